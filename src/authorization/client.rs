@@ -1,0 +1,104 @@
+//! What the browser must know to sign in. The server puts it into the page, so that a sign-in costs the browser one
+//! request to the token endpoint and nothing else.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+/// This relying party: its registration at the provider, and the provider's metadata.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Client {
+    /// The identifier that the provider gave this application.
+    pub client_id: String,
+    /// Where the provider sends the browser back to, exactly as registered.
+    pub redirect_uri: String,
+    /// Where the provider sends the browser after sign-out, exactly as registered.
+    pub post_logout_redirect_uri: String,
+    /// The scopes to ask for; `openid` is among them.
+    pub scopes: Vec<String>,
+    /// The resource that the access token is for (RFC 8707).
+    pub resource: Option<String>,
+    /// Further parameters of the authorization request, such as `audience`.
+    pub extra_params: BTreeMap<String, String>,
+    /// Whether tokens are bound to a key of this browser (RFC 9449).
+    pub dpop: DpopMode,
+    /// The provider.
+    pub provider: Provider,
+    /// The provider's keys when the page was made. A key that is not here is fetched from `jwks_uri`.
+    pub keys: Vec<Jwk>,
+}
+
+/// The part of the provider's metadata that the browser needs (OpenID Connect Discovery, section 3; RFC 8414).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provider {
+    /// The exact issuer.
+    pub issuer: String,
+    /// Where the person signs in.
+    pub authorization_endpoint: String,
+    /// Where codes and refresh tokens are exchanged.
+    pub token_endpoint: String,
+    /// Where the signing keys are.
+    pub jwks_uri: String,
+    /// Where sign-out goes, or `provider.logout_url` where the provider has no `end_session_endpoint`.
+    pub end_session_endpoint: Option<String>,
+    /// Where tokens are revoked (RFC 7009).
+    pub revocation_endpoint: Option<String>,
+    /// Where authorization requests can be pushed (RFC 9126).
+    pub pushed_authorization_request_endpoint: Option<String>,
+    /// Whether authorization requests must be pushed.
+    #[serde(default)]
+    pub require_pushed_authorization_requests: bool,
+    /// Whether the callback always carries `iss` (RFC 9207).
+    #[serde(default)]
+    pub authorization_response_iss_parameter_supported: bool,
+    /// The algorithms that ID tokens may be signed with.
+    #[serde(default)]
+    pub id_token_signing_alg_values_supported: Vec<String>,
+    /// The algorithms that DPoP proofs may be signed with; empty when the provider does not say.
+    #[serde(default)]
+    pub dpop_signing_alg_values_supported: Vec<String>,
+}
+
+/// Whether access tokens are bound to a key that never leaves the browser (RFC 9449).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DpopMode {
+    /// When the provider advertises ES256 proofs.
+    #[default]
+    Auto,
+    /// Always; a token that is not bound is refused.
+    Required,
+    /// Never.
+    Off,
+}
+
+/// A public signing key (RFC 7517), as far as the browser needs it. Members that it does not know are dropped.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Jwk {
+    /// The key type: `RSA`, `EC` or `OKP`.
+    pub kty: String,
+    /// The key's identifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kid: Option<String>,
+    /// The algorithm that it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alg: Option<String>,
+    /// What it is for: `sig`, or `enc`, which never verifies.
+    #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
+    pub usage: Option<String>,
+    /// The curve of an `EC` or `OKP` key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crv: Option<String>,
+    /// The modulus of an `RSA` key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n: Option<String>,
+    /// The exponent of an `RSA` key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub e: Option<String>,
+    /// The first coordinate of an `EC` key, or the `OKP` key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub x: Option<String>,
+    /// The second coordinate of an `EC` key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub y: Option<String>,
+}

@@ -1,0 +1,100 @@
+//! How a call is turned away: one vocabulary for the gate that refuses and the client that reads it.
+
+use serde::{Deserialize, Serialize};
+
+/// Why a call was refused. The names are stable; they are the `reason` of the response body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Reason {
+    /// No credentials came with the request.
+    MissingToken,
+    /// The token is not three base64url segments of JSON.
+    MalformedToken,
+    /// The token is longer than `gate.max_token_bytes`.
+    TokenTooLarge,
+    /// The header's `alg` is not one of the trust's `algorithms`.
+    UnsupportedAlgorithm,
+    /// No key of the issuer has the token's `kid` and `alg`.
+    UnknownKey,
+    /// The signature does not verify.
+    BadSignature,
+    /// The token's `iss` is none of the trusted issuers.
+    IssuerNotTrusted,
+    /// Neither `aud` nor the client is one that the trust names.
+    AudienceMismatch,
+    /// `exp` has passed.
+    Expired,
+    /// `nbf` or `iat` lies ahead.
+    NotYetValid,
+    /// The token is of another kind: an ID token, a logout token, a DPoP proof.
+    WrongTokenType,
+    /// A claim that is required is absent.
+    MissingClaim,
+    /// A claim is there, with a value that cannot be accepted.
+    InvalidClaim,
+    /// The token, its session or its subject was revoked.
+    Revoked,
+    /// The token is bound to a key, or the route asks for one, and no DPoP proof came.
+    DpopRequired,
+    /// The DPoP proof does not hold (RFC 9449, section 4.3).
+    InvalidDpopProof,
+    /// The DPoP proof needs a nonce of the gate (RFC 9449, section 9).
+    UseDpopNonce,
+    /// The token lacks a scope or role that the route asks for.
+    InsufficientScope,
+    /// The route asks for a stronger or more recent authentication (RFC 9470).
+    InsufficientUserAuthentication,
+    /// The token is bound to another client certificate (RFC 8705).
+    CertificateMismatch,
+    /// Too many requests.
+    RateLimited,
+    /// The issuer's keys could not be had; trying again later may help.
+    KeysUnavailable,
+    /// The request itself is ambiguous or malformed.
+    InvalidRequest,
+    /// Nothing is served at that path.
+    RouteNotFound,
+    /// The path is served, with other methods.
+    MethodNotAllowed,
+}
+
+impl Reason {
+    /// The HTTP status that goes with the reason.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::InvalidRequest => 400,
+            Self::InsufficientScope => 403,
+            Self::RouteNotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::RateLimited => 429,
+            Self::KeysUnavailable => 503,
+            _ => 401,
+        }
+    }
+}
+
+/// The JSON body of a refusal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The error code of RFC 6750, 9449 or 9470: `invalid_token`, `insufficient_scope`, …
+    pub error: String,
+    /// The check that refused.
+    pub reason: Reason,
+    /// Finds the entry in the server's log.
+    pub request_id: String,
+    /// What was expected and found. Only sent when the gate explains (`gate.explain`, development only).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<Detail>,
+}
+
+/// What stands behind a refusal. Goes to the log; into the response only when the gate explains.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detail {
+    /// What the gate would have accepted.
+    pub expected: String,
+    /// What it met instead; never a whole token.
+    pub found: String,
+    /// The setting or step that mends it.
+    pub mend: String,
+}

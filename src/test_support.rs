@@ -1,0 +1,1 @@
+//! An issuer for tests.
