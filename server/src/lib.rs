@@ -1,1 +1,2 @@
-//! The server library.
+//! The house.
+pub mod config;

@@ -1,0 +1,218 @@
+//! The configuration: `pixygate.toml`, with the environment laid over it, checked whole before the first byte is served.
+//!
+//! 1. [`keys`]: the table of everything that can be set.
+//! 2. [`settings`]: file and environment, read into values that know where they came from.
+//! 3. [`check`]: the rules between the values; out of it comes a [`Config`], or every [`Problem`] at once.
+
+mod check;
+pub mod keys;
+mod problem;
+mod rate;
+mod settings;
+mod url;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use pixygate::authorization::DpopMode;
+
+pub use problem::{Origin, Problem, Problems};
+pub use settings::{Setting, Value};
+pub use url::PublicUrl;
+
+/// The file that is read when `PIXYGATE_CONFIG` names no other.
+pub const FILE: &str = "pixygate.toml";
+
+/// A configuration that has passed every check.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where the server listens and what it is called from outside.
+    pub server: Server,
+    /// Where people sign in; none stands for the embedded provider.
+    pub provider: Option<Provider>,
+    /// Whose access tokens pass the gate, besides the default entry that [`Config::trust_of`] makes.
+    pub trust: Vec<Trust>,
+    /// The gate's own settings.
+    pub gate: Gate,
+    /// The embedded provider.
+    pub dev_idp: DevIdp,
+    /// Every known key with its value and where that came from, in the order of the table of keys.
+    pub settings: Vec<(String, Setting)>,
+    /// What is worth saying at start although it stops nothing.
+    pub warnings: Vec<String>,
+}
+
+/// `[server]`
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// The address to listen on.
+    pub listen: SocketAddr,
+    /// The one base of redirect URIs, DPoP `htu` and links.
+    pub public_url: PublicUrl,
+}
+
+/// `[provider]`
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// The issuer, exactly as the provider's tokens say it.
+    pub issuer: String,
+    /// Where its metadata is, when that is not the issuer plus the well-known path.
+    pub discovery_url: Option<String>,
+    /// The identifier that the provider gave this application.
+    pub client_id: String,
+    /// The scopes to ask for.
+    pub scopes: Vec<String>,
+    /// The resource that access tokens are for (RFC 8707).
+    pub resource: Option<String>,
+    /// Further parameters of the authorization request.
+    pub extra_params: BTreeMap<String, String>,
+    /// Whether tokens are bound to a key of the browser.
+    pub dpop: DpopMode,
+    /// Where sign-out goes at a provider without an `end_session_endpoint`.
+    pub logout_url: Option<String>,
+    /// Where `issuer` was set, for messages.
+    pub issuer_origin: Origin,
+}
+
+/// `[[trust]]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trust {
+    /// The exact `iss`.
+    pub issuer: String,
+    /// Further exact `iss` values.
+    pub aliases: Vec<String>,
+    /// Where the keys are, when not where discovery says.
+    pub jwks_url: Option<String>,
+    /// `aud` must contain one of these …
+    pub audience: Vec<String>,
+    /// … or `azp`/`client_id` must be one of these.
+    pub client_ids: Vec<String>,
+    /// The accepted algorithms.
+    pub algorithms: Vec<String>,
+    /// Whether `typ` must be `at+jwt` (RFC 9068).
+    pub token_type: TokenType,
+    /// The claim that holds the scope.
+    pub scope_claim: String,
+    /// The claim that holds the roles.
+    pub roles_claim: String,
+    /// How far clocks may differ.
+    pub leeway_seconds: u64,
+    /// Keys are fetched anew ahead of this age.
+    pub jwks_refresh_seconds: u64,
+    /// How long good keys serve through an outage.
+    pub jwks_stale_seconds: u64,
+    /// Between fetches caused by unknown kids.
+    pub jwks_cooldown_seconds: u64,
+}
+
+/// `trust.token_type`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenType {
+    /// `at+jwt`, `JWT` or absent, as long as nothing marks the token as one of another kind.
+    Auto,
+    /// `at+jwt` only.
+    AtJwt,
+}
+
+/// `[gate]`
+#[derive(Clone, Debug)]
+pub struct Gate {
+    /// Longer tokens are refused unread.
+    pub max_token_bytes: usize,
+    /// Whether refusals carry details.
+    pub explain: bool,
+}
+
+/// `[dev_idp]`
+#[derive(Clone, Debug)]
+pub struct DevIdp {
+    /// The loopback address to listen on.
+    pub listen: SocketAddr,
+}
+
+impl Config {
+    /// Reads the file that `PIXYGATE_CONFIG` names, else `pixygate.toml` in `directory` where there is one, and lays
+    /// the environment over it.
+    ///
+    /// # Errors
+    ///
+    /// Every problem that was found, not only the first.
+    pub fn load(directory: &Path, environment: impl IntoIterator<Item = (String, String)>) -> Result<Self, Problems> {
+        let environment: Vec<_> = environment.into_iter().collect();
+        let named = environment
+            .iter()
+            .find(|(name, _)| name == "PIXYGATE_CONFIG")
+            .map(|(_, value)| PathBuf::from(value));
+        let path = named.clone().unwrap_or_else(|| directory.join(FILE));
+        let shown = if named.is_some() {
+            path.display().to_string()
+        } else {
+            FILE.to_owned()
+        };
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Self::read(Some((&shown, &text)), environment),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound && named.is_none() => {
+                Self::read(None, environment)
+            }
+            Err(error) => Err(Problems(vec![Problem {
+                origin: match named {
+                    Some(_) => Origin::Environment {
+                        variable: "PIXYGATE_CONFIG".to_owned(),
+                    },
+                    None => Origin::File {
+                        path: shown.clone(),
+                        line: 1,
+                    },
+                },
+                key: "(the file)".to_owned(),
+                expected: "a readable file".to_owned(),
+                found: format!("{shown}: {error}"),
+                mend: "correct the name or the permissions, or copy pixygate.example.toml there".to_owned(),
+            }])),
+        }
+    }
+
+    /// Reads a file's name and text, and the environment.
+    ///
+    /// # Errors
+    ///
+    /// Every problem that was found, not only the first.
+    pub fn read(
+        file: Option<(&str, &str)>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Problems> {
+        let mut settings = settings::Settings::default();
+        if let Some((name, text)) = file {
+            settings.read_file(name, text);
+        }
+        settings.read_environment(environment);
+        check::check(settings)
+    }
+
+    /// The trust of the gate: `[[trust]]` where it is written, else one entry made from the provider.
+    pub fn trust_of(&self, provider: &Provider) -> Vec<Trust> {
+        if self.trust.is_empty() {
+            vec![Trust::of(provider)]
+        } else {
+            self.trust.clone()
+        }
+    }
+}
+
+impl Trust {
+    /// The default entry: tokens that this provider issued for this application, or for the resource that it asks for.
+    pub fn of(provider: &Provider) -> Self {
+        // Where a resource is asked for, the client's own identifier in `aud` is the mark of another token.
+        let audience = provider
+            .resource
+            .clone()
+            .or_else(|| provider.extra_params.get("audience").cloned())
+            .unwrap_or_else(|| provider.client_id.clone());
+        Self {
+            issuer: provider.issuer.clone(),
+            audience: vec![audience],
+            ..check::default_trust()
+        }
+    }
+}
