@@ -1,1 +1,45 @@
-//! jwt
+//! A JWT comes in, a [`Principal`] goes out: trust, keys, validation.
+//!
+//! In the order in which a token meets it:
+//!
+//! 1. [`Trust`]: whose tokens pass, and what they must say.
+//! 2. [`UnverifiedClaims`]: what a token says before anything is proved.
+//! 3. The keys of the issuer: loaded before the first token by [`Validator::load`], renewed by
+//!    [`Validator::spawn_refresh`], fetched through [`Fetch`].
+//! 4. [`Validator::validate`]: the signature, then every claim.
+//! 5. [`Principal`], or a [`Rejection`] with what was expected, what was found and what mends it.
+//!
+//! ```no_run
+//! # async fn example(token: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! use pixygate::jwt::{Trust, Validator};
+//!
+//! let trust = Trust::new("https://api.asgardeo.io/t/acme/oauth2/token").audience("my-client-id");
+//! let validator = Validator::builder([trust]).build()?;
+//! validator.load().await?;
+//! let refresh = validator.spawn_refresh();
+//! let principal = validator.validate(token, std::time::SystemTime::now()).await?;
+//! println!("{} of {}", principal.subject(), principal.issuer());
+//! # drop(refresh);
+//! # Ok(()) }
+//! ```
+
+mod address;
+mod algorithm;
+mod clock;
+mod fetch;
+mod principal;
+mod rejection;
+mod revocation;
+mod trust;
+mod unverified;
+mod validator;
+
+pub use algorithm::Algorithm;
+pub use clock::{Clock, SystemClock};
+pub use fetch::{FETCH_SECONDS, Fetch, FetchError, FetchFuture, FetchRequest, MAX_BODY_BYTES, Post};
+pub use principal::Principal;
+pub use rejection::{Demand, Rejection, printable};
+pub use revocation::{NoRevocations, Revocations};
+pub use trust::{KeySource, Secret, TokenType, Trust, TrustError};
+pub use unverified::UnverifiedClaims;
+pub use validator::{KeysError, LoadError, LoadErrors, RefreshTask, Validator, ValidatorBuilder};

@@ -1,0 +1,41 @@
+use axum::{
+    extract::{FromRequestParts, OptionalFromRequestParts},
+    response::{IntoResponse, Response},
+};
+use http::{StatusCode, request::Parts};
+
+use super::builder::principal_of;
+use crate::{
+    Reason,
+    jwt::{Principal, Rejection},
+};
+
+/// The principal that the gate proved. Where the gate did not run there is none, and the call is refused.
+impl<S: Send + Sync> FromRequestParts<S> for Principal {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        principal_of(&parts.extensions).cloned().ok_or_else(|| {
+            Rejection::new(Reason::MissingToken)
+                .expected("a principal that the gate proved")
+                .found("none: the path is public, or the gate is not in front of it")
+                .mend("give the path a policy, and put the whole router behind the gate (Gate::wrap)")
+        })
+    }
+}
+
+/// The principal where there is one.
+impl<S: Send + Sync> OptionalFromRequestParts<S> for Principal {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
+        Ok(principal_of(&parts.extensions).cloned())
+    }
+}
+
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::UNAUTHORIZED);
+        status.into_response()
+    }
+}

@@ -1,0 +1,150 @@
+use std::{fmt, time::Duration};
+
+use crate::{Detail, Reason};
+
+/// Why a token, or the request that carried it, was not accepted.
+///
+/// The [`Reason`] is for everybody; the [`Detail`] is for the log and for the person who runs the gate. Neither ever
+/// holds a token: what came from outside is shortened and escaped.
+///
+/// ```
+/// use pixygate::{Reason, jwt::Rejection};
+///
+/// let rejection = Rejection::new(Reason::Expired).expected("exp after 1700000000").found("exp 1600000000");
+/// assert_eq!(rejection.reason(), Reason::Expired);
+/// assert_eq!(rejection.status(), 401);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    facts: Box<Facts>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Facts {
+    reason: Reason,
+    detail: Detail,
+    demand: Demand,
+    retry_after: Option<Duration>,
+}
+
+/// What the client can bring next time; it ends up in the challenge (RFC 6750, section 3; RFC 9470, section 3).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Demand {
+    /// The scopes that are needed.
+    pub scopes: Vec<String>,
+    /// The authentication context classes of which one is needed.
+    pub acr_values: Vec<String>,
+    /// How many seconds ago the person may have signed in.
+    pub max_age: Option<u64>,
+}
+
+impl Rejection {
+    /// A rejection without details yet.
+    pub fn new(reason: Reason) -> Self {
+        Self {
+            facts: Box::new(Facts {
+                reason,
+                detail: Detail::default(),
+                demand: Demand::default(),
+                retry_after: None,
+            }),
+        }
+    }
+
+    /// What would have been accepted.
+    #[must_use]
+    pub fn expected(mut self, expected: impl Into<String>) -> Self {
+        self.facts.detail.expected = expected.into();
+        self
+    }
+
+    /// What was met instead. Give anything that came from outside through [`printable`].
+    #[must_use]
+    pub fn found(mut self, found: impl Into<String>) -> Self {
+        self.facts.detail.found = found.into();
+        self
+    }
+
+    /// The setting or step that mends it.
+    #[must_use]
+    pub fn mend(mut self, mend: impl Into<String>) -> Self {
+        self.facts.detail.mend = mend.into();
+        self
+    }
+
+    /// What the client can bring next time.
+    #[must_use]
+    pub fn demanding(mut self, demand: Demand) -> Self {
+        self.facts.demand = demand;
+        self
+    }
+
+    /// When trying again may help (`Retry-After`).
+    #[must_use]
+    pub fn retry_after(mut self, after: Duration) -> Self {
+        self.facts.retry_after = Some(after);
+        self
+    }
+
+    /// The check that refused.
+    pub fn reason(&self) -> Reason {
+        self.facts.reason
+    }
+
+    /// The HTTP status that goes with it.
+    pub fn status(&self) -> u16 {
+        self.facts.reason.status()
+    }
+
+    /// Expected, found, and what mends it. For the log; into a response only when the gate explains.
+    pub fn detail(&self) -> &Detail {
+        &self.facts.detail
+    }
+
+    /// What the client can bring next time.
+    pub fn demand(&self) -> &Demand {
+        &self.facts.demand
+    }
+
+    /// When trying again may help.
+    pub fn retry_delay(&self) -> Option<Duration> {
+        self.facts.retry_after
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Detail { expected, found, mend } = &self.facts.detail;
+        write!(f, "{:?}", self.facts.reason)?;
+        for (label, text) in [("expected", expected), ("found", found), ("to mend it", mend)] {
+            if !text.is_empty() {
+                write!(f, "; {label}: {text}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Rejection {}
+
+/// Text from outside, made fit for a log line: control characters and quotes escaped, at most 200 characters.
+///
+/// ```
+/// assert_eq!(pixygate::jwt::printable("a\nb"), r"a\nb");
+/// ```
+pub fn printable(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut shown = String::with_capacity(text.len().min(LONGEST));
+    let mut rest = text.chars();
+    for character in rest.by_ref().take(LONGEST) {
+        if character.is_ascii_graphic() && !matches!(character, '"' | '\\') || character == ' ' {
+            shown.push(character);
+        } else {
+            shown.extend(character.escape_default());
+        }
+    }
+    if rest.next().is_some() {
+        shown.push('…');
+    }
+    shown
+}

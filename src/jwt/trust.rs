@@ -1,0 +1,485 @@
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use url::Url;
+
+use super::Algorithm;
+
+/// Whose access tokens pass: one issuer, its keys, and what its tokens must say. A `[[trust]]` of the configuration.
+///
+/// ```
+/// use pixygate::jwt::Trust;
+///
+/// let trust = Trust::new("https://api.asgardeo.io/t/acme/oauth2/token").audience("my-client-id");
+/// assert!(trust.check().is_ok());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[non_exhaustive]
+pub struct Trust {
+    /// The exact `iss`. With [`tenants`](Self::tenants) it holds `{tenantid}`.
+    pub issuer: String,
+    /// Further exact `iss` values, never prefixes. The principal has [`issuer`](Self::issuer) for them too.
+    pub aliases: Vec<String>,
+    /// The tenants of an Entra ID issuer, whose `issuer` is `https://login.microsoftonline.com/{tenantid}/v2.0`. Each
+    /// tenant is an exact issuer of its own; `tid` must agree.
+    pub tenants: Vec<String>,
+
+    /// Where the issuer's metadata are, when not at the well-known path. A location only, never an identity.
+    pub discovery_url: String,
+    /// Where the keys are. Empty: taken from the metadata.
+    pub jwks_url: String,
+    /// A file with a JWK set, in place of a URL.
+    pub jwks_file: String,
+    /// A JWK set as JSON, in place of a URL.
+    pub jwks: String,
+    /// A file with a public key or a certificate (PEM), in place of a URL.
+    pub public_key_file: String,
+    /// A public key or a certificate (PEM), in place of a URL.
+    pub public_key: String,
+    /// A file with the certificates (PEM) that are trusted, beside the public ones, when keys are fetched.
+    pub ca_file: String,
+    /// A file with a client certificate and its key (PEM) to fetch the keys with.
+    pub client_certificate_file: String,
+
+    /// `aud` must contain one of these …
+    pub audience: Vec<String>,
+    /// … or the client must be one of these. One of the two lists is required; a token that satisfies either passes.
+    pub client_ids: Vec<String>,
+    /// The accepted signature algorithms.
+    pub algorithms: Vec<Algorithm>,
+    /// The accepted `typ`.
+    pub token_type: TokenType,
+    /// The claim that holds the subject.
+    pub subject_claim: String,
+    /// The claims that may hold the client, the first that is there counts.
+    pub client_claims: Vec<String>,
+    /// The claim that holds the scopes, as a string or an array; `scp` is understood too.
+    pub scope_claim: String,
+    /// The claim that holds the roles: a string, an array, or an object's names; dots lead into objects.
+    pub roles_claim: String,
+    /// Claims that must be there with this value, or with one of these when it is an array.
+    pub required_claims: BTreeMap<String, Value>,
+
+    /// How far clocks may differ, in seconds.
+    pub leeway_seconds: u64,
+    /// Keys are fetched anew ahead of this age, in seconds; a removed key lives no longer.
+    pub jwks_refresh_seconds: u64,
+    /// How long good keys serve through an outage, in seconds; then 503.
+    pub jwks_stale_seconds: u64,
+    /// Between fetches that unknown kids cause, in seconds.
+    pub jwks_cooldown_seconds: u64,
+
+    /// Where opaque tokens are asked about (RFC 7662). Empty: opaque tokens are refused.
+    pub introspection_url: String,
+    /// The client that asks.
+    pub introspection_client_id: String,
+    /// Its secret.
+    #[serde(skip_serializing)]
+    pub introspection_client_secret: Secret,
+}
+
+/// A secret of the configuration; it never appears in a log, a debug print or an error.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Keeps a secret.
+    pub fn new(secret: impl Into<String>) -> Self {
+        Self(secret.into())
+    }
+
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_empty() {
+            "Secret(none)"
+        } else {
+            "Secret(…)"
+        })
+    }
+}
+
+/// The `typ` that access tokens must have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TokenType {
+    /// `at+jwt`, `application/at+jwt`, `JWT` or none, unless the token has the marks of another kind. A heuristic.
+    #[default]
+    #[serde(rename = "auto")]
+    Auto,
+    /// `at+jwt` or `application/at+jwt` (RFC 9068, section 4): the sound choice.
+    #[serde(rename = "at+jwt")]
+    AccessToken,
+}
+
+/// A [`Trust`] that cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrustError {
+    /// There is none, so every token would be refused.
+    #[error("no issuer is trusted; add a [[trust]] with issuer and audience")]
+    None,
+    /// The issuer is no usable URL.
+    #[error("trust.issuer {issuer:?}: {why}; write the exact `iss` of the provider's tokens")]
+    Issuer {
+        /// As configured.
+        issuer: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// Two entries accept the same `iss`.
+    #[error("issuer {0:?} is trusted twice; every issuer and alias may stand in one [[trust]] only")]
+    Twice(String),
+    /// Neither audience nor client is named.
+    #[error("trust {0:?} has neither `audience` nor `client_ids`; name one, or every token of that issuer would pass")]
+    NoAudience(String),
+    /// A list that must not be empty is.
+    #[error("trust {issuer:?}: `{key}` is empty; {mend}")]
+    Empty {
+        /// The entry.
+        issuer: String,
+        /// The list.
+        key: &'static str,
+        /// What to write.
+        mend: &'static str,
+    },
+    /// More than one place for keys.
+    #[error("trust {issuer:?} names several sources of keys ({keys}); keep one")]
+    KeySources {
+        /// The entry.
+        issuer: String,
+        /// The settings that contradict each other.
+        keys: String,
+    },
+    /// A location is no usable URL.
+    #[error("trust {issuer:?}: `{key}` {url:?}: {why}")]
+    Location {
+        /// The entry.
+        issuer: String,
+        /// The setting.
+        key: &'static str,
+        /// Its value.
+        url: String,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// Times that contradict each other.
+    #[error("trust {issuer:?}: {why}")]
+    Times {
+        /// The entry.
+        issuer: String,
+        /// What contradicts what.
+        why: &'static str,
+    },
+    /// Only one trust can introspect: an opaque token names no issuer, and asking a second provider would give it away.
+    #[error("trusts {0:?} and {1:?} both have `introspection_url`; an opaque token may be shown to one provider only")]
+    TwoIntrospections(String, String),
+    /// Static keys or TLS settings that cannot be read.
+    #[error("trust {issuer:?}: `{key}`: {why}")]
+    Keys {
+        /// The entry.
+        issuer: String,
+        /// The setting.
+        key: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+/// Where an issuer's keys come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeySource {
+    /// The metadata at this place, then its `jwks_uri`.
+    Discovery(Url),
+    /// A JWK set at this place.
+    JwksUrl(Url),
+    /// A JWK set in a file.
+    JwksFile(String),
+    /// A JWK set in the configuration.
+    Jwks(String),
+    /// A PEM public key or certificate in a file.
+    PublicKeyFile(String),
+    /// A PEM public key or certificate in the configuration.
+    PublicKey(String),
+}
+
+impl Default for Trust {
+    fn default() -> Self {
+        use Algorithm::{ES256, ES384, Ed25519, EdDSA, PS256, RS256};
+        Self {
+            issuer: String::new(),
+            aliases: Vec::new(),
+            tenants: Vec::new(),
+            discovery_url: String::new(),
+            jwks_url: String::new(),
+            jwks_file: String::new(),
+            jwks: String::new(),
+            public_key_file: String::new(),
+            public_key: String::new(),
+            ca_file: String::new(),
+            client_certificate_file: String::new(),
+            audience: Vec::new(),
+            client_ids: Vec::new(),
+            algorithms: vec![RS256, PS256, ES256, ES384, EdDSA, Ed25519],
+            token_type: TokenType::Auto,
+            subject_claim: "sub".into(),
+            // `cid` is Okta's.
+            client_claims: vec!["client_id".into(), "azp".into(), "cid".into()],
+            scope_claim: "scope".into(),
+            roles_claim: "groups".into(),
+            required_claims: BTreeMap::new(),
+            leeway_seconds: 60,
+            jwks_refresh_seconds: 300,
+            jwks_stale_seconds: 3600,
+            jwks_cooldown_seconds: 10,
+            introspection_url: String::new(),
+            introspection_client_id: String::new(),
+            introspection_client_secret: Secret::default(),
+        }
+    }
+}
+
+impl Trust {
+    /// An issuer with every default. It still needs an [`audience`](Self::audience) or a [`client_id`](Self::client_id).
+    pub fn new(issuer: impl Into<String>) -> Self {
+        Self {
+            issuer: issuer.into(),
+            ..Self::default()
+        }
+    }
+
+    /// Accepts tokens for this audience.
+    #[must_use]
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.audience.push(audience.into());
+        self
+    }
+
+    /// Accepts tokens of this client, whatever their `aud`.
+    #[must_use]
+    pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
+        self.client_ids.push(client_id.into());
+        self
+    }
+
+    /// Accepts this exact `iss` too.
+    #[must_use]
+    pub fn alias(mut self, issuer: impl Into<String>) -> Self {
+        self.aliases.push(issuer.into());
+        self
+    }
+
+    /// Fetches keys from there.
+    #[must_use]
+    pub fn jwks_url(mut self, url: impl Into<String>) -> Self {
+        self.jwks_url = url.into();
+        self
+    }
+
+    /// Checks everything that can be checked without the network.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with the setting that mends it.
+    pub fn check(&self) -> Result<(), TrustError> {
+        let issuer = || self.issuer.clone();
+        let faulty = |why| TrustError::Issuer {
+            issuer: self.issuer.clone(),
+            why,
+        };
+        let templated = self.issuer.contains("{tenantid}");
+        if templated == self.tenants.is_empty() {
+            return Err(faulty("`{tenantid}` and `tenants` belong together"));
+        }
+        for issuer in self.accepted_issuers() {
+            // Google's tokens say `accounts.google.com`: an identifier, not a URL. It is fine when the keys' place is said.
+            match Url::parse(&issuer) {
+                Ok(url) => secure(&url).map_err(faulty)?,
+                Err(_) if issuer.is_empty() => return Err(faulty("it is empty")),
+                Err(_) if self.key_source_is_discovered() && self.discovery_url.is_empty() => {
+                    return Err(faulty("it is no URL, so `jwks_url` or `discovery_url` must be set"));
+                }
+                Err(_) => {}
+            }
+        }
+        if self.audience.is_empty() && self.client_ids.is_empty() {
+            return Err(TrustError::NoAudience(issuer()));
+        }
+        for (key, list) in [
+            ("audience", &self.audience),
+            ("client_ids", &self.client_ids),
+            ("aliases", &self.aliases),
+        ] {
+            if list.iter().any(String::is_empty) {
+                return Err(TrustError::Empty {
+                    issuer: issuer(),
+                    key,
+                    mend: "it contains an empty string; remove it",
+                });
+            }
+        }
+        if self.algorithms.is_empty() {
+            return Err(TrustError::Empty {
+                issuer: issuer(),
+                key: "algorithms",
+                mend: "name at least one",
+            });
+        }
+        if self.subject_claim.is_empty() {
+            return Err(TrustError::Empty {
+                issuer: issuer(),
+                key: "subject_claim",
+                mend: "the default is \"sub\"",
+            });
+        }
+        if self.jwks_refresh_seconds == 0 || self.jwks_stale_seconds < self.jwks_refresh_seconds {
+            let why = "`jwks_refresh_seconds` must be above 0 and at most `jwks_stale_seconds`";
+            return Err(TrustError::Times { issuer: issuer(), why });
+        }
+        if self.leeway_seconds > 600 {
+            return Err(TrustError::Times {
+                issuer: issuer(),
+                why: "`leeway_seconds` may be 600 at most",
+            });
+        }
+        self.introspection()?;
+        self.key_source().map(drop)
+    }
+
+    /// Every exact `iss` that this trust accepts: the issuer (one for each tenant) and the aliases.
+    pub fn accepted_issuers(&self) -> Vec<String> {
+        let own = if self.tenants.is_empty() {
+            vec![self.issuer.clone()]
+        } else {
+            self.tenants
+                .iter()
+                .map(|tenant| self.issuer.replace("{tenantid}", tenant))
+                .collect()
+        };
+        own.into_iter().chain(self.aliases.iter().cloned()).collect()
+    }
+
+    /// Where this issuer's keys come from.
+    ///
+    /// # Errors
+    /// When several places are named, or one is no usable URL.
+    pub fn key_source(&self) -> Result<KeySource, TrustError> {
+        let named: Vec<_> = [
+            ("jwks_url", &self.jwks_url),
+            ("jwks_file", &self.jwks_file),
+            ("jwks", &self.jwks),
+            ("public_key_file", &self.public_key_file),
+            ("public_key", &self.public_key),
+        ]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
+        match named.as_slice() {
+            [] => self.discovery_location().map(KeySource::Discovery),
+            [("jwks_url", url)] => self.location("jwks_url", url).map(KeySource::JwksUrl),
+            [("jwks_file", path)] => Ok(KeySource::JwksFile((*path).clone())),
+            [("jwks", json)] => Ok(KeySource::Jwks((*json).clone())),
+            [("public_key_file", path)] => Ok(KeySource::PublicKeyFile((*path).clone())),
+            [(_, pem)] => Ok(KeySource::PublicKey((*pem).clone())),
+            several => {
+                let keys = several.iter().map(|(key, _)| *key).collect::<Vec<_>>().join(", ");
+                Err(TrustError::KeySources {
+                    issuer: self.issuer.clone(),
+                    keys,
+                })
+            }
+        }
+    }
+
+    /// Whether fetches for this issuer may reach private addresses: only when it is configured on one.
+    pub fn on_private_address(&self) -> bool {
+        [
+            &self.issuer,
+            &self.discovery_url,
+            &self.jwks_url,
+            &self.introspection_url,
+        ]
+        .into_iter()
+        .filter_map(|text| Url::parse(text).ok())
+        .any(|url| super::address::is_private_host(&url))
+    }
+
+    /// How far clocks may differ.
+    pub fn leeway(&self) -> Duration {
+        Duration::from_secs(self.leeway_seconds)
+    }
+
+    /// Where opaque tokens are asked about.
+    ///
+    /// # Errors
+    /// When the location is no usable URL.
+    pub fn introspection(&self) -> Result<Option<Url>, TrustError> {
+        if self.introspection_url.is_empty() {
+            return Ok(None);
+        }
+        if self.introspection_client_id.is_empty() {
+            let mend = "introspection needs a client that may ask (RFC 7662, section 2.1)";
+            return Err(TrustError::Empty {
+                issuer: self.issuer.clone(),
+                key: "introspection_client_id",
+                mend,
+            });
+        }
+        self.location("introspection_url", &self.introspection_url).map(Some)
+    }
+
+    fn key_source_is_discovered(&self) -> bool {
+        matches!(
+            self.key_source(),
+            Ok(KeySource::Discovery(_)) | Err(TrustError::Location { .. })
+        )
+    }
+
+    fn discovery_location(&self) -> Result<Url, TrustError> {
+        if !self.discovery_url.is_empty() {
+            return self.location("discovery_url", &self.discovery_url);
+        }
+        // OpenID Connect Discovery 1.0, section 4: a terminating slash of the issuer is removed first. The issuer
+        // itself, as an identity, keeps it. Entra serves the template's metadata under `common`.
+        let issuer = self.issuer.replace("{tenantid}", "common");
+        let url = format!(
+            "{}/.well-known/openid-configuration",
+            issuer.strip_suffix('/').unwrap_or(&issuer)
+        );
+        self.location("issuer", &url)
+    }
+
+    fn location(&self, key: &'static str, url: &str) -> Result<Url, TrustError> {
+        let refuse = |why| TrustError::Location {
+            issuer: self.issuer.clone(),
+            key,
+            url: url.to_owned(),
+            why,
+        };
+        let parsed = Url::parse(url).map_err(|_| refuse("it is no URL"))?;
+        secure(&parsed).map_err(refuse)?;
+        Ok(parsed)
+    }
+}
+
+/// `https`, or `http` on this machine only.
+fn secure(url: &Url) -> Result<(), &'static str> {
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("it must not hold a user name or password");
+    }
+    if url.fragment().is_some() {
+        return Err("it must not have a fragment");
+    }
+    match url.scheme() {
+        "https" => Ok(()),
+        "http" if super::address::is_loopback_host(url) => Ok(()),
+        "http" => Err("http is accepted on loopback addresses only; use https"),
+        _ => Err("it must be an https URL"),
+    }
+}
