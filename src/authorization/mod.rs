@@ -1,5 +1,30 @@
-//! The authorization code flow with PKCE, from the client's side.
+//! The authorization code flow with PKCE from the relying party's side, without I/O.
+//!
+//! Each step accepts only the type that the step before it returned:
+//!
+//! 1. [`PendingSignIn::begin`] makes the authorization request: S256 challenge, state, nonce.
+//! 2. [`Callback::parse`] reads what came back; [`PendingSignIn::validate`] checks state and `iss` and returns a
+//!    [`ValidatedCallback`].
+//! 3. [`ValidatedCallback::token_request`] is the code exchange; [`TokenResponse::read`] reads the answer.
+//! 4. [`ValidatedCallback::accept`] validates the ID token ([`id_token`]) and only then returns a [`TokenSet`].
+//!
+//! The vocabulary (state, code, verifier, tokens, error codes) is the `oauth2` crate's. Time comes in as a value,
+//! cryptography as the [`Crypto`] trait.
 
+mod callback;
 mod client;
+mod crypto;
+pub mod dpop;
+pub mod id_token;
+mod request;
+mod return_to;
+mod time;
+mod token;
 
+pub use callback::{Callback, CallbackError, ValidatedCallback};
 pub use client::{Client, DpopMode, Jwk, Provider};
+pub use crypto::{Crypto, CryptoError, Hash};
+pub use request::{PendingSignIn, SignIn};
+pub use return_to::ReturnTo;
+pub use time::{Lifetime, Moment};
+pub use token::{HttpReply, TokenError, TokenRequest, TokenResponse, TokenSet, TokenType};

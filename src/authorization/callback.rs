@@ -1,0 +1,146 @@
+//! The authorization response (RFC 6749, section 4.1.2; RFC 9207).
+
+use oauth2::{AuthorizationCode, PkceCodeVerifier};
+
+use super::{Client, PendingSignIn};
+
+/// What came back from the provider, not yet trusted.
+#[derive(Debug)]
+pub struct Callback {
+    state: String,
+    iss: Option<String>,
+    answer: Answer,
+}
+
+#[derive(Debug)]
+enum Answer {
+    Code(AuthorizationCode),
+    Error { error: String, description: Option<String> },
+}
+
+/// A callback whose `state` and `iss` hold: the code may be exchanged.
+#[derive(Debug)]
+pub struct ValidatedCallback {
+    pub(super) code: AuthorizationCode,
+    pub(super) verifier: PkceCodeVerifier,
+    pub(super) nonce: String,
+    pub(super) client_id: String,
+    pub(super) redirect_uri: String,
+    pub(super) max_age: Option<u64>,
+}
+
+/// Why a callback does not lead to a sign-in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallbackError {
+    /// The address has no authorization response: it was reloaded, bookmarked or typed.
+    #[error("there is no authorization response in this address")]
+    Absent,
+    /// A parameter appears twice; RFC 6749, section 3.1 forbids it.
+    #[error("the authorization response has the parameter `{0}` more than once")]
+    Duplicate(String),
+    /// `state` is missing, so the response cannot be matched to a sign-in of this browser.
+    #[error("the authorization response has no `state`")]
+    MissingState,
+    /// No sign-in of this browser waits for this `state`: the response is old, was used before, or was not asked for.
+    #[error("no sign-in of this browser is waiting for this authorization response")]
+    UnknownState,
+    /// The response comes from another issuer than the request went to (RFC 9207, section 2.4).
+    #[error("the authorization response says `iss` is `{found}`, the sign-in was started at `{expected}`")]
+    IssuerMismatch {
+        /// The issuer of the sign-in.
+        expected: String,
+        /// The `iss` parameter.
+        found: String,
+    },
+    /// The provider announces `iss` in its responses, and this one has none.
+    #[error("the authorization response has no `iss`, which the provider `{expected}` announces")]
+    MissingIssuer {
+        /// The issuer of the sign-in.
+        expected: String,
+    },
+    /// The application was configured anew while the sign-in was under way.
+    #[error("the sign-in was started with another provider or client")]
+    Reconfigured,
+    /// The provider refused (RFC 6749, section 4.1.2.1).
+    #[error("the provider answered `{error}`{}", description.as_deref().map(|text| format!(": {text}")).unwrap_or_default())]
+    Provider {
+        /// The error code: `access_denied`, `login_required`, …
+        error: String,
+        /// The provider's own words.
+        description: Option<String>,
+    },
+}
+
+impl Callback {
+    /// Reads the query of the redirect URI. Parameters that are not ours, such as `session_state`, are let through.
+    ///
+    /// # Errors
+    /// [`CallbackError::Absent`], [`CallbackError::Duplicate`] or [`CallbackError::MissingState`].
+    pub fn parse(query: &str) -> Result<Self, CallbackError> {
+        let [mut code, mut state, mut iss, mut error, mut description] = [const { None::<String> }; 5];
+        for (name, value) in form_urlencoded::parse(query.trim_start_matches('?').as_bytes()) {
+            let slot = match &*name {
+                "code" => &mut code,
+                "state" => &mut state,
+                "iss" => &mut iss,
+                "error" => &mut error,
+                "error_description" => &mut description,
+                _ => continue,
+            };
+            if slot.replace(value.into_owned()).is_some() {
+                return Err(CallbackError::Duplicate(name.into_owned()));
+            }
+        }
+        let answer = match (code, error) {
+            (_, Some(error)) => Answer::Error { error, description },
+            (Some(code), None) => Answer::Code(AuthorizationCode::new(code)),
+            (None, None) => return Err(CallbackError::Absent),
+        };
+        let state = state.ok_or(CallbackError::MissingState)?;
+        Ok(Self { state, iss, answer })
+    }
+
+    /// The `state`, to find the [`PendingSignIn`] by.
+    pub fn state(&self) -> &str {
+        &self.state
+    }
+}
+
+impl PendingSignIn {
+    /// Checks a callback against this sign-in: `state`, then `iss` (which must be right when it is there, and there when
+    /// the provider announces it), and only then what the provider says.
+    ///
+    /// # Errors
+    /// Any [`CallbackError`] but those of parsing.
+    pub fn validate(self, callback: Callback, client: &Client) -> Result<ValidatedCallback, CallbackError> {
+        if callback.state != *self.state.secret() {
+            return Err(CallbackError::UnknownState);
+        }
+        match callback.iss {
+            Some(found) if found != self.issuer => {
+                return Err(CallbackError::IssuerMismatch {
+                    expected: self.issuer,
+                    found,
+                });
+            }
+            None if client.provider.authorization_response_iss_parameter_supported => {
+                return Err(CallbackError::MissingIssuer { expected: self.issuer });
+            }
+            _ => {}
+        }
+        if self.issuer != client.provider.issuer || self.client_id != client.client_id {
+            return Err(CallbackError::Reconfigured);
+        }
+        match callback.answer {
+            Answer::Error { error, description } => Err(CallbackError::Provider { error, description }),
+            Answer::Code(code) => Ok(ValidatedCallback {
+                code,
+                verifier: self.verifier,
+                nonce: self.nonce,
+                client_id: self.client_id,
+                redirect_uri: self.redirect_uri,
+                max_age: self.max_age,
+            }),
+        }
+    }
+}

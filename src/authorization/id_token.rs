@@ -1,0 +1,357 @@
+//! The ID token and its validation (OpenID Connect Core, sections 2 and 3.1.3.7).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{Client, Crypto, CryptoError, Hash, Jwk};
+
+/// How far the provider's clock may stand from ours, in seconds.
+const LEEWAY: f64 = 60.0;
+
+/// A validated ID token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct IdToken {
+    text: String,
+    payload: Vec<u8>,
+    claims: Claims,
+}
+
+/// The claims that validation and the page need; all others are read with [`IdToken::extra`].
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Claims {
+    /// The issuer.
+    pub iss: String,
+    /// The person, unique at the issuer.
+    pub sub: String,
+    /// Whom the token is for.
+    #[serde(deserialize_with = "one_or_many")]
+    pub aud: Vec<String>,
+    /// The party that it was issued to.
+    pub azp: Option<String>,
+    /// When it expires, in seconds since the Unix epoch.
+    pub exp: f64,
+    /// When it was issued.
+    pub iat: f64,
+    /// The nonce of the authorization request.
+    pub nonce: Option<String>,
+    /// The left half of the access token's hash.
+    pub at_hash: Option<String>,
+    /// When the person authenticated.
+    pub auth_time: Option<f64>,
+    /// The authentication context.
+    pub acr: Option<String>,
+    /// The session at the provider.
+    pub sid: Option<String>,
+    /// The full name.
+    pub name: Option<String>,
+    /// The name by which the person wants to be called.
+    pub preferred_username: Option<String>,
+    /// The name that the person signs in with.
+    pub username: Option<String>,
+    /// The e-mail address.
+    pub email: Option<String>,
+}
+
+/// What an ID token is held against.
+#[derive(Debug)]
+pub struct Expected<'a> {
+    /// The relying party.
+    pub client: &'a Client,
+    /// The nonce of the authorization request; `None` after a refresh, where the claim may be absent.
+    pub nonce: Option<&'a str>,
+    /// The person who is signed in already, after a refresh.
+    pub subject: Option<&'a str>,
+    /// The `max_age` of the authorization request.
+    pub max_age: Option<u64>,
+    /// The access token that came along, for `at_hash`.
+    pub access_token: &'a str,
+    /// Seconds since the Unix epoch.
+    pub now: f64,
+}
+
+/// The check that an ID token did not pass.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IdTokenError {
+    /// The token response has none: `openid` was not among the scopes, or the provider does not do OpenID Connect.
+    #[error("the token response has no ID token; is `openid` among the scopes?")]
+    Missing,
+    /// Not a signed JWT.
+    #[error("the ID token is malformed: {0}")]
+    Malformed(&'static str),
+    /// Unsigned, symmetric, or not among the provider's algorithms.
+    #[error("the ID token is signed with `{0}`, which is not accepted")]
+    Algorithm(String),
+    /// The provider has no key for it.
+    #[error("no key of the provider fits the ID token (kid {kid:?}, alg `{alg}`)")]
+    UnknownKey {
+        /// The key that the token names.
+        kid: Option<String>,
+        /// The algorithm that it names.
+        alg: String,
+    },
+    /// The signature does not verify.
+    #[error("the ID token's signature does not verify")]
+    Signature,
+    /// A claim is not what it must be.
+    #[error("the ID token's `{claim}` is `{found}`, expected `{expected}`")]
+    Claim {
+        /// The claim's name.
+        claim: &'static str,
+        /// What it had to be.
+        expected: String,
+        /// What it is.
+        found: String,
+    },
+    /// The nonce is that of another sign-in, or missing.
+    #[error("the ID token's `nonce` is not the one of this sign-in")]
+    Nonce,
+    /// The ID token belongs to another access token.
+    #[error("the ID token's `at_hash` is not that of the access token")]
+    AccessTokenHash,
+    /// `token_type` is neither `Bearer` nor `DPoP`.
+    #[error("the token response has the unknown token type `{0}`")]
+    TokenType(String),
+    /// `provider.dpop` is `required` and the provider gave an unbound token.
+    #[error("the provider gave a Bearer token although `provider.dpop` is `required`")]
+    NotBound,
+    /// Cryptography is not available.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+}
+
+#[derive(Deserialize)]
+struct Header {
+    alg: String,
+    kid: Option<String>,
+    crit: Option<serde::de::IgnoredAny>,
+}
+
+impl Header {
+    fn key<'a>(&self, client: &Client, keys: &'a [Jwk]) -> Result<(&'static Algorithm, &'a Jwk), IdTokenError> {
+        let algorithm = Algorithm::named(&self.alg, &client.provider.id_token_signing_alg_values_supported)
+            .ok_or_else(|| IdTokenError::Algorithm(self.alg.clone()))?;
+        let key = algorithm
+            .key(keys, self.kid.as_deref())
+            .ok_or_else(|| IdTokenError::UnknownKey {
+                kid: self.kid.clone(),
+                alg: self.alg.clone(),
+            })?;
+        Ok((algorithm, key))
+    }
+}
+
+impl IdToken {
+    /// Validates an ID token: signature, `iss`, `aud`, `azp`, `exp`, `iat`, `nonce`, `at_hash`, `auth_time`.
+    ///
+    /// # Errors
+    /// The first check that fails. [`IdTokenError::UnknownKey`] may be mended by fetching the keys anew.
+    pub async fn validate(
+        text: &str,
+        expected: &Expected<'_>,
+        keys: &[Jwk],
+        crypto: &impl Crypto,
+    ) -> Result<Self, IdTokenError> {
+        let (header, signed, signature) = split(text)?;
+        if header.crit.is_some() {
+            return Err(IdTokenError::Malformed("it has a `crit` header that is not understood"));
+        }
+        let (algorithm, key) = header.key(expected.client, keys)?;
+        if !crypto.verify(&header.alg, key, signed.as_bytes(), &signature).await? {
+            return Err(IdTokenError::Signature);
+        }
+
+        let token = Self::try_from(text.to_owned()).map_err(IdTokenError::Malformed)?;
+        token.claims.check(expected)?;
+        if let Some(at_hash) = &token.claims.at_hash {
+            let digest = crypto.digest(algorithm.hash, expected.access_token.as_bytes()).await?;
+            if URL_SAFE_NO_PAD.encode(&digest[..digest.len() / 2]) != *at_hash {
+                return Err(IdTokenError::AccessTokenHash);
+            }
+        }
+        Ok(token)
+    }
+
+    /// Whether the token's key is among `keys`, or the token is such that no key would help.
+    pub(super) fn finds_key(text: &str, client: &Client, keys: &[Jwk]) -> bool {
+        let found = split(text).and_then(|(header, ..)| header.key(client, keys).map(drop));
+        !matches!(found, Err(IdTokenError::UnknownKey { .. }))
+    }
+
+    /// The token itself, for `id_token_hint`.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The validated claims.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
+    }
+
+    /// Claims of the application's own, read into its type.
+    ///
+    /// # Errors
+    /// When the type asks for what is not there.
+    pub fn extra<T: serde::de::DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(&self.payload)
+    }
+}
+
+impl Claims {
+    fn check(&self, expected: &Expected<'_>) -> Result<(), IdTokenError> {
+        let client = expected.client;
+        let claim = |claim, expected: &str, found: &str| {
+            Err(IdTokenError::Claim {
+                claim,
+                expected: expected.to_owned(),
+                found: found.to_owned(),
+            })
+        };
+        if self.iss != client.provider.issuer {
+            return claim("iss", &client.provider.issuer, &self.iss);
+        }
+        if self.sub.is_empty() {
+            return claim("sub", "a subject", "");
+        }
+        if let Some(subject) = expected.subject
+            && subject != self.sub
+        {
+            return claim("sub", subject, &self.sub);
+        }
+        if !self.aud.contains(&client.client_id) {
+            return claim("aud", &client.client_id, &self.aud.join(" "));
+        }
+        match &self.azp {
+            Some(azp) if *azp != client.client_id => return claim("azp", &client.client_id, azp),
+            None if self.aud.len() > 1 => return claim("azp", &client.client_id, ""),
+            _ => {}
+        }
+        if self.exp + LEEWAY <= expected.now {
+            return claim("exp", &format!("after {}", expected.now), &self.exp.to_string());
+        }
+        if self.iat - LEEWAY > expected.now {
+            return claim("iat", &format!("before {}", expected.now), &self.iat.to_string());
+        }
+        match (&self.nonce, expected.nonce) {
+            (Some(found), Some(nonce)) if found == nonce => {}
+            (None, None) => {}
+            // After a refresh the nonce should be absent; providers that repeat the one of the sign-in are let through.
+            (Some(_), None) => {}
+            _ => return Err(IdTokenError::Nonce),
+        }
+        if let Some(max_age) = expected.max_age {
+            match self.auth_time {
+                Some(auth_time) if auth_time + max_age as f64 + LEEWAY >= expected.now => {}
+                found => {
+                    let found = found.map_or("absent".to_owned(), |time| time.to_string());
+                    return claim("auth_time", &format!("within {max_age} s of {}", expected.now), &found);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A JWS algorithm that ID tokens may have: asymmetric only (RFC 7518, section 3.1; RFC 8037).
+struct Algorithm {
+    name: &'static str,
+    key_type: &'static str,
+    curve: Option<&'static str>,
+    hash: Hash,
+}
+
+const ALGORITHMS: [Algorithm; 11] = {
+    const fn of(name: &'static str, key_type: &'static str, curve: Option<&'static str>, hash: Hash) -> Algorithm {
+        Algorithm {
+            name,
+            key_type,
+            curve,
+            hash,
+        }
+    }
+    [
+        of("RS256", "RSA", None, Hash::Sha256),
+        of("RS384", "RSA", None, Hash::Sha384),
+        of("RS512", "RSA", None, Hash::Sha512),
+        of("PS256", "RSA", None, Hash::Sha256),
+        of("PS384", "RSA", None, Hash::Sha384),
+        of("PS512", "RSA", None, Hash::Sha512),
+        of("ES256", "EC", Some("P-256"), Hash::Sha256),
+        of("ES384", "EC", Some("P-384"), Hash::Sha384),
+        of("ES512", "EC", Some("P-521"), Hash::Sha512),
+        of("EdDSA", "OKP", Some("Ed25519"), Hash::Sha512),
+        of("Ed25519", "OKP", Some("Ed25519"), Hash::Sha512),
+    ]
+};
+
+impl Algorithm {
+    /// The algorithm, when it is known and the provider announces it (or announces nothing).
+    fn named(name: &str, announced: &[String]) -> Option<&'static Self> {
+        let announced = announced.is_empty() || announced.iter().any(|alg| alg == name);
+        ALGORITHMS.iter().find(|algorithm| announced && algorithm.name == name)
+    }
+
+    /// The key for a token: by `kid` and algorithm, or the only one that fits when the token names none.
+    fn key<'a>(&self, keys: &'a [Jwk], kid: Option<&str>) -> Option<&'a Jwk> {
+        let mut fitting = keys.iter().filter(|key| {
+            key.kty == self.key_type
+                && self.curve.is_none_or(|curve| key.crv.as_deref() == Some(curve))
+                && key.alg.as_deref().is_none_or(|alg| {
+                    alg == self.name || (self.key_type == "OKP" && matches!(alg, "EdDSA" | "Ed25519"))
+                })
+                && key.usage.as_deref().is_none_or(|usage| usage == "sig")
+                && kid.is_none_or(|kid| key.kid.as_deref() == Some(kid))
+        });
+        let first = fitting.next()?;
+        (kid.is_some() || fitting.next().is_none()).then_some(first)
+    }
+}
+
+fn split(text: &str) -> Result<(Header, &str, Vec<u8>), IdTokenError> {
+    const SEGMENTS: IdTokenError = IdTokenError::Malformed("it is not three base64url segments");
+    let (signed, signature) = text.rsplit_once('.').ok_or(SEGMENTS)?;
+    let (header, payload) = signed.split_once('.').ok_or(SEGMENTS)?;
+    if payload.contains('.') {
+        return Err(SEGMENTS);
+    }
+    let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| SEGMENTS)?;
+    let header =
+        serde_json::from_slice(&header).map_err(|_| IdTokenError::Malformed("its header is not JSON with `alg`"))?;
+    let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| SEGMENTS)?;
+    Ok((header, signed, signature))
+}
+
+impl From<IdToken> for String {
+    fn from(token: IdToken) -> Self {
+        token.text
+    }
+}
+
+/// Reads the claims without checking them: for a token that was validated before it was sealed.
+impl TryFrom<String> for IdToken {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let payload = text.split('.').nth(1).ok_or("it is not three base64url segments")?;
+        let payload = URL_SAFE_NO_PAD
+            .decode(payload)
+            .map_err(|_| "its payload is not base64url")?;
+        let claims =
+            serde_json::from_slice(&payload).map_err(|_| "its payload lacks `iss`, `sub`, `aud`, `exp` or `iat`")?;
+        Ok(Self { text, payload, claims })
+    }
+}
+
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum OneOrMany {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::One(one) => vec![one],
+        OneOrMany::Many(many) => many,
+    })
+}

@@ -1,0 +1,142 @@
+//! The authorization request (RFC 6749, section 4.1.1; RFC 7636; OpenID Connect Core, section 3.1.2.1).
+
+use std::collections::BTreeMap;
+
+use form_urlencoded::Serializer;
+use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier};
+use serde::{Deserialize, Serialize};
+
+use super::{Client, ReturnTo};
+
+/// What one sign-in asks of the provider, beyond the client's configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SignIn {
+    /// Where the person goes afterwards.
+    pub return_to: ReturnTo,
+    /// `none`, `login`, `consent` or `select_account`.
+    pub prompt: Option<String>,
+    /// Who is probably signing in.
+    pub login_hint: Option<String>,
+    /// Acceptable authentication contexts, the most wanted first.
+    pub acr_values: Vec<String>,
+    /// The longest time since the person last authenticated, in seconds.
+    pub max_age: Option<u64>,
+    /// Languages for the provider's pages, the most wanted first.
+    pub ui_locales: Vec<String>,
+    /// Scopes beyond those of the client.
+    pub scopes: Vec<String>,
+    /// Further parameters, such as `fidp`. They cannot replace those that keep the flow secure.
+    pub extra_params: BTreeMap<String, String>,
+}
+
+/// Parameters that only this module may set.
+const RESERVED: [&str; 11] = [
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "scope",
+    "request",
+    "request_uri",
+    "dpop_jkt",
+];
+
+/// A sign-in that is under way: what must be remembered until the callback, and shown to nobody.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct PendingSignIn {
+    pub(super) state: CsrfToken,
+    pub(super) nonce: String,
+    pub(super) verifier: PkceCodeVerifier,
+    pub(super) issuer: String,
+    pub(super) client_id: String,
+    pub(super) redirect_uri: String,
+    pub(super) return_to: ReturnTo,
+    pub(super) max_age: Option<u64>,
+}
+
+impl PendingSignIn {
+    /// Starts a sign-in: the secrets to keep, and the URL to send the browser to.
+    ///
+    /// `dpop_jkt` is the thumbprint of the browser's key when tokens are to be bound to it (RFC 9449, section 10).
+    pub fn begin(client: &Client, options: &SignIn, dpop_jkt: Option<&str>) -> (Self, String) {
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let pending = Self {
+            state: CsrfToken::new_random(),
+            nonce: CsrfToken::new_random().into_secret(),
+            verifier,
+            issuer: client.provider.issuer.clone(),
+            client_id: client.client_id.clone(),
+            redirect_uri: client.redirect_uri.clone(),
+            return_to: options.return_to.clone(),
+            max_age: options.max_age,
+        };
+        let scope = joined(
+            client
+                .scopes
+                .iter()
+                .chain(options.scopes.iter().filter(|scope| !client.scopes.contains(scope))),
+        );
+
+        let endpoint = &client.provider.authorization_endpoint;
+        let mut query = Serializer::new(String::new());
+        query
+            .append_pair("response_type", "code")
+            .append_pair("client_id", &client.client_id)
+            .append_pair("redirect_uri", &client.redirect_uri)
+            .append_pair("scope", &scope)
+            .append_pair("state", pending.state.secret())
+            .append_pair("nonce", &pending.nonce)
+            .append_pair("code_challenge", challenge.as_str())
+            .append_pair("code_challenge_method", "S256");
+        let max_age = options.max_age.map(|seconds| seconds.to_string());
+        for (name, value) in [
+            ("dpop_jkt", dpop_jkt),
+            ("resource", client.resource.as_deref()),
+            ("prompt", options.prompt.as_deref()),
+            ("login_hint", options.login_hint.as_deref()),
+            ("max_age", max_age.as_deref()),
+        ] {
+            if let Some(value) = value {
+                query.append_pair(name, value);
+            }
+        }
+        for (name, values) in [("acr_values", &options.acr_values), ("ui_locales", &options.ui_locales)] {
+            if !values.is_empty() {
+                query.append_pair(name, &joined(values));
+            }
+        }
+        for (name, value) in client.extra_params.iter().chain(&options.extra_params) {
+            if !RESERVED.contains(&name.as_str()) {
+                query.append_pair(name, value);
+            }
+        }
+
+        let separator = if endpoint.contains('?') { '&' } else { '?' };
+        let url = format!("{endpoint}{separator}{}", query.finish());
+        (pending, url)
+    }
+
+    /// The `state` that the callback will carry; it names this sign-in among several in other tabs.
+    pub fn state(&self) -> &str {
+        self.state.secret()
+    }
+
+    /// Where the person is going.
+    pub fn return_to(&self) -> &ReturnTo {
+        &self.return_to
+    }
+}
+
+fn joined<'a>(values: impl IntoIterator<Item = &'a String>) -> String {
+    let mut text = String::new();
+    for value in values {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        text.push_str(value);
+    }
+    text
+}

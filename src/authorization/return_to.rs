@@ -1,0 +1,88 @@
+//! Where a person was going.
+
+use serde::{Deserialize, Serialize};
+
+/// A place on this origin: a path with its query and fragment, never another host.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ReturnTo(String);
+
+impl ReturnTo {
+    /// The path, or `None` for anything that a browser could read as another origin: `https:…`, `//host`, `/\host`,
+    /// `javascript:`, or text with control characters, which browsers drop before they parse.
+    ///
+    /// ```
+    /// use pixygate::authorization::ReturnTo;
+    /// assert!(ReturnTo::parse("/account?tab=2#top").is_some());
+    /// assert!(ReturnTo::parse("//evil.example").is_none());
+    /// assert!(ReturnTo::parse("javascript:alert(1)").is_none());
+    /// ```
+    pub fn parse(path: &str) -> Option<Self> {
+        let mut bytes = path.bytes();
+        let local = bytes.next() == Some(b'/')
+            && !matches!(bytes.next(), Some(b'/' | b'\\'))
+            && !path.contains('\\')
+            && !path.contains(|c: char| c.is_control() || c.is_whitespace())
+            && path.len() <= 2048;
+        local.then(|| Self(path.to_owned()))
+    }
+
+    /// The path, to navigate to.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Default for ReturnTo {
+    fn default() -> Self {
+        Self("/".to_owned())
+    }
+}
+
+impl TryFrom<String> for ReturnTo {
+    type Error = &'static str;
+
+    fn try_from(path: String) -> Result<Self, Self::Error> {
+        Self::parse(&path).ok_or("not a path on this origin")
+    }
+}
+
+impl From<ReturnTo> for String {
+    fn from(path: ReturnTo) -> Self {
+        path.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ReturnTo;
+
+    #[test]
+    fn only_paths_of_this_origin() {
+        for good in [
+            "/",
+            "/account",
+            "/a?b=c&d=%2F%2Fx#e",
+            "/a//b",
+            "/?next=https://x.example/",
+        ] {
+            assert_eq!(ReturnTo::parse(good).map(String::from).as_deref(), Some(good));
+        }
+        for bad in [
+            "",
+            "account",
+            "https://evil.example/",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "/\t/evil.example",
+            "/\n/evil.example",
+            " /x",
+            "javascript:alert(1)",
+            "/a\\..\\b",
+            "data:text/html,x",
+        ] {
+            assert_eq!(ReturnTo::parse(bad), None, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! How long a token lives, measured from the request that brought it and never by the issuer's clock.
+
+use serde::{Deserialize, Serialize};
+
+/// A reading of both clocks of a device, in milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Moment {
+    /// The wall clock since the Unix epoch. It can be wrong, and it can be set.
+    pub wall: f64,
+    /// The monotonic clock of this page. It may stand still while the device sleeps, and starts anew with each page.
+    pub monotonic: f64,
+}
+
+/// How long a token is good for, from the moment its request was sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Lifetime {
+    /// `expires_in` in milliseconds; `None` when the provider did not say.
+    duration: Option<f64>,
+    requested_wall: f64,
+    /// Only within the page that made the request.
+    #[serde(skip)]
+    requested_monotonic: Option<f64>,
+}
+
+impl Lifetime {
+    /// A lifetime of `expires_in` seconds, counted from `requested`.
+    pub fn new(requested: Moment, expires_in: Option<u64>) -> Self {
+        Self {
+            duration: expires_in.map(|seconds| seconds as f64 * 1000.0),
+            requested_wall: requested.wall,
+            requested_monotonic: Some(requested.monotonic),
+        }
+    }
+
+    /// Milliseconds left. Without `expires_in` a token counts as good until it is refused.
+    ///
+    /// Of two clocks the one that saw more time pass is believed: the monotonic clock sleeps with the device, the wall
+    /// clock can be set back. A wall clock that stands before the request says nothing, and then the token counts as
+    /// expired: an early refresh costs a request, a late one the call.
+    pub fn remaining(&self, now: Moment) -> f64 {
+        let Some(duration) = self.duration else {
+            return f64::INFINITY;
+        };
+        let wall = now.wall - self.requested_wall;
+        let age = match self.requested_monotonic {
+            Some(requested) => wall.max(now.monotonic - requested),
+            None if wall < 0.0 => return 0.0,
+            None => wall,
+        };
+        (duration - age).max(0.0)
+    }
+
+    /// Milliseconds that a token must have left before a call: `wanted`, or a quarter of a short lifetime.
+    pub fn min_validity(&self, wanted: f64) -> f64 {
+        self.duration.map_or(wanted, |duration| wanted.min(duration / 4.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Moment = Moment {
+        wall: 1_000_000.0,
+        monotonic: 500.0,
+    };
+
+    fn later(wall: f64, monotonic: f64) -> Moment {
+        Moment {
+            wall: START.wall + wall,
+            monotonic: START.monotonic + monotonic,
+        }
+    }
+
+    #[test]
+    fn counts_from_the_request() {
+        let lifetime = Lifetime::new(START, Some(60));
+        assert_eq!(lifetime.remaining(later(10_000.0, 10_000.0)), 50_000.0);
+        assert_eq!(lifetime.remaining(later(60_000.0, 60_000.0)), 0.0);
+    }
+
+    #[test]
+    fn sleep_and_a_clock_set_back_both_age_the_token() {
+        let lifetime = Lifetime::new(START, Some(60));
+        assert_eq!(
+            lifetime.remaining(later(61_000.0, 5.0)),
+            0.0,
+            "the monotonic clock slept"
+        );
+        assert_eq!(
+            lifetime.remaining(later(-600_000.0, 20_000.0)),
+            40_000.0,
+            "the wall clock was set back"
+        );
+    }
+
+    #[test]
+    fn after_a_reload_only_the_wall_clock_is_left() {
+        let mut lifetime = Lifetime::new(START, Some(60));
+        lifetime.requested_monotonic = None;
+        assert_eq!(lifetime.remaining(later(10_000.0, -400.0)), 50_000.0);
+        assert_eq!(lifetime.remaining(later(-1.0, 0.0)), 0.0);
+    }
+
+    #[test]
+    fn short_tokens_ask_for_less() {
+        assert_eq!(Lifetime::new(START, Some(3600)).min_validity(30_000.0), 30_000.0);
+        assert_eq!(Lifetime::new(START, Some(10)).min_validity(30_000.0), 2_500.0);
+    }
+}

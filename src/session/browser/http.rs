@@ -1,0 +1,72 @@
+//! Requests to the provider: no cookies, no redirects, no referrer, bounded in time.
+
+use gloo_net::http::{Request, RequestBuilder, Response};
+use serde::Deserialize;
+use web_sys::{AbortSignal, ReferrerPolicy, RequestCache, RequestCredentials, RequestMode, RequestRedirect};
+
+use crate::authorization::{HttpReply, Jwk};
+use crate::session::NetworkError;
+
+/// The longest that the provider may take, in milliseconds.
+const TIMEOUT: u32 = 15_000;
+
+pub(super) async fn post_form(url: &str, body: &str, proof: Option<&str>) -> Result<HttpReply, NetworkError> {
+    let mut request = bounded(Request::post(url)).header("Content-Type", "application/x-www-form-urlencoded");
+    if let Some(proof) = proof {
+        request = request.header("DPoP", proof);
+    }
+    let failed = |error| failed(url, error);
+    let response = request
+        .body(body.to_owned())
+        .map_err(failed)?
+        .send()
+        .await
+        .map_err(failed)?;
+    Ok(HttpReply {
+        status: response.status(),
+        dpop_nonce: response.headers().get("DPoP-Nonce"),
+        retry_after: response
+            .headers()
+            .get("Retry-After")
+            .and_then(|seconds| seconds.parse().ok()),
+        body: response.text().await.map_err(failed)?,
+    })
+}
+
+pub(super) async fn fetch_keys(url: &str) -> Result<Vec<Jwk>, NetworkError> {
+    #[derive(Deserialize)]
+    struct KeySet {
+        keys: Vec<serde_json::Value>,
+    }
+    let failed = |error| failed(url, error);
+    let response: Response = bounded(Request::get(url)).send().await.map_err(failed)?;
+    let set: KeySet = response.json().await.map_err(failed)?;
+    // A key that is not understood is left out; the others are as good as before.
+    Ok(set
+        .keys
+        .into_iter()
+        .filter_map(|key| serde_json::from_value(key).ok())
+        .collect())
+}
+
+fn bounded(request: RequestBuilder) -> RequestBuilder {
+    request
+        .mode(RequestMode::Cors)
+        .credentials(RequestCredentials::Omit)
+        .cache(RequestCache::NoStore)
+        .redirect(RequestRedirect::Error)
+        .referrer_policy(ReferrerPolicy::NoReferrer)
+        .abort_signal(Some(&AbortSignal::timeout_with_u32(TIMEOUT)))
+}
+
+fn failed(url: &str, error: gloo_net::Error) -> NetworkError {
+    let problem = match error {
+        gloo_net::Error::JsError(error) => format!("{}: {}", error.name, error.message),
+        gloo_net::Error::SerdeError(_) => "the answer is not the JSON that it should be".to_owned(),
+        gloo_net::Error::GlooError(problem) => problem,
+    };
+    NetworkError {
+        url: url.split('?').next().unwrap_or_default().to_owned(),
+        problem,
+    }
+}

@@ -1,0 +1,137 @@
+//! The real world: IndexedDB, WebCrypto, Web Locks, BroadcastChannel, and gloo-net for requests.
+
+mod crypto;
+mod http;
+mod js;
+mod signals;
+mod store;
+mod tabs;
+mod vault;
+
+use send_wrapper::SendWrapper;
+use web_sys::{BroadcastChannel, Window};
+
+use crate::authorization::{Crypto, CryptoError, Hash, HttpReply, Jwk, Moment};
+
+use super::{LocalFuture, NetworkError, Platform, StorageError};
+use vault::Vault;
+
+/// The browser's window as a [`Platform`].
+#[derive(Debug)]
+pub struct Browser {
+    window: Window,
+    channel: Option<BroadcastChannel>,
+    vault: Vault,
+    served_at: f64,
+}
+
+impl Browser {
+    /// The platform of this page. `served_at` is the server's time when it made the page, in seconds since the Unix
+    /// epoch; `None` outside a browser.
+    pub fn new(served_at: f64) -> Option<Self> {
+        let window = web_sys::window()?;
+        Some(Self {
+            channel: BroadcastChannel::new("pixygate").ok(),
+            vault: Vault::default(),
+            window,
+            served_at,
+        })
+    }
+
+    fn subtle(&self) -> Result<web_sys::SubtleCrypto, CryptoError> {
+        crypto::subtle(&self.window)
+    }
+}
+
+impl Crypto for Browser {
+    async fn verify(&self, alg: &str, key: &Jwk, message: &[u8], signature: &[u8]) -> Result<bool, CryptoError> {
+        crypto::verify(&self.subtle()?, alg, key, message, signature).await
+    }
+
+    async fn digest(&self, hash: Hash, data: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        crypto::digest(&self.subtle()?, hash, data).await
+    }
+}
+
+impl Platform for Browser {
+    type Lock = Option<tabs::Lock>;
+
+    fn now(&self) -> Moment {
+        let monotonic = self.window.performance().map_or(0.0, |performance| performance.now());
+        Moment {
+            wall: js_sys::Date::now(),
+            monotonic,
+        }
+    }
+
+    /// The time at which the page was made, and since then the clock that saw more time pass: the monotonic one may have
+    /// slept with the device. A device whose clock is wrong all the time is as good as any.
+    fn server_time(&self) -> f64 {
+        let Moment { wall, monotonic } = self.now();
+        let opened = self
+            .window
+            .performance()
+            .map_or(wall, |performance| performance.time_origin());
+        self.served_at + monotonic.max(wall - opened) / 1000.0
+    }
+
+    fn random(&self) -> f64 {
+        js_sys::Math::random()
+    }
+
+    async fn post_form(&self, url: &str, body: &str, proof: Option<&str>) -> Result<HttpReply, NetworkError> {
+        http::post_form(url, body, proof).await
+    }
+
+    async fn fetch_keys(&self, url: &str) -> Result<Vec<Jwk>, NetworkError> {
+        http::fetch_keys(url).await
+    }
+
+    async fn lock(&self, name: &str) -> Self::Lock {
+        tabs::lock(&self.window, name).await
+    }
+
+    async fn load(&self, slot: &str, binding: &str) -> Result<Option<String>, StorageError> {
+        self.vault.load(&self.window, slot, binding).await
+    }
+
+    async fn save(&self, slot: &str, binding: &str, text: &str) -> Result<(), StorageError> {
+        self.vault.save(&self.window, slot, binding, text).await
+    }
+
+    async fn remove(&self, slot: &str) {
+        // What could not be opened holds nothing either.
+        drop(self.vault.remove(&self.window, slot).await);
+    }
+
+    async fn take(&self, slot: &str, binding: &str) -> Result<Option<String>, StorageError> {
+        self.vault.take(&self.window, slot, binding).await
+    }
+
+    fn tell_other_tabs(&self) {
+        if let Some(channel) = &self.channel {
+            // A channel that is closed has nobody to tell.
+            drop(channel.post_message(&"look".into()));
+        }
+    }
+
+    async fn dpop_key(&self) -> Result<Jwk, CryptoError> {
+        self.vault.dpop_public_key(&self.window).await
+    }
+
+    async fn dpop_sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        self.vault.dpop_sign(&self.window, message).await
+    }
+
+    fn spawn(&self, future: LocalFuture<()>) {
+        wasm_bindgen_futures::spawn_local(future);
+    }
+
+    fn navigate(&self, url: &str) {
+        // Refused only for a URL that does not parse, and then the page stays.
+        drop(self.window.location().replace(url));
+    }
+}
+
+/// A session that can be put where `Send` is asked for; the browser has one thread.
+pub type BrowserSession = SendWrapper<super::Session<Browser>>;

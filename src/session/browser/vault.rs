@@ -1,0 +1,184 @@
+//! What is kept, sealed with AES-GCM under a key that the browser does not hand out. It keeps stored data from being
+//! read by who copies it; it does not keep a script that runs in this page from using it.
+
+use std::cell::RefCell;
+
+use js_sys::{Array, Object, Uint8Array};
+use wasm_bindgen::{JsCast as _, JsValue};
+use web_sys::{CryptoKey, Window};
+
+use crate::authorization::{CryptoError, Jwk};
+use crate::session::StorageError;
+
+use super::crypto::{failed, subtle};
+use super::js::{get, message, object, resolved, text};
+use super::store::{KEYS, SEALED, Store};
+
+const SEAL: &str = "seal";
+const DPOP: &str = "dpop";
+
+/// Sealed records and the keys that never leave the browser.
+#[derive(Debug, Default)]
+pub(super) struct Vault {
+    dpop: RefCell<Option<(Jwk, CryptoKey)>>,
+}
+
+impl Vault {
+    pub(super) async fn load(
+        &self,
+        window: &Window,
+        slot: &str,
+        binding: &str,
+    ) -> Result<Option<String>, StorageError> {
+        let store = open(window).await?;
+        let record = store.get(SEALED, slot).await.map_err(denied)?;
+        self.unseal(window, &store, record, binding).await
+    }
+
+    pub(super) async fn take(
+        &self,
+        window: &Window,
+        slot: &str,
+        binding: &str,
+    ) -> Result<Option<String>, StorageError> {
+        let store = open(window).await?;
+        let record = store.take(SEALED, slot).await.map_err(denied)?;
+        self.unseal(window, &store, record, binding).await
+    }
+
+    pub(super) async fn remove(&self, window: &Window, slot: &str) -> Result<(), StorageError> {
+        open(window).await?.take(SEALED, slot).await.map(drop).map_err(denied)
+    }
+
+    pub(super) async fn save(
+        &self,
+        window: &Window,
+        slot: &str,
+        binding: &str,
+        text: &str,
+    ) -> Result<(), StorageError> {
+        let store = open(window).await?;
+        let key = self.key(window, &store).await?;
+        let crypto = window.crypto().map_err(denied)?;
+        let iv = Uint8Array::new_with_length(12);
+        crypto.get_random_values_with_array_buffer_view(&iv).map_err(denied)?;
+        let promise = crypto.subtle().encrypt_with_object_and_u8_array(
+            &algorithm(&iv, binding),
+            &key,
+            &mut text.as_bytes().to_vec(),
+        );
+        let sealed: JsValue = resolved(promise).await.map_err(denied)?;
+        let record = object(&[("binding", binding.into()), ("iv", iv.into()), ("sealed", sealed)]);
+        store.put(SEALED, slot, &record).await.map_err(denied)
+    }
+
+    /// A record that does not open (of another issuer, client or schema, or under a key that is gone) is as good as none.
+    async fn unseal(
+        &self,
+        window: &Window,
+        store: &Store,
+        record: Option<JsValue>,
+        binding: &str,
+    ) -> Result<Option<String>, StorageError> {
+        let Some(record) = record.filter(|record| text(record, "binding").as_deref() == Some(binding)) else {
+            return Ok(None);
+        };
+        let (Some(iv), Some(sealed)) = (get(&record, "iv"), get(&record, "sealed")) else {
+            return Ok(None);
+        };
+        let key = self.key(window, store).await?;
+        let subtle = subtle(window).map_err(|error| StorageError(error.0))?;
+        let promise = subtle.decrypt_with_object_and_buffer_source(
+            &algorithm(&iv.unchecked_into(), binding),
+            &key,
+            sealed.unchecked_ref::<Object>(),
+        );
+        let Ok(opened) = resolved::<JsValue>(promise).await else {
+            return Ok(None);
+        };
+        Ok(String::from_utf8(Uint8Array::new(&opened).to_vec()).ok())
+    }
+
+    async fn key(&self, window: &Window, store: &Store) -> Result<CryptoKey, StorageError> {
+        let aes = object(&[("name", "AES-GCM".into()), ("length", 256.into())]);
+        let key = kept_key(window, store, SEAL, &aes, &["encrypt", "decrypt"])
+            .await
+            .map_err(denied)?;
+        Ok(key.unchecked_into())
+    }
+
+    pub(super) async fn dpop_public_key(&self, window: &Window) -> Result<Jwk, CryptoError> {
+        self.dpop(window).await.map(|(key, _)| key)
+    }
+
+    pub(super) async fn dpop_sign(&self, window: &Window, data: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        let (_, key) = self.dpop(window).await?;
+        let ecdsa = object(&[("name", "ECDSA".into()), ("hash", "SHA-256".into())]);
+        let promise = subtle(window)?.sign_with_object_and_u8_array(&ecdsa, &key, &mut data.to_vec());
+        let signature: JsValue = resolved(promise).await.map_err(failed)?;
+        Ok(Uint8Array::new(&signature).to_vec())
+    }
+
+    async fn dpop(&self, window: &Window) -> Result<(Jwk, CryptoKey), CryptoError> {
+        if let Some(known) = self.dpop.borrow().clone() {
+            return Ok(known);
+        }
+        let store = Store::open(window).await.map_err(failed)?;
+        let p256 = object(&[("name", "ECDSA".into()), ("namedCurve", "P-256".into())]);
+        let pair = kept_key(window, &store, DPOP, &p256, &["sign"]).await.map_err(failed)?;
+        let half = |name| get(&pair, name).ok_or_else(|| CryptoError(format!("the DPoP key has no {name}")));
+        let (public, private) = (half("publicKey")?, half("privateKey")?);
+        let public: JsValue = resolved(subtle(window)?.export_key("jwk", public.unchecked_ref()))
+            .await
+            .map_err(failed)?;
+        let key = Jwk {
+            kty: "EC".to_owned(),
+            crv: text(&public, "crv"),
+            x: text(&public, "x"),
+            y: text(&public, "y"),
+            ..Jwk::default()
+        };
+        Ok(self.dpop.borrow_mut().insert((key, private.unchecked_into())).clone())
+    }
+}
+
+/// The key of that name, which is made when it is first needed. The first tab wins when two make it at once.
+async fn kept_key(
+    window: &Window,
+    store: &Store,
+    name: &str,
+    algorithm: &Object,
+    usages: &[&str],
+) -> Result<JsValue, JsValue> {
+    if let Some(key) = store.get(KEYS, name).await? {
+        return Ok(key);
+    }
+    let usages: Array = usages.iter().copied().map(JsValue::from_str).collect();
+    let promise = window
+        .crypto()?
+        .subtle()
+        .generate_key_with_object(algorithm, false, &usages);
+    let made: JsValue = resolved(promise).await?;
+    let added = store.add(KEYS, name, &made).await;
+    match store.get(KEYS, name).await? {
+        Some(key) => Ok(key),
+        None => added.and(Err(JsValue::UNDEFINED)),
+    }
+}
+
+async fn open(window: &Window) -> Result<Store, StorageError> {
+    Store::open(window).await.map_err(denied)
+}
+
+fn denied(error: JsValue) -> StorageError {
+    StorageError(message(&error))
+}
+
+fn algorithm(iv: &Uint8Array, binding: &str) -> Object {
+    let binding = Uint8Array::from(binding.as_bytes());
+    object(&[
+        ("name", "AES-GCM".into()),
+        ("iv", iv.into()),
+        ("additionalData", binding.into()),
+    ])
+}

@@ -1,0 +1,71 @@
+//! What can go wrong with a session, told apart by what helps.
+
+use crate::authorization::id_token::IdTokenError;
+use crate::authorization::{CallbackError, CryptoError, TokenError};
+
+use super::{NetworkError, SignOutReason, StorageError};
+
+/// Why there is no token, or no sign-in.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum SessionError {
+    /// Nobody is signed in.
+    #[error("nobody is signed in")]
+    SignedOut(Option<SignOutReason>),
+    /// The provider did not answer. The session is still there.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The token endpoint refused, or answered what is not understood.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// A refresh failed a moment ago; the next attempt waits.
+    #[error("the last refresh failed, the next attempt is in {seconds:.0} s")]
+    BackingOff {
+        /// Seconds until then.
+        seconds: f64,
+    },
+    /// The callback does not lead to a sign-in.
+    #[error(transparent)]
+    Callback(#[from] CallbackError),
+    /// The ID token does not hold.
+    #[error(transparent)]
+    IdToken(#[from] IdTokenError),
+    /// This browser cannot keep what a sign-in must remember.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// This browser lacks the cryptography, as on a page without https.
+    #[error(transparent)]
+    Crypto(#[from] CryptoError),
+}
+
+/// What helps against a [`SessionError`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Try again: the network or the provider is down, the session is not.
+    TryAgain,
+    /// Sign in again.
+    SignIn,
+    /// Someone has to change the configuration, here or at the provider.
+    Configuration,
+    /// A message did not follow the protocol, or was tampered with. Starting again is safe.
+    Protocol,
+}
+
+impl SessionError {
+    /// What helps.
+    pub fn remedy(&self) -> Remedy {
+        match self {
+            Self::Network(_) | Self::BackingOff { .. } | Self::Token(TokenError::Unavailable { .. }) => {
+                Remedy::TryAgain
+            }
+            Self::SignedOut(_) => Remedy::SignIn,
+            Self::Callback(CallbackError::Absent | CallbackError::UnknownState | CallbackError::Provider { .. }) => {
+                Remedy::SignIn
+            }
+            Self::Token(error) if error.ends_session() => Remedy::SignIn,
+            Self::Token(TokenError::Provider { .. }) | Self::Storage(_) | Self::Crypto(_) => Remedy::Configuration,
+            Self::Callback(CallbackError::Reconfigured) => Remedy::SignIn,
+            Self::IdToken(IdTokenError::Missing | IdTokenError::NotBound) => Remedy::Configuration,
+            Self::Callback(_) | Self::IdToken(_) | Self::Token(_) => Remedy::Protocol,
+        }
+    }
+}

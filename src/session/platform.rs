@@ -1,0 +1,97 @@
+//! What the session needs of the world around it. The browser is one implementation, a simulated one drives the tests.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::authorization::{Crypto, CryptoError, HttpReply, Jwk, Moment};
+
+/// A future on the browser's one thread.
+pub type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
+
+/// Time, randomness, storage, network and the other tabs.
+#[expect(async_fn_in_trait, reason = "the browser has one thread; its futures are not Send")]
+pub trait Platform: Crypto + 'static {
+    /// Held while a refresh is under way; dropping it lets the next tab in.
+    type Lock;
+
+    /// Both clocks of this device.
+    fn now(&self) -> Moment;
+
+    /// The time in seconds since the Unix epoch by the server's clock; the device's own may be wrong.
+    fn server_time(&self) -> f64;
+
+    /// A number from 0 to 1, for the jitter of retries.
+    fn random(&self) -> f64;
+
+    /// Posts a form, with a DPoP proof where there is one. Bounded in time.
+    ///
+    /// # Errors
+    /// When no response came: offline, refused by CORS, timed out.
+    async fn post_form(&self, url: &str, body: &str, proof: Option<&str>) -> Result<HttpReply, NetworkError>;
+
+    /// The provider's current keys.
+    ///
+    /// # Errors
+    /// When they could not be had.
+    async fn fetch_keys(&self, url: &str) -> Result<Vec<Jwk>, NetworkError>;
+
+    /// Waits for the lock that all tabs of this origin share.
+    async fn lock(&self, name: &str) -> Self::Lock;
+
+    /// Reads and unseals what is kept. `None` when there is nothing, or nothing that belongs to `binding`.
+    ///
+    /// # Errors
+    /// When this browser keeps nothing, so that absence says nothing either.
+    async fn load(&self, slot: &str, binding: &str) -> Result<Option<String>, StorageError>;
+
+    /// Seals `text`, together with the `binding` that it is only good for, and keeps it.
+    ///
+    /// # Errors
+    /// When this browser keeps nothing (a private window, storage denied or full).
+    async fn save(&self, slot: &str, binding: &str, text: &str) -> Result<(), StorageError>;
+
+    /// Forgets what is kept.
+    async fn remove(&self, slot: &str);
+
+    /// Reads, unseals and forgets in one step: of two tabs only one gets it.
+    ///
+    /// # Errors
+    /// As for [`Platform::load`].
+    async fn take(&self, slot: &str, binding: &str) -> Result<Option<String>, StorageError>;
+
+    /// Tells the other tabs to look at what is kept. The message itself says nothing, so a forged one does no harm.
+    fn tell_other_tabs(&self);
+
+    /// The public half of this browser's DPoP key, which is made when it is first asked for.
+    ///
+    /// # Errors
+    /// When the browser cannot make or keep one.
+    async fn dpop_key(&self) -> Result<Jwk, CryptoError>;
+
+    /// Signs with the private half (ES256).
+    ///
+    /// # Errors
+    /// When the browser cannot.
+    async fn dpop_sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError>;
+
+    /// Runs a future to its end even when nobody waits for it any more.
+    fn spawn(&self, future: LocalFuture<()>);
+
+    /// Leaves the page for `url`, without an entry in the history for the page that was left.
+    fn navigate(&self, url: &str);
+}
+
+/// No response came.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no answer from {url}: {problem}")]
+pub struct NetworkError {
+    /// The endpoint, without its query.
+    pub url: String,
+    /// What the platform says.
+    pub problem: String,
+}
+
+/// Nothing can be kept here.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this browser keeps nothing for this site: {0}")]
+pub struct StorageError(pub String);

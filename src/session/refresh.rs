@@ -1,0 +1,211 @@
+//! A token that is always fresh: one refresh at a time, in all tabs together.
+
+use futures_util::FutureExt as _;
+use oauth2::AccessToken;
+
+use crate::authorization::{Jwk, Moment, TokenError, TokenRequest, TokenResponse, TokenSet};
+
+use super::{LocalFuture, NetworkError, Platform, Session, SessionError, SignOutReason};
+
+/// How long a token is good for at least when it is handed out, in milliseconds; less for short-lived tokens.
+const MIN_VALIDITY: f64 = 30_000.0;
+
+/// The first pause after a failed refresh, in milliseconds. It doubles up to the longest.
+const FIRST_PAUSE: f64 = 1_000.0;
+const LONGEST_PAUSE: f64 = 60_000.0;
+
+/// How often a refresh has failed in a row, and when the next attempt may go out, on the monotonic clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Backoff {
+    failures: u32,
+    until: f64,
+}
+
+impl<P: Platform> Session<P> {
+    /// An access token with at least 30 seconds left (a quarter of its lifetime when it is short-lived).
+    ///
+    /// However many callers ask at once, in however many tabs, there is one request at the token endpoint.
+    ///
+    /// # Errors
+    /// [`SessionError::SignedOut`] when nobody is signed in or the provider ended the session; an error whose
+    /// [`remedy`](SessionError::remedy) is to try again when the provider could not be reached.
+    pub async fn access_token(&self) -> Result<AccessToken, SessionError> {
+        Ok(self.fresh_tokens().await?.access_token().clone())
+    }
+
+    pub(super) async fn fresh_tokens(&self) -> Result<TokenSet, SessionError> {
+        self.restore().await;
+        match self.tokens() {
+            None => Err(self.signed_out()),
+            Some(tokens) if self.is_fresh(&tokens) => Ok(tokens),
+            Some(tokens) => self.refresh_if(tokens.access_token()).await,
+        }
+    }
+
+    /// Replaces the access token although it looks fresh, unless another caller or tab has done so already: for a token
+    /// that was refused.
+    ///
+    /// # Errors
+    /// As for [`Session::access_token`].
+    pub async fn replace(&self, refused: &AccessToken) -> Result<AccessToken, SessionError> {
+        Ok(self.refresh_if(refused).await?.access_token().clone())
+    }
+
+    /// Lets the next call try at once: the network is back, or the page is visible again.
+    pub fn retry_now(&self) {
+        self.0.backoff.take();
+    }
+
+    pub(super) fn signed_out(&self) -> SessionError {
+        match self.state() {
+            super::AuthState::SignedOut(reason) => SessionError::SignedOut(reason),
+            _ => SessionError::SignedOut(None),
+        }
+    }
+
+    fn is_fresh(&self, tokens: &TokenSet) -> bool {
+        let lifetime = tokens.lifetime();
+        lifetime.remaining(self.0.platform.now()) > lifetime.min_validity(MIN_VALIDITY)
+    }
+
+    /// Joins the refresh that is under way, or starts one. It runs to its end even when every caller gives up, since it
+    /// holds the lock of all tabs and may have used up the refresh token.
+    async fn refresh_if(&self, stale: &AccessToken) -> Result<TokenSet, SessionError> {
+        let running = self.0.refreshing.borrow().clone();
+        let refreshing = running.unwrap_or_else(|| {
+            let (session, stale) = (self.clone(), stale.clone());
+            let future: LocalFuture<_> = Box::pin(async move {
+                let outcome = session.refresh(&stale).await;
+                session.0.refreshing.take();
+                outcome
+            });
+            let shared = self.0.refreshing.borrow_mut().insert(future.shared()).clone();
+            self.0.platform.spawn(Box::pin(shared.clone().map(drop)));
+            shared
+        });
+        refreshing.await
+    }
+
+    async fn refresh(&self, stale: &AccessToken) -> Result<TokenSet, SessionError> {
+        let platform = &self.0.platform;
+        let _lock = platform.lock(&self.lock_name()).await;
+
+        // Another tab may have been here while this one waited.
+        self.look().await;
+        let Some(tokens) = self.tokens() else {
+            return Err(self.signed_out());
+        };
+        if tokens.access_token().secret() != stale.secret() && self.is_fresh(&tokens) {
+            return Ok(tokens);
+        }
+        let Some(refresh_token) = tokens.refresh_token() else {
+            self.end(SignOutReason::Expired).await;
+            return Err(self.signed_out());
+        };
+        let pause = self.0.backoff.get().until - platform.now().monotonic;
+        if pause > 0.0 {
+            return Err(SessionError::BackingOff {
+                seconds: pause / 1000.0,
+            });
+        }
+
+        let requested = platform.now();
+        let request = TokenRequest::refresh(&self.0.client, refresh_token);
+        let answer = match self.ask_token_endpoint(&request).await {
+            Ok(response) => self.renew(&tokens, response, requested).await,
+            Err(error) => Err(error),
+        };
+        match answer {
+            Ok(renewed) => {
+                self.0.backoff.take();
+                // A person who signed out meanwhile stays signed out.
+                if self.tokens().is_none() {
+                    return Err(self.signed_out());
+                }
+                self.keep(renewed.clone()).await?;
+                Ok(renewed)
+            }
+            Err(SessionError::Token(error)) if error.ends_session() => {
+                self.end(SignOutReason::EndedByProvider).await;
+                Err(self.signed_out())
+            }
+            Err(error) => {
+                self.back_off(&error);
+                Err(error)
+            }
+        }
+    }
+
+    /// The tokens after a refresh. When the keys for a new ID token cannot be had, the old one stays: the refresh token
+    /// may have been rotated, and losing the new one would end the session.
+    async fn renew(
+        &self,
+        tokens: &TokenSet,
+        response: TokenResponse,
+        requested: Moment,
+    ) -> Result<TokenSet, SessionError> {
+        let (platform, client) = (&self.0.platform, &self.0.client);
+        let keys = self.keys_for(&response).await.ok();
+        Ok(tokens
+            .refreshed(
+                response,
+                client,
+                keys.as_deref(),
+                platform,
+                platform.server_time(),
+                requested,
+            )
+            .await?)
+    }
+
+    /// The keys that the page came with, or newer ones when they lack that of the ID token.
+    pub(super) async fn keys_for(&self, response: &TokenResponse) -> Result<Vec<Jwk>, NetworkError> {
+        let known = self.0.keys.borrow().clone();
+        if response.finds_key(&self.0.client, &known) {
+            return Ok(known);
+        }
+        let fetched = self.0.platform.fetch_keys(&self.0.client.provider.jwks_uri).await?;
+        self.0.keys.replace(fetched.clone());
+        Ok(fetched)
+    }
+
+    /// Sends a request to the token endpoint, and once more when it asks for a DPoP nonce.
+    pub(super) async fn ask_token_endpoint(&self, request: &TokenRequest) -> Result<TokenResponse, SessionError> {
+        let endpoint = &self.0.client.provider.token_endpoint;
+        let mut again = true;
+        loop {
+            let proof = match self.uses_dpop() {
+                true => Some(self.proof("POST", endpoint, None).await?),
+                false => None,
+            };
+            let reply = self
+                .0
+                .platform
+                .post_form(endpoint, request.body(), proof.as_deref())
+                .await?;
+            self.remember_nonce(endpoint, reply.dpop_nonce.as_deref());
+            match TokenResponse::read(&reply) {
+                Err(error) if again && error.wants_dpop_nonce() && reply.dpop_nonce.is_some() => again = false,
+                answer => return Ok(answer?),
+            }
+        }
+    }
+
+    fn back_off(&self, error: &SessionError) {
+        let failures = self.0.backoff.get().failures;
+        let asked = match error {
+            SessionError::Token(TokenError::Unavailable {
+                retry_after: Some(seconds),
+                ..
+            }) => *seconds as f64 * 1000.0,
+            _ => 0.0,
+        };
+        let pause = (FIRST_PAUSE * f64::from(1 << failures.min(10))).min(LONGEST_PAUSE);
+        let pause = (pause * (0.5 + self.0.platform.random() / 2.0)).max(asked.min(10.0 * LONGEST_PAUSE));
+        let until = self.0.platform.now().monotonic + pause;
+        self.0.backoff.set(Backoff {
+            failures: failures + 1,
+            until,
+        });
+    }
+}

@@ -1,0 +1,99 @@
+//! What the page knows about the person.
+
+use std::sync::Arc;
+
+use crate::authorization::TokenSet;
+use crate::authorization::id_token::{Claims, IdToken};
+
+/// Whether someone is signed in.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum AuthState {
+    /// Not known yet: on the server always, in the browser until the kept session is read.
+    #[default]
+    Unknown,
+    /// Nobody is, and why, when a session has ended.
+    SignedOut(Option<SignOutReason>),
+    /// Someone is.
+    SignedIn(SignedIn),
+    /// On the way out.
+    SigningOut,
+}
+
+impl AuthState {
+    /// The person, when someone is signed in.
+    pub fn signed_in(&self) -> Option<&SignedIn> {
+        match self {
+            Self::SignedIn(person) => Some(person),
+            _ => None,
+        }
+    }
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignOutReason {
+    /// The person signed out, here or in another tab.
+    SignedOut,
+    /// The provider ended the session: the refresh token is no longer good.
+    EndedByProvider,
+    /// The access token expired and the provider had given no refresh token.
+    Expired,
+}
+
+/// The person who is signed in, as the validated ID token tells.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SignedIn(Arc<Person>);
+
+#[derive(Debug, PartialEq)]
+struct Person {
+    id_token: IdToken,
+    scopes: Vec<String>,
+}
+
+impl SignedIn {
+    pub(super) fn new(tokens: &TokenSet) -> Self {
+        Self(Arc::new(Person {
+            id_token: tokens.id_token().clone(),
+            scopes: tokens.scopes().to_vec(),
+        }))
+    }
+
+    /// The validated claims of the ID token.
+    pub fn claims(&self) -> &Claims {
+        self.0.id_token.claims()
+    }
+
+    /// The name to greet the person with: the full name, or else the best that the provider gave.
+    pub fn name(&self) -> &str {
+        let claims = self.claims();
+        [
+            &claims.name,
+            &claims.preferred_username,
+            &claims.username,
+            &claims.email,
+        ]
+        .into_iter()
+        .flatten()
+        .map(String::as_str)
+        .find(|name| !name.trim().is_empty())
+        .unwrap_or(&claims.sub)
+    }
+
+    /// The scopes that were granted.
+    pub fn scopes(&self) -> &[String] {
+        &self.0.scopes
+    }
+
+    /// Whether a scope was granted. It tells the page what to offer; the gate decides what is allowed.
+    pub fn has_scope(&self, scope: &str) -> bool {
+        self.0.scopes.iter().any(|granted| granted == scope)
+    }
+
+    /// Claims of the application's own.
+    ///
+    /// # Errors
+    /// When the type asks for what the ID token does not have.
+    pub fn extra<T: serde::de::DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        self.0.id_token.extra()
+    }
+}
