@@ -1,0 +1,22 @@
+# Two commands carry everything: `make run` and `make test`. Both install what is missing, once.
+.DEFAULT_GOAL := help
+.PHONY: help run test check setup screenshots
+
+help: ## Show what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+
+run: ## Build and serve on http://localhost:3000, with the embedded provider on http://127.0.0.1:3001
+	@scripts/run.sh
+
+test: ## Everything that must hold; ends with "N passed, N failed"
+	@scripts/test.sh
+
+check: ## The quick half of `make test`: formatting and clippy
+	@scripts/test.sh --only 'format|clippy'
+
+setup: ## Install what `make run` and `make test` need, without doing either
+	@scripts/setup.sh run
+	@scripts/setup.sh test
+
+screenshots: ## Pictures of every page into end2end/screenshots, phone to desktop, dark and light
+	@scripts/test.sh --only 'build: |screenshots'

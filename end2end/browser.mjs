@@ -1,0 +1,90 @@
+// Which browser the tests use, and its chromedriver. Playwright's own where it is installed, the system's otherwise.
+//
+//   node browser.mjs            prints the path
+//   node browser.mjs --version  prints the version
+//   node browser.mjs --driver   prints the path of the chromedriver that fits
+//   … --quiet                   prints nothing, only the exit code tells
+
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const require = createRequire(import.meta.url);
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
+
+/** Flags that keep a browser to the pages it is sent to; root cannot use Chromium's sandbox. */
+export const flags = [
+  '--no-sandbox',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--no-first-run',
+];
+
+const onPath = (name) =>
+  (process.env.PATH ?? '')
+    .split(':')
+    .map((folder) => join(folder, name))
+    .find((path) => existsSync(path));
+
+function ofPlaywright(name) {
+  try {
+    const path = require('@playwright/test')[name].executablePath();
+    return existsSync(path) ? path : undefined;
+  } catch {
+    return undefined; // not installed yet: the set-up asks before it has run `npm ci`
+  }
+}
+
+/** `own` when Playwright brought it. */
+export function chromium() {
+  const named = process.env.PIXYGATE_CHROMIUM;
+  if (named) return { path: named, own: false };
+  const own = ofPlaywright('chromium');
+  if (own) return { path: own, own: true };
+  const path =
+    ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'].map(onPath).find(Boolean) ??
+    [
+      '/Applications/Chromium.app/Contents/MacOS/Chromium',
+      '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
+    ].find((path) => existsSync(path));
+  return path && { path, own: false };
+}
+
+/** Firefox is tested where Playwright's own build is: a system Firefox does not speak Playwright's protocol. */
+export const firefox = () => ofPlaywright('firefox');
+
+function version(path) {
+  const { stdout } = spawnSync(path, ['--version'], { encoding: 'utf8' });
+  return stdout?.match(/\d+\.\d+\.\d+\.\d+/)?.[0];
+}
+
+const major = (path) => version(path)?.split('.')[0];
+
+/** The chromedriver of the browser's own major version; another one refuses to work with it. */
+export function chromedriver() {
+  const browser = chromium();
+  if (!browser) return undefined;
+  const folder = join(target, 'browsers', 'chromedriver');
+  const downloaded = existsSync(folder)
+    ? readdirSync(folder).flatMap((build) =>
+        readdirSync(join(folder, build)).map((kind) => join(folder, build, kind, 'chromedriver')),
+      )
+    : [];
+  return [process.env.CHROMEDRIVER, onPath('chromedriver'), ...downloaded]
+    .filter((path) => path && existsSync(path))
+    .find((path) => major(path) === major(browser.path));
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) {
+  const asked = process.argv.includes('--driver')
+    ? chromedriver()
+    : process.argv.includes('--version')
+      ? version(chromium()?.path)
+      : chromium()?.path;
+  if (!process.argv.includes('--quiet') && asked) console.log(asked);
+  process.exit(asked ? 0 : 1);
+}

@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# Installs what is missing, and only that. `setup.sh run` for `make run`, `setup.sh test` for what `make test` needs too.
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+purpose=${1:-run}
+
+installing() { say "${BOLD}set-up${PLAIN}  $*"; }
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@" 2>/dev/null || sudo "$@"; fi
+}
+
+can_be_root() { [ "$(id -u)" = 0 ] || { have sudo && { [ -t 0 ] || sudo -n true 2>/dev/null; }; }; }
+
+toolchain() {
+  have cargo || die "cargo is missing. Install Rust from https://rustup.rs and run this again."
+  have cc || have clang || have gcc || die "A C compiler is missing (Debian: apt-get install build-essential; macOS: xcode-select --install)."
+  local target=wasm32-unknown-unknown
+  if [ -d "$(rustc --print sysroot)/lib/rustlib/$target/lib" ]; then return; fi
+  have rustup || die "The target $target is missing and rustup, which could add it, is not there."
+  installing "Rust's $target target"
+  rustup target add "$target"
+}
+
+# cargo_tool NAME VERSION FOUND [FLAG…]: a tool from crates.io in exactly that version.
+cargo_tool() {
+  local name=$1 version=$2 found=$3
+  shift 3
+  if [ "$found" = "$version" ]; then return; fi
+  [ -z "$found" ] || say "        $name $found is installed; this project needs $version and replaces it."
+  if have cargo-binstall; then
+    installing "$name $version"
+    if cargo binstall --no-confirm --force "$name@$version"; then return; fi
+    say "        There is no ready-made $name for this machine; it is compiled instead."
+  fi
+  installing "$name $version (compiling takes some minutes, once; cargo-binstall would be quicker)"
+  # The build's own folder may be set to a shared or a read-only one; the tool needs neither.
+  CARGO_TARGET_DIR=$TARGET/tools cargo install "$name" --version "$version" --force "$@"
+  rm -rf "$TARGET/tools"
+}
+
+version_of() { "$@" --version 2>/dev/null | awk '{ print $2; exit }' || true; }
+
+# `npm ci` again only when the lock file has changed.
+npm_packages() {
+  local folder=$1 stamp=$1/node_modules/.installed
+  if [ -f "$stamp" ] && cmp -s "$folder/package-lock.json" "$stamp"; then return; fi
+  have npm || die "Node.js 20 or newer is missing; it brings npm. See https://nodejs.org."
+  installing "Node packages of $folder"
+  npm ci --prefix "$folder" --no-audit --no-fund --loglevel=error
+  cp "$folder/package-lock.json" "$stamp"
+}
+
+# One browser for Playwright and for the WASM tests: Playwright's own, else the distribution's Chromium.
+browser() {
+  if node end2end/browser.mjs --quiet; then return; fi
+  if [ ! -f "$TARGET/no-playwright-browser" ]; then
+    installing "a browser (Playwright's Chromium)"
+    if (cd end2end && PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT=20000 npx playwright install chromium) && node end2end/browser.mjs --quiet; then
+      if [ "$(uname)" = Linux ] && can_be_root; then (cd end2end && npx playwright install-deps chromium) || true; fi
+      return
+    fi
+    say "        Playwright's download is out of reach; looking for the system's Chromium."
+    mkdir -p "$TARGET" && touch "$TARGET/no-playwright-browser"
+  fi
+  if have apt-get && can_be_root; then
+    installing "Chromium from the distribution"
+    as_root apt-get update -qq
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver fonts-dejavu-core
+  elif have brew; then
+    installing "Chromium from Homebrew"
+    brew install --cask chromium
+  fi
+  node end2end/browser.mjs --quiet || die "No Chromium was found and none could be installed. Install Chromium or Google Chrome and run this again."
+}
+
+# The WASM tests speak to the browser through chromedriver, of the browser's own version.
+driver() {
+  if node end2end/browser.mjs --driver --quiet; then return; fi
+  local version
+  version=$(node end2end/browser.mjs --version)
+  installing "chromedriver $version"
+  npx --yes @puppeteer/browsers@2 install "chromedriver@$version" --path "$TARGET/browsers" || true
+  if ! node end2end/browser.mjs --driver --quiet && have apt-get && can_be_root; then
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium-driver
+  fi
+  node end2end/browser.mjs --driver --quiet || die "No chromedriver $version was found and none could be installed."
+}
+
+toolchain
+
+# A newer 0.3 that someone has already is kept: later patch releases only want a later compiler to be built.
+leptos=$(version_of cargo-leptos)
+case $leptos in
+  0.3.*) [ "${leptos##*.}" -ge "${CARGO_LEPTOS_VERSION##*.}" ] 2>/dev/null || leptos=outdated ;;
+  ?*) leptos=outdated ;;
+esac
+case $leptos in
+  '' | outdated) cargo_tool cargo-leptos "$CARGO_LEPTOS_VERSION" "$(version_of cargo-leptos)" --locked ;;
+esac
+cargo_tool wasm-bindgen-cli "$WASM_BINDGEN_VERSION" "$(version_of wasm-bindgen)"
+
+if [ "$purpose" = test ]; then
+  have node || die "Node.js 20 or newer is missing. See https://nodejs.org."
+  [ "$(node -p 'process.versions.node.split(".")[0]')" -ge 20 ] || die "Node.js $(node -v) is too old; 20 or newer is needed."
+  for component in rustfmt clippy; do
+    if ! cargo "${component/rustfmt/fmt}" --version >/dev/null 2>&1; then
+      installing "Rust's $component"
+      rustup component add "$component"
+    fi
+  done
+  npm_packages end2end
+  if [ -f server/dev-idp/clients/package-lock.json ]; then npm_packages server/dev-idp/clients; fi
+  browser
+  driver
+fi

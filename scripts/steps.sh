@@ -1,0 +1,99 @@
+# Sourced by test.sh: runs steps one after the other, shows that they are alive, and counts.
+# shellcheck shell=bash
+
+LOGS=$TARGET/test-logs
+HEARTBEAT=30
+
+passed=0
+failed=0
+failures=''
+number=0
+child=''
+# Kills the whole group of the running step, so that no compiler or server outlives an interrupted run.
+trap 'if [ -n "$child" ]; then kill -TERM -- "-$child" 2>/dev/null || true; fi; say; die "interrupted"' INT TERM
+
+# step COUNT NAME COMMAND…: COUNT says how results are read from the output: `check` (the step is one check), or the
+# name of a counter below. A step that fails without counting a failure counts as one.
+step() {
+  local counter=$1 name=$2
+  shift 2
+  if ! printf '%s' "$name" | grep -qE "$ONLY"; then return; fi
+  number=$((number + 1))
+  local log started elapsed code=0 good=0 bad=0 beat=$HEARTBEAT
+  log=$LOGS/$(printf '%02d' "$number")-$(printf '%s' "$name" | tr -cs 'a-zA-Z0-9' '-').log
+  started=$(date +%s)
+  printf '%s[%2d]%s %s\n' "$DIM" "$number" "$PLAIN" "$name"
+
+  set -m
+  ("$@") >"$log" 2>&1 </dev/null &
+  child=$!
+  set +m
+  while kill -0 "$child" 2>/dev/null; do
+    elapsed=$(($(date +%s) - started))
+    if [ "$elapsed" -ge "$beat" ]; then
+      beat=$((beat + HEARTBEAT))
+      printf '%s     %4s s  %s%s\n' "$DIM" "$elapsed" "$(last_words "$log")" "$PLAIN"
+    fi
+    sleep 0.2
+  done
+  wait "$child" || code=$?
+  child=''
+
+  if [ "$counter" = check ]; then
+    if [ "$code" = 0 ]; then good=1; else bad=1; fi
+  else
+    read -r good bad <<<"$("count_$counter" "$log")"
+    if [ "$code" != 0 ] && [ "$bad" = 0 ]; then bad=1; fi
+  fi
+  passed=$((passed + good))
+  failed=$((failed + bad))
+
+  elapsed=$(($(date +%s) - started))
+  if [ "$bad" = 0 ]; then
+    printf '     %sok%s      %s passed  %s%s s%s\n' "$GREEN" "$PLAIN" "$good" "$DIM" "$elapsed" "$PLAIN"
+    if [ -n "${SHOW:-}" ]; then sed -n "$SHOW" "$log" | sed 's/^/     /'; fi
+  else
+    failures="$failures
+  $name  ($log)"
+    printf '     %sfailed%s  %s passed, %s failed  %s%s s%s\n' "$RED" "$PLAIN" "$good" "$bad" "$DIM" "$elapsed" "$PLAIN"
+    tail -n 60 "$log" | sed 's/^/     | /'
+  fi
+  LAST_OK=$([ "$bad" = 0 ] && echo yes || echo no)
+}
+
+# The last line that says something, short enough for a terminal and without its colours.
+last_words() {
+  tail -n 20 "$1" | tr '\r' '\n' | sed $'s/\033\\[[0-9;]*[A-Za-z]//g' | grep -v '^[[:space:]]*$' | tail -n 1 | cut -c1-100 || true
+}
+
+# `cargo test`, documentation tests and wasm-bindgen-test all end in "test result: ok. 12 passed; 0 failed; …".
+count_cargo() {
+  awk '/^test result:/ { for (i = 2; i <= NF; i++) { if ($i ~ /^passed/) p += $(i-1); if ($i ~ /^failed/) f += $(i-1) } }
+       END { print p + 0, f + 0 }' "$1"
+}
+
+# nextest: "Summary [   1.2s] 12 tests run: 11 passed (1 slow), 1 failed, 0 skipped".
+count_nextest() {
+  sed $'s/\033\\[[0-9;]*m//g' "$1" | awk '/Summary \[/ {
+      for (i = 2; i <= NF; i++) { word = $i; gsub(/[,;]/, "", word)
+        if (word == "passed") p += $(i-1)
+        if (word == "failed" || word == "timed") f += $(i-1) } }
+    END { print p + 0, f + 0 }'
+}
+
+# Playwright's and node's summaries are written by their own small reporters as "COUNT passed failed".
+count_lines() {
+  awk '/^COUNT / { p += $2; f += $3 } END { print p + 0, f + 0 }' "$1"
+}
+
+# `node --test`: "# pass 12" in TAP, "ℹ pass 12" otherwise.
+count_node() {
+  awk '$2 == "pass" && $3 ~ /^[0-9]+$/ { p += $3 } $2 == "fail" && $3 ~ /^[0-9]+$/ { f += $3 } END { print p + 0, f + 0 }' "$1"
+}
+
+finish() {
+  say
+  if [ -n "$failures" ]; then say "${RED}Failed:${PLAIN}$failures"; say; fi
+  printf '%s%s passed, %s failed%s\n' "$([ "$failed" = 0 ] && printf '%s' "$GREEN" || printf '%s' "$RED")" "$passed" "$failed" "$PLAIN"
+  [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+}

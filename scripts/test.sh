@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Everything that must hold. Each step is one line; a failing step does not stop the others.
+#
+#   scripts/test.sh                     all of it
+#   scripts/test.sh --only 'clippy|end' only the steps whose name matches
+set -euo pipefail
+. "$(dirname "$0")/lib.sh"
+
+ONLY=.
+if [ "${1:-}" = --only ]; then ONLY=$2; fi
+
+scripts/setup.sh test
+. scripts/steps.sh
+rm -rf "$LOGS" && mkdir -p "$LOGS"
+
+export CARGO_TERM_COLOR=never FORCE_COLOR=0
+CHROMEDRIVER=$(node end2end/browser.mjs --driver)
+export CHROMEDRIVER
+
+WASM=wasm32-unknown-unknown
+# One selection of packages and features for building, testing and documentation, so that each crate is built once.
+NATIVE="-p pixygate -p app -p server -p dev-idp --features app/ssr,pixygate/browser,pixygate/leptos,pixygate/test-support"
+
+clippy() { cargo clippy --all-targets "$@" -- -D warnings; }
+
+native_tests() {
+  if have cargo-nextest; then
+    # shellcheck disable=SC2086
+    cargo nextest run --no-fail-fast --no-tests=warn $NATIVE
+  else
+    # shellcheck disable=SC2086
+    cargo test --no-fail-fast --lib --bins --tests $NATIVE
+  fi
+}
+
+wasm_tests() {
+  node scripts/webdriver.mjs "$TARGET/webdriver.json"
+  WASM_BINDGEN_TEST_WEBDRIVER_JSON=$TARGET/webdriver.json WASM_BINDGEN_TEST_TIMEOUT=120 \
+    cargo test --no-fail-fast --target "$WASM" -p pixygate --features leptos --lib --tests
+}
+
+front_end() { LEPTOS_SITE_ROOT=$TEST_SITE cargo leptos build --release --frontend-only; }
+
+server() { cargo build -p server; }
+
+e2e() {
+  (cd end2end && PIXYGATE_SITE=$TEST_SITE PIXYGATE_BINARY=$TARGET/debug/pixygate npx playwright test "$@")
+}
+
+clients() { (cd server/dev-idp/clients && npm test); }
+
+step check 'format' cargo fmt --all --check
+step check 'format: end-to-end tests type-check' npm --prefix end2end run check
+
+step check 'clippy: library without features' clippy -p pixygate
+for feature in browser leptos jwt axum test-support; do
+  step check "clippy: library, $feature" clippy -p pixygate --features "$feature"
+done
+step check 'clippy: library, all features' clippy -p pixygate --all-features
+step check 'clippy: library in the browser' clippy -p pixygate --features leptos --target "$WASM"
+step check 'clippy: app, ssr' clippy -p app --features ssr
+step check "clippy: app, hydrate" cargo clippy -p app --features hydrate --target "$WASM" -- -D warnings
+step check 'clippy: server' clippy -p server
+step check 'clippy: server without the embedded provider' clippy -p server --no-default-features
+step check 'clippy: dev-idp' clippy -p dev-idp
+
+step check 'guard: no axum and no tokio in the browser' scripts/guard.sh
+
+step "$(have cargo-nextest && echo nextest || echo cargo)" 'tests: unit and integration' native_tests
+# shellcheck disable=SC2086
+step cargo 'tests: documentation' cargo test --doc --no-fail-fast $NATIVE
+step cargo 'tests: WASM in a headless browser' wasm_tests
+
+step check 'build: front end' front_end
+step check 'build: server' server
+SHOW='/^first load/,$p' step check 'size budget' node scripts/size.mjs
+if [ -f server/dev-idp/clients/package.json ]; then step node 'tests: independent clients of the provider' clients; fi
+step lines 'end to end' e2e --grep-invert @screenshots
+if [ "$ONLY" != . ]; then step lines 'screenshots' e2e --grep @screenshots; fi
+
+finish
