@@ -1,2 +1,3 @@
 //! The house.
 pub mod config;
+pub mod provider;

@@ -1,32 +1,18 @@
 //! The rules between the values.
 
-use std::net::SocketAddr;
+mod lookup;
+mod provider;
+mod trust;
 
-use pixygate::authorization::DpopMode;
+use ipnet::IpNet;
+use pixygate::gate::Rate;
+use pixygate::jwt::Trust;
 
 use super::keys::{self, Built, KEYS};
-use super::problem::{Origin, Problem, Problems};
-use super::settings::{Setting, Settings, Value, default_of, variable_for};
-use super::url::{PublicUrl, issuer, secure};
-use super::{Config, DevIdp, Gate, Provider, Server, TokenType, Trust, rate};
-
-/// The parameters of an authorization request that Pixygate alone sets: with one of them changed from outside, PKCE,
-/// state or nonce could be lost.
-const OWN_PARAMS: &[&str] = &[
-    "client_id",
-    "code_challenge",
-    "code_challenge_method",
-    "dpop_jkt",
-    "nonce",
-    "redirect_uri",
-    "request",
-    "request_uri",
-    "resource",
-    "response_mode",
-    "response_type",
-    "scope",
-    "state",
-];
+use super::problem::Problems;
+use super::settings::{Setting, Settings, Value, default_of};
+use super::url::PublicUrl;
+use super::{Config, DevIdp, Gate, Provider, Server};
 
 pub(super) fn check(settings: Settings) -> Result<Config, Problems> {
     let mut checker = Checker { settings };
@@ -37,14 +23,6 @@ pub(super) fn check(settings: Settings) -> Result<Config, Problems> {
         Some(config) if problems.is_empty() => Ok(config),
         _ => Err(Problems(problems)),
     }
-}
-
-/// The values that a `[[trust]]` entry has when it names nothing.
-pub(super) fn default_trust() -> Trust {
-    Checker {
-        settings: Settings::default(),
-    }
-    .trust("trust[0]")
 }
 
 struct Checker {
@@ -60,19 +38,7 @@ impl Checker {
             .map(|index| self.trust(&format!("trust[{index}]")))
             .collect();
         self.distinct_issuers(&trust);
-        let gate = Gate {
-            max_token_bytes: self.whole("gate.max_token_bytes") as usize,
-            explain: self.flag("gate.explain"),
-        };
-        for key in ["gate.rate_limit", "gate.failure_limit"] {
-            if !rate::is_rate(&self.text(key)) {
-                self.problem(
-                    key,
-                    "a number of requests and a unit: 50/s, 600/m, 1000/h, or empty",
-                    "write \"50/s\"",
-                );
-            }
-        }
+        let gate = self.gate();
         let dev_idp = self.dev_idp();
         let server = server?;
         if provider.is_none() && !server.public_url.is_loopback() {
@@ -101,8 +67,57 @@ impl Checker {
         })
     }
 
+    fn gate(&mut self) -> Gate {
+        Gate {
+            max_token_bytes: self.whole("gate.max_token_bytes") as usize,
+            token_cache: self.whole("gate.token_cache") as usize,
+            rate_limit: self.rate("gate.rate_limit"),
+            failure_limit: self.rate("gate.failure_limit"),
+            dpop_nonce: self.flag("gate.dpop_nonce"),
+            explain: self.flag("gate.explain"),
+        }
+    }
+
+    /// Empty is none.
+    fn rate(&mut self, key: &str) -> Option<Rate> {
+        let text = self.text(key);
+        if text.is_empty() {
+            return None;
+        }
+        let rate = text.parse().ok();
+        if rate.is_none() {
+            self.problem(
+                key,
+                "a number of requests and a unit: 50/s, 600/m, 1000/h, or empty for no limit",
+                "write \"50/s\"",
+            );
+        }
+        rate
+    }
+
+    fn trusted_proxies(&mut self) -> Vec<IpNet> {
+        let texts = self.list("server.trusted_proxies");
+        let parse = |text: &String| text.parse::<IpNet>().ok();
+        let networks: Vec<_> = texts.iter().filter_map(parse).collect();
+        if networks.len() != texts.len() {
+            self.problem(
+                "server.trusted_proxies",
+                "networks in CIDR notation",
+                "write [\"10.0.0.0/8\"], and [\"192.0.2.1/32\"] for one address",
+            );
+        } else if networks.iter().any(|network| network.prefix_len() == 0) {
+            self.problem(
+                "server.trusted_proxies",
+                "the networks of your proxies, not all there are: anybody could forge an address",
+                "name the networks that your proxies are in",
+            );
+        }
+        networks
+    }
+
     fn server(&mut self) -> Option<Server> {
         let listen = self.address("server.listen");
+        let trusted_proxies = self.trusted_proxies();
         let public_url = match PublicUrl::parse(&self.text("server.public_url")) {
             Ok(url) => Some(url),
             Err(why) => {
@@ -118,181 +133,8 @@ impl Checker {
         Some(Server {
             listen: listen?,
             public_url: public_url?,
+            trusted_proxies,
         })
-    }
-
-    fn provider(&mut self) -> Provider {
-        for (key, mend) in [
-            (
-                "provider.issuer",
-                "write issuer = \"…\", exactly as `iss` in the provider's tokens",
-            ),
-            (
-                "provider.client_id",
-                "write client_id = \"…\", the identifier that the provider gave this application",
-            ),
-        ] {
-            if self.text(key).is_empty() {
-                self.problem(key, "a value, because the [provider] section is there", mend);
-            }
-        }
-        let issuer_text = self.text("provider.issuer");
-        if !issuer_text.is_empty()
-            && let Err(why) = issuer(&issuer_text)
-        {
-            let expected = "the provider's issuer: an https address, or http on loopback, without query and fragment";
-            self.problem_because(
-                "provider.issuer",
-                expected,
-                &why,
-                "write it exactly as `iss` in the provider's tokens",
-            );
-        }
-        let scopes = self.list("provider.scopes");
-        if !scopes.iter().any(|scope| scope == "openid") {
-            let mend = "add \"openid\": without it there is no ID token and nobody is signed in";
-            self.problem("provider.scopes", "openid among the scopes", mend);
-        }
-        if scopes.iter().any(|scope| !is_scope_token(scope)) {
-            self.problem(
-                "provider.scopes",
-                "one scope per string, without spaces",
-                "write [\"openid\", \"profile\"]",
-            );
-        }
-        let extra_params = self.map("provider.extra_params");
-        if let Some(own) = extra_params.keys().find(|name| OWN_PARAMS.contains(&name.as_str())) {
-            let expected = format!("parameters that Pixygate does not set itself; {own} is one that it does");
-            self.problem("provider.extra_params", &expected, &format!("take {own} out"));
-        }
-        Provider {
-            issuer: issuer_text,
-            discovery_url: self.optional_url("provider.discovery_url"),
-            client_id: self.text("provider.client_id"),
-            scopes,
-            resource: self.resource(),
-            extra_params,
-            dpop: match self.text("provider.dpop").as_str() {
-                "required" => DpopMode::Required,
-                "off" => DpopMode::Off,
-                _ => DpopMode::Auto,
-            },
-            logout_url: self.optional_url("provider.logout_url"),
-            issuer_origin: self.origin("provider.issuer"),
-        }
-    }
-
-    /// RFC 8707, section 2: any absolute URI without a fragment.
-    fn resource(&mut self) -> Option<String> {
-        let text = self.text("provider.resource");
-        let absolute = ::url::Url::parse(&text).is_ok_and(|uri| uri.fragment().is_none());
-        if !text.is_empty() && !absolute {
-            let mend = "write the resource as the provider knows it, such as https://… or api://…";
-            self.problem("provider.resource", "an absolute URI without a fragment", mend);
-        }
-        (!text.is_empty()).then_some(text)
-    }
-
-    fn trust(&mut self, at: &str) -> Trust {
-        let key = |name: &str| format!("{at}.{name}");
-        let written = self.settings.sections.contains_key(at);
-        let trust = Trust {
-            issuer: self.text(&key("issuer")),
-            aliases: self.list(&key("aliases")),
-            jwks_url: self.optional_url(&key("jwks_url")),
-            audience: self.list(&key("audience")),
-            client_ids: self.list(&key("client_ids")),
-            algorithms: self.list(&key("algorithms")),
-            token_type: if self.text(&key("token_type")) == "at+jwt" {
-                TokenType::AtJwt
-            } else {
-                TokenType::Auto
-            },
-            scope_claim: self.text(&key("scope_claim")),
-            roles_claim: self.text(&key("roles_claim")),
-            leeway_seconds: self.whole(&key("leeway_seconds")),
-            jwks_refresh_seconds: self.whole(&key("jwks_refresh_seconds")),
-            jwks_stale_seconds: self.whole(&key("jwks_stale_seconds")),
-            jwks_cooldown_seconds: self.whole(&key("jwks_cooldown_seconds")),
-        };
-        if !written {
-            return trust;
-        }
-        if let Err(why) = issuer(&trust.issuer) {
-            let expected = "an issuer: an https address, or http on loopback, without query and fragment";
-            self.problem_because(
-                &key("issuer"),
-                expected,
-                &why,
-                "write it exactly as `iss` in the tokens",
-            );
-        }
-        for alias in &trust.aliases {
-            // Google's tokens may say `accounts.google.com`, so an alias need not be an address; it is only ever compared.
-            if alias.is_empty() || alias.trim() != alias || alias.contains('*') {
-                self.problem(
-                    &key("aliases"),
-                    "exact `iss` values, without wildcards",
-                    "write each value as the token has it",
-                );
-            }
-        }
-        if trust.audience.is_empty() && trust.client_ids.is_empty() {
-            self.problem(
-                &key("audience"),
-                "audience or client_ids: without either, tokens for any other service would pass",
-                "write audience = [\"…\"] with the `aud` of your tokens, or client_ids = [\"…\"] where they have none",
-            );
-        }
-        for name in ["audience", "client_ids"] {
-            if self.list(&key(name)).iter().any(String::is_empty) {
-                self.problem(&key(name), "values that are not empty", "take the empty one out");
-            }
-        }
-        if trust.algorithms.is_empty()
-            || trust
-                .algorithms
-                .iter()
-                .any(|name| !keys::ALGORITHMS.contains(&name.as_str()))
-        {
-            let expected = format!(
-                "some of {}: keys are public, so only asymmetric ones",
-                keys::ALGORITHMS.join(", ")
-            );
-            self.problem(&key("algorithms"), &expected, "take the others out");
-        }
-        for name in ["scope_claim", "roles_claim"] {
-            if self.text(&key(name)).is_empty() {
-                self.problem(&key(name), "the name of a claim", "take the line out for the default");
-            }
-        }
-        if trust.jwks_stale_seconds < trust.jwks_refresh_seconds {
-            let expected = format!("at least jwks_refresh_seconds, {}", trust.jwks_refresh_seconds);
-            self.problem(
-                &key("jwks_stale_seconds"),
-                &expected,
-                "raise it, or lower jwks_refresh_seconds",
-            );
-        }
-        trust
-    }
-
-    /// Two entries for one `iss` would leave it to chance which keys and audiences count.
-    fn distinct_issuers(&mut self, trust: &[Trust]) {
-        let mut seen = std::collections::BTreeSet::new();
-        for (index, entry) in trust.iter().enumerate() {
-            for name in std::iter::once(&entry.issuer).chain(&entry.aliases) {
-                if !seen.insert(name.clone()) {
-                    let key = format!("trust[{index}].issuer");
-                    self.problem_because(
-                        &key,
-                        "every issuer and alias once",
-                        &format!("{name} a second time"),
-                        "merge the two entries, or take the alias out",
-                    );
-                }
-            }
-        }
     }
 
     fn dev_idp(&mut self) -> Option<DevIdp> {
@@ -372,142 +214,4 @@ impl Checker {
         }
         effective
     }
-
-    fn count(&self, section: &str) -> usize {
-        (0..)
-            .take_while(|index| self.settings.sections.contains_key(&format!("{section}[{index}]")))
-            .count()
-    }
-
-    fn setting(&self, path: &str) -> Option<Setting> {
-        let set = self.settings.set.get(path).cloned();
-        set.or_else(|| {
-            Some(Setting {
-                value: default_of(keys::find(path)?)?,
-                origin: Origin::Default,
-            })
-        })
-    }
-
-    fn text(&self, path: &str) -> String {
-        match self.setting(path) {
-            Some(Setting {
-                value: Value::Text(text),
-                ..
-            }) => text,
-            _ => String::new(),
-        }
-    }
-
-    fn flag(&self, path: &str) -> bool {
-        matches!(
-            self.setting(path),
-            Some(Setting {
-                value: Value::Flag(true),
-                ..
-            })
-        )
-    }
-
-    fn whole(&self, path: &str) -> u64 {
-        match self.setting(path) {
-            Some(Setting {
-                value: Value::Whole(number),
-                ..
-            }) => number,
-            _ => 0,
-        }
-    }
-
-    fn list(&self, path: &str) -> Vec<String> {
-        match self.setting(path) {
-            Some(Setting {
-                value: Value::List(items),
-                ..
-            }) => items,
-            _ => Vec::new(),
-        }
-    }
-
-    fn map(&self, path: &str) -> std::collections::BTreeMap<String, String> {
-        match self.setting(path) {
-            Some(Setting {
-                value: Value::Map(entries),
-                ..
-            }) => entries,
-            _ => Default::default(),
-        }
-    }
-
-    fn address(&mut self, path: &str) -> Option<SocketAddr> {
-        let address = self.text(path).parse().ok();
-        if address.is_none() {
-            self.problem(path, "an IP address and a port", "write listen = \"127.0.0.1:3000\"");
-        }
-        address
-    }
-
-    fn optional_url(&mut self, path: &str) -> Option<String> {
-        let text = self.text(path);
-        if text.is_empty() {
-            return None;
-        }
-        if let Err(why) = secure(&text) {
-            let mend = "write the whole address, https://…, or take the line out";
-            self.problem_because(path, "an https address, or http on loopback", &why, mend);
-        }
-        Some(text)
-    }
-
-    /// Where the key was set, or where its section begins when a value is missing.
-    fn origin(&self, path: &str) -> Origin {
-        if let Some(setting) = self.settings.set.get(path) {
-            return setting.origin.clone();
-        }
-        let section = path.rsplit_once('.').map_or("", |(section, _)| section);
-        self.settings.sections.get(section).cloned().unwrap_or(Origin::Default)
-    }
-
-    fn problem(&mut self, path: &str, expected: &str, mend: &str) {
-        let found = match self.settings.set.get(path) {
-            Some(setting) => setting.value.to_string(),
-            None => "nothing".to_owned(),
-        };
-        self.push(path, expected, found, mend);
-    }
-
-    fn problem_because(&mut self, path: &str, expected: &str, why: &str, mend: &str) {
-        let found = match self.settings.set.get(path) {
-            Some(setting) => format!("{}: {why}", setting.value),
-            None => why.to_owned(),
-        };
-        self.push(path, expected, found, mend);
-    }
-
-    fn push(&mut self, path: &str, expected: &str, found: String, mend: &str) {
-        let origin = self.origin(path);
-        // A key that was already refused for its type would be refused again for the default that stands in for it.
-        if self.settings.problems.iter().any(|problem| problem.key == path) {
-            return;
-        }
-        let mend = match keys::find(path) {
-            Some(key) if !path.contains('[') => format!("{mend} (or set {})", variable_for(key.path)),
-            _ => mend.to_owned(),
-        };
-        self.settings.problems.push(Problem {
-            origin,
-            key: path.to_owned(),
-            expected: expected.to_owned(),
-            found,
-            mend,
-        });
-    }
-}
-
-/// RFC 6749, section 3.3.
-fn is_scope_token(scope: &str) -> bool {
-    !scope.is_empty()
-        && scope
-            .bytes()
-            .all(|byte| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e))
 }

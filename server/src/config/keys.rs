@@ -30,6 +30,8 @@ pub enum Kind {
     List,
     /// A table of strings.
     Map,
+    /// A table of claims: strings, numbers, booleans, or arrays of these.
+    Claims,
 }
 
 /// Whether a key does something.
@@ -61,18 +63,13 @@ const fn not_yet(path: &'static str, kind: Kind, default: &'static str) -> Key {
     }
 }
 
-/// The algorithms that a trust may name: asymmetric ones only, or a public key could pass for a shared secret.
-pub(super) const ALGORITHMS: &[&str] = &[
-    "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA", "Ed25519",
-];
-
 const DEFAULT_ALGORITHMS: &str = r#"["RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"]"#;
 
 /// All keys, in the order of the example file.
 pub const KEYS: &[Key] = &[
     key("server.listen", Kind::Text, r#""127.0.0.1:3000""#),
     key("server.public_url", Kind::Text, r#""http://localhost:3000""#),
-    not_yet("server.trusted_proxies", Kind::List, "[]"),
+    key("server.trusted_proxies", Kind::List, "[]"),
     key("provider.issuer", Kind::Text, r#""""#),
     key("provider.discovery_url", Kind::Text, r#""""#),
     key("provider.client_id", Kind::Text, r#""""#),
@@ -88,22 +85,36 @@ pub const KEYS: &[Key] = &[
     key("provider.logout_url", Kind::Text, r#""""#),
     key("trust[].issuer", Kind::Text, r#""""#),
     key("trust[].aliases", Kind::List, "[]"),
+    key("trust[].tenants", Kind::List, "[]"),
+    key("trust[].discovery_url", Kind::Text, r#""""#),
     key("trust[].jwks_url", Kind::Text, r#""""#),
+    key("trust[].jwks_file", Kind::Text, r#""""#),
+    key("trust[].jwks", Kind::Text, r#""""#),
+    key("trust[].public_key_file", Kind::Text, r#""""#),
+    key("trust[].public_key", Kind::Text, r#""""#),
+    key("trust[].ca_file", Kind::Text, r#""""#),
+    key("trust[].client_certificate_file", Kind::Text, r#""""#),
     key("trust[].audience", Kind::List, "[]"),
     key("trust[].client_ids", Kind::List, "[]"),
     key("trust[].algorithms", Kind::List, DEFAULT_ALGORITHMS),
     key("trust[].token_type", Kind::OneOf(&["auto", "at+jwt"]), r#""auto""#),
+    key("trust[].subject_claim", Kind::Text, r#""sub""#),
+    key("trust[].client_claims", Kind::List, r#"["client_id", "azp", "cid"]"#),
     key("trust[].scope_claim", Kind::Text, r#""scope""#),
     key("trust[].roles_claim", Kind::Text, r#""groups""#),
-    key("trust[].leeway_seconds", Kind::Whole(0, 300), "60"),
+    key("trust[].required_claims", Kind::Claims, "{}"),
+    key("trust[].leeway_seconds", Kind::Whole(0, 600), "60"),
     key("trust[].jwks_refresh_seconds", Kind::Whole(10, 86_400), "300"),
     key("trust[].jwks_stale_seconds", Kind::Whole(10, 604_800), "3600"),
     key("trust[].jwks_cooldown_seconds", Kind::Whole(1, 3_600), "10"),
+    key("trust[].introspection_url", Kind::Text, r#""""#),
+    key("trust[].introspection_client_id", Kind::Text, r#""""#),
+    key("trust[].introspection_client_secret", Kind::Text, r#""""#),
     key("gate.max_token_bytes", Kind::Whole(512, 65_536), "8192"),
-    not_yet("gate.token_cache", Kind::Whole(0, 10_000_000), "10000"),
-    not_yet("gate.rate_limit", Kind::Text, r#""50/s""#),
-    not_yet("gate.failure_limit", Kind::Text, r#""""#),
-    not_yet("gate.dpop_nonce", Kind::Flag, "false"),
+    key("gate.token_cache", Kind::Whole(0, 10_000_000), "10000"),
+    key("gate.rate_limit", Kind::Text, r#""50/s""#),
+    key("gate.failure_limit", Kind::Text, r#""""#),
+    key("gate.dpop_nonce", Kind::Flag, "false"),
     key("gate.explain", Kind::Flag, "false"),
     not_yet("upstream[].name", Kind::Text, r#""""#),
     not_yet("upstream[].prefix", Kind::Text, r#""""#),
@@ -127,6 +138,11 @@ pub const KEYS: &[Key] = &[
 pub(super) fn find(concrete: &str) -> Option<&'static Key> {
     let path = without_indices(concrete);
     KEYS.iter().find(|key| key.path == path)
+}
+
+/// Whether the value may be shown to nobody.
+pub(super) fn is_secret(concrete: &str) -> bool {
+    concrete.ends_with("_secret")
 }
 
 /// Whether the path is a table (or an array of tables, `[]` at its end) that holds keys.

@@ -7,7 +7,6 @@
 mod check;
 pub mod keys;
 mod problem;
-mod rate;
 mod settings;
 mod url;
 
@@ -15,11 +14,15 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use ipnet::IpNet;
 use pixygate::authorization::DpopMode;
+use pixygate::gate::Rate;
+use pixygate::jwt::Trust;
 
 pub use problem::{Origin, Problem, Problems};
 pub use settings::{Setting, Value};
 pub use url::PublicUrl;
+pub(crate) use url::secure as secure_url;
 
 /// The file that is read when `PIXYGATE_CONFIG` names no other.
 pub const FILE: &str = "pixygate.toml";
@@ -31,7 +34,7 @@ pub struct Config {
     pub server: Server,
     /// Where people sign in; none stands for the embedded provider.
     pub provider: Option<Provider>,
-    /// Whose access tokens pass the gate, besides the default entry that [`Config::trust_of`] makes.
+    /// Whose access tokens pass the gate, as written; [`Config::trust_of`] adds the default.
     pub trust: Vec<Trust>,
     /// The gate's own settings.
     pub gate: Gate,
@@ -50,6 +53,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// The one base of redirect URIs, DPoP `htu` and links.
     pub public_url: PublicUrl,
+    /// The proxies whose `X-Forwarded-*` count.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// `[provider]`
@@ -75,51 +80,19 @@ pub struct Provider {
     pub issuer_origin: Origin,
 }
 
-/// `[[trust]]`
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trust {
-    /// The exact `iss`.
-    pub issuer: String,
-    /// Further exact `iss` values.
-    pub aliases: Vec<String>,
-    /// Where the keys are, when not where discovery says.
-    pub jwks_url: Option<String>,
-    /// `aud` must contain one of these …
-    pub audience: Vec<String>,
-    /// … or `azp`/`client_id` must be one of these.
-    pub client_ids: Vec<String>,
-    /// The accepted algorithms.
-    pub algorithms: Vec<String>,
-    /// Whether `typ` must be `at+jwt` (RFC 9068).
-    pub token_type: TokenType,
-    /// The claim that holds the scope.
-    pub scope_claim: String,
-    /// The claim that holds the roles.
-    pub roles_claim: String,
-    /// How far clocks may differ.
-    pub leeway_seconds: u64,
-    /// Keys are fetched anew ahead of this age.
-    pub jwks_refresh_seconds: u64,
-    /// How long good keys serve through an outage.
-    pub jwks_stale_seconds: u64,
-    /// Between fetches caused by unknown kids.
-    pub jwks_cooldown_seconds: u64,
-}
-
-/// `trust.token_type`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenType {
-    /// `at+jwt`, `JWT` or absent, as long as nothing marks the token as one of another kind.
-    Auto,
-    /// `at+jwt` only.
-    AtJwt,
-}
-
 /// `[gate]`
 #[derive(Clone, Debug)]
 pub struct Gate {
     /// Longer tokens are refused unread.
     pub max_token_bytes: usize,
+    /// How many verdicts are kept.
+    pub token_cache: usize,
+    /// Per subject.
+    pub rate_limit: Option<Rate>,
+    /// Per address, for refused calls.
+    pub failure_limit: Option<Rate>,
+    /// Whether proofs must carry a nonce of the gate.
+    pub dpop_nonce: bool,
     /// Whether refusals carry details.
     pub explain: bool,
 }
@@ -193,26 +166,21 @@ impl Config {
     /// The trust of the gate: `[[trust]]` where it is written, else one entry made from the provider.
     pub fn trust_of(&self, provider: &Provider) -> Vec<Trust> {
         if self.trust.is_empty() {
-            vec![Trust::of(provider)]
+            vec![default_trust(provider)]
         } else {
             self.trust.clone()
         }
     }
 }
 
-impl Trust {
-    /// The default entry: tokens that this provider issued for this application, or for the resource that it asks for.
-    pub fn of(provider: &Provider) -> Self {
-        // Where a resource is asked for, the client's own identifier in `aud` is the mark of another token.
-        let audience = provider
-            .resource
-            .clone()
-            .or_else(|| provider.extra_params.get("audience").cloned())
-            .unwrap_or_else(|| provider.client_id.clone());
-        Self {
-            issuer: provider.issuer.clone(),
-            audience: vec![audience],
-            ..check::default_trust()
-        }
-    }
+/// The default entry: tokens that this provider issued for this application, or for the resource that it asks for.
+fn default_trust(provider: &Provider) -> Trust {
+    // Where a resource is asked for, the client's own identifier in `aud` is the mark of another token.
+    let audience = provider
+        .resource
+        .as_ref()
+        .or_else(|| provider.extra_params.get("audience"));
+    let mut trust = Trust::new(&provider.issuer).audience(audience.unwrap_or(&provider.client_id));
+    trust.discovery_url = provider.discovery_url.clone().unwrap_or_default();
+    trust
 }

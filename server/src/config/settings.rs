@@ -21,6 +21,10 @@ pub enum Value {
     List(Vec<String>),
     /// A table of strings.
     Map(BTreeMap<String, String>),
+    /// A table of claims.
+    Claims(BTreeMap<String, serde_json::Value>),
+    /// A string that is never shown.
+    Secret(String),
 }
 
 /// As it would be written in the file.
@@ -31,15 +35,20 @@ impl fmt::Display for Value {
             Self::Flag(flag) => write!(f, "{flag}"),
             Self::Whole(number) => write!(f, "{number}"),
             Self::List(items) => write!(f, "{items:?}"),
-            Self::Map(entries) if entries.is_empty() => f.write_str("{}"),
-            Self::Map(entries) => {
-                let entries: Vec<_> = entries
-                    .iter()
-                    .map(|(name, value)| format!("{name} = {value:?}"))
-                    .collect();
-                write!(f, "{{ {} }}", entries.join(", "))
-            }
+            Self::Map(entries) => write_table(f, entries.iter().map(|(name, value)| format!("{name} = {value:?}"))),
+            Self::Claims(claims) => write_table(f, claims.iter().map(|(name, value)| format!("{name} = {value}"))),
+            Self::Secret(secret) if secret.is_empty() => f.write_str("\"\""),
+            Self::Secret(_) => f.write_str("(set, not shown)"),
         }
+    }
+}
+
+fn write_table(f: &mut fmt::Formatter<'_>, entries: impl Iterator<Item = String>) -> fmt::Result {
+    let entries: Vec<_> = entries.collect();
+    if entries.is_empty() {
+        f.write_str("{}")
+    } else {
+        write!(f, "{{ {} }}", entries.join(", "))
     }
 }
 
@@ -182,7 +191,12 @@ impl Settings {
     }
 
     fn insert(&mut self, path: String, key: &Key, origin: Origin, value: Result<Value, String>) {
-        let value = value.and_then(|value| accept(key.kind, value));
+        let value = value
+            .and_then(|value| accept(key.kind, value))
+            .map(|value| match value {
+                Value::Text(text) if keys::is_secret(&path) => Value::Secret(text),
+                value => value,
+            });
         match value {
             Ok(value) => {
                 self.set.insert(path, Setting { value, origin });
@@ -252,7 +266,24 @@ fn convert(kind: Kind, value: &DeValue<'_>) -> Result<Value, String> {
             .map(|(name, value)| Ok((name.get_ref().to_string(), text(value.get_ref())?)))
             .collect::<Result<_, _>>()
             .map(Value::Map),
+        (Kind::Claims, DeValue::Table(entries)) => entries
+            .iter()
+            .map(|(name, value)| Ok((name.get_ref().to_string(), claim(value.get_ref())?)))
+            .collect::<Result<_, _>>()
+            .map(Value::Claims),
         (_, other) => Err(format!("a value of the type {}", other.type_str())),
+    }
+}
+
+fn claim(value: &DeValue<'_>) -> Result<serde_json::Value, String> {
+    match value {
+        DeValue::String(text) => Ok(text.to_string().into()),
+        DeValue::Boolean(flag) => Ok((*flag).into()),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map(Into::into)
+            .map_err(|_| number.to_string()),
+        DeValue::Array(items) => items.iter().map(|item| claim(item.get_ref())).collect(),
+        other => Err(format!("{} in the place of a claim's value", other.type_str())),
     }
 }
 
@@ -266,7 +297,7 @@ fn parse(kind: Kind, text: &str) -> Result<Value, String> {
     };
     match kind {
         Kind::Text | Kind::OneOf(_) => Ok(Value::Text(text.to_owned())),
-        Kind::Flag | Kind::Whole(..) | Kind::Map => as_toml(),
+        Kind::Flag | Kind::Whole(..) | Kind::Map | Kind::Claims => as_toml(),
         Kind::List if text.trim_start().starts_with('[') => as_toml(),
         Kind::List => Ok(Value::List(
             text.split(',')
@@ -298,6 +329,7 @@ fn expected(kind: Kind) -> String {
         Kind::Whole(least, most) => format!("a whole number from {least} to {most}"),
         Kind::List => "an array of strings".to_owned(),
         Kind::Map => "a table of strings, { name = \"value\" }".to_owned(),
+        Kind::Claims => "a table of claims, { name = \"value\" }".to_owned(),
     }
 }
 

@@ -51,7 +51,7 @@ impl fmt::Display for PublicUrl {
 }
 
 /// Accepts https, and http on loopback. The error says what is wrong with the text.
-pub(super) fn secure(text: &str) -> Result<Url, String> {
+pub(crate) fn secure(text: &str) -> Result<Url, String> {
     if text.trim() != text {
         return Err("there is white space around it".to_owned());
     }
