@@ -1,0 +1,50 @@
+import { atProvider, expect, login, settled, signInButton, test } from './fixtures';
+
+test.describe('1. The landing page', () => {
+  test.describe('without scripts', () => {
+    test.use({ javaScriptEnabled: false });
+
+    test('is rendered by the server and can be read', async ({ page }) => {
+      await page.goto('/');
+      await expect(page).toHaveTitle(/Pixygate/);
+      await expect(page.getByRole('main').getByRole('heading', { level: 1 })).toBeVisible();
+      await expect(page.getByRole('main').getByRole('paragraph').first()).not.toBeEmpty();
+      await expect(signInButton(page)).toBeVisible();
+    });
+  });
+
+  test('knows nobody in the HTML that the server sends', async ({ page }) => {
+    const html = await (await page.request.get('/')).text();
+    expect(html).toMatch(/Sign in/);
+    expect(html).not.toMatch(/Sign out/);
+  });
+
+  test('keeps a click that comes before hydration', async ({ page, instance }) => {
+    let release = () => {};
+    const clicked = new Promise<void>((resolve) => (release = resolve));
+    await page.route(/\/pkg\/.*\.(js|wasm)$/, async (route) => {
+      await clicked;
+      await route.continue();
+    });
+    await page.goto('/', { waitUntil: 'commit' });
+    await signInButton(page).click();
+    release();
+    await atProvider(page, instance);
+    await expect(login(page).password).toBeVisible();
+  });
+
+  test('hydrates to the same page', async ({ page }) => {
+    await page.goto('/', { waitUntil: 'commit' });
+    const before = await page.getByRole('main').innerText();
+    await settled(page);
+    expect(await page.getByRole('main').innerText()).toBe(before);
+  });
+
+  test('says what is not there', async ({ page }) => {
+    const response = await page.goto('/no-such-page');
+    expect(response!.status()).toBe(404);
+    await expect(page.getByRole('main').getByRole('heading', { level: 1 })).toBeVisible();
+    await page.getByRole('main').getByRole('link').first().click();
+    await expect(page).toHaveURL('/');
+  });
+});

@@ -1,0 +1,156 @@
+import type { Page } from '@playwright/test';
+import type { Instance } from '../instance.mjs';
+import { alice, atProvider, enter, expect, problem, signedIn, signedOut, signIn, signInButton, test } from './fixtures';
+import { forgeIdTokens, halfHash, type Forgery } from './forge';
+
+/** Goes through the login page with the callback's query changed on its way. */
+async function callbackWith(page: Page, instance: Instance, change: (query: URLSearchParams) => void) {
+  await page.route(`${instance.url}/callback?**`, async (route) => {
+    const url = new URL(route.request().url());
+    await page.unroute(`${instance.url}/callback?**`);
+    change(url.searchParams);
+    await route.fulfill({ status: 303, headers: { location: url.href } });
+  });
+  await page.goto('/');
+  await signInButton(page).click();
+  await atProvider(page, instance);
+  await enter(page, alice);
+}
+
+/** A page that says what happened, with the two ways on, and nobody signed in. */
+async function refused(page: Page, about: RegExp) {
+  await expect(problem(page)).toBeVisible();
+  await expect(problem(page)).toContainText(about);
+  await expect(problem(page).getByRole('button', { name: 'Sign in' }).or(problem(page).getByRole('link', { name: 'Sign in' }))).toBeVisible();
+  await expect(problem(page).getByRole('link', { name: /home|start/i })).toBeVisible();
+  await signedOut(page);
+  expect(new URL(page.url()).search, 'the query stays in the address').not.toMatch(/code|state/);
+}
+
+test.describe('3. The callback', () => {
+  test('exchanges the code in the browser, once, and never on the server', async ({ page, instance, control }) => {
+    const exchanges: { origin?: string; form: URLSearchParams }[] = [];
+    page.on('request', (request) => {
+      if (request.url() !== instance.tokenEndpoint || request.method() !== 'POST') return;
+      exchanges.push({ origin: request.headers()['origin'], form: new URLSearchParams(request.postData() ?? '') });
+    });
+    await signIn(page, instance);
+    expect(exchanges).toHaveLength(1);
+    expect(exchanges[0]!.origin).toBe(instance.url);
+    expect(exchanges[0]!.form.get('grant_type')).toBe('authorization_code');
+    expect(exchanges[0]!.form.get('code_verifier')).toMatch(/^[\w.~-]{43,128}$/);
+    expect(exchanges[0]!.form.has('client_secret')).toBe(false);
+    expect(await control.tokenRequests(), 'requests that the provider saw').toBe(1);
+  });
+
+  test('takes the code out of the address bar and the history', async ({ page, instance }) => {
+    let callback = '';
+    page.on('request', (request) => {
+      if (request.isNavigationRequest() && request.url().startsWith(`${instance.url}/callback?`)) callback = request.url();
+    });
+    await signIn(page, instance);
+    const code = new URL(callback).searchParams.get('code')!;
+    expect(code.length).toBeGreaterThan(8);
+    expect(page.url()).not.toContain(code);
+    const history = await page.evaluate(() =>
+      (globalThis as unknown as { navigation: { entries(): { url: string }[] } }).navigation.entries().map((entry) => entry.url),
+    );
+    expect(history.length).toBeGreaterThan(0);
+    expect(history.join('\n')).not.toContain(code);
+  });
+
+  test('leads to where the person was going', async ({ page, instance }) => {
+    await signIn(page, instance, alice, '/account?tab=1&of=2');
+    await expect(page).toHaveURL('/account?tab=1&of=2');
+  });
+
+  for (const [name, change, about] of [
+    ['another state', (query) => query.set('state', 'A'.repeat(43)), /start/i],
+    ['no state', (query) => query.delete('state'), /`state`/],
+    ['another iss', (query) => query.set('iss', 'https://attacker.example'), /`iss`/],
+    ['no iss, which the provider announces', (query) => query.delete('iss'), /`iss`/],
+    ['the state twice', (query) => query.append('state', query.get('state')!), /more than once/],
+  ] satisfies [string, (query: URLSearchParams) => void, RegExp][]) {
+    test(`is refused with ${name}`, async ({ page, instance }) => {
+      const exchanged: string[] = [];
+      page.on('request', (request) => request.url() === instance.tokenEndpoint && exchanged.push(request.method()));
+      await callbackWith(page, instance, change);
+      await refused(page, about);
+      expect(exchanged, 'the code must not be exchanged').toEqual([]);
+    });
+  }
+
+  test('that is refused can be started again, and works', async ({ page, instance }) => {
+    await callbackWith(page, instance, (query) => query.set('state', 'A'.repeat(43)));
+    await expect(problem(page)).toBeVisible();
+    await problem(page).getByText('Sign in', { exact: true }).click();
+    // The provider still has its session: it asks for nothing.
+    await signedIn(page);
+  });
+});
+
+test.describe('3. The ID token', () => {
+  const now = () => Math.floor(Date.now() / 1000);
+
+  async function signInWith(page: Page, instance: Instance, forgery: Forgery) {
+    await forgeIdTokens(page, instance, forgery);
+    await page.goto('/');
+    await signInButton(page).click();
+    await atProvider(page, instance);
+    await enter(page, alice);
+  }
+
+  test('is accepted when a forgery has no defect, so the refusals below are about the defect', async ({ page, instance }) => {
+    await signInWith(page, instance, {});
+    await signedIn(page);
+  });
+
+  const defects: Record<string, Forgery> = {
+    'a signature by another key': { stranger: true },
+    'no signature (alg none)': {
+      header: (header) => ({ ...header, alg: 'none' }),
+      token: (token) => `${token.slice(0, token.lastIndexOf('.'))}.`,
+    },
+    'a bit of the payload flipped': {
+      token: (token) => {
+        const [header, payload, signature] = token.split('.') as [string, string, string];
+        const claims = Buffer.from(payload, 'base64url').toString().replace('"sub":"', '"sub":"x');
+        return [header, Buffer.from(claims).toString('base64url'), signature].join('.');
+      },
+    },
+    'another issuer': { claims: (claims) => ({ ...claims, iss: `${claims['iss']}/` }) },
+    'another audience': { claims: (claims) => ({ ...claims, aud: 'somebody-else' }) },
+    'several audiences and another azp': {
+      claims: (claims) => ({ ...claims, aud: ['pixygate', 'somebody-else'], azp: 'somebody-else' }),
+    },
+    'an azp of another client': { claims: (claims) => ({ ...claims, azp: 'somebody-else' }) },
+    'an exp that has passed': { claims: (claims) => ({ ...claims, iat: now() - 7200, exp: now() - 3600 }) },
+    'no exp': { claims: ({ exp: _, ...claims }) => claims },
+    'another nonce': { claims: (claims) => ({ ...claims, nonce: 'another' }) },
+    'no nonce': { claims: ({ nonce: _, ...claims }) => claims },
+    'the at_hash of another access token': { claims: (claims) => ({ ...claims, at_hash: halfHash('another') }) },
+    'no sub': { claims: ({ sub: _, ...claims }) => claims },
+  };
+
+  for (const [defect, forgery] of Object.entries(defects)) {
+    test(`is refused with ${defect}`, async ({ page, instance }) => {
+      await signInWith(page, instance, forgery);
+      await refused(page, /./);
+      await page.goto('/account');
+      await signedOut(page);
+    });
+  }
+
+  test('is refused when it is missing', async ({ page, instance }) => {
+    await page.route(instance.tokenEndpoint, async (route) => {
+      const response = await route.fetch();
+      const { id_token: _, ...body } = await response.json();
+      await route.fulfill({ response, json: body });
+    });
+    await page.goto('/');
+    await signInButton(page).click();
+    await atProvider(page, instance);
+    await enter(page, alice);
+    await refused(page, /./);
+  });
+});

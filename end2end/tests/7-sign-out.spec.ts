@@ -1,0 +1,79 @@
+import { alice, atProvider, enter, expect, login, signedIn, signedOut, signIn, signInButton, signOutButton, test } from './fixtures';
+import { remains, Secrets, leaks } from './secrets';
+
+test.describe('7. Sign out', () => {
+  test('ends the session here and at the provider, which asks for the password again', async ({ page, instance }) => {
+    await signIn(page, instance);
+    await signOutButton(page).click();
+    await signedOut(page);
+    expect(new URL(page.url()).origin).toBe(instance.url);
+    await signInButton(page).click();
+    await atProvider(page, instance);
+    await expect(login(page).password).toBeVisible();
+  });
+
+  test('without it the provider would not ask again', async ({ page, context, instance }) => {
+    // The other half of the test above: single sign-on is real here.
+    await signIn(page, instance);
+    await page.evaluate(async () => {
+      for (const { name } of await indexedDB.databases()) indexedDB.deleteDatabase(name!);
+    });
+    const second = await context.newPage();
+    await page.close();
+    await second.goto('/');
+    await signedOut(second);
+    await signInButton(second).click();
+    await signedIn(second);
+  });
+
+  test('reaches every tab', async ({ page, context, instance }) => {
+    await signIn(page, instance);
+    const [second, third] = [await context.newPage(), await context.newPage()];
+    await second.goto('/');
+    await third.goto('/account');
+    await signedIn(second);
+    await signedIn(third);
+    await signOutButton(page).click();
+    await signedOut(second);
+    await signedOut(third);
+    await expect(third.getByRole('main').locator('dl.facts')).toBeHidden();
+    await signedOut(page);
+    await third.reload();
+    await signedOut(third);
+  });
+
+  test('leaves nothing behind in the browser', async ({ page, instance }) => {
+    const secrets = new Secrets(page, instance);
+    await signIn(page, instance);
+    await signOutButton(page).click();
+    await signedOut(page);
+    const places = await remains(page);
+    expect(leaks(await secrets.complete(), places)).toEqual([]);
+    expect(places.get('IndexedDB')).not.toContain('session');
+  });
+
+  test('a protected page asks to sign in and returns there, with its query', async ({ page, instance }) => {
+    await signIn(page, instance);
+    await signOutButton(page).click();
+    await signedOut(page);
+    await page.goto('/account?tab=keys&n=%C3%A9');
+    await signedOut(page);
+    await expect(page.getByRole('main').locator('dl.facts')).toBeHidden();
+    await page.getByRole('main').getByText('Sign in', { exact: true }).click();
+    await atProvider(page, instance);
+    await enter(page, alice);
+    await signedIn(page);
+    await expect(page).toHaveURL('/account?tab=keys&n=%C3%A9');
+    await expect(page.getByRole('main').locator('dl.facts')).toContainText(instance.issuer);
+  });
+
+  test('works while the provider is out of reach', async ({ page, instance }) => {
+    await signIn(page, instance);
+    await page.context().route(`${instance.provider}/**`, (route) => route.abort('connectionrefused'));
+    await signOutButton(page).click();
+    await page.waitForURL((url) => url.href !== `${instance.url}/` , { timeout: 3_000 }).catch(() => {});
+    await page.context().unroute(`${instance.provider}/**`);
+    await page.goto('/');
+    await signedOut(page);
+  });
+});

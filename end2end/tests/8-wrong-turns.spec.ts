@@ -1,0 +1,192 @@
+import type { Page } from '@playwright/test';
+import { alice, atProvider, enter, expect, expired, problem, signedIn, signedOut, signIn, signInButton, test } from './fixtures';
+import { claimsOf } from './forge';
+
+/** A page that says what happened and offers the way on. */
+async function explained(page: Page, about: RegExp) {
+  await expect(problem(page)).toBeVisible();
+  await expect(problem(page).getByRole('heading')).not.toBeEmpty();
+  await expect(problem(page)).toContainText(about);
+  await expect(problem(page).getByText('Sign in', { exact: true })).toBeVisible();
+  await expect(problem(page).getByRole('link', { name: /home|start/i })).toBeVisible();
+}
+
+async function toLogin(page: Page, origin: { provider: string }, from = '/') {
+  await page.goto(from);
+  await signInButton(page).click();
+  await page.waitForURL((url) => url.origin === origin.provider);
+}
+
+test.describe('8. Wrong turns end on a page that says what happened', () => {
+  test('access denied: Cancel at the provider', async ({ page, instance }) => {
+    await toLogin(page, instance, '/account?tab=1');
+    await page.getByRole('button', { name: /cancel/i }).or(page.getByRole('link', { name: /cancel/i })).click();
+    await explained(page, /cancel|denied|refused|not.*finish/i);
+    await signedOut(page);
+    // Starting again leads to where the person was going.
+    await problem(page).getByText('Sign in', { exact: true }).click();
+    await atProvider(page, instance);
+    await enter(page, alice);
+    await signedIn(page);
+    await expect(page).toHaveURL('/account?tab=1');
+  });
+
+  test('the provider goes down before the code is exchanged', async ({ page, instance, control }) => {
+    await toLogin(page, instance);
+    await control.set({ down_endpoints: ['token'] });
+    await enter(page, alice);
+    await explained(page, /provider|answer|reach|again/i);
+    await control.reset();
+    await problem(page).getByText('Sign in', { exact: true }).click();
+    await signedIn(page);
+  });
+
+  test('the network fails when the code is exchanged', async ({ page, instance }) => {
+    await toLogin(page, instance);
+    await page.route(instance.tokenEndpoint, (route) => route.abort('connectionrefused'));
+    await enter(page, alice);
+    await explained(page, /provider|answer|reach|again/i);
+    await page.unroute(instance.tokenEndpoint);
+    await problem(page).getByText('Sign in', { exact: true }).click();
+    await signedIn(page);
+  });
+
+  test('the provider is down when someone wants to sign in', async ({ page, instance, control }) => {
+    await page.goto('/account');
+    await signedOut(page);
+    await control.set({ down: true });
+    await signInButton(page).click();
+    await explained(page, /provider|answer|reach/i);
+    await control.reset();
+    await problem(page).getByText('Sign in', { exact: true }).click();
+    await atProvider(page, instance);
+    await enter(page, alice);
+    await signedIn(page);
+  });
+
+  test('the provider is down: whoever is signed in stays so', async ({ page, instance, control }) => {
+    await signIn(page, instance);
+    await control.set({ down: true });
+    await page.goto('/account');
+    await signedIn(page);
+    await expect(page.getByRole('main').locator('dl.facts')).toContainText(instance.issuer);
+  });
+
+  test('a refused refresh ends the session and says so', async ({ page, instance, control }) => {
+    await control.set({ lifetimes: { access_token: 2 } });
+    const exchanged = page.waitForResponse(instance.tokenEndpoint);
+    await signIn(page, instance);
+    const { access_token } = await (await exchanged).json();
+    await page.goto('about:blank');
+    await control.set({ token_error: 'invalid_grant' });
+    await expired(Number(claimsOf(access_token)['exp']));
+    await page.goto('/account?tab=1');
+    await signedOut(page);
+    await control.reset();
+    await page.getByRole('main').getByText('Sign in', { exact: true }).click();
+    await signedIn(page);
+    await expect(page).toHaveURL('/account?tab=1');
+  });
+
+  test('a callback that nobody asked for', async ({ page, instance }) => {
+    const exchanged: string[] = [];
+    page.on('request', (request) => request.url() === instance.tokenEndpoint && exchanged.push(request.url()));
+    await page.goto(`/callback?code=attacker&state=${'A'.repeat(43)}&iss=${encodeURIComponent(instance.issuer)}`);
+    await explained(page, /start|asked|waiting|again/i);
+    await signedOut(page);
+    expect(exchanged).toEqual([]);
+  });
+
+  test('a callback that nobody asked for leaves a running session as it is', async ({ page, instance }) => {
+    await signIn(page, instance);
+    await page.goto(`/callback?code=attacker&state=${'A'.repeat(43)}&iss=${encodeURIComponent(instance.issuer)}`);
+    await signedIn(page);
+    await expect(page).toHaveURL('/');
+    await expect(problem(page)).toBeHidden();
+  });
+
+  test('the callback, reloaded', async ({ page, instance }) => {
+    await signIn(page, instance, alice, '/account');
+    await page.reload();
+    await signedIn(page);
+    await page.goto('/callback');
+    await signedIn(page);
+    await expect(problem(page)).toBeHidden();
+  });
+
+  test('the callback, bookmarked: opened when signed in and when signed out', async ({ page, context, instance }) => {
+    let bookmark = '';
+    page.on('request', (request) => {
+      if (request.isNavigationRequest() && request.url().startsWith(`${instance.url}/callback?`)) bookmark = request.url();
+    });
+    await signIn(page, instance);
+    const second = await context.newPage();
+    await second.goto(bookmark);
+    await signedIn(second);
+    await expect(problem(second)).toBeHidden();
+    expect(second.url()).not.toContain('code=');
+
+    await context.clearCookies();
+    await second.evaluate(async () => {
+      for (const { name } of await indexedDB.databases()) indexedDB.deleteDatabase(name!);
+    });
+    await page.close();
+    await second.close();
+    const third = await context.newPage();
+    await third.goto(bookmark);
+    await explained(third, /start|asked|waiting|used|again/i);
+    await problem(third).getByText('Sign in', { exact: true }).click();
+    await atProvider(third, instance);
+    await enter(third, alice);
+    await signedIn(third);
+  });
+
+  test('the back button after sign-in is no dead end', async ({ page, instance }) => {
+    await signIn(page, instance, alice, '/account');
+    await page.goBack();
+    // Wherever that is, the provider or the application: the person can go on from there and is signed in.
+    if (new URL(page.url()).origin === instance.url) {
+      await expect(problem(page)).toBeHidden();
+    } else {
+      await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+    }
+    await page.goto('/');
+    await signedIn(page);
+  });
+
+  test('the back button from the provider', async ({ page, instance }) => {
+    await toLogin(page, instance);
+    await page.goBack();
+    expect(new URL(page.url()).origin).toBe(instance.url);
+    await expect(signInButton(page)).toBeEnabled();
+    await signInButton(page).click();
+    await atProvider(page, instance);
+    await enter(page, alice);
+    await signedIn(page);
+  });
+
+  test('two sign-ins in two tabs do not get into each other’s way', async ({ page, context, instance }) => {
+    const second = await context.newPage();
+    await toLogin(page, instance, '/account?tab=first');
+    await toLogin(second, instance, '/account?tab=second');
+    await enter(page, alice);
+    await signedIn(page);
+    await expect(page).toHaveURL('/account?tab=first');
+    await enter(second, alice);
+    await signedIn(second);
+    await expect(second).toHaveURL('/account?tab=second');
+  });
+
+  for (const target of ['//attacker.example', 'https://attacker.example/', 'javascript:alert(1)', '/\\attacker.example']) {
+    test(`nobody is sent to ${target}`, async ({ page, instance }) => {
+      await page.goto(`/callback?return_to=${encodeURIComponent(target)}`);
+      await expect(problem(page).or(signInButton(page)).first()).toBeVisible();
+      await page.goto(`/account?return_to=${encodeURIComponent(target)}`);
+      await page.getByRole('main').getByText('Sign in', { exact: true }).click();
+      await atProvider(page, instance);
+      await enter(page, alice);
+      await signedIn(page);
+      expect(new URL(page.url()).origin).toBe(instance.url);
+    });
+  }
+});

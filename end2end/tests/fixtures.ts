@@ -1,0 +1,128 @@
+import { test as base, expect, type BrowserContext, type Page } from '@playwright/test';
+import { Instance } from '../instance.mjs';
+import { Control } from './control';
+
+export { expect };
+
+/** What a page must never do; looked at after every test. */
+class Watch {
+  /** Hosts that a test contacts on purpose. */
+  readonly expected = new Set<string>();
+  private readonly faults: string[] = [];
+
+  constructor(context: BrowserContext, instance: Instance) {
+    for (const url of [instance.url, instance.provider]) this.expected.add(new URL(url).host);
+    context.on('request', (request) => {
+      const url = new URL(request.url());
+      if (url.protocol.startsWith('http') && !this.expected.has(url.host)) this.faults.push(`a request to ${url.host}`);
+    });
+    context.on('console', (message) => {
+      if (/content security policy|refused to|panicked|hydration/i.test(message.text())) this.faults.push(message.text());
+    });
+    context.on('weberror', (error) => this.faults.push(String(error.error())));
+  }
+
+  /** The faults so far, for a test that causes them on purpose. */
+  take() {
+    return this.faults.splice(0);
+  }
+
+  check() {
+    expect(this.faults, 'requests to other hosts, violations of the CSP, panics, script errors').toEqual([]);
+  }
+}
+
+export const test = base.extend<
+  { control: Control; watch: Watch },
+  { instance: Instance }
+>({
+  instance: [
+    async ({}, use) => {
+      const instance = await Instance.start();
+      await use(instance);
+      await instance.stop();
+    },
+    { scope: 'worker' },
+  ],
+  baseURL: async ({ instance }, use) => use(instance.url),
+  control: [
+    async ({ instance }, use) => {
+      const control = new Control(instance.provider);
+      await use(control);
+      await control.reset();
+    },
+    { auto: true },
+  ],
+  watch: [
+    async ({ context, instance }, use) => {
+      const watch = new Watch(context, instance);
+      await use(watch);
+      watch.check();
+    },
+    { auto: true },
+  ],
+});
+
+export const alice = { name: 'alice', password: 'alice', shown: 'Alice Example' };
+export const bob = { name: 'bob', password: 'bob', shown: 'Bob Example' };
+
+/** The sign-in button or link of the page; the header's where there are several. */
+export const signInButton = (page: Page) =>
+  page.getByRole('button', { name: 'Sign in', exact: true }).or(page.getByRole('link', { name: 'Sign in', exact: true })).first();
+
+export const signOutButton = (page: Page) =>
+  page.getByRole('button', { name: 'Sign out', exact: true }).or(page.getByRole('link', { name: 'Sign out', exact: true })).first();
+
+export const problem = (page: Page) => page.getByRole('alert').and(page.locator('.notice[data-kind=error]'));
+
+export const who = (page: Page) => page.getByRole('banner').locator('.who');
+
+/** The provider's page that asks for name and password. */
+export const login = (page: Page) => ({
+  name: page.getByLabel(/name/i).first(),
+  password: page.getByLabel(/password/i).first(),
+  submit: page.getByRole('button', { name: /sign in|continue|log in/i }).first(),
+});
+
+export async function atProvider(page: Page, instance: Instance) {
+  await page.waitForURL((url) => url.origin === instance.provider);
+}
+
+/** Fills in the provider's page. */
+export async function enter(page: Page, person: { name: string; password: string }) {
+  const { name, password, submit } = login(page);
+  await name.fill(person.name);
+  await password.fill(person.password);
+  await submit.click();
+}
+
+/** From a page with a **Sign in** to being signed in. */
+export async function signIn(page: Page, instance: Instance, person = alice, from = '/') {
+  await page.goto(from);
+  await signInButton(page).click();
+  await atProvider(page, instance);
+  await enter(page, person);
+  await signedIn(page, person);
+}
+
+export async function signedIn(page: Page, person = alice) {
+  await expect(who(page)).toContainText(person.shown);
+  await expect(signOutButton(page)).toBeVisible();
+}
+
+export async function signedOut(page: Page) {
+  await expect(signInButton(page)).toBeVisible();
+  await expect(signOutButton(page)).toBeHidden();
+}
+
+/** The page works: its scripts run, and the kept session has been looked for. */
+export async function settled(page: Page) {
+  await expect
+    .poll(() => page.evaluate(async () => (await indexedDB.databases()).some(({ name }) => name === 'pixygate')))
+    .toBe(true);
+}
+
+/** Until a token of the given `exp` is no longer valid. Real time: the server's clock cannot be turned. */
+export async function expired(exp: number) {
+  await expect.poll(() => Date.now() / 1000, { timeout: 15_000, intervals: [100] }).toBeGreaterThan(exp);
+}

@@ -1,0 +1,76 @@
+import { expect, problem, signIn, test } from './fixtures';
+
+test.describe('Nothing from elsewhere', () => {
+  test('the policy names the provider and nobody else, and scripts need a nonce', async ({ request, instance }) => {
+    const answers = await Promise.all([request.get('/'), request.get('/account'), request.get('/no-such-page')]);
+    const nonces = new Set<string>();
+    for (const answer of answers) {
+      const headers = answer.headers();
+      const policy = new Map(
+        headers['content-security-policy']!.split(';').map((directive) => {
+          const [name, ...sources] = directive.trim().split(/\s+/);
+          return [name!, sources] as const;
+        }),
+      );
+      expect(policy.get('default-src'), 'default-src').toEqual([expect.stringMatching(/^'(none|self)'$/)]);
+      expect(policy.get('frame-ancestors')).toEqual(["'none'"]);
+      expect(policy.get('object-src') ?? policy.get('default-src')).toEqual(["'none'"]);
+      expect(policy.get('base-uri')).toEqual([expect.stringMatching(/^'(none|self)'$/)]);
+      const scripts = policy.get('script-src')!;
+      expect(scripts).toContain("'wasm-unsafe-eval'");
+      for (const unsafe of ["'unsafe-inline'", "'unsafe-eval'", '*', 'https:', 'http:', 'data:']) expect(scripts).not.toContain(unsafe);
+      nonces.add(scripts.find((source) => source.startsWith("'nonce-"))!);
+      const hosts = [...policy.values()].flat().filter((source) => /^https?:|^wss?:|\./.test(source));
+      for (const host of hosts) expect([instance.provider, instance.url]).toContain(new URL(host).origin);
+      expect(headers['x-content-type-options']).toBe('nosniff');
+      expect(headers['referrer-policy']).toMatch(/^(no-referrer|same-origin|strict-origin)/);
+    }
+    expect(nonces.size, 'a nonce is used once').toBe(answers.length);
+  });
+
+  test('the policy stops a script without its nonce, and a request to another host', async ({ page, watch }) => {
+    await page.goto('/');
+    const outcome = await page.evaluate(async () => {
+      const script = document.createElement('script');
+      script.textContent = 'window.ran = true';
+      document.head.append(script);
+      const fetched = await fetch('https://attacker.example/').then(() => 'fetched', () => 'stopped');
+      return { ran: 'ran' in window, fetched };
+    });
+    expect(outcome).toEqual({ ran: false, fetched: 'stopped' });
+    // Both are reported, which is what the watch over every other test relies on.
+    expect(watch.take().length).toBeGreaterThanOrEqual(2);
+  });
+
+  for (const path of ['/', '/account', '/callback']) {
+    test(`${path} framed by another site is refused`, async ({ page, instance, watch }) => {
+      watch.expected.add('other.example');
+      await page.route('http://other.example/', (route) =>
+        route.fulfill({ contentType: 'text/html', body: `<iframe src="${instance.url}${path}"></iframe>` }),
+      );
+      const framed = page.waitForResponse(instance.url + path);
+      await page.goto('http://other.example/');
+      await (await framed).finished().catch(() => {});
+      const frame = page.frames().find((frame) => frame !== page.mainFrame())!;
+      await expect.poll(() => frame.url()).not.toBe('about:blank');
+      expect(frame.url()).toMatch(/^chrome-error:|^about:neterror/);
+      await expect(page.frameLocator('iframe').getByRole('heading', { level: 1, name: /./ }).and(page.frameLocator('iframe').locator('main *'))).toHaveCount(0);
+      watch.take();
+    });
+  }
+
+  test('a message from elsewhere changes nothing', async ({ page, context, instance }) => {
+    await signIn(page, instance);
+    const other = await context.newPage();
+    await other.goto('/');
+    await other.evaluate(() => {
+      for (const message of ['signed out', { type: 'sign-out' }, { kind: 'SignedOut' }, null, 'changed']) {
+        window.postMessage(message, '*');
+        new BroadcastChannel('pixygate').postMessage(message);
+      }
+    });
+    await page.goto('/account');
+    await expect(page.getByRole('main').locator('dl.facts')).toContainText(instance.issuer);
+    await expect(problem(page)).toBeHidden();
+  });
+});
