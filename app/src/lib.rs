@@ -1,1 +1,55 @@
-//! app
+//! The face of Pixygate: pages for people, server functions behind the gate.
+//!
+//! - [`shell`]: the HTML document that the server renders around the application.
+//! - [`App`]: the routes; `pages/` has one file for each.
+//! - [`api`]: the server functions and their policies.
+
+#![expect(
+    unreachable_pub,
+    reason = "the component macro makes everything `pub` in a module of its own"
+)]
+
+#[cfg(all(feature = "ssr", feature = "hydrate"))]
+compile_error!("`ssr` is for the server and `hydrate` for the browser: a build has one of them");
+
+pub mod api;
+mod header;
+#[cfg(feature = "hydrate")]
+mod hydrate;
+mod notice;
+mod pages;
+mod shell;
+
+use leptos::prelude::*;
+use leptos_meta::{Title, provide_meta_context};
+use leptos_router::components::{Route, Router, Routes};
+use leptos_router::path;
+use pixygate::leptos::AuthProvider;
+
+pub use shell::{SiteFiles, shell};
+
+/// The application: the session around the header and the page.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    view! {
+        <Title formatter=|title: String| if title.is_empty() { "Pixygate".to_owned() } else { format!("{title} · Pixygate") } />
+        <AuthProvider>
+            <Router>
+                <a class="skip" href="#main">"Skip to the content"</a>
+                <header::Header />
+                <main id="main" tabindex="-1">
+                    <Routes fallback=pages::not_found::NotFound>
+                        <Route path=path!("") view=pages::home::Home />
+                        <Route path=path!("account") view=pages::account::Account />
+                        <Route path=path!("sign-in") view=pages::sign_in::SignInPage />
+                        <Route path=path!("callback") view=pages::callback::CallbackPage />
+                    </Routes>
+                </main>
+                <footer>
+                    <p>"Pixygate: sign in with PKCE, pass the gate."</p>
+                </footer>
+            </Router>
+        </AuthProvider>
+    }
+}

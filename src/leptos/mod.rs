@@ -1,1 +1,23 @@
-//! leptos
+//! The session for Leptos: who is signed in as a signal, guards, and a client that attaches the token.
+//!
+//! On the server nobody is known: a page load carries no token, so everything here renders [`AuthState::Unknown`] there,
+//! and the first render in the browser is the same. The session is read after hydration.
+//!
+//! [`AuthState::Unknown`]: crate::session::AuthState::Unknown
+
+#![expect(
+    unreachable_pub,
+    reason = "the component macro puts what it makes into a module of its own"
+)]
+
+mod call;
+mod error;
+mod guard;
+mod page;
+mod provider;
+
+pub use call::GateClient;
+pub use error::CallError;
+pub use guard::{RequireSignedIn, RequireSignedInProps, use_signed_in};
+pub use page::{ClientData, ClientDataProps};
+pub use provider::{Auth, AuthProvider, AuthProviderProps, use_auth};

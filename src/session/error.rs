@@ -1,5 +1,7 @@
 //! What can go wrong with a session, told apart by what helps.
 
+use serde::{Deserialize, Serialize};
+
 use crate::authorization::id_token::IdTokenError;
 use crate::authorization::{CallbackError, CryptoError, TokenError};
 
@@ -38,7 +40,7 @@ pub enum SessionError {
 }
 
 /// What helps against a [`SessionError`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Remedy {
     /// Try again: the network or the provider is down, the session is not.
     TryAgain,

@@ -63,6 +63,11 @@ impl SignedIn {
         self.0.id_token.claims()
     }
 
+    /// Issuer and subject: together they are the person.
+    pub fn identity(&self) -> (&str, &str) {
+        (&self.claims().iss, &self.claims().sub)
+    }
+
     /// The name to greet the person with: the full name, or else the best that the provider gave.
     pub fn name(&self) -> &str {
         let claims = self.claims();

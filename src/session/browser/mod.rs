@@ -8,7 +8,7 @@ mod store;
 mod tabs;
 mod vault;
 
-use send_wrapper::SendWrapper;
+use wasm_bindgen::JsValue;
 use web_sys::{BroadcastChannel, Window};
 
 use crate::authorization::{Crypto, CryptoError, Hash, HttpReply, Jwk, Moment};
@@ -36,6 +36,17 @@ impl Browser {
             window,
             served_at,
         })
+    }
+
+    /// Takes the query out of the address, and out of the history with it.
+    pub fn take_query(&self) -> String {
+        let location = self.window.location();
+        let query = location.search().unwrap_or_default();
+        if let (Ok(history), Ok(path)) = (self.window.history(), location.pathname()) {
+            // Refused only for another origin, which a path of this one is not.
+            drop(history.replace_state_with_url(&JsValue::NULL, "", Some(&path)));
+        }
+        query
     }
 
     fn subtle(&self) -> Result<web_sys::SubtleCrypto, CryptoError> {
@@ -132,6 +143,3 @@ impl Platform for Browser {
         drop(self.window.location().replace(url));
     }
 }
-
-/// A session that can be put where `Send` is asked for; the browser has one thread.
-pub type BrowserSession = SendWrapper<super::Session<Browser>>;

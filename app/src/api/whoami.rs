@@ -1,0 +1,74 @@
+//! Who is calling, as the gate verified it.
+
+use leptos::prelude::*;
+use leptos::server_fn::codec::{GetUrl, Json};
+use pixygate::leptos::{CallError, GateClient};
+use serde::{Deserialize, Serialize};
+
+/// The verified principal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Whoami {
+    /// The issuer.
+    pub iss: String,
+    /// The subject.
+    pub sub: String,
+    /// The granted scopes.
+    pub scope: Vec<String>,
+    /// When the token expires, in seconds since the Unix epoch.
+    pub exp: u64,
+    /// The client that the token was issued to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// The person's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The person's roles.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub roles: Vec<String>,
+    /// The organisation.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub org_id: Option<String>,
+    /// How the person authenticated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acr: Option<String>,
+    /// When the person authenticated, in seconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth_time: Option<u64>,
+}
+
+/// What the scope `profile` opens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// The person's name.
+    pub name: Option<String>,
+    /// The person's roles.
+    pub roles: Vec<String>,
+}
+
+/// `GET /api/whoami`: the verified principal.
+#[server(name = GetWhoami, prefix = "/api", endpoint = "whoami", input = GetUrl, output = Json, client = GateClient)]
+pub async fn whoami() -> Result<Whoami, CallError> {
+    let principal = super::proof::principal_with(None).await?;
+    Ok(Whoami {
+        iss: principal.issuer().to_owned(),
+        sub: principal.subject().to_owned(),
+        scope: principal.scopes().to_vec(),
+        exp: principal.expires_at(),
+        client_id: principal.client_id().map(str::to_owned),
+        name: principal.name().map(str::to_owned),
+        roles: principal.roles().to_vec(),
+        org_id: principal.org_id().map(str::to_owned),
+        acr: principal.acr().map(str::to_owned),
+        auth_time: principal.auth_time(),
+    })
+}
+
+/// `GET /api/profile`: asks for the scope `profile`.
+#[server(name = GetProfile, prefix = "/api", endpoint = "profile", input = GetUrl, output = Json, client = GateClient)]
+pub async fn profile() -> Result<Profile, CallError> {
+    let principal = super::proof::principal_with(Some("profile")).await?;
+    Ok(Profile {
+        name: principal.name().map(str::to_owned),
+        roles: principal.roles().to_vec(),
+    })
+}

@@ -1,0 +1,48 @@
+//! The top of every page: where to go, and who is here.
+
+use leptos::prelude::*;
+use leptos_router::components::A;
+use leptos_router::hooks::use_location;
+use pixygate::leptos::use_auth;
+use pixygate::session::AuthState;
+
+use crate::pages::sign_in::SignInLink;
+
+/// Pages whose content has the way to sign in; the header does not repeat it there.
+const OFFER_SIGN_IN: [&str; 4] = ["/", "/account", "/callback", "/sign-in"];
+
+/// The header.
+#[component]
+pub(crate) fn Header() -> impl IntoView {
+    let auth = use_auth();
+    let state = auth.state();
+    let path = use_location().pathname;
+    let who = move || match state.get() {
+        AuthState::SignedIn(person) => view! {
+            <span class="name">{person.name().to_owned()}</span>
+            <button type="button" class="button quiet" on:click=move |_| auth.sign_out()>
+                "Sign out"
+            </button>
+        }
+        .into_any(),
+        AuthState::SigningOut => view! { <span class="busy" role="status">"Signing out…"</span> }.into_any(),
+        AuthState::Unknown | AuthState::SignedOut(_) => {
+            let repeated = path.with(|path| OFFER_SIGN_IN.contains(&path.as_str()));
+            (!repeated)
+                .then(|| view! { <SignInLink class="button quiet" /> })
+                .into_any()
+        }
+    };
+    view! {
+        <header class="top">
+            <A href="/" attr:class="brand">
+                <img src="/favicon.svg" alt="" width="28" height="28" />
+                "Pixygate"
+            </A>
+            <nav aria-label="Pages">
+                <A href="/account">"Account"</A>
+            </nav>
+            <div class="who">{who}</div>
+        </header>
+    }
+}

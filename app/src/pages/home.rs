@@ -1,0 +1,44 @@
+//! The landing page.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::components::A;
+use pixygate::leptos::use_auth;
+
+use super::sign_in::SignInLink;
+
+/// What this is, and the way in.
+#[component]
+pub(crate) fn Home() -> impl IntoView {
+    let state = use_auth().state();
+    let signed_in = Memo::new(move |_| state.with(|state| state.signed_in().is_some()));
+    view! {
+        <Title text="" />
+        <section class="hero">
+            <h1>"The way in"</h1>
+            <p class="lead">
+                "Sign in through your browser. Every call that follows passes a gate that checks it before anything happens."
+            </p>
+            <div class="actions">
+                {move || match signed_in.get() {
+                    true => view! { <A href="/account" attr:class="button">"Open your account"</A> }.into_any(),
+                    false => view! { <SignInLink class="button" /> }.into_any(),
+                }}
+            </div>
+        </section>
+        <ul class="cards" role="list">
+            <li class="card">
+                <h2>"Sign in once"</h2>
+                <p>"Your other tabs are signed in too, and stay so after a reload. Signing out ends it everywhere."</p>
+            </li>
+            <li class="card">
+                <h2>"Always fresh"</h2>
+                <p>"Before each call the token is renewed when it is about to expire. You never notice."</p>
+            </li>
+            <li class="card">
+                <h2>"Checked at the gate"</h2>
+                <p>"Issuer, audience, signature, time, permission: every check is made on the server, and nothing passes without."</p>
+            </li>
+        </ul>
+    }
+}

@@ -1,0 +1,7 @@
+//! One file for each page.
+
+pub(crate) mod account;
+pub(crate) mod callback;
+pub(crate) mod home;
+pub(crate) mod not_found;
+pub(crate) mod sign_in;
