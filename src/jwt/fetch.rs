@@ -2,6 +2,8 @@ use std::{future::Future, pin::Pin};
 
 use url::Url;
 
+use super::Trust;
+
 /// At most this many bytes of a key set or of metadata are read.
 pub const MAX_BODY_BYTES: usize = 512 * 1024;
 
@@ -31,6 +33,38 @@ pub struct FetchRequest<'a> {
     pub client_certificate_file: Option<&'a str>,
     /// A form to post, with the client that posts it (RFC 7662); `None` is a GET.
     pub post: Option<Post<'a>>,
+}
+
+impl<'a> FetchRequest<'a> {
+    /// A GET, under the limits and with the TLS settings of a trust.
+    pub(crate) fn get(url: &'a Url, trust: &'a Trust) -> Self {
+        let file = |path: &'a String| (!path.is_empty()).then_some(path.as_str());
+        Self {
+            url,
+            private_addresses: trust.on_private_address(),
+            ca_file: file(&trust.ca_file),
+            client_certificate_file: file(&trust.client_certificate_file),
+            post: None,
+        }
+    }
+
+    /// A POST, likewise.
+    pub(crate) fn post(
+        url: &'a Url,
+        trust: &'a Trust,
+        form: &'a str,
+        client_id: &'a str,
+        client_secret: &'a str,
+    ) -> Self {
+        Self {
+            post: Some(Post {
+                form,
+                client_id,
+                client_secret,
+            }),
+            ..Self::get(url, trust)
+        }
+    }
 }
 
 /// A form that is posted by an authenticated client.

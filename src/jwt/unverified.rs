@@ -1,9 +1,17 @@
 use serde_json::{Map, Value};
 
-use super::Rejection;
-use crate::Reason;
+use super::{Rejection, token};
 
 /// What a token says, before anything is proved. For diagnosis; never for a decision.
+///
+/// ```
+/// use pixygate::jwt::UnverifiedClaims;
+///
+/// let token = "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJodHRwczovL2lkcC5leGFtcGxlIn0.c2ln";
+/// let said = UnverifiedClaims::decode(token)?;
+/// assert_eq!(said.claims["iss"], "https://idp.example");
+/// # Ok::<(), pixygate::jwt::Rejection>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UnverifiedClaims {
@@ -14,17 +22,12 @@ pub struct UnverifiedClaims {
 }
 
 impl UnverifiedClaims {
-    /// Decodes the three segments; checks nothing else.
+    /// Decodes header and payload, as strictly as the gate does; checks nothing else.
     ///
     /// # Errors
-    /// [`Reason::MalformedToken`] when it is no JWT, with what was met instead.
+    /// [`MalformedToken`](crate::Reason::MalformedToken) when it is no JWT, with what was met instead.
     pub fn decode(token: &str) -> Result<Self, Rejection> {
-        if token.split('.').count() != 3 {
-            return Err(Rejection::new(Reason::MalformedToken).expected("three segments"));
-        }
-        Ok(Self {
-            header: Map::new(),
-            claims: Map::new(),
-        })
+        let (header, claims) = token::decode_only(token)?;
+        Ok(Self { header, claims })
     }
 }

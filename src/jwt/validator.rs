@@ -1,14 +1,51 @@
-use std::{fmt, sync::Arc, time::SystemTime};
+use std::{collections::HashMap, fmt, sync::Arc, time::SystemTime};
+
+use tokio::task::JoinSet;
 
 use super::{
-    Clock, Fetch, FetchError, NoRevocations, Principal, Rejection, Revocations, SystemClock, Trust, TrustError,
+    Clock, Fetch, HttpFetch, LoadError, LoadErrors, NoRevocations, Principal, Rejection, Revocations, SystemClock,
+    Trust, TrustError,
+    cache::{TokenDigest, Verdict, Verdicts},
+    claims,
+    clock::unix,
+    conflict,
+    engine::KeyEngine,
+    introspection::Introspection,
+    key_set::{KeySet, Wanted},
+    printable,
+    source::Source,
+    token,
 };
-use crate::Reason;
+use crate::{Reason, jwt::KeySource};
 
 /// Checks tokens of the trusted issuers. Cloning is cheap; all clones share keys and verdicts.
 #[derive(Clone)]
 pub struct Validator {
-    trusts: Arc<[Trust]>,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    trusts: Vec<Trust>,
+    issuers: Vec<Issuer>,
+    /// Every exact `iss`, with the position of its trust.
+    by_issuer: HashMap<String, usize>,
+    verdicts: Verdicts,
+    introspection: Option<Introspection>,
+    revocations: Arc<dyn Revocations>,
+    clock: Arc<dyn Clock>,
+    max_token_bytes: usize,
+}
+
+/// A trust with its own keys; nothing of it is shared with another.
+struct Issuer {
+    trust: Arc<Trust>,
+    keys: Arc<KeyEngine>,
+}
+
+/// A token whose signature and claims hold. Whether who brought it may is still open: a bound token needs its proof.
+pub(crate) struct Verified {
+    pub(crate) principal: Principal,
+    pub(crate) digest: TokenDigest,
 }
 
 /// Gathers what a [`Validator`] works with.
@@ -22,7 +59,7 @@ pub struct ValidatorBuilder {
 }
 
 impl ValidatorBuilder {
-    /// Fetches keys in another way than over HTTP.
+    /// Fetches keys in another way than with [`HttpFetch`].
     #[must_use]
     pub fn fetch(mut self, fetch: impl Fetch) -> Self {
         self.fetch = Some(Arc::new(fetch));
@@ -62,10 +99,64 @@ impl ValidatorBuilder {
     /// # Errors
     /// The first trust that cannot be used, with the setting that mends it.
     pub fn build(self) -> Result<Validator, TrustError> {
+        if self.trusts.is_empty() {
+            return Err(TrustError::None);
+        }
+        let fetch = self.fetch.unwrap_or_else(|| Arc::new(HttpFetch::new()));
+        let mut issuers = Vec::new();
+        let mut by_issuer = HashMap::new();
+        let mut introspection: Option<(String, Introspection)> = None;
+        for (position, trust) in self.trusts.iter().enumerate() {
+            trust.check()?;
+            for issuer in trust.accepted_issuers() {
+                if by_issuer.insert(issuer.clone(), position).is_some() {
+                    return Err(TrustError::Twice(issuer));
+                }
+            }
+            let place = trust.key_source()?;
+            check_fixed_keys(trust, &place)?;
+            let trust = Arc::new(trust.clone());
+            if let Some(url) = trust.introspection()? {
+                if let Some((first, _)) = introspection {
+                    return Err(TrustError::TwoIntrospections(first, trust.issuer.clone()));
+                }
+                let asks = Introspection::new(trust.clone(), position, url, fetch.clone());
+                introspection = Some((trust.issuer.clone(), asks));
+            }
+            let source = Source::new(trust.clone(), place, fetch.clone());
+            issuers.push(Issuer {
+                keys: KeyEngine::new(trust.clone(), source, self.clock.clone()),
+                trust,
+            });
+        }
+        let shared = Shared {
+            trusts: self.trusts,
+            issuers,
+            by_issuer,
+            verdicts: Verdicts::new(self.token_cache),
+            introspection: introspection.map(|(_, asks)| asks),
+            revocations: self.revocations,
+            clock: self.clock,
+            max_token_bytes: self.max_token_bytes,
+        };
         Ok(Validator {
-            trusts: self.trusts.into(),
+            shared: Arc::new(shared),
         })
     }
+}
+
+/// Keys that stand in the configuration are wrong at once, or never.
+fn check_fixed_keys(trust: &Trust, place: &KeySource) -> Result<(), TrustError> {
+    let (key, set) = match place {
+        KeySource::Jwks(json) => ("jwks", KeySet::from_json(json.as_bytes(), trust)),
+        KeySource::PublicKey(pem) => ("public_key", KeySet::from_pem(pem, trust)),
+        _ => return Ok(()),
+    };
+    set.map(drop).map_err(|why| TrustError::Keys {
+        issuer: trust.issuer.clone(),
+        key,
+        why,
+    })
 }
 
 impl Validator {
@@ -89,135 +180,202 @@ impl Validator {
         Self::builder(trusts).fetch(fetch).build()
     }
 
-    /// Loads the keys of every issuer, before the first token.
+    /// Loads the keys of every issuer, before the first token. Needs a tokio runtime.
     ///
     /// # Errors
     /// Every issuer whose keys could not be had. [`LoadErrors::configuration`] tells a wrong setting, which should stop
     /// the start, from an outage, through which that issuer's tokens are answered with 503 until
     /// [`spawn_refresh`](Self::spawn_refresh) has its keys.
     pub async fn load(&self) -> Result<(), LoadErrors> {
-        Ok(())
+        let mut loads = JoinSet::new();
+        for issuer in &self.shared.issuers {
+            let (trust, keys) = (issuer.trust.clone(), issuer.keys.clone());
+            loads.spawn(async move {
+                let result = keys.load().await;
+                result.map_err(|error| LoadError {
+                    issuer: trust.issuer.clone(),
+                    error,
+                })
+            });
+        }
+        let failures: Vec<_> = loads.join_all().await.into_iter().filter_map(Result::err).collect();
+        if failures.is_empty() {
+            Ok(())
+        } else {
+            Err(LoadErrors(failures))
+        }
     }
 
     /// Renews keys ahead of their age, until the returned task is dropped. Needs a tokio runtime.
     #[must_use = "dropping the task ends the refresh"]
     pub fn spawn_refresh(&self) -> RefreshTask {
-        RefreshTask(tokio::spawn(std::future::pending()))
+        let mut tasks = JoinSet::new();
+        for issuer in &self.shared.issuers {
+            let (keys, clock) = (issuer.keys.clone(), self.shared.clock.clone());
+            tasks.spawn(async move {
+                while let Some(wait) = keys.next_fetch(clock.now()) {
+                    tokio::time::sleep(wait).await;
+                    // A failure is in the log, and the next round follows after the cooldown.
+                    drop(keys.load().await);
+                }
+            });
+        }
+        RefreshTask { _tasks: tasks }
     }
 
     /// Whether every issuer has keys that may still serve.
     pub fn is_ready(&self) -> bool {
-        false
+        let now = self.shared.clock.now();
+        self.shared.issuers.iter().all(|issuer| issuer.keys.is_ready(now))
     }
 
     /// Who brought this token, if it passes every check. A token that is bound to a key or a certificate is refused:
-    /// the proof comes with a request, which the [`gate`](crate::gate) sees.
+    /// the proof comes with a request, which only a gate sees.
     ///
     /// # Errors
     /// The first check that it fails.
     pub async fn validate(&self, token: &str, now: SystemTime) -> Result<Principal, Rejection> {
-        let _unused = (token, now);
-        Err(Rejection::new(Reason::KeysUnavailable))
+        let principal = self.verify(token, now).await?.principal;
+        if principal.key_thumbprint().is_some() {
+            return Err(Rejection::new(Reason::DpopRequired)
+                .expected("a DPoP proof beside the token")
+                .found("a token that is bound to a key, alone"));
+        }
+        if principal.certificate_thumbprint().is_some() {
+            return Err(Rejection::new(Reason::CertificateMismatch)
+                .expected("the client certificate that the token is bound to")
+                .found("the token alone"));
+        }
+        Ok(principal)
     }
 
     /// The trusted issuers.
     pub fn trusts(&self) -> &[Trust] {
-        &self.trusts
+        &self.shared.trusts
+    }
+
+    /// Everything but the binding, which needs the request.
+    pub(crate) async fn verify(&self, token: &str, time: SystemTime) -> Result<Verified, Rejection> {
+        let shared = &*self.shared;
+        if token.len() > shared.max_token_bytes {
+            return Err(Rejection::new(Reason::TokenTooLarge)
+                .expected(format!("at most {} bytes", shared.max_token_bytes))
+                .found(format!("{} bytes", token.len()))
+                .mend("let the provider put fewer claims into access tokens, or raise gate.max_token_bytes"));
+        }
+        let digest = TokenDigest::of(token);
+        let verdict = match self.kept(&digest, time).await? {
+            Some(verdict) => verdict,
+            None => self.judge(token, digest, time).await?,
+        };
+        let principal = Principal::new(verdict.proven);
+        if shared.revocations.is_revoked(&principal) {
+            return Err(Rejection::new(Reason::Revoked)
+                .expected("a token that was not taken back")
+                .found(format!(
+                    "subject \"{}\" of {}",
+                    printable(principal.subject()),
+                    principal.issuer()
+                ))
+                .mend("sign in again"));
+        }
+        Ok(Verified { principal, digest })
+    }
+
+    /// A verdict from the cache, when its time has not passed and its keys are still there.
+    async fn kept(&self, digest: &TokenDigest, time: SystemTime) -> Result<Option<Verdict>, Rejection> {
+        let shared = &*self.shared;
+        let Some(verdict) = shared.verdicts.get(digest) else {
+            return Ok(None);
+        };
+        let now = unix(time);
+        let keys = &shared.issuers[verdict.trust].keys;
+        let generation = match keys.generation(time) {
+            Some(generation) => generation,
+            None => keys.ensure(time).await?,
+        };
+        if verdict.generation == generation && (verdict.valid_from..verdict.valid_until).contains(&now) {
+            return Ok(Some(verdict));
+        }
+        // The full check finds the reason.
+        shared.verdicts.remove(digest);
+        Ok(None)
+    }
+
+    async fn judge(&self, token: &str, digest: TokenDigest, time: SystemTime) -> Result<Verdict, Rejection> {
+        let shared = &*self.shared;
+        if let Some(introspection) = shared.introspection.as_ref().filter(|_| token::is_opaque(token)) {
+            return introspection.verify(token, digest, time).await;
+        }
+        let unverified = token::parse(token)?;
+        check_kind(unverified.header.kind.as_deref())?;
+        let said = claims::required_text(&unverified.claims, "iss")?;
+        let position = *shared
+            .by_issuer
+            .get(&said)
+            .ok_or_else(|| conflict::not_trusted(&said, &shared.trusts))?;
+        let Issuer { trust, keys } = &shared.issuers[position];
+        let algorithm = unverified.header.algorithm;
+        if !trust.algorithms.contains(&algorithm) {
+            let names: Vec<_> = trust.algorithms.iter().map(|algorithm| algorithm.name()).collect();
+            return Err(Rejection::new(Reason::UnsupportedAlgorithm)
+                .expected(names.join(", "))
+                .found(algorithm.name())
+                .mend(format!(
+                    "add \"{algorithm}\" to trust.algorithms if the provider is meant to use it"
+                )));
+        }
+        let names = [said.as_str(), trust.issuer.as_str()];
+        let wanted = Wanted {
+            key_id: unverified.header.key_id.as_deref(),
+            algorithm,
+            issuers: &names,
+        };
+        let generation = keys
+            .verify(&wanted, unverified.signed, &unverified.signature, time)
+            .await?;
+
+        let issuer = if trust.tenants.is_empty() || trust.aliases.contains(&said) {
+            trust.issuer.clone()
+        } else {
+            said
+        };
+        let kind = unverified.header.kind.as_deref();
+        let (proven, validity) = claims::check(trust, issuer, kind, unverified.claims, unix(time))?;
+        let verdict = Verdict {
+            proven: Arc::new(proven),
+            trust: position,
+            generation,
+            valid_from: validity.from,
+            valid_until: validity.until,
+        };
+        shared.verdicts.insert(digest, verdict.clone(), token.len());
+        Ok(verdict)
+    }
+}
+
+/// Another kind of JWT says so in its header, before its claims are looked at.
+fn check_kind(kind: Option<&str>) -> Result<(), Rejection> {
+    match kind {
+        None | Some("jwt" | "at+jwt" | "application/at+jwt") => Ok(()),
+        Some(other) => Err(Rejection::new(Reason::WrongTokenType)
+            .expected("typ \"at+jwt\", \"JWT\" or none")
+            .found(format!("typ \"{}\"", printable(other)))
+            .mend("send the access token")),
     }
 }
 
 impl fmt::Debug for Validator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Validator").finish_non_exhaustive()
+        let issuers: Vec<_> = self.shared.trusts.iter().map(|trust| &trust.issuer).collect();
+        f.debug_struct("Validator")
+            .field("issuers", &issuers)
+            .finish_non_exhaustive()
     }
 }
 
 /// Renews keys until it is dropped.
 #[derive(Debug)]
-pub struct RefreshTask(tokio::task::JoinHandle<()>);
-
-impl Drop for RefreshTask {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
+pub struct RefreshTask {
+    _tasks: JoinSet<()>,
 }
-
-/// Why an issuer has no keys.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeysError {
-    /// They could not be fetched.
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    /// The metadata name another issuer than the configured one.
-    #[error("the metadata name another issuer: expected {expected:?}, found {found:?}. {mend}")]
-    Issuer {
-        /// The configured issuer.
-        expected: String,
-        /// The one in the metadata.
-        found: String,
-        /// The line to write.
-        mend: String,
-    },
-    /// The document is not what it should be.
-    #[error("{url}: {why}")]
-    Document {
-        /// Where it came from.
-        url: String,
-        /// What is wrong with it.
-        why: String,
-    },
-}
-
-impl KeysError {
-    /// Whether a setting is wrong, rather than the provider out of reach.
-    pub fn is_configuration(&self) -> bool {
-        match self {
-            Self::Issuer { .. } => true,
-            Self::Fetch(error) => {
-                matches!(
-                    error,
-                    FetchError::Forbidden { .. } | FetchError::Setting { .. } | FetchError::Status { status: 404, .. }
-                )
-            }
-            Self::Document { .. } => false,
-        }
-    }
-}
-
-/// An issuer whose keys could not be loaded.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("keys of {issuer}: {error}")]
-#[non_exhaustive]
-pub struct LoadError {
-    /// The issuer.
-    pub issuer: String,
-    /// Why.
-    #[source]
-    pub error: KeysError,
-}
-
-/// The issuers whose keys could not be loaded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoadErrors(pub Vec<LoadError>);
-
-impl LoadErrors {
-    /// The first that a setting caused. The start should stop with it; an outage passes.
-    pub fn configuration(&self) -> Option<&LoadError> {
-        self.0.iter().find(|failure| failure.error.is_configuration())
-    }
-}
-
-impl fmt::Display for LoadErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, failure) in self.0.iter().enumerate() {
-            if index > 0 {
-                f.write_str("; ")?;
-            }
-            write!(f, "{failure}")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for LoadErrors {}

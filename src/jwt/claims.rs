@@ -1,0 +1,317 @@
+//! What a token must say, once its signature is proved.
+
+use serde_json::{Map, Value};
+
+use super::{Rejection, TokenType, Trust, principal::Proven, printable};
+use crate::Reason;
+
+/// The last second of the year 9999; later dates are a mistake of units.
+const LAST_DATE: f64 = 253_402_300_799.0;
+
+/// When a token is valid, in seconds since 1970, the leeway included.
+pub(crate) struct Validity {
+    pub(crate) from: f64,
+    pub(crate) until: f64,
+}
+
+/// Checks, in this order: the kind of token, its times, the subject, audience or client, the required claims; and reads
+/// the rest. `issuer` is the exact `iss` or, under an alias, the configured issuer.
+pub(crate) fn check(
+    trust: &Trust,
+    issuer: String,
+    kind: Option<&str>,
+    claims: Map<String, Value>,
+    now: f64,
+) -> Result<(Proven, Validity), Rejection> {
+    check_kind(trust.token_type, kind, &claims)?;
+    let validity = check_times(trust, &claims, now)?;
+    check_tenant(trust, &issuer, &claims)?;
+    let subject = required_text(&claims, &trust.subject_claim)?;
+    let client_id = client(trust, &claims)?;
+    check_audience(trust, &claims, client_id.as_deref())?;
+    check_required(trust, &claims)?;
+    let (key_thumbprint, certificate_thumbprint) = binding(&claims)?;
+    let proven = Proven {
+        subject,
+        client_id,
+        scopes: scopes(trust, &claims)?,
+        roles: roles(trust, &claims),
+        name: name(&claims),
+        org_id: text(&claims, "org_id").or_else(|| text(&claims, "tid")),
+        acr: text(&claims, "acr"),
+        auth_time: date(&claims, "auth_time")?.map(|time| time as u64),
+        issued_at: date(&claims, "iat")?.map(|time| time as u64),
+        expires_at: (validity.until - trust.leeway_seconds as f64) as u64,
+        token_id: text(&claims, "jti"),
+        session_id: text(&claims, "sid"),
+        key_thumbprint,
+        certificate_thumbprint,
+        issuer,
+        claims,
+    };
+    Ok((proven, validity))
+}
+
+fn check_kind(expected: TokenType, kind: Option<&str>, claims: &Map<String, Value>) -> Result<(), Rejection> {
+    let refuse = |found: String| {
+        Rejection::new(Reason::WrongTokenType)
+            .expected("an access token")
+            .found(found)
+    };
+    if expected == TokenType::AccessToken {
+        return match kind {
+            Some("at+jwt" | "application/at+jwt") => Ok(()),
+            other => Err(refuse(format!(
+                "typ {}",
+                other.map_or("absent".into(), |kind| format!("\"{}\"", printable(kind)))
+            ))
+            .expected("typ \"at+jwt\"")
+            .mend("let the provider issue access tokens after RFC 9068, or set trust.token_type = \"auto\"")),
+        };
+    }
+    for mark in ["nonce", "at_hash", "c_hash"] {
+        if claims.contains_key(mark) {
+            return Err(refuse(format!("an ID token (it has `{mark}`)"))
+                .mend("send the access token; the ID token is for the client that asked for it"));
+        }
+    }
+    if claims.contains_key("events") {
+        return Err(refuse("a logout token or security event (it has `events`)".into()));
+    }
+    // Cognito and Keycloak say of themselves what a token is.
+    for (claim, others) in [
+        ("token_use", &["id"][..]),
+        ("typ", &["ID", "Refresh", "Offline", "Logout"]),
+    ] {
+        if let Some(said) = claims
+            .get(claim)
+            .and_then(Value::as_str)
+            .filter(|said| others.contains(said))
+        {
+            return Err(refuse(format!("{claim} {said:?}")));
+        }
+    }
+    Ok(())
+}
+
+fn check_times(trust: &Trust, claims: &Map<String, Value>, now: f64) -> Result<Validity, Rejection> {
+    let leeway = trust.leeway_seconds as f64;
+    let expires = date(claims, "exp")?.ok_or_else(|| missing("exp"))?;
+    let until = expires + leeway;
+    if now >= until {
+        return Err(Rejection::new(Reason::Expired)
+            .expected(format!("exp after {now:.0}, with {leeway} s of leeway"))
+            .found(format!("exp {expires:.0}, {:.0} s ago", now - expires))
+            .mend("refresh the token before the call; if that is done, compare the clocks (trust.leeway_seconds)"));
+    }
+    let mut from = f64::MIN;
+    for claim in ["nbf", "iat"] {
+        let Some(date) = date(claims, claim)? else {
+            continue;
+        };
+        if date > now + leeway {
+            return Err(Rejection::new(Reason::NotYetValid)
+                .expected(format!("{claim} up to {now:.0}, with {leeway} s of leeway"))
+                .found(format!("{claim} {date:.0}, {:.0} s ahead", date - now))
+                .mend("compare the clocks of this machine and the provider (trust.leeway_seconds)"));
+        }
+        from = from.max(date - leeway);
+    }
+    Ok(Validity { from, until })
+}
+
+/// Entra ID: `tid` agrees with the tenant in `iss`.
+fn check_tenant(trust: &Trust, issuer: &str, claims: &Map<String, Value>) -> Result<(), Rejection> {
+    if trust.tenants.is_empty() || trust.aliases.iter().any(|alias| alias == issuer) {
+        return Ok(());
+    }
+    let tenant = required_text(claims, "tid")?;
+    if trust.tenants.contains(&tenant) && trust.issuer.replace("{tenantid}", &tenant) == issuer {
+        return Ok(());
+    }
+    Err(invalid("tid", "the tenant in `iss`", &tenant))
+}
+
+fn check_audience(trust: &Trust, claims: &Map<String, Value>, client: Option<&str>) -> Result<(), Rejection> {
+    let audience: Vec<&str> = match claims.get("aud") {
+        None => Vec::new(),
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(several)) => several
+            .iter()
+            .map(|one| one.as_str().ok_or_else(|| invalid("aud", "strings", &one.to_string())))
+            .collect::<Result<_, _>>()?,
+        Some(other) => return Err(invalid("aud", "a string or an array of strings", &other.to_string())),
+    };
+    let for_us = audience.iter().any(|one| trust.audience.iter().any(|own| own == one));
+    let from_our_client = client.is_some_and(|client| trust.client_ids.iter().any(|own| own == client));
+    if for_us || from_our_client {
+        return Ok(());
+    }
+    let found_client = client.map_or("no client".into(), |client| format!("client \"{}\"", printable(client)));
+    let found = match audience.as_slice() {
+        [] => format!("no aud, {found_client}"),
+        several => format!("aud \"{}\", {found_client}", printable(&several.join("\", \""))),
+    };
+    let mend = match audience.first() {
+        Some(first) => format!(
+            "if the token is meant for this gate, add audience = [\"{}\"] to the [[trust]]",
+            printable(first)
+        ),
+        None => "let the provider put an audience into access tokens, or name the client in trust.client_ids".into(),
+    };
+    Err(Rejection::new(Reason::AudienceMismatch)
+        .expected(format!(
+            "aud with one of {:?}, or a client of {:?}",
+            trust.audience, trust.client_ids
+        ))
+        .found(found)
+        .mend(mend))
+}
+
+fn check_required(trust: &Trust, claims: &Map<String, Value>) -> Result<(), Rejection> {
+    for (claim, expected) in &trust.required_claims {
+        let found = claims.get(claim).ok_or_else(|| missing(claim))?;
+        if !has_value(found, expected) {
+            return Err(invalid(claim, &expected.to_string(), &found.to_string())
+                .mend(format!("trust.required_claims.{claim} says what is accepted")));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a claim has the value, or one of the values; an array has every value in it.
+pub(crate) fn has_value(found: &Value, expected: &Value) -> bool {
+    match expected {
+        Value::Array(several) => several.iter().any(|one| has_value(found, one)),
+        one => found == one || found.as_array().is_some_and(|all| all.contains(one)),
+    }
+}
+
+/// The first of the client claims that is there.
+fn client(trust: &Trust, claims: &Map<String, Value>) -> Result<Option<String>, Rejection> {
+    for claim in &trust.client_claims {
+        match claims.get(claim) {
+            None => {}
+            Some(Value::String(client)) if !client.is_empty() => return Ok(Some(client.clone())),
+            Some(other) => return Err(invalid(claim, "a client identifier", &other.to_string())),
+        }
+    }
+    Ok(None)
+}
+
+fn scopes(trust: &Trust, claims: &Map<String, Value>) -> Result<Vec<String>, Rejection> {
+    let Some((name, value)) = [trust.scope_claim.as_str(), "scp"]
+        .into_iter()
+        .find_map(|name| Some((name, claims.get(name)?)))
+    else {
+        return Ok(Vec::new());
+    };
+    let texts: Vec<&str> = match value {
+        Value::String(text) => vec![text],
+        Value::Array(several) => several
+            .iter()
+            .map(|one| one.as_str().ok_or_else(|| invalid(name, "strings", &one.to_string())))
+            .collect::<Result<_, _>>()?,
+        other => return Err(invalid(name, "a string or an array of strings", &other.to_string())),
+    };
+    let mut scopes: Vec<String> = Vec::new();
+    for scope in texts
+        .iter()
+        .flat_map(|text| text.split(' '))
+        .filter(|scope| !scope.is_empty())
+    {
+        if !scopes.iter().any(|known| known == scope) {
+            scopes.push(scope.to_owned());
+        }
+    }
+    Ok(scopes)
+}
+
+/// The claim of that very name first: names like `https://acme.example/roles` have dots too.
+fn roles(trust: &Trust, claims: &Map<String, Value>) -> Vec<String> {
+    let found = claims.get(&trust.roles_claim).or_else(|| {
+        let mut path = trust.roles_claim.split('.');
+        let first = claims.get(path.next()?)?;
+        path.try_fold(first, |value, name| value.get(name))
+    });
+    match found {
+        Some(Value::String(one)) => vec![one.clone()],
+        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        // Zitadel: the roles are the names of the members.
+        Some(Value::Object(members)) => members.keys().cloned().collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn name(claims: &Map<String, Value>) -> Option<String> {
+    let parts = || {
+        let names: Vec<_> = ["given_name", "family_name"]
+            .into_iter()
+            .filter_map(|claim| text(claims, claim))
+            .collect();
+        (!names.is_empty()).then(|| names.join(" "))
+    };
+    text(claims, "name").or_else(parts)
+}
+
+/// The key (RFC 9449, section 6) and the certificate (RFC 8705, section 3) that the token is bound to. A binding that is
+/// not understood cannot be checked, so it is refused rather than ignored.
+fn binding(claims: &Map<String, Value>) -> Result<(Option<String>, Option<String>), Rejection> {
+    let confirmation = match claims.get("cnf") {
+        None => return Ok((None, None)),
+        Some(Value::Object(confirmation)) => confirmation,
+        Some(other) => return Err(invalid("cnf", "an object", &other.to_string())),
+    };
+    let thumbprint = |member: &str| match confirmation.get(member) {
+        None => Ok(None),
+        Some(Value::String(thumbprint)) if !thumbprint.is_empty() => Ok(Some(thumbprint.clone())),
+        Some(_) => Err(invalid("cnf", &format!("`{member}` as a thumbprint"), "another value")),
+    };
+    let both = (thumbprint("jkt")?, thumbprint("x5t#S256")?);
+    if both == (None, None) {
+        return Err(invalid("cnf", "`jkt` or `x5t#S256`", "another kind of binding"));
+    }
+    Ok(both)
+}
+
+/// A `NumericDate`: a number, with or without a fraction, from 1970 to 9999.
+fn date(claims: &Map<String, Value>, claim: &str) -> Result<Option<f64>, Rejection> {
+    match claims.get(claim) {
+        None => Ok(None),
+        Some(Value::Number(number)) => match number.as_f64() {
+            Some(date) if (0.0..=LAST_DATE).contains(&date) => Ok(Some(date)),
+            _ => Err(invalid(claim, "seconds since 1970", &number.to_string())),
+        },
+        Some(other) => Err(invalid(claim, "a number: seconds since 1970", &other.to_string())),
+    }
+}
+
+fn text(claims: &Map<String, Value>, claim: &str) -> Option<String> {
+    claims
+        .get(claim)
+        .and_then(Value::as_str)
+        .filter(|text| !text.is_empty())
+        .map(str::to_owned)
+}
+
+/// A claim that must be a string with something in it.
+pub(crate) fn required_text(claims: &Map<String, Value>, claim: &str) -> Result<String, Rejection> {
+    match claims.get(claim) {
+        None => Err(missing(claim)),
+        Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
+        Some(other) => Err(invalid(claim, "a string that is not empty", &other.to_string())),
+    }
+}
+
+pub(crate) fn missing(claim: &str) -> Rejection {
+    Rejection::new(Reason::MissingClaim)
+        .expected(format!("`{}`", printable(claim)))
+        .found("none")
+        .mend("let the provider put the claim into access tokens")
+}
+
+fn invalid(claim: &str, expected: &str, found: &str) -> Rejection {
+    Rejection::new(Reason::InvalidClaim)
+        .expected(format!("`{}`: {expected}", printable(claim)))
+        .found(printable(found))
+}

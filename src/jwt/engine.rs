@@ -1,0 +1,311 @@
+//! The keys of one issuer through time: loaded, renewed ahead of their age, kept through an outage to a bound. Reading
+//! them takes no lock, and nothing that a token asks for can hold up a token whose key is known.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::{
+    Clock, KeysError, Rejection, Trust,
+    key_set::{KeySet, Wanted},
+    printable,
+    source::Source,
+};
+use crate::Reason;
+
+pub(crate) struct KeyEngine {
+    trust: Arc<Trust>,
+    source: Source,
+    clock: Arc<dyn Clock>,
+    state: ArcSwap<State>,
+    flight: Mutex<Flight>,
+}
+
+/// What is known at one moment. Replaced as a whole, by the one fetch that is under way.
+#[derive(Clone, Default)]
+struct State {
+    loaded: Option<(Arc<KeySet>, SystemTime)>,
+    /// The last attempt since then, if it failed.
+    failure: Option<(KeysError, SystemTime)>,
+    /// Counts the sets from which a key was taken away: verdicts of an earlier count are void.
+    generation: u64,
+}
+
+#[derive(Default)]
+struct Flight {
+    /// Closes when the fetch that is under way has ended.
+    running: Option<watch::Receiver<()>>,
+    last_for_unknown_key: Option<SystemTime>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Cause {
+    Age,
+    UnknownKey(SystemTime),
+}
+
+enum Standing {
+    Fresh,
+    /// Older than `jwks_refresh_seconds`, and nothing has been tried yet.
+    Due,
+    /// Older than that, while the provider fails: good keys go on serving.
+    Outage,
+    /// Nothing that may serve.
+    Gone,
+}
+
+enum Outcome {
+    Verified,
+    Forged,
+    NoKey,
+}
+
+impl KeyEngine {
+    pub(crate) fn new(trust: Arc<Trust>, source: Source, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self {
+            trust,
+            source,
+            clock,
+            state: ArcSwap::default(),
+            flight: Mutex::default(),
+        })
+    }
+
+    /// Loads the keys, whatever their age.
+    pub(crate) async fn load(self: &Arc<Self>) -> Result<(), KeysError> {
+        self.fetch(Cause::Age).await;
+        match &self.state.load().failure {
+            Some((error, _)) => Err(error.clone()),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the keys may serve.
+    pub(crate) fn is_ready(&self, now: SystemTime) -> bool {
+        !matches!(self.standing(&self.state.load(), now), Standing::Gone)
+    }
+
+    /// How long until the next fetch: ahead of the keys' age, so that no caller meets keys that are due.
+    pub(crate) fn next_fetch(&self, now: SystemTime) -> Option<Duration> {
+        if self.source.is_fixed() {
+            return None;
+        }
+        let state = self.state.load();
+        let at = match (&state.failure, &state.loaded) {
+            (Some((_, tried)), _) => *tried + self.retry_pause(),
+            (None, Some((_, loaded))) => *loaded + Duration::from_secs(self.trust.jwks_refresh_seconds) * 4 / 5,
+            (None, None) => now,
+        };
+        Some(at.duration_since(now).unwrap_or_default())
+    }
+
+    /// The count under which a verdict may be kept or is still good; `None` when the keys must be seen to first.
+    pub(crate) fn generation(&self, now: SystemTime) -> Option<u64> {
+        let state = self.state.load();
+        match self.standing(&state, now) {
+            Standing::Fresh => Some(state.generation),
+            Standing::Due | Standing::Outage | Standing::Gone => None,
+        }
+    }
+
+    /// Makes sure that there are keys which may serve, and says which count they have.
+    pub(crate) async fn ensure(self: &Arc<Self>, now: SystemTime) -> Result<u64, Rejection> {
+        let state = self.state.load_full();
+        match self.standing(&state, now) {
+            Standing::Fresh => return Ok(state.generation),
+            Standing::Due => self.fetch(Cause::Age).await,
+            Standing::Outage => {
+                if self.may_retry(&state, now) {
+                    drop(self.join(Cause::Age));
+                }
+                return Ok(state.generation);
+            }
+            Standing::Gone if self.may_retry(&state, now) => self.fetch(Cause::Age).await,
+            Standing::Gone => {}
+        }
+        let state = self.state.load();
+        match self.standing(&state, now) {
+            Standing::Gone => Err(self.unavailable(&state, now)),
+            _ => Ok(state.generation),
+        }
+    }
+
+    /// Checks a signature. Returns the count under which the verdict may be kept.
+    pub(crate) async fn verify(
+        self: &Arc<Self>,
+        wanted: &Wanted<'_>,
+        signed: &[u8],
+        signature: &[u8],
+        now: SystemTime,
+    ) -> Result<u64, Rejection> {
+        self.ensure(now).await?;
+        let mut state = self.state.load_full();
+        let mut outcome = check(&state, wanted, signed, signature);
+        if matches!(outcome, Outcome::NoKey) && !self.source.is_fixed() {
+            self.fetch(Cause::UnknownKey(now)).await;
+            state = self.state.load_full();
+            outcome = check(&state, wanted, signed, signature);
+        }
+        match outcome {
+            Outcome::Verified => Ok(state.generation),
+            Outcome::Forged => Err(Rejection::new(Reason::BadSignature)
+                .expected(format!("a signature by a key of {}", self.trust.issuer))
+                .found("another")
+                .mend("the token was changed on its way, or signed by somebody else who used the same kid")),
+            // The key may be new, and the provider is out of reach: that is no fault of the caller's.
+            Outcome::NoKey if state.failure.is_some() => Err(self.unavailable(&state, now)),
+            Outcome::NoKey => Err(self.unknown(&state, wanted)),
+        }
+    }
+
+    fn standing(&self, state: &State, now: SystemTime) -> Standing {
+        let Some((_, loaded)) = &state.loaded else {
+            return Standing::Gone;
+        };
+        let age = now.duration_since(*loaded).unwrap_or_default().as_secs();
+        if self.source.is_fixed() || age < self.trust.jwks_refresh_seconds {
+            Standing::Fresh
+        } else if age >= self.trust.jwks_stale_seconds {
+            Standing::Gone
+        } else if state.failure.is_some() {
+            Standing::Outage
+        } else {
+            Standing::Due
+        }
+    }
+
+    /// After a failure, one attempt for each cooldown.
+    fn may_retry(&self, state: &State, now: SystemTime) -> bool {
+        let tried = state.failure.as_ref().map(|(_, tried)| *tried);
+        tried.is_none_or(|tried| now.duration_since(tried).unwrap_or_default() >= self.retry_pause())
+    }
+
+    fn retry_pause(&self) -> Duration {
+        Duration::from_secs(self.trust.jwks_cooldown_seconds.max(1))
+    }
+
+    /// Waits for a fetch: the one under way, or one of its own where the cause allows it.
+    async fn fetch(self: &Arc<Self>, cause: Cause) {
+        if let Some(mut running) = self.join(cause) {
+            // Nothing is ever sent; the channel closes when the fetch has ended.
+            while running.changed().await.is_ok() {}
+        }
+    }
+
+    /// The fetch runs on its own, so that a caller who goes away takes it from nobody.
+    fn join(self: &Arc<Self>, cause: Cause) -> Option<watch::Receiver<()>> {
+        let mut flight = self.flight.lock();
+        if let Some(running) = &flight.running {
+            return Some(running.clone());
+        }
+        if let Cause::UnknownKey(now) = cause {
+            let cooldown = Duration::from_secs(self.trust.jwks_cooldown_seconds);
+            let last = flight.last_for_unknown_key;
+            if last.is_some_and(|last| now.duration_since(last).unwrap_or_default() < cooldown) {
+                return None;
+            }
+            flight.last_for_unknown_key = Some(now);
+        }
+        let (end, running) = watch::channel(());
+        flight.running = Some(running.clone());
+        let landing = Landing {
+            engine: self.clone(),
+            _end: end,
+        };
+        tokio::spawn(async move { landing.engine.fetch_now().await });
+        Some(running)
+    }
+
+    async fn fetch_now(&self) {
+        let result = self.source.load().await;
+        let now = self.clock.now();
+        let mut state = State::clone(&self.state.load());
+        let issuer = &self.trust.issuer;
+        match result {
+            Ok(set) => {
+                tracing::debug!(%issuer, keys = set.len(), "keys loaded");
+                if state.loaded.as_ref().is_some_and(|(old, _)| !old.is_kept_by(&set)) {
+                    state.generation += 1;
+                }
+                state.loaded = Some((Arc::new(set), now));
+                state.failure = None;
+            }
+            Err(error) => {
+                tracing::error!(%issuer, %error, "keys could not be loaded");
+                state.failure = Some((error, now));
+            }
+        }
+        self.state.store(Arc::new(state));
+    }
+
+    fn unavailable(&self, state: &State, now: SystemTime) -> Rejection {
+        let (found, tried) = match &state.failure {
+            Some((error, tried)) => (error.to_string(), *tried),
+            None => ("not loaded yet".into(), now),
+        };
+        let passed = now.duration_since(tried).unwrap_or_default();
+        Rejection::new(Reason::KeysUnavailable)
+            .expected(format!("keys of {}", self.trust.issuer))
+            .found(found)
+            .mend("see that the provider can be reached from here; the keys are asked for again by themselves")
+            .retry_after(self.retry_pause().saturating_sub(passed).max(Duration::from_secs(1)))
+    }
+
+    fn unknown(&self, state: &State, wanted: &Wanted<'_>) -> Rejection {
+        let rejection = Rejection::new(Reason::UnknownKey);
+        let known = state.loaded.as_ref().map(|(set, _)| set);
+        let described = known.map(|set| set.described()).unwrap_or_default();
+        let rejection = rejection.expected(format!("a key of {}: {described}", self.trust.issuer));
+        let Some(id) = wanted.key_id else {
+            return rejection
+                .found("no kid, though the issuer has several keys")
+                .mend("let the provider put `kid` into the header");
+        };
+        let algorithms = known.map(|set| set.algorithms_of(id)).unwrap_or_default();
+        let found = format!("kid \"{}\" with {}", printable(id), wanted.algorithm);
+        match algorithms.as_slice() {
+            [] => rejection
+                .found(found)
+                .mend("the token is from another provider, or signed with a key that was taken back"),
+            known => {
+                let names = known
+                    .iter()
+                    .map(|algorithm| algorithm.name())
+                    .collect::<Vec<_>>()
+                    .join(", ");
+                rejection.found(format!("{found}; that key is for {names}"))
+            }
+        }
+    }
+}
+
+fn check(state: &State, wanted: &Wanted<'_>, signed: &[u8], signature: &[u8]) -> Outcome {
+    let Some((set, _)) = &state.loaded else {
+        return Outcome::NoKey;
+    };
+    let mut outcome = Outcome::NoKey;
+    for key in set.candidates(wanted) {
+        if key.verifies(wanted.algorithm, signed, signature) {
+            return Outcome::Verified;
+        }
+        outcome = Outcome::Forged;
+    }
+    outcome
+}
+
+/// Ends the flight even when the fetch panics.
+struct Landing {
+    engine: Arc<KeyEngine>,
+    _end: watch::Sender<()>,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.engine.flight.lock().running = None;
+    }
+}

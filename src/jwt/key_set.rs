@@ -1,0 +1,146 @@
+//! The keys of one issuer at one moment.
+
+use std::collections::HashMap;
+
+use serde_json::Value;
+
+use super::{Algorithm, Trust, key::Key, pem, printable};
+
+/// More keys than any provider publishes; the rest of a longer set is left out.
+const MOST_KEYS: usize = 100;
+
+/// Which key a token asks for.
+pub(crate) struct Wanted<'a> {
+    pub(crate) key_id: Option<&'a str>,
+    pub(crate) algorithm: Algorithm,
+    /// The names under which a key may be reserved for the token's issuer.
+    pub(crate) issuers: &'a [&'a str],
+}
+
+#[derive(Debug)]
+pub(crate) struct KeySet {
+    keys: Vec<Key>,
+    by_id: HashMap<String, Vec<usize>>,
+    /// One key from a PEM text, which has no identifier: it is the key of every token.
+    pinned: bool,
+}
+
+impl KeySet {
+    /// Reads a JWK set (RFC 7517, section 5). A key that cannot be used is left out and told to the log.
+    pub(crate) fn from_json(json: &[u8], trust: &Trust) -> Result<Self, String> {
+        let document: Value = serde_json::from_slice(json).map_err(|error| format!("it is not JSON ({error})"))?;
+        let members = document
+            .get("keys")
+            .and_then(Value::as_array)
+            .ok_or("it is no JWK set: it has no array `keys`")?;
+        let mut keys = Vec::new();
+        let mut left_out = Vec::new();
+        if members.len() > MOST_KEYS {
+            left_out.push(format!(
+                "{} keys beyond the first {MOST_KEYS}",
+                members.len() - MOST_KEYS
+            ));
+        }
+        for member in members.iter().take(MOST_KEYS) {
+            let key = match member.as_object() {
+                Some(jwk) => Key::from_jwk(jwk, &trust.algorithms),
+                None => Err("it is no object".into()),
+            };
+            match key {
+                Ok(key) => keys.push(key),
+                Err(why) => {
+                    let name = member
+                        .get("kid")
+                        .and_then(Value::as_str)
+                        .map_or_else(|| "without kid".into(), printable);
+                    left_out.push(format!("{name}: {why}"));
+                }
+            }
+        }
+        if !left_out.is_empty() {
+            tracing::debug!(issuer = %trust.issuer, keys = ?left_out, "keys left out of the set");
+        }
+        if keys.is_empty() {
+            return Err(match left_out.is_empty() {
+                true => "the set is empty".into(),
+                false => format!("no key in it can be used ({})", left_out.join("; ")),
+            });
+        }
+        Ok(Self::new(keys, false))
+    }
+
+    /// The one key of a PEM public key or certificate.
+    pub(crate) fn from_pem(text: &str, trust: &Trust) -> Result<Self, String> {
+        let key = Key::new(pem::public_key(text)?, None, None, None, &trust.algorithms)?;
+        Ok(Self::new(vec![key], true))
+    }
+
+    fn new(keys: Vec<Key>, pinned: bool) -> Self {
+        let mut by_id: HashMap<String, Vec<usize>> = HashMap::new();
+        for (position, key) in keys.iter().enumerate() {
+            if let Some(id) = &key.key_id {
+                by_id.entry(id.clone()).or_default().push(position);
+            }
+        }
+        Self { keys, by_id, pinned }
+    }
+
+    /// The keys that may have signed: same identifier, same algorithm, meant for the issuer. Without an identifier the
+    /// token must leave no choice: the set has one key.
+    pub(crate) fn candidates<'a>(&'a self, wanted: &'a Wanted<'_>) -> impl Iterator<Item = &'a Key> {
+        let positions: &[usize] = match wanted.key_id {
+            _ if self.pinned => &[0],
+            None if self.keys.len() == 1 => &[0],
+            None => &[],
+            Some(id) => self.by_id.get(id).map_or(&[], Vec::as_slice),
+        };
+        positions.iter().map(|&position| &self.keys[position]).filter(|key| {
+            key.supports(wanted.algorithm)
+                && key
+                    .issuer
+                    .as_deref()
+                    .is_none_or(|issuer| wanted.issuers.contains(&issuer))
+        })
+    }
+
+    /// Whether what passed with this set passes with the other: every key is still there, and a lone key still is one
+    /// (a token without identifier passes with no other).
+    pub(crate) fn is_kept_by(&self, other: &Self) -> bool {
+        (self.len() != 1 || other.len() == 1)
+            && self
+                .keys
+                .iter()
+                .all(|key| other.keys.iter().any(|kept| key.same_as(kept)))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// For messages: what could have been asked for.
+    pub(crate) fn described(&self) -> String {
+        let mut names: Vec<_> = self
+            .keys
+            .iter()
+            .take(8)
+            .map(|key| key.key_id.as_deref().map_or("(no kid)".into(), printable))
+            .collect();
+        if self.len() > names.len() {
+            names.push(format!("and {} more", self.len() - names.len()));
+        }
+        names.join(", ")
+    }
+
+    /// Whether a key has the identifier, for another algorithm.
+    pub(crate) fn algorithms_of(&self, id: &str) -> Vec<Algorithm> {
+        let positions = self.by_id.get(id).map_or(&[][..], Vec::as_slice);
+        Algorithm::ALL
+            .into_iter()
+            .filter(|algorithm| {
+                positions
+                    .iter()
+                    .any(|&position| self.keys[position].supports(*algorithm))
+            })
+            .collect()
+    }
+}

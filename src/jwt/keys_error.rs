@@ -1,0 +1,91 @@
+use super::FetchError;
+
+/// Why an issuer has no keys.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeysError {
+    /// They could not be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The metadata name another issuer than the configured one (OpenID Connect Discovery 1.0, section 4.3).
+    #[error("the metadata name another issuer: expected {expected:?}, found {found:?} ({difference}); {mend}")]
+    Issuer {
+        /// The configured issuer.
+        expected: String,
+        /// The one in the metadata.
+        found: String,
+        /// Where they part.
+        difference: String,
+        /// The line to write.
+        mend: String,
+    },
+    /// The document is not what it should be.
+    #[error("{url}: {why}")]
+    Document {
+        /// Where it came from.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A file cannot be used.
+    #[error("trust.{key} {path:?}: {why}")]
+    File {
+        /// The setting.
+        key: &'static str,
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
+
+impl KeysError {
+    /// Whether a setting is wrong, rather than the provider out of reach.
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Issuer { .. } | Self::File { .. } => true,
+            Self::Fetch(error) => matches!(
+                error,
+                FetchError::Forbidden { .. } | FetchError::Setting { .. } | FetchError::Status { status: 404, .. }
+            ),
+            Self::Document { .. } => false,
+        }
+    }
+}
+
+/// An issuer whose keys could not be loaded.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("keys of {issuer}: {error}")]
+#[non_exhaustive]
+pub struct LoadError {
+    /// The issuer.
+    pub issuer: String,
+    /// Why.
+    #[source]
+    pub error: KeysError,
+}
+
+/// The issuers whose keys could not be loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LoadErrors(pub Vec<LoadError>);
+
+impl LoadErrors {
+    /// The first that a setting caused. The start should stop with it; an outage passes.
+    pub fn configuration(&self) -> Option<&LoadError> {
+        self.0.iter().find(|failure| failure.error.is_configuration())
+    }
+}
+
+impl std::fmt::Display for LoadErrors {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (index, failure) in self.0.iter().enumerate() {
+            if index > 0 {
+                f.write_str("; ")?;
+            }
+            write!(f, "{failure}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for LoadErrors {}

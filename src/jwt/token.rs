@@ -1,0 +1,135 @@
+//! The compact serialization (RFC 7515, section 7.1), read strictly.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Map, Value};
+
+use super::{Algorithm, Rejection, json, printable};
+use crate::Reason;
+
+/// A token in three parts. Nothing of it is proved.
+pub(crate) struct Unverified<'a> {
+    pub(crate) header: Header,
+    pub(crate) claims: Map<String, Value>,
+    /// What the signature is over.
+    pub(crate) signed: &'a [u8],
+    pub(crate) signature: Vec<u8>,
+}
+
+/// The members of the header that are looked at. `jwk`, `jku`, `x5u` and `x5c` are not: keys come from the issuer only.
+pub(crate) struct Header {
+    pub(crate) algorithm: Algorithm,
+    pub(crate) key_id: Option<String>,
+    pub(crate) kind: Option<String>,
+}
+
+/// Splits and decodes a token. Checks its form, and that its header asks for nothing that is not understood.
+pub(crate) fn parse(token: &str) -> Result<Unverified<'_>, Rejection> {
+    let (header, claims, signature) = segments(token)?;
+    let decoded_header = header_map(header)?;
+    let header_facts = read_header(&decoded_header)?;
+    let claims_map = decode_object(claims, "payload")?;
+    if signature.is_empty() {
+        return Err(malformed("a signature", "an empty one"));
+    }
+    let signature = decode(signature, "signature")?;
+    let signed = &token.as_bytes()[..header.len() + 1 + claims.len()];
+    Ok(Unverified {
+        header: header_facts,
+        claims: claims_map,
+        signed,
+        signature,
+    })
+}
+
+/// The header and claims alone, for [`super::UnverifiedClaims`].
+pub(crate) fn decode_only(token: &str) -> Result<(Map<String, Value>, Map<String, Value>), Rejection> {
+    let (header, claims, _) = segments(token)?;
+    Ok((header_map(header)?, decode_object(claims, "payload")?))
+}
+
+/// Whether a token is no JWT at all, but a reference that only its issuer understands: neither a JWS nor a JWE.
+pub(crate) fn is_opaque(token: &str) -> bool {
+    !matches!(token.split('.').count(), 3 | 5)
+}
+
+fn segments(token: &str) -> Result<(&str, &str, &str), Rejection> {
+    let mut parts = token.split('.');
+    let (Some(header), Some(claims), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return Err(not_three(token));
+    };
+    Ok((header, claims, signature))
+}
+
+/// What people meet when their provider is not set up for JWTs, with the way out for the providers that do it.
+fn not_three(token: &str) -> Rejection {
+    match token.split('.').count() {
+        1 | 2 => malformed("a JWT: three segments", "an opaque token").mend(
+            "let the provider issue JWT access tokens. Asgardeo: application, Protocol, Access Token, type JWT. \
+             Auth0: send `audience` with the sign-in (provider.extra_params = { audience = \"…\" }). \
+             Zitadel: application, Token Settings, Auth Token Type JWT. \
+             Or ask the provider about each token: trust.introspection_url",
+        ),
+        5 => malformed(
+            "a signed JWT: three segments",
+            "five segments: an encrypted token (JWE)",
+        )
+        .mend(
+            "let the provider issue signed access tokens. Auth0 encrypts when no `audience` is sent with the sign-in: \
+             provider.extra_params = { audience = \"…\" }",
+        ),
+        count => malformed("a JWT: three segments", format!("{count} segments")),
+    }
+}
+
+fn header_map(segment: &str) -> Result<Map<String, Value>, Rejection> {
+    decode_object(segment, "header")
+}
+
+fn read_header(header: &Map<String, Value>) -> Result<Header, Rejection> {
+    for (member, meaning) in [("crit", "an extension"), ("zip", "compression"), ("enc", "encryption")] {
+        if header.contains_key(member) {
+            return Err(malformed(
+                format!("a header without `{member}`"),
+                format!("`{member}`: {meaning}"),
+            ));
+        }
+    }
+    let text = |member: &str| match header.get(member) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.as_str())),
+        Some(other) => {
+            let found = printable(&other.to_string());
+            Err(malformed(format!("`{member}` in the header as a string"), found))
+        }
+    };
+    let name = text("alg")?.ok_or_else(|| malformed("`alg` in the header", "none"))?;
+    let algorithm = Algorithm::named(name).ok_or_else(|| {
+        Rejection::new(Reason::UnsupportedAlgorithm)
+            .expected("an asymmetric signature algorithm")
+            .found(printable(name))
+            .mend("let the provider sign access tokens with RS256, PS256, ES256 or EdDSA")
+    })?;
+    let kind = text("typ")?.map(str::to_ascii_lowercase);
+    Ok(Header {
+        algorithm,
+        key_id: text("kid")?.map(str::to_owned),
+        kind,
+    })
+}
+
+fn decode_object(segment: &str, part: &str) -> Result<Map<String, Value>, Rejection> {
+    let bytes = decode(segment, part)?;
+    json::object(&bytes).map_err(|why| malformed(format!("a JSON object as {part}"), why))
+}
+
+/// Base64url without padding, white space or stray bits (RFC 7515, section 2).
+fn decode(segment: &str, part: &str) -> Result<Vec<u8>, Rejection> {
+    URL_SAFE_NO_PAD
+        .decode(segment)
+        .map_err(|error| malformed(format!("base64url without padding as {part}"), error.to_string()))
+}
+
+fn malformed(expected: impl Into<String>, found: impl Into<String>) -> Rejection {
+    Rejection::new(Reason::MalformedToken).expected(expected).found(found)
+}
