@@ -1,0 +1,8 @@
+//! The session without a browser: tabs, time, storage, the network and the provider are simulated, so every race is a
+//! list of events.
+
+mod provider;
+mod refresh;
+mod sign_in;
+mod tabs;
+mod world;

@@ -1,0 +1,225 @@
+//! A token that is always fresh, and a session that only the provider or the person ends.
+
+use futures::future::join_all;
+use pixygate::session::{AuthState, Remedy, SessionError, SignOutReason};
+use serde_json::json;
+
+use crate::provider::Mood;
+use crate::world::Simulation;
+
+fn signed_in() -> (Simulation, crate::world::OpenTab) {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    simulation.sign_in(&tab, "alice");
+    (simulation, tab)
+}
+
+#[test]
+fn a_fresh_token_is_used_and_a_stale_one_renewed() {
+    let (mut simulation, tab) = signed_in();
+    simulation.pass(3569.0);
+    assert_eq!(simulation.run(tab.token()).unwrap(), "access-1", "31 seconds left");
+    simulation.pass(2.0);
+    assert_eq!(simulation.run(tab.token()).unwrap(), "access-2", "29 seconds left");
+    assert_eq!(simulation.world.provider.refreshes(), 1);
+}
+
+#[test]
+fn many_calls_in_many_tabs_make_one_request() {
+    let (mut simulation, first) = signed_in();
+    let tabs: Vec<_> = std::iter::once(first)
+        .chain((1..5).map(|_| simulation.open()))
+        .collect();
+    for tab in &tabs {
+        simulation.run(tab.session.restore());
+    }
+    simulation.pass(7200.0);
+    let calls = join_all(tabs.iter().flat_map(|tab| (0..50).map(|_| tab.token())));
+    let answers = simulation.run(calls);
+    assert_eq!(answers.len(), 250);
+    assert!(answers.iter().all(|answer| answer.as_deref() == Ok("access-2")));
+    assert_eq!(simulation.world.provider.refreshes(), 1);
+    assert_eq!(simulation.world.provider.live(), 1);
+}
+
+#[test]
+fn a_refresh_runs_to_its_end_when_nobody_waits_any_more() {
+    let (mut simulation, tab) = signed_in();
+    simulation.pass(7200.0);
+    simulation.world.held_back.set(true);
+    {
+        let mut call = Box::pin(tab.token());
+        assert!(simulation.run(futures::future::poll_fn(|context| {
+            std::task::Poll::Ready(call.as_mut().poll(context).is_pending())
+        })));
+        simulation.pool.run_until_stalled();
+    }
+    simulation.release();
+    assert_eq!(simulation.world.provider.refreshes(), 1);
+    assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
+    assert_eq!(
+        simulation.world.provider.refreshes(),
+        1,
+        "the rotated token was not lost"
+    );
+}
+
+#[test]
+fn without_rotation_the_old_refresh_token_stays() {
+    let (mut simulation, tab) = signed_in();
+    simulation.world.provider.rotates.replace(false);
+    for number in 2..5 {
+        simulation.pass(3600.0);
+        assert_eq!(simulation.run(tab.token()).unwrap(), format!("access-{number}"));
+    }
+}
+
+#[test]
+fn the_network_and_a_broken_provider_sign_nobody_out() {
+    for mood in [
+        Mood::Unreachable,
+        Mood::Broken(500),
+        Mood::Broken(503),
+        Mood::Broken(429),
+    ] {
+        let (mut simulation, tab) = signed_in();
+        simulation.pass(3600.0);
+        simulation.world.provider.mood.replace(mood.clone());
+        let error = simulation.run(tab.token()).unwrap_err();
+        assert_eq!(error.remedy(), Remedy::TryAgain, "{mood:?}");
+        assert_eq!(tab.subject().as_deref(), Some("alice"));
+
+        simulation.world.provider.mood.replace(Mood::Well);
+        let sent = simulation.world.provider.refreshes();
+        assert!(
+            matches!(simulation.run(tab.token()), Err(SessionError::BackingOff { .. })),
+            "not at once again"
+        );
+        assert_eq!(simulation.world.provider.refreshes(), sent);
+        simulation.pass(1.1);
+        assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
+    }
+}
+
+#[test]
+fn back_online_the_next_call_does_not_wait() {
+    let (mut simulation, tab) = signed_in();
+    simulation.pass(3600.0);
+    simulation.world.provider.mood.replace(Mood::Unreachable);
+    for _ in 0..10 {
+        simulation.pass(120.0);
+        assert!(simulation.run(tab.token()).is_err());
+    }
+    simulation.world.provider.mood.replace(Mood::Well);
+    assert!(simulation.run(tab.token()).is_err());
+    tab.session.retry_now();
+    assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
+}
+
+#[test]
+fn invalid_grant_ends_the_session_once_and_for_all() {
+    let (mut simulation, tab) = signed_in();
+    simulation.pass(3600.0);
+    simulation.world.provider.mood.replace(Mood::Refuses("invalid_grant"));
+    for _ in 0..3 {
+        let error = simulation.run(tab.token()).unwrap_err();
+        assert_eq!(error, SessionError::SignedOut(Some(SignOutReason::EndedByProvider)));
+    }
+    assert_eq!(simulation.world.provider.refreshes(), 1, "it is not asked again");
+    assert_eq!(simulation.world.vault.borrow().len(), 0, "and nothing is kept");
+}
+
+#[test]
+fn a_wrong_configuration_is_no_sign_out() {
+    let (mut simulation, tab) = signed_in();
+    simulation.pass(3600.0);
+    simulation
+        .world
+        .provider
+        .mood
+        .replace(Mood::Refuses("unauthorized_client"));
+    assert_eq!(simulation.run(tab.token()).unwrap_err().remedy(), Remedy::Configuration);
+    assert_eq!(tab.subject().as_deref(), Some("alice"));
+}
+
+#[test]
+fn asleep_past_the_expiry_the_first_call_is_fresh() {
+    let (mut simulation, tab) = signed_in();
+    simulation.sleep(4000.0);
+    assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
+}
+
+#[test]
+fn a_clock_set_back_makes_no_token_live_longer() {
+    let (mut simulation, tab) = signed_in();
+    simulation.pass(3590.0);
+    simulation.world.clock_error.set(-3_600_000.0);
+    assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
+}
+
+#[test]
+fn short_lived_tokens_are_used_and_renewed() {
+    let mut simulation = Simulation::new();
+    simulation.world.provider.expires_in.replace(10);
+    let tab = simulation.open();
+    simulation.sign_in(&tab, "alice");
+    for _ in 0..60 {
+        simulation.pass(1.0);
+        simulation.run(tab.token()).unwrap();
+    }
+    assert_eq!(simulation.world.provider.refreshes(), 7, "every eight seconds");
+}
+
+#[test]
+fn a_reload_does_not_reset_the_lifetime() {
+    let (mut simulation, tab) = signed_in();
+    simulation.pass(3500.0);
+    drop(tab);
+    simulation.world.monotonic.set(0.0);
+    let tab = simulation.open();
+    assert_eq!(simulation.run(tab.token()).unwrap(), "access-1");
+    simulation.pass(80.0);
+    assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
+}
+
+#[test]
+fn a_refused_token_is_replaced_once() {
+    let (mut simulation, tab) = signed_in();
+    let refused = simulation.run(tab.session.access_token()).unwrap();
+    let first = simulation.run(tab.session.replace(&refused)).unwrap();
+    let second = simulation.run(tab.session.replace(&refused)).unwrap();
+    assert_eq!(first.secret(), "access-2");
+    assert_eq!(second.secret(), "access-2", "another call has replaced it already");
+    assert_eq!(simulation.world.provider.refreshes(), 1);
+}
+
+#[test]
+fn a_refresh_may_not_change_the_person() {
+    let (mut simulation, tab) = signed_in();
+    simulation.pass(3600.0);
+    simulation.world.provider.claims.replace(json!({ "sub": "mallory" }));
+    assert_eq!(simulation.run(tab.token()).unwrap_err().remedy(), Remedy::Protocol);
+    assert_eq!(tab.subject().as_deref(), Some("alice"));
+}
+
+#[test]
+fn without_a_refresh_token_the_session_ends_with_the_access_token() {
+    let (mut simulation, tab) = signed_in();
+    let kept = simulation.world.vault.borrow()["session"].clone();
+    let mut record: serde_json::Value = serde_json::from_str(&kept.1).unwrap();
+    record["tokens"]["refresh_token"] = json!(null);
+    record["generation"] = json!(7);
+    simulation
+        .world
+        .vault
+        .borrow_mut()
+        .insert("session".to_owned(), (kept.0, record.to_string()));
+    simulation.run(tab.session.look());
+    assert_eq!(simulation.run(tab.token()).unwrap(), "access-1");
+    simulation.pass(3600.0);
+    assert_eq!(
+        simulation.run(tab.token()),
+        Err(SessionError::SignedOut(Some(SignOutReason::Expired)))
+    );
+    assert_eq!(tab.session.state(), AuthState::SignedOut(Some(SignOutReason::Expired)));
+}

@@ -1,0 +1,277 @@
+//! Sign-in: each check with the case beside it that passes.
+
+use pixygate::authorization::id_token::IdTokenError;
+use pixygate::authorization::{CallbackError, ReturnTo, SignIn};
+use pixygate::session::{AuthState, Remedy, SessionError};
+use serde_json::{Value, json};
+
+use crate::provider::{CLIENT, ISSUER};
+use crate::world::Simulation;
+
+/// Signs in after `change`, and returns the error, if there is one.
+fn attempt(change: impl FnOnce(&Simulation)) -> Result<(), SessionError> {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    let query = simulation.visit_provider(&tab, "alice");
+    change(&simulation);
+    let outcome = simulation
+        .run(tab.session.complete(&query))
+        .map(drop)
+        .map_err(|failure| failure.error);
+    assert_eq!(
+        tab.subject().as_deref(),
+        outcome.is_ok().then_some("alice"),
+        "signed in exactly when it succeeded"
+    );
+    outcome
+}
+
+fn with_query(change: impl FnOnce(&str) -> String) -> Result<(), SessionError> {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    let query = change(&simulation.visit_provider(&tab, "alice"));
+    simulation
+        .run(tab.session.complete(&query))
+        .map(drop)
+        .map_err(|failure| failure.error)
+}
+
+fn claims(claims: Value) -> Result<(), SessionError> {
+    attempt(|simulation| drop(simulation.world.provider.claims.replace(claims)))
+}
+
+fn header(header: Value) -> Result<(), SessionError> {
+    attempt(|simulation| drop(simulation.world.provider.header.replace(header)))
+}
+
+fn assert_claim(outcome: Result<(), SessionError>, name: &str) {
+    match outcome {
+        Err(SessionError::IdToken(IdTokenError::Claim { claim, .. })) => assert_eq!(claim, name),
+        other => panic!("expected the claim {name} to be refused, got {other:?}"),
+    }
+}
+
+#[test]
+fn the_request_has_everything_that_keeps_the_flow_secure() {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    let options = SignIn {
+        return_to: ReturnTo::parse("/account").unwrap(),
+        acr_values: vec!["mfa".to_owned()],
+        extra_params: [
+            ("fidp".to_owned(), "google".to_owned()),
+            ("state".to_owned(), "mine".to_owned()),
+        ]
+        .into(),
+        ..SignIn::default()
+    };
+    simulation.run(tab.session.sign_in(&options)).unwrap();
+    let request = tab.last_request();
+    for (name, value) in [
+        ("response_type", "code"),
+        ("client_id", CLIENT),
+        ("redirect_uri", "https://app.example/callback"),
+        ("scope", "openid profile"),
+        ("code_challenge_method", "S256"),
+        ("acr_values", "mfa"),
+        ("fidp", "google"),
+    ] {
+        assert_eq!(request[name], value, "{name}");
+    }
+    assert_eq!(request["code_challenge"].len(), 43);
+    assert!(
+        request["state"].len() >= 22 && request["state"] != "mine",
+        "an extra parameter replaces nothing"
+    );
+    assert!(request["nonce"].len() >= 22);
+}
+
+#[test]
+fn a_person_signs_in_and_is_where_they_were_going() {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    let return_to = ReturnTo::parse("/account?tab=2").unwrap();
+    simulation
+        .run(tab.session.sign_in(&SignIn {
+            return_to: return_to.clone(),
+            ..SignIn::default()
+        }))
+        .unwrap();
+    let request = tab.last_request();
+    let code = simulation.world.provider.authorize("alice", &request);
+    let query = format!("code={code}&state={}&iss={ISSUER}", request["state"]);
+    assert_eq!(simulation.run(tab.session.complete(&query)), Ok(return_to));
+    let AuthState::SignedIn(person) = tab.session.state() else {
+        panic!("signed in")
+    };
+    assert_eq!(person.name(), "alice Example");
+    let exchange = simulation.world.provider.requests.borrow()[0].clone();
+    assert!(exchange["code_verifier"].len() >= 43);
+    assert_eq!(exchange["redirect_uri"], "https://app.example/callback");
+}
+
+#[test]
+fn the_callback_is_checked_before_anything_is_sent() {
+    assert_eq!(with_query(str::to_owned), Ok(()));
+    let refused = |change: fn(&str) -> String| match with_query(change) {
+        Err(SessionError::Callback(error)) => error,
+        other => panic!("expected a refusal of the callback, got {other:?}"),
+    };
+    assert_eq!(
+        refused(|query| query.replace("state=", "state=x")),
+        CallbackError::UnknownState
+    );
+    assert_eq!(
+        refused(|query| query.replace("state=", "nostate=")),
+        CallbackError::MissingState
+    );
+    assert_eq!(
+        refused(|query| format!("{query}&code=other")),
+        CallbackError::Duplicate("code".to_owned())
+    );
+    assert_eq!(refused(|_| String::new()), CallbackError::Absent);
+    assert!(matches!(
+        refused(|query| query.replace("iss=https", "iss=http")),
+        CallbackError::IssuerMismatch { found, .. } if found.starts_with("http:")
+    ));
+    assert!(matches!(
+        refused(|query| query.replace("&iss=", "&other=")),
+        CallbackError::MissingIssuer { .. }
+    ));
+    assert!(matches!(
+        refused(|query| query.replace("?code", "?error=access_denied&code")),
+        CallbackError::Provider { error, .. } if error == "access_denied"
+    ));
+}
+
+#[test]
+fn a_callback_is_good_once() {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    let query = simulation.visit_provider(&tab, "alice");
+    simulation.run(tab.session.complete(&query)).unwrap();
+    assert_eq!(
+        simulation.run(tab.session.complete(&query)),
+        Ok(ReturnTo::default()),
+        "signed in: it just lands"
+    );
+    assert_eq!(
+        simulation.world.provider.requests.borrow().len(),
+        1,
+        "and nothing is sent"
+    );
+
+    simulation.run(tab.session.sign_out());
+    let error = simulation.run(tab.session.complete(&query)).unwrap_err().error;
+    assert_eq!(
+        error,
+        SessionError::Callback(CallbackError::UnknownState),
+        "signed out: it offers to start again"
+    );
+    assert_eq!(error.remedy(), Remedy::SignIn);
+}
+
+#[test]
+fn two_tabs_sign_in_at_once_without_mixing_up() {
+    let mut simulation = Simulation::new();
+    let (one, two) = (simulation.open(), simulation.open());
+    let first = simulation.visit_provider(&one, "alice");
+    let second = simulation.visit_provider(&two, "alice");
+    simulation.run(two.session.complete(&second)).unwrap();
+    simulation.run(one.session.complete(&first)).unwrap();
+    assert_eq!(one.subject().as_deref(), Some("alice"));
+}
+
+#[test]
+fn the_id_token_is_for_this_client_from_this_issuer_about_this_sign_in() {
+    assert_eq!(claims(json!({})), Ok(()));
+    assert_claim(claims(json!({ "iss": format!("{ISSUER}/") })), "iss");
+    assert_claim(claims(json!({ "sub": "" })), "sub");
+    assert_claim(claims(json!({ "aud": "other" })), "aud");
+    assert_claim(claims(json!({ "aud": [CLIENT, "other"] })), "azp");
+    assert_eq!(claims(json!({ "aud": [CLIENT, "other"], "azp": CLIENT })), Ok(()));
+    assert_eq!(claims(json!({ "aud": [CLIENT] })), Ok(()));
+    assert_claim(claims(json!({ "azp": "other" })), "azp");
+    assert_eq!(claims(json!({ "nonce": "other" })), Err(IdTokenError::Nonce.into()));
+    assert_eq!(claims(json!({ "nonce": null })), Err(IdTokenError::Nonce.into()));
+    assert_eq!(
+        claims(json!({ "at_hash": "AAAA" })),
+        Err(IdTokenError::AccessTokenHash.into())
+    );
+    assert_eq!(
+        claims(json!({ "at_hash": null })),
+        Ok(()),
+        "it is optional in the code flow"
+    );
+}
+
+#[test]
+fn the_id_token_is_of_now() {
+    let now = 1_800_000_000.0;
+    assert_claim(claims(json!({ "exp": now - 61.0 })), "exp");
+    assert_eq!(claims(json!({ "exp": now - 59.0 })), Ok(()));
+    assert_claim(claims(json!({ "iat": now + 61.0 })), "iat");
+    assert_eq!(claims(json!({ "iat": now + 59.5 })), Ok(()), "dates may be fractions");
+    let error = claims(json!({ "exp": "soon" }));
+    assert!(
+        matches!(error, Err(SessionError::IdToken(IdTokenError::Malformed(_)))),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn the_id_token_is_signed_by_the_provider() {
+    let forged = attempt(|simulation| simulation.world.provider.forged.set(true));
+    assert_eq!(forged, Err(IdTokenError::Signature.into()));
+    for alg in ["none", "HS256", "RS256", "nOnE"] {
+        assert_eq!(
+            header(json!({ "alg": alg })),
+            Err(IdTokenError::Algorithm(alg.to_owned()).into())
+        );
+    }
+    assert!(matches!(
+        header(json!({ "crit": ["b64"] })),
+        Err(SessionError::IdToken(IdTokenError::Malformed(_)))
+    ));
+    assert!(matches!(
+        header(json!({ "kid": "x" })),
+        Err(SessionError::IdToken(IdTokenError::UnknownKey { .. }))
+    ));
+    assert_eq!(
+        header(json!({ "kid": null })),
+        Ok(()),
+        "there is only one key that fits"
+    );
+}
+
+#[test]
+fn a_key_that_the_page_did_not_know_is_fetched() {
+    let rotated = attempt(|simulation| drop(simulation.world.provider.kid.replace("second".to_owned())));
+    assert_eq!(rotated, Ok(()));
+}
+
+#[test]
+fn a_failed_sign_in_leaves_the_running_session_alone() {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    simulation.sign_in(&tab, "alice");
+    let query = simulation.visit_provider(&tab, "mallory");
+    simulation.world.provider.claims.replace(json!({ "nonce": "other" }));
+    assert!(simulation.run(tab.session.complete(&query)).is_err());
+    assert_eq!(tab.subject().as_deref(), Some("alice"));
+    assert_eq!(simulation.run(tab.token()).unwrap(), "access-1");
+}
+
+#[test]
+fn a_device_ten_minutes_off_signs_in() {
+    for error in [-600_000.0, 600_000.0] {
+        let mut simulation = Simulation::new();
+        simulation.world.clock_error.set(error);
+        let tab = simulation.open();
+        simulation.sign_in(&tab, "alice");
+        assert_eq!(simulation.run(tab.token()).unwrap(), "access-1");
+        assert_eq!(simulation.world.provider.refreshes(), 0);
+        simulation.pass(3580.0);
+        assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
+    }
+}

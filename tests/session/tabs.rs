@@ -1,0 +1,129 @@
+//! Several tabs, one session; and where nothing can be kept.
+
+use pixygate::session::{AuthState, SessionError, SignOutReason};
+
+use crate::world::{Simulation, parse};
+
+#[test]
+fn another_tab_is_signed_in_as_well() {
+    let mut simulation = Simulation::new();
+    let (one, two) = (simulation.open(), simulation.open());
+    simulation.run(two.session.restore());
+    assert_eq!(two.session.state(), AuthState::SignedOut(None));
+    simulation.sign_in(&one, "alice");
+    simulation.deliver(&[&two]);
+    assert_eq!(two.subject().as_deref(), Some("alice"));
+    assert_eq!(simulation.run(two.token()).unwrap(), "access-1");
+}
+
+#[test]
+fn a_sign_out_reaches_every_tab_and_the_provider() {
+    let mut simulation = Simulation::new();
+    let (one, two) = (simulation.open(), simulation.open());
+    simulation.sign_in(&one, "alice");
+    simulation.deliver(&[&two]);
+    let id_token_hint = {
+        simulation.run(one.session.sign_out());
+        one.last_request()
+    };
+    assert!(id_token_hint["id_token_hint"].starts_with("ey"));
+    assert_eq!(id_token_hint["post_logout_redirect_uri"], "https://app.example/");
+    simulation.deliver(&[&two]);
+    assert_eq!(
+        two.session.state(),
+        AuthState::SignedOut(Some(SignOutReason::SignedOut))
+    );
+    assert!(simulation.world.vault.borrow().is_empty());
+    assert_eq!(simulation.world.provider.live(), 0, "the refresh token is revoked");
+}
+
+#[test]
+fn a_sign_out_while_a_refresh_is_under_way_wins() {
+    let mut simulation = Simulation::new();
+    let (one, two) = (simulation.open(), simulation.open());
+    simulation.sign_in(&one, "alice");
+    simulation.deliver(&[&two]);
+    simulation.pass(3600.0);
+    simulation.world.held_back.set(true);
+    let call = two.session.clone();
+    let outcome = std::rc::Rc::new(std::cell::RefCell::new(None));
+    {
+        use futures::task::LocalSpawnExt as _;
+        let outcome = std::rc::Rc::clone(&outcome);
+        let spawner = simulation.pool.spawner();
+        spawner
+            .spawn_local(async move { drop(outcome.replace(Some(call.access_token().await))) })
+            .unwrap();
+    }
+    simulation.pool.run_until_stalled();
+    // The other tab signs out; this one hears of it before the provider answers.
+    simulation.world.vault.borrow_mut().clear();
+    simulation.run(two.session.look());
+    simulation.release();
+    assert!(matches!(outcome.take(), Some(Err(SessionError::SignedOut(_)))));
+    assert!(
+        simulation.world.vault.borrow().is_empty(),
+        "the refresh does not bring the session back"
+    );
+}
+
+#[test]
+fn another_person_is_noticed_and_never_mixed() {
+    let mut simulation = Simulation::new();
+    let (one, two) = (simulation.open(), simulation.open());
+    simulation.sign_in(&one, "alice");
+    simulation.deliver(&[&two]);
+    simulation.sign_in(&two, "bob");
+    simulation.deliver(&[&one]);
+    assert_eq!(one.subject().as_deref(), Some("bob"));
+    assert_eq!(
+        simulation.run(one.token()).unwrap(),
+        simulation.run(two.token()).unwrap()
+    );
+}
+
+#[test]
+fn a_session_of_another_client_is_not_opened() {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    simulation.sign_in(&tab, "alice");
+    let mut other = simulation.world.provider.client();
+    other.client_id = "another".to_owned();
+    let other = simulation.open_with(other);
+    simulation.run(other.session.restore());
+    assert_eq!(other.session.state(), AuthState::SignedOut(None));
+}
+
+#[test]
+fn where_nothing_can_be_kept_the_session_lives_in_this_page() {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    let query = simulation.visit_provider(&tab, "alice");
+    let pending = simulation.world.vault.borrow().len();
+    assert_eq!(pending, 1);
+    let pending = simulation.world.vault.take();
+    // Storage is lost between the exchange and the next look.
+    *simulation.world.vault.borrow_mut() = pending;
+    simulation.run(tab.session.complete(&query)).unwrap();
+    simulation.world.storage_denied.set(true);
+    simulation.pass(3600.0);
+    assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
+    assert!(!tab.session.is_kept());
+    simulation.run(tab.session.look());
+    assert_eq!(tab.subject().as_deref(), Some("alice"));
+}
+
+#[test]
+fn the_tokens_are_sent_to_the_token_endpoint_only() {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    simulation.sign_in(&tab, "alice");
+    for url in tab.state.went_to.borrow().iter() {
+        let query = parse(url.split_once('?').unwrap().1);
+        assert!(
+            query
+                .values()
+                .all(|value| !value.contains("access-") && !value.contains("refresh-"))
+        );
+    }
+}
