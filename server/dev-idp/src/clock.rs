@@ -1,0 +1,101 @@
+//! Time and randomness, handed in so that tests decide both.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+
+/// Tells the time in seconds since the epoch. The control API shifts it.
+#[derive(Clone)]
+pub struct Clock {
+    source: Arc<dyn Fn() -> i64 + Send + Sync>,
+    shift: Arc<AtomicI64>,
+}
+
+impl Clock {
+    /// The computer's clock.
+    pub fn system() -> Self {
+        Self::from_source(|| {
+            // A clock before 1970 reads as 1970: nothing here can be right then, and nothing should panic.
+            SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_secs() as i64)
+        })
+    }
+
+    /// A clock that only moves when it is shifted.
+    pub fn fixed(at: i64) -> Self {
+        Self::from_source(move || at)
+    }
+
+    fn from_source(source: impl Fn() -> i64 + Send + Sync + 'static) -> Self {
+        Self {
+            source: Arc::new(source),
+            shift: Arc::default(),
+        }
+    }
+
+    /// Seconds since the epoch, as this provider believes.
+    pub fn now(&self) -> i64 {
+        (self.source)().saturating_add(self.shift.load(Ordering::Relaxed))
+    }
+
+    /// Seconds by which it is ahead of its source.
+    pub fn shift(&self) -> i64 {
+        self.shift.load(Ordering::Relaxed)
+    }
+
+    /// Sets by how many seconds it is ahead of its source.
+    pub fn set_shift(&self, seconds: i64) {
+        self.shift.store(seconds, Ordering::Relaxed);
+    }
+}
+
+type Fill = dyn FnMut(&mut [u8]) + Send;
+
+/// Where codes, tokens, keys and identifiers come from.
+#[derive(Clone)]
+pub struct Random(Arc<Mutex<Fill>>);
+
+impl Random {
+    /// The operating system's.
+    pub fn system() -> Self {
+        Self(Arc::new(Mutex::new(|bytes: &mut [u8]| {
+            // Without randomness no token may be made; there is nothing to fall back on.
+            getrandom::fill(bytes).expect("the operating system gives random bytes");
+        })))
+    }
+
+    /// The same bytes for the same seed, for tests.
+    pub fn seeded(seed: u64) -> Self {
+        let mut counter = 0_u64;
+        Self(Arc::new(Mutex::new(move |bytes: &mut [u8]| {
+            for chunk in bytes.chunks_mut(32) {
+                counter += 1;
+                let block = Sha256::digest([seed.to_be_bytes(), counter.to_be_bytes()].concat());
+                chunk.copy_from_slice(&block[..chunk.len()]);
+            }
+        })))
+    }
+
+    /// Random bytes.
+    pub fn bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        let mut fill = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        fill(&mut bytes);
+        bytes
+    }
+
+    /// 256 random bits as base64url: a code, a token, a cookie.
+    pub fn secret(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.bytes::<32>())
+    }
+
+    /// 128 random bits as base64url: an identifier that is not a secret.
+    pub fn id(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.bytes::<16>())
+    }
+}

@@ -1,0 +1,83 @@
+//! Registering clients and people while it runs.
+
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
+
+use super::switches::merge;
+use super::{Target, not_found, unusable};
+use crate::config::{Client, Person, Tenant};
+use crate::provider::Provider;
+use crate::realm::Realm;
+use crate::totp;
+
+pub(super) async fn list(Target(realm): Target) -> Json<Vec<Client>> {
+    Json(realm.tenant.clients)
+}
+
+/// Registers a client, or replaces the one with the same `id`. Kept until a restart or a reset.
+pub(super) async fn put(Target(realm): Target, Json(client): Json<Client>) -> Response {
+    let mut tenant = realm.tenant.clone();
+    tenant.clients.retain(|it| it.id != client.id);
+    tenant.clients.push(client);
+    replace(&realm.provider, tenant)
+}
+
+pub(super) async fn people(Target(realm): Target) -> Json<Vec<Person>> {
+    Json(realm.tenant.people)
+}
+
+/// Adds a person, or replaces the one with the same `username`. Kept until a restart or a reset.
+pub(super) async fn put_person(Target(realm): Target, Json(person): Json<Person>) -> Response {
+    let mut tenant = realm.tenant.clone();
+    tenant.people.retain(|it| it.username != person.username);
+    tenant.people.push(person);
+    replace(&realm.provider, tenant)
+}
+
+/// Changes settings of a tenant (RFC 7396), such as its lifetimes. Kept until a restart or a reset.
+pub(super) async fn put_tenant(
+    State(provider): State<Provider>,
+    Path(name): Path<String>,
+    Json(change): Json<Value>,
+) -> Response {
+    let Some(realm) = Realm::of(&provider, &name) else {
+        return not_found("tenant", &name);
+    };
+    let changed = serde_json::to_value(&realm.tenant).and_then(|mut value| {
+        merge(&mut value, &change);
+        value["name"] = Value::from(name.as_str());
+        serde_json::from_value::<Tenant>(value)
+    });
+    match changed {
+        Ok(tenant) => replace(&provider, tenant),
+        Err(error) => unusable(&error),
+    }
+}
+
+fn replace(provider: &Provider, tenant: Tenant) -> Response {
+    let replaced = provider.configure(|config| {
+        let mut changed = config.clone();
+        if let Some(place) = changed.tenant_mut(&tenant.name) {
+            *place = tenant.clone();
+        }
+        changed.check().map(|()| *config = changed)
+    });
+    match replaced {
+        Ok(()) => Json(tenant).into_response(),
+        Err(error) => unusable(&error),
+    }
+}
+
+/// The code that an authenticator would show now.
+pub(super) async fn totp(Target(realm): Target, Path(username): Path<String>) -> Response {
+    let person = realm.tenant.person(&username);
+    match person
+        .and_then(|person| totp::decode_base32(&person.totp_secret))
+        .filter(|secret| !secret.is_empty())
+    {
+        Some(secret) => Json(json!({"code": totp::code(&secret, realm.now())})).into_response(),
+        None => not_found("person with a second factor", &username),
+    }
+}

@@ -1,0 +1,44 @@
+//! Rotating and dropping keys.
+
+use axum::Json;
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{Target, done, not_found};
+use crate::jose::Algorithm;
+
+pub(super) async fn list(Target(realm): Target) -> Json<Value> {
+    Json(json!({"keys": realm.read(|store| store.keys.to_jwks())}))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Rotate {
+    algorithm: Option<Algorithm>,
+}
+
+/// A new key signs; the old one stays published.
+pub(super) async fn rotate(Target(realm): Target, Json(rotate): Json<Rotate>) -> Response {
+    let algorithm = rotate.algorithm.unwrap_or(realm.tenant.signing_algorithm);
+    let made = tokio::task::spawn_blocking(move || realm.write(|store| store.keys.rotate(algorithm, realm.random())));
+    match made.await {
+        Ok(kid) => Json(json!({"kid": kid})).into_response(),
+        Err(error) => super::unusable(&error),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Drop {
+    kid: String,
+}
+
+/// The key of that `kid` is published no more, and signs no more.
+pub(super) async fn remove(Target(realm): Target, Json(drop): Json<Drop>) -> Response {
+    if realm.write(|store| store.keys.remove(&drop.kid)) {
+        done()
+    } else {
+        not_found("key", &drop.kid)
+    }
+}

@@ -1,0 +1,92 @@
+//! Ending sessions and families.
+
+use axum::Json;
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::Target;
+use crate::backchannel;
+
+/// Whose session or family: by identifier, or all of a person.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub(super) enum Whose {
+    Sid(String),
+    Family(String),
+    Username(String),
+}
+
+pub(super) async fn list(Target(realm): Target) -> Json<Value> {
+    let now = realm.now();
+    let describe = |store: &crate::store::TenantStore| {
+        let living = store.sessions.values().filter(|session| now < session.expires);
+        living
+            .map(|session| {
+                json!({
+                    "sid": session.sid,
+                    "username": session.username,
+                    "auth_time": session.auth_time,
+                    "acr": session.acr().name(),
+                    "expires": session.expires,
+                })
+            })
+            .collect::<Vec<_>>()
+    };
+    Json(Value::from(realm.read(describe)))
+}
+
+/// Ends sessions with all that was given out in them, and tells the clients.
+pub(super) async fn end(Target(realm): Target, Json(whose): Json<Whose>) -> Response {
+    let sids: Vec<String> = realm.read(|store| {
+        let sessions = store.sessions.values().filter(|session| match &whose {
+            Whose::Sid(sid) => session.sid == *sid,
+            Whose::Username(username) => session.username == *username,
+            Whose::Family(_) => false,
+        });
+        sessions.map(|session| session.sid.clone()).collect()
+    });
+    for sid in &sids {
+        backchannel::end_session(&realm, sid, "the session was ended on the control page");
+    }
+    Json(json!({"ended": sids})).into_response()
+}
+
+pub(super) async fn families(Target(realm): Target) -> Json<Value> {
+    let describe = |store: &crate::store::TenantStore| {
+        let families = store.families.iter().map(|(id, family)| {
+            json!({
+                "family": id,
+                "username": family.grant.username,
+                "client_id": family.grant.client_id,
+                "scope": family.grant.scope.join(" "),
+                "sid": family.grant.sid,
+                "created": family.created,
+                "ended": family.ended,
+            })
+        });
+        families.collect::<Vec<_>>()
+    };
+    Json(Value::from(realm.read(describe)))
+}
+
+/// Ends families: their refresh and access tokens work no more. The session stays.
+pub(super) async fn revoke(Target(realm): Target, Json(whose): Json<Whose>) -> Response {
+    let revoked = realm.write(|store| {
+        let ids: Vec<String> = store
+            .families
+            .iter()
+            .filter(|(id, family)| match &whose {
+                Whose::Family(wanted) => *id == wanted,
+                Whose::Sid(sid) => family.grant.sid == *sid,
+                Whose::Username(username) => family.grant.username == *username,
+            })
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in &ids {
+            store.end_family(id, "it was revoked on the control page");
+        }
+        ids
+    });
+    Json(json!({"revoked": revoked})).into_response()
+}

@@ -1,0 +1,86 @@
+//! Switches, the clock, and putting everything back.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::{done, unusable};
+use crate::provider::Provider;
+use crate::store::TenantStore;
+use crate::switches::Switches;
+
+pub(super) async fn get(State(provider): State<Provider>) -> Json<Switches> {
+    Json(provider.switches())
+}
+
+/// All switches at once; what is not named is off.
+pub(super) async fn put(State(provider): State<Provider>, Json(switches): Json<Switches>) -> Json<Switches> {
+    provider.set_switches(switches.clone());
+    Json(switches)
+}
+
+/// Some switches (RFC 7396): the others stay as they are, and null turns one off.
+pub(super) async fn patch(State(provider): State<Provider>, Json(change): Json<Value>) -> Response {
+    match provider.patch_switches(&change) {
+        Ok(switches) => Json(switches).into_response(),
+        Err(error) => unusable(&error),
+    }
+}
+
+/// How the clock is moved.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub(super) enum ClockChange {
+    /// To so many seconds ahead of the computer's clock.
+    Shift(i64),
+    /// By so many seconds.
+    Advance(i64),
+}
+
+pub(super) async fn get_clock(State(provider): State<Provider>) -> Json<Value> {
+    Json(json!({"now": provider.clock().now(), "shift": provider.clock().shift()}))
+}
+
+pub(super) async fn post_clock(State(provider): State<Provider>, Json(change): Json<ClockChange>) -> Json<Value> {
+    let clock = provider.clock();
+    clock.set_shift(match change {
+        ClockChange::Shift(seconds) => seconds,
+        ClockChange::Advance(seconds) => clock.shift().saturating_add(seconds),
+    });
+    get_clock(State(provider)).await
+}
+
+/// Switches off, clock right, configuration as at start, nobody signed in, no token good. Keys stay.
+pub(super) async fn reset(State(provider): State<Provider>) -> Response {
+    provider.set_switches(Switches::default());
+    provider.clock().set_shift(0);
+    let registered = provider.registered().clone();
+    provider.configure(|config| *config = registered.clone());
+    for tenant in &registered.tenants {
+        provider.write(&tenant.name, |store| *store = TenantStore::new(store.keys.clone()));
+    }
+    provider.journal().clear();
+    done()
+}
+
+/// RFC 7396.
+pub(crate) fn merge(target: &mut Value, change: &Value) {
+    let Value::Object(changes) = change else {
+        *target = change.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = json!({});
+    }
+    if let Value::Object(members) = target {
+        for (name, change) in changes {
+            if change.is_null() {
+                members.remove(name);
+            } else {
+                merge(members.entry(name.clone()).or_insert(Value::Null), change);
+            }
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Tokens without a browser, for tests of what verifies them.
+
+use axum::Json;
+use axum::response::{IntoResponse as _, Response};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::{Target, not_found};
+use crate::issue::{self, Occasion};
+use crate::store::{Acr, Family, Grant};
+
+/// Whose tokens, for which client.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    username: String,
+    client_id: Option<String>,
+    scope: Option<String>,
+    nonce: Option<String>,
+    acr: Option<Acr>,
+    /// The thumbprint of a key to bind to.
+    dpop_jkt: Option<String>,
+}
+
+/// Tokens as a sign-in would give them, in a session of their own. Scopes that the person may not have are left out.
+pub(super) async fn post(Target(realm): Target, Json(wanted): Json<Wanted>) -> Response {
+    let Some(person) = realm.tenant.person(&wanted.username) else {
+        return not_found("person", &wanted.username);
+    };
+    let client = match &wanted.client_id {
+        Some(id) => realm.client(id),
+        None => realm.tenant.clients.first(),
+    };
+    let Some(client) = client else {
+        return not_found("client", &wanted.client_id.unwrap_or_default());
+    };
+    let asked = wanted.scope.as_deref().unwrap_or("openid profile email");
+    let asked: Vec<String> = asked.split_ascii_whitespace().map(str::to_owned).collect();
+    let acr = wanted.acr.unwrap_or(Acr::Loa1);
+    let methods: &[&str] = if acr == Acr::Loa2 {
+        &["pwd", "otp", "mfa"]
+    } else {
+        &["pwd"]
+    };
+    let grant = Grant {
+        client_id: client.id.clone(),
+        username: person.username.clone(),
+        scope: realm.tenant.grantable_scopes(person, &asked),
+        auth_time: realm.now(),
+        amr: methods.iter().map(|&method| method.to_owned()).collect(),
+        acr,
+        sid: realm.random().id(),
+        organization: None,
+    };
+    let family = realm.random().id();
+    let jkt = wanted.dpop_jkt.as_deref();
+    let on = Occasion {
+        client,
+        grant: &grant,
+        family: &family,
+        scope: &grant.scope,
+        jkt,
+    };
+    let made = realm.write(|store| {
+        let begun = Family {
+            grant: grant.clone(),
+            created: realm.now(),
+            ended: None,
+        };
+        store.families.insert(family.clone(), begun);
+        let access_token = issue::access_token(&realm, store, &on)?;
+        let id_token = issue::id_token(&realm, store, &on, wanted.nonce.as_deref(), &access_token, None)?;
+        let refresh_token = issue::refresh_token(&realm, store, &family, jkt.filter(|_| client.is_public()));
+        Ok::<_, crate::refusal::Refusal>((access_token, id_token, refresh_token))
+    });
+    match made {
+        Ok((access_token, id_token, refresh_token)) => Json(json!({
+            "access_token": access_token,
+            "id_token": id_token,
+            "refresh_token": refresh_token,
+            "token_type": if jkt.is_some() { "DPoP" } else { "Bearer" },
+            "expires_in": realm.lifetimes().access_token,
+            "scope": grant.scope.join(" "),
+            "sid": grant.sid,
+        }))
+        .into_response(),
+        Err(refusal) => refusal.into_response(),
+    }
+}

@@ -1,0 +1,125 @@
+//! DPoP proofs (RFC 9449, section 4.3) and the nonces that are asked for (section 8).
+
+use axum::http::{HeaderMap, Method};
+use url::Url;
+
+use crate::jose::{PublicKey, UnverifiedJws, sha256};
+use crate::realm::Realm;
+use crate::refusal::{DPOP_NONCE, Refusal};
+
+/// How far a proof's `iat` may be from this clock when no nonce vouches for its freshness.
+const PROOF_SECONDS: i64 = 60;
+const NONCE_SECONDS: i64 = 120;
+
+/// A proof that held.
+pub(crate) struct Proof {
+    /// The thumbprint of the key that was proved.
+    pub(crate) jkt: String,
+}
+
+/// Checks the request's proof, if there is one.
+///
+/// In order: one header; `typ`; a public key that signed it; `htm`; `htu`; `ath`; the nonce, or else `iat`; that its
+/// `jti` is new for the key.
+pub(crate) fn proof(
+    realm: &Realm,
+    headers: &HeaderMap,
+    method: &Method,
+    path: &str,
+    access_token: Option<&str>,
+) -> Result<Option<Proof>, Refusal> {
+    let refuse = |what: &str| Refusal::new("invalid_dpop_proof", what);
+    let mut values = headers.get_all("dpop").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(refuse("more than one DPoP header"));
+    }
+    let text = value.to_str().map_err(|_| refuse("the proof is not ASCII"))?;
+    let jws = UnverifiedJws::parse(text).ok_or_else(|| refuse("the proof is not a JWT"))?;
+    if jws.header_str("typ") != Some("dpop+jwt") {
+        return Err(refuse("the proof's typ is not dpop+jwt"));
+    }
+    let jwk = jws
+        .header
+        .get("jwk")
+        .and_then(|it| it.as_object())
+        .ok_or_else(|| refuse("the proof has no jwk"))?;
+    let key = PublicKey::from_jwk(jwk)
+        .ok_or_else(|| refuse("the proof's jwk is not a public key of a kind that is accepted"))?;
+    if !jws.is_signed_by(&key) {
+        return Err(refuse("the proof's signature does not verify"));
+    }
+    if jws.claim_str("htm") != Some(method.as_str()) {
+        return Err(refuse("the proof is for another method"));
+    }
+    if !jws
+        .claim_str("htu")
+        .is_some_and(|htu| same_address(htu, &realm.url(path)))
+    {
+        return Err(refuse("the proof is for another address"));
+    }
+    if let Some(token) = access_token {
+        if jws.claim_str("ath") != Some(sha256(token).as_str()) {
+            return Err(refuse("the proof is for another access token"));
+        }
+    }
+    let jti = jws
+        .claim_str("jti")
+        .filter(|it| !it.is_empty())
+        .ok_or_else(|| refuse("the proof has no jti"))?;
+    judge_freshness(realm, &jws)?;
+    let jkt = key.thumbprint();
+    let seen = sha256(&format!("{jkt}.{jti}"));
+    let until = realm.now() + NONCE_SECONDS + PROOF_SECONDS;
+    if realm.write(|store| store.proofs.insert(seen, until)).is_some() {
+        return Err(refuse("the proof was used before"));
+    }
+    Ok(Some(Proof { jkt }))
+}
+
+fn judge_freshness(realm: &Realm, jws: &UnverifiedJws<'_>) -> Result<(), Refusal> {
+    let ask = |what: &str| Refusal::new("use_dpop_nonce", what).header(DPOP_NONCE, nonce(realm));
+    match jws.claim_str("nonce") {
+        // A good nonce shows that the proof is fresh, whatever the clock of the device says.
+        Some(found) if is_good_nonce(realm, found) => Ok(()),
+        Some(_) => Err(ask("the proof's nonce is not one of the present ones")),
+        None if realm.switches.require_dpop_nonce => Err(ask("the proof needs a nonce")),
+        None => {
+            let iat = jws.claims.get("iat").and_then(serde_json::Value::as_f64);
+            let iat = iat.ok_or_else(|| Refusal::new("invalid_dpop_proof", "the proof has no iat"))?;
+            if (iat - realm.now() as f64).abs() <= PROOF_SECONDS as f64 {
+                Ok(())
+            } else {
+                Err(ask("the proof's iat is not near this clock; a nonce will do instead"))
+            }
+        }
+    }
+}
+
+/// The nonce of the present period. Nothing has to be remembered for it.
+pub(crate) fn nonce(realm: &Realm) -> String {
+    nonce_of(realm, realm.now().div_euclid(NONCE_SECONDS))
+}
+
+fn nonce_of(realm: &Realm, period: i64) -> String {
+    sha256(&format!(
+        "{}.{}.{period}",
+        realm.provider.dpop_nonce_secret(),
+        realm.tenant.name
+    ))
+}
+
+fn is_good_nonce(realm: &Realm, found: &str) -> bool {
+    let period = realm.now().div_euclid(NONCE_SECONDS);
+    found == nonce_of(realm, period) || found == nonce_of(realm, period - 1)
+}
+
+fn same_address(htu: &str, expected: &str) -> bool {
+    let normal = |text: &str| {
+        let mut url = Url::parse(text).ok()?;
+        url.set_query(None);
+        url.set_fragment(None);
+        Some(url)
+    };
+    normal(htu).is_some_and(|htu| Some(htu) == normal(expected))
+}

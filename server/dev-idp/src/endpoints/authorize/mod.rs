@@ -1,0 +1,132 @@
+//! The authorization endpoint (RFC 6749, section 3.1) and the pages that it leads to.
+
+pub(crate) mod finish;
+pub(crate) mod request;
+pub(crate) mod sign_in;
+mod sign_in_form;
+mod steps;
+
+use axum::body::Bytes;
+use axum::extract::RawQuery;
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+
+use crate::cookie;
+use crate::pages;
+use crate::params::Params;
+use crate::realm::Realm;
+use crate::store::{AuthorizationRequest, Interaction, Prompt};
+use request::{ClientError, Refused};
+use steps::Step;
+
+pub(crate) async fn get(realm: Realm, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    authorize(&realm, &headers, &Params::of_query(query.as_deref()))
+}
+
+/// OpenID Connect Core, section 3.1.2.1: POST has to work as well.
+pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Response {
+    match Params::of_form(&headers, &body) {
+        Some(params) => authorize(&realm, &headers, &params),
+        None => pages::error::bad_request(&realm, "The request is not a form."),
+    }
+}
+
+fn authorize(realm: &Realm, headers: &HeaderMap, params: &Params) -> Response {
+    match resolve(realm, params) {
+        Ok(request) => begin(realm, headers, request),
+        Err(Refused::OnOwnPage(why)) => pages::error::bad_request(realm, why),
+        Err(Refused::ToClient(error)) => finish::refuse(realm, &error),
+    }
+}
+
+/// The request itself, or the pushed one that it names (RFC 9126, section 4).
+fn resolve(realm: &Realm, params: &Params) -> Result<AuthorizationRequest, Refused> {
+    match params.get("request_uri") {
+        Some(uri) if uri.starts_with(super::par::REQUEST_URI_PREFIX) => {
+            let pushed = realm.write(|store| store.pushed.remove(uri));
+            pushed
+                .filter(|it| realm.now() < it.expires && params.get("client_id") == Some(&it.request.client_id))
+                .map(|it| it.request)
+                .ok_or(Refused::OnOwnPage(
+                    "The pushed request is not known, was used, has expired, or is another client's.",
+                ))
+        }
+        _ => {
+            let request = request::read(realm, params)?;
+            if realm
+                .client(&request.client_id)
+                .is_some_and(|client| client.par_required)
+            {
+                let error = "invalid_request";
+                let description = "this client has to push its authorization requests (RFC 9126)";
+                return Err(Refused::ToClient(client_error(&request, error, description)));
+            }
+            Ok(request)
+        }
+    }
+}
+
+fn begin(realm: &Realm, headers: &HeaderMap, request: AuthorizationRequest) -> Response {
+    let now = realm.now();
+    let (browser, new_cookie) = match cookie::browser(realm, headers) {
+        Some(browser) => (browser, None),
+        None => {
+            let (browser, cookie) = cookie::new_browser(realm);
+            (browser, Some(cookie))
+        }
+    };
+    let interaction = Interaction {
+        request,
+        browser,
+        created: now,
+        expires: now + i64::from(realm.lifetimes().interaction),
+        signed_in: false,
+        account_chosen: false,
+        consented: false,
+    };
+    let session = cookie::session(realm, headers);
+    let step = sign_in::step(realm, &interaction, session.as_ref());
+    let mut response = match (step, &session) {
+        (Step::Done, Some(session)) => finish::grant(realm, &interaction.request, session),
+        _ if interaction.request.prompt.contains(&Prompt::None) => {
+            finish::refuse(realm, &silent_error(&interaction.request, step))
+        }
+        _ => {
+            let id = realm.random().secret();
+            let client_id = interaction.request.client_id.clone();
+            realm.write(|store| store.interactions.insert(id.clone(), interaction));
+            let response = pages::see_other(&realm.url(&format!("/signin/{id}")));
+            crate::refusal::decided(response, &client_id, "the person is asked")
+        }
+    };
+    if let Some(cookie) = new_cookie {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+/// OpenID Connect Core, section 3.1.2.6: why nothing could be granted without asking.
+fn silent_error(request: &AuthorizationRequest, step: Step) -> ClientError {
+    let (error, description) = match step {
+        Step::SignIn => ("login_required", "nobody is signed in, or not recently enough"),
+        Step::ChooseAccount => ("account_selection_required", "an account has to be chosen"),
+        Step::Consent => ("consent_required", "the person has to agree"),
+        Step::NoSecondFactor => finish::NO_SECOND_FACTOR,
+        Step::SecondFactor | Step::Done => ("interaction_required", "a second factor is needed"),
+    };
+    client_error(request, error, description)
+}
+
+pub(crate) fn client_error(
+    request: &AuthorizationRequest,
+    error: &'static str,
+    description: &'static str,
+) -> ClientError {
+    ClientError {
+        client_id: request.client_id.clone(),
+        redirect_uri: request.redirect_uri.clone(),
+        state: request.state.clone(),
+        error,
+        description,
+    }
+}

@@ -1,0 +1,157 @@
+//! The page of a waiting request: whichever step is next.
+
+use axum::extract::{Path, RawQuery};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::Response;
+
+use super::steps::{self, Step};
+use super::{client_error, finish};
+use crate::cookie;
+use crate::pages;
+use crate::realm::Realm;
+use crate::store::{Interaction, Session};
+use crate::totp;
+
+pub(super) use super::sign_in_form::post as answer;
+
+const OVER: &str = "This sign-in was already answered, took too long, or began in another browser. \
+                    Go back to the application and sign in again.";
+
+/// A waiting request, with who is signed in meanwhile.
+pub(super) struct Waiting {
+    pub(super) id: String,
+    pub(super) interaction: Interaction,
+    pub(super) session: Option<Session>,
+}
+
+pub(crate) async fn get(
+    realm: Realm,
+    Path((_, id)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    match find(&realm, &id, &headers) {
+        // The link "use another account" of the page that asks which one.
+        Some(waiting) if query.as_deref() == Some("other") => sign_in_page(&realm, &waiting, None, StatusCode::OK),
+        Some(waiting) => proceed(&realm, &waiting, None),
+        None => pages::error::bad_request(&realm, OVER),
+    }
+}
+
+pub(crate) async fn post(
+    realm: Realm,
+    Path((_, id)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: axum::body::Bytes,
+) -> Response {
+    match find(&realm, &id, &headers) {
+        Some(waiting) if is_own_form(&headers) => answer(&realm, &headers, waiting, &body),
+        Some(_) => pages::error::bad_request(&realm, "The form was not sent from this page."),
+        None => pages::error::bad_request(&realm, OVER),
+    }
+}
+
+/// The request that waits under this address, if it is this browser's: a link that someone else sends leads nowhere.
+fn find(realm: &Realm, id: &str, headers: &HeaderMap) -> Option<Waiting> {
+    let browser = cookie::browser(realm, headers)?;
+    let interaction = realm.read(|store| store.interactions.get(id).cloned())?;
+    (interaction.browser == browser && realm.now() < interaction.expires).then(|| Waiting {
+        id: id.to_owned(),
+        interaction,
+        session: cookie::session(realm, headers),
+    })
+}
+
+/// Browsers name the origin of a page whose form is sent; it has to be ours.
+pub(crate) fn is_own_form(headers: &HeaderMap) -> bool {
+    let text = |name| {
+        headers
+            .get(name)
+            .and_then(|value: &axum::http::HeaderValue| value.to_str().ok())
+    };
+    match (text(header::ORIGIN), text(header::HOST)) {
+        (Some(origin), Some(host)) => origin.strip_prefix("http://") == Some(host),
+        (origin, _) => origin.is_none(),
+    }
+}
+
+pub(super) fn step(realm: &Realm, interaction: &Interaction, session: Option<&Session>) -> Step {
+    let person = session.and_then(|session| realm.tenant.person(&session.username));
+    let sub = person.map(|person| realm.sub(person));
+    let Some(client) = realm.client(&interaction.request.client_id) else {
+        return Step::SignIn;
+    };
+    let consented = person
+        .and_then(|person| realm.read(|store| store.consents.get(&consent_key(&person.username, &client.id)).cloned()));
+    let consented = consented.unwrap_or_default();
+    steps::next(
+        &realm.tenant,
+        client,
+        &consented,
+        interaction,
+        session,
+        sub.as_deref(),
+        realm.now(),
+    )
+}
+
+pub(super) fn consent_key(username: &str, client_id: &str) -> String {
+    format!("{username} {client_id}")
+}
+
+/// Shows the next step, or answers the client when there is none. `problem` is what was wrong with the last answer.
+pub(super) fn proceed(realm: &Realm, waiting: &Waiting, problem: Option<&str>) -> Response {
+    let Waiting {
+        id,
+        interaction,
+        session,
+    } = waiting;
+    let status = if problem.is_some() {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
+    };
+    let next = step(realm, interaction, session.as_ref());
+    let person = session
+        .as_ref()
+        .and_then(|session| realm.tenant.person(&session.username));
+    let (Some(session), Some(person)) = (session, person) else {
+        return sign_in_page(realm, waiting, problem, status);
+    };
+    match next {
+        Step::SignIn => sign_in_page(realm, waiting, problem, status),
+        Step::ChooseAccount => pages::sign_in::choose_account(realm, id, &interaction.request, person),
+        Step::SecondFactor => {
+            let secret = totp::decode_base32(&person.totp_secret).unwrap_or_default();
+            let code = totp::code(&secret, realm.now());
+            pages::sign_in::second_factor(realm, id, &interaction.request, person, &code, problem, status)
+        }
+        Step::Consent => {
+            let scope = realm.tenant.grantable_scopes(person, &interaction.request.scope);
+            pages::sign_in::consent(realm, id, &interaction.request, person, &scope)
+        }
+        Step::NoSecondFactor => {
+            forget(realm, id);
+            let (error, description) = finish::NO_SECOND_FACTOR;
+            finish::refuse(realm, &client_error(&interaction.request, error, description))
+        }
+        Step::Done => {
+            forget(realm, id);
+            finish::grant(realm, &interaction.request, session)
+        }
+    }
+}
+
+pub(super) fn forget(realm: &Realm, id: &str) {
+    realm.write(|store| store.interactions.remove(id));
+}
+
+pub(super) fn sign_in_page(realm: &Realm, waiting: &Waiting, problem: Option<&str>, status: StatusCode) -> Response {
+    let request = &waiting.interaction.request;
+    let name = waiting
+        .session
+        .as_ref()
+        .map(|session| session.username.as_str())
+        .or(request.login_hint.as_deref());
+    pages::sign_in::sign_in(realm, &waiting.id, request, name.unwrap_or_default(), problem, status)
+}

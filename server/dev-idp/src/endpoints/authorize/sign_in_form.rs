@@ -1,0 +1,221 @@
+//! What the person answered.
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use subtle::ConstantTimeEq as _;
+
+use super::sign_in::{Waiting, consent_key, forget, proceed, sign_in_page, step};
+use super::steps::Step;
+use super::{client_error, finish};
+use crate::backchannel;
+use crate::cookie;
+use crate::jose::sha256;
+use crate::pages;
+use crate::params::Params;
+use crate::realm::Realm;
+use crate::store::Session;
+use crate::totp;
+
+/// Wrong passwords that are forgiven before the next try has to wait.
+const FREE_TRIES: u32 = 5;
+const LONGEST_WAIT_SECONDS: i64 = 30;
+
+pub(super) fn post(realm: &Realm, headers: &HeaderMap, waiting: Waiting, body: &[u8]) -> Response {
+    let Some(form) = Params::of_form(headers, body) else {
+        return pages::error::bad_request(realm, "The request is not a form.");
+    };
+    // Only the present step can be answered: nobody agrees to a page that was not shown.
+    let step = step(realm, &waiting.interaction, waiting.session.as_ref());
+    match form.get("answer") {
+        Some("cancel") => {
+            forget(realm, &waiting.id);
+            let error = client_error(&waiting.interaction.request, "access_denied", "the person refused");
+            finish::refuse(realm, &error)
+        }
+        Some("sign_in") => sign_in(realm, headers, waiting, &form),
+        Some("second_factor") if step == Step::SecondFactor => second_factor(realm, waiting, &form),
+        Some("use_account") if step == Step::ChooseAccount => {
+            let mut waiting = waiting;
+            waiting.interaction.account_chosen = true;
+            keep(realm, &waiting);
+            proceed(realm, &waiting, None)
+        }
+        Some("allow") if step == Step::Consent => allow(realm, waiting),
+        Some("second_factor" | "use_account" | "allow") => proceed(realm, &waiting, None),
+        _ => pages::error::bad_request(realm, "The form has no answer that this page offers."),
+    }
+}
+
+fn sign_in(realm: &Realm, headers: &HeaderMap, mut waiting: Waiting, form: &Params) -> Response {
+    let username = form.get("username").unwrap_or_default().trim();
+    let password = form.get("password").unwrap_or_default();
+    let now = realm.now();
+    let failures = realm
+        .read(|store| store.failures.get(username).copied())
+        .unwrap_or_default();
+    if now < failures.wait_until {
+        let wait = failures.wait_until - now;
+        let problem = format!("Too many wrong passwords. Wait {wait} seconds, then try again.");
+        return failed_page(realm, &mut waiting, username, &problem, StatusCode::TOO_MANY_REQUESTS);
+    }
+    let person = realm.tenant.person(username);
+    // Digests have one length, so the comparison takes the same time for every password.
+    let expected = person.map_or_else(|| realm.random().secret(), |person| sha256(&person.password));
+    let is_right = bool::from(sha256(password).as_bytes().ct_eq(expected.as_bytes()));
+    if !is_right || person.is_none() {
+        remember_failure(realm, username, now);
+        let problem = "That name and password do not belong together.";
+        return failed_page(realm, &mut waiting, username, problem, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    realm.write(|store| store.failures.remove(username));
+    let cookie = begin_session(realm, headers, &mut waiting, username);
+    waiting.interaction.signed_in = true;
+    waiting.interaction.account_chosen = true;
+    keep(realm, &waiting);
+    let mut response = proceed(realm, &waiting, wrong_person(realm, &waiting));
+    response.headers_mut().append(header::SET_COOKIE, cookie);
+    response
+}
+
+/// The client asked for someone in particular, and somebody else signed in.
+fn wrong_person(realm: &Realm, waiting: &Waiting) -> Option<&'static str> {
+    let hint = waiting.interaction.request.sub_hint.as_deref()?;
+    let person = realm.tenant.person(&waiting.session.as_ref()?.username)?;
+    (realm.sub(person) != hint).then_some("The application asks for somebody else to sign in.")
+}
+
+fn failed_page(realm: &Realm, waiting: &mut Waiting, username: &str, problem: &str, status: StatusCode) -> Response {
+    waiting.interaction.request.login_hint = Some(username.to_owned());
+    waiting.session = None;
+    let response = sign_in_page(realm, waiting, Some(problem), status);
+    crate::refusal::decided(response, &waiting.interaction.request.client_id, "sign-in failed")
+}
+
+fn remember_failure(realm: &Realm, username: &str, now: i64) {
+    realm.write(|store| {
+        // Names that nobody has are counted too, or the wait would tell which names there are; but not without end.
+        if store.failures.len() >= 1000 {
+            store.failures.clear();
+        }
+        let failures = store.failures.entry(username.to_owned()).or_default();
+        failures.count += 1;
+        if failures.count >= FREE_TRIES {
+            let wait = 1_i64 << (failures.count - FREE_TRIES).min(5);
+            failures.wait_until = now + wait.min(LONGEST_WAIT_SECONDS);
+        }
+    });
+}
+
+/// A new cookie with every sign-in, so that one planted before is worth nothing. The same person keeps their session;
+/// somebody else ends it.
+fn begin_session(realm: &Realm, headers: &HeaderMap, waiting: &mut Waiting, username: &str) -> HeaderValue {
+    let seconds = realm.lifetimes().session;
+    let now = realm.now();
+    let (digest, cookie) = cookie::new_session(realm, seconds);
+    let before = cookie::session(realm, headers);
+    let sid = match &before {
+        Some(session) if session.username == username => session.sid.clone(),
+        Some(session) => {
+            backchannel::end_session(realm, &session.sid, "somebody else signed in");
+            realm.random().id()
+        }
+        None => realm.random().id(),
+    };
+    let session = Session {
+        sid,
+        username: username.to_owned(),
+        auth_time: now,
+        amr: vec!["pwd".to_owned()],
+        expires: now + i64::from(seconds),
+    };
+    realm.write(|store| {
+        if let Some(old) = cookie::session_digest(realm, headers) {
+            store.sessions.remove(&old);
+        }
+        store.sessions.insert(digest, session.clone());
+    });
+    waiting.session = Some(session);
+    cookie
+}
+
+fn second_factor(realm: &Realm, mut waiting: Waiting, form: &Params) -> Response {
+    let typed = form.get("code").unwrap_or_default();
+    let person = waiting
+        .session
+        .as_ref()
+        .and_then(|session| realm.tenant.person(&session.username));
+    let secret = person.and_then(|person| totp::decode_base32(&person.totp_secret));
+    let (Some(person), Some(secret)) = (person, secret.filter(|it| !it.is_empty())) else {
+        return proceed(realm, &waiting, None);
+    };
+    // Six digits are soon guessed: wrong codes make wait as wrong passwords do. A space is in no username's way.
+    let tries = format!("{} otp", person.username);
+    let failures = realm
+        .read(|store| store.failures.get(&tries).copied())
+        .unwrap_or_default();
+    if realm.now() < failures.wait_until {
+        return proceed(
+            realm,
+            &waiting,
+            Some("Too many wrong codes. Wait half a minute, then try again."),
+        );
+    }
+    let Some(step) = totp::matching_step(&secret, realm.now(), typed) else {
+        remember_failure(realm, &tries, realm.now());
+        return proceed(realm, &waiting, Some("That code is not right."));
+    };
+    let sid = waiting
+        .session
+        .as_ref()
+        .map(|session| session.sid.clone())
+        .unwrap_or_default();
+    let session = realm.write(|store| {
+        if store.totp_steps.get(&person.username).is_some_and(|&used| step <= used) {
+            return None;
+        }
+        store.totp_steps.insert(person.username.clone(), step);
+        store.failures.remove(&tries);
+        let session = store.sessions.values_mut().find(|it| it.sid == sid)?;
+        session.amr = vec!["pwd".to_owned(), "otp".to_owned(), "mfa".to_owned()];
+        session.auth_time = realm.now();
+        Some(session.clone())
+    });
+    let Some(session) = session else {
+        return proceed(
+            realm,
+            &waiting,
+            Some("That code was used before. Wait for the next one."),
+        );
+    };
+    waiting.session = Some(session);
+    proceed(realm, &waiting, None)
+}
+
+fn allow(realm: &Realm, mut waiting: Waiting) -> Response {
+    let person = waiting
+        .session
+        .as_ref()
+        .and_then(|session| realm.tenant.person(&session.username));
+    if let Some(person) = person {
+        let request = &waiting.interaction.request;
+        let scope = realm.tenant.grantable_scopes(person, &request.scope);
+        realm.write(|store| {
+            let known = store
+                .consents
+                .entry(consent_key(&person.username, &request.client_id))
+                .or_default();
+            known.extend(scope.into_iter().filter(|it| !known.contains(it)).collect::<Vec<_>>());
+        });
+        waiting.interaction.consented = true;
+        keep(realm, &waiting);
+    }
+    proceed(realm, &waiting, None)
+}
+
+fn keep(realm: &Realm, waiting: &Waiting) {
+    realm.write(|store| {
+        store
+            .interactions
+            .insert(waiting.id.clone(), waiting.interaction.clone())
+    });
+}

@@ -1,0 +1,38 @@
+//! The keys that tokens are verified with (RFC 7517, section 5).
+
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use serde_json::{Value, json};
+
+use crate::realm::Realm;
+use crate::switches::JwksSwitch;
+
+pub(crate) async fn get(realm: Realm) -> Response {
+    let keys = || realm.read(|store| store.keys.to_jwks());
+    let body = match realm.switches.jwks {
+        JwksSwitch::Good => json!({"keys": keys()}).to_string(),
+        JwksSwitch::Empty => json!({"keys": []}).to_string(),
+        JwksSwitch::Spoiled => {
+            json!({"keys": unusable_keys().into_iter().chain(keys()).collect::<Vec<_>>()}).to_string()
+        }
+        JwksSwitch::NotJson => "<html>Bad gateway</html>".to_owned(),
+    };
+    (
+        [
+            (header::CONTENT_TYPE, "application/json"),
+            (header::CACHE_CONTROL, "max-age=60"),
+        ],
+        body,
+    )
+        .into_response()
+}
+
+/// An unknown type, a curve that it does not have, a key for encryption, and one without its numbers.
+fn unusable_keys() -> Vec<Value> {
+    vec![
+        json!({"kty": "AKP", "kid": "unknown-type", "alg": "ML-DSA-44", "pub": "AA"}),
+        json!({"kty": "EC", "kid": "unknown-curve", "crv": "P-999", "x": "AA", "y": "AA"}),
+        json!({"kty": "RSA", "kid": "for-encryption", "use": "enc", "n": "AQAB", "e": "AQAB"}),
+        json!({"kty": "RSA", "kid": "without-numbers", "use": "sig"}),
+    ]
+}

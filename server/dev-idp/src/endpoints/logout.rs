@@ -1,0 +1,137 @@
+//! RP-initiated logout (OpenID Connect RP-Initiated Logout, section 2).
+
+use axum::body::Bytes;
+use axum::extract::RawQuery;
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+
+use super::authorize::request::redirect_with;
+use super::authorize::sign_in::is_own_form;
+use crate::backchannel;
+use crate::cookie;
+use crate::issue;
+use crate::pages;
+use crate::params::Params;
+use crate::realm::Realm;
+use crate::refusal::decided;
+use crate::store::Session;
+
+/// A checked logout request.
+struct Logout {
+    client_id: String,
+    /// The session that an ID token of ours names.
+    sid: Option<String>,
+    sub: Option<String>,
+    /// Where the browser goes afterwards, with the state in it.
+    then: Option<String>,
+}
+
+pub(crate) async fn get(realm: Realm, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    logout(&realm, &headers, &Params::of_query(query.as_deref()))
+}
+
+/// A client's request as a form, or the answer of our own page. The answer names the session that the page showed: a
+/// form that somebody else made cannot know it.
+pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Response {
+    let Some(params) = Params::of_form(&headers, &body) else {
+        return pages::error::bad_request(&realm, "The request is not a form.");
+    };
+    let Some(answer) = params.get("answer") else {
+        return logout(&realm, &headers, &params);
+    };
+    let request = match read(&realm, &params) {
+        Ok(request) => request,
+        Err(why) => return pages::error::bad_request(&realm, why),
+    };
+    let session = cookie::session(&realm, &headers);
+    match (answer, session) {
+        ("sign_out", Some(session)) if is_own_form(&headers) && params.get("sid") == Some(&session.sid) => {
+            end(&realm, &request, &session)
+        }
+        ("sign_out", None) => leave(&realm, &request, "nobody is signed in"),
+        ("sign_out", Some(_)) => pages::error::bad_request(&realm, "The form was not sent from this page."),
+        _ => pages::sign_out::stayed(&realm),
+    }
+}
+
+fn logout(realm: &Realm, headers: &HeaderMap, params: &Params) -> Response {
+    let request = match read(realm, params) {
+        Ok(request) => request,
+        Err(why) => return pages::error::bad_request(realm, why),
+    };
+    let Some(session) = cookie::session(realm, headers) else {
+        return leave(realm, &request, "nobody is signed in");
+    };
+    let person = realm.tenant.person(&session.username);
+    let is_theirs = request.sid.as_deref() == Some(session.sid.as_str())
+        || (request.sub.is_some() && request.sub == person.map(|person| realm.sub(person)));
+    if is_theirs {
+        return end(realm, &request, &session);
+    }
+    let name = person.map_or_else(|| session.username.clone(), |person| person.display_name());
+    let response = pages::sign_out::confirm(realm, params, &session.sid, &name);
+    decided(response, &request.client_id, "the person is asked whether to sign out")
+}
+
+fn read(realm: &Realm, params: &Params) -> Result<Logout, &'static str> {
+    if params.doubled().is_some() {
+        return Err("A parameter of the request is there more than once.");
+    }
+    let hint = match params.get("id_token_hint") {
+        // Its age does not matter: people sign out long after they signed in.
+        Some(token) => Some(
+            issue::own_id_token(realm, token).ok_or("The id_token_hint is not an ID token that was issued here.")?,
+        ),
+        None => None,
+    };
+    let hinted = hint.as_ref().and_then(|jws| jws.claim_str("aud")).map(str::to_owned);
+    let named = params.owned("client_id");
+    if named.is_some() && hinted.is_some() && named != hinted {
+        return Err("The client_id is not the one that the id_token_hint was issued to.");
+    }
+    let client_id = named.or(hinted).unwrap_or_default();
+    let claim = |name| hint.as_ref().and_then(|jws| jws.claim_str(name)).map(str::to_owned);
+    Ok(Logout {
+        then: then(realm, params, &client_id)?,
+        sid: claim("sid"),
+        sub: claim("sub"),
+        client_id,
+    })
+}
+
+/// Only an address that the client registered, character by character; and only for a client that is known.
+fn then(realm: &Realm, params: &Params, client_id: &str) -> Result<Option<String>, &'static str> {
+    let Some(uri) = params.get("post_logout_redirect_uri") else {
+        return Ok(None);
+    };
+    if client_id.is_empty() {
+        return Err("A post_logout_redirect_uri needs an id_token_hint or a client_id.");
+    }
+    let client = realm.client(client_id).ok_or("The client_id is not registered here.")?;
+    if !client.post_logout_redirect_uris.iter().any(|it| it == uri) {
+        return Err(
+            "The post_logout_redirect_uri is not registered for this application. It has to be the same, character by \
+             character.",
+        );
+    }
+    Ok(Some(match params.get("state") {
+        Some(state) => redirect_with(uri, &[("state", state)]),
+        None => uri.to_owned(),
+    }))
+}
+
+fn end(realm: &Realm, request: &Logout, session: &Session) -> Response {
+    backchannel::end_session(realm, &session.sid, "the person signed out");
+    leave(realm, request, &format!("{} signed out", session.username))
+}
+
+fn leave(realm: &Realm, request: &Logout, what: &str) -> Response {
+    let mut response = match &request.then {
+        Some(uri) => pages::see_other(uri),
+        None => pages::sign_out::done(realm),
+    };
+    response
+        .headers_mut()
+        .append(header::SET_COOKIE, cookie::no_session(realm));
+    decided(response, &request.client_id, what)
+}

@@ -1,0 +1,42 @@
+//! Revocation (RFC 7009). A refresh token takes its family along; an access token goes alone.
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, StatusCode};
+
+use super::token::form;
+use crate::client_authentication;
+use crate::jose::sha256;
+use crate::realm::Realm;
+use crate::refusal::{Answer, Refusal, decided};
+
+pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Answer {
+    let params = form(&headers, &body)?;
+    let client = client_authentication::client(&realm, &headers, &params)?;
+    let token = params
+        .get("token")
+        .ok_or_else(|| Refusal::invalid_request("token is missing").of_client(&client.id))?;
+    let digest = sha256(token);
+    let what = realm.write(|store| {
+        let family = store
+            .refresh_tokens
+            .get(&digest)
+            .map(|it| it.family.clone())
+            .or_else(|| store.access_tokens.get(&digest).map(|it| it.family.clone()));
+        // An unknown token, or somebody else's, is as good as revoked (RFC 7009, section 2.2).
+        let owner = family
+            .as_ref()
+            .and_then(|id| store.families.get(id))
+            .map(|it| it.grant.client_id.as_str());
+        let (Some(family), true) = (family, owner == Some(client.id.as_str())) else {
+            return "nothing to revoke";
+        };
+        if let Some(token) = store.access_tokens.get_mut(&digest) {
+            token.revoked = true;
+            "access token revoked"
+        } else {
+            store.end_family(&family, "it was revoked by the client");
+            "family revoked"
+        }
+    });
+    Ok(decided(StatusCode::OK, &client.id, what))
+}

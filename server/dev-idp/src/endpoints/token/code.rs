@@ -1,0 +1,108 @@
+//! Redeeming an authorization code (RFC 6749, section 4.1.3; RFC 7636, section 4.6).
+
+use super::{TokenRequest, Tokens};
+use crate::issue::{self, Occasion};
+use crate::jose::sha256;
+use crate::refusal::Refusal;
+use crate::store::{Code, Family, TenantStore};
+
+/// Checks, in order: the code is known and its client's; it is unused (else what it gave ends); it is young enough; the
+/// redirect URI is the same; the verifier fits; the key is the announced one. Only then it is used up.
+pub(super) fn redeem(request: &TokenRequest<'_>) -> Result<Tokens, Refusal> {
+    let realm = request.realm;
+    let code = request.required("code")?;
+    let redirect_uri = request.required("redirect_uri")?;
+    let verifier = request.required("code_verifier")?;
+    let digest = sha256(code);
+    realm.write(|store| {
+        let found = known(request, store, &digest)?;
+        if found.redirect_uri != redirect_uri {
+            return Err(Refusal::invalid_grant(
+                "redirect_uri is not the one of the authorization request",
+            ));
+        }
+        if !is_verifier(verifier) || sha256(verifier) != found.code_challenge {
+            return Err(Refusal::invalid_grant("code_verifier does not fit the code_challenge"));
+        }
+        if found.dpop_jkt.is_some() && found.dpop_jkt.as_deref() != request.jkt() {
+            return Err(Refusal::invalid_grant(
+                "the proof's key is not the one that dpop_jkt announced",
+            ));
+        }
+        let family = realm.random().id();
+        let begun = Family {
+            grant: found.grant.clone(),
+            created: realm.now(),
+            ended: None,
+        };
+        store.families.insert(family.clone(), begun);
+        if let Some(code) = store.codes.get_mut(&digest) {
+            code.used = Some(family.clone());
+        }
+        tokens(request, store, &found, &family, code)
+    })
+}
+
+fn known(request: &TokenRequest<'_>, store: &mut TenantStore, digest: &str) -> Result<Code, Refusal> {
+    let unknown = || Refusal::invalid_grant("the code is not known");
+    let found = store.codes.get(digest).cloned().ok_or_else(unknown)?;
+    if found.grant.client_id != request.client.id {
+        return Err(Refusal::invalid_grant("the code was given to another client"));
+    }
+    if let Some(family) = &found.used {
+        store.end_family(family, "its authorization code was used again");
+        return Err(Refusal::invalid_grant(
+            "the code was used before; what it gave is revoked",
+        ));
+    }
+    if request.realm.now() >= found.expires {
+        return Err(Refusal::invalid_grant("the code has expired"));
+    }
+    Ok(found)
+}
+
+fn tokens(
+    request: &TokenRequest<'_>,
+    store: &mut TenantStore,
+    found: &Code,
+    family: &str,
+    code: &str,
+) -> Result<Tokens, Refusal> {
+    let TokenRequest { realm, client, .. } = request;
+    let scope = &found.grant.scope;
+    let on = Occasion {
+        client,
+        grant: &found.grant,
+        family,
+        scope,
+        jkt: request.jkt(),
+    };
+    let access_token = issue::access_token(realm, store, &on)?;
+    let wants_refresh = client.refresh_tokens && !realm.switches.omit_refresh_token;
+    // A confidential client is bound by its secret; a public one by its key (RFC 9449, section 5).
+    let bound_to = request.jkt().filter(|_| client.is_public());
+    let refresh_token = wants_refresh.then(|| issue::refresh_token(realm, store, family, bound_to));
+    let id_token = if scope.iter().any(|it| it == "openid") {
+        let nonce = found.nonce.as_deref();
+        Some(issue::id_token(realm, store, &on, nonce, &access_token, Some(code))?)
+    } else {
+        None
+    };
+    let what = format!("code redeemed for {}", found.grant.username);
+    Ok(Tokens {
+        access_token,
+        refresh_token,
+        id_token,
+        issued_token_type: None,
+        scope: scope.clone(),
+        what,
+    })
+}
+
+/// RFC 7636, section 4.1: 43 to 128 unreserved characters.
+fn is_verifier(text: &str) -> bool {
+    (43..=128).contains(&text.len())
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~'))
+}

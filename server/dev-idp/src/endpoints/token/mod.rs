@@ -1,0 +1,123 @@
+//! The token endpoint (RFC 6749, section 3.2).
+
+mod code;
+mod exchange;
+mod refresh;
+
+use axum::body::Bytes;
+use axum::http::{HeaderMap, Method};
+use axum::response::IntoResponse as _;
+use axum::{Json, response::Response};
+use serde_json::{Value, json};
+
+use crate::client_authentication;
+use crate::config::Client;
+use crate::dpop::{self, Proof};
+use crate::params::Params;
+use crate::realm::Realm;
+use crate::refusal::{Answer, DPOP_NONCE, Refusal, no_store};
+
+/// A token request whose client is known and whose proof holds.
+struct TokenRequest<'a> {
+    realm: &'a Realm,
+    params: &'a Params,
+    client: &'a Client,
+    proof: Option<Proof>,
+}
+
+/// What goes into the answer.
+struct Tokens {
+    access_token: String,
+    refresh_token: Option<String>,
+    id_token: Option<String>,
+    issued_token_type: Option<&'static str>,
+    scope: Vec<String>,
+    /// Said to the journal.
+    what: String,
+}
+
+pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Answer {
+    if let Some(error) = &realm.switches.token_error {
+        return Err(Refusal::new(error.as_str(), "the control switch token_error is on"));
+    }
+    let params = form(&headers, &body)?;
+    let client = client_authentication::client(&realm, &headers, &params)?;
+    answer(&realm, &headers, &params, &client).map_err(|refusal| refusal.of_client(&client.id))
+}
+
+/// A form whose parameters come at most once.
+pub(crate) fn form(headers: &HeaderMap, body: &[u8]) -> Result<Params, Refusal> {
+    let params = Params::of_form(headers, body)
+        .ok_or_else(|| Refusal::invalid_request("the body is not application/x-www-form-urlencoded"))?;
+    match params.doubled() {
+        Some(name) if name.len() < 64 && name.is_ascii() && !name.contains(['"', '\\']) => {
+            Err(Refusal::invalid_request(format!("{name} is there more than once")))
+        }
+        Some(_) => Err(Refusal::invalid_request("a parameter is there more than once")),
+        None => Ok(params),
+    }
+}
+
+fn answer(realm: &Realm, headers: &HeaderMap, params: &Params, client: &Client) -> Answer {
+    let proof = dpop::proof(realm, headers, &Method::POST, "/oauth2/token", None)?;
+    if proof.is_none() && client.dpop_required {
+        return Err(Refusal::new(
+            "invalid_dpop_proof",
+            "the client's tokens are bound to a key, and no proof came",
+        ));
+    }
+    let bound = proof.is_some();
+    let request = TokenRequest {
+        realm,
+        params,
+        client,
+        proof,
+    };
+    let tokens = match params.get("grant_type") {
+        Some("authorization_code") => code::redeem(&request),
+        Some("refresh_token") => refresh::refresh(&request),
+        Some("urn:ietf:params:oauth:grant-type:token-exchange") => exchange::exchange(&request),
+        Some("organization_switch") => exchange::switch_organization(&request),
+        Some(_) => Err(Refusal::new("unsupported_grant_type", "this grant type is not offered")),
+        None => Err(Refusal::invalid_request("grant_type is missing")),
+    }?;
+    Ok(respond(realm, client, tokens, bound))
+}
+
+fn respond(realm: &Realm, client: &Client, tokens: Tokens, bound: bool) -> Response {
+    let mut body = json!({
+        "access_token": tokens.access_token,
+        "token_type": if bound { "DPoP" } else { "Bearer" },
+        "expires_in": realm.lifetimes().access_token,
+        "scope": tokens.scope.join(" "),
+    });
+    let optional = [
+        ("refresh_token", tokens.refresh_token),
+        ("id_token", tokens.id_token),
+        ("issued_token_type", tokens.issued_token_type.map(str::to_owned)),
+    ];
+    for (name, value) in optional {
+        if let Some(value) = value {
+            body[name] = Value::from(value);
+        }
+    }
+    let mut response = crate::refusal::decided((no_store(), Json(body)).into_response(), &client.id, tokens.what);
+    if bound && realm.switches.require_dpop_nonce {
+        if let Ok(nonce) = dpop::nonce(realm).try_into() {
+            response.headers_mut().insert(DPOP_NONCE, nonce);
+        }
+    }
+    response
+}
+
+impl TokenRequest<'_> {
+    fn required(&self, name: &str) -> Result<&str, Refusal> {
+        self.params
+            .get(name)
+            .ok_or_else(|| Refusal::invalid_request(format!("{name} is missing")))
+    }
+
+    fn jkt(&self) -> Option<&str> {
+        self.proof.as_ref().map(|proof| proof.jkt.as_str())
+    }
+}

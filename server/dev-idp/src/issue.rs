@@ -1,0 +1,232 @@
+//! Making tokens.
+
+use serde_json::{Map, Value, json};
+
+use crate::config::{Client, Organization, Person, Shape};
+use crate::jose::{self, UnverifiedJws, half_sha256, sha256};
+use crate::realm::Realm;
+use crate::refusal::Refusal;
+use crate::store::{AccessToken, Grant, RefreshToken, TenantStore};
+
+/// What tokens are made for.
+pub(crate) struct Occasion<'a> {
+    pub(crate) client: &'a Client,
+    pub(crate) grant: &'a Grant,
+    pub(crate) family: &'a str,
+    /// What the access token may do; part of what the grant may.
+    pub(crate) scope: &'a [String],
+    /// The key that the access token is bound to.
+    pub(crate) jkt: Option<&'a str>,
+}
+
+/// An access token, with the claims that it stands for.
+pub(crate) fn access_token(realm: &Realm, store: &mut TenantStore, on: &Occasion<'_>) -> Result<String, Refusal> {
+    let claims = access_claims(realm, on)?;
+    let opaque = on.client.opaque_access_tokens || realm.switches.opaque_access_tokens;
+    let token = if opaque {
+        realm.random().secret()
+    } else {
+        let typ = if realm.tenant.shape == Shape::Asgardeo {
+            "at+jwt"
+        } else {
+            "JWT"
+        };
+        let typ = realm.switches.access_token.typ.as_deref().unwrap_or(typ);
+        signed(realm, store, typ, &claims)?
+    };
+    let expires = claims.get("exp").and_then(Value::as_i64).unwrap_or_default();
+    let record = AccessToken {
+        family: on.family.to_owned(),
+        claims,
+        expires,
+        revoked: false,
+        jkt: on.jkt.map(str::to_owned),
+    };
+    store.access_tokens.insert(sha256(&token), record);
+    Ok(token)
+}
+
+/// A refresh token for the family.
+pub(crate) fn refresh_token(realm: &Realm, store: &mut TenantStore, family: &str, jkt: Option<&str>) -> String {
+    let token = realm.random().secret();
+    let expires = realm.now() + i64::from(realm.lifetimes().refresh_token);
+    let record = RefreshToken {
+        family: family.to_owned(),
+        expires,
+        used: false,
+        jkt: jkt.map(str::to_owned),
+    };
+    store.refresh_tokens.insert(sha256(&token), record);
+    token
+}
+
+/// An ID token for the grant, with the hashes of what it comes with.
+pub(crate) fn id_token(
+    realm: &Realm,
+    store: &TenantStore,
+    on: &Occasion<'_>,
+    nonce: Option<&str>,
+    access_token: &str,
+    code: Option<&str>,
+) -> Result<String, Refusal> {
+    let person = person(realm, on.grant)?;
+    let switches = &realm.switches.id_token;
+    let now = realm.now();
+    let mut claims = person_claims(person, &on.grant.scope);
+    put(&mut claims, "iss", switches.iss.as_deref().unwrap_or(&realm.issuer));
+    put(&mut claims, "sub", realm.sub(person));
+    put(&mut claims, "aud", switches.aud.as_deref().unwrap_or(&on.client.id));
+    put(&mut claims, "azp", on.client.id.as_str());
+    put(&mut claims, "iat", now);
+    put(&mut claims, "exp", now + i64::from(realm.lifetimes().id_token));
+    put(&mut claims, "jti", realm.random().id());
+    put(&mut claims, "auth_time", on.grant.auth_time);
+    put(&mut claims, "acr", on.grant.acr.name());
+    put(&mut claims, "amr", on.grant.amr.clone());
+    put(&mut claims, "sid", on.grant.sid.as_str());
+    put(&mut claims, "at_hash", half_sha256(access_token));
+    if let Some(code) = code {
+        put(&mut claims, "c_hash", half_sha256(code));
+    }
+    if let Some(nonce) = switches.nonce.as_deref().or(nonce) {
+        put(&mut claims, "nonce", nonce);
+    }
+    if realm.tenant.shape == Shape::Asgardeo {
+        put_organization(realm, &mut claims, on.grant);
+    }
+    signed(realm, store, switches.typ.as_deref().unwrap_or("JWT"), &claims)
+}
+
+/// A logout token (OpenID Connect Back-Channel Logout, section 2.4).
+pub(crate) fn logout_token(realm: &Realm, store: &TenantStore, grant: &Grant) -> Result<String, Refusal> {
+    let now = realm.now();
+    let claims = json!({
+        "iss": realm.issuer,
+        "sub": realm.sub(person(realm, grant)?),
+        "aud": grant.client_id,
+        "iat": now,
+        "exp": now + 120,
+        "jti": realm.random().id(),
+        "sid": grant.sid,
+        "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
+    });
+    match claims {
+        Value::Object(claims) => signed(realm, store, "logout+jwt", &claims),
+        _ => Err(Refusal::new("server_error", "claims are an object")),
+    }
+}
+
+/// The claims that scopes open (OpenID Connect Core, section 5.4), for the ID token and userinfo alike.
+pub(crate) fn person_claims(person: &Person, scope: &[String]) -> Map<String, Value> {
+    let has = |name: &str| scope.iter().any(|it| it == name);
+    let mut claims = Map::new();
+    if has("profile") {
+        put(&mut claims, "name", person.display_name());
+        put(&mut claims, "given_name", person.given_name.as_str());
+        put(&mut claims, "family_name", person.family_name.as_str());
+        put(&mut claims, "preferred_username", person.username.as_str());
+        put(&mut claims, "username", person.username.as_str());
+    }
+    if has("email") {
+        put(&mut claims, "email", person.email.as_str());
+        put(&mut claims, "email_verified", true);
+    }
+    if has("groups") {
+        put(&mut claims, "groups", person.groups.clone());
+    }
+    claims
+}
+
+/// An ID token that was issued here, whatever its age: good as a hint. `at_hash` tells it from other tokens of ours.
+pub(crate) fn own_id_token<'a>(realm: &Realm, token: &'a str) -> Option<UnverifiedJws<'a>> {
+    UnverifiedJws::parse(token)
+        .filter(|jws| jws.claim_str("iss") == Some(&realm.issuer) && jws.claims.contains_key("at_hash"))
+        .filter(|jws| realm.read(|store| store.keys.signed(jws)))
+}
+
+/// The person of a grant, who may have been taken out of the configuration meanwhile.
+pub(crate) fn person<'a>(realm: &'a Realm, grant: &Grant) -> Result<&'a Person, Refusal> {
+    let gone = || Refusal::invalid_grant("the person who granted it is not configured any more");
+    realm.tenant.person(&grant.username).ok_or_else(gone)
+}
+
+fn access_claims(realm: &Realm, on: &Occasion<'_>) -> Result<Map<String, Value>, Refusal> {
+    let person = person(realm, on.grant)?;
+    let switches = &realm.switches.access_token;
+    let now = realm.now();
+    let mut claims = Map::new();
+    put(&mut claims, "iss", switches.iss.as_deref().unwrap_or(&realm.issuer));
+    put(&mut claims, "sub", realm.sub(person));
+    put(&mut claims, "aud", audience(on.client, switches.aud.as_deref()));
+    put(&mut claims, "client_id", on.client.id.as_str());
+    put(&mut claims, "scope", on.scope.join(" "));
+    put(&mut claims, "iat", now);
+    put(&mut claims, "exp", now + i64::from(realm.lifetimes().access_token));
+    put(&mut claims, "jti", realm.random().id());
+    put(&mut claims, "auth_time", on.grant.auth_time);
+    put(&mut claims, "acr", on.grant.acr.name());
+    put(&mut claims, "amr", on.grant.amr.clone());
+    put(&mut claims, "sid", on.grant.sid.as_str());
+    put(&mut claims, "groups", person.groups.clone());
+    if on.scope.iter().any(|it| it == "profile") {
+        put(&mut claims, "name", person.display_name());
+        put(&mut claims, "username", person.username.as_str());
+    }
+    if let Some(jkt) = on.jkt {
+        put(&mut claims, "cnf", json!({"jkt": jkt}));
+    }
+    if realm.tenant.shape == Shape::Asgardeo {
+        put(&mut claims, "nbf", now);
+        put(&mut claims, "azp", on.client.id.as_str());
+        put(&mut claims, "aut", "APPLICATION_USER");
+        put(&mut claims, "binding_type", "sso-session");
+        put(&mut claims, "binding_ref", sha256(&on.grant.sid));
+        put_organization(realm, &mut claims, on.grant);
+    }
+    Ok(claims)
+}
+
+/// One audience is a string, several are an array, as Asgardeo does it.
+fn audience(client: &Client, instead: Option<&str>) -> Value {
+    match instead {
+        Some(other) => Value::from(other),
+        None if client.audience.is_empty() => Value::from(client.id.as_str()),
+        None => std::iter::once(&client.id).chain(&client.audience).cloned().collect(),
+    }
+}
+
+fn put_organization(realm: &Realm, claims: &mut Map<String, Value>, grant: &Grant) {
+    let chosen = grant
+        .organization
+        .as_deref()
+        .and_then(|name| realm.tenant.organization(name));
+    if let Some(Organization { id, name, handle }) = chosen.or(realm.tenant.organizations.first()) {
+        put(claims, "org_id", id.as_str());
+        put(claims, "org_name", name.as_str());
+        put(claims, "org_handle", handle.as_str());
+    }
+}
+
+fn signed(realm: &Realm, store: &TenantStore, typ: &str, claims: &Map<String, Value>) -> Result<String, Refusal> {
+    let algorithm = realm
+        .switches
+        .signing_algorithm
+        .unwrap_or(realm.tenant.signing_algorithm);
+    let no_key = || {
+        Refusal::new(
+            "server_error",
+            format!("every key for {} was dropped; rotate to have one", algorithm.name()),
+        )
+    };
+    let (key, kid) = store.keys.signer(algorithm).ok_or_else(no_key)?;
+    let mut header = Map::new();
+    if !typ.is_empty() {
+        put(&mut header, "typ", typ);
+    }
+    put(&mut header, "kid", kid);
+    Ok(jose::sign(key, algorithm, &header, &Value::Object(claims.clone())))
+}
+
+fn put(claims: &mut Map<String, Value>, name: &str, value: impl Into<Value>) {
+    claims.insert(name.to_owned(), value.into());
+}

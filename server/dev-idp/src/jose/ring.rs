@@ -1,0 +1,129 @@
+//! The keys of one tenant: which sign now, and which are still published.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+
+use super::key::Kind;
+use super::{Algorithm, PublicKey, SecretKey, UnverifiedJws};
+use crate::clock::Random;
+
+/// The keys of one tenant. The last of a kind signs; earlier ones stay published until they are dropped.
+#[derive(Clone)]
+pub struct KeyRing {
+    keys: Vec<Key>,
+}
+
+#[derive(Clone)]
+struct Key {
+    id: String,
+    kind: Kind,
+    secret: SecretKey,
+}
+
+impl KeyRing {
+    /// Makes one key of each kind: RSA with 2048 bits, P-256, Ed25519.
+    pub fn generate(random: &Random) -> Self {
+        Self {
+            keys: Kind::ALL.into_iter().map(|kind| Key::generate(kind, random)).collect(),
+        }
+    }
+
+    /// The key and the `kid` that sign with an algorithm now. None when that kind was dropped.
+    pub(crate) fn signer(&self, algorithm: Algorithm) -> Option<(&SecretKey, String)> {
+        let kind = Kind::of(algorithm);
+        let key = self.keys.iter().rev().find(|key| key.kind == kind)?;
+        Some((&key.secret, key.kid(algorithm)))
+    }
+
+    /// A new key of the algorithm's kind signs from now on. Answers its `kid`.
+    pub(crate) fn rotate(&mut self, algorithm: Algorithm, random: &Random) -> String {
+        let key = Key::generate(Kind::of(algorithm), random);
+        let kid = key.kid(algorithm);
+        self.keys.push(key);
+        kid
+    }
+
+    /// Forgets the key that is published under a `kid`, under all of its names. Answers whether there was one.
+    pub(crate) fn remove(&mut self, kid: &str) -> bool {
+        let before = self.keys.len();
+        self.keys.retain(|key| !key.kids().any(|it| it == kid));
+        self.keys.len() < before
+    }
+
+    /// The published keys. An RSA key is there twice, as Asgardeo does: once for each of its algorithms, under two `kid`s.
+    pub(crate) fn to_jwks(&self) -> Vec<Value> {
+        let publish = |key: &Key| {
+            let members = key.secret.public().to_jwk();
+            let publish = |&algorithm: &Algorithm| {
+                let mut members: Map<String, Value> = members.clone();
+                members.insert("kid".to_owned(), Value::from(key.kid(algorithm)));
+                members.insert("use".to_owned(), Value::from("sig"));
+                members.insert("alg".to_owned(), Value::from(algorithm.name()));
+                Value::Object(members)
+            };
+            key.kind.algorithms().iter().map(publish).collect::<Vec<_>>()
+        };
+        self.keys.iter().flat_map(publish).collect()
+    }
+
+    /// Whether one of the keys signed it.
+    pub(crate) fn signed(&self, jws: &UnverifiedJws<'_>) -> bool {
+        jws.header_str("kid")
+            .and_then(|kid| self.keys.iter().find(|key| key.kids().any(|it| it == kid)))
+            .is_some_and(|key| jws.is_signed_by(&key.secret.public()))
+    }
+}
+
+impl Key {
+    fn generate(kind: Kind, random: &Random) -> Self {
+        let secret = SecretKey::generate(kind, random);
+        let id = PublicKey::thumbprint(&secret.public())[..16].to_owned();
+        Self { id, kind, secret }
+    }
+
+    fn kid(&self, algorithm: Algorithm) -> String {
+        format!("{}_{}", self.id, algorithm.name())
+    }
+
+    fn kids(&self) -> impl Iterator<Item = String> {
+        self.kind.algorithms().iter().map(|&algorithm| self.kid(algorithm))
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredKey {
+    id: String,
+    kind: Kind,
+    secret: String,
+}
+
+impl Serialize for KeyRing {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let store = |key: &Key| StoredKey {
+            id: key.id.clone(),
+            kind: key.kind,
+            secret: key.secret.to_text(),
+        };
+        serializer.collect_seq(self.keys.iter().map(store))
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyRing {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let restore = |stored: StoredKey| {
+            let secret = SecretKey::from_text(stored.kind, &stored.secret)
+                .ok_or_else(|| serde::de::Error::custom("a key that cannot be read"))?;
+            Ok(Key {
+                id: stored.id,
+                kind: stored.kind,
+                secret,
+            })
+        };
+        let stored = Vec::<StoredKey>::deserialize(deserializer)?;
+        stored
+            .into_iter()
+            .map(restore)
+            .collect::<Result<_, _>>()
+            .map(|keys| Self { keys })
+    }
+}

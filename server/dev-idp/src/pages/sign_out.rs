@@ -1,0 +1,62 @@
+//! Signing out: the question, and what comes after.
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use maud::{Markup, html};
+
+use super::Page;
+use super::error::house;
+use crate::params::Params;
+use crate::realm::Realm;
+
+/// Asked when no ID token shows that the request comes from an application of the person's own session.
+pub(crate) fn confirm(realm: &Realm, params: &Params, sid: &str, name: &str) -> Response {
+    let leads_to = params.get("post_logout_redirect_uri");
+    let body = html! {
+        h1 { "Sign out?" }
+        p { "You are signed in as " strong { (name) } ". Signing out ends the session for every application." }
+        form method="post" action=(format!("/t/{}/oidc/logout", realm.tenant.name)) {
+            input type="hidden" name="sid" value=(sid);
+            @for parameter in ["client_id", "id_token_hint", "post_logout_redirect_uri", "state"] {
+                @if let Some(value) = params.get(parameter) {
+                    input type="hidden" name=(parameter) value=(value);
+                }
+            }
+            div.buttons {
+                button name="answer" value="sign_out" { "Sign out" }
+                button.quiet name="answer" value="stay" { "Stay signed in" }
+            }
+        }
+    };
+    page(realm, "Sign out?", leads_to).render(&body)
+}
+
+pub(crate) fn done(realm: &Realm) -> Response {
+    message(
+        realm,
+        "You are signed out",
+        &html! { p { "You can close this page, or go back to the application." } },
+    )
+}
+
+pub(crate) fn stayed(realm: &Realm) -> Response {
+    message(
+        realm,
+        "You are still signed in",
+        &html! { p { "Go back to the application to carry on." } },
+    )
+}
+
+fn message(realm: &Realm, title: &str, text: &Markup) -> Response {
+    page(realm, title, None).render(&html! { h1 { (title) } (text) })
+}
+
+fn page<'a>(realm: &'a Realm, title: &'a str, leads_to: Option<&'a str>) -> Page<'a> {
+    Page {
+        title,
+        house: house(realm),
+        leads_to,
+        status: StatusCode::OK,
+        wide: false,
+    }
+}

@@ -1,0 +1,98 @@
+//! One tenant as a handler sees it.
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::StatusCode;
+use axum::http::request::Parts;
+use axum::response::{IntoResponse as _, Response};
+
+use crate::clock::Random;
+use crate::config::{Client, Lifetimes, Person, Tenant};
+use crate::jose;
+use crate::provider::Provider;
+use crate::store::TenantStore;
+use crate::switches::Switches;
+
+/// The tenant of a request's path, with the provider around it.
+pub(crate) struct Realm {
+    pub(crate) provider: Provider,
+    pub(crate) tenant: Tenant,
+    pub(crate) issuer: String,
+    /// `{origin}/t/{tenant}`
+    pub(crate) base: String,
+    pub(crate) switches: Switches,
+}
+
+impl Realm {
+    pub(crate) fn of(provider: &Provider, name: &str) -> Option<Self> {
+        let config = provider.config();
+        let tenant = config.tenant(name)?.clone();
+        Some(Self {
+            issuer: config.issuer_of(&tenant),
+            base: config.base_of(name),
+            tenant,
+            switches: provider.switches(),
+            provider: provider.clone(),
+        })
+    }
+
+    pub(crate) fn now(&self) -> i64 {
+        self.provider.clock().now()
+    }
+
+    pub(crate) fn random(&self) -> &Random {
+        self.provider.random()
+    }
+
+    pub(crate) fn lifetimes(&self) -> Lifetimes {
+        self.switches.lifetimes.over(self.tenant.lifetimes)
+    }
+
+    pub(crate) fn client(&self, id: &str) -> Option<&Client> {
+        self.tenant.client(id)
+    }
+
+    pub(crate) fn read<T>(&self, look: impl FnOnce(&TenantStore) -> T) -> T {
+        self.provider.read(&self.tenant.name, look)
+    }
+
+    pub(crate) fn write<T>(&self, change: impl FnOnce(&mut TenantStore) -> T) -> T {
+        self.provider.write(&self.tenant.name, change)
+    }
+
+    /// The stable identifier of a person: as configured, or a UUID made from the names.
+    pub(crate) fn sub(&self, person: &Person) -> String {
+        if !person.sub.is_empty() {
+            return person.sub.clone();
+        }
+        let digest = jose::sha256_hex(&format!("{}/{}", self.tenant.name, person.username));
+        // The version and variant digits of a UUID made from a name (RFC 9562, version 8).
+        format!(
+            "{}-{}-8{}-8{}-{}",
+            &digest[..8],
+            &digest[8..12],
+            &digest[13..16],
+            &digest[17..20],
+            &digest[20..32]
+        )
+    }
+
+    /// An address of this tenant.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+}
+
+impl FromRequestParts<Provider> for Realm {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, provider: &Provider) -> Result<Self, Response> {
+        let params = RawPathParams::from_request_parts(parts, provider)
+            .await
+            .map_err(|it| it.into_response())?;
+        params
+            .iter()
+            .find(|(name, _)| *name == "tenant")
+            .and_then(|(_, name)| Self::of(provider, name))
+            .ok_or_else(|| (StatusCode::NOT_FOUND, "There is no such tenant.\n").into_response())
+    }
+}

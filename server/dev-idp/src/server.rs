@@ -1,0 +1,220 @@
+//! Listening, and what stands around every request.
+
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use tokio::net::TcpListener;
+
+use crate::config::{Config, ConfigError};
+use crate::journal::{Decision, Entry};
+use crate::provider::{Provider, StartError};
+use crate::refusal::Refusal;
+use crate::{control, cors, endpoints, pages};
+
+const LARGEST_BODY: usize = 64 * 1024;
+
+/// A provider that listens and waits to be served.
+pub struct Bound {
+    provider: Provider,
+    listener: TcpListener,
+}
+
+/// Checks the configuration, listens on its address and gets the keys ready.
+///
+/// # Errors
+///
+/// When the address is not on loopback or is taken, or when the configuration or the state file cannot be used.
+pub async fn bind(mut config: Config) -> Result<Bound, StartError> {
+    config.check()?;
+    let listen = config.listen;
+    let fail = |source| StartError::Listen { listen, source };
+    let listener = TcpListener::bind(listen).await.map_err(fail)?;
+    config.listen = listener.local_addr().map_err(fail)?;
+    start(config, listener).await
+}
+
+/// Serves on a listener until `shutdown` is done. The listener's address replaces `config.listen`.
+///
+/// # Errors
+///
+/// When the address is not on loopback, or when the configuration or the state file cannot be used.
+pub async fn serve(
+    mut config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), StartError> {
+    let listen = config.listen;
+    config.listen = listener
+        .local_addr()
+        .map_err(|source| StartError::Listen { listen, source })?;
+    start(config, listener).await?.serve(shutdown).await
+}
+
+async fn start(config: Config, listener: TcpListener) -> Result<Bound, StartError> {
+    if !config.listen.ip().is_loopback() {
+        return Err(ConfigError::NotLoopback { found: config.listen }.into());
+    }
+    // Keys may have to be made, which keeps a processor busy for a moment.
+    let made = tokio::task::spawn_blocking(move || Provider::new(config)).await;
+    let provider = made.map_err(|error| StartError::Serve(std::io::Error::other(error)))??;
+    Ok(Bound { provider, listener })
+}
+
+impl Bound {
+    /// The provider, whose configuration has the port that was taken.
+    pub fn provider(&self) -> &Provider {
+        &self.provider
+    }
+
+    /// The address that it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.provider.config().listen
+    }
+
+    /// Serves until `shutdown` is done. Connections that are idle then are not waited for.
+    ///
+    /// # Errors
+    ///
+    /// When the listener fails.
+    pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), StartError> {
+        let served = axum::serve(self.listener, router(self.provider));
+        tokio::select! {
+            ended = async { served.await } => ended.map_err(StartError::Serve),
+            () = shutdown => Ok(()),
+        }
+    }
+}
+
+/// Everything that the provider serves, without a listener.
+pub fn router(provider: Provider) -> Router {
+    let scripts = Router::new()
+        .route(
+            "/t/{tenant}/.well-known/openid-configuration",
+            get(endpoints::discovery::get),
+        )
+        .route(
+            "/t/{tenant}/oauth2/token/.well-known/openid-configuration",
+            get(endpoints::discovery::get),
+        )
+        .route(
+            "/t/{tenant}/oauth2/oidcdiscovery/.well-known/openid-configuration",
+            get(endpoints::discovery::get),
+        )
+        .route("/t/{tenant}/oauth2/jwks", get(endpoints::jwks::get))
+        .route("/t/{tenant}/oauth2/token", post(endpoints::token::post))
+        .route(
+            "/t/{tenant}/oauth2/userinfo",
+            get(endpoints::userinfo::answer).post(endpoints::userinfo::answer),
+        )
+        .route("/t/{tenant}/oauth2/revoke", post(endpoints::revoke::post))
+        .route("/t/{tenant}/oauth2/par", post(endpoints::par::post))
+        .layer(middleware::from_fn_with_state(provider.clone(), cors::layer));
+    let rest = Router::new()
+        .route(
+            "/t/{tenant}/oauth2/authorize",
+            get(endpoints::authorize::get).post(endpoints::authorize::post),
+        )
+        .route(
+            "/t/{tenant}/signin/{id}",
+            get(endpoints::authorize::sign_in::get).post(endpoints::authorize::sign_in::post),
+        )
+        .route("/t/{tenant}/oauth2/introspect", post(endpoints::introspect::post))
+        .route(
+            "/t/{tenant}/oidc/logout",
+            get(endpoints::logout::get).post(endpoints::logout::post),
+        );
+    scripts
+        .merge(rest)
+        .layer(middleware::from_fn_with_state(provider.clone(), weather))
+        .merge(control::router())
+        .route("/style.css", get(pages::style))
+        .route("/icon.svg", get(pages::icon))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(middleware::from_fn_with_state(provider.clone(), around))
+        .with_state(provider)
+}
+
+/// Down and slow, when the switches say so.
+async fn weather(State(provider): State<Provider>, request: Request, next: Next) -> Response {
+    let switches = provider.switches();
+    let name = endpoints::name(request.uri().path()).unwrap_or_default();
+    let is_slow = switches.delay_endpoints.is_empty() || switches.delay_endpoints.iter().any(|it| it == name);
+    if switches.delay_ms > 0 && is_slow {
+        tokio::time::sleep(Duration::from_millis(switches.delay_ms)).await;
+    }
+    if switches.down || switches.down_endpoints.iter().any(|it| it == name) {
+        return Refusal::new("temporarily_unavailable", "the control switch for being down is on")
+            .status(StatusCode::SERVICE_UNAVAILABLE)
+            .header(header::RETRY_AFTER, "1")
+            .into_response();
+    }
+    next.run(request).await
+}
+
+/// In order: the Host is loopback, the handler answers, what it changed is written down, the journal has a line.
+async fn around(State(provider): State<Provider>, request: Request, next: Next) -> Response {
+    if !is_loopback_host(request.headers()) {
+        let text = "The Host header does not name a loopback address.\n";
+        return (StatusCode::MISDIRECTED_REQUEST, text).into_response();
+    }
+    let method = request.method().to_string();
+    let path = journal_path(request.uri().path());
+    let mut response = next.run(request).await;
+    if let Err(error) = provider.save() {
+        tracing::error!(%error, "what changed could not be kept");
+        response = (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response();
+    }
+    date(&provider, response.headers_mut());
+    if path.starts_with("/t/") {
+        let decision = response.extensions().get::<Decision>().cloned();
+        let (client_id, decision) = decision.map_or((None, "answered".to_owned()), |it| (it.client_id, it.what));
+        let at = provider.clock().now();
+        let status = response.status().as_u16();
+        tracing::info!(method, path, status, decision);
+        provider.journal().add(Entry {
+            at,
+            method,
+            path,
+            status,
+            client_id,
+            decision,
+        });
+    }
+    response
+}
+
+/// The address of a waiting sign-in is as good as the sign-in.
+fn journal_path(path: &str) -> String {
+    match path.split_once("/signin/") {
+        Some((before, _)) => format!("{before}/signin/…"),
+        None => path.to_owned(),
+    }
+}
+
+/// A page elsewhere that resolves its own name to 127.0.0.1 would be same-origin with us; its Host gives it away.
+fn is_loopback_host(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else {
+        return false;
+    };
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Clients that set their clock by the answers shall meet a shifted one too.
+fn date(provider: &Provider, headers: &mut HeaderMap) {
+    let now = u64::try_from(provider.clock().now()).unwrap_or_default();
+    let now = std::time::UNIX_EPOCH + Duration::from_secs(now);
+    if let Ok(value) = HeaderValue::try_from(httpdate::fmt_http_date(now)) {
+        headers.insert(HeaderName::from_static("date"), value);
+    }
+}

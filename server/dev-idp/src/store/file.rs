@@ -1,0 +1,107 @@
+//! The file that outlives the process.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use super::Store;
+use crate::config::StateFile;
+
+/// Keys, sessions and tokens could not be read or kept.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreFileError {
+    /// The file cannot be read or written.
+    #[error("the state file {path} cannot be used: {source}; set `state` to another file or to \"nowhere\"", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The file is not one of this provider.
+    #[error("the state file {path} cannot be understood ({source}); remove it to start anew", path = path.display())]
+    Content {
+        /// The file.
+        path: PathBuf,
+        /// What does not fit.
+        source: serde_json::Error,
+    },
+}
+
+/// Where the store is kept between runs.
+#[derive(Clone)]
+pub(crate) struct StoreFile(Option<PathBuf>);
+
+impl StoreFile {
+    pub(crate) fn new(setting: &StateFile, port: u16) -> Self {
+        Self(match setting {
+            StateFile::Nowhere => None,
+            StateFile::File(path) => Some(path.clone()),
+            StateFile::Auto => {
+                let name = format!("dev-idp-{port}.json");
+                let target = Path::new("target");
+                Some(if target.is_dir() {
+                    target.join(name)
+                } else {
+                    std::env::temp_dir().join(name)
+                })
+            }
+        })
+    }
+
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.0.as_deref()
+    }
+
+    pub(crate) fn load(&self) -> Result<Store, StoreFileError> {
+        let Some(path) = &self.0 else {
+            return Ok(Store::default());
+        };
+        match fs::read(path) {
+            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|source| StoreFileError::Content {
+                path: path.clone(),
+                source,
+            }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Store::default()),
+            Err(source) => Err(StoreFileError::Io {
+                path: path.clone(),
+                source,
+            }),
+        }
+    }
+
+    /// Writes beside the file and renames, so that a kill in between leaves the old state, whole.
+    pub(crate) fn save(&self, store: &Store) -> Result<(), StoreFileError> {
+        let Some(path) = &self.0 else { return Ok(()) };
+        let fail = |source| StoreFileError::Io {
+            path: path.clone(),
+            source,
+        };
+        let bytes = serde_json::to_vec(store).map_err(|source| StoreFileError::Content {
+            path: path.clone(),
+            source,
+        })?;
+        let beside = path.with_extension("json.new");
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder).map_err(fail)?;
+        }
+        let mut file = create_private(&beside).map_err(fail)?;
+        file.write_all(&bytes).map_err(fail)?;
+        fs::rename(&beside, path).map_err(fail)
+    }
+}
+
+/// Private keys are in it: nobody else on the machine may read it, and a file or link that someone else put there is
+/// not written to.
+fn create_private(path: &Path) -> io::Result<File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}

@@ -1,0 +1,103 @@
+//! What can be turned for a test: bad weather and bad behaviour, all off by default.
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::Lifetimes;
+use crate::jose::Algorithm;
+
+/// The switches of the control API. They count for all tenants.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Switches {
+    /// Every endpoint under `/t` answers 503.
+    pub down: bool,
+    /// These endpoints answer 503: `authorize`, `token`, `jwks`, `userinfo`, `revoke`, `introspect`, `par`, `logout`,
+    /// `discovery`.
+    pub down_endpoints: Vec<String>,
+    /// How long every answer under `/t` takes, in milliseconds.
+    pub delay_ms: u64,
+    /// The endpoints that are slow; empty for all.
+    pub delay_endpoints: Vec<String>,
+    /// The OAuth error that the token endpoint answers with.
+    pub token_error: Option<String>,
+    /// Lifetimes in place of the tenants' own, in seconds.
+    pub lifetimes: LifetimeSwitches,
+    /// Access tokens say nothing to others.
+    pub opaque_access_tokens: bool,
+    /// No refresh token is given.
+    pub omit_refresh_token: bool,
+    /// A refresh answers without a refresh token, and the old one goes on working.
+    pub keep_refresh_token: bool,
+    /// A JWKS that helps nobody.
+    pub jwks: JwksSwitch,
+    /// DPoP proofs at the token endpoint need a nonce.
+    pub require_dpop_nonce: bool,
+    /// What tokens are signed with in place of the tenants' own algorithm.
+    pub signing_algorithm: Option<Algorithm>,
+    /// What is put into access tokens instead.
+    pub access_token: TokenSwitches,
+    /// What is put into ID tokens instead.
+    pub id_token: TokenSwitches,
+    /// The `iss` of the authorization response (RFC 9207) instead of the right one; empty leaves it out.
+    pub callback_iss: Option<String>,
+    /// The `state` of the authorization response instead of the client's.
+    pub callback_state: Option<String>,
+}
+
+/// Lifetimes that a switch shortens or stretches, in seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LifetimeSwitches {
+    /// An authorization code.
+    pub code: Option<u32>,
+    /// An access token.
+    pub access_token: Option<u32>,
+    /// An ID token.
+    pub id_token: Option<u32>,
+    /// A refresh token.
+    pub refresh_token: Option<u32>,
+    /// A browser session.
+    pub session: Option<u32>,
+}
+
+/// What is put into a token in place of the right thing.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TokenSwitches {
+    /// Another `iss`.
+    pub iss: Option<String>,
+    /// Another `aud`.
+    pub aud: Option<String>,
+    /// Another `typ` in the header; empty leaves it out.
+    pub typ: Option<String>,
+    /// Another `nonce`.
+    pub nonce: Option<String>,
+}
+
+/// What the JWKS endpoint answers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JwksSwitch {
+    /// The keys.
+    #[default]
+    Good,
+    /// A set without keys.
+    Empty,
+    /// The keys, among others that cannot be used.
+    Spoiled,
+    /// Something that is not JSON.
+    NotJson,
+}
+
+impl LifetimeSwitches {
+    pub(crate) fn over(&self, own: Lifetimes) -> Lifetimes {
+        Lifetimes {
+            code: self.code.unwrap_or(own.code),
+            access_token: self.access_token.unwrap_or(own.access_token),
+            id_token: self.id_token.unwrap_or(own.id_token),
+            refresh_token: self.refresh_token.unwrap_or(own.refresh_token),
+            session: self.session.unwrap_or(own.session),
+            ..own
+        }
+    }
+}
