@@ -1,8 +1,13 @@
-use std::sync::Arc;
+use std::{collections::HashMap, fmt, sync::Arc};
 
-use url::Url;
+use http::Uri;
+use ipnet::IpNet;
+use url::{Origin, Url};
 
-use super::{GateLayer, GateService, Policies, Rate};
+use super::{
+    GateLayer, GateService, LocalReplays, NoObserver, Observe, Policies, Rate, Replays, client_address::TrustedProxies,
+    limit::Limit, metadata::resource_metadata, nonce::Nonces,
+};
 use crate::jwt::{Clock, Principal, SystemClock, Validator};
 
 /// Everything that the gate judges by. Cloning is cheap.
@@ -14,9 +19,30 @@ pub struct Gate {
 pub(crate) struct Settings {
     pub(crate) validator: Validator,
     pub(crate) policies: Policies,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Arc<dyn Observe>,
+    pub(crate) replays: Arc<dyn Replays>,
+    pub(crate) nonces: Option<Nonces>,
+    pub(crate) rate_limit: Option<Limit>,
+    pub(crate) failure_limit: Option<Limit>,
+    /// By the position of the route.
+    pub(crate) route_limits: HashMap<usize, Limit>,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) certificate_header: Option<String>,
     pub(crate) public_url: Option<Url>,
+    pub(crate) allowed_origins: Vec<Origin>,
+    pub(crate) metadata_url: Option<String>,
+    pub(crate) realm: String,
     pub(crate) protected: Vec<String>,
     pub(crate) explain: bool,
+}
+
+impl Settings {
+    /// The address of a request as clients see it, without query: what `htu` must say (RFC 9449, section 4.2).
+    pub(crate) fn public_address(&self, uri: &Uri) -> Option<Url> {
+        let base = self.public_url.as_ref()?.as_str().trim_end_matches('/');
+        Url::parse(&format!("{base}{}", uri.path())).ok()
+    }
 }
 
 /// Gathers what a [`Gate`] works with.
@@ -24,13 +50,18 @@ pub struct GateBuilder {
     validator: Validator,
     policies: Policies,
     clock: Arc<dyn Clock>,
+    observer: Arc<dyn Observe>,
+    replays: Arc<dyn Replays>,
     public_url: String,
+    allowed_origins: Vec<String>,
+    realm: String,
     protected: Vec<String>,
     explain: bool,
     dpop_nonce: bool,
+    dpop_nonce_key: Option<[u8; 32]>,
     rate_limit: Option<Rate>,
     failure_limit: Option<Rate>,
-    trusted_proxies: Vec<ipnet::IpNet>,
+    trusted_proxies: Vec<IpNet>,
     certificate_header: Option<String>,
 }
 
@@ -41,8 +72,11 @@ pub enum GateError {
     /// The public URL is no base for links.
     #[error("server.public_url {0:?} is no http(s) URL without query; write where browsers reach this server")]
     PublicUrl(String),
+    /// An origin is none.
+    #[error("the allowed origin {0:?} is none; write scheme, host and port, as in \"https://app.example\"")]
+    Origin(String),
     /// A protected prefix is no path.
-    #[error("the protected prefix {0:?} is no path; it must begin with `/` and have no `/` at its end")]
+    #[error("the protected prefix {0:?} is no path; it must begin with `/` and not end with one")]
     Prefix(String),
     /// A policy is for a path that the gate never judges.
     #[error("the policy for {0:?} is outside the protected prefixes, so it would never be asked")]
@@ -59,10 +93,15 @@ impl Gate {
             validator,
             policies,
             clock: Arc::new(SystemClock),
+            observer: Arc::new(NoObserver),
+            replays: Arc::new(LocalReplays::default()),
             public_url: String::new(),
+            allowed_origins: Vec::new(),
+            realm: "pixygate".into(),
             protected: vec!["/api".into(), "/gw".into()],
             explain: false,
             dpop_nonce: false,
+            dpop_nonce_key: None,
             rate_limit: None,
             failure_limit: None,
             trusted_proxies: Vec::new(),
@@ -92,7 +131,7 @@ impl Gate {
 
     /// The document at `/.well-known/oauth-protected-resource` (RFC 9728), made from trust and policies.
     pub fn resource_metadata(&self) -> serde_json::Value {
-        serde_json::Value::Null
+        resource_metadata(&self.settings)
     }
 }
 
@@ -125,6 +164,41 @@ impl GateBuilder {
         self
     }
 
+    /// The key of the nonces, where several nodes must accept each other's. Without it each process has its own.
+    #[must_use]
+    pub fn dpop_nonce_key(mut self, key: [u8; 32]) -> Self {
+        self.dpop_nonce_key = Some(key);
+        self
+    }
+
+    /// Remembers used proofs elsewhere than in this process.
+    #[must_use]
+    pub fn replays(mut self, replays: impl Replays) -> Self {
+        self.replays = Arc::new(replays);
+        self
+    }
+
+    /// Tells every verdict.
+    #[must_use]
+    pub fn observer(mut self, observer: impl Observe) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
+    /// The name of this resource in challenges and metadata, in place of `pixygate`.
+    #[must_use]
+    pub fn realm(mut self, realm: impl Into<String>) -> Self {
+        self.realm = realm.into();
+        self
+    }
+
+    /// Another site whose pages may make calls that change something.
+    #[must_use]
+    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
+        self.allowed_origins.push(origin.into());
+        self
+    }
+
     /// Limits the calls of one subject.
     #[must_use]
     pub fn rate_limit(mut self, rate: Option<Rate>) -> Self {
@@ -141,7 +215,7 @@ impl GateBuilder {
 
     /// The proxies whose `X-Forwarded-For` and certificate header count.
     #[must_use]
-    pub fn trusted_proxies(mut self, networks: impl IntoIterator<Item = ipnet::IpNet>) -> Self {
+    pub fn trusted_proxies(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
         self.trusted_proxies = networks.into_iter().collect();
         self
     }
@@ -167,13 +241,59 @@ impl GateBuilder {
     pub fn build(self) -> Result<Gate, GateError> {
         let public_url = match self.public_url.as_str() {
             "" => None,
-            url => Some(Url::parse(url).map_err(|_| GateError::PublicUrl(url.to_owned()))?),
+            url => Some(base(url).ok_or_else(|| GateError::PublicUrl(url.to_owned()))?),
         };
+        let mut allowed_origins = Vec::new();
+        for origin in &self.allowed_origins {
+            allowed_origins.push(base(origin).ok_or_else(|| GateError::Origin(origin.clone()))?.origin());
+        }
+        for prefix in &self.protected {
+            if !prefix.starts_with('/') || (prefix.ends_with('/') && prefix != "/") {
+                return Err(GateError::Prefix(prefix.clone()));
+            }
+        }
+        for route in self.policies.routes() {
+            let pattern = route.pattern.to_string();
+            if !self.protected.iter().any(|prefix| is_under(&pattern, prefix)) {
+                return Err(GateError::Unprotected(pattern));
+            }
+        }
+        if self.certificate_header.is_some() && self.trusted_proxies.is_empty() {
+            return Err(GateError::CertificateHeader);
+        }
+        let route_limits = self.policies.routes().iter().enumerate();
+        let route_limits =
+            route_limits.filter_map(|(position, route)| Some((position, Limit::new(route.policy.rate?))));
+        let metadata_url = public_url.as_ref().map(|url| {
+            // The path of the resource comes after the well-known one (RFC 9728, section 3.1).
+            let path = url.path().trim_end_matches('/');
+            format!(
+                "{}/.well-known/oauth-protected-resource{path}",
+                url.origin().ascii_serialization()
+            )
+        });
         let settings = Settings {
+            route_limits: route_limits.collect(),
             validator: self.validator,
             policies: self.policies,
+            clock: self.clock,
+            observer: self.observer,
+            replays: self.replays,
+            nonces: self.dpop_nonce.then(|| Nonces::new(self.dpop_nonce_key)),
+            rate_limit: self.rate_limit.map(Limit::new),
+            failure_limit: self.failure_limit.map(Limit::new),
+            proxies: TrustedProxies(self.trusted_proxies),
+            certificate_header: self.certificate_header.map(|header| header.to_ascii_lowercase()),
             public_url,
-            protected: self.protected,
+            allowed_origins,
+            metadata_url,
+            realm: self.realm,
+            // Everything is under the root, also what has no further slash.
+            protected: self
+                .protected
+                .into_iter()
+                .map(|prefix| if prefix == "/" { String::new() } else { prefix })
+                .collect(),
             explain: self.explain,
         };
         Ok(Gate {
@@ -182,7 +302,29 @@ impl GateBuilder {
     }
 }
 
-/// The principal that the gate left in a request, for code that has no extractor (Leptos server functions).
+fn base(url: &str) -> Option<Url> {
+    let url = Url::parse(url).ok()?;
+    let plain =
+        url.query().is_none() && url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
+    (matches!(url.scheme(), "http" | "https") && url.has_host() && plain).then_some(url)
+}
+
+fn is_under(pattern: &str, prefix: &str) -> bool {
+    prefix == "/"
+        || pattern
+            .strip_prefix(prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("protected", &self.settings.protected)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The principal that the gate left in a request.
 pub(crate) fn principal_of(extensions: &http::Extensions) -> Option<&Principal> {
     extensions.get::<Principal>()
 }

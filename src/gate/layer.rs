@@ -1,22 +1,27 @@
 use std::{
     convert::Infallible,
     future::Future,
+    mem,
     pin::Pin,
     task::{Context, Poll},
+    time::Instant,
 };
 
-use axum::{
-    body::Body,
-    response::{IntoResponse, Response},
-};
-use http::Request;
+use axum::{body::Body, response::Response};
+use http::{HeaderName, HeaderValue, Request, header::ALLOW};
 use tower::{Layer, Service};
 
-use super::Gate;
-use crate::{Reason, jwt::Rejection};
+use super::{
+    Gate, RequestId, Verdict, challenge,
+    judge::{Judgement, Refused, judge, peer},
+    refusal::{REQUEST_ID, answer},
+};
+use crate::jwt::{Principal, unix};
+
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// Puts a [`Gate`] in front of a service.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct GateLayer(Gate);
 
 impl GateLayer {
@@ -34,7 +39,7 @@ impl<S> Layer<S> for GateLayer {
 }
 
 /// A service behind a [`Gate`].
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct GateService<S> {
     gate: Gate,
     inner: S,
@@ -60,15 +65,132 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let protected = self
-            .gate
-            .settings
-            .protected
-            .iter()
-            .any(|prefix| request.uri().path().starts_with(prefix));
-        if protected {
-            return Box::pin(async { Ok(Rejection::new(Reason::RouteNotFound).into_response()) });
-        }
-        Box::pin(self.inner.call(request))
+        // The one that was polled ready serves; the clone has not been asked yet.
+        let clone = self.inner.clone();
+        let inner = mem::replace(&mut self.inner, clone);
+        let gate = self.gate.clone();
+        Box::pin(pass(gate, inner, request))
     }
+}
+
+async fn pass<S>(gate: Gate, mut inner: S, request: Request<Body>) -> Result<Response, Infallible>
+where
+    S: Service<Request<Body>, Response = Response, Error = Infallible>,
+{
+    let started = Instant::now();
+    let (mut parts, body) = request.into_parts();
+    let judgement = judge(&gate, &parts).await;
+    if matches!(judgement, Judgement::Elsewhere) {
+        return inner.call(Request::from_parts(parts, body)).await;
+    }
+    // Only what this gate proved counts from here on.
+    parts.extensions.remove::<Principal>();
+    let request_id = parts.extensions.get().cloned().unwrap_or_else(RequestId::random);
+    let verdict = Verdict {
+        request_id: &request_id,
+        method: &parts.method,
+        path: None,
+        principal: None,
+        rejection: None,
+        took: started.elapsed(),
+    };
+    match judgement {
+        Judgement::Elsewhere => inner.call(Request::from_parts(parts, body)).await,
+        Judgement::Refused(refused) => {
+            let Refused {
+                rejection,
+                path,
+                principal,
+                ..
+            } = &refused;
+            let verdict = Verdict {
+                path: path.as_ref(),
+                principal: principal.as_ref(),
+                rejection: Some(rejection),
+                ..verdict
+            };
+            log(&verdict, peer(&parts.extensions));
+            gate.settings.observer.judged(&verdict);
+            Ok(refuse(&gate, &refused, &request_id))
+        }
+        Judgement::Allowed {
+            path,
+            principal,
+            proved,
+        } => {
+            gate.settings.observer.judged(&Verdict {
+                path: Some(&path),
+                principal: principal.as_ref(),
+                ..verdict
+            });
+            parts.extensions.insert(request_id.clone());
+            parts.extensions.insert(path);
+            if let Some(principal) = principal {
+                parts.extensions.insert(principal);
+            }
+            let proof_came = proved.is_some();
+            if let Some(proved) = proved {
+                parts.extensions.insert(proved);
+            }
+            let mut response = inner.call(Request::from_parts(parts, body)).await?;
+            if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
+                response.headers_mut().entry(REQUEST_ID).or_insert(id);
+            }
+            // The next proof has its nonce already, and no call is lost to asking for it.
+            if let Some(nonce) = fresh_nonce(&gate).filter(|_| proof_came) {
+                response.headers_mut().insert(DPOP_NONCE, nonce);
+            }
+            Ok(response)
+        }
+    }
+}
+
+fn refuse(gate: &Gate, refused: &Refused, request_id: &RequestId) -> Response {
+    let settings = &*gate.settings;
+    let context = challenge::Context {
+        realm: &settings.realm,
+        metadata: settings.metadata_url.as_deref(),
+        scheme: refused.scheme,
+        dpop_only: refused.dpop_only,
+    };
+    let mut response = answer(&refused.rejection, request_id, &context, settings.explain);
+    if let Some(allow) = refused
+        .allow
+        .as_deref()
+        .and_then(|allow| HeaderValue::from_str(allow).ok())
+    {
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    if let Some(nonce) = fresh_nonce(gate).filter(|_| refused.rejection.status() == 401) {
+        response.headers_mut().insert(DPOP_NONCE, nonce);
+    }
+    response
+}
+
+fn fresh_nonce(gate: &Gate) -> Option<HeaderValue> {
+    let nonces = gate.settings.nonces.as_ref()?;
+    let now = unix(gate.settings.clock.now()).max(0.0) as u64;
+    HeaderValue::from_str(&nonces.issue(now)).ok()
+}
+
+/// Expected and found were made fit for a log where they were written; debug form escapes what a path could bring.
+fn log(verdict: &Verdict<'_>, peer: Option<std::net::IpAddr>) {
+    let Some(rejection) = verdict.rejection else {
+        return;
+    };
+    let detail = rejection.detail();
+    tracing::warn!(
+        request_id = %verdict.request_id,
+        method = %verdict.method,
+        path = ?verdict.path.map(|path| path.as_str()),
+        status = rejection.status(),
+        reason = ?rejection.reason(),
+        expected = ?detail.expected,
+        found = ?detail.found,
+        mend = ?detail.mend,
+        issuer = ?verdict.principal.map(Principal::issuer),
+        subject = ?verdict.principal.map(Principal::subject),
+        peer = ?peer,
+        "refused"
+    );
 }

@@ -36,16 +36,36 @@
 //! ```
 
 mod builder;
+mod certificate;
+mod challenge;
+mod client_address;
+mod credentials;
+mod cross_site;
+mod dpop;
 mod extract;
+mod judge;
 mod layer;
+mod limit;
+mod metadata;
+mod nonce;
+mod observe;
+mod path;
 mod pattern;
+mod permission;
 mod policies;
 mod policy;
 mod rate;
+mod refusal;
+mod replay;
+mod request_id;
 
 pub use builder::{Gate, GateBuilder, GateError};
 pub use layer::{GateLayer, GateService};
+pub use observe::{NoObserver, Observe, Verdict};
+pub use path::{AmbiguousPath, RequestPath};
 pub use pattern::{Methods, Pattern, PatternError};
 pub use policies::{Policies, Route};
 pub use policy::Policy;
 pub use rate::{Rate, RateError};
+pub use replay::{LocalReplays, ReplayFuture, Replays, Use};
+pub use request_id::RequestId;

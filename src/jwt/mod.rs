@@ -47,6 +47,11 @@ mod trust;
 mod unverified;
 mod validator;
 
+#[cfg(feature = "axum")]
+pub(crate) use self::{
+    cache::TokenDigest, clock::unix, key::Key, pem::block as pem_block, token::parse as parse_token,
+    validator::Verified,
+};
 pub use algorithm::Algorithm;
 pub use clock::{Clock, SystemClock};
 pub use fetch::{FETCH_SECONDS, Fetch, FetchError, FetchFuture, FetchRequest, MAX_BODY_BYTES, Post};

@@ -3,12 +3,14 @@
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
-use super::{Algorithm, Rejection, json, printable};
+use super::{Algorithm, Rejection, UnverifiedClaims, json, printable};
 use crate::Reason;
 
 /// A token in three parts. Nothing of it is proved.
 pub(crate) struct Unverified<'a> {
     pub(crate) header: Header,
+    /// A key that the header brings along. It means something in a DPoP proof only.
+    pub(crate) jwk: Option<Map<String, Value>>,
     pub(crate) claims: Map<String, Value>,
     /// What the signature is over.
     pub(crate) signed: &'a [u8],
@@ -25,7 +27,7 @@ pub(crate) struct Header {
 /// Splits and decodes a token. Checks its form, and that its header asks for nothing that is not understood.
 pub(crate) fn parse(token: &str) -> Result<Unverified<'_>, Rejection> {
     let (header, claims, signature) = segments(token)?;
-    let decoded_header = header_map(header)?;
+    let mut decoded_header = header_map(header)?;
     let header_facts = read_header(&decoded_header)?;
     let claims_map = decode_object(claims, "payload")?;
     if signature.is_empty() {
@@ -33,18 +35,26 @@ pub(crate) fn parse(token: &str) -> Result<Unverified<'_>, Rejection> {
     }
     let signature = decode(signature, "signature")?;
     let signed = &token.as_bytes()[..header.len() + 1 + claims.len()];
+    let jwk = match decoded_header.remove("jwk") {
+        Some(Value::Object(jwk)) => Some(jwk),
+        _ => None,
+    };
     Ok(Unverified {
         header: header_facts,
+        jwk,
         claims: claims_map,
         signed,
         signature,
     })
 }
 
-/// The header and claims alone, for [`super::UnverifiedClaims`].
-pub(crate) fn decode_only(token: &str) -> Result<(Map<String, Value>, Map<String, Value>), Rejection> {
+/// The header and claims alone.
+pub(crate) fn decode_only(token: &str) -> Result<UnverifiedClaims, Rejection> {
     let (header, claims, _) = segments(token)?;
-    Ok((header_map(header)?, decode_object(claims, "payload")?))
+    Ok(UnverifiedClaims {
+        header: header_map(header)?,
+        claims: decode_object(claims, "payload")?,
+    })
 }
 
 /// Whether a token is no JWT at all, but a reference that only its issuer understands: neither a JWS nor a JWE.

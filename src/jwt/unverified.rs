@@ -27,7 +27,6 @@ impl UnverifiedClaims {
     /// # Errors
     /// [`MalformedToken`](crate::Reason::MalformedToken) when it is no JWT, with what was met instead.
     pub fn decode(token: &str) -> Result<Self, Rejection> {
-        let (header, claims) = token::decode_only(token)?;
-        Ok(Self { header, claims })
+        token::decode_only(token)
     }
 }

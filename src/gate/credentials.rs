@@ -1,0 +1,81 @@
+//! The one credential of a request (RFC 6750, section 2.1; RFC 9449, section 7.1).
+
+use http::{HeaderMap, Uri, header::AUTHORIZATION};
+
+use crate::{
+    Reason,
+    jwt::{Rejection, printable},
+};
+
+/// A token as it came. Nothing of it is proved.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Credentials<'a> {
+    pub(crate) scheme: Scheme,
+    pub(crate) token: &'a str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    Bearer,
+    Dpop,
+}
+
+/// Finds the credential. A token in the query is never one, and beside a header it makes the request ambiguous.
+pub(crate) fn credentials<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<Credentials<'a>, Rejection> {
+    let mut all = headers.get_all(AUTHORIZATION).iter();
+    let Some(header) = all.next() else {
+        return Err(Rejection::new(Reason::MissingToken)
+            .expected("an Authorization header")
+            .found("none")
+            .mend("sign in, and send the access token as `Authorization: Bearer …`"));
+    };
+    if all.next().is_some() {
+        return Err(ambiguous("several Authorization headers"));
+    }
+    if has_query_token(uri) {
+        return Err(ambiguous("an Authorization header and a token in the query"));
+    }
+    let malformed = |found: &str| {
+        Rejection::new(Reason::MalformedToken)
+            .expected("one token after the scheme")
+            .found(found)
+    };
+    let value = header.to_str().map_err(|_| malformed("bytes that are not ASCII"))?;
+    let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+    let scheme = if scheme.eq_ignore_ascii_case("bearer") {
+        Scheme::Bearer
+    } else if scheme.eq_ignore_ascii_case("dpop") {
+        Scheme::Dpop
+    } else {
+        return Err(Rejection::new(Reason::MissingToken)
+            .expected("the scheme Bearer or DPoP")
+            // Without a space the whole value would be a token that somebody forgot the scheme for.
+            .found(match value.contains(' ') {
+                true => format!(
+                    "the scheme \"{}\"",
+                    printable(&scheme.chars().take(16).collect::<String>())
+                ),
+                false => "no scheme".into(),
+            }));
+    };
+    let token = token.trim_start_matches(' ');
+    if token.is_empty() {
+        return Err(malformed("none"));
+    }
+    if token.bytes().any(|byte| !byte.is_ascii_graphic() || byte == b',') {
+        return Err(malformed("white space or a comma in it"));
+    }
+    Ok(Credentials { scheme, token })
+}
+
+fn has_query_token(uri: &Uri) -> bool {
+    let query = uri.query().unwrap_or_default();
+    url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token")
+}
+
+fn ambiguous(found: &str) -> Rejection {
+    Rejection::new(Reason::InvalidRequest)
+        .expected("one credential in one Authorization header")
+        .found(found)
+        .mend("send the access token once, in the header")
+}

@@ -1,0 +1,312 @@
+//! The judgement of one request, from its path to its principal.
+
+use http::{Extensions, Method, Uri, Version, header::HOST, request::Parts};
+
+use super::{
+    Gate, Policy, RequestPath, Use,
+    builder::Settings,
+    certificate,
+    client_address::TrustedProxies,
+    credentials::{Credentials, Scheme, credentials},
+    cross_site, dpop, permission,
+    policies::Lookup,
+};
+use crate::{
+    Reason,
+    jwt::{Principal, Rejection, TokenDigest, Verified, printable, unix},
+};
+
+/// What the gate says of a request.
+pub(crate) enum Judgement {
+    /// Outside the protected prefixes: not the gate's business.
+    Elsewhere,
+    /// Allowed. A public path has no principal.
+    Allowed {
+        path: RequestPath,
+        principal: Option<Principal>,
+        proved: Option<Proved>,
+    },
+    Refused(Refused),
+}
+
+/// A refused request, with what is known of it.
+pub(crate) struct Refused {
+    pub(crate) rejection: Box<Rejection>,
+    pub(crate) path: Option<RequestPath>,
+    pub(crate) principal: Option<Principal>,
+    pub(crate) scheme: Option<Scheme>,
+    pub(crate) dpop_only: bool,
+    /// The methods that would do, for a 405.
+    pub(crate) allow: Option<String>,
+}
+
+/// Stays with a request whose proof was checked, so that a second gate in the same process does not check it again: the
+/// proof would look replayed. Extensions cannot come from outside.
+#[derive(Clone)]
+pub(crate) struct Proved(TokenDigest);
+
+impl Refused {
+    fn new(rejection: Rejection, path: Option<RequestPath>) -> Self {
+        Self {
+            rejection: Box::new(rejection),
+            path,
+            principal: None,
+            scheme: None,
+            dpop_only: false,
+            allow: None,
+        }
+    }
+}
+
+pub(crate) async fn judge(gate: &Gate, parts: &Parts) -> Judgement {
+    let settings = &*gate.settings;
+    // The asterisk form of OPTIONS names no path (RFC 9112, section 3.2.4).
+    if parts.method == Method::OPTIONS && parts.uri.path() == "*" {
+        return Judgement::Elsewhere;
+    }
+    let path = match path_of(settings, &parts.uri) {
+        Ok(Some(path)) => path,
+        Ok(None) => return Judgement::Elsewhere,
+        Err(rejection) => return Judgement::Refused(Refused::new(rejection, None)),
+    };
+    if let Err(rejection) = check_host(parts) {
+        return Judgement::Refused(Refused::new(rejection, Some(path)));
+    }
+    let (position, policy) = match settings.policies.look_up(&parts.method, path.as_str()) {
+        Lookup::Policy(position, policy) => (position, policy),
+        Lookup::OtherMethods(allow) => {
+            let rejection = Rejection::new(Reason::MethodNotAllowed)
+                .expected(&*allow)
+                .found(parts.method.as_str());
+            let refused = Refused::new(rejection, Some(path));
+            return Judgement::Refused(Refused {
+                allow: Some(allow),
+                ..refused
+            });
+        }
+        Lookup::Unknown => {
+            let rejection = Rejection::new(Reason::RouteNotFound)
+                .expected("a path with a policy")
+                .found(format!("{} {}", parts.method, printable(path.as_str())))
+                .mend("give the path a policy; what has none is refused");
+            return Judgement::Refused(Refused::new(rejection, Some(path)));
+        }
+    };
+    let own = settings.public_url.as_ref();
+    if let Err(rejection) = cross_site::check(&parts.method, &parts.headers, own, &settings.allowed_origins) {
+        return Judgement::Refused(Refused::new(rejection, Some(path)));
+    }
+    if policy.is_public() {
+        return Judgement::Allowed {
+            path,
+            principal: None,
+            proved: None,
+        };
+    }
+    Caller {
+        settings,
+        parts,
+        policy,
+        position,
+    }
+    .judge(path)
+    .await
+}
+
+/// The path, where it is protected.
+fn path_of(settings: &Settings, uri: &Uri) -> Result<Option<RequestPath>, Rejection> {
+    let refuse = |found: String| {
+        Rejection::new(Reason::InvalidRequest)
+            .expected("a path with one meaning")
+            .found(found)
+    };
+    let path = RequestPath::parse(uri.path()).map_err(|why| refuse(why.to_string()))?;
+    if !settings.protected.iter().any(|prefix| path.is_under(prefix)) {
+        return Ok(None);
+    }
+    if path.is_disguised() {
+        return Err(refuse(
+            "a protected path with characters escaped that need no escape".into(),
+        ));
+    }
+    Ok(Some(path))
+}
+
+/// Exactly one Host (RFC 9112, section 3.2); HTTP/2 has it in the address.
+fn check_host(parts: &Parts) -> Result<(), Rejection> {
+    let count = parts.headers.get_all(HOST).iter().count();
+    let in_address = parts.uri.authority().is_some() || parts.version > Version::HTTP_11;
+    match count {
+        1 => Ok(()),
+        0 if in_address || parts.version < Version::HTTP_11 => Ok(()),
+        0 => Err(Rejection::new(Reason::InvalidRequest)
+            .expected("a Host header")
+            .found("none")),
+        _ => Err(Rejection::new(Reason::InvalidRequest)
+            .expected("one Host header")
+            .found("several")),
+    }
+}
+
+/// A request to a path that asks who it is.
+struct Caller<'a> {
+    settings: &'a Settings,
+    parts: &'a Parts,
+    policy: &'a Policy,
+    /// Of the policy's route: its rate limit counts apart.
+    position: usize,
+}
+
+impl Caller<'_> {
+    async fn judge(&self, path: RequestPath) -> Judgement {
+        let time = self.settings.clock.now();
+        let now = unix(time);
+        let address = self
+            .settings
+            .proxies
+            .client(&self.parts.headers, &self.parts.extensions);
+        let failures = self.settings.failure_limit.as_ref().zip(address);
+        let mut scheme = None;
+        let mut known = None;
+        let result = async {
+            if let Some((limit, address)) = &failures {
+                limit
+                    .peek(address, now)
+                    .map_err(|wait| too_many("refused calls of one address", "gate.failure_limit", wait))?;
+            }
+            let credentials = credentials(&self.parts.headers, &self.parts.uri)?;
+            scheme = Some(credentials.scheme);
+            let verified = self.settings.validator.verify(credentials.token, time).await?;
+            let proved = self.check_binding(&credentials, &verified, now).await?;
+            let principal = known.insert(verified.principal);
+            permission::check(self.policy, principal, now)?;
+            self.check_rate(principal, now)?;
+            Ok::<_, Rejection>(proved)
+        }
+        .await;
+        match result {
+            Ok(proved) => Judgement::Allowed {
+                path,
+                principal: known,
+                proved,
+            },
+            Err(rejection) => {
+                let caused_by_caller = !matches!(rejection.reason(), Reason::KeysUnavailable | Reason::RateLimited);
+                if let Some((limit, address)) = failures.filter(|_| caused_by_caller) {
+                    // The next call is refused for it, not this one.
+                    limit.count(address, now).unwrap_or_default();
+                }
+                let refused = Refused::new(rejection, Some(path));
+                Judgement::Refused(Refused {
+                    principal: known,
+                    scheme,
+                    dpop_only: self.policy.dpop,
+                    ..refused
+                })
+            }
+        }
+    }
+
+    /// Whether who brings the token holds what it is bound to.
+    async fn check_binding(
+        &self,
+        credentials: &Credentials<'_>,
+        verified: &Verified,
+        now: f64,
+    ) -> Result<Option<Proved>, Rejection> {
+        let principal = &verified.principal;
+        if let Some(thumbprint) = principal.certificate_thumbprint() {
+            let header = self.settings.certificate_header.as_deref();
+            let trusted = self.settings.proxies.vouch_for(&self.parts.extensions);
+            certificate::check(thumbprint, header, trusted, &self.parts.headers)?;
+        }
+        match (credentials.scheme, principal.key_thumbprint()) {
+            (Scheme::Bearer, None) if self.policy.dpop => Err(Rejection::new(Reason::DpopRequired)
+                .expected("a token that is bound to a key")
+                .found("a bearer token")
+                .mend("sign in with DPoP (provider.dpop = \"required\"); the route's policy asks for it")),
+            (Scheme::Bearer, None) => Ok(None),
+            (Scheme::Bearer, Some(_)) => Err(Rejection::new(Reason::DpopRequired)
+                .expected("`Authorization: DPoP …` and a proof")
+                .found("a token that is bound to a key, sent as Bearer")
+                .mend("who holds the key sends the token with a proof; anybody else may not use it")),
+            (Scheme::Dpop, None) => Err(Rejection::new(Reason::InvalidDpopProof)
+                .expected("a token that is bound to the key of the proof")
+                .found("a token that is bound to none")
+                .mend("send it as Bearer, or let the provider bind tokens (cnf.jkt)")),
+            (Scheme::Dpop, Some(thumbprint)) => {
+                let proved = self.parts.extensions.get::<Proved>();
+                if proved.is_none_or(|Proved(digest)| *digest != verified.digest) {
+                    self.check_proof(thumbprint, &verified.digest, now).await?;
+                }
+                Ok(Some(Proved(verified.digest)))
+            }
+        }
+    }
+
+    async fn check_proof(&self, thumbprint: &str, token: &TokenDigest, now: f64) -> Result<(), Rejection> {
+        let address = self.settings.public_address(&self.parts.uri).ok_or_else(|| {
+            Rejection::new(Reason::InvalidDpopProof)
+                .expected("a public URL to compare `htu` with")
+                .found("none is configured")
+                .mend("set server.public_url to the address that clients use")
+        })?;
+        let expected = dpop::Expected {
+            method: &self.parts.method,
+            address: &address,
+            token,
+            thumbprint,
+            now,
+        };
+        let seconds = now.max(0.0) as u64;
+        let proof = dpop::check(&self.parts.headers, &expected, |nonce| match &self.settings.nonces {
+            None => dpop::Nonce::NotNeeded,
+            Some(nonces) if nonce.is_some_and(|nonce| nonces.accepts(nonce, seconds)) => dpop::Nonce::Fresh,
+            Some(_) => dpop::Nonce::Stale,
+        })?;
+        match self
+            .settings
+            .replays
+            .record(proof.id, seconds, seconds + dpop::REMEMBERED_SECONDS)
+            .await
+        {
+            Use::First => Ok(()),
+            Use::Again => Err(Rejection::new(Reason::InvalidDpopProof)
+                .expected("a proof for this request alone")
+                .found("a `jti` that was used before")
+                .mend("make a new proof for each request, also when it is sent again")),
+            Use::Unknown => Err(Rejection::new(Reason::KeysUnavailable)
+                .expected("to know whether the proof was used before")
+                .found("the record of proofs cannot be asked")
+                .retry_after(std::time::Duration::from_secs(1))),
+        }
+    }
+
+    fn check_rate(&self, principal: &Principal, now: f64) -> Result<(), Rejection> {
+        let subject = (principal.issuer(), principal.subject());
+        if let Some(limit) = &self.settings.rate_limit {
+            limit
+                .count(subject, now)
+                .map_err(|wait| too_many("calls of one subject", "gate.rate_limit", wait))?;
+        }
+        if let Some(limit) = self.settings.route_limits.get(&self.position) {
+            limit
+                .count(subject, now)
+                .map_err(|wait| too_many("calls of one subject to this route", "the route's rate_limit", wait))?;
+        }
+        Ok(())
+    }
+}
+
+fn too_many(what: &str, setting: &str, wait: std::time::Duration) -> Rejection {
+    Rejection::new(Reason::RateLimited)
+        .expected(format!("fewer {what}"))
+        .found(format!("more than {setting} allows"))
+        .mend(format!("slow down, or raise {setting}"))
+        .retry_after(wait)
+}
+
+/// The peer's address, for the log.
+pub(crate) fn peer(extensions: &Extensions) -> Option<std::net::IpAddr> {
+    TrustedProxies::peer(extensions)
+}

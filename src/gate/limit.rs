@@ -1,0 +1,93 @@
+//! How often somebody may call (the generic cell rate algorithm: one time for each of them, no counters to reset).
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasher, Hash, RandomState},
+    time::Duration,
+};
+
+use parking_lot::Mutex;
+
+use super::Rate;
+
+const SHARDS: usize = 16;
+/// More callers at once than one node serves; beyond it the idle ones are forgotten, then all of them.
+const MOST_PER_SHARD: usize = 16_384;
+
+pub(crate) struct Limit {
+    rate: Rate,
+    hasher: RandomState,
+    /// For each caller, until when their calls so far are spread (in seconds since 1970).
+    spread: Vec<Mutex<HashMap<u64, f64>>>,
+}
+
+impl Limit {
+    pub(crate) fn new(rate: Rate) -> Self {
+        Self {
+            rate,
+            hasher: RandomState::new(),
+            spread: (0..SHARDS).map(|_| Mutex::default()).collect(),
+        }
+    }
+
+    /// Counts a call; refuses it, with the time to wait, when there were too many.
+    pub(crate) fn count(&self, caller: impl Hash, now: f64) -> Result<(), Duration> {
+        self.consider(caller, now, true)
+    }
+
+    /// Whether a call would be refused, without counting it.
+    pub(crate) fn peek(&self, caller: impl Hash, now: f64) -> Result<(), Duration> {
+        self.consider(caller, now, false)
+    }
+
+    fn consider(&self, caller: impl Hash, now: f64, count: bool) -> Result<(), Duration> {
+        let caller = self.hasher.hash_one(caller);
+        let mut spread = self.spread[caller as usize % SHARDS].lock();
+        let period = self.rate.period.as_secs_f64();
+        let step = period / f64::from(self.rate.count.get());
+        let until = spread.get(&caller).copied().unwrap_or(now).max(now);
+        let wait = until + step - period - now;
+        // A hair of tolerance, or the last call of a full burst would fall to rounding.
+        if wait > 1e-6 {
+            return Err(Duration::from_secs_f64(wait));
+        }
+        if count {
+            if spread.len() >= MOST_PER_SHARD {
+                spread.retain(|_, until| *until > now);
+                if spread.len() >= MOST_PER_SHARD {
+                    spread.clear();
+                }
+            }
+            spread.insert(caller, until + step);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_of_the_count_then_one_for_each_step() {
+        let limit = Limit::new("5/s".parse().unwrap());
+        for _ in 0..5 {
+            assert_eq!(limit.count("alice", 100.0), Ok(()));
+        }
+        let wait = limit.count("alice", 100.0).unwrap_err();
+        assert!((wait.as_secs_f64() - 0.2).abs() < 0.001, "{wait:?}");
+        assert_eq!(limit.count("bob", 100.0), Ok(()));
+        assert_eq!(limit.count("alice", 100.21), Ok(()));
+        assert!(limit.peek("alice", 100.21).is_err());
+        assert_eq!(limit.peek("alice", 101.5), Ok(()));
+    }
+
+    #[test]
+    fn it_stays_within_its_bounds() {
+        let limit = Limit::new("1/h".parse().unwrap());
+        for caller in 0..SHARDS * MOST_PER_SHARD * 2 {
+            assert_eq!(limit.count(caller, 100.0), Ok(()));
+        }
+        assert!(limit.spread.iter().all(|shard| shard.lock().len() <= MOST_PER_SHARD));
+    }
+}

@@ -1,0 +1,38 @@
+use std::time::Duration;
+
+use http::Method;
+
+use super::{RequestId, RequestPath};
+use crate::jwt::{Principal, Rejection};
+
+/// Is told of every verdict of the gate, for metrics and an activity record. It must not block.
+pub trait Observe: Send + Sync + 'static {
+    /// A protected path was asked for, and this is what the gate said.
+    fn judged(&self, verdict: &Verdict<'_>);
+}
+
+/// What the gate said of a request, before any handler ran.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Verdict<'a> {
+    /// Finds the request in the log.
+    pub request_id: &'a RequestId,
+    /// The request's method.
+    pub method: &'a Method,
+    /// The decoded path; `None` where it has no one meaning.
+    pub path: Option<&'a RequestPath>,
+    /// Who it was. A refused call has one when the token was good and the policy refused.
+    pub principal: Option<&'a Principal>,
+    /// Why it was refused.
+    pub rejection: Option<&'a Rejection>,
+    /// How long the gate took.
+    pub took: Duration,
+}
+
+/// Tells nobody.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoObserver;
+
+impl Observe for NoObserver {
+    fn judged(&self, _: &Verdict<'_>) {}
+}

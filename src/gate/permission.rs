@@ -1,0 +1,125 @@
+//! Whether a principal may: the requirements of a policy, one after the other.
+
+use std::time::Duration;
+
+use super::Policy;
+use crate::{
+    Reason,
+    jwt::{Demand, Principal, Rejection, printable},
+};
+
+/// Checks everything but the rate.
+pub(crate) fn check(policy: &Policy, principal: &Principal, now: f64) -> Result<(), Rejection> {
+    check_scopes(policy, principal)?;
+    check_roles(policy, principal)?;
+    check_authentication(policy, principal, now)?;
+    check_claims(policy, principal)
+}
+
+fn check_scopes(policy: &Policy, principal: &Principal) -> Result<(), Rejection> {
+    let missing: Vec<&String> = policy
+        .scopes
+        .iter()
+        .filter(|scope| !principal.has_scope(scope))
+        .collect();
+    let unmet = policy
+        .any_scopes
+        .iter()
+        .find(|any| !any.iter().any(|scope| principal.has_scope(scope)));
+    if missing.is_empty() && unmet.is_none() {
+        return Ok(());
+    }
+    let mut needed = policy.scopes.clone();
+    // One of them would do; asking for the first is asking for no more than that.
+    needed.extend(unmet.and_then(|any| any.first()).cloned());
+    let expected = match unmet {
+        Some(any) if missing.is_empty() => format!("one of the scopes {}", any.join(" ")),
+        _ => format!("the scopes {}", policy.scopes.join(" ")),
+    };
+    Err(Rejection::new(Reason::InsufficientScope)
+        .expected(expected)
+        .found(format!("the scopes \"{}\"", printable(&principal.scopes().join(" "))))
+        .mend("ask for the scope when signing in (provider.scopes), and grant it at the provider")
+        .demanding(Demand {
+            scopes: needed,
+            ..Demand::default()
+        }))
+}
+
+fn check_roles(policy: &Policy, principal: &Principal) -> Result<(), Rejection> {
+    let has_all = policy.roles.iter().all(|role| principal.has_role(role));
+    let has_any = policy
+        .any_roles
+        .iter()
+        .all(|any| any.iter().any(|role| principal.has_role(role)));
+    if has_all && has_any {
+        return Ok(());
+    }
+    let mut expected: Vec<String> = policy.roles.iter().map(|role| format!("{role:?}")).collect();
+    expected.extend(policy.any_roles.iter().map(|any| format!("one of {any:?}")));
+    Err(Rejection::new(Reason::InsufficientScope)
+        .expected(format!("the roles {}", expected.join(", ")))
+        .found(format!(
+            "the roles \"{}\"",
+            printable(&principal.roles().join("\", \""))
+        ))
+        .mend("give the person the role at the provider; trust.roles_claim says in which claim it is looked for"))
+}
+
+/// RFC 9470: how and when the person signed in.
+fn check_authentication(policy: &Policy, principal: &Principal, now: f64) -> Result<(), Rejection> {
+    let strong = policy.acr.is_empty()
+        || principal
+            .acr()
+            .is_some_and(|acr| policy.acr.iter().any(|one| one == acr));
+    let age = principal.auth_time().map(|time| now - time as f64);
+    let recent = policy
+        .max_age
+        .is_none_or(|most| age.is_some_and(|age| age <= most.as_secs_f64()));
+    if strong && recent {
+        return Ok(());
+    }
+    let max_age = policy.max_age.as_ref().map(Duration::as_secs);
+    let mut expected = Vec::new();
+    let mut found = Vec::new();
+    if !strong {
+        expected.push(format!("acr of {:?}", policy.acr));
+        found.push(format!(
+            "acr {}",
+            principal
+                .acr()
+                .map_or("none".into(), |acr| format!("\"{}\"", printable(acr)))
+        ));
+    }
+    if let Some(most) = max_age.filter(|_| !recent) {
+        expected.push(format!("auth_time within {most} s"));
+        found.push(age.map_or("no auth_time".into(), |age| format!("auth_time {age:.0} s ago")));
+    }
+    Err(Rejection::new(Reason::InsufficientUserAuthentication)
+        .expected(expected.join(", "))
+        .found(found.join(", "))
+        .mend("sign in again with what the challenge names; the provider must put acr and auth_time into access tokens")
+        .demanding(Demand {
+            acr_values: policy.acr.clone(),
+            max_age,
+            ..Demand::default()
+        }))
+}
+
+fn check_claims(policy: &Policy, principal: &Principal) -> Result<(), Rejection> {
+    for (name, values) in &policy.claims {
+        let found = principal.claim(name);
+        let fits = |found: &serde_json::Value| {
+            values
+                .iter()
+                .any(|value| found == value || found.as_array().is_some_and(|all| all.contains(value)))
+        };
+        if !found.is_some_and(fits) {
+            return Err(Rejection::new(Reason::InsufficientScope)
+                .expected(format!("`{name}` with one of {values:?}"))
+                .found(found.map_or("none".into(), |value| printable(&value.to_string())))
+                .mend("the route's policy asks for the claim; the provider must put it into access tokens"));
+        }
+    }
+    Ok(())
+}

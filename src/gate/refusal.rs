@@ -1,0 +1,69 @@
+//! A rejection as an HTTP answer.
+
+use axum::{
+    body::Body,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+
+use super::{
+    RequestId,
+    challenge::{Context, challenges, error_code},
+};
+use crate::{Refusal, jwt::Rejection};
+
+pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+impl Rejection {
+    /// The body of the answer, without details.
+    pub fn refusal(&self, request_id: &RequestId) -> Refusal {
+        Refusal {
+            error: error_code(self.reason()).to_owned(),
+            reason: self.reason(),
+            request_id: request_id.to_string(),
+            detail: None,
+        }
+    }
+}
+
+/// Status, challenge, and the JSON body that the client's error type reads.
+pub(crate) fn answer(rejection: &Rejection, request_id: &RequestId, context: &Context<'_>, explain: bool) -> Response {
+    let mut refusal = rejection.refusal(request_id);
+    if explain {
+        refusal.detail = Some(rejection.detail().clone());
+    }
+    // A refusal is strings all the way down; they always serialize.
+    let body = serde_json::to_vec(&refusal).unwrap_or_default();
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(rejection.status()).unwrap_or(StatusCode::UNAUTHORIZED);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
+        headers.insert(REQUEST_ID, id);
+    }
+    for challenge in challenges(rejection, context) {
+        headers.append(header::WWW_AUTHENTICATE, challenge);
+    }
+    if let Some(delay) = rejection.retry_delay() {
+        // Rounded up: a client that comes back on time is not refused again.
+        headers.insert(
+            header::RETRY_AFTER,
+            HeaderValue::from(delay.as_secs_f64().ceil().max(1.0) as u64),
+        );
+    }
+    response
+}
+
+/// For handlers that refuse by themselves, as [`Principal::require_scope`](crate::jwt::Principal::require_scope) does.
+impl IntoResponse for Rejection {
+    fn into_response(self) -> Response {
+        let context = Context {
+            realm: "pixygate",
+            metadata: None,
+            scheme: None,
+            dpop_only: false,
+        };
+        answer(&self, &RequestId::random(), &context, false)
+    }
+}
