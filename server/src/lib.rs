@@ -1,3 +1,35 @@
-//! The house.
+//! The house: the server around the app, the gate and the provider.
+//!
+//! In the order in which things happen:
+//!
+//! 1. [`config`]: file and environment become a [`config::Config`], or the start ends with everything that is wrong.
+//! 2. [`site`]: the files for the browser are found and hashed.
+//! 3. [`provider`]: discovery, with an exact issuer; without a `[provider]` the embedded one starts.
+//! 4. [`start`]: trust, policies and gate are put together. A server function without a policy ends the start.
+//! 5. [`router()`]: the stack that every request goes through, top to bottom in one builder.
+//! 6. [`serve()`]: connections, with their time limits, until the process is told to end.
+//!
+//! `main.rs` only wires these.
+
+mod bounds;
 pub mod config;
+#[cfg(feature = "dev-idp")]
+mod embedded;
+#[cfg(not(feature = "dev-idp"))]
+#[path = "embedded_absent.rs"]
+mod embedded;
+mod observe;
+mod pages;
+mod probes;
 pub mod provider;
+mod router;
+mod security;
+mod serve;
+pub mod site;
+pub mod start;
+mod state;
+
+pub use observe::REQUEST_ID;
+pub use router::router;
+pub use serve::serve;
+pub use state::AppState;

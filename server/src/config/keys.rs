@@ -159,9 +159,23 @@ pub(super) fn nearest(unknown: &str) -> &'static str {
         let known = key.path.replace("[]", "");
         // A key written into the wrong section differs in its section only.
         let misplaced = if last(&known) == last(&unknown) { 1 } else { usize::MAX };
-        strsim::damerau_levenshtein(&known, &unknown).min(misplaced)
+        let whole = strsim::damerau_levenshtein(&known, &unknown);
+        (whole.min(misplaced), whole)
     };
     KEYS.iter().min_by_key(|key| distance(key)).map_or("", |key| key.path)
+}
+
+/// The section that an unknown one most likely meant, as its header is written.
+pub(super) fn nearest_section(unknown: &str) -> String {
+    let unknown = without_indices(unknown).replace("[]", "");
+    let sections = KEYS
+        .iter()
+        .filter_map(|key| key.path.rsplit_once('.').map(|(section, _)| section));
+    let nearest = sections.min_by_key(|section| strsim::damerau_levenshtein(&section.replace("[]", ""), &unknown));
+    match nearest.and_then(|section| section.strip_suffix("[]")) {
+        Some(array) => format!("[[{}]]", array.replace("[]", "")),
+        None => format!("[{}]", nearest.unwrap_or_default()),
+    }
 }
 
 fn without_indices(concrete: &str) -> String {

@@ -20,7 +20,7 @@ use pixygate::gate::Rate;
 use pixygate::jwt::Trust;
 
 pub use problem::{Origin, Problem, Problems};
-pub use settings::{Setting, Value};
+pub use settings::{Hidden, Setting, Value};
 pub use url::PublicUrl;
 pub(crate) use url::secure as secure_url;
 

@@ -24,7 +24,17 @@ pub enum Value {
     /// A table of claims.
     Claims(BTreeMap<String, serde_json::Value>),
     /// A string that is never shown.
-    Secret(String),
+    Secret(Hidden),
+}
+
+/// A string that no message, log or debug print shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(pub(super) String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
 }
 
 /// As it would be written in the file.
@@ -37,7 +47,7 @@ impl fmt::Display for Value {
             Self::List(items) => write!(f, "{items:?}"),
             Self::Map(entries) => write_table(f, entries.iter().map(|(name, value)| format!("{name} = {value:?}"))),
             Self::Claims(claims) => write_table(f, claims.iter().map(|(name, value)| format!("{name} = {value}"))),
-            Self::Secret(secret) if secret.is_empty() => f.write_str("\"\""),
+            Self::Secret(secret) if secret.0.is_empty() => f.write_str("\"\""),
             Self::Secret(_) => f.write_str("(set, not shown)"),
         }
     }
@@ -130,6 +140,9 @@ impl Settings {
                 }
                 other => match keys::find(&path) {
                     Some(key) => self.insert(path, key, origin, convert(key.kind, other)),
+                    None if matches!(other, DeValue::Table(_)) || is_array_of_tables(other) => {
+                        self.unknown(&path, origin, &keys::nearest_section(&path));
+                    }
                     None => self.unknown(&path, origin, ""),
                 },
             }
@@ -194,7 +207,7 @@ impl Settings {
         let value = value
             .and_then(|value| accept(key.kind, value))
             .map(|value| match value {
-                Value::Text(text) if keys::is_secret(&path) => Value::Secret(text),
+                Value::Text(text) if keys::is_secret(&path) => Value::Secret(Hidden(text)),
                 value => value,
             });
         match value {
@@ -235,6 +248,10 @@ impl Settings {
             mend: format!("did you mean {meant}?"),
         });
     }
+}
+
+fn is_array_of_tables(value: &DeValue<'_>) -> bool {
+    matches!(value, DeValue::Array(items) if items.iter().any(|item| matches!(item.get_ref(), DeValue::Table(_))))
 }
 
 /// The default of a key, as a value.

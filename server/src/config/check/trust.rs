@@ -46,7 +46,6 @@ impl Checker {
     }
 
     fn check_trust(&mut self, key: &dyn Fn(&str) -> String, trust: &Trust) {
-        let before = self.settings.problems.len();
         if trust.issuer.is_empty() {
             self.problem(
                 &key("issuer"),
@@ -81,7 +80,11 @@ impl Checker {
             );
         }
         // The library has the last word; what it says of a fault that was told above would only repeat it.
-        if self.settings.problems.len() == before
+        if !self
+            .settings
+            .problems
+            .iter()
+            .any(|problem| problem.key.starts_with(&key("")))
             && let Err(error) = trust.check()
         {
             let mend = "correct the setting that is named";
@@ -132,7 +135,7 @@ impl Checker {
             Some(Setting {
                 value: Value::Secret(secret),
                 ..
-            }) => secret,
+            }) => secret.0,
             _ => String::new(),
         }
     }

@@ -1,0 +1,31 @@
+//! How much a request may bring, and in what time.
+
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+
+/// A request's headers must be there within this time.
+pub(crate) const HEADER_TIME: Duration = Duration::from_secs(10);
+
+/// A request's body must be there within this time.
+pub(crate) const BODY_TIME: Duration = Duration::from_secs(30);
+
+/// Bytes of a request's body.
+pub(crate) const BODY_SIZE: usize = 1024 * 1024;
+
+/// Reads the whole body before the handler sees the request. It stands behind the gate, so that a refused call's body is
+/// never read.
+pub(crate) async fn body(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    match tokio::time::timeout(BODY_TIME, Limited::new(body, BODY_SIZE).collect()).await {
+        Ok(Ok(body)) => next.run(Request::from_parts(parts, Body::from(body.to_bytes()))).await,
+        Ok(Err(error)) if error.is::<LengthLimitError>() => StatusCode::PAYLOAD_TOO_LARGE.into_response(),
+        Ok(Err(_)) => StatusCode::BAD_REQUEST.into_response(),
+        Err(_) => StatusCode::REQUEST_TIMEOUT.into_response(),
+    }
+}

@@ -1,0 +1,73 @@
+//! The embedded provider, for development. It has an origin of its own, and nothing of it is shared with the gate: to the
+//! rest of the server it is a provider like any other, found by discovery.
+
+use std::future::Future;
+
+use crate::config::{Config, Origin, Provider};
+
+/// The client that the embedded provider has registered for this application.
+const CLIENT_ID: &str = "pixygate";
+
+/// The embedded provider, listening and not yet served.
+pub(crate) struct Embedded {
+    bound: dev_idp::Bound,
+}
+
+/// It cannot be started.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "The embedded provider cannot start: {0}\n    \
+     mend      write another address under [dev_idp] listen, or configure a [provider]"
+)]
+pub struct EmbeddedError(#[from] dev_idp::StartError);
+
+impl Embedded {
+    pub(crate) async fn bind(config: &Config) -> Result<Self, EmbeddedError> {
+        let mut settings = dev_idp::Config {
+            listen: config.dev_idp.listen,
+            ..dev_idp::Config::default()
+        };
+        settings
+            .follow(config.server.public_url.as_str())
+            .map_err(dev_idp::StartError::from)?;
+        let bound = dev_idp::bind(settings).await?;
+        Ok(Self { bound })
+    }
+
+    /// What `[provider]` would say.
+    pub(crate) fn provider(&self) -> Provider {
+        Provider {
+            issuer: self.bound.provider().config().issuer(),
+            discovery_url: None,
+            client_id: CLIENT_ID.to_owned(),
+            scopes: ["openid", "profile", "email"].map(str::to_owned).to_vec(),
+            resource: None,
+            extra_params: Default::default(),
+            dpop: Default::default(),
+            logout_url: None,
+            issuer_origin: Origin::Default,
+        }
+    }
+
+    /// Name and password of everybody who can sign in.
+    pub(crate) fn accounts(&self) -> Vec<String> {
+        let tenants = &self.bound.provider().config().tenants;
+        let people = tenants
+            .first()
+            .map(|tenant| tenant.people.as_slice())
+            .unwrap_or_default();
+        people
+            .iter()
+            .map(|person| format!("{} / {}", person.username, person.password))
+            .collect()
+    }
+
+    /// Serves for as long as the future is polled.
+    pub(crate) fn serve(self) -> impl Future<Output = ()> + Send + 'static {
+        async {
+            if let Err(error) = self.bound.serve(std::future::pending()).await {
+                tracing::error!(%error, "the embedded provider has ended");
+            }
+        }
+    }
+}

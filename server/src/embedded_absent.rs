@@ -1,0 +1,38 @@
+//! A build without the embedded provider.
+
+use std::future::Future;
+
+use crate::config::{Config, Provider};
+
+/// The embedded provider; this build has none.
+#[derive(Debug)]
+pub(crate) enum Embedded {}
+
+/// It cannot be started.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "There is no [provider], and this build has no embedded one.\n    \
+     mend      write issuer and client_id under [provider] in pixygate.toml (see pixygate.example.toml), \
+     or build with the feature `dev-idp`"
+)]
+pub struct EmbeddedError;
+
+impl Embedded {
+    pub(crate) async fn bind(_config: &Config) -> Result<Self, EmbeddedError> {
+        Err(EmbeddedError)
+    }
+
+    pub(crate) fn provider(&self) -> Provider {
+        match *self {}
+    }
+
+    pub(crate) fn accounts(&self) -> Vec<String> {
+        match *self {}
+    }
+
+    pub(crate) fn serve(self) -> impl Future<Output = ()> + Send + 'static {
+        match self {}
+        #[expect(unreachable_code, reason = "names the future's type")]
+        std::future::ready(())
+    }
+}

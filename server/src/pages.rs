@@ -1,0 +1,60 @@
+//! The pages: the app's routes, its server functions, and what stands in for a path that is neither.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::{Method, StatusCode};
+use leptos::nonce::Nonce;
+use leptos::prelude::{provide_context, use_context};
+use leptos_axum::{AxumRouteListing, LeptosRoutes};
+
+use crate::state::AppState;
+
+/// What the app finds in its context besides what Leptos provides.
+fn context(state: &AppState) -> impl Fn() + Clone + Send + Sync + 'static {
+    let state = state.clone();
+    move || {
+        provide_context(state.provider.snapshot().client.clone());
+        provide_context(state.site.front_end());
+        // Leptos has made a nonce of its own by now; the one in the response's header takes its place.
+        let parts = use_context::<http::request::Parts>();
+        if let Some(nonce) = parts.and_then(|parts| parts.extensions.get::<Nonce>().cloned()) {
+            provide_context(nonce);
+        }
+    }
+}
+
+/// The paths of the app's pages.
+pub(crate) fn listing(state: &AppState) -> Vec<AxumRouteListing> {
+    let context = context(state);
+    leptos_axum::generate_route_list_with_exclusions_and_ssg_and_context(app::App, None, context).0
+}
+
+/// The app's pages and server functions.
+pub(crate) fn routes(state: &AppState) -> Router<AppState> {
+    let options = state.options.clone();
+    Router::new()
+        .leptos_routes_with_context(state, listing(state), context(state), move || {
+            app::shell(options.clone())
+        })
+        .fallback(file_or_not_found)
+}
+
+/// A file of the site, or the app's own page for what is not there.
+async fn file_or_not_found(State(state): State<AppState>, request: Request) -> Response {
+    if let Some(response) = state.site.answer(request.method(), request.uri(), request.headers()) {
+        return response;
+    }
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    let options = state.options.clone();
+    let page = leptos_axum::render_app_async_with_context(context(&state), move || app::shell(options.clone()));
+    let mut response: Response<Body> = page(request).await.into_response();
+    // The app may have answered otherwise, with a redirect for one.
+    if response.status() == StatusCode::OK {
+        *response.status_mut() = StatusCode::NOT_FOUND;
+    }
+    response
+}

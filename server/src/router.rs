@@ -1,0 +1,46 @@
+//! The whole stack in one place.
+
+use axum::Router;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::get;
+use tower::ServiceBuilder;
+use tower_http::CompressionLevel;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
+
+use crate::state::AppState;
+use crate::{bounds, observe, pages, probes, security};
+
+/// The server, ready to be served or asked with `oneshot`.
+///
+/// Time limits on headers are the connection's, see [`crate::serve`].
+pub fn router(state: AppState) -> Router {
+    let routes = Router::new()
+        .route("/healthz", get(probes::alive))
+        .route("/readyz", get(probes::ready))
+        .route("/.well-known/oauth-protected-resource", get(probes::protected_resource))
+        .merge(pages::routes(&state))
+        .layer(from_fn(bounds::body))
+        .with_state(state.clone());
+
+    // In the order in which a request meets them.
+    let stack = ServiceBuilder::new()
+        // A number that the log, the refusal and the response share.
+        .layer(from_fn(observe::number))
+        // Every line of the log knows its request.
+        .layer(from_fn(observe::span))
+        // Also on what the layers below answer by themselves.
+        .layer(from_fn_with_state(state.clone(), security::headers))
+        // A panic in a handler is that request's, not the server's.
+        .layer(CatchPanicLayer::new())
+        // WASM has its own media type; what the build compressed passes as it is.
+        .layer(
+            CompressionLayer::new()
+                .quality(CompressionLevel::Fastest)
+                .compress_when(DefaultPredicate::new().and(NotForContentType::const_new("image/png"))),
+        );
+
+    // The gate stands before routing: what has no policy never reaches a route.
+    Router::new().fallback_service(state.gate.wrap(routes)).layer(stack)
+}

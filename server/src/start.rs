@@ -1,0 +1,233 @@
+//! From a configuration to a server that can take requests, or to the reason why not.
+
+use std::fmt;
+use std::time::Duration;
+
+use axum::Router;
+use pixygate::gate::{Gate, GateError, PatternError, Policies};
+use pixygate::jwt::{LoadErrors, RefreshTask, Trust, TrustError, Validator};
+
+use crate::config::{Config, Problems, Provider};
+use crate::embedded::{Embedded, EmbeddedError};
+use crate::provider::{CurrentProvider, DiscoveryError, Fetcher};
+use crate::site::{self, Candidates, Site, SiteError};
+use crate::state::AppState;
+
+/// Why the server does not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] Problems),
+    /// The files for the browser are not there.
+    #[error(transparent)]
+    Site(#[from] SiteError),
+    /// The provider is another, or out of reach.
+    #[error(transparent)]
+    Discovery(#[from] DiscoveryError),
+    /// The embedded provider cannot run.
+    #[error(transparent)]
+    Embedded(#[from] EmbeddedError),
+    /// A trust cannot be used.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
+    /// A setting keeps the keys of an issuer from being loaded.
+    #[error("The keys of a trusted issuer cannot be had because of a setting: {0}")]
+    Keys(LoadErrors),
+    /// The gate cannot be built.
+    #[error(transparent)]
+    Gate(#[from] GateError),
+    /// A policy's path cannot be read.
+    #[error("A policy in `app::api::policies()`: {0}")]
+    Policy(#[from] PatternError),
+    /// A server function has no policy, so it would be refused to everybody, or worse, forgotten.
+    #[error(
+        "Server functions without a policy:{}\n    mend      add each to `app::api::policies()`", lines(.0)
+    )]
+    NoPolicy(Vec<(String, String)>),
+    /// TLS or DNS cannot be set up for calls to the provider.
+    #[error("Calls to the provider cannot be set up: {0}")]
+    Fetcher(#[from] reqwest::Error),
+    /// The address is taken, or not this machine's.
+    #[error(
+        "The server cannot listen on {address}: {source}\n    \
+         mend      end the other program, or write another address under [server] listen"
+    )]
+    Listen {
+        /// `server.listen`.
+        address: std::net::SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+fn lines(functions: &[(String, String)]) -> String {
+    functions
+        .iter()
+        .map(|(method, path)| format!("\n    {method} {path}"))
+        .collect()
+}
+
+/// A server that is ready to serve, and the tasks that keep it so. Dropping it ends them.
+pub struct Started {
+    /// What every request goes through.
+    pub router: Router,
+    /// The parts behind it.
+    pub state: AppState,
+    /// What to tell whoever started it.
+    pub announcement: Announcement,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    _keys: RefreshTask,
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// Puts everything together. Background tasks run from here on.
+///
+/// # Errors
+///
+/// The first thing that keeps the server from doing its work. Nothing has been served by then.
+pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option<u16>) -> Result<Started, StartError> {
+    let policies = app::api::policies()?;
+    every_function_has_a_policy(&policies, leptos::server_fn::axum::server_fn_paths())?;
+    let site = Site::load(site::find(candidates)?, reload_port.is_some())?;
+
+    let mut tasks = Vec::new();
+    let mut accounts = Vec::new();
+    let provider = match &config.provider {
+        Some(provider) => provider.clone(),
+        None => {
+            let embedded = Embedded::bind(config).await?;
+            let provider = embedded.provider();
+            accounts = embedded.accounts();
+            tasks.push(tokio::spawn(embedded.serve()));
+            provider
+        }
+    };
+
+    let fetcher = Fetcher::new()?;
+    let public_url = &config.server.public_url;
+    let current = CurrentProvider::find(&fetcher, &provider, public_url).await?;
+    let trust = config.trust_of(&provider);
+    let interval = refresh_interval(&trust, &provider);
+    tasks.push(tokio::spawn(current.clone().keep_fresh(
+        fetcher,
+        provider.clone(),
+        public_url.clone(),
+        interval,
+    )));
+
+    let validator = Validator::builder(trust.clone())
+        .token_cache(config.gate.token_cache)
+        .max_token_bytes(config.gate.max_token_bytes)
+        .build()?;
+    if let Err(errors) = validator.load().await {
+        if errors.configuration().is_some() {
+            return Err(StartError::Keys(errors));
+        }
+        tracing::warn!(%errors, "some keys could not be loaded; their tokens are answered with 503 until they are");
+    }
+    let keys = validator.spawn_refresh();
+    let gate = Gate::builder(validator, policies)
+        .public_url(public_url.as_str())
+        .explain(config.gate.explain)
+        .dpop_nonce(config.gate.dpop_nonce)
+        .rate_limit(config.gate.rate_limit)
+        .failure_limit(config.gate.failure_limit)
+        .trusted_proxies(config.server.trusted_proxies.iter().copied())
+        .build()?;
+
+    let announcement = Announcement {
+        open: public_url.to_string(),
+        provider: provider.issuer.clone(),
+        client_id: provider.client_id.clone(),
+        embedded: config.provider.is_none(),
+        accounts,
+        trusted: trust.iter().map(|entry| entry.issuer.clone()).collect(),
+        warnings: config.warnings.clone(),
+    };
+    let state = AppState::new(gate, current, site, public_url.clone(), reload_port);
+    Ok(Started {
+        router: crate::router(state.clone()),
+        state,
+        announcement,
+        tasks,
+        _keys: keys,
+    })
+}
+
+/// The page's copy of the keys is renewed with the gate's.
+fn refresh_interval(trust: &[Trust], provider: &Provider) -> Duration {
+    let own = trust.iter().find(|entry| entry.issuer == provider.issuer);
+    Duration::from_secs(own.or(trust.first()).map_or(300, |entry| entry.jwks_refresh_seconds))
+}
+
+/// Deny by default: a function that nobody thought of must be noticed at start, not in production.
+///
+/// # Errors
+///
+/// The functions without a policy.
+pub fn every_function_has_a_policy(
+    policies: &Policies,
+    functions: impl IntoIterator<Item = (&'static str, http::Method)>,
+) -> Result<(), StartError> {
+    let functions = functions
+        .into_iter()
+        .map(|(path, method)| (method.to_string(), path.to_owned()));
+    let missing = policies.missing(functions);
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(StartError::NoPolicy(missing))
+    }
+}
+
+/// What whoever starts the server wants to know first.
+#[derive(Clone, Debug)]
+pub struct Announcement {
+    /// Where to open it.
+    pub open: String,
+    /// The issuer at which people sign in.
+    pub provider: String,
+    /// As what.
+    pub client_id: String,
+    /// Whether that is the embedded one.
+    pub embedded: bool,
+    /// The accounts of the embedded provider.
+    pub accounts: Vec<String>,
+    /// Whose tokens pass.
+    pub trusted: Vec<String>,
+    /// What is worth a look.
+    pub warnings: Vec<String>,
+}
+
+impl fmt::Display for Announcement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = if self.embedded {
+            "   (embedded, for development)"
+        } else {
+            ""
+        };
+        writeln!(f, "\n  Pixygate is up.\n")?;
+        writeln!(f, "  open      {}", self.open)?;
+        if !self.accounts.is_empty() {
+            writeln!(f, "  accounts  {}", self.accounts.join(", "))?;
+        }
+        writeln!(f, "  provider  {}{kind}", self.provider)?;
+        writeln!(f, "  client    {}", self.client_id)?;
+        for issuer in self.trusted.iter().filter(|issuer| **issuer != self.provider) {
+            writeln!(f, "  trusts    {issuer}")?;
+        }
+        for warning in &self.warnings {
+            writeln!(f, "  warning   {warning}")?;
+        }
+        Ok(())
+    }
+}

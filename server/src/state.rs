@@ -1,0 +1,59 @@
+//! What the handlers share.
+
+use axum::extract::FromRef;
+use leptos::config::LeptosOptions;
+use pixygate::gate::Gate;
+
+use crate::config::PublicUrl;
+use crate::provider::CurrentProvider;
+use crate::site::Site;
+
+/// The parts of a running server. Cloning is cheap and shares them.
+#[derive(Clone)]
+pub struct AppState {
+    /// What judges every call.
+    pub gate: Gate,
+    /// Where people sign in.
+    pub provider: CurrentProvider,
+    /// The files for the browser.
+    pub site: Site,
+    /// The base of every address.
+    pub public_url: PublicUrl,
+    /// For Leptos.
+    pub options: LeptosOptions,
+    /// The port that `cargo leptos watch` tells pages of changes on; none outside of it.
+    pub reload_port: Option<u16>,
+}
+
+impl AppState {
+    /// Puts the parts together.
+    pub fn new(
+        gate: Gate,
+        provider: CurrentProvider,
+        site: Site,
+        public_url: PublicUrl,
+        reload_port: Option<u16>,
+    ) -> Self {
+        // Built here and not from the environment, so that the server behaves the same wherever it is started.
+        let options = LeptosOptions::builder()
+            .output_name("pixygate")
+            .site_root(site.root().display().to_string())
+            .site_pkg_dir("pkg")
+            .reload_port(reload_port.map_or(3002, u32::from))
+            .build();
+        Self {
+            gate,
+            provider,
+            site,
+            public_url,
+            options,
+            reload_port,
+        }
+    }
+}
+
+impl FromRef<AppState> for LeptosOptions {
+    fn from_ref(state: &AppState) -> Self {
+        state.options.clone()
+    }
+}

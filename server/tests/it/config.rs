@@ -1,0 +1,473 @@
+//! Each rule of the configuration: what it refuses, and the neighbour that it accepts.
+
+use pixygate::authorization::DpopMode;
+use server::config::{Config, Origin, Problem, Problems};
+
+const PROVIDER: &str = r#"
+[provider]
+issuer = "https://api.asgardeo.io/t/acme/oauth2/token"
+client_id = "abc"
+"#;
+
+fn read(text: &str) -> Result<Config, Problems> {
+    Config::read(Some(("pixygate.toml", text)), [])
+}
+
+fn with_environment(text: &str, variables: &[(&str, &str)]) -> Result<Config, Problems> {
+    let variables = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::read(Some(("pixygate.toml", text)), variables)
+}
+
+/// The one problem of a text that has one.
+fn problem(text: &str) -> Problem {
+    let Problems(problems) = read(text).unwrap_err();
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    problems[0].clone()
+}
+
+#[test]
+fn nothing_at_all_is_a_configuration_for_development() {
+    let config = read("").unwrap();
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:3000");
+    assert_eq!(config.server.public_url.as_str(), "http://localhost:3000");
+    assert_eq!(config.dev_idp.listen.to_string(), "127.0.0.1:3001");
+    assert!(config.provider.is_none());
+    assert!(config.trust.is_empty());
+}
+
+#[test]
+fn a_provider_needs_only_its_issuer_and_the_client() {
+    let config = read(PROVIDER).unwrap();
+    let provider = config.provider.clone().unwrap();
+    assert_eq!(provider.scopes, ["openid", "profile", "email"]);
+    assert_eq!(provider.dpop, DpopMode::Auto);
+    assert_eq!(
+        provider.issuer_origin,
+        Origin::File {
+            path: "pixygate.toml".to_owned(),
+            line: 3
+        }
+    );
+    let trust = config.trust_of(&provider);
+    assert_eq!(trust.len(), 1);
+    assert_eq!(trust[0].issuer, "https://api.asgardeo.io/t/acme/oauth2/token");
+    assert_eq!(trust[0].audience, ["abc"]);
+    assert!(trust[0].client_ids.is_empty());
+}
+
+#[test]
+fn the_default_audience_is_what_the_token_was_asked_for() {
+    let config = read(&format!("{PROVIDER}resource = \"https://orders.example\"\n")).unwrap();
+    assert_eq!(
+        config.trust_of(config.provider.as_ref().unwrap())[0].audience,
+        ["https://orders.example"]
+    );
+    let config = read(&format!("{PROVIDER}extra_params = {{ audience = \"orders\" }}\n")).unwrap();
+    assert_eq!(
+        config.trust_of(config.provider.as_ref().unwrap())[0].audience,
+        ["orders"]
+    );
+}
+
+#[test]
+fn an_unknown_key_names_its_line_and_the_nearest_known_key() {
+    let problem = problem("[server]\nlisten = \"127.0.0.1:3000\"\n\npublik_url = \"http://localhost:3000\"\n");
+    assert_eq!(
+        problem.origin,
+        Origin::File {
+            path: "pixygate.toml".to_owned(),
+            line: 4
+        }
+    );
+    assert_eq!(problem.key, "server.publik_url");
+    assert!(problem.mend.contains("server.public_url"), "{problem}");
+}
+
+#[test]
+fn an_unknown_section_names_the_nearest_one() {
+    assert_eq!(
+        problem("[sever]\nlisten = \"127.0.0.1:3000\"\n").mend,
+        "did you mean [server]?"
+    );
+    assert_eq!(problem("[[trusts]]\nissuer = \"x\"\n").mend, "did you mean [[trust]]?");
+    assert_eq!(problem("[dev-idp]\nlisten = \"x\"\n").mend, "did you mean [dev_idp]?");
+    assert_eq!(
+        problem("listen = \"127.0.0.1:3000\"\n").mend,
+        "did you mean server.listen?"
+    );
+}
+
+#[test]
+fn every_problem_is_told_at_once_in_the_order_of_the_file() {
+    let Problems(problems) =
+        read("[server]\nlisten = 3000\npublic_url = \"ftp://x\"\n[gate]\nexplain = \"yes\"\n").unwrap_err();
+    let keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["server.listen", "server.public_url", "gate.explain"]);
+}
+
+#[test]
+fn a_message_says_what_where_and_how_to_mend() {
+    let message = read("[gate]\nmax_token_bytes = 1\n").unwrap_err().to_string();
+    for part in [
+        "pixygate.toml, line 2",
+        "gate.max_token_bytes",
+        "from 512 to 65536",
+        "found     1",
+        "mend",
+    ] {
+        assert!(message.contains(part), "{part} in {message}");
+    }
+}
+
+#[test]
+fn toml_that_cannot_be_read_names_the_line_and_shows_nothing_of_it() {
+    let problem = problem("[store]\nurl = \"postgres://me:secret@db/pixygate\n");
+    assert_eq!(
+        problem.origin,
+        Origin::File {
+            path: "pixygate.toml".to_owned(),
+            line: 2
+        }
+    );
+    assert!(!problem.to_string().contains("secret"), "{problem}");
+}
+
+#[test]
+fn values_have_their_kind() {
+    for (text, key) in [
+        ("[server]\nlisten = \"localhost\"\n", "server.listen"),
+        ("[server]\nlisten = \"127.0.0.1\"\n", "server.listen"),
+        ("[server]\ntrusted_proxies = \"10.0.0.0/8\"\n", "server.trusted_proxies"),
+        ("[server]\ntrusted_proxies = [\"ten\"]\n", "server.trusted_proxies"),
+        (
+            "[server]\ntrusted_proxies = [\"0.0.0.0/0\"]\n",
+            "server.trusted_proxies",
+        ),
+        ("server = \"x\"\n", "server"),
+        ("trust = \"x\"\n", "trust"),
+        ("[trust]\nissuer = \"x\"\n", "trust"),
+        ("[gate]\ntoken_cache = -1\n", "gate.token_cache"),
+        ("[gate]\ntoken_cache = 1.5\n", "gate.token_cache"),
+        ("[gate]\nrate_limit = \"fast\"\n", "gate.rate_limit"),
+        ("[gate]\nfailure_limit = \"0/s\"\n", "gate.failure_limit"),
+    ] {
+        let Problems(problems) = read(text).unwrap_err();
+        assert!(
+            problems.iter().any(|problem| problem.key == key),
+            "{text}: {problems:#?}"
+        );
+    }
+    let config =
+        read("[server]\ntrusted_proxies = [\"10.0.0.0/8\"]\n[gate]\nrate_limit = \"\"\nfailure_limit = \"20/s\"\n")
+            .unwrap();
+    assert_eq!(config.server.trusted_proxies.len(), 1);
+    assert!(config.gate.rate_limit.is_none());
+    assert_eq!(config.gate.failure_limit.unwrap().to_string(), "20/s");
+}
+
+#[test]
+fn plain_http_is_for_loopback() {
+    for public_url in [
+        "http://localhost:3000",
+        "http://127.0.0.1:8080",
+        "http://[::1]:3000",
+        "http://app.localhost",
+    ] {
+        read(&format!("[server]\npublic_url = \"{public_url}\"\n")).unwrap();
+    }
+    for public_url in [
+        "http://example.org",
+        "http://localhost.example.org",
+        "http://192.168.1.1",
+        "http://0.0.0.0:3000",
+    ] {
+        let problem = problem(&format!("[server]\npublic_url = \"{public_url}\"\n{PROVIDER}"));
+        assert_eq!(problem.key, "server.public_url");
+        assert!(problem.found.contains("plain http"), "{problem}");
+    }
+    for issuer in ["http://idp.example", "http://keycloak:8080/realms/x"] {
+        let problem = problem(&format!("[provider]\nclient_id = \"a\"\nissuer = \"{issuer}\"\n"));
+        assert_eq!(problem.key, "provider.issuer");
+    }
+    read("[provider]\nclient_id = \"a\"\nissuer = \"http://127.0.0.1:3001/t/demo/oauth2/token\"\n").unwrap();
+    for key in ["discovery_url", "logout_url"] {
+        assert_eq!(
+            problem(&format!("{PROVIDER}{key} = \"http://idp.example/\"\n")).key,
+            format!("provider.{key}")
+        );
+        read(&format!("{PROVIDER}{key} = \"https://idp.example/\"\n")).unwrap();
+    }
+}
+
+#[test]
+fn the_public_url_is_an_origin() {
+    for public_url in [
+        "https://x.example/app",
+        "https://x.example/?a",
+        "https://me:pw@x.example",
+        " https://x.example",
+        "x.example",
+        "",
+    ] {
+        let problem = problem(&format!("[server]\npublic_url = \"{public_url}\"\n{PROVIDER}"));
+        assert_eq!(problem.key, "server.public_url", "{public_url}");
+    }
+    let config = read(&format!("[server]\npublic_url = \"https://x.example/\"\n{PROVIDER}")).unwrap();
+    assert_eq!(config.server.public_url.join("/callback"), "https://x.example/callback");
+}
+
+#[test]
+fn the_embedded_provider_never_serves_the_public() {
+    let problem = problem("[server]\npublic_url = \"https://x.example\"\n");
+    assert_eq!(problem.key, "server.public_url");
+    assert!(problem.mend.contains("[provider]"), "{problem}");
+    read(&format!("[server]\npublic_url = \"https://x.example\"\n{PROVIDER}")).unwrap();
+    let listen = |address: &str| format!("[dev_idp]\nlisten = \"{address}\"\n");
+    assert_eq!(self::problem(&listen("0.0.0.0:3001")).key, "dev_idp.listen");
+    read(&listen("[::1]:3001")).unwrap();
+}
+
+#[test]
+fn explaining_refusals_is_for_loopback() {
+    read("[gate]\nexplain = true\n").unwrap();
+    let problem = problem(&format!(
+        "[server]\npublic_url = \"https://x.example\"\n[gate]\nexplain = true\n{PROVIDER}"
+    ));
+    assert_eq!(problem.key, "gate.explain");
+}
+
+#[test]
+fn a_provider_section_must_be_whole() {
+    let Problems(problems) = read("[provider]\n").unwrap_err();
+    let keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["provider.issuer", "provider.client_id"]);
+    assert_eq!(
+        problems[0].origin,
+        Origin::File {
+            path: "pixygate.toml".to_owned(),
+            line: 1
+        }
+    );
+}
+
+#[test]
+fn an_issuer_has_no_query_and_keeps_its_spelling() {
+    for issuer in [
+        "https://idp.example/?x=1",
+        "https://idp.example/#x",
+        "idp.example",
+        "https://",
+    ] {
+        assert_eq!(
+            problem(&format!("[provider]\nclient_id = \"a\"\nissuer = \"{issuer}\"\n")).key,
+            "provider.issuer",
+            "{issuer}"
+        );
+    }
+    // A URL type would take the default port and the capital letters away.
+    let config = read("[provider]\nclient_id = \"a\"\nissuer = \"https://IDP.example:443/\"\n").unwrap();
+    assert_eq!(config.provider.unwrap().issuer, "https://IDP.example:443/");
+}
+
+#[test]
+fn without_openid_nobody_signs_in() {
+    assert_eq!(
+        problem(&format!("{PROVIDER}scopes = [\"profile\"]\n")).key,
+        "provider.scopes"
+    );
+    assert_eq!(
+        problem(&format!("{PROVIDER}scopes = [\"openid profile\", \"openid\"]\n")).key,
+        "provider.scopes"
+    );
+    read(&format!("{PROVIDER}scopes = [\"openid\"]\n")).unwrap();
+}
+
+#[test]
+fn extra_parameters_cannot_take_pkce_away() {
+    for name in [
+        "code_challenge_method",
+        "code_challenge",
+        "state",
+        "nonce",
+        "redirect_uri",
+        "response_type",
+        "request",
+    ] {
+        let problem = problem(&format!("{PROVIDER}extra_params = {{ {name} = \"plain\" }}\n"));
+        assert_eq!(problem.key, "provider.extra_params");
+        assert!(problem.mend.contains(name), "{problem}");
+    }
+    let config = read(&format!(
+        "{PROVIDER}extra_params = {{ audience = \"x\", fidp = \"google\" }}\n"
+    ))
+    .unwrap();
+    assert_eq!(config.provider.unwrap().extra_params.len(), 2);
+}
+
+#[test]
+fn a_trust_names_an_audience_or_clients() {
+    let trust = |rest: &str| format!("{PROVIDER}[[trust]]\nissuer = \"https://idp.example\"\n{rest}");
+    assert_eq!(problem(&trust("")).key, "trust[0].audience");
+    read(&trust("audience = [\"a\"]\n")).unwrap();
+    read(&trust("client_ids = [\"a\"]\n")).unwrap();
+    for (line, key) in [
+        ("algorithms = [\"HS256\"]", "algorithms"),
+        ("algorithms = [\"none\"]", "algorithms"),
+        ("algorithms = []", "algorithms"),
+        ("token_type = \"jwt\"", "token_type"),
+        ("leeway_seconds = 86400", "leeway_seconds"),
+        ("aliases = [\"https://idp.example/*\"]", "aliases"),
+        ("jwks_stale_seconds = 60", "jwks_stale_seconds"),
+        ("scope_claim = \"\"", "scope_claim"),
+        ("jwks_url = \"http://idp.example/jwks\"", "issuer"),
+    ] {
+        let problem = problem(&trust(&format!("audience = [\"a\"]\n{line}\n")));
+        assert_eq!(problem.key, format!("trust[0].{key}"), "{line}");
+    }
+}
+
+#[test]
+fn an_issuer_is_trusted_once() {
+    let second = "[[trust]]\naudience = [\"a\"]\nissuer = \"https://two.example\"\n";
+    let first = |alias: &str| {
+        format!("[[trust]]\naudience = [\"a\"]\nissuer = \"https://one.example\"\naliases = [\"{alias}\"]\n{second}")
+    };
+    read(&first("https://three.example")).unwrap();
+    let problem = problem(&first("https://two.example"));
+    assert_eq!(problem.key, "trust[1].issuer");
+    assert!(problem.found.contains("https://two.example"), "{problem}");
+}
+
+#[test]
+fn what_is_not_built_is_refused_and_not_ignored() {
+    for (text, key) in [
+        ("[store]\nurl = \"postgres://db/pixygate\"\n", "store.url"),
+        (
+            "[telemetry]\notlp_endpoint = \"http://127.0.0.1:4317\"\n",
+            "telemetry.otlp_endpoint",
+        ),
+        (
+            "[[upstream]]\nname = \"orders\"\nprefix = \"/gw/orders\"\n",
+            "upstream[0].name",
+        ),
+    ] {
+        let problem = problem(text);
+        assert_eq!(problem.key, key);
+        assert!(problem.expected.contains("not available in this build"), "{problem}");
+    }
+    assert_eq!(
+        problem(&format!("{PROVIDER}dpop = \"required\"\n")).key,
+        "provider.dpop"
+    );
+    read(&format!("{PROVIDER}dpop = \"off\"\n")).unwrap();
+    read("[store]\nurl = \"sqlite://pixygate.db\"\n").unwrap();
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let config = with_environment(
+        "[server]\nlisten = \"127.0.0.1:4000\"\n",
+        &[
+            ("PIXYGATE_SERVER__LISTEN", "127.0.0.1:5000"),
+            ("PIXYGATE_GATE__EXPLAIN", "true"),
+            ("PIXYGATE_GATE__TOKEN_CACHE", "0"),
+        ],
+    )
+    .unwrap();
+    assert_eq!(config.server.listen.port(), 5000);
+    assert!(config.gate.explain);
+    assert_eq!(config.gate.token_cache, 0);
+    let (_, setting) = config
+        .settings
+        .iter()
+        .find(|(path, _)| path == "server.listen")
+        .unwrap();
+    assert_eq!(
+        setting.origin,
+        Origin::Environment {
+            variable: "PIXYGATE_SERVER__LISTEN".to_owned()
+        }
+    );
+}
+
+#[test]
+fn a_whole_provider_fits_into_the_environment() {
+    let config = with_environment(
+        "",
+        &[
+            ("PIXYGATE_PROVIDER__ISSUER", "https://idp.example"),
+            ("PIXYGATE_PROVIDER__CLIENT_ID", "12345"),
+            ("PIXYGATE_PROVIDER__SCOPES", "openid, orders:read"),
+            ("PIXYGATE_PROVIDER__EXTRA_PARAMS", "{ audience = \"x\" }"),
+            ("PIXYGATE_TRUST__0__ISSUER", "https://idp.example"),
+            ("PIXYGATE_TRUST__0__AUDIENCE", "[\"a\", \"b\"]"),
+        ],
+    )
+    .unwrap();
+    let provider = config.provider.unwrap();
+    assert_eq!(provider.client_id, "12345");
+    assert_eq!(provider.scopes, ["openid", "orders:read"]);
+    assert_eq!(config.trust[0].audience, ["a", "b"]);
+}
+
+#[test]
+fn a_slip_in_a_variable_is_an_error_and_kubernetes_variables_are_not() {
+    for (variable, meant) in [
+        ("PIXYGATE_SEVER__LISTEN", "PIXYGATE_SERVER__LISTEN"),
+        ("PIXYGATE_SERVER_LISTEN", "PIXYGATE_SERVER__LISTEN"),
+        ("PIXYGATE_GATE__EXPLAINS", "PIXYGATE_GATE__EXPLAIN"),
+    ] {
+        let Problems(problems) = with_environment("", &[(variable, "x")]).unwrap_err();
+        assert!(problems[0].mend.contains(meant), "{problems:#?}");
+    }
+    let others = [
+        ("PIXYGATE_SERVICE_HOST", "10.0.0.1"),
+        ("PIXYGATE_PORT_3000_TCP", "tcp://10.0.0.1:3000"),
+        ("PIXYGATE_SITE", "/x"),
+    ];
+    with_environment("", &others).unwrap();
+    let Problems(problems) = with_environment("", &[("PIXYGATE_TRUST__1__ISSUER", "https://idp.example")]).unwrap_err();
+    assert!(problems[0].expected.contains("trust[0]"), "{problems:#?}");
+}
+
+#[test]
+fn a_secret_is_not_shown() {
+    let text = format!(
+        "{PROVIDER}[[trust]]\nissuer = \"https://idp.example\"\naudience = [\"a\"]\n\
+         introspection_url = \"https://idp.example/introspect\"\nintrospection_client_id = \"me\"\n\
+         introspection_client_secret = \"hunter2\"\n"
+    );
+    let config = read(&text).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"), "the debug form");
+    let shown: String = config
+        .settings
+        .iter()
+        .map(|(path, setting)| format!("{path} = {}\n", setting.value))
+        .collect();
+    assert!(
+        shown.contains("introspection_client_secret = (set, not shown)"),
+        "{shown}"
+    );
+    assert!(!shown.contains("hunter2"));
+}
+
+#[test]
+fn the_file_is_found_or_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("pixygate.toml");
+    assert_eq!(Config::load(directory.path(), []).unwrap().server.listen.port(), 3000);
+    std::fs::write(&path, "[server]\nlisten = \"127.0.0.1:4000\"\n").unwrap();
+    assert_eq!(Config::load(directory.path(), []).unwrap().server.listen.port(), 4000);
+
+    let other = directory.path().join("other.toml");
+    let named = || [("PIXYGATE_CONFIG".to_owned(), other.display().to_string())];
+    let Problems(problems) = Config::load(directory.path(), named()).unwrap_err();
+    assert!(problems[0].found.contains("other.toml"), "{problems:#?}");
+    std::fs::write(&other, "[server]\nlisten = \"127.0.0.1:5000\"\n").unwrap();
+    assert_eq!(
+        Config::load(directory.path(), named()).unwrap().server.listen.port(),
+        5000
+    );
+}

@@ -1,0 +1,4 @@
+//! The server from outside: its configuration, its start, its HTTP.
+
+mod config;
+mod example_file;
