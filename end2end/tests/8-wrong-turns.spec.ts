@@ -36,7 +36,7 @@ test.describe('8. Wrong turns end on a page that says what happened', () => {
     await control.set({ down_endpoints: ['token'] });
     await enter(page, alice);
     await explained(page, /provider|answer|reach|again/i);
-    await control.reset();
+    await control.calm();
     await problem(page).getByText('Sign in', { exact: true }).click();
     await signedIn(page);
   });
@@ -57,7 +57,7 @@ test.describe('8. Wrong turns end on a page that says what happened', () => {
     await control.set({ down: true });
     await signInButton(page).click();
     await explained(page, /provider|answer|reach/i);
-    await control.reset();
+    await control.calm();
     await problem(page).getByText('Sign in', { exact: true }).click();
     await atProvider(page, instance);
     await enter(page, alice);
@@ -82,7 +82,7 @@ test.describe('8. Wrong turns end on a page that says what happened', () => {
     await expired(Number(claimsOf(access_token)['exp']));
     await page.goto('/account?tab=1');
     await signedOut(page);
-    await control.reset();
+    await control.calm();
     await page.getByRole('main').getByText('Sign in', { exact: true }).click();
     await signedIn(page);
     await expect(page).toHaveURL('/account?tab=1');

@@ -1,26 +1,26 @@
 /** The provider's switches, over its control API. */
 export class Control {
-  private turned = false;
-
   constructor(private readonly origin: string) {}
 
   /** Turns switches; what is not named keeps its place. */
-  async set(switches: object) {
-    this.turned = true;
-    await this.send('PATCH', '/control/switches', switches);
+  set(switches: object) {
+    return this.send('PATCH', '/control/switches', switches);
   }
 
-  /** As it starts by default. */
-  async reset() {
-    if (this.turned) await this.send('DELETE', '/control/switches');
-    this.turned = false;
+  /** All switches off. Sessions, codes and tokens stay. */
+  calm() {
+    return this.send('PUT', '/control/switches', {});
+  }
+
+  /** As it starts: switches off, nobody signed in, no token good. */
+  reset() {
+    return this.send('POST', '/control/reset');
   }
 
   /** How often the token endpoint was asked since the last reset. */
   async tokenRequests(): Promise<number> {
-    const response = await fetch(`${this.origin}/control/requests`);
-    const requests: { path: string }[] = await response.json();
-    return requests.filter(({ path }) => path.endsWith('/oauth2/token')).length;
+    const requests: { method: string; path: string }[] = await (await this.send('GET', '/control/requests')).json();
+    return requests.filter(({ method, path }) => method === 'POST' && path.endsWith('/oauth2/token')).length;
   }
 
   private async send(method: string, path: string, body?: object) {
@@ -30,5 +30,6 @@ export class Control {
       body: body && JSON.stringify(body),
     });
     if (!response.ok) throw new Error(`${method} ${path} answers ${response.status}: ${await response.text()}`);
+    return response;
   }
 }
