@@ -228,10 +228,10 @@ impl Claims {
             _ => {}
         }
         if self.exp + LEEWAY <= expected.now {
-            return claim("exp", &format!("after {}", expected.now), &self.exp.to_string());
+            return claim("exp", &format!("after {}", whole(expected.now)), &whole(self.exp).to_string());
         }
         if self.iat - LEEWAY > expected.now {
-            return claim("iat", &format!("before {}", expected.now), &self.iat.to_string());
+            return claim("iat", &format!("before {}", whole(expected.now)), &whole(self.iat).to_string());
         }
         match (&self.nonce, expected.nonce) {
             (Some(found), Some(nonce)) if found == nonce => {}
@@ -244,8 +244,8 @@ impl Claims {
             match self.auth_time {
                 Some(auth_time) if auth_time + max_age as f64 + LEEWAY >= expected.now => {}
                 found => {
-                    let found = found.map_or("absent".to_owned(), |time| time.to_string());
-                    return claim("auth_time", &format!("within {max_age} s of {}", expected.now), &found);
+                    let found = found.map_or("absent".to_owned(), |time| whole(time).to_string());
+                    return claim("auth_time", &format!("within {max_age} s of {}", whole(expected.now)), &found);
                 }
             }
         }
@@ -306,6 +306,11 @@ impl Algorithm {
         let first = fitting.next()?;
         (kid.is_some() || fitting.next().is_none()).then_some(first)
     }
+}
+
+/// Whole seconds for a message; formatting fractions would add kilobytes to the front end.
+fn whole(seconds: f64) -> i64 {
+    seconds as i64
 }
 
 fn split(text: &str) -> Result<(Header, &str, Vec<u8>), IdTokenError> {

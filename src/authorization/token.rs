@@ -125,7 +125,7 @@ impl TokenResponse {
     pub fn read(reply: &HttpReply) -> Result<Self, TokenError> {
         let status = reply.status;
         if status == 200 {
-            return serde_json::from_str(&reply.body)
+            return serde_json::from_slice(reply.body.as_bytes())
                 .map(Self)
                 .map_err(|error| TokenError::Malformed {
                     status,
@@ -138,7 +138,7 @@ impl TokenResponse {
                 retry_after: reply.retry_after,
             });
         }
-        match serde_json::from_str::<StandardErrorResponse<BasicErrorResponseType>>(&reply.body) {
+        match serde_json::from_slice::<StandardErrorResponse<BasicErrorResponseType>>(reply.body.as_bytes()) {
             Ok(answer) => Err(TokenError::Provider {
                 error: answer.error().as_ref().to_owned(),
                 description: answer.error_description().cloned(),

@@ -37,5 +37,5 @@ pub fn ClientData(
 /// What the server put into this page.
 pub(super) fn read() -> Option<Page> {
     let text = document().get_element_by_id(ELEMENT)?.text_content()?;
-    serde_json::from_str(&text).ok()
+    serde_json::from_slice(text.as_bytes()).ok()
 }

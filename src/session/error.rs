@@ -20,10 +20,10 @@ pub enum SessionError {
     #[error(transparent)]
     Token(#[from] TokenError),
     /// A refresh failed a moment ago; the next attempt waits.
-    #[error("the last refresh failed, the next attempt is in {seconds:.0} s")]
+    #[error("the last refresh failed, the next attempt is in {seconds} s")]
     BackingOff {
         /// Seconds until then.
-        seconds: f64,
+        seconds: u64,
     },
     /// The callback does not lead to a sign-in.
     #[error(transparent)]

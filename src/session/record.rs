@@ -67,7 +67,7 @@ impl<P: Platform> Session<P> {
 
     async fn load(&self) -> Result<Option<Record>, StorageError> {
         let text = self.0.platform.load(SESSION, &self.binding()).await?;
-        Ok(text.and_then(|text| serde_json::from_str(&text).ok()))
+        Ok(text.and_then(|text| serde_json::from_slice(text.as_bytes()).ok()))
     }
 
     /// Takes over a record, unless it is the one that this tab has: that one also knows the monotonic clock.

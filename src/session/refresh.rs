@@ -105,7 +105,7 @@ impl<P: Platform> Session<P> {
         let pause = self.0.backoff.get().until - platform.now().monotonic;
         if pause > 0.0 {
             return Err(SessionError::BackingOff {
-                seconds: pause / 1000.0,
+                seconds: (pause / 1000.0).ceil() as u64,
             });
         }
 

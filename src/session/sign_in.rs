@@ -56,7 +56,7 @@ impl<P: Platform> Session<P> {
         let callback = Callback::parse(query)?;
         let pending = platform.take(&slot(callback.state()), &self.binding()).await?;
         let pending: PendingSignIn = pending
-            .and_then(|text| serde_json::from_str(&text).ok())
+            .and_then(|text| serde_json::from_slice(text.as_bytes()).ok())
             .ok_or(CallbackError::UnknownState)?;
         return_to.clone_from(pending.return_to());
         let validated = pending.validate(callback, client)?;
