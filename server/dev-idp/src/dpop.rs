@@ -58,10 +58,8 @@ pub(crate) fn proof(
     {
         return Err(refuse("the proof is for another address"));
     }
-    if let Some(token) = access_token {
-        if jws.claim_str("ath") != Some(sha256(token).as_str()) {
-            return Err(refuse("the proof is for another access token"));
-        }
+    if access_token.is_some_and(|token| jws.claim_str("ath") != Some(sha256(token).as_str())) {
+        return Err(refuse("the proof is for another access token"));
     }
     let jti = jws
         .claim_str("jti")

@@ -6,7 +6,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{Target, done, not_found};
-use crate::jose::Algorithm;
+use crate::jose::{Algorithm, Kind, SecretKey};
+use crate::realm::Realm;
 
 pub(super) async fn list(Target(realm): Target) -> Json<Value> {
     Json(json!({"keys": realm.read(|store| store.keys.to_jwks())}))
@@ -21,11 +22,19 @@ pub(super) struct Rotate {
 /// A new key signs; the old one stays published.
 pub(super) async fn rotate(Target(realm): Target, Json(rotate): Json<Rotate>) -> Response {
     let algorithm = rotate.algorithm.unwrap_or(realm.tenant.signing_algorithm);
-    let made = tokio::task::spawn_blocking(move || realm.write(|store| store.keys.rotate(algorithm, realm.random())));
-    match made.await {
+    match rotate_key(realm, algorithm).await {
         Ok(kid) => Json(json!({"kid": kid})).into_response(),
         Err(error) => super::unusable(&error),
     }
+}
+
+/// Making an RSA key keeps a processor busy for a moment; it is not one of those that answer requests.
+pub(super) async fn rotate_key(realm: Realm, algorithm: Algorithm) -> Result<String, tokio::task::JoinError> {
+    let made = tokio::task::spawn_blocking(move || {
+        let secret = SecretKey::generate(Kind::of(algorithm), realm.random());
+        realm.write(|store| store.keys.rotate(algorithm, secret))
+    });
+    made.await
 }
 
 #[derive(Deserialize)]

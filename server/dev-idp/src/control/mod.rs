@@ -2,6 +2,7 @@
 //! changes something wants JSON or comes from our own page.
 
 mod clients;
+pub(crate) mod form;
 mod keys;
 mod sessions;
 mod switches;
@@ -43,7 +44,7 @@ pub(crate) fn router() -> Router<Provider> {
         .route("/control/people", get(clients::people).put(clients::put_person))
         .route("/control/totp/{username}", get(clients::totp))
         .route("/control/tokens", post(tokens::post))
-        .route("/control/form", post(pages::control::post))
+        .route("/control/form", post(form::post))
         .route("/control/tenants/{tenant}", put(clients::put_tenant));
     Router::new()
         .route("/", get(pages::control::get))

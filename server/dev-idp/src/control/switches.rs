@@ -52,8 +52,13 @@ pub(super) async fn post_clock(State(provider): State<Provider>, Json(change): J
     get_clock(State(provider)).await
 }
 
-/// Switches off, clock right, configuration as at start, nobody signed in, no token good. Keys stay.
 pub(super) async fn reset(State(provider): State<Provider>) -> Response {
+    put_back(&provider);
+    done()
+}
+
+/// Switches off, clock right, configuration as at start, nobody signed in, no token good. Keys stay.
+pub(super) fn put_back(provider: &Provider) {
     provider.set_switches(Switches::default());
     provider.clock().set_shift(0);
     let registered = provider.registered().clone();
@@ -62,7 +67,6 @@ pub(super) async fn reset(State(provider): State<Provider>) -> Response {
         provider.write(&tenant.name, |store| *store = TenantStore::new(store.keys.clone()));
     }
     provider.journal().clear();
-    done()
 }
 
 /// RFC 7396.

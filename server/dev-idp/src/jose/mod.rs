@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 pub(crate) use jwk::PublicKey;
-pub(crate) use key::SecretKey;
+pub(crate) use key::{Kind, SecretKey};
 pub use ring::KeyRing;
 
 /// What a token is signed with.

@@ -23,8 +23,9 @@ struct Key {
 impl KeyRing {
     /// Makes one key of each kind: RSA with 2048 bits, P-256, Ed25519.
     pub fn generate(random: &Random) -> Self {
+        let make = |kind| Key::new(kind, SecretKey::generate(kind, random));
         Self {
-            keys: Kind::ALL.into_iter().map(|kind| Key::generate(kind, random)).collect(),
+            keys: Kind::ALL.into_iter().map(make).collect(),
         }
     }
 
@@ -35,9 +36,9 @@ impl KeyRing {
         Some((&key.secret, key.kid(algorithm)))
     }
 
-    /// A new key of the algorithm's kind signs from now on. Answers its `kid`.
-    pub(crate) fn rotate(&mut self, algorithm: Algorithm, random: &Random) -> String {
-        let key = Key::generate(Kind::of(algorithm), random);
+    /// A key of the algorithm's kind signs from now on. Answers its `kid`.
+    pub(crate) fn rotate(&mut self, algorithm: Algorithm, secret: SecretKey) -> String {
+        let key = Key::new(Kind::of(algorithm), secret);
         let kid = key.kid(algorithm);
         self.keys.push(key);
         kid
@@ -75,8 +76,7 @@ impl KeyRing {
 }
 
 impl Key {
-    fn generate(kind: Kind, random: &Random) -> Self {
-        let secret = SecretKey::generate(kind, random);
+    fn new(kind: Kind, secret: SecretKey) -> Self {
         let id = PublicKey::thumbprint(&secret.public())[..16].to_owned();
         Self { id, kind, secret }
     }

@@ -102,10 +102,11 @@ fn respond(realm: &Realm, client: &Client, tokens: Tokens, bound: bool) -> Respo
         }
     }
     let mut response = crate::refusal::decided((no_store(), Json(body)).into_response(), &client.id, tokens.what);
-    if bound && realm.switches.require_dpop_nonce {
-        if let Ok(nonce) = dpop::nonce(realm).try_into() {
-            response.headers_mut().insert(DPOP_NONCE, nonce);
-        }
+    if bound
+        && realm.switches.require_dpop_nonce
+        && let Ok(nonce) = dpop::nonce(realm).try_into()
+    {
+        response.headers_mut().insert(DPOP_NONCE, nonce);
     }
     response
 }

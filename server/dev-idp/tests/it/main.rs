@@ -1,0 +1,17 @@
+//! The provider from outside: requests in, answers out, no access to its inside.
+#![allow(missing_docs, reason = "tests are read, not documented")]
+
+mod authorize;
+mod configuration;
+mod cors;
+mod dpop;
+mod logout;
+mod openidconnect_client;
+mod pages;
+mod persistence;
+mod questions;
+mod refresh;
+mod switches;
+mod token;
+mod tokens_at_work;
+mod world;

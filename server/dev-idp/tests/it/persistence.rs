@@ -1,0 +1,119 @@
+//! A restart keeps keys, sessions and tokens.
+
+use axum::http::StatusCode;
+use dev_idp::clock::{Clock, Random};
+use dev_idp::config::{Config, StateFile};
+use dev_idp::{Provider, router};
+
+use crate::world::{START, World};
+
+/// A file of its own for a test, taken away at the end.
+struct File(std::path::PathBuf);
+
+impl File {
+    fn new(name: &str) -> Self {
+        let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let path = folder.join(format!("{name}-{}.json", std::process::id()));
+        Self(path)
+    }
+
+    fn start(&self) -> World {
+        let config = Config {
+            state: StateFile::File(self.0.clone()),
+            ..Config::default()
+        };
+        let provider = Provider::with(
+            config,
+            Clock::fixed(START),
+            Random::system(),
+            Some(crate::world::keys()),
+        )
+        .unwrap();
+        World {
+            router: router(provider),
+            tenant: "demo",
+        }
+    }
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_file(&self.0) {
+            eprintln!("{}: {error}", self.0.display());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_restart_signs_nobody_out() {
+    let file = File::new("restart");
+    let before = file.start();
+    let browser = before.browser();
+    let back = browser.sign_in("alice", &before.authorization_request()).await;
+    let tokens = before.redeem(&back.callback("code"), &[]).await.json();
+    let keys = before.get("/oauth2/jwks").await.json();
+    let waiting = before.browser();
+    let page = waiting.begin(&before.authorization_request()).await;
+
+    let after = file.start();
+    assert_eq!(after.get("/oauth2/jwks").await.json(), keys);
+    let same = after.browser();
+    *same.cookies.borrow_mut() = browser.cookies.borrow().clone();
+    assert_ne!(
+        same.authorize(&after.authorization_request()).await.callback("code"),
+        ""
+    );
+    let answer = after.refresh(tokens["refresh_token"].as_str().unwrap(), &[]).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(
+        after.userinfo(tokens["access_token"].as_str().unwrap()).await.status,
+        StatusCode::OK
+    );
+    let still = after.browser();
+    *still.cookies.borrow_mut() = waiting.cookies.borrow().clone();
+    assert_ne!(
+        still.password(&page, "bob").await.callback("code"),
+        "",
+        "a page that waits goes on waiting"
+    );
+}
+
+#[tokio::test]
+async fn secrets_are_kept_as_hashes_and_the_file_is_private() {
+    let file = File::new("hashes");
+    let world = file.start();
+    let browser = world.browser();
+    let back = browser.sign_in("alice", &world.authorization_request()).await;
+    let tokens = world.redeem(&back.callback("code"), &[]).await.json();
+    let kept = std::fs::read_to_string(&file.0).unwrap();
+    assert!(kept.contains("alice"));
+    let cookies = browser.cookies.borrow();
+    for secret in cookies.values().map(String::as_str).chain([
+        back.callback("code").as_str(),
+        tokens["access_token"].as_str().unwrap(),
+        tokens["refresh_token"].as_str().unwrap(),
+    ]) {
+        assert!(!kept.contains(secret));
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(std::fs::metadata(&file.0).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_ours_is_not_overwritten() {
+    let file = File::new("foreign");
+    std::fs::write(&file.0, "something else").unwrap();
+    let config = Config {
+        state: StateFile::File(file.0.clone()),
+        ..Config::default()
+    };
+    let problem = Provider::new(config).err().unwrap().to_string();
+    assert!(
+        problem.contains("cannot be understood") && problem.contains("remove it"),
+        "{problem}"
+    );
+    assert_eq!(std::fs::read_to_string(&file.0).unwrap(), "something else");
+}
