@@ -1,8 +1,6 @@
 //! The embedded provider, for development. It has an origin of its own, and nothing of it is shared with the gate: to the
 //! rest of the server it is a provider like any other, found by discovery.
 
-use std::future::Future;
-
 use crate::config::{Config, Origin, Provider};
 
 /// The client that the embedded provider has registered for this application.
@@ -63,11 +61,9 @@ impl Embedded {
     }
 
     /// Serves for as long as the future is polled.
-    pub(crate) fn serve(self) -> impl Future<Output = ()> + Send + 'static {
-        async {
-            if let Err(error) = self.bound.serve(std::future::pending()).await {
-                tracing::error!(%error, "the embedded provider has ended");
-            }
+    pub(crate) async fn serve(self) {
+        if let Err(error) = self.bound.serve(std::future::pending()).await {
+            tracing::error!(%error, "the embedded provider has ended");
         }
     }
 }

@@ -1,7 +1,5 @@
 //! A build without the embedded provider.
 
-use std::future::Future;
-
 use crate::config::{Config, Provider};
 
 /// The embedded provider; this build has none.
@@ -30,9 +28,7 @@ impl Embedded {
         match *self {}
     }
 
-    pub(crate) fn serve(self) -> impl Future<Output = ()> + Send + 'static {
+    pub(crate) async fn serve(self) {
         match self {}
-        #[expect(unreachable_code, reason = "names the future's type")]
-        std::future::ready(())
     }
 }

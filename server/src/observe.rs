@@ -6,30 +6,31 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::Response;
 use http::HeaderValue;
+use pixygate::gate::RequestId;
 use tracing::Instrument as _;
-use uuid::Uuid;
 
 /// The header that carries the number.
 pub const REQUEST_ID: &str = "x-request-id";
 
 /// Gives the request its number. One that the client sent is dropped: two requests with the same would hide each other.
 pub(crate) async fn number(mut request: Request, next: Next) -> Response {
-    let id = Uuid::new_v4().simple().to_string();
-    let Ok(value) = HeaderValue::from_str(&id) else {
-        return next.run(request).await;
-    };
-    request.headers_mut().insert(REQUEST_ID, value.clone());
+    let id = RequestId::random();
+    request.headers_mut().remove(REQUEST_ID);
+    // The gate takes it from here for its log and its refusals.
+    request.extensions_mut().insert(id.clone());
     let mut response = next.run(request).await;
-    response.headers_mut().insert(REQUEST_ID, value);
+    if let Ok(value) = HeaderValue::from_str(id.as_str()) {
+        response.headers_mut().insert(REQUEST_ID, value);
+    }
     response
 }
 
 /// Opens the span that every line about the request is in, and closes it with the outcome.
 pub(crate) async fn span(request: Request, next: Next) -> Response {
     let id = request
-        .headers()
-        .get(REQUEST_ID)
-        .and_then(|id| id.to_str().ok())
+        .extensions()
+        .get::<RequestId>()
+        .map(RequestId::as_str)
         .unwrap_or_default();
     let span = tracing::info_span!("request", id, method = %request.method(), path = request.uri().path());
     async move {

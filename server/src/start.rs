@@ -1,15 +1,14 @@
 //! From a configuration to a server that can take requests, or to the reason why not.
 
 use std::fmt;
-use std::time::Duration;
 
 use axum::Router;
 use pixygate::gate::{Gate, GateError, PatternError, Policies};
-use pixygate::jwt::{LoadErrors, RefreshTask, Trust, TrustError, Validator};
+use pixygate::jwt::{HttpFetch, LoadErrors, RefreshTask, Trust, TrustError, Validator};
 
-use crate::config::{Config, Problems, Provider};
+use crate::config::{Config, Problems};
 use crate::embedded::{Embedded, EmbeddedError};
-use crate::provider::{CurrentProvider, DiscoveryError, Fetcher};
+use crate::provider::{CurrentProvider, DiscoveryError, Reach};
 use crate::site::{self, Candidates, Site, SiteError};
 use crate::state::AppState;
 
@@ -46,9 +45,6 @@ pub enum StartError {
         "Server functions without a policy:{}\n    mend      add each to `app::api::policies()`", lines(.0)
     )]
     NoPolicy(Vec<(String, String)>),
-    /// TLS or DNS cannot be set up for calls to the provider.
-    #[error("Calls to the provider cannot be set up: {0}")]
-    Fetcher(#[from] reqwest::Error),
     /// The address is taken, or not this machine's.
     #[error(
         "The server cannot listen on {address}: {source}\n    \
@@ -112,16 +108,22 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         }
     };
 
-    let fetcher = Fetcher::new()?;
     let public_url = &config.server.public_url;
-    let current = CurrentProvider::find(&fetcher, &provider, public_url).await?;
     let trust = config.trust_of(&provider);
-    let interval = refresh_interval(&trust, &provider);
+    // Where the provider's own entry says more about reaching it (certificates, a private address), that counts here too.
+    let own = trust.iter().find(|entry| entry.issuer == provider.issuer).cloned();
+    let own = own.unwrap_or_else(|| Trust::new(&provider.issuer));
+    let fetch = HttpFetch::new();
+    let reach = Reach {
+        fetch: &fetch,
+        trust: &own,
+    };
+    let current = CurrentProvider::find(reach, &provider, public_url).await?;
     tasks.push(tokio::spawn(current.clone().keep_fresh(
-        fetcher,
+        fetch,
+        own,
         provider.clone(),
         public_url.clone(),
-        interval,
     )));
 
     let validator = Validator::builder(trust.clone())
@@ -161,12 +163,6 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         tasks,
         _keys: keys,
     })
-}
-
-/// The page's copy of the keys is renewed with the gate's.
-fn refresh_interval(trust: &[Trust], provider: &Provider) -> Duration {
-    let own = trust.iter().find(|entry| entry.issuer == provider.issuer);
-    Duration::from_secs(own.or(trust.first()).map_or(300, |entry| entry.jwks_refresh_seconds))
 }
 
 /// Deny by default: a function that nobody thought of must be noticed at start, not in production.

@@ -37,7 +37,7 @@ pub struct FetchRequest<'a> {
 
 impl<'a> FetchRequest<'a> {
     /// A GET, under the limits and with the TLS settings of a trust.
-    pub(crate) fn get(url: &'a Url, trust: &'a Trust) -> Self {
+    pub fn get(url: &'a Url, trust: &'a Trust) -> Self {
         let file = |path: &'a String| (!path.is_empty()).then_some(path.as_str());
         Self {
             url,

@@ -2,9 +2,9 @@
 //! both and the line to write.
 
 use pixygate::authorization::{Client, Jwk, Provider as ProviderForBrowser};
+use pixygate::jwt::{Fetch, FetchError, FetchRequest, Trust};
 use serde_json::Value;
 
-use super::fetch::{FetchError, Fetcher};
 use super::metadata::Metadata;
 use crate::config::{Origin, Provider, PublicUrl, secure_url};
 
@@ -45,13 +45,13 @@ pub enum DiscoveryError {
         /// Where it was set.
         origin: Origin,
         /// What came instead.
-        error: FetchError,
+        error: Absence,
     },
     /// The network, or the provider, is down.
     #[error(
         "The provider cannot be reached: {0}.\n    mend      start it, or check the network; provider.issuer says where it is"
     )]
-    Unreachable(FetchError),
+    Unreachable(Absence),
     /// The document is not what it should be.
     #[error("The metadata in {location} cannot be used: {why}")]
     Unusable {
@@ -77,24 +77,67 @@ impl DiscoveryError {
     }
 }
 
+/// How to reach the provider: within the library's limits, with the certificates and addresses that its trust allows.
+#[derive(Clone, Copy)]
+pub struct Reach<'a> {
+    /// What fetches.
+    pub fetch: &'a dyn Fetch,
+    /// The provider's entry among the trusts.
+    pub trust: &'a Trust,
+}
+
+impl Reach<'_> {
+    async fn get(&self, url: &str) -> Result<Vec<u8>, Absence> {
+        let url = secure_url(url).map_err(|why| Absence::Insecure {
+            url: url.to_owned(),
+            why,
+        })?;
+        Ok(self.fetch.fetch(FetchRequest::get(&url, self.trust)).await?)
+    }
+}
+
+/// A document could not be had.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Absence {
+    /// Not https, and not on loopback either.
+    #[error("{url} may not be fetched: {why}")]
+    Insecure {
+        /// The address.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The fetch failed.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+}
+
+impl Absence {
+    /// Whether trying again may help.
+    fn is_passing(&self) -> bool {
+        match self {
+            Self::Fetch(FetchError::Unreachable { .. } | FetchError::Timeout { .. }) => true,
+            Self::Fetch(FetchError::Status { status, .. }) => *status >= 500 || *status == 429,
+            Self::Fetch(_) | Self::Insecure { .. } => false,
+        }
+    }
+}
+
 /// Fetches metadata and keys, and makes of them what the browser must know.
 ///
 /// # Errors
 ///
 /// When the metadata are not those of the configured issuer, are incomplete, or cannot be had.
-pub async fn discover(
-    fetcher: &Fetcher,
-    provider: &Provider,
-    public_url: &PublicUrl,
-) -> Result<Client, DiscoveryError> {
+pub async fn discover(reach: Reach<'_>, provider: &Provider, public_url: &PublicUrl) -> Result<Client, DiscoveryError> {
     let location = location(provider);
-    let document = match fetcher.get(&location).await {
+    let document = match reach.get(&location).await {
         Ok(document) => document,
         Err(error) if error.is_passing() => return Err(DiscoveryError::Unreachable(error)),
-        Err(error) => return Err(explain_absence(fetcher, provider, error).await),
+        Err(error) => return Err(explain_absence(reach, provider, error).await),
     };
     let metadata = read(&document, provider, &location)?;
-    let keys = keys(fetcher, &metadata, &location).await?;
+    let keys = keys(reach, &metadata, &location).await?;
     client(provider, public_url, &metadata, keys, &location)
 }
 
@@ -108,10 +151,10 @@ fn location(provider: &Provider) -> String {
 
 /// Where Asgardeo's and WSO2's base URL was written for the issuer, the metadata are one path further. They are fetched
 /// for the message only and never accepted.
-async fn explain_absence(fetcher: &Fetcher, provider: &Provider, error: FetchError) -> DiscoveryError {
+async fn explain_absence(reach: Reach<'_>, provider: &Provider, error: Absence) -> DiscoveryError {
     if provider.discovery_url.is_none() {
         let location = format!("{}/oauth2/token{WELL_KNOWN}", provider.issuer.trim_end_matches('/'));
-        let document = fetcher.get(&location).await.ok();
+        let document = reach.get(&location).await.ok();
         if let Some(found) = document.as_deref().and_then(issuer_of) {
             return other_issuer(provider, found, &location);
         }
@@ -167,12 +210,12 @@ fn read(document: &[u8], provider: &Provider, location: &str) -> Result<Metadata
     Ok(metadata)
 }
 
-async fn keys(fetcher: &Fetcher, metadata: &Metadata, location: &str) -> Result<Vec<Jwk>, DiscoveryError> {
+async fn keys(reach: Reach<'_>, metadata: &Metadata, location: &str) -> Result<Vec<Jwk>, DiscoveryError> {
     let unusable = |why: String| DiscoveryError::Unusable {
         location: location.to_owned(),
         why,
     };
-    let document = match fetcher.get(metadata.jwks_uri().as_str()).await {
+    let document = match reach.get(metadata.jwks_uri().as_str()).await {
         Ok(document) => document,
         Err(error) if error.is_passing() => return Err(DiscoveryError::Unreachable(error)),
         Err(error) => return Err(unusable(format!("its jwks_uri: {error}"))),

@@ -3,7 +3,6 @@
 //! The server asks for metadata and keys only. Codes and tokens are the browser's business.
 
 mod discovery;
-mod fetch;
 mod metadata;
 
 use std::collections::BTreeSet;
@@ -12,9 +11,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use pixygate::authorization::Client;
+use pixygate::jwt::{Fetch, Trust};
 
-pub use discovery::{DiscoveryError, discover};
-pub use fetch::{FetchError, Fetcher};
+pub use discovery::{Absence, DiscoveryError, Reach, discover};
 pub use metadata::{Extensions, Metadata};
 
 use crate::config::{Provider, PublicUrl};
@@ -86,10 +85,10 @@ impl CurrentProvider {
     /// # Errors
     ///
     /// At once when the configuration is wrong, and when the provider stays out of reach.
-    pub async fn find(fetcher: &Fetcher, provider: &Provider, public_url: &PublicUrl) -> Result<Self, DiscoveryError> {
+    pub async fn find(reach: Reach<'_>, provider: &Provider, public_url: &PublicUrl) -> Result<Self, DiscoveryError> {
         let mut waits = PATIENCE.into_iter();
         loop {
-            match discover(fetcher, provider, public_url).await {
+            match discover(reach, provider, public_url).await {
                 Ok(client) => return Ok(Self::new(client)),
                 Err(error) => match waits.next() {
                     Some(wait) if error.is_passing() => {
@@ -102,11 +101,16 @@ impl CurrentProvider {
         }
     }
 
-    /// Looks again every `interval`, for as long as the future is polled. What was good stays until something better comes.
-    pub async fn keep_fresh(self, fetcher: Fetcher, provider: Provider, public_url: PublicUrl, interval: Duration) {
+    /// Looks again as often as the gate renews its keys, for as long as the future is polled. What was good stays until
+    /// something better comes.
+    pub async fn keep_fresh(self, fetch: impl Fetch, trust: Trust, provider: Provider, public_url: PublicUrl) {
+        let reach = Reach {
+            fetch: &fetch,
+            trust: &trust,
+        };
         loop {
-            tokio::time::sleep(interval).await;
-            match discover(&fetcher, &provider, &public_url).await {
+            tokio::time::sleep(Duration::from_secs(trust.jwks_refresh_seconds)).await;
+            match discover(reach, &provider, &public_url).await {
                 Ok(client) => self.0.store(Arc::new(Snapshot::new(client))),
                 Err(error) => tracing::warn!(%error, "the provider's metadata could not be renewed, the old ones stay"),
             }

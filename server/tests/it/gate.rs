@@ -1,0 +1,201 @@
+//! Every call under `/api` passes the gate, here with tokens of the embedded provider.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::StatusCode;
+use http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
+use serde_json::json;
+
+use crate::house::{self, House, header, request};
+
+/// Asserts a 401 in all its parts and returns the challenge.
+async fn refused(response: Response, reason: &str) -> String {
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{reason}");
+    let headers = response.headers().clone();
+    let challenge = header(&headers, WWW_AUTHENTICATE.as_str()).to_owned();
+    assert!(challenge.starts_with("Bearer "), "{challenge}");
+    let body = house::json(response).await;
+    assert_eq!(body["reason"], reason, "{body}");
+    assert_eq!(body["error"], "invalid_token");
+    assert_eq!(
+        body["request_id"],
+        header(&headers, server::REQUEST_ID),
+        "the number that the log has too"
+    );
+    assert!(body.get("detail").is_none(), "{body}");
+    challenge
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_passes_with_a_good_token_and_no_other() {
+    let house = House::start().await;
+
+    let tokens = house.tokens("demo").await;
+    let token = tokens["access_token"].as_str().unwrap();
+    let response = house.call("/api/whoami", &format!("Bearer {token}")).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let principal = house::json(response).await;
+    assert_eq!(principal["iss"], house.started.announcement.provider);
+    assert!(
+        principal["sub"].as_str().is_some_and(|subject| !subject.is_empty()),
+        "{principal}"
+    );
+    assert_eq!(principal["scope"], json!(["openid", "profile", "email"]));
+    assert_eq!(principal["client_id"], "pixygate");
+    assert!(principal["exp"].as_u64().is_some(), "{principal}");
+
+    let challenge = refused(house.get("/api/whoami").await, "missing_token").await;
+    assert!(
+        !challenge.contains("error="),
+        "RFC 6750, section 3.1: no error code without credentials: {challenge}"
+    );
+
+    let challenge = refused(house.call("/api/whoami", "Bearer abc").await, "malformed_token").await;
+    assert!(challenge.contains("error=\"invalid_token\""), "{challenge}");
+
+    // One letter of the payload changed.
+    let middle = token.len() / 2;
+    let flipped = if &token[middle..=middle] == "A" { "B" } else { "A" };
+    let broken = format!("{}{flipped}{}", &token[..middle], &token[middle + 1..]);
+    let response = house.call("/api/whoami", &format!("Bearer {broken}")).await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    let reason = house::json(response).await["reason"].clone();
+    assert!(reason == "bad_signature" || reason == "malformed_token", "{reason}");
+
+    let id_token = tokens["id_token"].as_str().unwrap();
+    refused(
+        house.call("/api/whoami", &format!("Bearer {id_token}")).await,
+        "wrong_token_type",
+    )
+    .await;
+
+    // The other tenant is another issuer, with keys of its own.
+    let foreign = house.tokens("plain").await["access_token"].as_str().unwrap().to_owned();
+    refused(
+        house.call("/api/whoami", &format!("Bearer {foreign}")).await,
+        "issuer_not_trusted",
+    )
+    .await;
+
+    house
+        .switches(json!({ "access_token": { "aud": "another-service" } }))
+        .await;
+    let foreign = house.access_token().await;
+    refused(
+        house.call("/api/whoami", &format!("Bearer {foreign}")).await,
+        "audience_mismatch",
+    )
+    .await;
+
+    // Asgardeo's trap: the base URL, signed with the right keys.
+    let base = house.started.announcement.provider.trim_end_matches("/oauth2/token");
+    house.switches(json!({ "access_token": { "iss": base } })).await;
+    let confused = house.access_token().await;
+    refused(
+        house.call("/api/whoami", &format!("Bearer {confused}")).await,
+        "issuer_not_trusted",
+    )
+    .await;
+
+    house.switches(json!({})).await;
+    house.control("clock", json!({ "shift": -7200 })).await;
+    let expired = house.access_token().await;
+    refused(house.call("/api/whoami", &format!("Bearer {expired}")).await, "expired").await;
+    house.control("clock", json!({ "shift": 0 })).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scope_that_is_missing_is_403_and_named() {
+    let house = House::start().await;
+    let wanted = json!({ "username": "alice", "client_id": "pixygate", "scope": "openid" });
+    let tokens = house.control("tokens", wanted).await;
+    let token = tokens["access_token"].as_str().unwrap();
+    assert_eq!(
+        house.call("/api/whoami", &format!("Bearer {token}")).await.status(),
+        StatusCode::OK
+    );
+
+    let response = house.call("/api/profile", &format!("Bearer {token}")).await;
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    let challenge = header(response.headers(), WWW_AUTHENTICATE.as_str()).to_owned();
+    assert!(
+        challenge.contains("insufficient_scope") && challenge.contains("scope=\"profile\""),
+        "{challenge}"
+    );
+    assert_eq!(house::json(response).await["reason"], "insufficient_scope");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_listed_and_what_is_ambiguous_is_refused() {
+    let house = House::start().await;
+    let token = format!("Bearer {}", house.access_token().await);
+    let response = house.call("/api/nothing", &token).await;
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    assert_eq!(house::json(response).await["reason"], "route_not_found");
+    assert_eq!(house.call("/gw/orders", &token).await.status(), StatusCode::NOT_FOUND);
+
+    let post = request("/api/whoami")
+        .method("POST")
+        .header(AUTHORIZATION, &token)
+        .body(Body::empty())
+        .unwrap();
+    let response = house.send(post).await;
+    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(house::json(response).await["reason"], "method_not_allowed");
+
+    let two = request("/api/whoami")
+        .header(AUTHORIZATION, &token)
+        .header(AUTHORIZATION, &token);
+    let response = house.send(two.body(Body::empty()).unwrap()).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(house::json(response).await["reason"], "invalid_request");
+
+    for path in [
+        "/api/%2e%2e/api/whoami",
+        "/api//whoami",
+        "/api/whoami%00",
+        "/x/../api/whoami",
+    ] {
+        let status = house.call(path, &token).await.status();
+        assert!(
+            status == StatusCode::BAD_REQUEST || status == StatusCode::NOT_FOUND,
+            "{path}: {status}"
+        );
+    }
+    let doubled = http::Request::builder()
+        .uri("/api/whoami")
+        .header(HOST, "a")
+        .header(HOST, "b")
+        .header(AUTHORIZATION, &token);
+    assert_eq!(
+        house.send(doubled.body(Body::empty()).unwrap()).await.status(),
+        StatusCode::BAD_REQUEST
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explanations_are_in_the_body_only_when_asked_for() {
+    let house = House::with("[gate]\nexplain = true\n").await;
+    let foreign = house.tokens("plain").await["access_token"].as_str().unwrap().to_owned();
+    let body = house::json(house.call("/api/whoami", &format!("Bearer {foreign}")).await).await;
+    assert_eq!(body["reason"], "issuer_not_trusted");
+    assert!(
+        body["detail"]["expected"].as_str().unwrap().contains("/oauth2/token"),
+        "{body}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn probes_and_metadata_are_open() {
+    let house = House::start().await;
+    assert_eq!(house.get("/healthz").await.status(), StatusCode::OK);
+    let response = house.get("/readyz").await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(house::json(response).await["ready"], true);
+    let metadata = house::json(house.get("/.well-known/oauth-protected-resource").await).await;
+    assert_eq!(metadata["resource"], "http://localhost:3000");
+    assert_eq!(
+        metadata["authorization_servers"],
+        json!([house.started.announcement.provider])
+    );
+}

@@ -1,0 +1,182 @@
+//! Pages: what they may load, what they do not say, and what they answer to paths that are not there.
+
+use http::StatusCode;
+
+use crate::house::{self, House, header};
+
+/// All values of an attribute.
+fn values<'a>(html: &'a str, attribute: &str) -> Vec<&'a str> {
+    let open = format!("{attribute}=\"");
+    html.split(&open)
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_nonce_of_the_header_is_the_one_in_the_page_and_never_comes_twice() {
+    let house = House::start().await;
+    let mut seen = Vec::new();
+    for path in ["/", "/account", "/nothing-here"] {
+        let response = house.get(path).await;
+        let policy = header(response.headers(), "content-security-policy").to_owned();
+        let nonce = policy
+            .split("'nonce-")
+            .nth(1)
+            .and_then(|rest| rest.split('\'').next())
+            .unwrap()
+            .to_owned();
+        assert!(nonce.len() >= 22, "128 bits: {nonce}");
+        let html = house::text(response).await;
+        let nonces = values(&html, "nonce");
+        assert!(!nonces.is_empty(), "{path}");
+        assert!(
+            nonces.iter().all(|found| *found == nonce),
+            "{path}: {nonces:?}, {nonce}"
+        );
+        // Every script that runs has one; data does not run.
+        for script in html.split("<script").skip(1).filter_map(|rest| rest.split('>').next()) {
+            assert!(
+                script.contains("nonce=") || script.contains("application/json"),
+                "{path}: <script{script}>"
+            );
+        }
+        assert!(!seen.contains(&nonce));
+        seen.push(nonce);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_loads_from_here_and_calls_only_the_provider() {
+    let house = House::start().await;
+    let response = house.get("/").await;
+    let policy = header(response.headers(), "content-security-policy").to_owned();
+    let provider = url::Url::parse(&house.started.announcement.provider)
+        .unwrap()
+        .origin()
+        .ascii_serialization();
+    let directive = |name: &str| {
+        let found = policy
+            .split("; ")
+            .find(|directive| directive.split(' ').next() == Some(name));
+        found
+            .unwrap_or_else(|| panic!("{name} in {policy}"))
+            .split(' ')
+            .skip(1)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(directive("default-src"), ["'none'"]);
+    assert_eq!(directive("connect-src"), ["'self'", provider.as_str()]);
+    assert_eq!(directive("frame-ancestors"), ["'none'"]);
+    assert_eq!(directive("base-uri"), ["'none'"]);
+    assert_eq!(directive("object-src"), ["'none'"]);
+    let scripts = directive("script-src");
+    assert_eq!(scripts[0], "'self'");
+    assert!(scripts[1].starts_with("'nonce-"), "{scripts:?}");
+    assert_eq!(scripts[2..], ["'wasm-unsafe-eval'"]);
+    assert!(!policy.contains("unsafe-inline") && !policy.contains('*'), "{policy}");
+
+    let headers = response.headers();
+    assert_eq!(header(headers, "x-content-type-options"), "nosniff");
+    assert_eq!(header(headers, "referrer-policy"), "no-referrer");
+    assert_eq!(
+        header(headers, "cross-origin-opener-policy"),
+        "same-origin-allow-popups"
+    );
+    assert_eq!(header(headers, "cache-control"), "no-store");
+    assert_eq!(
+        header(headers, "strict-transport-security"),
+        "",
+        "plain http on loopback"
+    );
+
+    let html = house::text(response).await;
+    for attribute in ["src", "href"] {
+        for address in values(&html, attribute) {
+            assert!(
+                address.starts_with('/') || address.starts_with('#'),
+                "{address} is elsewhere"
+            );
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_knows_nobody() {
+    let house = House::start().await;
+    let token = house.access_token().await;
+    let plain = house::text(house.get("/account").await).await;
+    let with_token = house::text(house.call("/account", &format!("Bearer {token}")).await).await;
+    for html in [&plain, &with_token] {
+        assert!(!html.contains("eyJ"), "a token in the page");
+        assert!(!html.contains("Alice"), "a person in the page");
+        assert!(!html.contains(&token[..20]));
+    }
+    assert!(plain.contains("pixygate-client"), "what the browser needs to sign in");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_path_is_404_with_the_apps_own_page() {
+    let house = House::start().await;
+    let response = house.get("/no/such/page").await;
+    assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    let html = house::text(response).await;
+    assert!(html.contains("<header") && html.contains("</html>"), "{html}");
+    assert_eq!(house.get("/pkg/missing.js").await.status(), StatusCode::NOT_FOUND);
+    let post = house::request("/no/such/page")
+        .method("POST")
+        .body(axum::body::Body::empty())
+        .unwrap();
+    assert_eq!(house.send(post).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn secrets_in_the_query_stay_out_of_page_and_headers() {
+    let house = House::start().await;
+    let response = house.get("/callback?code=s3cret-code&state=s3cret-state").await;
+    let headers = format!("{:?}", response.headers());
+    let html = house::text(response).await;
+    assert!(!headers.contains("s3cret") && !html.contains("s3cret"), "{html}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_are_compressed_for_those_who_ask() {
+    let house = House::start().await;
+    assert_eq!(
+        header(house.get_encoded("/", "br").await.headers(), "content-encoding"),
+        "br"
+    );
+    assert_eq!(
+        header(house.get_encoded("/", "gzip").await.headers(), "content-encoding"),
+        "gzip"
+    );
+    assert_eq!(header(house.get("/").await.headers(), "content-encoding"), "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_beyond_the_limit_is_refused() {
+    let house = House::start().await;
+    let post = |size: usize| {
+        house::request("/x")
+            .method("POST")
+            .body(axum::body::Body::from(vec![0; size]))
+            .unwrap()
+    };
+    assert_eq!(
+        house.send(post(1024 * 1024 + 1)).await.status(),
+        StatusCode::PAYLOAD_TOO_LARGE
+    );
+    assert_eq!(house.send(post(1024 * 1024)).await.status(), StatusCode::NOT_FOUND);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_from_outside_is_not_taken_over() {
+    let house = House::start().await;
+    let request = house::request("/healthz")
+        .header(server::REQUEST_ID, "mine")
+        .body(axum::body::Body::empty())
+        .unwrap();
+    let id = header(house.send(request).await.headers(), server::REQUEST_ID).to_owned();
+    assert!(id != "mine" && !id.is_empty());
+}
