@@ -69,3 +69,6 @@ pub use policy::Policy;
 pub use rate::{Rate, RateError};
 pub use replay::{LocalReplays, ReplayFuture, Replays, Use};
 pub use request_id::RequestId;
+
+#[cfg(feature = "test-support")]
+pub(crate) use dpop::thumbprint;

@@ -1,1 +1,0 @@
-//! An issuer for tests.

@@ -1,0 +1,77 @@
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde_json::{Value, json};
+
+use super::{TestKey, at};
+
+/// A DPoP proof in the making (RFC 9449, section 4.2): good, until something is changed.
+#[derive(Clone, Debug)]
+pub struct ProofBuilder<'a> {
+    header: Value,
+    claims: Value,
+    key: &'a TestKey,
+}
+
+impl TestKey {
+    /// The thumbprint that a token is bound to it by (`cnf.jkt`).
+    ///
+    /// # Panics
+    /// Never: a public key of ours has a thumbprint.
+    pub fn thumbprint(&self) -> String {
+        let jwk = self.bare_jwk();
+        jwk.as_object()
+            .and_then(crate::gate::thumbprint)
+            .expect("a public key has a thumbprint")
+    }
+
+    /// A proof for one request with a token, made now.
+    pub fn proof(&self, method: &str, address: &str, token: &str) -> ProofBuilder<'_> {
+        let header = json!({"typ": "dpop+jwt", "alg": self.algorithm().name(), "jwk": self.bare_jwk()});
+        let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes()));
+        let claims = json!({"jti": "proof-1", "htm": method, "htu": address, "iat": at(0), "ath": hash});
+        ProofBuilder {
+            header,
+            claims,
+            key: self,
+        }
+    }
+}
+
+impl<'a> ProofBuilder<'a> {
+    /// Sets `jti`.
+    #[must_use]
+    pub fn id(self, id: &str) -> Self {
+        self.claim("jti", id)
+    }
+
+    /// Sets `nonce`.
+    #[must_use]
+    pub fn nonce(self, nonce: &str) -> Self {
+        self.claim("nonce", nonce)
+    }
+
+    /// Sets a member of the header.
+    #[must_use]
+    pub fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.header[name] = value.into();
+        self
+    }
+
+    /// Sets a claim.
+    #[must_use]
+    pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.claims[name] = value.into();
+        self
+    }
+
+    /// Signs with another key than the one in the header.
+    #[must_use]
+    pub fn signed_with(self, key: &'a TestKey) -> Self {
+        Self { key, ..self }
+    }
+
+    /// The proof.
+    pub fn sign(&self) -> String {
+        self.key.sign_text(&self.header.to_string(), &self.claims.to_string())
+    }
+}

@@ -1,0 +1,295 @@
+//! 62–67: tokens that are bound to a key or to a client certificate.
+
+use std::net::SocketAddr;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use axum::{Router, body::Body, extract::ConnectInfo};
+use base64::{
+    Engine as _,
+    engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+};
+use http::{Request, StatusCode};
+use pixygate::{
+    Reason,
+    gate::{Policies, Policy},
+    jwt::Algorithm,
+    test_support::{ProofBuilder, TestKey, at},
+};
+use serde_json::json;
+
+use crate::world::{World, refusal, refused, request, send, signed_in, status, with_token, wrap};
+
+const ADDRESS: &str = "https://shop.example/api/a";
+
+fn key() -> TestKey {
+    TestKey::generate(Algorithm::ES256, "")
+}
+
+fn with_proof(token: &str, proof: &str) -> Request<Body> {
+    ask("GET", "/api/a?page=2", token, &[proof])
+}
+
+fn ask(method: &str, path: &str, token: &str, proofs: &[&str]) -> Request<Body> {
+    let mut request = request(method, path).header("authorization", format!("DPoP {token}"));
+    for proof in proofs {
+        request = request.header("dpop", *proof);
+    }
+    request.body(Body::empty()).unwrap()
+}
+
+#[tokio::test]
+async fn a_bound_token_needs_its_proof() {
+    let world = World::new().await;
+    let app = world.app(signed_in());
+    for algorithm in [Algorithm::ES256, Algorithm::EdDSA, Algorithm::RS256] {
+        let key = TestKey::generate(algorithm, "");
+        let token = world.token().bound_to(&key.thumbprint()).sign();
+        assert_eq!(
+            status(&app, with_proof(&token, &key.proof("GET", ADDRESS, &token).sign())).await,
+            StatusCode::OK
+        );
+        let response = send(&app, with_token("GET", "/api/a", &token)).await;
+        let challenge = response.headers()["www-authenticate"].to_str().unwrap().to_owned();
+        assert!(
+            challenge.starts_with("DPoP ") && challenge.contains("algs=\""),
+            "{challenge}"
+        );
+        assert_eq!(refusal(response).await.reason, Reason::DpopRequired);
+        assert_eq!(
+            refused(&app, ask("GET", "/api/a", &token, &[])).await,
+            Reason::DpopRequired
+        );
+        assert_eq!(world.validate(&token).await, Err(Reason::DpopRequired));
+    }
+}
+
+#[tokio::test]
+async fn an_unbound_token_is_no_dpop_token() {
+    let world = World::new().await;
+    let app = world.app(
+        Policies::new()
+            .route("GET", "/api/a", Policy::signed_in().dpop())
+            .unwrap(),
+    );
+    let (key, token) = (key(), world.token().sign());
+    let proof = key.proof("GET", ADDRESS, &token).sign();
+    assert_eq!(
+        refused(&app, with_proof(&token, &proof)).await,
+        Reason::InvalidDpopProof
+    );
+    assert_eq!(
+        refused(&app, with_token("GET", "/api/a", &token)).await,
+        Reason::DpopRequired
+    );
+}
+
+#[tokio::test]
+async fn a_proof_for_something_else_is_refused() {
+    let world = World::new().await;
+    let app = world.app(signed_in());
+    let (key, other) = (key(), key());
+    let token = world.token().bound_to(&key.thumbprint()).sign();
+    let good = || key.proof("GET", ADDRESS, &token);
+    let mut number = 0;
+    let mut unique = |proof: ProofBuilder<'_>| {
+        number += 1;
+        proof.id(&format!("proof-{number}")).sign()
+    };
+    for fine in [
+        good(),
+        key.proof("GET", "https://SHOP.example:443/api/a?x=1#y", &token),
+        good().claim("iat", at(-60)),
+        good().claim("iat", at(60)),
+        good().claim("iat", at(-5) as f64 + 0.5),
+        good().nonce("one that nobody asked for"),
+    ] {
+        assert_eq!(status(&app, with_proof(&token, &unique(fine))).await, StatusCode::OK);
+    }
+    let private = {
+        let mut jwk = key.bare_jwk();
+        jwk["d"] = "AA".into();
+        jwk
+    };
+    let bad = [
+        ("htm", key.proof("POST", ADDRESS, &token)),
+        ("htm in other case", key.proof("get", ADDRESS, &token)),
+        ("htu, path", key.proof("GET", "https://shop.example/api/b", &token)),
+        ("htu, host", key.proof("GET", "https://evil.example/api/a", &token)),
+        ("htu, scheme", key.proof("GET", "http://shop.example/api/a", &token)),
+        ("htu, no URL", key.proof("GET", "/api/a", &token)),
+        (
+            "ath of another token",
+            key.proof("GET", ADDRESS, &world.token().claim("jti", "x").sign()),
+        ),
+        ("no ath", good().claim("ath", json!(null))),
+        ("another key", other.proof("GET", ADDRESS, &token)),
+        ("another key's signature", good().signed_with(&other)),
+        ("too old", good().claim("iat", at(-61))),
+        ("ahead", good().claim("iat", at(61))),
+        ("no iat", good().claim("iat", json!(null))),
+        ("typ", good().header("typ", "JWT")),
+        ("a private key", good().header("jwk", private)),
+        ("a symmetric algorithm", good().header("alg", "HS256")),
+        ("none", good().header("alg", "none")),
+        (
+            "a symmetric key",
+            good().header("jwk", json!({"kty": "oct", "k": "AA"})),
+        ),
+        ("no key", good().header("jwk", json!(null))),
+    ];
+    for (name, proof) in bad {
+        assert_eq!(
+            refused(&app, with_proof(&token, &unique(proof))).await,
+            Reason::InvalidDpopProof,
+            "{name}"
+        );
+    }
+    for id in ["", &"x".repeat(300)] {
+        assert_eq!(
+            refused(&app, with_proof(&token, &good().id(id).sign())).await,
+            Reason::InvalidDpopProof
+        );
+    }
+    let two = [good().id("two-1").sign(), good().id("two-2").sign()];
+    let request = ask("GET", "/api/a", &token, &[&two[0], &two[1]]);
+    assert_eq!(refused(&app, request).await, Reason::InvalidDpopProof);
+    assert_eq!(
+        refused(&app, with_proof(&token, "not a proof")).await,
+        Reason::InvalidDpopProof
+    );
+    assert_eq!(
+        refused(&app, with_proof(&token, &token)).await,
+        Reason::InvalidDpopProof
+    );
+}
+
+#[tokio::test]
+async fn a_replayed_proof_is_refused_and_another_key_may_have_the_same_identifier() {
+    let world = World::new().await;
+    let app = world.app(signed_in());
+    let (key, other) = (key(), key());
+    let token = world.token().bound_to(&key.thumbprint()).sign();
+    let proof = key.proof("GET", ADDRESS, &token).sign();
+    assert_eq!(status(&app, with_proof(&token, &proof)).await, StatusCode::OK);
+    for wait in [0, 30, 30] {
+        world.clock.advance(wait);
+        assert_eq!(
+            refused(&app, with_proof(&token, &proof)).await,
+            Reason::InvalidDpopProof
+        );
+    }
+    let others = world.token().bound_to(&other.thumbprint()).sign();
+    let same_identifier = other.proof("GET", ADDRESS, &others).sign();
+    assert_eq!(
+        status(&app, with_proof(&others, &same_identifier)).await,
+        StatusCode::OK
+    );
+}
+
+#[tokio::test]
+async fn a_nonce_is_given_and_asked_for() {
+    let world = World::new().await;
+    let app = wrap(world.gate(signed_in()).dpop_nonce(true));
+    let key = key();
+    let token = world.token().bound_to(&key.thumbprint()).sign();
+    let proof = |id: &str| key.proof("GET", ADDRESS, &token).id(id);
+
+    let response = send(&app, with_proof(&token, &proof("1").sign())).await;
+    let nonce = response.headers()["dpop-nonce"].to_str().unwrap().to_owned();
+    let challenge = response.headers()["www-authenticate"].to_str().unwrap().to_owned();
+    assert!(
+        challenge.starts_with("DPoP ") && challenge.contains("error=\"use_dpop_nonce\""),
+        "{challenge}"
+    );
+    assert_eq!(refusal(response).await.reason, Reason::UseDpopNonce);
+
+    // With the gate's nonce the client's own clock does not matter.
+    let response = send(
+        &app,
+        with_proof(&token, &proof("2").nonce(&nonce).claim("iat", at(-600)).sign()),
+    )
+    .await;
+    assert_eq!(response.status(), StatusCode::OK);
+    assert!(response.headers().contains_key("dpop-nonce"));
+    assert_eq!(
+        refused(&app, with_proof(&token, &proof("3").nonce("bm9uY2U").sign())).await,
+        Reason::UseDpopNonce
+    );
+    world.clock.advance(200);
+    let stale = send(&app, with_proof(&token, &proof("4").nonce(&nonce).sign())).await;
+    assert_ne!(stale.headers()["dpop-nonce"], *nonce);
+    assert_eq!(refusal(stale).await.reason, Reason::UseDpopNonce);
+}
+
+#[tokio::test]
+async fn two_gates_check_one_proof_once() {
+    let world = World::new().await;
+    let gate = || world.gate(signed_in()).build().unwrap();
+    let app: Router = gate().wrap(gate().wrap(crate::world::application()));
+    let key = key();
+    let token = world.token().bound_to(&key.thumbprint()).sign();
+    let proof = key.proof("GET", ADDRESS, &token).sign();
+    assert_eq!(status(&app, with_proof(&token, &proof)).await, StatusCode::OK);
+    assert_eq!(
+        refused(&app, with_proof(&token, &proof)).await,
+        Reason::InvalidDpopProof
+    );
+}
+
+#[tokio::test]
+async fn a_failed_proof_spends_nothing() {
+    let world = World::new().await;
+    let app = world.app(signed_in());
+    let key = key();
+    let token = world.token().bound_to(&key.thumbprint()).sign();
+    let proof = key.proof("GET", ADDRESS, &token).sign();
+    assert_eq!(
+        refused(&app, ask("GET", "/api/b", &token, &[&proof])).await,
+        Reason::InvalidDpopProof
+    );
+    assert_eq!(status(&app, with_proof(&token, &proof)).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_certificate_counts_from_a_trusted_proxy_only() {
+    let world = World::new().await;
+    let proxies = ["10.0.0.0/8".parse().unwrap()];
+    let app = wrap(
+        world
+            .gate(signed_in())
+            .trusted_proxies(proxies)
+            .certificate_header(Some("Client-Cert".into())),
+    );
+    let certificate = b"a certificate in DER".as_slice();
+    let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, certificate));
+    let token = world.token().claim("cnf", json!({"x5t#S256": thumbprint})).sign();
+    let ask = |peer: &str, header: Option<String>| {
+        let mut request = request("GET", "/api/a").header("authorization", format!("Bearer {token}"));
+        if let Some(header) = header {
+            request = request.header("client-cert", header);
+        }
+        let mut request = request.body(Body::empty()).unwrap();
+        request
+            .extensions_mut()
+            .insert(ConnectInfo(format!("{peer}:4711").parse::<SocketAddr>().unwrap()));
+        request
+    };
+    let base64 = STANDARD.encode(certificate);
+    let pem = format!(
+        "-----BEGIN%20CERTIFICATE-----%0A{}%0A-----END%20CERTIFICATE-----%0A",
+        base64.replace('=', "%3D")
+    );
+    for header in [format!(":{base64}:"), base64.clone(), pem] {
+        assert_eq!(status(&app, ask("10.1.2.3", Some(header))).await, StatusCode::OK);
+    }
+    let other = format!(":{}:", STANDARD.encode("another"));
+    for (peer, header) in [
+        ("192.0.2.1", Some(format!(":{base64}:"))),
+        ("10.1.2.3", None),
+        ("10.1.2.3", Some(other)),
+        ("10.1.2.3", Some("x y".into())),
+    ] {
+        assert_eq!(refused(&app, ask(peer, header)).await, Reason::CertificateMismatch);
+    }
+    assert_eq!(world.validate(&token).await, Err(Reason::CertificateMismatch));
+}

@@ -1,0 +1,354 @@
+//! What depends on the trust: token types, lone keys, aliases, tenants, clients, scopes, roles, required claims.
+
+use pixygate::{
+    Reason,
+    jwt::{Algorithm, TokenType, Trust, TrustError, Validator},
+    test_support::{Documents, TestClock, TestIssuer, TestKey, at},
+};
+use serde_json::json;
+
+use crate::world::World;
+
+#[tokio::test]
+async fn without_kid_the_lone_key_will_do_and_of_several_none() {
+    let world = World::new().await;
+    world
+        .validate(&world.token().without_header("kid").sign())
+        .await
+        .unwrap();
+    let issuer = TestIssuer::new("https://idp.example", [Algorithm::ES256, Algorithm::RS256]);
+    let clock = TestClock::default();
+    let validator = Validator::builder([issuer.trust("orders")])
+        .fetch(Documents::of([&issuer]))
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let rejection = validator
+        .validate(&issuer.token().without_header("kid").sign(), clock.time())
+        .await
+        .unwrap_err();
+    assert_eq!(rejection.reason(), Reason::UnknownKey);
+    assert!(rejection.detail().found.contains("no kid"));
+}
+
+#[tokio::test]
+async fn jwt_is_refused_where_at_jwt_is_required() {
+    let world = World::with(
+        |mut trust| {
+            trust.token_type = TokenType::AccessToken;
+            trust
+        },
+        |validator| validator,
+    )
+    .await;
+    world.validate(&world.token().sign()).await.unwrap();
+    world
+        .validate(&world.token().header("typ", "application/AT+JWT").sign())
+        .await
+        .unwrap();
+    for token in [
+        world.token().header("typ", "JWT").sign(),
+        world.token().without_header("typ").sign(),
+    ] {
+        assert_eq!(world.validate(&token).await, Err(Reason::WrongTokenType));
+    }
+}
+
+#[tokio::test]
+async fn an_alias_is_exact_and_becomes_the_configured_issuer() {
+    let alias = "https://accounts.idp.example/t/acme";
+    let world = World::with(|trust| trust.alias(alias), |validator| validator).await;
+    let principal = world.validate(&world.token().claim("iss", alias).sign()).await.unwrap();
+    assert_eq!(principal.issuer(), "https://idp.example");
+    for other in [
+        format!("{alias}/"),
+        format!("{alias}/x"),
+        "https://accounts.idp.example".into(),
+    ] {
+        assert_eq!(
+            world.validate(&world.token().claim("iss", other).sign()).await,
+            Err(Reason::IssuerNotTrusted)
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_same_subject_of_two_issuers_is_two_people() {
+    let one = TestIssuer::new("https://one.example", [Algorithm::ES256]);
+    let two = TestIssuer::new("https://two.example", [Algorithm::ES256]);
+    let clock = TestClock::default();
+    let validator = Validator::builder([one.trust("orders"), two.trust("orders")])
+        .fetch(Documents::of([&one, &two]))
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let of_one = validator.validate(&one.token().sign(), clock.time()).await.unwrap();
+    let of_two = validator.validate(&two.token().sign(), clock.time()).await.unwrap();
+    assert_eq!(of_one.subject(), of_two.subject());
+    assert_ne!(of_one, of_two);
+    assert_eq!(
+        of_one,
+        validator
+            .validate(&one.token().scope("more").sign(), clock.time())
+            .await
+            .unwrap()
+    );
+}
+
+#[tokio::test]
+async fn a_tenant_is_an_issuer_of_its_own() {
+    let template = "https://login.example/{tenantid}/v2.0";
+    let key = TestKey::generate(Algorithm::ES256, "k");
+    let mut reserved = key.jwk();
+    reserved["issuer"] = template.into();
+    let provider = Documents::default();
+    provider.put(
+        "https://login.example/common/v2.0/.well-known/openid-configuration",
+        &json!({"issuer": template, "jwks_uri": "https://login.example/keys"}),
+    );
+    provider.put("https://login.example/keys", &json!({"keys": [reserved]}));
+    let mut trust = Trust::new(template).audience("orders");
+    trust.tenants = vec!["t1".into(), "t2".into()];
+    let clock = TestClock::default();
+    let validator = Validator::builder([trust])
+        .fetch(provider)
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    validator.load().await.unwrap();
+    let issuer = TestIssuer::with_keys(template, [key]);
+    let token = |iss: &str, tid: &str| issuer.token().claim("iss", iss).claim("tid", tid).sign();
+
+    let t1 = "https://login.example/t1/v2.0";
+    let principal = validator.validate(&token(t1, "t1"), clock.time()).await.unwrap();
+    assert_eq!((principal.issuer(), principal.org_id()), (t1, Some("t1")));
+    for (iss, tid, reason) in [
+        (t1, "t2", Reason::InvalidClaim),
+        ("https://login.example/t3/v2.0", "t3", Reason::IssuerNotTrusted),
+        (template, "t1", Reason::IssuerNotTrusted),
+        ("https://login.example/common/v2.0", "t1", Reason::IssuerNotTrusted),
+    ] {
+        let verdict = validator.validate(&token(iss, tid), clock.time()).await;
+        assert_eq!(verdict.unwrap_err().reason(), reason, "{iss} {tid}");
+    }
+}
+
+#[tokio::test]
+async fn a_named_client_passes_whatever_its_audience() {
+    let world = World::with(|trust| trust.client_id("console"), |validator| validator).await;
+    for token in [
+        world.token().without("aud").claim("client_id", "console").sign(),
+        world
+            .token()
+            .claim("aud", "account")
+            .without("client_id")
+            .claim("azp", "console")
+            .sign(),
+        world
+            .token()
+            .claim("aud", "account")
+            .without("client_id")
+            .claim("cid", "console")
+            .sign(),
+    ] {
+        assert_eq!(world.validate(&token).await.unwrap().client_id(), Some("console"));
+    }
+    let other = world
+        .token()
+        .without("aud")
+        .claim("client_id", "console2")
+        .claim("azp", "console")
+        .sign();
+    assert_eq!(world.validate(&other).await, Err(Reason::AudienceMismatch));
+}
+
+#[tokio::test]
+async fn scopes_are_the_same_as_string_and_array_and_only_whole() {
+    let world = World::new().await;
+    for claim in [
+        json!("readonly  write readonly"),
+        json!(["readonly", "write"]),
+        json!(["readonly write"]),
+    ] {
+        let principal = world
+            .validate(&world.token().claim("scope", claim).sign())
+            .await
+            .unwrap();
+        assert_eq!(principal.scopes(), ["readonly", "write"]);
+        assert!(principal.require_scope("readonly").is_ok());
+        assert_eq!(
+            principal.require_scope("read").unwrap_err().reason(),
+            Reason::InsufficientScope
+        );
+    }
+    let okta = world
+        .validate(&world.token().claim("scp", json!(["a"])).sign())
+        .await
+        .unwrap();
+    assert_eq!(okta.scopes(), ["a"]);
+}
+
+#[tokio::test]
+async fn roles_are_found_where_the_trust_says() {
+    for (claim, name, value, expected) in [
+        ("groups", "groups", json!(["admin", "ops"]), vec!["admin", "ops"]),
+        ("groups", "groups", json!("admin"), vec!["admin"]),
+        (
+            "realm_access.roles",
+            "realm_access",
+            json!({"roles": ["admin"]}),
+            vec!["admin"],
+        ),
+        (
+            "https://acme.example/roles",
+            "https://acme.example/roles",
+            json!(["admin"]),
+            vec!["admin"],
+        ),
+        (
+            "urn:zitadel:roles",
+            "urn:zitadel:roles",
+            json!({"admin": {"1": "acme"}}),
+            vec!["admin"],
+        ),
+        ("groups", "other", json!(["admin"]), vec![]),
+        ("groups", "groups", json!(7), vec![]),
+    ] {
+        let world = World::with(
+            |mut trust| {
+                trust.roles_claim = claim.into();
+                trust
+            },
+            |validator| validator,
+        )
+        .await;
+        let principal = world.validate(&world.token().claim(name, value).sign()).await.unwrap();
+        assert_eq!(principal.roles(), expected, "{claim}");
+    }
+}
+
+#[tokio::test]
+async fn required_claims_have_their_value() {
+    let world = World::with(
+        |mut trust| {
+            trust.required_claims.insert("token_use".into(), json!("access"));
+            trust.required_claims.insert("tier".into(), json!(["gold", "silver"]));
+            trust
+        },
+        |validator| validator,
+    )
+    .await;
+    let token = |tier: &str| world.token().claim("token_use", "access").claim("tier", tier);
+    world.validate(&token("gold").sign()).await.unwrap();
+    world
+        .validate(&token("x").claim("tier", json!(["silver", "x"])).sign())
+        .await
+        .unwrap();
+    assert_eq!(world.validate(&token("bronze").sign()).await, Err(Reason::InvalidClaim));
+    assert_eq!(
+        world.validate(&token("gold").without("token_use").sign()).await,
+        Err(Reason::MissingClaim)
+    );
+}
+
+#[tokio::test]
+async fn the_principal_is_what_whoami_answers() {
+    let world = World::new().await;
+    let bare = world.validate(&world.token().sign()).await.unwrap();
+    let expected =
+        json!({"iss": "https://idp.example", "sub": "alice", "scope": [], "exp": at(300), "client_id": "shop"});
+    assert_eq!(serde_json::to_value(&bare).unwrap(), expected);
+
+    let token = world
+        .token()
+        .scope("openid orders:read")
+        .claim("given_name", "Alice")
+        .claim("family_name", "Example")
+        .claim("groups", json!(["buyer"]))
+        .claim("org_id", "acme")
+        .claim("acr", "mfa")
+        .claim("auth_time", at(-10) as f64 + 0.25)
+        .claim("department", "sales");
+    let full = world.validate(&token.sign()).await.unwrap();
+    let expected = json!({
+        "iss": "https://idp.example", "sub": "alice", "scope": ["openid", "orders:read"], "exp": at(300),
+        "client_id": "shop", "name": "Alice Example", "roles": ["buyer"], "org_id": "acme", "acr": "mfa",
+        "auth_time": at(-10),
+    });
+    assert_eq!(serde_json::to_value(&full).unwrap(), expected);
+    #[derive(serde::Deserialize)]
+    struct Department {
+        department: String,
+    }
+    assert_eq!(full.claims::<Department>().unwrap().department, "sales");
+    assert!(!format!("{full:?}").contains("sales"));
+}
+
+#[test]
+fn a_trust_that_cannot_be_meant_is_refused() {
+    let good = || Trust::new("https://idp.example").audience("orders");
+    assert_eq!(good().check(), Ok(()));
+    type Change = fn(&mut Trust);
+    let bad: [(&str, Change); 12] = [
+        ("no issuer", |trust| trust.issuer.clear()),
+        ("http outside loopback", |trust| {
+            trust.issuer = "http://idp.example".into()
+        }),
+        ("no audience", |trust| trust.audience.clear()),
+        ("an empty audience", |trust| trust.audience = vec![String::new()]),
+        ("no algorithm", |trust| trust.algorithms.clear()),
+        ("stale before refresh", |trust| trust.jwks_stale_seconds = 10),
+        ("a leeway of hours", |trust| trust.leeway_seconds = 7200),
+        ("a template without tenants", |trust| {
+            trust.issuer = "https://a.example/{tenantid}".into()
+        }),
+        ("tenants without a template", |trust| trust.tenants = vec!["t".into()]),
+        ("two sources", |trust| {
+            (trust.jwks_url, trust.jwks_file) = ("https://a.example/k".into(), "k.json".into())
+        }),
+        ("http keys", |trust| trust.jwks_url = "http://a.example/k".into()),
+        ("introspection without client", |trust| {
+            trust.introspection_url = "https://a.example/i".into()
+        }),
+    ];
+    for (name, change) in bad {
+        let mut trust = good();
+        change(&mut trust);
+        assert!(trust.check().is_err(), "{name}");
+    }
+    assert!(Trust::new("http://localhost:3001/t/demo").audience("a").check().is_ok());
+    let twice = Validator::builder([
+        good(),
+        Trust::new("https://b.example")
+            .audience("a")
+            .alias("https://idp.example"),
+    ]);
+    assert!(matches!(twice.build(), Err(TrustError::Twice(_))));
+    assert!(matches!(Validator::builder([]).build(), Err(TrustError::None)));
+}
+
+#[test]
+fn a_trust_reads_the_documented_keys_and_no_others() {
+    let text = json!({
+        "issuer": "https://idp.example", "aliases": [], "jwks_url": "", "audience": ["a"], "client_ids": [],
+        "algorithms": ["RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"], "token_type": "auto",
+        "scope_claim": "scope", "roles_claim": "groups", "leeway_seconds": 60, "jwks_refresh_seconds": 300,
+        "jwks_stale_seconds": 3600, "jwks_cooldown_seconds": 10,
+    });
+    let trust: Trust = serde_json::from_value(text).unwrap();
+    assert_eq!(trust, Trust::new("https://idp.example").audience("a"));
+    for wrong in [
+        json!({"isuer": "x"}),
+        json!({"algorithms": ["HS256"]}),
+        json!({"algorithms": ["none"]}),
+    ] {
+        assert!(serde_json::from_value::<Trust>(wrong).is_err());
+    }
+}
+
+#[test]
+fn a_secret_is_not_shown() {
+    let trust: Trust = serde_json::from_value(json!({"introspection_client_secret": "hunter2"})).unwrap();
+    assert!(!format!("{trust:?}").contains("hunter2"));
+    assert!(!serde_json::to_string(&trust).unwrap().contains("hunter2"));
+}

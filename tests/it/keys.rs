@@ -1,0 +1,400 @@
+//! 15, 16 and 37–46: keys through rotation, outage and floods.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use pixygate::{
+    Reason,
+    jwt::{Algorithm, KeysError, Principal, Revocations, Trust, Validator},
+    test_support::{Documents, TestClock, TestIssuer, TestKey, at},
+};
+use serde_json::{Value, json};
+
+use crate::world::World;
+
+/// A world whose keys can be told apart from the first ones.
+async fn rotating() -> World {
+    World::with(|trust| trust, |validator| validator).await
+}
+
+fn new_key(world: &mut World, id: &str) {
+    world.issuer.replace_keys([TestKey::generate(Algorithm::ES256, id)]);
+    world.provider.publish(&world.issuer);
+}
+
+#[tokio::test]
+async fn a_flood_of_unknown_kids_costs_one_fetch_for_each_cooldown() {
+    let world = World::new().await;
+    let url = world.issuer.jwks_url();
+    assert_eq!(world.provider.asked(&url), 1);
+    for number in 0..10_000 {
+        let token = world.token().header("kid", format!("random-{number}")).sign();
+        assert_eq!(world.validate(&token).await, Err(Reason::UnknownKey));
+        if number % 1000 == 0 {
+            world
+                .validate(&world.token().claim("jti", number).sign())
+                .await
+                .unwrap();
+        }
+    }
+    assert_eq!(world.provider.asked(&url), 2);
+    world.clock.advance(9);
+    assert_eq!(
+        world.validate(&world.token().header("kid", "again").sign()).await,
+        Err(Reason::UnknownKey)
+    );
+    assert_eq!(world.provider.asked(&url), 2);
+    world.clock.advance(1);
+    assert_eq!(
+        world.validate(&world.token().header("kid", "again").sign()).await,
+        Err(Reason::UnknownKey)
+    );
+    assert_eq!(world.provider.asked(&url), 3);
+}
+
+#[tokio::test]
+async fn unknown_kids_that_wait_for_a_fetch_hold_up_nobody() {
+    let world = World::new().await;
+    world.provider.hold();
+    let (validator, clock) = (world.validator.clone(), world.clock.clone());
+    let waiting: Vec<_> = (0..100)
+        .map(|number| {
+            let token = world.token().header("kid", format!("random-{number}")).sign();
+            let (validator, clock) = (validator.clone(), clock.clone());
+            tokio::spawn(async move {
+                validator
+                    .validate(&token, clock.time())
+                    .await
+                    .map_err(|why| why.reason())
+            })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    world.validate(&world.token().sign()).await.unwrap();
+    assert!(waiting.iter().all(|task| !task.is_finished()));
+    world.provider.release();
+    for task in waiting {
+        assert_eq!(task.await.unwrap(), Err(Reason::UnknownKey));
+    }
+    assert_eq!(world.provider.asked(&world.issuer.jwks_url()), 2);
+}
+
+#[tokio::test]
+async fn good_keys_serve_through_an_outage_to_the_bound_then_503() {
+    let world = World::new().await;
+    world.provider.set_down(true);
+    for (after, expected) in [(0, true), (299, true), (1, true), (3000, true), (299, true), (1, false)] {
+        world.clock.advance(after);
+        let now = at(0)
+            + world
+                .clock
+                .time()
+                .duration_since(TestClock::default().time())
+                .unwrap()
+                .as_secs() as i64;
+        let token = world.token().claim("exp", now + 60).claim("iat", now).sign();
+        let verdict = world.validator.validate(&token, world.clock.time()).await;
+        assert_eq!(verdict.is_ok(), expected, "at {now}: {verdict:?}");
+        if let Err(rejection) = verdict {
+            assert_eq!(rejection.reason(), Reason::KeysUnavailable);
+            assert!(rejection.retry_delay().is_some());
+        }
+    }
+    assert!(!world.validator.is_ready());
+    // Asked again no more often than the cooldown allows, and back as soon as the provider is.
+    let asked = world.provider.asked_in_all();
+    for _ in 0..100 {
+        world
+            .validator
+            .validate(&world.token().sign(), world.clock.time())
+            .await
+            .unwrap_err();
+    }
+    assert!(world.provider.asked_in_all() <= asked + 1);
+    world.provider.set_down(false);
+    world.clock.advance(10);
+    let token = world.token().claim("exp", at(8000)).sign();
+    world.validator.validate(&token, world.clock.time()).await.unwrap();
+    assert!(world.validator.is_ready());
+}
+
+#[tokio::test]
+async fn cold_and_down_is_503_and_never_a_pass() {
+    let issuer = TestIssuer::new("https://idp.example", [Algorithm::ES256]);
+    let (provider, clock) = (Documents::of([&issuer]), TestClock::default());
+    provider.set_down(true);
+    let validator = Validator::builder([issuer.trust("orders")])
+        .fetch(provider.clone())
+        .clock(clock.clone())
+        .build()
+        .unwrap();
+    let errors = validator.load().await.unwrap_err();
+    assert!(
+        errors.configuration().is_none(),
+        "an outage is no fault of the configuration"
+    );
+    assert!(!validator.is_ready());
+    let rejection = validator
+        .validate(&issuer.token().sign(), clock.time())
+        .await
+        .unwrap_err();
+    assert_eq!(rejection.reason(), Reason::KeysUnavailable);
+    provider.set_down(false);
+    clock.advance(10);
+    validator.validate(&issuer.token().sign(), clock.time()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_empty_or_broken_set_leaves_the_old_one() {
+    let world = World::new().await;
+    for document in [
+        "{\"keys\": []}",
+        "{}",
+        "<html>",
+        "{\"keys\": [{\"kty\": \"oct\", \"k\": \"AA\"}]}",
+    ] {
+        world.provider.put_bytes(world.issuer.jwks_url(), document);
+        let errors = world.validator.load().await.unwrap_err();
+        assert!(matches!(errors.0[0].error, KeysError::Document { .. }), "{errors}");
+        world.validate(&world.token().sign()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_used_spoils_only_itself() {
+    let good = TestKey::generate(Algorithm::ES256, "good");
+    let changed = |change: &[(&str, Value)]| {
+        let mut jwk = TestKey::generate(Algorithm::ES256, "bad").jwk();
+        for (member, value) in change {
+            jwk[*member] = value.clone();
+        }
+        jwk
+    };
+    let rsa = |modulus: String| json!({"kty": "RSA", "kid": "bad", "alg": "RS256", "n": modulus, "e": "AQAB"});
+    let bad: [(&str, Value); 10] = [
+        ("use: enc", changed(&[("use", json!("enc"))])),
+        ("key_ops without verify", changed(&[("key_ops", json!(["encrypt"]))])),
+        ("an unknown type", changed(&[("kty", json!("ML"))])),
+        ("another curve", changed(&[("crv", json!("secp256k1"))])),
+        ("a curve that does not fit", changed(&[("crv", json!("P-384"))])),
+        ("a point off the curve", changed(&[("x", json!("A".repeat(42) + "E"))])),
+        ("an algorithm that does not fit", changed(&[("alg", json!("RS256"))])),
+        ("a private key", changed(&[("d", json!("AA"))])),
+        ("RSA with 1024 bits", rsa("_".repeat(170) + "8")),
+        ("no object", json!("key")),
+    ];
+    let issuer = TestIssuer::with_keys("https://idp.example", [good]);
+    for (name, jwk) in bad {
+        let (provider, clock) = (Documents::of([&issuer]), TestClock::default());
+        provider.put(issuer.jwks_url(), &json!({"keys": [jwk, issuer.keys()[0].jwk()]}));
+        let validator = Validator::builder([issuer.trust("orders")])
+            .fetch(provider.clone())
+            .clock(clock.clone())
+            .build()
+            .unwrap();
+        validator.load().await.unwrap();
+        validator.validate(&issuer.token().sign(), clock.time()).await.unwrap();
+        let token = issuer.token().header("kid", "bad").sign();
+        assert_eq!(
+            validator.validate(&token, clock.time()).await.unwrap_err().reason(),
+            Reason::UnknownKey,
+            "{name}"
+        );
+        provider.put(issuer.jwks_url(), &json!({"keys": [jwk]}));
+        assert!(validator.load().await.is_err(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn rotation_under_load_costs_nobody_a_call() {
+    let mut world = rotating().await;
+    let old = world.token().sign();
+    world.validate(&old).await.unwrap();
+    let old_key = world
+        .issuer
+        .replace_keys([TestKey::generate(Algorithm::ES256, "new")])
+        .remove(0);
+    world.provider.put(
+        world.issuer.jwks_url(),
+        &json!({"keys": [old_key.jwk(), world.issuer.keys()[0].jwk()]}),
+    );
+    world.provider.hold();
+    let calls: Vec<_> = (0..200)
+        .map(|number| {
+            let token = if number % 2 == 0 {
+                old.clone()
+            } else {
+                world.token().claim("jti", number).sign()
+            };
+            let (validator, clock) = (world.validator.clone(), world.clock.clone());
+            tokio::spawn(async move { validator.validate(&token, clock.time()).await })
+        })
+        .collect();
+    tokio::task::yield_now().await;
+    world.provider.release();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+    assert_eq!(world.provider.asked(&world.issuer.jwks_url()), 2);
+}
+
+#[tokio::test]
+async fn a_removed_key_is_refused_after_the_bound_from_the_cache_too() {
+    let mut world = rotating().await;
+    let token = world.token().claim("exp", at(9000)).sign();
+    world.validate(&token).await.unwrap();
+    new_key(&mut world, "new");
+    world.clock.advance(299);
+    world.validate(&token).await.unwrap();
+    world.clock.advance(1);
+    assert_eq!(world.validate(&token).await, Err(Reason::UnknownKey));
+    world
+        .validate(&world.token().claim("exp", at(9000)).sign())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn verdicts_outlive_a_refresh_that_takes_no_key_away() {
+    let world = World::new().await;
+    let token = world.token().sign();
+    let first = world.validate(&token).await.unwrap();
+    world.validator.load().await.unwrap();
+    assert_eq!(world.validate(&token).await.unwrap(), first);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_refresh_task_is_ahead_of_the_age() {
+    let world = World::new().await;
+    let _refresh = world.validator.spawn_refresh();
+    let url = world.issuer.jwks_url();
+    // The task sleeps on tokio's clock, which the test moves; the age is told by the other.
+    let seconds = std::time::Duration::from_secs;
+    tokio::time::sleep(seconds(239)).await;
+    assert_eq!(world.provider.asked(&url), 1);
+    world.clock.advance(240);
+    tokio::time::sleep(seconds(2)).await;
+    assert_eq!(world.provider.asked(&url), 2);
+    world.clock.advance(100);
+    world
+        .validate(&world.token().claim("exp", at(9000)).sign())
+        .await
+        .unwrap();
+    assert_eq!(world.provider.asked(&url), 2, "no caller met keys that were due");
+}
+
+#[tokio::test]
+async fn metadata_of_another_issuer_are_refused_with_both_named_and_the_line_to_write() {
+    let issuer = TestIssuer::new("https://api.idp.example/t/acme/oauth2/token", [Algorithm::ES256]);
+    let provider = Documents::of([&issuer]);
+    // As somebody configures it who takes the base URL for the issuer.
+    let base = "https://api.idp.example/t/acme";
+    provider.put(format!("{base}/.well-known/openid-configuration"), &issuer.metadata());
+    let validator = Validator::builder([Trust::new(base).audience("orders")])
+        .fetch(provider)
+        .build()
+        .unwrap();
+    let errors = validator.load().await.unwrap_err();
+    let message = errors
+        .configuration()
+        .expect("it is a fault of the configuration")
+        .to_string();
+    assert!(message.contains(&format!("expected {base:?}")), "{message}");
+    assert!(message.contains(&format!("found {:?}", issuer.issuer())), "{message}");
+    assert!(
+        message.contains(&format!("issuer = {:?}", issuer.issuer())),
+        "{message}"
+    );
+}
+
+#[tokio::test]
+async fn metadata_may_not_lead_into_a_private_network_or_to_http() {
+    let issuer = TestIssuer::new("https://idp.example", [Algorithm::ES256]);
+    for place in [
+        "http://idp.example/jwks",
+        "https://169.254.169.254/latest",
+        "https://10.0.0.1/jwks",
+        "https://[::1]/jwks",
+        "file:///etc/passwd",
+    ] {
+        let provider = Documents::default();
+        provider.put(
+            issuer.metadata_url(),
+            &json!({"issuer": issuer.issuer(), "jwks_uri": place}),
+        );
+        let validator = Validator::builder([issuer.trust("orders")])
+            .fetch(provider.clone())
+            .build()
+            .unwrap();
+        let errors = validator.load().await.unwrap_err();
+        assert!(errors.configuration().is_some(), "{place}: {errors}");
+        assert_eq!(provider.asked_in_all(), 1, "{place}");
+    }
+}
+
+#[tokio::test]
+async fn keys_may_stand_in_the_configuration() {
+    let key = TestKey::generate(Algorithm::RS256, "k");
+    let clock = TestClock::default();
+    let file = std::env::temp_dir().join(format!("pixygate-jwks-{}.json", std::process::id()));
+    std::fs::write(&file, json!({"keys": [key.jwk()]}).to_string()).unwrap();
+    let sources: [fn(&mut Trust, &TestKey, &str); 3] = [
+        |trust, key, _| trust.public_key = key.public_pem(),
+        |trust, key, _| trust.jwks = json!({"keys": [key.jwk()]}).to_string(),
+        |trust, _, file| trust.jwks_file = file.into(),
+    ];
+    for source in sources {
+        let mut trust = Trust::new("https://idp.example").audience("orders");
+        source(&mut trust, &key, file.to_str().unwrap());
+        let provider = Documents::default();
+        let validator = Validator::builder([trust])
+            .fetch(provider.clone())
+            .clock(clock.clone())
+            .build()
+            .unwrap();
+        validator.load().await.unwrap();
+        let issuer = TestIssuer::with_keys("https://idp.example", [TestKey::generate(Algorithm::RS256, "k")]);
+        let forged = issuer.token().sign();
+        assert_eq!(
+            validator.validate(&forged, clock.time()).await.unwrap_err().reason(),
+            Reason::BadSignature
+        );
+        let good = issuer.token().key(&key).sign();
+        validator.validate(&good, clock.time()).await.unwrap();
+        assert_eq!(provider.asked_in_all(), 0);
+    }
+    std::fs::remove_file(file).unwrap();
+    let mut broken = Trust::new("https://idp.example").audience("orders");
+    broken.public_key = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----".into();
+    assert!(Validator::builder([broken]).build().is_err());
+}
+
+struct Switch(Arc<AtomicBool>);
+
+impl Revocations for Switch {
+    fn is_revoked(&self, principal: &Principal) -> bool {
+        self.0.load(Ordering::Relaxed) && principal.token_id() == Some("token-1")
+    }
+}
+
+#[tokio::test]
+async fn a_cached_verdict_ends_with_the_token_and_with_its_revocation() {
+    let revoked = Arc::new(AtomicBool::new(false));
+    let switch = Switch(revoked.clone());
+    let world = World::with(|trust| trust, |validator| validator.revocations(switch)).await;
+    let token = world.token().sign();
+    world.validate(&token).await.unwrap();
+    revoked.store(true, Ordering::Relaxed);
+    assert_eq!(world.validate(&token).await, Err(Reason::Revoked));
+    world
+        .validate(&world.token().claim("jti", "token-2").sign())
+        .await
+        .unwrap();
+    revoked.store(false, Ordering::Relaxed);
+    world.clock.advance(299);
+    world.validate(&token).await.unwrap();
+    world.clock.advance(61);
+    assert_eq!(world.validate(&token).await, Err(Reason::Expired));
+}

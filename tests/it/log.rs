@@ -1,0 +1,147 @@
+//! 12, 24 and 50: every refusal is in the log with what was expected and found, escaped, and nothing secret is.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use axum::body::Body;
+use pixygate::{
+    jwt::Algorithm,
+    test_support::{
+        TestKey,
+        matrix::{Setting, cases},
+    },
+};
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::world::{World, request, send, signed_in, with_token};
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Log {
+    fn record() -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
+            .with_writer(log.clone())
+            .with_ansi(false)
+            .finish();
+        let guard = tracing::subscriber::set_default(subscriber);
+        (log, guard)
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn the_log_names_the_setting_for_a_wrong_issuer() {
+    let world = World::with(
+        |mut trust| {
+            trust.jwks_url = "https://idp.example/jwks".into();
+            trust.issuer = "https://idp.example/oauth2/token".into();
+            trust
+        },
+        |validator| validator,
+    )
+    .await;
+    let (log, _guard) = Log::record();
+    send(
+        &world.app(signed_in()),
+        with_token("GET", "/api/a", &world.token().sign()),
+    )
+    .await;
+    let text = log.text();
+    for part in [
+        "IssuerNotTrusted",
+        "lacks",
+        "/oauth2/token",
+        "aliases = [",
+        "issuer = ",
+        "request_id=",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn a_hostile_kid_and_path_are_escaped() {
+    let world = World::new().await;
+    let app = world.app(signed_in());
+    let (log, _guard) = Log::record();
+    let kid = "a\r\nERROR forged\u{1b}[31m\u{202e}";
+    send(
+        &app,
+        with_token("GET", "/api/a", &world.token().header("kid", kid).sign()),
+    )
+    .await;
+    send(
+        &app,
+        with_token("GET", "/api/%E2%80%AEx", &world.token().header("kid", kid).sign()),
+    )
+    .await;
+    let text = log.text();
+    // One line when the keys were fetched anew, one for each refusal.
+    assert_eq!(text.lines().count(), 3, "{text}");
+    assert!(!text.contains(['\u{1b}', '\u{202e}', '\r']), "{text}");
+}
+
+#[tokio::test]
+async fn nothing_secret_is_logged() {
+    let world = World::new().await;
+    let app = world.app(signed_in());
+    let (log, _guard) = Log::record();
+    let mut secrets = vec!["query-secret".to_owned(), "cookie-secret".to_owned()];
+    let setting = Setting::new();
+    for case in cases() {
+        secrets.push((case.token)(&setting));
+    }
+    let key = TestKey::generate(Algorithm::ES256, "");
+    let bound = world.token().bound_to(&key.thumbprint()).sign();
+    let proof = key
+        .proof("POST", "https://shop.example/api/a?code=query-secret", &bound)
+        .nonce("nonce-secret")
+        .sign();
+    secrets.extend([bound.clone(), proof.clone(), "nonce-secret".into()]);
+    for token in secrets.clone() {
+        for scheme in ["Bearer ", "DPoP ", "Basic ", ""] {
+            let Ok(header) = http::HeaderValue::from_str(&format!("{scheme}{token}")) else {
+                continue;
+            };
+            let ask = request("GET", "/api/a?x=query-secret")
+                .header("authorization", header)
+                .header("dpop", &proof)
+                .header("cookie", "s=cookie-secret");
+            send(&app, ask.body(Body::empty()).unwrap()).await;
+        }
+    }
+    let text = log.text();
+    assert!(text.lines().count() > 100);
+    for secret in secrets.iter().filter(|secret| secret.len() > 10) {
+        for part in secret.split('.').filter(|part| part.len() > 10) {
+            assert!(!text.contains(part), "{part}");
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! 54: policy, router and upstream see the same path, for any bytes.
+
+use std::sync::LazyLock;
+
+use axum::{Router, body::Body};
+use http::{StatusCode, Uri};
+use pixygate::{
+    Reason,
+    gate::{Pattern, Policies, Policy, RequestPath},
+};
+use proptest::prelude::*;
+use tokio::runtime::Runtime;
+
+use crate::world::{World, refused, request, status};
+
+#[tokio::test]
+async fn a_path_with_two_meanings_is_400_and_its_neighbour_is_judged() {
+    let world = World::new().await;
+    let policies = Policies::new()
+        .route("GET", "/api/public/**", Policy::public())
+        .unwrap();
+    let app = world.app(policies);
+    let ask = |path: &str| request("GET", path).body(Body::empty()).unwrap();
+    for fine in [
+        "/api/public/a",
+        "/api/public/",
+        "/api/public/a-b_c.d~e",
+        "/api/public/caf%C3%A9",
+        "/api/public/a%20b",
+        "/",
+    ] {
+        assert_eq!(status(&app, ask(fine)).await, StatusCode::OK, "{fine}");
+    }
+    for ambiguous in [
+        "/api/public/../admin",
+        "/api/public/%2e%2e/admin",
+        "/api/public/.%2E/admin",
+        "/api/public/./a",
+        "/api/public//a",
+        "//api/public/a",
+        "/api/public/a;b",
+        "/api/public/%3Ba",
+        "/api/public/a%23b",
+        "/api/public/a%00",
+        "/api/public/a%2fb",
+        "/api/public/a%5cb",
+        "/api/public/%252e%252e/admin",
+        "/api/public/%",
+        "/api/public/%4",
+        "/api/public/%zz",
+        "/api/public/%ff",
+        "/api/public/%0d%0a",
+        "/api/public/%C2%85",
+        "/%61pi/admin",
+        "/a%70i/public/a",
+        "/api%2fadmin",
+        "/pub/../api/admin",
+        "/x/%2e%2e/api/admin",
+        "/api/public/%61",
+    ] {
+        assert_eq!(
+            refused(&app, ask(ambiguous)).await,
+            Reason::InvalidRequest,
+            "{ambiguous}"
+        );
+    }
+    // Another path altogether, for every router there is.
+    assert_eq!(status(&app, ask("/API/admin")).await, StatusCode::OK);
+}
+
+/// Decodes as a lenient upstream does: once, and then removes dot segments.
+fn lenient(raw: &str) -> Vec<String> {
+    let mut bytes = Vec::new();
+    let mut rest = raw.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = tail;
+        let escaped = (byte == b'%').then(|| tail.get(..2)).flatten();
+        let digits = escaped.and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(decoded) => {
+                bytes.push(decoded);
+                rest = &tail[2..];
+            }
+            None => bytes.push(byte),
+        }
+    }
+    let text = String::from_utf8_lossy(&bytes).replace('\\', "/");
+    let text = text.split([';', '?', '#', '\0']).next().unwrap_or_default().to_owned();
+    let mut segments: Vec<String> = Vec::new();
+    for segment in text.split('/').filter(|segment| !segment.is_empty()) {
+        match segment {
+            "." => {}
+            ".." => drop(segments.pop()),
+            name => segments.push(name.to_owned()),
+        }
+    }
+    segments
+}
+
+/// Paths that are made of what has two meanings.
+fn tricky() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("/"),
+        Just("//"),
+        Just("."),
+        Just(".."),
+        Just("%2e"),
+        Just("%2E"),
+        Just("%2f"),
+        Just("%5c"),
+        Just("\\"),
+        Just(";"),
+        Just("%3b"),
+        Just("%00"),
+        Just("%25"),
+        Just("%252e"),
+        Just("%"),
+        Just("%4"),
+        Just("api"),
+        Just("gw"),
+        Just("%61pi"),
+        Just("admin"),
+        Just("é"),
+        Just("%C3%A9"),
+        Just("%ff"),
+        Just("a"),
+        Just("~"),
+        Just("%23"),
+        Just("%0a"),
+    ];
+    prop::collection::vec(piece, 0..12).prop_map(|pieces| format!("/{}", pieces.concat()))
+}
+
+/// A gate that allows nothing.
+static CLOSED: LazyLock<(Runtime, Router)> = LazyLock::new(|| {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let app = runtime.block_on(async { World::new().await.app(Policies::new()) });
+    (runtime, app)
+});
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4000))]
+
+    #[test]
+    fn what_passes_means_the_same_to_a_lenient_upstream(raw in prop_oneof![tricky(), "/[ -~]{0,24}"]) {
+        if let Ok(path) = RequestPath::parse(&raw) {
+            let ours: Vec<_> = path.as_str().split('/').filter(|segment| !segment.is_empty()).map(str::to_owned).collect();
+            prop_assert_eq!(ours, lenient(&raw));
+        }
+    }
+
+    #[test]
+    fn what_passes_can_be_written_and_read_again(raw in tricky()) {
+        if let Ok(path) = RequestPath::parse(&raw) {
+            let decoded = path.as_str();
+            let written: String = decoded.bytes().map(|byte| match byte {
+                b'/' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+                byte if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+                byte => format!("%{byte:02X}"),
+            }).collect();
+            let again = RequestPath::parse(&written).unwrap();
+            prop_assert_eq!(again.as_str(), decoded);
+        }
+    }
+
+    #[test]
+    fn any_bytes_are_read_without_a_panic(raw in "\\PC*") {
+        RequestPath::parse(&raw).ok();
+    }
+
+    #[test]
+    fn a_pattern_matches_segments_and_nothing_between(
+        segments in prop::collection::vec("[a-z]{1,4}", 1..5),
+        cut in 0usize..5,
+        more in prop::collection::vec("[a-z]{1,4}", 0..3),
+    ) {
+        let path = format!("/{}", segments.join("/"));
+        let exact: Pattern = path.parse().unwrap();
+        prop_assert!(exact.matches(&path));
+        let (slash, longer) = (format!("{path}/"), format!("{path}x"));
+        prop_assert!(!exact.matches(&slash));
+        prop_assert!(!exact.matches(&longer));
+
+        let under: Pattern = format!("{path}/**").parse().unwrap();
+        let deeper = format!("{path}/{}", more.join("/"));
+        prop_assert!(under.matches(&path) && under.matches(&deeper));
+        prop_assert!(!under.matches(&longer));
+
+        let mut wild = segments.clone();
+        let cut = cut % wild.len();
+        wild[cut] = "*".into();
+        let wild: Pattern = format!("/{}", wild.join("/")).parse().unwrap();
+        prop_assert!(wild.matches(&path));
+        prop_assert!(!wild.matches(&slash));
+    }
+
+    /// Whatever axum's router takes for a protected path, the gate took for one before it.
+    #[test]
+    fn no_spelling_reaches_a_protected_route_unjudged(raw in tricky()) {
+        let Ok(uri) = raw.parse::<Uri>() else { return Ok(()) };
+        let (runtime, app) = &*CLOSED;
+        let request = http::Request::builder().uri(uri).header("host", "a").body(Body::empty()).unwrap();
+        let status = runtime.block_on(status(app, request));
+        let protected = lenient(&raw).first().is_some_and(|first| first == "api" || first == "gw");
+        if protected {
+            prop_assert!(matches!(status.as_u16(), 400 | 404), "{raw}: {status}");
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! A gate with an issuer behind it, a clock that stands still and a provider that does as it is told.
+
+use axum::{
+    Json, Router,
+    body::Body,
+    response::Response,
+    routing::{any, get},
+};
+use http::{Request, StatusCode};
+use http_body_util::BodyExt;
+use pixygate::{
+    Reason, Refusal,
+    gate::{Gate, GateBuilder, Policies, Policy},
+    jwt::{Algorithm, Principal, Trust, Validator, ValidatorBuilder},
+    test_support::{Documents, TestClock, TestIssuer, TokenBuilder},
+};
+use tower::ServiceExt;
+
+pub(crate) const PUBLIC_URL: &str = "https://shop.example";
+
+pub(crate) struct World {
+    pub(crate) issuer: TestIssuer,
+    pub(crate) provider: Documents,
+    pub(crate) clock: TestClock,
+    pub(crate) validator: Validator,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(|trust| trust, |validator| validator).await
+    }
+
+    /// With a trust and a validator of the test's own making; keys are loaded.
+    pub(crate) async fn with(
+        trust: impl FnOnce(Trust) -> Trust,
+        validator: impl FnOnce(ValidatorBuilder) -> ValidatorBuilder,
+    ) -> Self {
+        let issuer = TestIssuer::new("https://idp.example", [Algorithm::ES256]);
+        let (provider, clock) = (Documents::of([&issuer]), TestClock::default());
+        let builder = Validator::builder([trust(issuer.trust("orders"))])
+            .fetch(provider.clone())
+            .clock(clock.clone());
+        let validator = validator(builder).build().unwrap();
+        validator.load().await.unwrap();
+        Self {
+            issuer,
+            provider,
+            clock,
+            validator,
+        }
+    }
+
+    pub(crate) fn token(&self) -> TokenBuilder<'_> {
+        self.issuer.token()
+    }
+
+    pub(crate) async fn validate(&self, token: &str) -> Result<Principal, Reason> {
+        self.validator
+            .validate(token, self.clock.time())
+            .await
+            .map_err(|rejection| rejection.reason())
+    }
+
+    pub(crate) fn gate(&self, policies: Policies) -> GateBuilder {
+        Gate::builder(self.validator.clone(), policies)
+            .clock(self.clock.clone())
+            .public_url(PUBLIC_URL)
+    }
+
+    /// An application with a route for everything, behind a gate.
+    pub(crate) fn app(&self, policies: Policies) -> Router {
+        wrap(self.gate(policies))
+    }
+}
+
+pub(crate) fn wrap(gate: GateBuilder) -> Router {
+    gate.build().unwrap().wrap(application())
+}
+
+/// `/api/whoami` answers the principal; every other path says that it was reached.
+pub(crate) fn application() -> Router {
+    Router::new()
+        .route(
+            "/api/whoami",
+            get(|principal: Principal| async move { Json(principal) }),
+        )
+        .fallback(any(|| async { "reached" }))
+}
+
+pub(crate) fn signed_in() -> Policies {
+    Policies::new().route("*", "/api/**", Policy::signed_in()).unwrap()
+}
+
+pub(crate) fn request(method: &str, path: &str) -> http::request::Builder {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .header("host", "shop.example")
+}
+
+pub(crate) fn with_token(method: &str, path: &str, token: &str) -> Request<Body> {
+    request(method, path)
+        .header("authorization", format!("Bearer {token}"))
+        .body(Body::empty())
+        .unwrap()
+}
+
+pub(crate) async fn send(app: &Router, request: Request<Body>) -> Response {
+    app.clone().oneshot(request).await.unwrap()
+}
+
+pub(crate) async fn text(response: Response) -> String {
+    String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
+}
+
+/// The refusal that came, after checking that it has everything a refusal must have.
+pub(crate) async fn refusal(response: Response) -> Refusal {
+    let status = response.status();
+    let headers = response.headers().clone();
+    let body = text(response).await;
+    let refusal: Refusal = serde_json::from_str(&body).unwrap_or_else(|_| panic!("no refusal: {status} {body}"));
+    assert_eq!(status.as_u16(), refusal.reason.status());
+    assert_eq!(headers["content-type"], "application/json");
+    assert_eq!(headers["cache-control"], "no-store");
+    assert_eq!(headers["x-request-id"], *refusal.request_id);
+    let challenged = headers.contains_key("www-authenticate");
+    assert_eq!(challenged, matches!(status.as_u16(), 401 | 403), "{refusal:?}");
+    let retried = headers.contains_key("retry-after");
+    assert_eq!(
+        retried,
+        matches!(status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+    );
+    refusal
+}
+
+pub(crate) async fn refused(app: &Router, request: Request<Body>) -> Reason {
+    refusal(send(app, request).await).await.reason
+}
+
+pub(crate) async fn status(app: &Router, request: Request<Body>) -> StatusCode {
+    send(app, request).await.status()
+}
