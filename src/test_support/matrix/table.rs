@@ -133,8 +133,7 @@ fn forms() -> Vec<Case> {
         }),
         refused(20, "a claim twice", MalformedToken, |s| {
             good(s).sign_claims(&good(s).claims_text().replacen('{', r#"{"sub":"admin","#, 1))
-        })
-        .oracle_differs("jwt-simple's parser takes the last of two members; another might take the first"),
+        }),
         refused(20, "a claim twice, once with an escape", MalformedToken, |s| {
             good(s).sign_claims(
                 &good(s)
@@ -142,7 +141,9 @@ fn forms() -> Vec<Case> {
                     .replacen('{', r#"{"org\u005fid":"1","org_id":"2","#, 1),
             )
         })
-        .oracle_differs("as above"),
+        .oracle_differs(
+            "it refuses a registered claim twice and does not look at the others, which handlers read all the same",
+        ),
         refused(20, "a header member twice", MalformedToken, |s| {
             good(s).sign_header(&good(s).header_text().replacen('{', r#"{"kid":"es256","#, 1))
         }),
@@ -207,20 +208,17 @@ fn headers() -> Vec<Case> {
         }),
         refused(11, "crit with an unknown extension", MalformedToken, |s| {
             good(s).header("crit", json!(["exp2"])).sign()
-        })
-        .oracle_differs("jwt-simple does not look at `crit`, although RFC 7515 says it must"),
+        }),
         refused(11, "crit, empty", MalformedToken, |s| {
             good(s).header("crit", json!([])).sign()
         })
-        .oracle_differs("as above"),
+        .oracle_differs("it refuses only an extension that is named, RFC 7515 forbids the empty list"),
         refused(11, "crit, no array", MalformedToken, |s| {
             good(s).header("crit", "exp").sign()
-        })
-        .oracle_differs("as above"),
+        }),
         refused(11, "crit twice in itself", MalformedToken, |s| {
             good(s).header("crit", json!(["b64", "b64"])).sign()
-        })
-        .oracle_differs("as above"),
+        }),
         refused(12, "kid with a path", UnknownKey, |s| {
             good(s).header("kid", "../../dev/null").sign()
         }),
@@ -378,8 +376,7 @@ fn times() -> Vec<Case> {
             .oracle_differs("it takes a date beyond all time for the end of time"),
         refused(27, "exp null", InvalidClaim, |s| {
             good(s).claim("exp", Value::Null).sign()
-        })
-        .oracle_differs("null is as if it were missing, which it allows"),
+        }),
         accepted(28, "exp past, within the leeway", |s| {
             good(s).claim("exp", at(-59)).sign()
         }),
