@@ -12,6 +12,7 @@
 //! `main.rs` only wires these.
 
 mod bounds;
+pub mod cli;
 pub mod config;
 #[cfg(feature = "dev-idp")]
 mod embedded;

@@ -1,21 +1,35 @@
 //! The program: wires what `server` has.
 
+use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
-use server::config::Config;
+use server::cli::{self, Command, USAGE};
+use server::config::{Config, Problems};
 use server::site::Candidates;
 use server::start::{StartError, start};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
+/// The embedded provider logs every request at `info`, which is more than whoever starts the server wants to read.
+const LOG: &str = "info,dev_idp=warn";
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let command = match Command::parse(std::env::args().skip(1)) {
+        Ok(command) => command,
+        Err(problem) => {
+            eprintln!("{problem}\n\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .init();
-    match run().await {
+    match run(command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\n{error}\n");
@@ -24,18 +38,34 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> Result<(), StartError> {
+async fn run(command: Command) -> Result<(), StartError> {
+    match command {
+        Command::Serve => serve(&configuration()?).await?,
+        Command::Config => print!("{}", cli::effective(&configuration()?)),
+        Command::Routes => print!("{}", cli::routes(&app::api::policies()?)),
+        Command::Help => println!("{USAGE}"),
+        Command::Version => println!("pixygate {}", env!("CARGO_PKG_VERSION")),
+    }
+    Ok(())
+}
+
+fn configuration() -> Result<Config, Problems> {
     let directory = std::env::current_dir().unwrap_or_default();
-    let config = Config::load(
+    // A variable that is not UTF-8 cannot be one of ours with a usable value; to_string_lossy makes its value refused.
+    let text = |value: OsString| value.to_string_lossy().into_owned();
+    Config::load(
         &directory,
-        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-    )?;
+        std::env::vars_os().map(|(name, value)| (text(name), text(value))),
+    )
+}
+
+async fn serve(config: &Config) -> Result<(), StartError> {
     // The address is taken before anything is started that would have to be taken down again.
     let address = config.server.listen;
     let listener = TcpListener::bind(address)
         .await
         .map_err(|source| StartError::Listen { address, source })?;
-    let started = start(&config, &Candidates::of_this_process(), reload_port()).await?;
+    let started = start(config, &Candidates::of_this_process(), reload_port()).await?;
     println!("{}", started.announcement);
     server::serve(listener, started.router.clone(), ended()).await;
     Ok(())

@@ -12,14 +12,17 @@ use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Pr
 use crate::state::AppState;
 use crate::{bounds, observe, pages, probes, security};
 
+/// The paths that machines ask for and that are open to everybody.
+pub(crate) const OPEN: [&str; 3] = ["/healthz", "/readyz", "/.well-known/oauth-protected-resource"];
+
 /// The server, ready to be served or asked with `oneshot`.
 ///
 /// Time limits on headers are the connection's, see [`crate::serve`].
 pub fn router(state: AppState) -> Router {
     let routes = Router::new()
-        .route("/healthz", get(probes::alive))
-        .route("/readyz", get(probes::ready))
-        .route("/.well-known/oauth-protected-resource", get(probes::protected_resource))
+        .route(OPEN[0], get(probes::alive))
+        .route(OPEN[1], get(probes::ready))
+        .route(OPEN[2], get(probes::protected_resource))
         .merge(pages::routes(&state))
         .layer(from_fn(bounds::body))
         .with_state(state.clone());

@@ -1,5 +1,8 @@
 //! The server from outside: its configuration, its start, its HTTP.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+mod cli;
 mod config;
 mod discovery;
 mod example_file;
