@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::{
     Reason,
-    jwt::{Algorithm, Key, Rejection, TokenDigest, parse_token, printable},
+    jwt::{Algorithm, Key, Material, Rejection, TokenDigest, UnverifiedClaims, parse_token, printable},
 };
 
 /// How old a proof may be, and how far ahead its clock, in seconds.
@@ -52,16 +52,19 @@ pub(crate) fn check(
             unverified.header.kind.as_deref().unwrap_or("none"),
         ));
     }
-    let jwk = unverified
-        .jwk
-        .as_ref()
+    let said = UnverifiedClaims::decode(proof)?;
+    let jwk = said
+        .header
+        .get("jwk")
+        .and_then(Value::as_object)
         .ok_or_else(|| refuse("`jwk` in the header", "none"))?;
     let thumbprint = thumbprint(jwk).ok_or_else(|| refuse("an asymmetric public key", "another `jwk`"))?;
     if thumbprint != expected.thumbprint {
         return Err(refuse("the key that the token is bound to", "another key"));
     }
     let algorithm = unverified.header.algorithm;
-    let key = Key::from_proof(jwk, algorithm).map_err(|why| refuse("a usable `jwk`", &why))?;
+    let key = Material::from_jwk(jwk).and_then(|material| Key::new(material, None, None, None, &[algorithm]));
+    let key = key.map_err(|why| refuse("a usable `jwk`", &why))?;
     if !key.verifies(algorithm, unverified.signed, &unverified.signature) {
         return Err(refuse("a signature by the key in the proof", "another"));
     }
@@ -108,7 +111,7 @@ fn check_claims(
         return Err(refuse(&format!("htu {}", expected.address), shown)
             .mend("the address is made from server.public_url; it must be the one that browsers use"));
     }
-    let hash = URL_SAFE_NO_PAD.encode(expected.token.bytes());
+    let hash = URL_SAFE_NO_PAD.encode(expected.token.0);
     if text(claims, "ath") != hash {
         return Err(refuse("`ath` of this token", "none, or of another token"));
     }

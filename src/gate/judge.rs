@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     Reason,
-    jwt::{Principal, Rejection, TokenDigest, Verified, printable, unix},
+    jwt::{Principal, Rejection, TokenDigest, printable, unix},
 };
 
 /// What the gate says of a request.
@@ -178,7 +178,7 @@ impl Caller<'_> {
             scheme = Some(credentials.scheme);
             let verified = self.settings.validator.verify(credentials.token, time).await?;
             let proved = self.check_binding(&credentials, &verified, now).await?;
-            let principal = known.insert(verified.principal);
+            let principal = known.insert(verified);
             permission::check(self.policy, principal, now)?;
             self.check_rate(principal, now)?;
             Ok::<_, Rejection>(proved)
@@ -211,10 +211,9 @@ impl Caller<'_> {
     async fn check_binding(
         &self,
         credentials: &Credentials<'_>,
-        verified: &Verified,
+        principal: &Principal,
         now: f64,
     ) -> Result<Option<Proved>, Rejection> {
-        let principal = &verified.principal;
         if let Some(thumbprint) = principal.certificate_thumbprint() {
             let header = self.settings.certificate_header.as_deref();
             let trusted = self.settings.proxies.vouch_for(&self.parts.extensions);
@@ -235,11 +234,12 @@ impl Caller<'_> {
                 .found("a token that is bound to none")
                 .mend("send it as Bearer, or let the provider bind tokens (cnf.jkt)")),
             (Scheme::Dpop, Some(thumbprint)) => {
+                let digest = TokenDigest::of(credentials.token);
                 let proved = self.parts.extensions.get::<Proved>();
-                if proved.is_none_or(|Proved(digest)| *digest != verified.digest) {
-                    self.check_proof(thumbprint, &verified.digest, now).await?;
+                if proved.is_none_or(|Proved(proved)| *proved != digest) {
+                    self.check_proof(thumbprint, &digest, now).await?;
                 }
-                Ok(Some(Proved(verified.digest)))
+                Ok(Some(Proved(digest)))
             }
         }
     }

@@ -17,17 +17,13 @@ use super::principal::Proven;
 
 /// The SHA-256 of a token.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct TokenDigest([u8; 32]);
+pub(crate) struct TokenDigest(pub(crate) [u8; 32]);
 
 impl TokenDigest {
     pub(crate) fn of(token: &str) -> Self {
         let mut bytes = [0; 32];
         bytes.copy_from_slice(digest(&SHA256, token.as_bytes()).as_ref());
         Self(bytes)
-    }
-
-    pub(crate) fn bytes(&self) -> &[u8; 32] {
-        &self.0
     }
 
     /// Bytes that the map does not look at first, so that shards and buckets are independent.

@@ -94,11 +94,6 @@ impl Key {
         Self::new(Material::from_jwk(jwk)?, text("kid"), text("issuer"), only, accepted)
     }
 
-    /// The key that a DPoP proof brings along, for the proof's own algorithm.
-    pub(crate) fn from_proof(jwk: &Map<String, Value>, algorithm: Algorithm) -> Result<Self, String> {
-        Self::new(Material::from_jwk(jwk)?, None, None, None, &[algorithm])
-    }
-
     pub(crate) fn new(
         material: Material,
         key_id: Option<String>,

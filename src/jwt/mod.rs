@@ -49,8 +49,11 @@ mod validator;
 
 #[cfg(feature = "axum")]
 pub(crate) use self::{
-    cache::TokenDigest, clock::unix, key::Key, pem::block as pem_block, token::parse as parse_token,
-    validator::Verified,
+    cache::TokenDigest,
+    clock::unix,
+    key::{Key, Material},
+    pem::block as pem_block,
+    token::parse as parse_token,
 };
 pub use algorithm::Algorithm;
 pub use clock::{Clock, SystemClock};

@@ -9,8 +9,6 @@ use crate::Reason;
 /// A token in three parts. Nothing of it is proved.
 pub(crate) struct Unverified<'a> {
     pub(crate) header: Header,
-    /// A key that the header brings along. It means something in a DPoP proof only.
-    pub(crate) jwk: Option<Map<String, Value>>,
     pub(crate) claims: Map<String, Value>,
     /// What the signature is over.
     pub(crate) signed: &'a [u8],
@@ -27,7 +25,7 @@ pub(crate) struct Header {
 /// Splits and decodes a token. Checks its form, and that its header asks for nothing that is not understood.
 pub(crate) fn parse(token: &str) -> Result<Unverified<'_>, Rejection> {
     let (header, claims, signature) = segments(token)?;
-    let mut decoded_header = header_map(header)?;
+    let decoded_header = header_map(header)?;
     let header_facts = read_header(&decoded_header)?;
     let claims_map = decode_object(claims, "payload")?;
     if signature.is_empty() {
@@ -35,13 +33,8 @@ pub(crate) fn parse(token: &str) -> Result<Unverified<'_>, Rejection> {
     }
     let signature = decode(signature, "signature")?;
     let signed = &token.as_bytes()[..header.len() + 1 + claims.len()];
-    let jwk = match decoded_header.remove("jwk") {
-        Some(Value::Object(jwk)) => Some(jwk),
-        _ => None,
-    };
     Ok(Unverified {
         header: header_facts,
-        jwk,
         claims: claims_map,
         signed,
         signature,

@@ -42,12 +42,6 @@ struct Issuer {
     keys: Arc<KeyEngine>,
 }
 
-/// A token whose signature and claims hold. Whether who brought it may is still open: a bound token needs its proof.
-pub(crate) struct Verified {
-    pub(crate) principal: Principal,
-    pub(crate) digest: TokenDigest,
-}
-
 /// Gathers what a [`Validator`] works with.
 pub struct ValidatorBuilder {
     trusts: Vec<Trust>,
@@ -235,7 +229,7 @@ impl Validator {
     /// # Errors
     /// The first check that it fails.
     pub async fn validate(&self, token: &str, now: SystemTime) -> Result<Principal, Rejection> {
-        let principal = self.verify(token, now).await?.principal;
+        let principal = self.verify(token, now).await?;
         if principal.key_thumbprint().is_some() {
             return Err(Rejection::new(Reason::DpopRequired)
                 .expected("a DPoP proof beside the token")
@@ -254,8 +248,8 @@ impl Validator {
         &self.shared.trusts
     }
 
-    /// Everything but the binding, which needs the request.
-    pub(crate) async fn verify(&self, token: &str, time: SystemTime) -> Result<Verified, Rejection> {
+    /// Everything but the binding, which needs the request: whether who brought the token may use it is still open.
+    pub(crate) async fn verify(&self, token: &str, time: SystemTime) -> Result<Principal, Rejection> {
         let shared = &*self.shared;
         if token.len() > shared.max_token_bytes {
             return Err(Rejection::new(Reason::TokenTooLarge)
@@ -279,7 +273,7 @@ impl Validator {
                 ))
                 .mend("sign in again"));
         }
-        Ok(Verified { principal, digest })
+        Ok(principal)
     }
 
     /// A verdict from the cache, when its time has not passed and its keys are still there.

@@ -427,8 +427,11 @@ async fn keys_that_are_missing_are_503_with_retry_after() {
     assert_eq!(refusal(response).await.reason, Reason::KeysUnavailable);
 }
 
+/// Why a call was refused, and whose it was.
+type Told = (Option<Reason>, Option<String>);
+
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<(Option<Reason>, Option<String>)>>>);
+struct Seen(Arc<Mutex<Vec<Told>>>);
 
 impl Observe for Seen {
     fn judged(&self, verdict: &Verdict<'_>) {
