@@ -22,7 +22,7 @@ mod shell;
 
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
-use leptos_router::components::{Route, Router, Routes};
+use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::path;
 use pixygate::leptos::AuthProvider;
 
@@ -33,18 +33,18 @@ pub use shell::{SiteFiles, shell};
 pub fn App() -> impl IntoView {
     provide_meta_context();
     view! {
-        <Title formatter=|title: String| if title.is_empty() { "Pixygate".to_owned() } else { format!("{title} · Pixygate") } />
+        <Title formatter=|title: String| format!("{title} · Pixygate") />
         <AuthProvider>
             <Router>
                 <a class="skip" href="#main">"Skip to the content"</a>
                 <header::Header />
                 <main id="main" tabindex="-1">
-                    <Routes fallback=pages::not_found::NotFound>
+                    <FlatRoutes fallback=pages::not_found::NotFound>
                         <Route path=path!("") view=pages::home::Home />
                         <Route path=path!("account") view=pages::account::Account />
                         <Route path=path!("sign-in") view=pages::sign_in::SignInPage />
                         <Route path=path!("callback") view=pages::callback::CallbackPage />
-                    </Routes>
+                    </FlatRoutes>
                 </main>
                 <footer>
                     <p>"Pixygate: sign in with PKCE, pass the gate."</p>

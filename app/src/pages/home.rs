@@ -13,7 +13,7 @@ pub(crate) fn Home() -> impl IntoView {
     let state = use_auth().state();
     let signed_in = Memo::new(move |_| state.with(|state| state.signed_in().is_some()));
     view! {
-        <Title text="" />
+        <Title text="The way in" />
         <section class="hero">
             <h1>"The way in"</h1>
             <p class="lead">
