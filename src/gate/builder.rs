@@ -8,7 +8,7 @@ use super::{
     GateLayer, GateService, LocalReplays, NoObserver, Observe, Policies, Rate, Replays, client_address::TrustedProxies,
     limit::Limit, metadata::resource_metadata, nonce::Nonces,
 };
-use crate::jwt::{Clock, Principal, SystemClock, Validator};
+use crate::jwt::{Clock, Principal, SystemClock, Validator, is_loopback_host};
 
 /// Everything that the gate judges by. Cloning is cheap.
 #[derive(Clone)]
@@ -81,6 +81,9 @@ pub enum GateError {
     /// A policy is for a path that the gate never judges.
     #[error("the policy for {0:?} is outside the protected prefixes, so it would never be asked")]
     Unprotected(String),
+    /// Explanations help an attacker too, so they are for development.
+    #[error("gate.explain is for development; with server.public_url {0:?} set it to false")]
+    Explain(String),
     /// A client certificate header counts only when it comes from a trusted proxy.
     #[error("a client certificate header needs server.trusted_proxies; anybody else could send it")]
     CertificateHeader,
@@ -243,6 +246,9 @@ impl GateBuilder {
             "" => None,
             url => Some(base(url).ok_or_else(|| GateError::PublicUrl(url.to_owned()))?),
         };
+        if let Some(url) = public_url.as_ref().filter(|url| self.explain && !is_loopback_host(url)) {
+            return Err(GateError::Explain(url.to_string()));
+        }
         let mut allowed_origins = Vec::new();
         for origin in &self.allowed_origins {
             allowed_origins.push(base(origin).ok_or_else(|| GateError::Origin(origin.clone()))?.origin());

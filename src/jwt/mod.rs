@@ -49,6 +49,7 @@ mod validator;
 
 #[cfg(feature = "axum")]
 pub(crate) use self::{
+    address::is_loopback_host,
     cache::TokenDigest,
     clock::unix,
     key::{Key, Material},

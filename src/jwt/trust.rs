@@ -342,6 +342,11 @@ impl Trust {
             let why = "`jwks_refresh_seconds` must be above 0 and at most `jwks_stale_seconds`";
             return Err(TrustError::Times { issuer: issuer(), why });
         }
+        const YEAR: u64 = 365 * 24 * 3600;
+        if self.jwks_stale_seconds > YEAR || self.jwks_cooldown_seconds > YEAR {
+            let why = "`jwks_stale_seconds` and `jwks_cooldown_seconds` may be a year at most";
+            return Err(TrustError::Times { issuer: issuer(), why });
+        }
         if self.leeway_seconds > 600 {
             return Err(TrustError::Times {
                 issuer: issuer(),

@@ -398,7 +398,12 @@ async fn details_are_in_the_body_only_when_the_gate_explains() {
             .detail,
         None
     );
-    let app = wrap(world.gate(signed_in()).explain(true));
+    let app = wrap(
+        world
+            .gate(signed_in())
+            .public_url("http://localhost:3000")
+            .explain(true),
+    );
     let detail = refusal(send(&app, with_token("GET", "/api/a", &token)).await)
         .await
         .detail
@@ -504,6 +509,7 @@ async fn a_gate_that_cannot_be_meant_is_not_built() {
         gate().allow_origin("partner").build(),
         Err(GateError::Origin(_))
     ));
+    assert!(matches!(gate().explain(true).build(), Err(GateError::Explain(_))));
     assert!(matches!(gate().protect(["api"]).build(), Err(GateError::Prefix(_))));
     assert!(matches!(
         gate().protect(["/gw"]).build(),
