@@ -8,14 +8,14 @@ use crate::world::{Browser, ORIGIN, World, changed, claims, form, header_of, wor
 
 const HOME: &str = "http://localhost:3000/";
 
-async fn signed_in<'a>(world: &'a World) -> (Browser<'a>, Value) {
+async fn signed_in(world: &World) -> (Browser<'_>, Value) {
     let browser = world.browser();
     let back = browser.sign_in("alice", &world.authorization_request()).await;
     let tokens = world.redeem(&back.callback("code"), &[]).await.json();
     (browser, tokens)
 }
 
-fn request<'a>(tokens: &'a Value) -> Vec<(&'static str, &'a str)> {
+fn request(tokens: &Value) -> Vec<(&'static str, &str)> {
     vec![
         ("id_token_hint", tokens["id_token"].as_str().unwrap()),
         ("client_id", "pixygate"),

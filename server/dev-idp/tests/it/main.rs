@@ -1,8 +1,10 @@
 //! The provider from outside: requests in, answers out, no access to its inside.
 #![allow(missing_docs, reason = "tests are read, not documented")]
+#![allow(clippy::unwrap_used, reason = "the parts that several tests share are tests too")]
 
 mod authorize;
 mod configuration;
+mod control;
 mod cors;
 mod dpop;
 mod logout;

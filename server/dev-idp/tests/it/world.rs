@@ -376,3 +376,19 @@ impl Browser<'_> {
         self.password(&page, username).await
     }
 }
+
+/// An access token for Alice.
+pub(crate) async fn access_token(world: &World) -> String {
+    world.tokens().await["access_token"].as_str().unwrap().to_owned()
+}
+
+/// The names of the published keys.
+pub(crate) async fn kids(world: &World) -> Vec<String> {
+    let jwks = world.get("/oauth2/jwks").await.json();
+    jwks["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| key["kid"].as_str().unwrap().to_owned())
+        .collect()
+}

@@ -1,0 +1,247 @@
+//! The levers of the control API and its page, seen from outside.
+
+use axum::body::Body;
+use axum::http::{Method, StatusCode, header};
+use serde_json::json;
+
+use crate::world::{ORIGIN, REDIRECT_URI, START, access_token, changed, claims, form, header_of, kids, world};
+
+#[tokio::test]
+async fn keys_are_rotated_and_dropped() {
+    let world = world();
+    world.switch(json!({"signing_algorithm": "ES256"})).await;
+    let before = header_of(&access_token(&world).await)["kid"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let rotated = world
+        .control(Method::POST, "keys/rotate", json!({"algorithm": "ES256"}))
+        .await
+        .json();
+    let after = header_of(&access_token(&world).await)["kid"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    assert_eq!(after, rotated["kid"].as_str().unwrap());
+    assert_ne!(before, after);
+    assert!(kids(&world).await.contains(&before) && kids(&world).await.contains(&after));
+    world.control(Method::POST, "keys/drop", json!({"kid": before})).await;
+    assert!(!kids(&world).await.contains(&before));
+    world.control(Method::POST, "keys/drop", json!({"kid": after})).await;
+    let code = world.code().await;
+    world.redeem(&code, &[]).await.assert_error(400, "server_error");
+}
+
+#[tokio::test]
+async fn a_session_is_ended_and_a_family_revoked() {
+    let world = world();
+    let browser = world.browser();
+    browser.sign_in("alice", &world.authorization_request()).await;
+    let tokens = world.tokens().await;
+    let sessions = world.control(Method::GET, "sessions", json!({})).await.json();
+    assert_eq!(sessions.as_array().unwrap().len(), 2);
+    let families = world.control(Method::GET, "families", json!({})).await.json();
+    let family = families
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|it| it["ended"].is_null())
+        .unwrap()
+        .clone();
+    world
+        .control(Method::POST, "families/revoke", json!({"family": family["family"]}))
+        .await;
+    world
+        .refresh(tokens["refresh_token"].as_str().unwrap(), &[])
+        .await
+        .assert_error(400, "invalid_grant");
+    assert_ne!(
+        browser.authorize(&world.authorization_request()).await.callback("code"),
+        "",
+        "the session stays"
+    );
+    world
+        .control(Method::POST, "sessions/end", json!({"username": "alice"}))
+        .await;
+    browser.begin(&world.authorization_request()).await;
+}
+
+#[tokio::test]
+async fn the_clock_is_shifted_for_tokens_and_the_date_header() {
+    let world = world();
+    let clock = world
+        .control(Method::POST, "clock", json!({"shift": -3600}))
+        .await
+        .json();
+    assert_eq!(
+        (&clock["now"], &clock["shift"]),
+        (&(START - 3600).into(), &(-3600).into())
+    );
+    assert_eq!(claims(&access_token(&world).await)["iat"], START - 3600);
+    let date = httpdate::parse_http_date(world.get("/oauth2/jwks").await.header("date")).unwrap();
+    let date = date.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();
+    assert_eq!(i64::try_from(date).unwrap(), START - 3600);
+}
+
+#[tokio::test]
+async fn tokens_without_a_browser() {
+    let world = world();
+    let wanted = json!({"username": "admin", "scope": "openid orders:write", "acr": "LOA2", "nonce": "n"});
+    let tokens = world.control(Method::POST, "tokens", wanted).await.json();
+    let access = claims(tokens["access_token"].as_str().unwrap());
+    assert_eq!(
+        (&access["scope"], &access["acr"]),
+        (&"openid orders:write".into(), &"LOA2".into())
+    );
+    assert_eq!(claims(tokens["id_token"].as_str().unwrap())["nonce"], "n");
+    assert_eq!(
+        world
+            .refresh(tokens["refresh_token"].as_str().unwrap(), &[])
+            .await
+            .status,
+        StatusCode::OK
+    );
+}
+
+#[tokio::test]
+async fn clients_people_and_settings_are_added_while_it_runs() {
+    let world = world();
+    let client = json!({"id": "spa", "name": "Another", "redirect_uris": ["http://localhost:5173/"]});
+    world.control(Method::PUT, "clients", client).await;
+    world
+        .control(Method::PUT, "people", json!({"username": "carol", "password": "c"}))
+        .await;
+    world
+        .control(Method::PUT, "tenants/demo", json!({"lifetimes": {"access_token": 10}}))
+        .await;
+    let request = changed(
+        &world.authorization_request(),
+        &[("client_id", "spa"), ("redirect_uri", "http://localhost:5173/")],
+    );
+    let browser = world.browser();
+    let page = browser.begin(&request).await;
+    let back = browser
+        .post(
+            &page,
+            &[("answer", "sign_in"), ("username", "carol"), ("password", "c")],
+        )
+        .await;
+    let redeem = [("client_id", "spa"), ("redirect_uri", "http://localhost:5173/")];
+    assert_eq!(
+        world.redeem(&back.callback("code"), &redeem).await.json()["expires_in"],
+        10
+    );
+
+    let bad = world.request(Method::PUT, &format!("{ORIGIN}/control/clients"));
+    let bad = bad.header(header::CONTENT_TYPE, "application/json");
+    let body = json!({"id": "x", "redirect_uris": ["/relative"]}).to_string();
+    let answer = world.send(bad.body(Body::from(body)).unwrap()).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(answer.body.contains("redirect_uris"));
+
+    world.control(Method::POST, "reset", json!({})).await;
+    world
+        .browser()
+        .authorize(&request)
+        .await
+        .assert_error_page("not registered");
+}
+
+#[tokio::test]
+async fn the_last_requests_say_what_was_decided_and_hold_no_secret() {
+    let world = world();
+    let tokens = world.tokens().await;
+    let code = world.code().await;
+    world
+        .redeem(
+            &code,
+            &[("code_verifier", "another-verifier-of-forty-three-characters-or-more")],
+        )
+        .await;
+    let requests = world.control(Method::GET, "requests", json!({})).await;
+    assert_eq!(
+        requests.json()[0]["decision"],
+        "refused: invalid_grant: code_verifier does not fit the code_challenge"
+    );
+    assert_eq!(requests.json()[0]["client_id"], "pixygate");
+    for secret in [
+        &code,
+        tokens["access_token"].as_str().unwrap(),
+        tokens["refresh_token"].as_str().unwrap(),
+    ] {
+        assert!(!requests.body.contains(secret));
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_switch_is_refused() {
+    let world = world();
+    for body in [json!({"dwon": true}), json!({"jwks": "bad"})] {
+        let request = world.request(Method::PATCH, &format!("{ORIGIN}/control/switches"));
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        let answer = world.send(request.body(Body::from(body.to_string())).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+}
+
+#[tokio::test]
+async fn the_control_page_shows_everything_and_turns_the_switches() {
+    let world = world();
+    world.tokens().await;
+    let page = world.get(&format!("{ORIGIN}/")).await;
+    for words in [
+        "Tenant demo",
+        "Tenant plain",
+        "alice",
+        REDIRECT_URI,
+        "Last requests",
+        "Switches",
+    ] {
+        page.assert_page(words);
+    }
+    let turn = [
+        ("do", "switches"),
+        ("opaque_access_tokens", "on"),
+        ("lifetimes.access_token", "7"),
+        ("clock_shift", "60"),
+    ];
+    let post = async |pairs: &[(&str, &str)]| {
+        let request = world.request(Method::POST, &format!("{ORIGIN}/control/form"));
+        let request = request
+            .header(header::ORIGIN, ORIGIN)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        world.send(request.body(Body::from(form(pairs))).unwrap()).await
+    };
+    assert_eq!(post(&turn).await.location(), "/");
+    let switches = world.control(Method::GET, "switches", json!({})).await.json();
+    assert_eq!(
+        (
+            &switches["opaque_access_tokens"],
+            &switches["lifetimes"]["access_token"]
+        ),
+        (&true.into(), &7.into())
+    );
+    assert_eq!(world.control(Method::GET, "clock", json!({})).await.json()["shift"], 60);
+    let wrong = post(&[("do", "switches"), ("lifetimes.access_token", "soon")]).await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
+
+    let sessions = world.control(Method::GET, "sessions", json!({})).await.json();
+    post(&[
+        ("do", "end_session"),
+        ("tenant", "demo"),
+        ("value", sessions[0]["sid"].as_str().unwrap()),
+    ])
+    .await;
+    assert_eq!(
+        world.control(Method::GET, "sessions", json!({})).await.json(),
+        json!([])
+    );
+    let before = kids(&world).await;
+    post(&[("do", "rotate_key"), ("tenant", "demo"), ("value", "ES256")]).await;
+    assert_eq!(kids(&world).await.len(), before.len() + 1);
+    post(&[("do", "drop_key"), ("tenant", "demo"), ("value", &before[0])]).await;
+    assert!(!kids(&world).await.contains(&before[0]));
+    assert_eq!(post(&[("do", "reset")]).await.location(), "/");
+    let switches = world.control(Method::GET, "switches", json!({})).await.json();
+    assert_eq!(switches["opaque_access_tokens"], false);
+}
