@@ -25,7 +25,7 @@ export async function serve(library) {
   const server = createServer((request, response) => {
     const isLibrary = request.url === '/library.js';
     response.setHeader('content-type', isLibrary ? 'text/javascript' : 'text/html');
-    const page = `<!doctype html><title>App</title><script src="/library.js"></script><script>${app.script}</script>`;
+    const page = `<!doctype html><title>App</title><body><script src="/library.js"></script><script>${app.script}</script>`;
     response.end(isLibrary ? source : page);
   });
   await new Promise((listening) => server.listen(0, 'localhost', listening));
