@@ -1,4 +1,4 @@
-import { alice, bob, expect, signIn, signedIn, test, who } from './fixtures';
+import { alice, bob, expect, signedIn, signIn, test, verified, who } from './fixtures';
 import { claimsOf } from './forge';
 
 test.describe('4. Who it is', () => {
@@ -19,7 +19,7 @@ test.describe('4. Who it is', () => {
     const claims = claimsOf(sent.split(' ')[1]!);
     expect(principal).toMatchObject({ iss: instance.issuer, sub: claims['sub'], exp: claims['exp'] });
     expect(principal.scope).toEqual(expect.arrayContaining(['openid', 'profile']));
-    const facts = page.getByRole('main').locator('dl.facts');
+    const facts = verified(page);
     await expect(facts).toContainText(principal.sub);
     await expect(facts).toContainText(instance.issuer);
     for (const scope of principal.scope) await expect(facts).toContainText(scope);
@@ -33,6 +33,6 @@ test.describe('4. Who it is', () => {
     });
     await page.goto('/account');
     await signedIn(page, alice);
-    await expect(page.getByRole('main').locator('dl.facts')).toContainText('the-server-says-so');
+    await expect(verified(page)).toContainText('the-server-says-so');
   });
 });

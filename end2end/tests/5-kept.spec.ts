@@ -1,4 +1,4 @@
-import { atProvider, enter, expect, alice, login, signedIn, signIn, signInButton, test } from './fixtures';
+import { alice, atProvider, enter, expect, login, signedIn, signIn, signInButton, test, verified } from './fixtures';
 import { leaks, remains, Secrets } from './secrets';
 
 test.describe('5. The session', () => {
@@ -7,7 +7,7 @@ test.describe('5. The session', () => {
     await page.reload();
     await signedIn(page);
     await page.goto('/account');
-    await expect(page.getByRole('main').locator('dl.facts')).toContainText(instance.issuer);
+    await expect(verified(page)).toContainText(instance.issuer);
   });
 
   test('is there in a second tab, without the provider', async ({ page, context, instance }) => {
@@ -17,7 +17,7 @@ test.describe('5. The session', () => {
     second.on('request', (request) => request.url().startsWith(instance.provider) && asked.push(request.url()));
     await second.goto('/account');
     await signedIn(second);
-    await expect(second.getByRole('main').locator('dl.facts')).toContainText(instance.issuer);
+    await expect(verified(second)).toContainText(instance.issuer);
     expect(asked).toEqual([]);
   });
 
@@ -35,7 +35,7 @@ test.describe('5. The session', () => {
     await page.reload();
     await signedIn(page);
     await page.goto('/account');
-    await expect(page.getByRole('main').locator('dl.facts')).toContainText(instance.issuer);
+    await expect(verified(page)).toContainText(instance.issuer);
 
     const found = await secrets.complete();
     expect([...found.keys()]).toEqual(

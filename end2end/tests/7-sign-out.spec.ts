@@ -1,4 +1,4 @@
-import { alice, atProvider, enter, expect, login, signedIn, signedOut, signIn, signInButton, signOutButton, test } from './fixtures';
+import { alice, atProvider, enter, expect, login, signedIn, signedOut, signIn, signInButton, signOutButton, test, verified } from './fixtures';
 import { remains, Secrets, leaks } from './secrets';
 
 test.describe('7. Sign out', () => {
@@ -36,7 +36,7 @@ test.describe('7. Sign out', () => {
     await signOutButton(page).click();
     await signedOut(second);
     await signedOut(third);
-    await expect(third.getByRole('main').locator('dl.facts')).toBeHidden();
+    await expect(verified(third)).toBeHidden();
     await signedOut(page);
     await third.reload();
     await signedOut(third);
@@ -58,13 +58,13 @@ test.describe('7. Sign out', () => {
     await signedOut(page);
     await page.goto('/account?tab=keys&n=%C3%A9');
     await signedOut(page);
-    await expect(page.getByRole('main').locator('dl.facts')).toBeHidden();
+    await expect(verified(page)).toBeHidden();
     await page.getByRole('main').getByText('Sign in', { exact: true }).click();
     await atProvider(page, instance);
     await enter(page, alice);
     await signedIn(page);
     await expect(page).toHaveURL('/account?tab=keys&n=%C3%A9');
-    await expect(page.getByRole('main').locator('dl.facts')).toContainText(instance.issuer);
+    await expect(verified(page)).toContainText(instance.issuer);
   });
 
   test('works while the provider is out of reach', async ({ page, instance }) => {

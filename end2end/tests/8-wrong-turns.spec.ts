@@ -1,5 +1,5 @@
 import type { Page } from '@playwright/test';
-import { alice, atProvider, enter, expect, expired, problem, signedIn, signedOut, signIn, signInButton, test } from './fixtures';
+import { alice, atProvider, enter, expect, expired, problem, signedIn, signedOut, signIn, signInButton, test, verified } from './fixtures';
 import { claimsOf } from './forge';
 
 /** A page that says what happened and offers the way on. */
@@ -69,7 +69,7 @@ test.describe('8. Wrong turns end on a page that says what happened', () => {
     await control.set({ down: true });
     await page.goto('/account');
     await signedIn(page);
-    await expect(page.getByRole('main').locator('dl.facts')).toContainText(instance.issuer);
+    await expect(verified(page)).toContainText(instance.issuer);
   });
 
   test('a refused refresh ends the session and says so', async ({ page, instance, control }) => {

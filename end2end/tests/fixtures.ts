@@ -77,6 +77,9 @@ export const problem = (page: Page) => page.getByRole('alert').and(page.locator(
 
 export const who = (page: Page) => page.getByRole('banner').locator('.who');
 
+/** What the account page shows of the server's answer. */
+export const verified = (page: Page) => page.getByRole('region', { name: 'What the server verified' }).locator('dl.facts');
+
 /** The provider's page that asks for name and password. */
 export const login = (page: Page) => ({
   name: page.getByLabel(/name/i).first(),

@@ -1,5 +1,5 @@
 import { AxeBuilder } from '@axe-core/playwright';
-import { alice, atProvider, enter, expect, problem, settled, signedIn, signIn, signInButton, test } from './fixtures';
+import { alice, atProvider, enter, expect, problem, settled, signedIn, signIn, signInButton, test, verified } from './fixtures';
 
 const widths = { phone: { width: 390, height: 844 }, desktop: { width: 1280, height: 800 } };
 
@@ -40,7 +40,7 @@ for (const scheme of ['light', 'dark'] as const) {
         await page.screenshot({ path: `screenshots/provider-${width}-${scheme}.png`, fullPage: true });
         await enter(page, alice);
         await signedIn(page);
-        await expect(page.getByRole('main').locator('dl.facts')).toContainText(instance.issuer);
+        await expect(verified(page)).toContainText(instance.issuer);
         await shot('account');
         await page.goto('/');
         await signedIn(page);

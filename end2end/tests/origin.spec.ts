@@ -1,4 +1,4 @@
-import { expect, problem, signIn, test } from './fixtures';
+import { expect, problem, signIn, test, verified } from './fixtures';
 
 test.describe('Nothing from elsewhere', () => {
   test('the policy names the provider and nobody else, and scripts need a nonce', async ({ request, instance }) => {
@@ -70,7 +70,7 @@ test.describe('Nothing from elsewhere', () => {
       }
     });
     await page.goto('/account');
-    await expect(page.getByRole('main').locator('dl.facts')).toContainText(instance.issuer);
+    await expect(verified(page)).toContainText(instance.issuer);
     await expect(problem(page)).toBeHidden();
   });
 });
