@@ -1,15 +1,18 @@
-import type { Page } from '@playwright/test';
+import type { Page, Request } from '@playwright/test';
 import type { Instance } from '../instance.mjs';
 import { alice, atProvider, enter, expect, problem, signedIn, signedOut, signIn, signInButton, test } from './fixtures';
 import { forgeIdTokens, halfHash, type Forgery } from './forge';
 
 /** Goes through the login page with the callback's query changed on its way. */
 async function callbackWith(page: Page, instance: Instance, change: (query: URLSearchParams) => void) {
-  await page.route(`${instance.url}/callback?**`, async (route) => {
-    const url = new URL(route.request().url());
-    await page.unroute(`${instance.url}/callback?**`);
-    change(url.searchParams);
-    await route.fulfill({ status: 303, headers: { location: url.href } });
+  // The provider's answer to the login form leads to the callback; a redirect on its way cannot be intercepted itself.
+  await page.route(`${instance.tenant}/**`, async (route) => {
+    if (!route.request().isNavigationRequest() || route.request().method() !== 'POST') return route.fallback();
+    const response = await route.fetch({ maxRedirects: 0 });
+    const location = new URL(response.headers()['location'] ?? '/', instance.url);
+    expect(location.href).toContain(`${instance.url}/callback?`);
+    change(location.searchParams);
+    await route.fulfill({ response, headers: { ...response.headers(), location: location.href } });
   });
   await page.goto('/');
   await signInButton(page).click();
@@ -29,17 +32,17 @@ async function refused(page: Page, about: RegExp) {
 
 test.describe('3. The callback', () => {
   test('exchanges the code in the browser, once, and never on the server', async ({ page, instance, control }) => {
-    const exchanges: { origin?: string; form: URLSearchParams }[] = [];
+    const exchanges: Request[] = [];
     page.on('request', (request) => {
-      if (request.url() !== instance.tokenEndpoint || request.method() !== 'POST') return;
-      exchanges.push({ origin: request.headers()['origin'], form: new URLSearchParams(request.postData() ?? '') });
+      if (request.url() === instance.tokenEndpoint && request.method() === 'POST') exchanges.push(request);
     });
     await signIn(page, instance);
     expect(exchanges).toHaveLength(1);
-    expect(exchanges[0]!.origin).toBe(instance.url);
-    expect(exchanges[0]!.form.get('grant_type')).toBe('authorization_code');
-    expect(exchanges[0]!.form.get('code_verifier')).toMatch(/^[\w.~-]{43,128}$/);
-    expect(exchanges[0]!.form.has('client_secret')).toBe(false);
+    expect((await exchanges[0]!.allHeaders())['origin']).toBe(instance.url);
+    const form = new URLSearchParams(exchanges[0]!.postData() ?? '');
+    expect(form.get('grant_type')).toBe('authorization_code');
+    expect(form.get('code_verifier')).toMatch(/^[\w.~-]{43,128}$/);
+    expect(form.has('client_secret')).toBe(false);
     expect(await control.tokenRequests(), 'requests that the provider saw').toBe(1);
   });
 
