@@ -3,7 +3,7 @@
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Number, Value, map::Entry};
 
 /// Deeper than any claim of a known provider (Keycloak's roles need four).
 const DEEPEST: usize = 12;
@@ -97,13 +97,15 @@ impl<'de> Visitor<'de> for Strict {
         let member = self.deeper()?;
         let mut map = Map::new();
         while let Some(name) = members.next_key::<String>()? {
-            if map.contains_key(&name) {
-                return Err(A::Error::custom(format_args!(
-                    "member \"{}\" is there twice",
-                    super::printable(&name)
-                )));
+            match map.entry(name) {
+                Entry::Vacant(place) => {
+                    place.insert(members.next_value_seed(member)?);
+                }
+                Entry::Occupied(taken) => {
+                    let name = super::printable(taken.key());
+                    return Err(A::Error::custom(format_args!("member \"{name}\" is there twice")));
+                }
             }
-            map.insert(name, members.next_value_seed(member)?);
         }
         Ok(Value::Object(map))
     }

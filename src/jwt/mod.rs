@@ -44,6 +44,7 @@ mod revocation;
 mod source;
 mod token;
 mod trust;
+mod trust_error;
 mod unverified;
 mod validator;
 
@@ -64,6 +65,7 @@ pub use keys_error::{KeysError, LoadError, LoadErrors};
 pub use principal::Principal;
 pub use rejection::{Demand, Rejection, printable};
 pub use revocation::{NoRevocations, Revocations};
-pub use trust::{KeySource, Secret, TokenType, Trust, TrustError};
+pub use trust::{KeySource, Secret, TokenType, Trust};
+pub use trust_error::TrustError;
 pub use unverified::UnverifiedClaims;
 pub use validator::{RefreshTask, Validator, ValidatorBuilder};

@@ -12,4 +12,5 @@ mod limits;
 mod log;
 mod matrix;
 mod paths;
+mod permission;
 mod world;

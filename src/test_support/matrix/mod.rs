@@ -19,6 +19,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod claims;
 mod table;
 
 use super::{Documents, TestIssuer, TestKey};
