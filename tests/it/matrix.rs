@@ -111,7 +111,7 @@ fn oracle_accepts(setting: &Setting, token: &str) -> bool {
         return false;
     };
     let der = key.public_der();
-    let verified = match metadata.algorithm() {
+    match metadata.algorithm() {
         "RS256" => RS256PublicKey::from_der(&der)
             .unwrap()
             .verify_token::<NoCustomClaims>(token, Some(options))
@@ -129,8 +129,7 @@ fn oracle_accepts(setting: &Setting, token: &str) -> bool {
             key.verify_token::<NoCustomClaims>(token, Some(options)).is_ok()
         }
         _ => false,
-    };
-    verified
+    }
 }
 
 #[test]
