@@ -25,7 +25,13 @@ impl Config {
             .filter_map(|tenant| tenant.client_mut("pixygate"))
         {
             client.register_origin(&origin);
-            client.backchannel_logout_uri = format!("{origin}/backchannel-logout");
+            // Logout tokens are delivered over http only: no certificate of a development server would be trusted.
+            let is_http = url.scheme() == "http";
+            client.backchannel_logout_uri = if is_http {
+                format!("{origin}/backchannel-logout")
+            } else {
+                String::new()
+            };
         }
         Ok(())
     }

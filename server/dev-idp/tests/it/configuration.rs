@@ -61,6 +61,9 @@ async fn it_follows_the_application_to_another_loopback_address() {
     let mut config = config();
     config.follow("http://127.0.0.1:8080").unwrap();
     assert_eq!(config.check(), Ok(()));
+    let mut over_tls = config.clone();
+    over_tls.follow("https://localhost:8443").unwrap();
+    assert_eq!(over_tls.check(), Ok(()));
     let world = world_with(config);
     let uri = "http://127.0.0.1:8080/callback";
     let request = crate::world::changed(&world.authorization_request(), &[("redirect_uri", uri)]);

@@ -91,8 +91,14 @@ async fn opaque_access_tokens() {
 #[tokio::test]
 async fn no_refresh_token() {
     let world = world();
+    let before = world.tokens().await;
     world.switch(json!({"omit_refresh_token": true})).await;
     assert!(world.tokens().await.get("refresh_token").is_none());
+    for _ in 0..2 {
+        let answer = world.refresh(before["refresh_token"].as_str().unwrap(), &[]).await;
+        assert_eq!(answer.status, StatusCode::OK, "the old one goes on working");
+        assert!(answer.json().get("refresh_token").is_none());
+    }
 }
 
 #[tokio::test]

@@ -37,15 +37,14 @@ pub(super) fn refresh(request: &TokenRequest<'_>) -> Result<Tokens, Refusal> {
         } else {
             None
         };
-        let refresh_token = if realm.switches.keep_refresh_token {
-            None
-        } else {
+        // A client that gets no new refresh token keeps the old one (RFC 6749, section 6): it has to go on working.
+        let rotates = !realm.switches.keep_refresh_token && !realm.switches.omit_refresh_token;
+        let refresh_token = rotates.then(|| {
             if let Some(used) = store.refresh_tokens.get_mut(&digest) {
                 used.used = true;
             }
-            let wanted = !realm.switches.omit_refresh_token;
-            wanted.then(|| issue::refresh_token(realm, store, &found.family, found.jkt.as_deref()))
-        };
+            issue::refresh_token(realm, store, &found.family, found.jkt.as_deref())
+        });
         let what = format!("refreshed for {}", grant.username);
         Ok(Tokens {
             access_token,
