@@ -17,6 +17,16 @@ export class Control {
     return this.send('POST', '/control/reset');
   }
 
+  /** Tokens of Alice, as a sign-in would give them. */
+  async tokens(wanted: object = {}): Promise<{ access_token: string; id_token: string }> {
+    return (await this.send('POST', '/control/tokens', { username: 'alice', ...wanted })).json();
+  }
+
+  /** So many seconds ahead of the computer's clock. */
+  clock(shift: number) {
+    return this.send('POST', '/control/clock', { shift });
+  }
+
   /** How often the token endpoint was asked since the last reset. */
   async tokenRequests(): Promise<number> {
     const requests: { method: string; path: string }[] = await (await this.send('GET', '/control/requests')).json();
