@@ -26,7 +26,15 @@ try {
   // Named by the page, in whatever form: src, href, or a string in the hydration script.
   const named = new Set(text.match(/\/[\w./-]+\.(?:js|wasm|css|svg|woff2)\b/g) ?? []);
   const rows = [['/', html]];
-  for (const path of named) rows.push([path, await fetched(new URL(path, server.url))]);
+  for (const path of named) {
+    const content = await fetched(new URL(path, server.url));
+    rows.push([path, content]);
+    // What a script imports at once is part of the first load; what it imports when it is needed is not.
+    if (!path.endsWith('.js')) continue;
+    for (const [, name] of content.toString().matchAll(/(?:from|import)\s*["'](\.\/[^"']+\.js)["']/g)) {
+      named.add(new URL(name, new URL(path, server.url)).pathname);
+    }
+  }
 
   for (const kind of ['.js', '.wasm', '.css']) {
     if (!rows.some(([path]) => path.endsWith(kind))) throw new Error(`The page names no ${kind} file; nothing to measure.`);

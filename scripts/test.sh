@@ -39,7 +39,10 @@ wasm_tests() {
     cargo test --no-fail-fast --target "$WASM" -p pixygate --features leptos --lib --tests
 }
 
-front_end() { LEPTOS_SITE_ROOT=$TEST_SITE cargo leptos build --release --frontend-only; }
+# In parts: what the first page does without comes when it is first needed.
+front_end() {
+  LEPTOS_SITE_ROOT=$TEST_SITE cargo leptos build --release --frontend-only --split --lib-features hydrate,split
+}
 
 server() { cargo build -p server; }
 

@@ -1,11 +1,13 @@
 //! The top of every page: where to go, and who is here.
 
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use leptos_router::components::A;
 use leptos_router::hooks::use_location;
 use pixygate::leptos::use_auth;
 use pixygate::session::AuthState;
 
+use crate::deferred;
 use crate::pages::sign_in::SignInLink;
 
 /// Pages whose content has the way to sign in; the header does not repeat it there.
@@ -20,7 +22,7 @@ pub(crate) fn Header() -> impl IntoView {
     let who = move || match state.get() {
         AuthState::SignedIn(person) => view! {
             <span class="name">{person.name().to_owned()}</span>
-            <button type="button" class="button quiet" on:click=move |_| auth.sign_out()>
+            <button type="button" class="button quiet" on:click=move |_| spawn_local(deferred::sign_out(auth))>
                 "Sign out"
             </button>
         }
@@ -35,10 +37,10 @@ pub(crate) fn Header() -> impl IntoView {
     };
     view! {
         <header class="top">
-            <A href="/" attr:class="brand">
+            <a href="/" class="brand">
                 <img src="/favicon.svg" alt="" width="28" height="28" />
                 "Pixygate"
-            </A>
+            </a>
             <nav aria-label="Pages">
                 <A href="/account">"Account"</A>
             </nav>

@@ -228,10 +228,18 @@ impl Claims {
             _ => {}
         }
         if self.exp + LEEWAY <= expected.now {
-            return claim("exp", &format!("after {}", whole(expected.now)), &whole(self.exp).to_string());
+            return claim(
+                "exp",
+                &format!("after {}", whole(expected.now)),
+                &whole(self.exp).to_string(),
+            );
         }
         if self.iat - LEEWAY > expected.now {
-            return claim("iat", &format!("before {}", whole(expected.now)), &whole(self.iat).to_string());
+            return claim(
+                "iat",
+                &format!("before {}", whole(expected.now)),
+                &whole(self.iat).to_string(),
+            );
         }
         match (&self.nonce, expected.nonce) {
             (Some(found), Some(nonce)) if found == nonce => {}
@@ -245,7 +253,11 @@ impl Claims {
                 Some(auth_time) if auth_time + max_age as f64 + LEEWAY >= expected.now => {}
                 found => {
                     let found = found.map_or("absent".to_owned(), |time| whole(time).to_string());
-                    return claim("auth_time", &format!("within {max_age} s of {}", whole(expected.now)), &found);
+                    return claim(
+                        "auth_time",
+                        &format!("within {max_age} s of {}", whole(expected.now)),
+                        &found,
+                    );
                 }
             }
         }

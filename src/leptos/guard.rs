@@ -44,11 +44,7 @@ pub fn RequireSignedIn(
         Shown::Unknown => unknown.run(),
         Shown::SignedOut => signed_out.run(),
         Shown::Person(person) => {
-            let latest = Memo::new(move |before: Option<&SignedIn>| {
-                let now = state.with(|state| state.signed_in().cloned());
-                now.or_else(|| before.cloned()).unwrap_or_else(|| person.clone())
-            });
-            provide_context(Signal::<SignedIn>::from(latest));
+            provide_context(person);
             children().into_any()
         }
     }
@@ -62,6 +58,6 @@ pub fn RequireSignedIn(
     clippy::expect_used,
     reason = "a component outside of its guard is a mistake in the program"
 )]
-pub fn use_signed_in() -> Signal<SignedIn> {
+pub fn use_signed_in() -> SignedIn {
     use_context().expect("use_signed_in() is called outside of <RequireSignedIn>")
 }

@@ -38,14 +38,14 @@ pub fn AuthProvider(
     provide_context(Auth { state });
     // Effects run in the browser only, and only after hydration.
     Effect::new(move || {
-        let Some(page) = page::read() else {
+        let Some((client, served_at)) = page::read() else {
             leptos::logging::error!("the page has no <ClientData>, so nobody can sign in");
             return;
         };
-        let Some(browser) = Browser::new(page.served_at) else {
+        let Some(browser) = Browser::new(served_at) else {
             return;
         };
-        let session = Session::new(browser, page.client, move |now| state.set(now.clone()));
+        let session = Session::new(browser, client, move |now| state.set(now.clone()));
         session.listen();
         SESSION.set(Some(session.clone()));
         spawn_local(async move { session.restore().await });
@@ -96,9 +96,9 @@ impl Auth {
     }
 
     /// Signs out here, in all tabs and at the provider.
-    pub fn sign_out(self) {
+    pub async fn sign_out(self) {
         if let Ok(session) = session() {
-            spawn_local(async move { session.sign_out().await });
+            session.sign_out().await;
         }
     }
 

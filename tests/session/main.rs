@@ -1,6 +1,8 @@
 //! The session without a browser: tabs, time, storage, the network and the provider are simulated, so every race is a
 //! list of events.
 
+#![cfg(not(target_family = "wasm"))]
+
 mod provider;
 mod refresh;
 mod sign_in;

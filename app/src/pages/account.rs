@@ -1,11 +1,15 @@
 //! What the server verified about the person.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use leptos_meta::Title;
 use pixygate::leptos::{CallError, RequireSignedIn, use_signed_in};
 
 use super::sign_in::SignInLink;
-use crate::api::{Profile, Whoami, profile, whoami};
+use crate::deferred::{profile, whoami};
 use crate::notice::{Notice, call_failure};
 
 /// The account page, for who is signed in.
@@ -26,8 +30,6 @@ fn Loading() -> impl IntoView {
         <div class="card" aria-busy="true">
             <p class="visually-hidden" role="status">"Loading…"</p>
             <div class="skeleton" aria-hidden="true"></div>
-            <div class="skeleton" aria-hidden="true"></div>
-            <div class="skeleton" aria-hidden="true"></div>
         </div>
     }
 }
@@ -43,82 +45,75 @@ fn SignedOut() -> impl IntoView {
 
 #[component]
 fn Verified() -> impl IntoView {
-    let person = use_signed_in();
-    let identity = LocalResource::new(whoami);
-    let details = LocalResource::new(profile);
     view! {
-        <p class="lead">{move || person.with(|person| format!("Hello, {}.", person.name()))}</p>
-        <section class="card" aria-labelledby="verified">
-            <h2 id="verified">"What the server verified"</h2>
-            <Answer call=identity view=facts />
-        </section>
-        <section class="card" aria-labelledby="profile">
-            <h2 id="profile">"What the scope " <code>"profile"</code> " opens"</h2>
-            <Answer call=details view=profile_facts />
-        </section>
+        <p class="lead">{format!("Hello, {}.", use_signed_in().name())}</p>
+        <Answer title="What the server verified" call=|| Box::pin(identity()) />
+        <Answer title="What the scope “profile” opens" call=|| Box::pin(details()) />
     }
 }
+
+/// What a server function said, as names and values to show.
+type Facts = Vec<(&'static str, String)>;
 
 /// The answer of a server function: on its way, there, or failed with a way on.
 #[component]
-fn Answer<T>(call: LocalResource<Result<T, CallError>>, view: fn(T) -> AnyView) -> impl IntoView
-where
-    T: Clone + Send + Sync + 'static,
-{
-    move || match call.get() {
-        None => view! { <div class="skeleton" role="status" aria-label="Loading…"></div> }.into_any(),
-        Some(Ok(answer)) => view(answer),
-        Some(Err(error)) => {
-            let (title, text) = call_failure(&error);
-            view! {
-                <Notice kind="error" title text detail=error.to_string()>
-                    <button type="button" class="button" on:click=move |_| call.refetch()>"Try again"</button>
-                </Notice>
-            }
-            .into_any()
-        }
+fn Answer(
+    title: &'static str,
+    /// Makes the call.
+    call: fn() -> Pin<Box<dyn Future<Output = Result<Facts, CallError>>>>,
+) -> impl IntoView {
+    let answer = RwSignal::new(None::<Result<Facts, CallError>>);
+    let ask = move || {
+        answer.set(None);
+        spawn_local(async move {
+            let facts = call().await;
+            // The page may have been left meanwhile.
+            answer.try_set(Some(facts));
+        });
+    };
+    Effect::new(move || ask());
+    view! {
+        <section class="card" aria-label=title>
+            <h2>{title}</h2>
+            {move || match answer.get() {
+                None => view! { <div class="skeleton" role="status" aria-label="Loading…"></div> }.into_any(),
+                Some(Ok(facts)) => {
+                    let facts = facts.into_iter().map(|(name, value)| view! { <dt>{name}</dt> <dd>{value}</dd> });
+                    view! { <dl class="facts">{facts.collect_view()}</dl> }.into_any()
+                }
+                Some(Err(error)) => {
+                    let (title, text) = call_failure(&error);
+                    view! {
+                        <Notice kind="error" title text detail=error.to_string()>
+                            <button type="button" class="button" on:click=move |_| ask()>"Try again"</button>
+                        </Notice>
+                    }
+                    .into_any()
+                }
+            }}
+        </section>
     }
 }
 
-fn facts(who: Whoami) -> AnyView {
-    view! {
-        <dl class="facts">
-            <Fact name="Issuer" value=who.iss />
-            <Fact name="Subject" value=who.sub />
-            {who.client_id.map(|id| view! { <Fact name="Client" value=id /> })}
-            {who.org_id.map(|id| view! { <Fact name="Organisation" value=id /> })}
-            {who.acr.map(|acr| view! { <Fact name="Authentication" value=acr /> })}
-            <dt>"Scopes"</dt>
-            <dd>
-                <ul class="chips" role="list">
-                    {who.scope.into_iter().map(|scope| view! { <li>{scope}</li> }).collect_view()}
-                </ul>
-            </dd>
-        </dl>
-    }
-    .into_any()
+async fn identity() -> Result<Facts, CallError> {
+    let who = whoami().await?;
+    let scopes = who.scope.join(" ");
+    let mut facts = vec![("Issuer", who.iss), ("Subject", who.sub), ("Scopes", scopes)];
+    facts.extend(who.client_id.map(|id| ("Client", id)));
+    facts.extend(who.org_id.map(|id| ("Organisation", id)));
+    facts.extend(who.acr.map(|acr| ("Authentication", acr)));
+    Ok(facts)
 }
 
-fn profile_facts(profile: Profile) -> AnyView {
-    view! {
-        <dl class="facts">
-            {profile.name.map(|name| view! { <Fact name="Name" value=name /> })}
-            <dt>"Roles"</dt>
-            <dd>
-                {match profile.roles.is_empty() {
-                    true => "none".into_any(),
-                    false => profile.roles.join(", ").into_any(),
-                }}
-            </dd>
-        </dl>
-    }
-    .into_any()
-}
-
-#[component]
-fn Fact(name: &'static str, value: String) -> impl IntoView {
-    view! {
-        <dt>{name}</dt>
-        <dd>{value}</dd>
-    }
+async fn details() -> Result<Facts, CallError> {
+    let profile = profile().await?;
+    let roles = if profile.roles.is_empty() {
+        "none".to_owned()
+    } else {
+        profile.roles.join(", ")
+    };
+    Ok(vec![
+        ("Name", profile.name.unwrap_or_else(|| "not in the token".to_owned())),
+        ("Roles", roles),
+    ])
 }

@@ -2,7 +2,6 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::components::A;
 use pixygate::leptos::use_auth;
 
 use super::sign_in::SignInLink;
@@ -11,7 +10,6 @@ use super::sign_in::SignInLink;
 #[component]
 pub(crate) fn Home() -> impl IntoView {
     let state = use_auth().state();
-    let signed_in = Memo::new(move |_| state.with(|state| state.signed_in().is_some()));
     view! {
         <Title text="The way in" />
         <section class="hero">
@@ -20,8 +18,8 @@ pub(crate) fn Home() -> impl IntoView {
                 "Sign in through your browser. Every call that follows passes a gate that checks it before anything happens."
             </p>
             <div class="actions">
-                {move || match signed_in.get() {
-                    true => view! { <A href="/account" attr:class="button">"Open your account"</A> }.into_any(),
+                {move || match state.with(|state| state.signed_in().is_some()) {
+                    true => view! { <a href="/account" class="button">"Open your account"</a> }.into_any(),
                     false => view! { <SignInLink class="button" /> }.into_any(),
                 }}
             </div>

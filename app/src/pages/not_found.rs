@@ -2,7 +2,6 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::components::A;
 
 /// Says so, with the status 404 and the way back.
 #[component]
@@ -17,7 +16,7 @@ pub(crate) fn NotFound() -> impl IntoView {
             <h1>"There is nothing here"</h1>
             <p>"The address may be old, or mistyped."</p>
             <div class="actions">
-                <A href="/" attr:class="button">"To the start page"</A>
+                <a href="/" class="button">"To the start page"</a>
             </div>
         </section>
     }

@@ -4,12 +4,12 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
 use leptos_router::NavigateOptions;
-use leptos_router::components::A;
 use leptos_router::hooks::{use_location, use_navigate, use_query_map};
 use pixygate::authorization::{ReturnTo, SignIn};
 use pixygate::leptos::use_auth;
-use pixygate::session::{AuthState, SessionError};
+use pixygate::session::{AuthState, SignInFailure};
 
+use crate::deferred;
 use crate::notice::{Notice, sign_in_failure};
 
 /// The way in. Afterwards the person is on the page on which the link stood, or where `return_to` says.
@@ -25,7 +25,12 @@ pub(crate) fn SignInLink(
     let here = move || match location.pathname.get().as_str() {
         // Their queries are theirs alone: that of the callback holds a code.
         "/callback" | "/sign-in" => ReturnTo::default(),
-        path => ReturnTo::parse(&format!("{path}{}", with_mark(location.search.get()))).unwrap_or_default(),
+        path => {
+            let search = location.search.get();
+            let search = search.trim_start_matches('?');
+            let mark = if search.is_empty() { "" } else { "?" };
+            ReturnTo::parse(&format!("{path}{mark}{search}")).unwrap_or_default()
+        }
     };
     let href = move || {
         let return_to = return_to.clone().unwrap_or_else(here);
@@ -34,61 +39,48 @@ pub(crate) fn SignInLink(
             leptos_router::location::Url::escape(return_to.as_str())
         )
     };
-    // A link that the browser follows by itself, or the router when it is there.
-    view! { <A href attr:class=class attr:rel="nofollow">"Sign in"</A> }
-}
-
-fn with_mark(search: String) -> String {
-    match search.is_empty() || search.starts_with('?') {
-        true => search,
-        false => format!("?{search}"),
-    }
+    // The browser follows it by itself: a page that is started afresh needs nothing of this one, hydrated or not.
+    view! { <a href=href class=class rel="external nofollow">"Sign in"</a> }
 }
 
 /// Leaves for the provider as soon as it can; a person who is signed in already goes straight on.
 #[component]
 pub(crate) fn SignInPage() -> impl IntoView {
     let auth = use_auth();
-    let state = auth.state();
     let navigate = use_navigate();
     let query = use_query_map();
-    let failure = RwSignal::new(None::<SessionError>);
-    let return_to = move || {
-        query
-            .with(|query| query.get("return_to"))
-            .and_then(|path| ReturnTo::parse(&path))
-            .unwrap_or_default()
-    };
-    let leave = move || {
-        failure.set(None);
-        let options = SignIn {
-            return_to: return_to(),
-            ..SignIn::default()
-        };
-        spawn_local(async move {
-            if let Err(error) = auth.sign_in(options).await {
-                failure.set(Some(error));
-            }
-        });
-    };
-    let known = Memo::new(move |_| {
-        state.with(|state| match state {
-            AuthState::Unknown | AuthState::SigningOut => None,
-            AuthState::SignedOut(_) => Some(false),
-            AuthState::SignedIn(_) => Some(true),
-        })
+    let failure = RwSignal::new(None::<SignInFailure>);
+    Effect::new(move || {
+        let return_to = query
+            .read_untracked()
+            .get("return_to")
+            .and_then(|path| ReturnTo::parse(&path));
+        let return_to = return_to.unwrap_or_default();
+        match auth.state().get() {
+            AuthState::Unknown | AuthState::SigningOut => {}
+            AuthState::SignedIn(_) => navigate(return_to.as_str(), replace()),
+            AuthState::SignedOut(_) => spawn_local(async move {
+                let options = SignIn {
+                    return_to: return_to.clone(),
+                    ..SignIn::default()
+                };
+                if let Err(error) = deferred::sign_in(auth, options).await {
+                    failure.set(Some(SignInFailure { error, return_to }));
+                }
+            }),
+        }
     });
-    Effect::new(move || match known.get() {
-        Some(true) => navigate(
-            return_to().as_str(),
-            NavigateOptions {
-                replace: true,
-                ..NavigateOptions::default()
-            },
-        ),
-        Some(false) => leave(),
-        None => {}
-    });
+    view! { <SigningIn failure doing="Taking you to the sign-in page…" /> }
+}
+
+/// What is shown on both ends of the way to the provider: that it goes on, or why it does not.
+#[component]
+pub(crate) fn SigningIn(
+    /// What went wrong, once it has.
+    failure: RwSignal<Option<SignInFailure>>,
+    /// What goes on until then.
+    doing: &'static str,
+) -> impl IntoView {
     view! {
         <Title text="Signing in" />
         {move || match failure.get() {
@@ -97,10 +89,10 @@ pub(crate) fn SignInPage() -> impl IntoView {
                     <h1>"Signing in"</h1>
                     <p class="busy" role="status">
                         <span class="spinner" aria-hidden="true"></span>
-                        "Taking you to the sign-in page…"
+                        {doing}
                     </p>
                     <noscript>
-                        <p>"Signing in needs JavaScript and WebAssembly. Allow them for this site, then reload the page."</p>
+                        <p>"Signing in needs JavaScript and WebAssembly. Allow them for this site, then start again."</p>
                     </noscript>
                     <p class="when-broken">
                         "The page could not be loaded completely. Check your connection, then reload it."
@@ -108,16 +100,24 @@ pub(crate) fn SignInPage() -> impl IntoView {
                 </section>
             }
             .into_any(),
-            Some(error) => {
+            Some(SignInFailure { error, return_to }) => {
                 let (title, text) = sign_in_failure(&error);
                 view! {
                     <Notice kind="error" title text detail=error.to_string()>
-                        <button type="button" class="button" on:click=move |_| leave()>"Sign in"</button>
-                        <A href="/" attr:class="button quiet">"To the start page"</A>
+                        <SignInLink class="button" return_to />
+                        <a href="/" class="button quiet">"To the start page"</a>
                     </Notice>
                 }
                 .into_any()
             }
         }}
+    }
+}
+
+/// Navigation that leaves no entry for this page in the history.
+pub(crate) fn replace() -> NavigateOptions {
+    NavigateOptions {
+        replace: true,
+        ..NavigateOptions::default()
     }
 }

@@ -1,0 +1,100 @@
+//! The platform in a real browser: what is sealed, what is locked, and which signatures WebCrypto verifies.
+
+#![cfg(target_family = "wasm")]
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use futures::future::join;
+use pixygate::authorization::{Crypto as _, Hash, Jwk};
+use pixygate::session::Platform as _;
+use pixygate::session::browser::Browser;
+use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+wasm_bindgen_test_configure!(run_in_browser);
+
+fn browser() -> Browser {
+    Browser::new(1_800_000_000.0).unwrap()
+}
+
+#[wasm_bindgen_test]
+async fn what_is_sealed_opens_for_its_binding_only() {
+    let browser = browser();
+    browser.save("slot", "issuer\nclient", "a secret").await.unwrap();
+    assert_eq!(
+        browser.load("slot", "issuer\nclient").await.unwrap().as_deref(),
+        Some("a secret")
+    );
+    assert_eq!(browser.load("slot", "issuer\nother").await.unwrap(), None);
+    assert_eq!(browser.load("other", "issuer\nclient").await.unwrap(), None);
+    browser.remove("slot").await;
+    assert_eq!(browser.load("slot", "issuer\nclient").await.unwrap(), None);
+}
+
+#[wasm_bindgen_test]
+async fn of_two_takers_one_gets_it() {
+    let (one, two) = (browser(), browser());
+    one.save("pending", "binding", "once").await.unwrap();
+    let (first, second) = join(one.take("pending", "binding"), two.take("pending", "binding")).await;
+    let taken = [first.unwrap(), second.unwrap()];
+    assert_eq!(taken.iter().flatten().count(), 1, "{taken:?}");
+}
+
+#[wasm_bindgen_test]
+async fn the_lock_is_held_by_one_at_a_time() {
+    let (one, two) = (browser(), browser());
+    let order = Rc::new(RefCell::new(Vec::new()));
+    let held = one.lock("test").await;
+    assert!(held.is_some(), "this browser has Web Locks");
+    let waits = async {
+        let lock = two.lock("test").await;
+        order.borrow_mut().push("second");
+        drop(lock);
+    };
+    let releases = async {
+        // Other work gets its turn before the lock is released.
+        one.digest(Hash::Sha256, b"").await.unwrap();
+        order.borrow_mut().push("first");
+        drop(held);
+    };
+    join(waits, releases).await;
+    assert_eq!(*order.borrow(), ["first", "second"]);
+}
+
+#[wasm_bindgen_test]
+async fn a_hash_is_the_one_of_the_standard() {
+    let digest = browser().digest(Hash::Sha256, b"abc").await.unwrap();
+    assert_eq!(digest[..4], [0xba, 0x78, 0x16, 0xbf]);
+    assert_eq!(browser().digest(Hash::Sha384, b"abc").await.unwrap().len(), 48);
+    assert_eq!(browser().digest(Hash::Sha512, b"abc").await.unwrap().len(), 64);
+}
+
+/// RFC 8037, appendix A.4: a JWS with EdDSA.
+#[wasm_bindgen_test]
+async fn a_signature_of_the_standard_verifies_and_a_changed_one_does_not() {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    let key = Jwk {
+        kty: "OKP".to_owned(),
+        crv: Some("Ed25519".to_owned()),
+        x: Some("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo".to_owned()),
+        ..Jwk::default()
+    };
+    let message = b"eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
+    let mut signature = URL_SAFE_NO_PAD
+        .decode("hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg")
+        .unwrap();
+    assert!(browser().verify("EdDSA", &key, message, &signature).await.unwrap());
+    signature[3] ^= 1;
+    assert!(!browser().verify("EdDSA", &key, message, &signature).await.unwrap());
+}
+
+#[wasm_bindgen_test]
+async fn the_dpop_key_signs_stays_the_same_and_hides_its_private_half() {
+    let (one, two) = (browser(), browser());
+    let key = one.dpop_key().await.unwrap();
+    assert_eq!(two.dpop_key().await.unwrap(), key, "it is kept for this origin");
+    let signature = one.dpop_sign(b"message").await.unwrap();
+    assert!(two.verify("ES256", &key, b"message", &signature).await.unwrap());
+    assert!(!two.verify("ES256", &key, b"another", &signature).await.unwrap());
+}
