@@ -37,7 +37,7 @@ pub fn App() -> impl IntoView {
         <Title formatter=|title: String| format!("{title} · Pixygate") />
         <AuthProvider>
             <Router>
-                <a class="skip" href="#main">"Skip to the content"</a>
+                <a class="skip" href="#main" rel="external">"Skip to the content"</a>
                 <header::Header />
                 <main id="main" tabindex="-1">
                     <FlatRoutes fallback=pages::not_found::NotFound>

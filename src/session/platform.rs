@@ -29,6 +29,12 @@ pub trait Platform: Crypto + 'static {
     /// When no response came: offline, refused by CORS, timed out.
     async fn post_form(&self, url: &str, body: &str, proof: Option<&str>) -> Result<HttpReply, NetworkError>;
 
+    /// Whether the host of `url` answers at all. A status of 500 or more counts as no answer, as far as it can be seen.
+    ///
+    /// # Errors
+    /// When it does not.
+    async fn reach(&self, url: &str) -> Result<(), NetworkError>;
+
     /// The provider's current keys.
     ///
     /// # Errors

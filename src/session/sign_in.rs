@@ -15,11 +15,13 @@ pub struct SignInFailure {
 }
 
 impl<P: Platform> Session<P> {
-    /// Leaves for the provider's sign-in page.
+    /// Leaves for the provider's sign-in page, unless the provider does not answer: then the person stays on a page that can
+    /// say so.
     ///
     /// # Errors
-    /// When this browser cannot keep what must be remembered until the person is back.
+    /// When the provider cannot be reached, and when this browser cannot keep what must be remembered until the person is back.
     pub async fn sign_in(&self, options: &SignIn) -> Result<(), SessionError> {
+        self.0.platform.reach(&self.0.client.provider.jwks_uri).await?;
         let thumbprint = self.dpop_thumbprint().await?;
         let (pending, url) = PendingSignIn::begin(&self.0.client, options, thumbprint.as_deref());
         let text = serde_json::to_string(&pending).map_err(|error| super::StorageError(error.to_string()))?;

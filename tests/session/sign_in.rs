@@ -5,7 +5,7 @@ use pixygate::authorization::{CallbackError, ReturnTo, SignIn};
 use pixygate::session::{AuthState, Remedy, SessionError};
 use serde_json::{Value, json};
 
-use crate::provider::{CLIENT, ISSUER};
+use crate::provider::{CLIENT, ISSUER, Mood};
 use crate::world::Simulation;
 
 /// Signs in after `change`, and returns the error, if there is one.
@@ -274,4 +274,16 @@ fn a_device_ten_minutes_off_signs_in() {
         simulation.pass(3580.0);
         assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
     }
+}
+
+#[test]
+fn nobody_is_sent_to_a_provider_that_does_not_answer() {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    simulation.world.provider.mood.replace(Mood::Unreachable);
+    let error = simulation.run(tab.session.sign_in(&SignIn::default())).unwrap_err();
+    assert_eq!(error.remedy(), Remedy::TryAgain);
+    assert!(tab.state.went_to.borrow().is_empty());
+    simulation.world.provider.mood.replace(Mood::Well);
+    simulation.sign_in(&tab, "alice");
 }

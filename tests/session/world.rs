@@ -233,6 +233,10 @@ impl Platform for Tab {
         Ok(self.world.provider.answer(parse(body), self.server_time()))
     }
 
+    async fn reach(&self, url: &str) -> Result<(), NetworkError> {
+        self.travel(url).await
+    }
+
     async fn fetch_keys(&self, url: &str) -> Result<Vec<Jwk>, NetworkError> {
         self.travel(url).await?;
         Ok(self.world.provider.keys())

@@ -83,10 +83,10 @@ pub(crate) fn SigningIn(
 ) -> impl IntoView {
     view! {
         <Title text="Signing in" />
+        <h1>"Signing in"</h1>
         {move || match failure.get() {
             None => view! {
-                <section class="empty">
-                    <h1>"Signing in"</h1>
+                <section>
                     <p class="busy" role="status">
                         <span class="spinner" aria-hidden="true"></span>
                         {doing}

@@ -33,6 +33,25 @@ pub(super) async fn post_form(url: &str, body: &str, proof: Option<&str>) -> Res
     })
 }
 
+/// A provider may not let this origin read the answer; then a request whose answer nobody may read tells whether there is
+/// one.
+pub(super) async fn reach(url: &str) -> Result<(), NetworkError> {
+    let failed = |error| failed(url, error);
+    match bounded(Request::get(url)).send().await {
+        Ok(response) if response.status() < 500 => Ok(()),
+        Ok(response) => Err(NetworkError {
+            url: url.to_owned(),
+            problem: format!("it answers with the status {}", response.status()),
+        }),
+        Err(_) => {
+            let opaque = bounded(Request::get(url))
+                .mode(RequestMode::NoCors)
+                .redirect(RequestRedirect::Follow);
+            opaque.send().await.map(drop).map_err(failed)
+        }
+    }
+}
+
 pub(super) async fn fetch_keys(url: &str) -> Result<Vec<Jwk>, NetworkError> {
     #[derive(Deserialize)]
     struct KeySet {

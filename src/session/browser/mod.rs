@@ -94,6 +94,10 @@ impl Platform for Browser {
         http::post_form(url, body, proof).await
     }
 
+    async fn reach(&self, url: &str) -> Result<(), NetworkError> {
+        http::reach(url).await
+    }
+
     async fn fetch_keys(&self, url: &str) -> Result<Vec<Jwk>, NetworkError> {
         http::fetch_keys(url).await
     }
