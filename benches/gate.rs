@@ -1,6 +1,8 @@
 //! What a validation and the gate cost. `cargo bench --features test-support --bench gate`; docs/performance.md has the
 //! ratios and how they were measured.
 
+#![expect(clippy::unwrap_used, reason = "a measurement that cannot go on should say where")]
+
 use std::{
     hint::black_box,
     sync::Arc,

@@ -1,6 +1,8 @@
 //! The gate under load, in one run: throughput over loopback with and without it, and what valid callers feel while keys
 //! rotate, the provider is down, or garbage comes in. `cargo bench --features test-support --bench load`.
 
+#![expect(clippy::unwrap_used, reason = "a measurement that cannot go on should say where")]
+
 use std::{
     sync::{
         Arc,

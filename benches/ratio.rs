@@ -1,6 +1,8 @@
 //! Ratios that hold on a busy machine: of many short batches the quickest, which nobody interrupted.
 //! `cargo bench --features test-support --bench ratio`.
 
+#![expect(clippy::unwrap_used, reason = "a measurement that cannot go on should say where")]
+
 use std::{hint::black_box, time::Instant};
 
 use aws_lc_rs::{
