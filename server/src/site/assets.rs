@@ -88,7 +88,11 @@ impl Assets {
             Some(format!("{url}?v={}", asset.hash))
         };
         Some(app::SiteFiles {
-            js: versioned(FRONT_END_SCRIPT)?,
+            // Without a hash: the parts of the front end import it under its plain name, and under another address it would be
+            // another module. The browser asks whether it changed.
+            js: self
+                .get(&format!("/{FRONT_END_SCRIPT}"))
+                .map(|_| format!("/{FRONT_END_SCRIPT}"))?,
             wasm: FRONT_END_WASM.into_iter().find_map(versioned)?,
             css: versioned(FRONT_END_STYLE).unwrap_or_default(),
         })

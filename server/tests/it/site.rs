@@ -28,7 +28,6 @@ fn the_address_with_the_hash_is_kept_for_good_and_any_other_is_asked_about() {
     let site = load(&folder, false);
     let files = site.front_end();
     for (uri, media_type) in [
-        (&files.js, "text/javascript; charset=utf-8"),
         (&files.wasm, "application/wasm"),
         (&files.css, "text/css; charset=utf-8"),
     ] {
@@ -40,6 +39,10 @@ fn the_address_with_the_hash_is_kept_for_good_and_any_other_is_asked_about() {
         );
         assert_eq!(response.headers()[CONTENT_TYPE], media_type);
     }
+    assert_eq!(
+        files.js, "/pkg/pixygate.js",
+        "the parts of the front end import it under this name"
+    );
     for uri in [
         "/pkg/pixygate.js",
         "/pkg/pixygate.js?v=",
