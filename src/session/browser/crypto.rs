@@ -23,7 +23,7 @@ pub(super) fn failed(error: JsValue) -> CryptoError {
 }
 
 pub(super) async fn digest(subtle: &SubtleCrypto, hash: Hash, data: &[u8]) -> Result<Vec<u8>, CryptoError> {
-    let promise = subtle.digest_with_str_and_u8_array(name(hash), &mut data.to_vec());
+    let promise = subtle.digest_with_str_and_u8_array(name(hash), data);
     let digest: JsValue = resolved(promise).await.map_err(failed)?;
     Ok(Uint8Array::new(&digest).to_vec())
 }
@@ -40,8 +40,7 @@ pub(super) async fn verify(
     let key: CryptoKey = resolved(subtle.import_key_with_object("jwk", &public_key(key), &import, false, &usages))
         .await
         .map_err(failed)?;
-    let promise =
-        subtle.verify_with_object_and_u8_array_and_u8_array(&verify, &key, &mut signature.to_vec(), &mut data.to_vec());
+    let promise = subtle.verify_with_object_and_u8_array_and_u8_array(&verify, &key, signature, data);
     let verified: JsValue = resolved(promise).await.map_err(failed)?;
     Ok(verified.is_truthy())
 }

@@ -62,11 +62,9 @@ impl Vault {
         let crypto = window.crypto().map_err(denied)?;
         let iv = Uint8Array::new_with_length(12);
         crypto.get_random_values_with_array_buffer_view(&iv).map_err(denied)?;
-        let promise = crypto.subtle().encrypt_with_object_and_u8_array(
-            &algorithm(&iv, binding),
-            &key,
-            &mut text.as_bytes().to_vec(),
-        );
+        let promise = crypto
+            .subtle()
+            .encrypt_with_object_and_u8_array(&algorithm(&iv, binding), &key, text.as_bytes());
         let sealed: JsValue = resolved(promise).await.map_err(denied)?;
         let record = object(&[("binding", binding.into()), ("iv", iv.into()), ("sealed", sealed)]);
         store.put(SEALED, slot, &record).await.map_err(denied)
@@ -114,7 +112,7 @@ impl Vault {
     pub(super) async fn dpop_sign(&self, window: &Window, data: &[u8]) -> Result<Vec<u8>, CryptoError> {
         let (_, key) = self.dpop(window).await?;
         let ecdsa = object(&[("name", "ECDSA".into()), ("hash", "SHA-256".into())]);
-        let promise = subtle(window)?.sign_with_object_and_u8_array(&ecdsa, &key, &mut data.to_vec());
+        let promise = subtle(window)?.sign_with_object_and_u8_array(&ecdsa, &key, data);
         let signature: JsValue = resolved(promise).await.map_err(failed)?;
         Ok(Uint8Array::new(&signature).to_vec())
     }
