@@ -51,13 +51,15 @@ test.describe('8. Wrong turns end on a page that says what happened', () => {
     await signedIn(page);
   });
 
-  test('the provider is down when someone wants to sign in', async ({ page, instance, control }) => {
+  test('the provider is down when someone wants to sign in', async ({ page, instance }) => {
     await page.goto('/account');
     await signedOut(page);
-    await control.set({ down: true });
+    // Nobody listens there any more.
+    const provider = `${instance.provider}/**`;
+    await page.route(provider, (route) => route.abort('connectionrefused'));
     await signInButton(page).click();
     await explained(page, /provider|answer|reach/i);
-    await control.calm();
+    await page.unroute(provider);
     await problem(page).getByText('Sign in', { exact: true }).click();
     await atProvider(page, instance);
     await enter(page, alice);

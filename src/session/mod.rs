@@ -35,6 +35,9 @@ use record::Record;
 /// A person's session in this tab. Cloning it is cheap and gives the same session.
 pub struct Session<P: Platform>(Rc<Inner<P>>);
 
+/// Work that everybody who wants its outcome waits for together.
+type UnderWay<T> = RefCell<Option<Shared<LocalFuture<T>>>>;
+
 struct Inner<P> {
     platform: P,
     client: Client,
@@ -43,8 +46,8 @@ struct Inner<P> {
     state: RefCell<AuthState>,
     record: RefCell<Option<Record>>,
     on_change: Box<dyn Fn(&AuthState)>,
-    restoring: RefCell<Option<Shared<LocalFuture<()>>>>,
-    refreshing: RefCell<Option<Shared<LocalFuture<Result<TokenSet, SessionError>>>>>,
+    restoring: UnderWay<()>,
+    refreshing: UnderWay<Result<TokenSet, SessionError>>,
     backoff: Cell<refresh::Backoff>,
     /// The last nonce that each origin gave for DPoP proofs.
     nonces: RefCell<BTreeMap<String, String>>,
