@@ -50,7 +50,7 @@ e2e() {
   (cd end2end && PIXYGATE_SITE=$TEST_SITE PIXYGATE_BINARY=$TARGET/debug/pixygate npx playwright test "$@")
 }
 
-clients() { (cd server/dev-idp/clients && npm test); }
+clients() { server/dev-idp/clients/run; }
 
 step check 'format' cargo fmt --all --check
 step check 'format: end-to-end tests type-check' npm --prefix end2end run check
