@@ -1,6 +1,7 @@
 //! The platform in a real browser: what is sealed, what is locked, and which signatures WebCrypto verifies.
 
 #![cfg(target_family = "wasm")]
+#![allow(clippy::unwrap_used, reason = "what fails in a test fails the test")]
 
 use std::cell::RefCell;
 use std::rc::Rc;

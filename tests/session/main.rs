@@ -2,6 +2,7 @@
 //! list of events.
 
 #![cfg(not(target_family = "wasm"))]
+#![allow(clippy::unwrap_used, reason = "what fails in a test fails the test")]
 
 mod provider;
 mod refresh;

@@ -17,6 +17,9 @@ use pixygate::session::{AuthState, LocalFuture, NetworkError, Platform, Session,
 
 use crate::provider::{Mood, Provider};
 
+/// What is kept, with its binding, by slot.
+type Vault = RefCell<BTreeMap<String, (String, String)>>;
+
 /// Everything outside of the tabs.
 pub(crate) struct World {
     pub(crate) provider: Provider,
@@ -25,7 +28,7 @@ pub(crate) struct World {
     /// How far the device's clock is off, in milliseconds.
     pub(crate) clock_error: Cell<f64>,
     pub(crate) storage_denied: Cell<bool>,
-    pub(crate) vault: RefCell<BTreeMap<String, (String, String)>>,
+    pub(crate) vault: Vault,
     lock: std::sync::Arc<Mutex<()>>,
     /// While it is held back, requests wait to be let through.
     pub(crate) held_back: Cell<bool>,
@@ -202,7 +205,7 @@ impl Tab {
         }
     }
 
-    fn storage(&self) -> Result<&RefCell<BTreeMap<String, (String, String)>>, StorageError> {
+    fn storage(&self) -> Result<&Vault, StorageError> {
         match self.world.storage_denied.get() {
             true => Err(StorageError("denied".to_owned())),
             false => Ok(&self.world.vault),

@@ -55,12 +55,15 @@ fn Verified() -> impl IntoView {
 /// What a server function said, as names and values to show.
 type Facts = Vec<(&'static str, String)>;
 
+/// A call that is under way.
+type Call = Pin<Box<dyn Future<Output = Result<Facts, CallError>>>>;
+
 /// The answer of a server function: on its way, there, or failed with a way on.
 #[component]
 fn Answer(
     title: &'static str,
     /// Makes the call.
-    call: fn() -> Pin<Box<dyn Future<Output = Result<Facts, CallError>>>>,
+    call: fn() -> Call,
 ) -> impl IntoView {
     let answer = RwSignal::new(None::<Result<Facts, CallError>>);
     let ask = move || {
@@ -71,7 +74,7 @@ fn Answer(
             answer.try_set(Some(facts));
         });
     };
-    Effect::new(move || ask());
+    Effect::new(ask);
     view! {
         <section class="card" aria-label=title>
             <h2>{title}</h2>
