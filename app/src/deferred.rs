@@ -1,34 +1,20 @@
-//! What the first page does without. With the feature `split` (release builds) each of these is loaded when it is first
-//! called, together with all that only it needs: the requests to the provider, the validation of ID tokens, the calls to
-//! server functions.
+//! The calls to server functions, which the first page does without.
 
-use pixygate::authorization::{ReturnTo, SignIn};
-use pixygate::leptos::{Auth, CallError};
-use pixygate::session::{SessionError, SignInFailure};
+use pixygate::leptos::CallError;
 
 use crate::api::{self, Profile, Whoami};
 
-#[cfg_attr(feature = "split", leptos::lazy)]
-pub(crate) async fn sign_in(auth: Auth, options: SignIn) -> Result<(), SessionError> {
-    auth.sign_in(options).await
-}
+pixygate::deferred! {
+    pub(crate) async fn whoami() -> Result<Whoami, CallError> {
+        api::whoami().await
+    }
 
-#[cfg_attr(feature = "split", leptos::lazy)]
-pub(crate) async fn complete_sign_in(auth: Auth) -> Result<ReturnTo, SignInFailure> {
-    auth.complete_sign_in().await
-}
+    pub(crate) async fn profile() -> Result<Profile, CallError> {
+        api::profile().await
+    }
 
-#[cfg_attr(feature = "split", leptos::lazy)]
-pub(crate) async fn sign_out(auth: Auth) {
-    auth.sign_out().await;
-}
-
-#[cfg_attr(feature = "split", leptos::lazy)]
-pub(crate) async fn whoami() -> Result<Whoami, CallError> {
-    api::whoami().await
-}
-
-#[cfg_attr(feature = "split", leptos::lazy)]
-pub(crate) async fn profile() -> Result<Profile, CallError> {
-    api::profile().await
+    pub(crate) async fn confirm(call: api::Confirm) -> Result<u64, CallError> {
+        use leptos::server_fn::ServerFn as _;
+        call.run_on_client().await
+    }
 }

@@ -4,10 +4,10 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::components::A;
 use leptos_router::hooks::use_location;
-use pixygate::leptos::use_auth;
+use pixygate::leptos::{Texts, use_auth};
 use pixygate::session::AuthState;
 
-use crate::deferred;
+use crate::notice::Notice;
 use crate::pages::sign_in::SignInLink;
 
 /// Pages whose content has the way to sign in; the header does not repeat it there.
@@ -19,10 +19,14 @@ pub(crate) fn Header() -> impl IntoView {
     let auth = use_auth();
     let state = auth.state();
     let path = use_location().pathname;
+    let failure = RwSignal::new(None);
+    let leave = move || {
+        spawn_local(async move { failure.set(auth.sign_out().await.err()) });
+    };
     let who = move || match state.get() {
         AuthState::SignedIn(person) => view! {
             <span class="name">{person.name().to_owned()}</span>
-            <button type="button" class="button quiet" on:click=move |_| spawn_local(deferred::sign_out(auth))>
+            <button type="button" class="button quiet" on:click=move |_| leave()>
                 "Sign out"
             </button>
         }
@@ -46,5 +50,39 @@ pub(crate) fn Header() -> impl IntoView {
             </nav>
             <div class="who">{who}</div>
         </header>
+        {move || {
+            failure.get().map(|error| {
+                let (title, text) = Texts::here().sign_in(&error);
+                view! {
+                    <Notice kind="error" title text>
+                        <button type="button" class="button" on:click=move |_| leave()>"Try again"</button>
+                    </Notice>
+                }
+            })
+        }}
+        <StillThere />
+    }
+}
+
+/// The countdown before a session ends that nobody uses. Any sign of the person stops it.
+#[component]
+fn StillThere() -> impl IntoView {
+    let seconds = use_auth().idle_warning();
+    let warned = Memo::new(move |_| seconds.with(Option::is_some));
+    move || {
+        warned.get().then(|| {
+            view! {
+                <section class="notice" data-kind="warning" role="alert">
+                    <h2>"Are you still there?"</h2>
+                    <p>
+                        "You will be signed out in " <span aria-live="off">{move || seconds.get().unwrap_or_default()}</span>
+                        " seconds."
+                    </p>
+                    <div class="actions">
+                        <button type="button" class="button">"Stay signed in"</button>
+                    </div>
+                </section>
+            }
+        })
     }
 }

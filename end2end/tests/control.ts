@@ -22,6 +22,11 @@ export class Control {
     return (await this.send('POST', '/control/tokens', { username: 'alice', ...wanted })).json();
   }
 
+  /** The refresh tokens of a person are no longer good; the session at the provider stays. */
+  revoke(username: string) {
+    return this.send('POST', '/control/families/revoke', { username });
+  }
+
   /** So many seconds ahead of the computer's clock. */
   clock(shift: number) {
     return this.send('POST', '/control/clock', { shift });

@@ -33,7 +33,7 @@ impl Embedded {
     }
 
     /// What `[provider]` would say.
-    pub(crate) fn provider(&self) -> Provider {
+    pub(crate) fn provider(&self, config: &Config) -> Provider {
         Provider {
             issuer: self.bound.provider().config().issuer(),
             discovery_url: None,
@@ -43,6 +43,7 @@ impl Embedded {
             extra_params: Default::default(),
             dpop: Default::default(),
             logout_url: None,
+            idle_sign_out_seconds: config.idle_sign_out_seconds,
             issuer_origin: Origin::Default,
         }
     }

@@ -101,7 +101,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         Some(provider) => provider.clone(),
         None => {
             let embedded = Embedded::bind(config).await?;
-            let provider = embedded.provider();
+            let provider = embedded.provider(config);
             accounts = embedded.accounts();
             tasks.push(tokio::spawn(embedded.serve()));
             provider

@@ -27,6 +27,8 @@ pub struct ValidatedCallback {
     pub(super) client_id: String,
     pub(super) redirect_uri: String,
     pub(super) max_age: Option<u64>,
+    pub(super) resource: Option<String>,
+    pub(super) scopes: Vec<String>,
 }
 
 /// Why a callback does not lead to a sign-in.
@@ -140,6 +142,8 @@ impl PendingSignIn {
                 client_id: self.client_id,
                 redirect_uri: self.redirect_uri,
                 max_age: self.max_age,
+                resource: self.resource,
+                scopes: self.scopes,
             }),
         }
     }

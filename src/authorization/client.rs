@@ -20,6 +20,13 @@ pub struct Client {
     pub resource: Option<String>,
     /// Further parameters of the authorization request, such as `audience`.
     pub extra_params: BTreeMap<String, String>,
+    /// Origins beside that of this application that calls may carry the access token to, such as
+    /// `https://api.example.com`. They are compared whole.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub call_origins: Vec<String>,
+    /// After how many seconds without a sign of the person, in any tab, the session ends; `None`: it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub idle_sign_out_seconds: Option<u32>,
     /// Whether tokens are bound to a key of this browser (RFC 9449).
     pub dpop: DpopMode,
     /// The provider.

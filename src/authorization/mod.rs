@@ -20,11 +20,14 @@ mod request;
 mod return_to;
 mod time;
 mod token;
+mod token_request;
 
 pub use callback::{Callback, CallbackError, ValidatedCallback};
 pub use client::{Client, DpopMode, Jwk, Provider};
 pub use crypto::{Crypto, CryptoError, Hash};
-pub use request::{PendingSignIn, SignIn};
+pub(crate) use request::with_query;
+pub use request::{AuthorizationRequest, PendingSignIn, SignIn};
 pub use return_to::ReturnTo;
 pub use time::{Lifetime, Moment};
-pub use token::{HttpReply, TokenError, TokenRequest, TokenResponse, TokenSet, TokenType};
+pub use token::{Checks, HttpReply, TokenError, TokenResponse, TokenSet, TokenType};
+pub use token_request::{TokenExchange, TokenRequest};

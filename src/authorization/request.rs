@@ -25,6 +25,11 @@ pub struct SignIn {
     pub ui_locales: Vec<String>,
     /// Scopes beyond those of the client.
     pub scopes: Vec<String>,
+    /// The resource that the access token is for (RFC 8707), when not that of the client.
+    pub resource: Option<String>,
+    /// An ID token of the person who is meant to sign in; see [`SignedIn::id_token`](crate::session::SignedIn::id_token).
+    /// It ends up in an address at the provider.
+    pub id_token_hint: Option<String>,
     /// Further parameters, such as `fidp`. They cannot replace those that keep the flow secure.
     pub extra_params: BTreeMap<String, String>,
 }
@@ -55,13 +60,46 @@ pub struct PendingSignIn {
     pub(super) redirect_uri: String,
     pub(super) return_to: ReturnTo,
     pub(super) max_age: Option<u64>,
+    pub(super) resource: Option<String>,
+    pub(super) scopes: Vec<String>,
+}
+
+/// The parameters of an authorization request, and how they get to the provider: in the address, or pushed (RFC 9126).
+#[derive(Debug)]
+pub struct AuthorizationRequest(String);
+
+impl AuthorizationRequest {
+    /// The address to send the browser to, with all parameters in it.
+    pub fn url(&self, client: &Client) -> String {
+        with_query(&client.provider.authorization_endpoint, &self.0)
+    }
+
+    /// The form to post to the pushed authorization request endpoint.
+    pub fn body(&self) -> &str {
+        &self.0
+    }
+
+    /// The address to send the browser to once the request was pushed.
+    pub fn pushed_url(client: &Client, request_uri: &str) -> String {
+        let mut query = Serializer::new(String::new());
+        query
+            .append_pair("client_id", &client.client_id)
+            .append_pair("request_uri", request_uri);
+        with_query(&client.provider.authorization_endpoint, &query.finish())
+    }
+}
+
+/// An endpoint with a query behind the one that it may have.
+pub(crate) fn with_query(endpoint: &str, query: &str) -> String {
+    let separator = if endpoint.contains('?') { '&' } else { '?' };
+    format!("{endpoint}{separator}{query}")
 }
 
 impl PendingSignIn {
-    /// Starts a sign-in: the secrets to keep, and the URL to send the browser to.
+    /// Starts a sign-in: the secrets to keep, and the request to send the browser with.
     ///
     /// `dpop_jkt` is the thumbprint of the browser's key when tokens are to be bound to it (RFC 9449, section 10).
-    pub fn begin(client: &Client, options: &SignIn, dpop_jkt: Option<&str>) -> (Self, String) {
+    pub fn begin(client: &Client, options: &SignIn, dpop_jkt: Option<&str>) -> (Self, AuthorizationRequest) {
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let pending = Self {
             state: CsrfToken::new_random(),
@@ -72,15 +110,15 @@ impl PendingSignIn {
             redirect_uri: client.redirect_uri.clone(),
             return_to: options.return_to.clone(),
             max_age: options.max_age,
-        };
-        let scope = joined(
-            client
+            resource: options.resource.clone().or_else(|| client.resource.clone()),
+            scopes: client
                 .scopes
                 .iter()
-                .chain(options.scopes.iter().filter(|scope| !client.scopes.contains(scope))),
-        );
-
-        let endpoint = &client.provider.authorization_endpoint;
+                .chain(options.scopes.iter().filter(|scope| !client.scopes.contains(scope)))
+                .cloned()
+                .collect(),
+        };
+        let scope = joined(&pending.scopes);
         let mut query = Serializer::new(String::new());
         query
             .append_pair("response_type", "code")
@@ -94,9 +132,10 @@ impl PendingSignIn {
         let max_age = options.max_age.map(|seconds| seconds.to_string());
         for (name, value) in [
             ("dpop_jkt", dpop_jkt),
-            ("resource", client.resource.as_deref()),
+            ("resource", pending.resource.as_deref()),
             ("prompt", options.prompt.as_deref()),
             ("login_hint", options.login_hint.as_deref()),
+            ("id_token_hint", options.id_token_hint.as_deref()),
             ("max_age", max_age.as_deref()),
         ] {
             if let Some(value) = value {
@@ -114,9 +153,7 @@ impl PendingSignIn {
             }
         }
 
-        let separator = if endpoint.contains('?') { '&' } else { '?' };
-        let url = format!("{endpoint}{separator}{}", query.finish());
-        (pending, url)
+        (pending, AuthorizationRequest(query.finish()))
     }
 
     /// The `state` that the callback will carry; it names this sign-in among several in other tabs.

@@ -1,6 +1,5 @@
-//! The token endpoint: requests (RFC 6749, sections 4.1.3 and 6), responses (section 5), and the tokens of a session.
+//! The token endpoint's responses (RFC 6749, section 5), and the tokens of a session.
 
-use form_urlencoded::Serializer;
 use oauth2::basic::{BasicErrorResponseType, BasicTokenType};
 use oauth2::{
     AccessToken, ExtraTokenFields, RefreshToken, StandardErrorResponse, StandardTokenResponse, TokenResponse as _,
@@ -9,47 +8,6 @@ use serde::{Deserialize, Serialize};
 
 use super::id_token::{Expected, IdToken, IdTokenError};
 use super::{Client, Crypto, DpopMode, Jwk, Lifetime, Moment, ValidatedCallback};
-
-/// The form to post to the token endpoint.
-#[derive(Debug)]
-pub struct TokenRequest {
-    body: String,
-}
-
-impl TokenRequest {
-    fn new(client_id: &str, grant_type: &str, fields: &[(&str, &str)]) -> Self {
-        let mut body = Serializer::new(String::new());
-        body.append_pair("grant_type", grant_type)
-            .append_pair("client_id", client_id)
-            .extend_pairs(fields);
-        Self { body: body.finish() }
-    }
-
-    /// A refresh.
-    pub fn refresh(client: &Client, refresh_token: &RefreshToken) -> Self {
-        let mut fields = vec![("refresh_token", refresh_token.secret().as_str())];
-        fields.extend(client.resource.as_deref().map(|resource| ("resource", resource)));
-        Self::new(&client.client_id, "refresh_token", &fields)
-    }
-
-    /// The `application/x-www-form-urlencoded` body. It holds secrets: it is sent and never logged.
-    pub fn body(&self) -> &str {
-        &self.body
-    }
-}
-
-impl ValidatedCallback {
-    /// The code exchange.
-    pub fn token_request(&self, client: &Client) -> TokenRequest {
-        let mut fields = vec![
-            ("code", self.code.secret().as_str()),
-            ("redirect_uri", self.redirect_uri.as_str()),
-            ("code_verifier", self.verifier.secret().as_str()),
-        ];
-        fields.extend(client.resource.as_deref().map(|resource| ("resource", resource)));
-        TokenRequest::new(&self.client_id, "authorization_code", &fields)
-    }
-}
 
 /// An HTTP response, as far as the flow reads it.
 #[derive(Clone, Debug, Default)]
@@ -94,6 +52,27 @@ pub enum TokenError {
 }
 
 impl TokenError {
+    /// Reads an answer that is not a success.
+    pub(crate) fn read(reply: &HttpReply) -> Self {
+        let status = reply.status;
+        if status == 429 || status >= 500 {
+            return Self::Unavailable {
+                status,
+                retry_after: reply.retry_after,
+            };
+        }
+        match serde_json::from_slice::<StandardErrorResponse<BasicErrorResponseType>>(reply.body.as_bytes()) {
+            Ok(answer) => Self::Provider {
+                error: answer.error().as_ref().to_owned(),
+                description: answer.error_description().cloned(),
+            },
+            Err(error) => Self::Malformed {
+                status,
+                problem: shape(&error),
+            },
+        }
+    }
+
     /// Whether the provider said that the grant is no longer good: the session is over.
     pub fn ends_session(&self) -> bool {
         matches!(self, Self::Provider { error, .. } if matches!(error.as_str(), "invalid_grant" | "interaction_required" | "login_required" | "consent_required"))
@@ -132,33 +111,19 @@ impl TokenResponse {
                     problem: shape(&error),
                 });
         }
-        if status == 429 || status >= 500 {
-            return Err(TokenError::Unavailable {
-                status,
-                retry_after: reply.retry_after,
-            });
-        }
-        match serde_json::from_slice::<StandardErrorResponse<BasicErrorResponseType>>(reply.body.as_bytes()) {
-            Ok(answer) => Err(TokenError::Provider {
-                error: answer.error().as_ref().to_owned(),
-                description: answer.error_description().cloned(),
-            }),
-            Err(error) => Err(TokenError::Malformed {
-                status,
-                problem: shape(&error),
-            }),
-        }
+        Err(TokenError::read(reply))
     }
 }
 
 impl TokenResponse {
     /// Whether the key of the ID token is among `keys`, or the token is such that no key would help.
     pub fn finds_key(&self, client: &Client, keys: &[Jwk]) -> bool {
-        self.0
-            .extra_fields()
-            .id_token
-            .as_deref()
+        self.id_token()
             .is_none_or(|text| IdToken::finds_key(text, client, keys))
+    }
+
+    fn id_token(&self) -> Option<&str> {
+        self.0.extra_fields().id_token.as_deref()
     }
 }
 
@@ -200,110 +165,125 @@ pub struct TokenSet {
     lifetime: Lifetime,
     refresh_token: Option<RefreshToken>,
     scopes: Vec<String>,
+    pub(super) resource: Option<String>,
     id_token: IdToken,
+}
+
+/// What new tokens are checked with. All but the time may have changed since the person signed in.
+#[derive(Debug)]
+pub struct Checks<'a, C> {
+    /// The relying party.
+    pub client: &'a Client,
+    /// The provider's keys, as far as they are known.
+    pub keys: Option<&'a [Jwk]>,
+    /// The platform's cryptography.
+    pub crypto: &'a C,
+    /// The time in seconds since the Unix epoch.
+    pub now: f64,
+    /// When the request was sent.
+    pub requested: Moment,
 }
 
 impl ValidatedCallback {
     /// Validates the ID token of the response (OpenID Connect Core, section 3.1.3.7) and returns the session's tokens.
-    ///
-    /// `keys` are those of the provider, `now` is the time in seconds since the Unix epoch, `requested` when the request
-    /// was sent.
     ///
     /// # Errors
     /// The first check of the ID token that fails.
     pub async fn accept(
         self,
         response: TokenResponse,
-        client: &Client,
-        keys: &[Jwk],
-        crypto: &impl Crypto,
-        now: f64,
-        requested: Moment,
+        checks: &Checks<'_, impl Crypto>,
     ) -> Result<TokenSet, IdTokenError> {
-        let text = response
-            .0
-            .extra_fields()
-            .id_token
-            .as_deref()
-            .ok_or(IdTokenError::Missing)?;
-        let access_token = response.0.access_token().secret();
+        let text = response.id_token().ok_or(IdTokenError::Missing)?;
         let expected = Expected {
-            client,
+            client: checks.client,
             nonce: Some(&self.nonce),
             subject: None,
             max_age: self.max_age,
-            access_token,
-            now,
+            access_token: response.0.access_token().secret(),
+            now: checks.now,
         };
-        let id_token = IdToken::validate(text, &expected, keys, crypto).await?;
-        TokenSet::new(response, client, id_token, requested, None)
+        let keys = checks.keys.unwrap_or_default();
+        let id_token = IdToken::validate(text, &expected, keys, checks.crypto).await?;
+        TokenSet::new(&response, checks, id_token, self.resource, &self.scopes)
     }
 }
 
 impl TokenSet {
-    fn new(
-        response: TokenResponse,
-        client: &Client,
+    fn new<C>(
+        response: &TokenResponse,
+        checks: &Checks<'_, C>,
         id_token: IdToken,
-        requested: Moment,
-        before: Option<&Self>,
+        resource: Option<String>,
+        asked: &[String],
     ) -> Result<Self, IdTokenError> {
-        let response = response.0;
+        let response = &response.0;
         let token_type = match response.token_type() {
-            BasicTokenType::Bearer if client.dpop == DpopMode::Required => return Err(IdTokenError::NotBound),
+            BasicTokenType::Bearer if checks.client.dpop == DpopMode::Required => return Err(IdTokenError::NotBound),
             BasicTokenType::Bearer => TokenType::Bearer,
             BasicTokenType::Extension(name) if name == "dpop" => TokenType::Dpop,
             other => return Err(IdTokenError::TokenType(other.as_ref().to_owned())),
         };
-        let scopes = match (response.scopes(), before) {
-            (Some(scopes), _) => scopes.iter().map(|scope| scope.to_string()).collect(),
-            (None, Some(before)) => before.scopes.clone(),
-            // RFC 6749, section 5.1: left out when it is what was asked for.
-            (None, None) => client.scopes.clone(),
-        };
         Ok(Self {
             access_token: response.access_token().clone(),
             token_type,
-            lifetime: Lifetime::new(requested, response.expires_in().map(|duration| duration.as_secs())),
-            // Left out: the old one stays good (RFC 6749, section 6).
-            refresh_token: response
-                .refresh_token()
-                .cloned()
-                .or_else(|| before.and_then(|set| set.refresh_token.clone())),
-            scopes,
+            lifetime: Lifetime::new(
+                checks.requested,
+                response.expires_in().map(|duration| duration.as_secs()),
+            ),
+            refresh_token: response.refresh_token().cloned(),
+            // RFC 6749, section 5.1: left out when it is what was asked for.
+            scopes: match response.scopes() {
+                Some(scopes) => scopes.iter().map(|scope| scope.to_string()).collect(),
+                None => asked.to_vec(),
+            },
+            resource,
             id_token,
         })
     }
 
     /// The tokens after a refresh. An ID token in the response must be about the same person (OpenID Connect Core,
-    /// section 12.2); without `keys` to check it with, the one of before is kept.
+    /// section 12.2); without keys to check it with, the one of before is kept.
     ///
     /// # Errors
     /// The first check of the ID token that fails.
     pub async fn refreshed(
         &self,
         response: TokenResponse,
-        client: &Client,
-        keys: Option<&[Jwk]>,
-        crypto: &impl Crypto,
-        now: f64,
-        requested: Moment,
+        checks: &Checks<'_, impl Crypto>,
     ) -> Result<Self, IdTokenError> {
-        let id_token = match (response.0.extra_fields().id_token.as_deref(), keys) {
+        let mut tokens = self.exchanged(response, checks).await?;
+        // Left out: the old one stays good (RFC 6749, section 6).
+        if tokens.refresh_token.is_none() {
+            tokens.refresh_token.clone_from(&self.refresh_token);
+        }
+        Ok(tokens)
+    }
+
+    /// The tokens that an exchange gave: those of the same person. A refresh token is only there if it came along.
+    ///
+    /// # Errors
+    /// The first check of the ID token that fails.
+    pub async fn exchanged(
+        &self,
+        response: TokenResponse,
+        checks: &Checks<'_, impl Crypto>,
+    ) -> Result<Self, IdTokenError> {
+        let id_token = match (response.id_token(), checks.keys) {
             (None, _) | (_, None) => self.id_token.clone(),
             (Some(text), Some(keys)) => {
                 let expected = Expected {
-                    client,
+                    client: checks.client,
                     nonce: None,
                     subject: Some(&self.id_token.claims().sub),
                     max_age: None,
                     access_token: response.0.access_token().secret(),
-                    now,
+                    now: checks.now,
                 };
-                IdToken::validate(text, &expected, keys, crypto).await?
+                IdToken::validate(text, &expected, keys, checks.crypto).await?
             }
         };
-        Self::new(response, client, id_token, requested, Some(self))
+        Self::new(&response, checks, id_token, self.resource.clone(), &self.scopes)
     }
 
     /// The access token.

@@ -3,23 +3,37 @@
 use std::future::Future;
 
 use bytes::Bytes;
-use futures_util::{Sink, Stream};
+use futures_util::{Sink, Stream, StreamExt as _};
+use gloo_net::http::{Request, Response};
+use js_sys::Uint8Array;
 use send_wrapper::SendWrapper;
+use server_fn::ServerFn;
 use server_fn::client::Client;
 use server_fn::client::browser::BrowserClient;
-use server_fn::error::FromServerFnError;
+use server_fn::error::{FromServerFnError, IntoAppError as _, ServerFnErrorErr};
+use server_fn::redirect::REDIRECT_HEADER;
 use server_fn::request::browser::BrowserRequest;
-use server_fn::response::browser::BrowserResponse;
+use server_fn::response::ClientRes;
+use wasm_streams::ReadableStream;
 
-use super::CallError;
 use super::provider::session;
+use super::{CallError, deferred};
 
 /// Attaches the access token to a server function's request: `#[server(client = GateClient)]`.
 ///
-/// The token is fresh, see [`Session::access_token`](crate::session::Session::access_token). Without a session the call
-/// is not made.
+/// The token is fresh, see [`Session::access_token`](crate::session::Session::access_token). A call that is refused for its
+/// token is made once more with another one, and one that needs a stronger sign-in leads to that sign-in, see
+/// [`Auth::take_waiting`](super::Auth::take_waiting). Without a session the call is not made.
 #[derive(Debug)]
 pub struct GateClient;
+
+/// The answer to a call.
+#[derive(Debug)]
+pub struct GateResponse {
+    response: SendWrapper<Response>,
+    /// Aborts the call when it is dropped before the answer was read.
+    request: BrowserRequest,
+}
 
 impl<E, I, O> Client<E, I, O> for GateClient
 where
@@ -28,17 +42,21 @@ where
     O: FromServerFnError,
 {
     type Request = BrowserRequest;
-    type Response = BrowserResponse;
+    type Response = GateResponse;
 
-    fn send(request: Self::Request) -> impl Future<Output = Result<Self::Response, E>> + Send {
+    fn send(mut request: Self::Request) -> impl Future<Output = Result<Self::Response, E>> + Send {
         SendWrapper::new(async move {
-            let credentials = async { session()?.credentials(request.method().as_ref(), &request.url()).await }.await;
-            let credentials = credentials.map_err(|error| E::from(CallError::from(error)))?;
-            request.headers().set("Authorization", &credentials.authorization);
-            if let Some(proof) = &credentials.dpop {
-                request.headers().set("DPoP", proof);
-            }
-            <BrowserClient as Client<E, I, O>>::send(request).await
+            let answer = async {
+                let session = session()?;
+                // What stays behind keeps the call from being aborted.
+                let nothing = Request::get("/").build().map_err(|error| CallError::Failed {
+                    failure: error.to_string(),
+                })?;
+                let sent = std::mem::replace(&mut *request, nothing);
+                deferred::call(session, sent).await
+            };
+            let response = SendWrapper::new(answer.await.map_err(E::from)?);
+            Ok(GateResponse { response, request })
         })
     }
 
@@ -58,5 +76,68 @@ where
 
     fn spawn(future: impl Future<Output = ()> + Send + 'static) {
         <BrowserClient as Client<E, I, O>>::spawn(future);
+    }
+}
+
+fn unreadable<E: FromServerFnError>(error: gloo_net::Error) -> E {
+    ServerFnErrorErr::Deserialization(error.to_string()).into_app_error()
+}
+
+impl<E: FromServerFnError> ClientRes<E> for GateResponse {
+    fn try_into_string(self) -> impl Future<Output = Result<String, E>> + Send {
+        SendWrapper::new(async move { self.response.text().await.map_err(unreadable) })
+    }
+
+    fn try_into_bytes(self) -> impl Future<Output = Result<Bytes, E>> + Send {
+        SendWrapper::new(async move { self.response.binary().await.map(Bytes::from).map_err(unreadable) })
+    }
+
+    fn try_into_stream(self) -> Result<impl Stream<Item = Result<Bytes, Bytes>> + Send + 'static, E> {
+        let body = self.response.body().ok_or_else(|| {
+            E::from_server_fn_error(ServerFnErrorErr::Deserialization("the answer has no body".to_owned()))
+        })?;
+        let request = self.request;
+        let chunks = ReadableStream::from_raw(body).into_stream().map(move |chunk| {
+            let _ = &request;
+            chunk
+                .map(|bytes| Bytes::from(Uint8Array::new(&bytes).to_vec()))
+                .map_err(|_| {
+                    E::from_server_fn_error(ServerFnErrorErr::Request("the answer broke off".to_owned())).ser()
+                })
+        });
+        Ok(SendWrapper::new(chunks))
+    }
+
+    fn status(&self) -> u16 {
+        self.response.status()
+    }
+
+    fn status_text(&self) -> String {
+        self.response.status_text()
+    }
+
+    fn location(&self) -> String {
+        let location = self.response.headers().get("Location");
+        location.unwrap_or_else(|| self.response.url())
+    }
+
+    fn has_redirect(&self) -> bool {
+        self.response.headers().get(REDIRECT_HEADER).is_some()
+    }
+}
+
+/// The arguments of a server function, from the call that carried them.
+pub(super) fn arguments<F: ServerFn + serde::de::DeserializeOwned>(
+    content_type: Option<&str>,
+    url: &str,
+    body: Option<&str>,
+) -> Option<F> {
+    let query = url.split_once('?').map_or("", |(_, query)| query);
+    match body {
+        None => serde_qs::from_str(query).ok(),
+        Some(body) if content_type.is_some_and(|it| it.starts_with("application/json")) => {
+            serde_json::from_str(body).ok()
+        }
+        Some(body) => serde_qs::from_str(body).ok(),
     }
 }

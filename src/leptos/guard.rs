@@ -2,14 +2,42 @@
 
 use leptos::prelude::*;
 
-use crate::session::{AuthState, SignedIn};
+use crate::session::{AuthState, SignOutReason, SignedIn};
 
 use super::use_auth;
 
-/// Shows its children to a signed-in person. Below it [`use_signed_in`] knows who that is.
+/// What a guard shows.
+#[derive(Clone, PartialEq)]
+enum Shown {
+    Unknown,
+    SignedOut,
+    Person(SignedIn),
+}
+
+/// Shows its children to a signed-in person. Below it [`use_signed_in`] knows who that is, so that pages need no `Option`.
 ///
 /// The guard decides what is shown; what is allowed is the gate's matter. The children stay as they are when a token is
-/// refreshed, and are made anew for another person.
+/// refreshed, and are made anew for another person. When the provider ends the session they are hidden but stay, with all
+/// that was typed into them, until the same person is back; when the person signs out they are gone.
+///
+/// ```
+/// use leptos::prelude::*;
+/// use pixygate::leptos::{RequireSignedIn, use_signed_in};
+///
+/// #[component]
+/// fn Page() -> impl IntoView {
+///     view! {
+///         <RequireSignedIn unknown=|| "One moment…" signed_out=|| "Please sign in.">
+///             <Secret />
+///         </RequireSignedIn>
+///     }
+/// }
+///
+/// #[component]
+/// fn Secret() -> impl IntoView {
+///     view! { <p>"Hello, " {use_signed_in().name().to_owned()}</p> }
+/// }
+/// ```
 #[component]
 pub fn RequireSignedIn(
     /// Shown while it is not known yet: on the server, and until the kept session is read.
@@ -21,32 +49,101 @@ pub fn RequireSignedIn(
     /// The protected part.
     children: ChildrenFn,
 ) -> impl IntoView {
-    #[derive(Clone, PartialEq)]
-    enum Shown {
-        Unknown,
-        SignedOut,
-        Person(SignedIn),
-    }
     let state = use_auth().state();
-    // Another token of the same person is no other view.
+    // Another token of the same person is no other view, and neither is the end of the session.
     let shown = Memo::new_with_compare(
-        move |_| match state.get() {
-            AuthState::Unknown | AuthState::SigningOut => Shown::Unknown,
-            AuthState::SignedOut(_) => Shown::SignedOut,
-            AuthState::SignedIn(person) => Shown::Person(person),
+        move |before: Option<&Shown>| match (state.get(), before) {
+            (AuthState::SignedOut(reason), Some(Shown::Person(person))) if keeps_the_page(reason) => {
+                Shown::Person(person.clone())
+            }
+            (AuthState::Unknown | AuthState::SigningOut, _) => Shown::Unknown,
+            (AuthState::SignedOut(_), _) => Shown::SignedOut,
+            (AuthState::SignedIn(person), _) => Shown::Person(person),
         },
         |before, now| match (before, now) {
             (Some(Shown::Person(before)), Some(Shown::Person(now))) => before.identity() != now.identity(),
             (before, now) => before != now,
         },
     );
+    let covered = Memo::new(move |_| matches!(state.get(), AuthState::SignedOut(_)));
     move || match shown.get() {
         Shown::Unknown => unknown.run(),
         Shown::SignedOut => signed_out.run(),
         Shown::Person(person) => {
             provide_context(person);
-            children().into_any()
+            let signed_out = signed_out.clone();
+            view! {
+                {move || covered.get().then(|| signed_out.run())}
+                <div hidden=covered>{children()}</div>
+            }
+            .into_any()
         }
+    }
+}
+
+/// Whether the person may want to go on where they were: they did not sign out themselves.
+fn keeps_the_page(reason: Option<SignOutReason>) -> bool {
+    matches!(reason, Some(SignOutReason::EndedByProvider | SignOutReason::Expired))
+}
+
+/// Shows its children to a person who was granted a scope, below [`RequireSignedIn`].
+///
+/// ```
+/// use leptos::prelude::*;
+/// use pixygate::leptos::RequireScope;
+///
+/// # #[component]
+/// # fn Page() -> impl IntoView {
+/// view! {
+///     <RequireScope scope="orders:write" missing=|| "You may look, but not order.">
+///         <button>"Order"</button>
+///     </RequireScope>
+/// }
+/// # }
+/// ```
+#[component]
+pub fn RequireScope(
+    /// The scope.
+    #[prop(into)]
+    scope: String,
+    /// Shown to who was not granted it.
+    #[prop(into)]
+    missing: ViewFn,
+    /// The part that needs it.
+    children: ChildrenFn,
+) -> impl IntoView {
+    let state = use_auth().state();
+    let granted =
+        Memo::new(move |_| state.with(|state| state.signed_in().is_some_and(|person| person.has_scope(&scope))));
+    move || match granted.get() {
+        true => children().into_any(),
+        false => missing.run(),
+    }
+}
+
+/// A page behind [`RequireSignedIn`], as the view of a route: `<Route path=path!("orders") view=protected(Wait, SignIn, Orders) />`.
+///
+/// ```
+/// use leptos::prelude::*;
+/// use pixygate::leptos::{protected, use_signed_in};
+///
+/// #[component]
+/// fn Orders() -> impl IntoView {
+///     view! { <h1>"The orders of " {use_signed_in().name().to_owned()}</h1> }
+/// }
+///
+/// let view = protected(|| "One moment…", || "Please sign in.", Orders);
+/// # let _ = view;
+/// ```
+pub fn protected<V: IntoView + 'static>(
+    unknown: impl Into<ViewFn>,
+    signed_out: impl Into<ViewFn>,
+    page: fn() -> V,
+) -> impl Fn() -> AnyView + Clone + Send + Sync + 'static {
+    let (unknown, signed_out) = (unknown.into(), signed_out.into());
+    move || {
+        let (unknown, signed_out) = (unknown.clone(), signed_out.clone());
+        view! { <RequireSignedIn unknown signed_out>{page()}</RequireSignedIn> }.into_any()
     }
 }
 

@@ -11,13 +11,21 @@
 )]
 
 mod call;
+mod deferred;
 mod error;
+mod gated;
 mod guard;
+#[cfg(feature = "test-support")]
+mod mock;
 mod page;
 mod provider;
+mod texts;
 
-pub use call::GateClient;
+pub use call::{GateClient, GateResponse};
 pub use error::CallError;
-pub use guard::{RequireSignedIn, RequireSignedInProps, use_signed_in};
+pub use guard::{RequireScope, RequireScopeProps, RequireSignedIn, RequireSignedInProps, protected, use_signed_in};
+#[cfg(feature = "test-support")]
+pub use mock::{MockAuth, MockPerson};
 pub use page::{ClientData, ClientDataProps};
 pub use provider::{Auth, AuthProvider, AuthProviderProps, use_auth};
+pub use texts::{Text, Texts};

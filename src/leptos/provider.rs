@@ -1,20 +1,29 @@
 //! The session in the component tree.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
+use gloo_net::http::{Request, Response};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use oauth2::AccessToken;
+use serde::de::DeserializeOwned;
+use server_fn::ServerFn;
 
-use crate::authorization::{ReturnTo, SignIn};
+use crate::authorization::{ReturnTo, SignIn, TokenExchange};
 use crate::session::browser::Browser;
-use crate::session::{AuthState, Session, SessionError, SignInFailure};
+use crate::session::{AuthState, Event, Landing, Session, SessionError, SignInFailure};
 
-use super::page;
+use super::call::arguments;
+use super::{CallError, deferred, gated, page};
+
+type Listener = Rc<dyn Fn(&Event)>;
 
 thread_local! {
     /// The session of this page. Server functions are called from where no context reaches.
     static SESSION: RefCell<Option<Session<Browser>>> = const { RefCell::new(None) };
+    static LISTENERS: RefCell<Vec<(u32, Listener)>> = const { RefCell::new(Vec::new()) };
+    static NEXT_LISTENER: Cell<u32> = const { Cell::new(0) };
 }
 
 pub(super) fn session() -> Result<Session<Browser>, SessionError> {
@@ -22,20 +31,54 @@ pub(super) fn session() -> Result<Session<Browser>, SessionError> {
 }
 
 /// Who is signed in, and what can be done about it.
+///
+/// ```
+/// use leptos::prelude::*;
+/// use leptos::task::spawn_local;
+/// use pixygate::leptos::use_auth;
+///
+/// #[component]
+/// fn Greeting() -> impl IntoView {
+///     let auth = use_auth();
+///     let name = move || auth.state().with(|state| state.signed_in().map(|person| person.name().to_owned()));
+///     let leave = move |_| spawn_local(async move { drop(auth.sign_out().await) });
+///     view! {
+///         <p>{name}</p>
+///         <button on:click=leave>"Sign out"</button>
+///     }
+/// }
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Auth {
     state: RwSignal<AuthState>,
+    idle: RwSignal<Option<u32>>,
 }
 
 /// Opens the session for the components below. It belongs at the root, around the router; the server's shell needs
 /// [`ClientData`](super::ClientData).
+///
+/// ```
+/// use leptos::prelude::*;
+/// use pixygate::leptos::AuthProvider;
+///
+/// #[component]
+/// fn App() -> impl IntoView {
+///     view! {
+///         <AuthProvider>
+///             <p>"Everything below knows who is signed in."</p>
+///         </AuthProvider>
+///     }
+/// }
+/// ```
 #[component]
 pub fn AuthProvider(
+    /// Opens a window for the sign-ins that calls ask for, where the browser allows it, instead of leaving the page.
+    #[prop(optional)]
+    step_up_in_popup: bool,
     /// The application.
     children: Children,
 ) -> impl IntoView {
-    let state = RwSignal::new(AuthState::Unknown);
-    provide_context(Auth { state });
+    let auth = Auth::provide(AuthState::Unknown);
     // Effects run in the browser only, and only after hydration.
     Effect::new(move || {
         let Some((client, served_at)) = page::read() else {
@@ -45,10 +88,23 @@ pub fn AuthProvider(
         let Some(browser) = Browser::new(served_at) else {
             return;
         };
-        let session = Session::new(browser, client, move |now| state.set(now.clone()));
-        session.listen();
+        gated::step_up_in_popup(step_up_in_popup);
+        let watches_idle = client.idle_sign_out_seconds.is_some();
+        let session = Session::new(browser, client, move |event| auth.hear(event));
+        session.listen(|session| {
+            // What fails is told as an event.
+            spawn_local(async move { drop(deferred::refresh_ahead(session).await) });
+        });
         SESSION.set(Some(session.clone()));
-        spawn_local(async move { session.restore().await });
+        spawn_local(async move {
+            session.restore().await;
+            if session.state().signed_in().is_some() {
+                deferred::prepare().await;
+            }
+            if watches_idle && let Err(error) = deferred::watch_idle(session).await {
+                leptos::logging::error!("idle sign-out does not work: {error}");
+            }
+        });
     });
     children()
 }
@@ -66,40 +122,126 @@ pub fn use_auth() -> Auth {
 }
 
 impl Auth {
+    pub(super) fn provide(state: AuthState) -> Self {
+        let auth = Self {
+            state: RwSignal::new(state),
+            idle: RwSignal::new(None),
+        };
+        provide_context(auth);
+        auth
+    }
+
+    pub(super) fn hear(self, event: &Event) {
+        match event {
+            Event::Changed(state) => self.state.set(state.clone()),
+            Event::Idle(seconds) => self.idle.set(*seconds),
+            _ => {}
+        }
+        let listeners =
+            LISTENERS.with_borrow(|all| all.iter().map(|(_, listener)| Rc::clone(listener)).collect::<Vec<_>>());
+        for listener in listeners {
+            listener(event);
+        }
+    }
+
     /// Whether someone is signed in.
     pub fn state(self) -> Signal<AuthState> {
         self.state.into()
     }
 
+    /// The seconds until the session ends because nobody seems to be there; `None` while someone is. It is shown as a
+    /// countdown; any sign of the person stops it.
+    pub fn idle_warning(self) -> Signal<Option<u32>> {
+        self.idle.into()
+    }
+
+    /// Calls `listener` for everything that happens, until the component that asked for it is gone.
+    ///
+    /// ```
+    /// use pixygate::leptos::use_auth;
+    /// use pixygate::session::Event;
+    ///
+    /// # fn component() {
+    /// use_auth().on(|event| {
+    ///     if let Event::RefreshFailed(error) = event {
+    ///         leptos::logging::warn!("{error}");
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    pub fn on(self, listener: impl Fn(&Event) + 'static) {
+        let id = NEXT_LISTENER.replace(NEXT_LISTENER.get() + 1);
+        LISTENERS.with_borrow_mut(|all| all.push((id, Rc::new(listener))));
+        on_cleanup(move || LISTENERS.with_borrow_mut(|all| all.retain(|(known, _)| *known != id)));
+    }
+
     /// Leaves for the provider's sign-in page.
     ///
     /// # Errors
-    /// When this browser cannot keep what must be remembered until the person is back.
+    /// When the provider does not answer, or this browser cannot keep what must be remembered until the person is back.
     pub async fn sign_in(self, options: SignIn) -> Result<(), SessionError> {
-        let session = session()?;
-        session.restore().await;
-        session.sign_in(&options).await
+        deferred::sign_in(session()?, options).await
+    }
+
+    /// Signs in in a window of its own, so that this page stays as it is. To be called while a click or a key is handled.
+    ///
+    /// # Errors
+    /// As for [`Auth::sign_in`]; [`SessionError::Cancelled`] when the browser opened no window, or it was closed before.
+    pub fn sign_in_popup(self, options: SignIn) -> impl Future<Output = Result<(), SessionError>> + 'static {
+        let popup = session().map(|session| (session.platform().open_popup(), session));
+        async move {
+            let (popup, session) = popup?;
+            let popup = popup.ok_or(SessionError::Cancelled)?;
+            deferred::sign_in_popup(session, popup, options).await
+        }
+    }
+
+    /// Asks the provider, by a redirect without any page of its own (`prompt=none`), whether the person is signed in there.
+    /// They come back to `return_to` either way.
+    ///
+    /// # Errors
+    /// As for [`Auth::sign_in`].
+    pub async fn sign_in_silently(self, return_to: ReturnTo) -> Result<(), SessionError> {
+        let options = SignIn {
+            return_to,
+            prompt: Some("none".to_owned()),
+            ..SignIn::default()
+        };
+        self.sign_in(options).await
     }
 
     /// Completes the sign-in that the browser just came back from, and says where the person was going. The code is
-    /// taken out of the address and the history before anything else.
+    /// taken out of the address and the history before anything else. A window that was opened for the sign-in closes.
     ///
     /// # Errors
     /// As for [`Session::complete`].
-    pub async fn complete_sign_in(self) -> Result<ReturnTo, SignInFailure> {
+    pub async fn complete_sign_in(self) -> Result<Landing, SignInFailure> {
         let session = session().map_err(|error| SignInFailure {
             error,
             return_to: ReturnTo::default(),
         })?;
         let query = session.platform().take_query();
-        session.complete(&query).await
+        let landing = deferred::complete(session.clone(), query).await?;
+        if landing.popup {
+            session.platform().close_window();
+        }
+        Ok(landing)
     }
 
     /// Signs out here, in all tabs and at the provider.
-    pub async fn sign_out(self) {
-        if let Ok(session) = session() {
-            session.sign_out().await;
-        }
+    ///
+    /// # Errors
+    /// [`SessionError::PartMissing`]; the person is still signed in then.
+    pub async fn sign_out(self) -> Result<(), SessionError> {
+        deferred::sign_out(session()?).await
+    }
+
+    /// Signs out here and in all tabs. The session at the provider, and with it that of other applications, goes on.
+    ///
+    /// # Errors
+    /// As for [`Auth::sign_out`].
+    pub async fn sign_out_here(self) -> Result<(), SessionError> {
+        deferred::sign_out_here(session()?).await
     }
 
     /// A fresh access token, for requests that this library does not make.
@@ -107,6 +249,86 @@ impl Auth {
     /// # Errors
     /// As for [`Session::access_token`].
     pub async fn access_token(self) -> Result<AccessToken, SessionError> {
-        session()?.access_token().await
+        deferred::access_token(session()?).await
+    }
+
+    /// Makes a request with a fresh access token and all that [`GateClient`](super::GateClient) does, to this origin or to
+    /// one of [`Client::call_origins`](crate::authorization::Client). The answer can be read as a stream.
+    ///
+    /// ```
+    /// use gloo_net::http::Request;
+    /// use pixygate::leptos::{CallError, use_auth};
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let request = Request::get("https://api.example.com/orders").build()?;
+    /// let response = use_auth().fetch(request).await?;
+    /// assert_eq!(response.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the request was not made, or not answered. A refusal is an answer.
+    pub async fn fetch(self, request: Request) -> Result<Response, CallError> {
+        deferred::call(session()?, request).await
+    }
+
+    /// The call of a server function that a sign-in was for, once: after the person came back with what the call had
+    /// been refused for. The page that makes such calls asks for it when it is opened, and makes the call again.
+    ///
+    /// ```
+    /// # use leptos::prelude::*;
+    /// # use pixygate::leptos::{CallError, GateClient, use_auth};
+    /// # use leptos::server_fn::codec::{Json, PostUrl};
+    /// #[server(prefix = "/api", input = PostUrl, output = Json, client = GateClient)]
+    /// async fn transfer(amount: u32) -> Result<u32, CallError> {
+    ///     Ok(amount)
+    /// }
+    ///
+    /// # fn component() {
+    /// let action = ServerAction::<Transfer>::new();
+    /// Effect::new(move || {
+    ///     if let Some(call) = use_auth().take_waiting::<Transfer>() {
+    ///         action.dispatch(call);
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    pub fn take_waiting<F: ServerFn + DeserializeOwned>(self) -> Option<F> {
+        let mut found = None;
+        session().ok()?.take_waiting(|call| {
+            let path = call.url.split('?').next().unwrap_or_default();
+            if path.ends_with(F::PATH) {
+                found = arguments(call.content_type.as_deref(), &call.url, call.body.as_deref());
+            }
+            found.is_some()
+        });
+        found
+    }
+
+    /// Lets the person act for another organisation from now on: calls are made with a token for it, in all tabs.
+    ///
+    /// ```
+    /// use pixygate::leptos::use_auth;
+    /// use pixygate::authorization::TokenExchange;
+    ///
+    /// # async fn example() -> Result<(), pixygate::session::SessionError> {
+    /// use_auth().exchange(TokenExchange::organization("10084a8d-113f")).await?;
+    /// use_auth().exchange_back().await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Session::exchange`].
+    pub async fn exchange(self, exchange: TokenExchange) -> Result<(), SessionError> {
+        deferred::exchange(session()?, Some(exchange)).await
+    }
+
+    /// Goes back to what the person signed in with.
+    ///
+    /// # Errors
+    /// As for [`Session::exchange_back`].
+    pub async fn exchange_back(self) -> Result<(), SessionError> {
+        deferred::exchange(session()?, None).await
     }
 }

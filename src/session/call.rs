@@ -7,7 +7,42 @@ use oauth2::AccessToken;
 use crate::authorization::dpop::{self, Proof};
 use crate::authorization::{CryptoError, DpopMode, Hash, TokenType};
 
-use super::{Platform, Session, SessionError};
+use serde::{Deserialize, Serialize};
+
+use super::challenge::{self, Demand, Mend};
+use super::{Event, Platform, Session, SessionError};
+
+/// The answer to a call, as far as the session reads it.
+pub trait Reply {
+    /// The status code.
+    fn status(&self) -> u16;
+
+    /// A header's value.
+    fn header(&self, name: &str) -> Option<String>;
+}
+
+/// How a call ended.
+#[derive(Debug)]
+pub enum Called<R> {
+    /// With an answer, good or bad.
+    Answered(R),
+    /// With an answer that asks for a sign-in, which [`Session::step_up`] starts. The second time that a call asks for the
+    /// same it is an answer like any other.
+    Demands(Demand, R),
+}
+
+/// A call that has to wait for a sign-in, to be made again afterwards. It is kept sealed meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitingCall {
+    /// The method.
+    pub method: String,
+    /// The absolute address.
+    pub url: String,
+    /// The `Content-Type`.
+    pub content_type: Option<String>,
+    /// The body, when it is text.
+    pub body: Option<String>,
+}
 
 /// The headers that a call to the gate carries. They hold the token: attach them to one request and keep them nowhere.
 #[derive(Clone)]
@@ -27,11 +62,96 @@ impl std::fmt::Debug for Credentials {
 }
 
 impl<P: Platform> Session<P> {
+    /// Makes a call: with a fresh token, once more with another one when this one is refused, and once more when the server
+    /// wants a nonce in the DPoP proof. `send` is asked for each attempt and has to bring the same body each time.
+    ///
+    /// # Errors
+    /// As for [`Session::access_token`]; [`SessionError::ForeignOrigin`] for an address that no token is sent to; what
+    /// `send` says when no answer came.
+    pub async fn call<R: Reply>(
+        &self,
+        method: &str,
+        url: &str,
+        send: impl AsyncFn(Credentials) -> Result<R, SessionError>,
+    ) -> Result<Called<R>, SessionError> {
+        let without_query = url.split(['?', '#']).next().unwrap_or_default().to_owned();
+        self.tell(&Event::CallStarted {
+            method: method.to_owned(),
+            url: without_query.clone(),
+        });
+        let called = self.attempt(method, url, &send).await;
+        self.tell(&match &called {
+            Ok(Called::Answered(reply) | Called::Demands(_, reply)) => Event::CallFinished {
+                url: without_query,
+                status: reply.status(),
+            },
+            Err(error) => Event::CallFailed {
+                url: without_query,
+                error: error.clone(),
+            },
+        });
+        called
+    }
+
+    async fn attempt<R: Reply>(
+        &self,
+        method: &str,
+        url: &str,
+        send: &impl AsyncFn(Credentials) -> Result<R, SessionError>,
+    ) -> Result<Called<R>, SessionError> {
+        let (mut replaced, mut with_nonce) = (false, false);
+        loop {
+            let credentials = self.credentials(method, url).await?;
+            let access_token = credentials.access_token.clone();
+            let reply = send(credentials).await?;
+            let nonce = reply.header("DPoP-Nonce");
+            self.remember_nonce(url, nonce.as_deref());
+            let challenge = reply.header("WWW-Authenticate").unwrap_or_default();
+            match challenge::read(reply.status(), &challenge) {
+                Some(Mend::Token) if !replaced && self.can_refresh() => {
+                    replaced = true;
+                    self.replace(&access_token).await?;
+                }
+                Some(Mend::Nonce) if !with_nonce && nonce.is_some() => with_nonce = true,
+                Some(Mend::SignIn(demand)) if !self.was_demanded(method, url, &demand) => {
+                    return Ok(Called::Demands(demand, reply));
+                }
+                Some(_) => return Ok(Called::Answered(reply)),
+                None => {
+                    let call = call_name(method, url);
+                    self.0.demanded.borrow_mut().retain(|(known, _)| *known != call);
+                    return Ok(Called::Answered(reply));
+                }
+            }
+        }
+    }
+
+    /// Notes what a sign-in was asked for by a call.
+    pub(super) fn note_demand(&self, method: &str, url: &str, demand: Demand) {
+        self.0.demanded.borrow_mut().push((call_name(method, url), demand));
+    }
+
+    fn was_demanded(&self, method: &str, url: &str, demand: &Demand) -> bool {
+        let call = call_name(method, url);
+        self.0
+            .demanded
+            .borrow()
+            .iter()
+            .any(|(known, asked)| *known == call && asked == demand)
+    }
+
+    /// The call that the last sign-in was for, once: the page that made it makes it again. `fits` tells whether it is
+    /// the one that the page knows how to make.
+    pub fn take_waiting(&self, fits: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
+        self.0.waiting.borrow_mut().take_if(|call| fits(call))
+    }
+
     /// The headers for one request, with a fresh token.
     ///
     /// # Errors
-    /// As for [`Session::access_token`].
+    /// As for [`Session::access_token`]; [`SessionError::ForeignOrigin`] for an address that no token is sent to.
     pub async fn credentials(&self, method: &str, url: &str) -> Result<Credentials, SessionError> {
+        self.check_origin(url)?;
         let tokens = self.fresh_tokens().await?;
         let access_token = tokens.access_token().clone();
         let dpop = match tokens.token_type() {
@@ -44,6 +164,17 @@ impl<P: Platform> Session<P> {
             dpop,
             access_token,
         })
+    }
+
+    /// Tokens go to the origin of this application, and to those that are listed. Origins are compared whole.
+    fn check_origin(&self, url: &str) -> Result<(), SessionError> {
+        let client = &self.0.client;
+        let to = origin(url);
+        if to == self.0.platform.origin() || client.call_origins.iter().any(|it| it == to) {
+            Ok(())
+        } else {
+            Err(SessionError::ForeignOrigin(to.to_owned()))
+        }
     }
 
     /// Whether tokens are bound to this browser's key: as configured, or as the provider announces.
@@ -109,6 +240,12 @@ impl<P: Platform> Session<P> {
         let digest = self.0.platform.digest(Hash::Sha256, text.as_bytes()).await?;
         Ok(URL_SAFE_NO_PAD.encode(digest))
     }
+}
+
+/// Method and address without the query: what a call that is made again has in common with the first.
+fn call_name(method: &str, url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    format!("{method} {url}")
 }
 
 /// Scheme and authority of an absolute URL.

@@ -31,6 +31,15 @@ pub enum SessionError {
     /// The ID token does not hold.
     #[error(transparent)]
     IdToken(#[from] IdTokenError),
+    /// The call goes to an origin that no token is sent to.
+    #[error("no token is sent to `{0}`: it is neither this origin nor one of `call_origins`")]
+    ForeignOrigin(String),
+    /// The window of the sign-in was closed, or did not open.
+    #[error("the sign-in window was closed, or the browser did not open it")]
+    Cancelled,
+    /// A part of the page could not be loaded: the network is down, or the site has another version by now.
+    #[error("a part of this page could not be loaded; reload it when you are online")]
+    PartMissing,
     /// This browser cannot keep what a sign-in must remember.
     #[error(transparent)]
     Storage(#[from] StorageError),
@@ -56,15 +65,18 @@ impl SessionError {
     /// What helps.
     pub fn remedy(&self) -> Remedy {
         match self {
-            Self::Network(_) | Self::BackingOff { .. } | Self::Token(TokenError::Unavailable { .. }) => {
-                Remedy::TryAgain
-            }
-            Self::SignedOut(_) => Remedy::SignIn,
+            Self::Network(_)
+            | Self::BackingOff { .. }
+            | Self::PartMissing
+            | Self::Token(TokenError::Unavailable { .. }) => Remedy::TryAgain,
+            Self::SignedOut(_) | Self::Cancelled => Remedy::SignIn,
             Self::Callback(CallbackError::Absent | CallbackError::UnknownState | CallbackError::Provider { .. }) => {
                 Remedy::SignIn
             }
             Self::Token(error) if error.ends_session() => Remedy::SignIn,
-            Self::Token(TokenError::Provider { .. }) | Self::Storage(_) | Self::Crypto(_) => Remedy::Configuration,
+            Self::Token(TokenError::Provider { .. }) | Self::Storage(_) | Self::Crypto(_) | Self::ForeignOrigin(_) => {
+                Remedy::Configuration
+            }
             Self::Callback(CallbackError::Reconfigured) => Remedy::SignIn,
             Self::IdToken(IdTokenError::Missing | IdTokenError::NotBound) => Remedy::Configuration,
             Self::Callback(_) | Self::IdToken(_) | Self::Token(_) => Remedy::Protocol,

@@ -8,7 +8,11 @@
 
 pub mod browser;
 mod call;
+mod challenge;
 mod error;
+mod event;
+mod idle;
+mod pending;
 mod platform;
 mod record;
 mod refresh;
@@ -24,13 +28,15 @@ use futures_util::future::Shared;
 
 use crate::authorization::{Client, Jwk, TokenSet};
 
-pub use call::Credentials;
+pub use call::{Called, Credentials, Reply, WaitingCall};
+pub use challenge::Demand;
 pub use error::{Remedy, SessionError};
-pub use platform::{LocalFuture, NetworkError, Platform, StorageError};
-pub use sign_in::SignInFailure;
+pub use event::Event;
+pub use platform::{LocalFuture, NetworkError, Over, Platform, StorageError};
+pub use sign_in::{Landing, SignInFailure};
 pub use state::{AuthState, SignOutReason, SignedIn};
 
-use record::Record;
+use record::Kept;
 
 /// A person's session in this tab. Cloning it is cheap and gives the same session.
 pub struct Session<P: Platform>(Rc<Inner<P>>);
@@ -44,15 +50,19 @@ struct Inner<P> {
     /// The provider's keys: those of the page, or newer ones once they were fetched.
     keys: RefCell<Vec<Jwk>>,
     state: RefCell<AuthState>,
-    record: RefCell<Option<Record>>,
-    on_change: Box<dyn Fn(&AuthState)>,
+    kept: RefCell<Option<Kept>>,
+    on_event: Box<dyn Fn(&Event)>,
     restoring: UnderWay<()>,
     refreshing: UnderWay<Result<TokenSet, SessionError>>,
     backoff: Cell<refresh::Backoff>,
     /// The last nonce that each origin gave for DPoP proofs.
     nonces: RefCell<BTreeMap<String, String>>,
     /// Whether the record outlives this tab. Where it does not, its absence in storage means nothing.
-    kept: Cell<bool>,
+    outlives_tab: Cell<bool>,
+    /// The call that a sign-in was for, until the page asks for it.
+    waiting: RefCell<Option<WaitingCall>>,
+    /// What sign-ins were asked for by calls that have not succeeded since, so that no call asks for the same twice.
+    demanded: RefCell<Vec<(String, Demand)>>,
 }
 
 impl<P: Platform> Clone for Session<P> {
@@ -70,20 +80,22 @@ impl<P: Platform> std::fmt::Debug for Session<P> {
 }
 
 impl<P: Platform> Session<P> {
-    /// A session whose state is not known yet; [`Session::restore`] finds out. `on_change` hears of every new state.
-    pub fn new(platform: P, client: Client, on_change: impl Fn(&AuthState) + 'static) -> Self {
+    /// A session whose state is not known yet; [`Session::restore`] finds out. `on_event` hears of all that happens.
+    pub fn new(platform: P, client: Client, on_event: impl Fn(&Event) + 'static) -> Self {
         Self(Rc::new(Inner {
             keys: RefCell::new(client.keys.clone()),
             platform,
             client,
             state: RefCell::default(),
-            record: RefCell::default(),
-            on_change: Box::new(on_change),
+            kept: RefCell::default(),
+            on_event: Box::new(on_event),
             restoring: RefCell::default(),
             refreshing: RefCell::default(),
             backoff: Cell::default(),
             nonces: RefCell::default(),
-            kept: Cell::new(true),
+            outlives_tab: Cell::new(true),
+            waiting: RefCell::default(),
+            demanded: RefCell::default(),
         }))
     }
 
@@ -94,7 +106,12 @@ impl<P: Platform> Session<P> {
 
     /// Whether the session outlives a reload. Where the browser keeps nothing it lives in this page only.
     pub fn is_kept(&self) -> bool {
-        self.0.kept.get()
+        self.0.outlives_tab.get()
+    }
+
+    /// This relying party, and what is known of the provider.
+    pub fn client(&self) -> &Client {
+        &self.0.client
     }
 
     /// The platform.
@@ -107,10 +124,14 @@ impl<P: Platform> Session<P> {
             return;
         }
         self.0.state.replace(state.clone());
-        (self.0.on_change)(&state);
+        self.tell(&Event::Changed(state));
+    }
+
+    fn tell(&self, event: &Event) {
+        (self.0.on_event)(event);
     }
 
     fn tokens(&self) -> Option<TokenSet> {
-        self.0.record.borrow().as_ref().map(|record| record.tokens.clone())
+        self.record().map(|record| record.current().clone())
     }
 }

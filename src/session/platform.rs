@@ -20,6 +20,9 @@ pub trait Platform: Crypto + 'static {
     /// The time in seconds since the Unix epoch by the server's clock; the device's own may be wrong.
     fn server_time(&self) -> f64;
 
+    /// The origin of this page.
+    fn origin(&self) -> String;
+
     /// A number from 0 to 1, for the jitter of retries.
     fn random(&self) -> f64;
 
@@ -50,20 +53,18 @@ pub trait Platform: Crypto + 'static {
     /// When this browser keeps nothing, so that absence says nothing either.
     async fn load(&self, slot: &str, binding: &str) -> Result<Option<String>, StorageError>;
 
-    /// Seals `text`, together with the `binding` that it is only good for, and keeps it.
+    /// Seals `text`, together with the `binding` that it is only good for, and keeps it. `false` when there was nothing to
+    /// replace and `over` wants that.
     ///
     /// # Errors
     /// When this browser keeps nothing (a private window, storage denied or full).
-    async fn save(&self, slot: &str, binding: &str, text: &str) -> Result<(), StorageError>;
+    async fn save(&self, slot: &str, binding: &str, text: &str, over: Over) -> Result<bool, StorageError>;
 
-    /// Forgets what is kept.
-    async fn remove(&self, slot: &str);
+    /// Forgets all that is kept: every slot, and the keys.
+    async fn clear(&self);
 
-    /// Reads, unseals and forgets in one step: of two tabs only one gets it.
-    ///
-    /// # Errors
-    /// As for [`Platform::load`].
-    async fn take(&self, slot: &str, binding: &str) -> Result<Option<String>, StorageError>;
+    /// Reads the keys anew when they are next needed: another tab may have made others.
+    fn forget_keys(&self);
 
     /// Tells the other tabs to look at what is kept. The message itself says nothing, so a forged one does no harm.
     fn tell_other_tabs(&self);
@@ -85,6 +86,19 @@ pub trait Platform: Crypto + 'static {
 
     /// Leaves the page for `url`, without an entry in the history for the page that was left.
     fn navigate(&self, url: &str);
+
+    /// Calls for [`Session::refresh_ahead`](super::Session::refresh_ahead) in so many milliseconds, instead of when it was
+    /// last asked for; `None` for never.
+    fn wake_in(&self, milliseconds: Option<f64>);
+}
+
+/// What a slot must hold for something to be kept in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// Anything, or nothing.
+    Any,
+    /// Something that is replaced. Looking and replacing are one step.
+    Existing,
 }
 
 /// No response came.

@@ -2,21 +2,63 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::authorization::TokenSet;
+use crate::authorization::id_token::IdToken;
+use crate::authorization::{TokenExchange, TokenSet};
 
-use super::{AuthState, Platform, Session, SessionError, SignOutReason, SignedIn, StorageError};
+use super::platform::Over;
+use super::{AuthState, Event, Platform, Session, SignOutReason, SignedIn, StorageError};
 
 /// The slot of the session's record.
-pub(super) const SESSION: &str = "session";
+const SESSION: &str = "session";
 
 /// Raised when the record's form changes; a record of another form is discarded.
-const SCHEMA: u32 = 1;
+const SCHEMA: u32 = 2;
 
-/// The tokens, and how often they were replaced, so that a tab sees when another one has newer ones.
+/// What the slot holds: a session, or what is left of one that the person did not end.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) enum Kept {
+    Live(Record),
+    Ended(Ended),
+}
+
+/// The tokens of one sign-in, and how often they were replaced, so that a tab sees when another one has newer ones.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Record {
+    /// Of the sign-in.
+    pub(super) id: String,
     pub(super) generation: u64,
     pub(super) tokens: TokenSet,
+    /// What they were exchanged for, when the person acts for another organisation.
+    pub(super) acting: Option<Acting>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Acting {
+    pub(super) exchange: TokenExchange,
+    pub(super) tokens: TokenSet,
+}
+
+/// Why the session ended, and the ID token that a sign-out at the provider still needs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Ended {
+    reason: SignOutReason,
+    id_token: IdToken,
+}
+
+impl Record {
+    /// The tokens that calls are made with.
+    pub(super) fn current(&self) -> &TokenSet {
+        self.acting.as_ref().map_or(&self.tokens, |acting| &acting.tokens)
+    }
+}
+
+impl Kept {
+    pub(super) fn id_token(&self) -> &IdToken {
+        match self {
+            Self::Live(record) => record.tokens.id_token(),
+            Self::Ended(ended) => &ended.id_token,
+        }
+    }
 }
 
 impl<P: Platform> Session<P> {
@@ -26,9 +68,15 @@ impl<P: Platform> Session<P> {
         format!("{SCHEMA}\n{}\n{}", client.provider.issuer, client.client_id)
     }
 
-    /// The lock that a tab holds while it replaces the record.
-    pub(super) fn lock_name(&self) -> String {
-        format!("pixygate\n{}", self.binding())
+    /// The lock that a tab holds while it replaces what is kept in a slot.
+    pub(super) async fn lock(&self, slot: &str) -> P::Lock {
+        let name = format!("pixygate\n{slot}\n{}", self.binding());
+        self.0.platform.lock(&name).await
+    }
+
+    /// The lock under which tokens are replaced.
+    pub(super) async fn lock_tokens(&self) -> P::Lock {
+        self.lock(SESSION).await
     }
 
     /// Reads the kept session, once: at the start of the page.
@@ -46,62 +94,118 @@ impl<P: Platform> Session<P> {
     /// Looks at what is kept and takes it over: at the start, when another tab says so, and when the page wakes up.
     pub async fn look(&self) {
         let kept = self.load().await;
-        if self.state() == AuthState::SigningOut {
+        // Until it is forgotten it is still there to be revoked.
+        if self.state() == AuthState::SigningOut && self.0.kept.borrow().is_some() {
             return;
         }
         match kept {
-            Ok(Some(record)) => self.adopt(record),
+            Ok(Some(Kept::Live(record))) => self.adopt(record),
+            Ok(Some(Kept::Ended(ended))) => self.adopt_end(ended),
             // A session that lives in memory only is not ended by its absence in storage.
-            Ok(None) if self.0.kept.get() => self.sign_out_here(),
-            Ok(None) | Err(_) if self.0.record.borrow().is_some() => {}
-            Ok(None) | Err(_) => self.sign_out_here(),
+            Ok(None) if self.0.outlives_tab.get() => self.nobody_here(),
+            Ok(None) | Err(_) if self.record().is_some() => {}
+            Ok(None) | Err(_) => self.nobody_here(),
         }
     }
 
-    fn sign_out_here(&self) {
-        let ended = self.0.record.take().is_some().then_some(SignOutReason::SignedOut);
-        if !matches!(self.state(), AuthState::SignedOut(_)) {
-            self.set_state(AuthState::SignedOut(ended));
-        }
-    }
-
-    async fn load(&self) -> Result<Option<Record>, StorageError> {
+    async fn load(&self) -> Result<Option<Kept>, StorageError> {
         let text = self.0.platform.load(SESSION, &self.binding()).await?;
         Ok(text.and_then(|text| serde_json::from_slice(text.as_bytes()).ok()))
     }
 
-    /// Takes over a record, unless it is the one that this tab has: that one also knows the monotonic clock.
-    pub(super) fn adopt(&self, record: Record) {
-        let same = self.0.record.borrow().as_ref().is_some_and(|own| {
-            own.generation == record.generation
-                && own.tokens.access_token().secret() == record.tokens.access_token().secret()
-        });
-        if !same {
-            self.0.backoff.take();
-            let person = SignedIn::new(&record.tokens);
-            self.0.record.replace(Some(record));
-            self.set_state(AuthState::SignedIn(person));
+    /// The session as this tab knows it.
+    pub(super) fn record(&self) -> Option<Record> {
+        match &*self.0.kept.borrow() {
+            Some(Kept::Live(record)) => Some(record.clone()),
+            _ => None,
         }
     }
 
-    /// Keeps new tokens and tells the other tabs. Where nothing can be kept the session lives on in memory.
-    pub(super) async fn keep(&self, tokens: TokenSet) -> Result<(), SessionError> {
-        let generation = self.0.record.borrow().as_ref().map_or(0, |record| record.generation) + 1;
-        let record = Record { generation, tokens };
-        let text = serde_json::to_string(&record).map_err(|error| StorageError(error.to_string()))?;
-        let kept = self.0.platform.save(SESSION, &self.binding(), &text).await.is_ok();
-        self.0.kept.set(kept);
-        self.adopt(record);
-        self.0.platform.tell_other_tabs();
-        Ok(())
+    /// Nothing is kept any more: the person signed out in another tab, or never signed in.
+    fn nobody_here(&self) {
+        let ended = match self.0.kept.take() {
+            Some(Kept::Live(_)) => Some(SignOutReason::SignedOut),
+            Some(Kept::Ended(_)) | None => None,
+        };
+        self.0.platform.forget_keys();
+        if ended.is_some() || !matches!(self.state(), AuthState::SignedOut(_)) {
+            self.set_state(AuthState::SignedOut(ended));
+        }
     }
 
-    /// Ends the session in this tab and all others.
-    pub(super) async fn end(&self, reason: SignOutReason) {
-        self.0.record.take();
-        self.0.nonces.take();
-        self.0.platform.remove(SESSION).await;
+    fn adopt_end(&self, ended: Ended) {
+        let reason = ended.reason;
+        self.0.kept.replace(Some(Kept::Ended(ended)));
         self.set_state(AuthState::SignedOut(Some(reason)));
+    }
+
+    /// Takes over a record, unless this tab has it already (its own also knows the monotonic clock) or has a newer one
+    /// that could not be kept.
+    fn adopt(&self, record: Record) {
+        let known = self
+            .record()
+            .is_some_and(|own| own.id == record.id && own.generation >= record.generation);
+        if known {
+            return;
+        }
+        self.0.backoff.take();
+        self.0.platform.forget_keys();
+        let person = SignedIn::new(record.current());
+        self.0.kept.replace(Some(Kept::Live(record)));
+        let before = self.state();
+        if before
+            .signed_in()
+            .is_some_and(|before| before.identity() != person.identity())
+        {
+            self.tell(&Event::PersonChanged);
+        }
+        self.set_state(AuthState::SignedIn(person));
+        self.0.platform.wake_in(self.refresh_due_in());
+    }
+
+    /// Keeps new tokens and tells the other tabs. Where nothing can be kept the session lives on in memory.
+    ///
+    /// A record that replaces an older one is dropped when the session was ended meanwhile; `false` says so.
+    pub(super) async fn keep(&self, record: Record, over: Over) -> bool {
+        let outlives_tab = &self.0.outlives_tab;
+        let over = if outlives_tab.get() { over } else { Over::Any };
+        let saved = self.save(&Kept::Live(record.clone()), over).await;
+        if saved == Ok(false) {
+            self.look().await;
+            return false;
+        }
+        outlives_tab.set(saved.is_ok());
+        self.adopt(record);
         self.0.platform.tell_other_tabs();
+        true
+    }
+
+    async fn save(&self, kept: &Kept, over: Over) -> Result<bool, StorageError> {
+        let text = serde_json::to_string(kept).map_err(|error| StorageError(error.to_string()))?;
+        self.0.platform.save(SESSION, &self.binding(), &text, over).await
+    }
+
+    /// The provider ended the session, for this tab and all others. What a sign-out there needs is kept.
+    pub(super) async fn end(&self, reason: SignOutReason) {
+        let Some(kept) = self.0.kept.take() else { return };
+        let ended = Ended {
+            reason,
+            id_token: kept.id_token().clone(),
+        };
+        self.0.nonces.take();
+        // Where nothing can be kept, this tab knows all the same.
+        drop(self.save(&Kept::Ended(ended.clone()), Over::Existing).await);
+        self.adopt_end(ended);
+        self.0.platform.wake_in(None);
+        self.0.platform.tell_other_tabs();
+    }
+
+    /// Forgets everything, in this tab and in storage, and returns what there was.
+    pub(super) async fn forget(&self) -> Option<Kept> {
+        let kept = self.0.kept.take();
+        self.0.nonces.take();
+        self.0.platform.wake_in(None);
+        self.0.platform.clear().await;
+        kept
     }
 }

@@ -3,9 +3,10 @@
 use futures_util::FutureExt as _;
 use oauth2::AccessToken;
 
-use crate::authorization::{Jwk, Moment, TokenError, TokenRequest, TokenResponse, TokenSet};
+use crate::authorization::{Checks, Jwk, Moment, TokenError, TokenExchange, TokenRequest, TokenResponse, TokenSet};
 
-use super::{LocalFuture, NetworkError, Platform, Session, SessionError, SignOutReason};
+use super::record::{Acting, Record};
+use super::{Event, LocalFuture, NetworkError, Over, Platform, Session, SessionError, SignOutReason};
 
 /// How long a token is good for at least when it is handed out, in milliseconds; less for short-lived tokens.
 const MIN_VALIDITY: f64 = 30_000.0;
@@ -51,6 +52,11 @@ impl<P: Platform> Session<P> {
         Ok(self.refresh_if(refused).await?.access_token().clone())
     }
 
+    pub(super) fn can_refresh(&self) -> bool {
+        self.record()
+            .is_some_and(|record| record.tokens.refresh_token().is_some())
+    }
+
     /// Lets the next call try at once: the network is back, or the page is visible again.
     pub fn retry_now(&self) {
         self.0.backoff.take();
@@ -86,19 +92,83 @@ impl<P: Platform> Session<P> {
         refreshing.await
     }
 
-    async fn refresh(&self, stale: &AccessToken) -> Result<TokenSet, SessionError> {
-        let platform = &self.0.platform;
-        let _lock = platform.lock(&self.lock_name()).await;
+    /// Milliseconds until a refresh ahead of expiry is due: at twice the time that a call needs, so that calls do not wait
+    /// for it. `None` when there is nothing to refresh, or no end in sight.
+    pub fn refresh_due_in(&self) -> Option<f64> {
+        let record = self.record().filter(|_| self.can_refresh())?;
+        let lifetime = record.current().lifetime();
+        let now = self.0.platform.now();
+        let due = lifetime.remaining(now) - 2.0 * lifetime.min_validity(MIN_VALIDITY);
+        let allowed = self.0.backoff.get().until - now.monotonic;
+        Some(due.max(allowed).max(0.0)).filter(|milliseconds| milliseconds.is_finite())
+    }
 
+    /// Replaces the access token ahead of its expiry when that is due. The platform calls for it while someone is there.
+    pub async fn refresh_ahead(&self) {
+        if self.refresh_due_in() == Some(0.0)
+            && let Some(tokens) = self.tokens()
+        {
+            // Told as an event; the next call, or the next time that it is due, tries again.
+            drop(self.refresh_if(tokens.access_token()).await);
+        }
+        self.0.platform.wake_in(self.refresh_due_in());
+    }
+
+    /// Lets the person act for another organisation, or calls be made for another audience, from now on. The exchange
+    /// is made anew after every refresh, under the same lock.
+    ///
+    /// # Errors
+    /// As for [`Session::access_token`], and what the token endpoint refuses; the tokens are then as they were.
+    pub async fn exchange(&self, exchange: TokenExchange) -> Result<(), SessionError> {
+        self.fresh_tokens().await?;
+        let _lock = self.lock_tokens().await;
+        self.look().await;
+        let record = self.record().ok_or_else(|| self.signed_out())?;
+        self.act(record, exchange).await.map(drop)
+    }
+
+    /// Goes back to the tokens that the person signed in with.
+    ///
+    /// # Errors
+    /// As for [`Session::access_token`].
+    pub async fn exchange_back(&self) -> Result<(), SessionError> {
+        let _lock = self.lock_tokens().await;
+        self.look().await;
+        let record = self.record().ok_or_else(|| self.signed_out())?;
+        self.store(Record { acting: None, ..record }).await
+    }
+
+    async fn refresh(&self, stale: &AccessToken) -> Result<TokenSet, SessionError> {
+        let _lock = self.lock_tokens().await;
+        let outcome = self.replace_tokens(stale).await;
+        match &outcome {
+            Ok(_) => {}
+            Err(SessionError::Token(error)) if error.ends_session() => {
+                self.end(SignOutReason::EndedByProvider).await;
+                return Err(self.signed_out());
+            }
+            Err(SessionError::BackingOff { .. } | SessionError::SignedOut(_)) => {}
+            Err(error) => {
+                self.back_off(error);
+                self.tell(&Event::RefreshFailed(error.clone()));
+            }
+        }
+        outcome
+    }
+
+    /// Held under the lock.
+    async fn replace_tokens(&self, stale: &AccessToken) -> Result<TokenSet, SessionError> {
+        let platform = &self.0.platform;
         // Another tab may have been here while this one waited.
         self.look().await;
-        let Some(tokens) = self.tokens() else {
+        let Some(mut record) = self.record() else {
             return Err(self.signed_out());
         };
-        if tokens.access_token().secret() != stale.secret() && self.is_fresh(&tokens) {
-            return Ok(tokens);
+        let current = record.current();
+        if current.access_token().secret() != stale.secret() && self.is_fresh(current) {
+            return Ok(current.clone());
         }
-        let Some(refresh_token) = tokens.refresh_token() else {
+        let Some(request) = TokenRequest::refresh(&self.0.client, &record.tokens) else {
             self.end(SignOutReason::Expired).await;
             return Err(self.signed_out());
         };
@@ -110,52 +180,74 @@ impl<P: Platform> Session<P> {
         }
 
         let requested = platform.now();
-        let request = TokenRequest::refresh(&self.0.client, refresh_token);
-        let answer = match self.ask_token_endpoint(&request).await {
-            Ok(response) => self.renew(&tokens, response, requested).await,
-            Err(error) => Err(error),
-        };
-        match answer {
-            Ok(renewed) => {
-                self.0.backoff.take();
-                // A person who signed out meanwhile stays signed out.
-                if self.tokens().is_none() {
-                    return Err(self.signed_out());
-                }
-                self.keep(renewed.clone()).await?;
-                Ok(renewed)
-            }
-            Err(SessionError::Token(error)) if error.ends_session() => {
-                self.end(SignOutReason::EndedByProvider).await;
-                Err(self.signed_out())
-            }
-            Err(error) => {
-                self.back_off(&error);
-                Err(error)
+        let response = self.ask_token_endpoint(&request).await?;
+        // When the keys for a new ID token cannot be had the old one stays: the refresh token may have been rotated, and
+        // losing the new one would end the session.
+        let keys = self.keys_for(&response).await.ok();
+        record.tokens = record
+            .tokens
+            .refreshed(response, &self.checks(keys.as_deref(), requested))
+            .await?;
+        self.0.backoff.take();
+        self.store(record.clone()).await?;
+        self.tell(&Event::Refreshed);
+        match record.acting.take() {
+            None => Ok(record.tokens),
+            Some(acting) => {
+                let record = self.record().ok_or_else(|| self.signed_out())?;
+                self.act(record, acting.exchange).await
             }
         }
     }
 
-    /// The tokens after a refresh. When the keys for a new ID token cannot be had, the old one stays: the refresh token
-    /// may have been rotated, and losing the new one would end the session.
-    async fn renew(
-        &self,
-        tokens: &TokenSet,
-        response: TokenResponse,
-        requested: Moment,
-    ) -> Result<TokenSet, SessionError> {
-        let (platform, client) = (&self.0.platform, &self.0.client);
-        let keys = self.keys_for(&response).await.ok();
-        Ok(tokens
-            .refreshed(
-                response,
-                client,
-                keys.as_deref(),
-                platform,
-                platform.server_time(),
-                requested,
-            )
-            .await?)
+    /// Exchanges the tokens of the record, and keeps what comes of it. Held under the lock.
+    async fn act(&self, record: Record, exchange: TokenExchange) -> Result<TokenSet, SessionError> {
+        let requested = self.0.platform.now();
+        let request = TokenRequest::exchange(&self.0.client, &record.tokens, &exchange);
+        let response = self.ask_token_endpoint(&request).await?;
+        let keys = self.keys_for(&response).await?;
+        let tokens = record
+            .tokens
+            .exchanged(response, &self.checks(Some(&keys), requested))
+            .await?;
+        // With a refresh token of their own they stand for themselves.
+        let record = match tokens.refresh_token() {
+            Some(_) => Record {
+                tokens: tokens.clone(),
+                acting: None,
+                ..record
+            },
+            None => Record {
+                acting: Some(Acting {
+                    exchange,
+                    tokens: tokens.clone(),
+                }),
+                ..record
+            },
+        };
+        self.store(record).await?;
+        Ok(tokens)
+    }
+
+    /// Keeps a record in place of the one before it.
+    async fn store(&self, record: Record) -> Result<(), SessionError> {
+        let generation = record.generation.max(self.record().map_or(0, |own| own.generation)) + 1;
+        match self.keep(Record { generation, ..record }, Over::Existing).await {
+            true => Ok(()),
+            // A person who signed out meanwhile stays signed out.
+            false => Err(self.signed_out()),
+        }
+    }
+
+    pub(super) fn checks<'a>(&'a self, keys: Option<&'a [Jwk]>, requested: Moment) -> Checks<'a, P> {
+        let platform = &self.0.platform;
+        Checks {
+            client: &self.0.client,
+            keys,
+            crypto: platform,
+            now: platform.server_time(),
+            requested,
+        }
     }
 
     /// The keys that the page came with, or newer ones when they lack that of the ID token.

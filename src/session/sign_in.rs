@@ -1,8 +1,15 @@
 //! Signing in: off to the provider, and back.
 
-use crate::authorization::{Callback, CallbackError, PendingSignIn, ReturnTo, SignIn};
+use serde::Deserialize;
 
-use super::{AuthState, Platform, Session, SessionError};
+use crate::authorization::{
+    AuthorizationRequest, Callback, CallbackError, PendingSignIn, ReturnTo, SignIn, TokenError,
+};
+
+use super::pending::{Pending, StepUp};
+use super::platform::Over;
+use super::record::Record;
+use super::{AuthState, Demand, Event, Platform, Session, SessionError, WaitingCall};
 
 /// A sign-in that came back and did not succeed. A session that was there before is untouched.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -14,6 +21,23 @@ pub struct SignInFailure {
     pub return_to: ReturnTo,
 }
 
+/// Where a person is after the callback.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Landing {
+    /// Where they were going.
+    pub return_to: ReturnTo,
+    /// Whether this window was opened for the sign-in only, and has done its work.
+    pub popup: bool,
+}
+
+/// The provider's answers to `prompt=none` when it would have to show something (OpenID Connect Core, section 3.1.2.6).
+const NEEDS_THE_PERSON: [&str; 4] = [
+    "login_required",
+    "interaction_required",
+    "consent_required",
+    "account_selection_required",
+];
+
 impl<P: Platform> Session<P> {
     /// Leaves for the provider's sign-in page, unless the provider does not answer: then the person stays on a page that can
     /// say so.
@@ -21,16 +45,100 @@ impl<P: Platform> Session<P> {
     /// # Errors
     /// When the provider cannot be reached, and when this browser cannot keep what must be remembered until the person is back.
     pub async fn sign_in(&self, options: &SignIn) -> Result<(), SessionError> {
-        self.0.platform.reach(&self.0.client.provider.jwks_uri).await?;
-        let thumbprint = self.dpop_thumbprint().await?;
-        let (pending, url) = PendingSignIn::begin(&self.0.client, options, thumbprint.as_deref());
-        let text = serde_json::to_string(&pending).map_err(|error| super::StorageError(error.to_string()))?;
-        self.0
-            .platform
-            .save(&slot(pending.state()), &self.binding(), &text)
-            .await?;
+        let (_, url) = self.begin(options, false, None).await?;
         self.0.platform.navigate(&url);
         Ok(())
+    }
+
+    /// Leaves for the provider's sign-in page because a call needs more than the person has. After the sign-in the page at
+    /// `return_to` gets the call with [`Session::take_waiting`], if it is the same person who came back.
+    ///
+    /// # Errors
+    /// As for [`Session::sign_in`], and when nobody is signed in.
+    pub async fn step_up(&self, demand: &Demand, call: WaitingCall, return_to: ReturnTo) -> Result<(), SessionError> {
+        let record = self.record().ok_or_else(|| self.signed_out())?;
+        let options = SignIn {
+            return_to,
+            ..Self::options_for(demand, record.tokens.scopes())
+        };
+        let step_up = StepUp {
+            subject: record.tokens.id_token().claims().sub.clone(),
+            demand: demand.clone(),
+            call,
+        };
+        let (_, url) = self.begin(&options, false, Some(step_up)).await?;
+        self.tell(&Event::StepUp(demand.clone()));
+        self.0.platform.navigate(&url);
+        Ok(())
+    }
+
+    /// What to ask of the provider so that a demand is met, and the person keeps what they have.
+    pub(super) fn options_for(demand: &Demand, granted: &[String]) -> SignIn {
+        let mut options = SignIn {
+            scopes: granted.to_vec(),
+            ..SignIn::default()
+        };
+        match demand {
+            Demand::Authentication { acr_values, max_age } => {
+                options.acr_values.clone_from(acr_values);
+                options.max_age = *max_age;
+            }
+            Demand::Scopes(scopes) => options.scopes.extend(scopes.iter().cloned()),
+        }
+        options
+    }
+
+    /// Remembers a sign-in and returns its `state` and where to send the person.
+    pub(super) async fn begin(
+        &self,
+        options: &SignIn,
+        popup: bool,
+        step_up: Option<StepUp>,
+    ) -> Result<(String, String), SessionError> {
+        let (platform, client) = (&self.0.platform, &self.0.client);
+        platform.forget_keys();
+        let thumbprint = self.dpop_thumbprint().await?;
+        let (sign_in, request) = PendingSignIn::begin(client, options, thumbprint.as_deref());
+        let url = match &client.provider.pushed_authorization_request_endpoint {
+            Some(endpoint) if client.provider.require_pushed_authorization_requests => {
+                let request_uri = self.push(endpoint, request.body()).await?;
+                AuthorizationRequest::pushed_url(client, &request_uri)
+            }
+            _ => {
+                platform.reach(&client.provider.jwks_uri).await?;
+                request.url(client)
+            }
+        };
+        let state = sign_in.state().to_owned();
+        self.remember(Pending {
+            sign_in,
+            since: platform.now().wall,
+            popup,
+            silent: options.prompt.as_deref() == Some("none"),
+            step_up,
+        })
+        .await?;
+        Ok((state, url))
+    }
+
+    /// Pushes the authorization request and returns its `request_uri` (RFC 9126, section 2).
+    async fn push(&self, endpoint: &str, body: &str) -> Result<String, SessionError> {
+        #[derive(Deserialize)]
+        struct Pushed {
+            request_uri: String,
+        }
+        let reply = self.0.platform.post_form(endpoint, body, None).await?;
+        if !matches!(reply.status, 200 | 201) {
+            return Err(TokenError::read(&reply).into());
+        }
+        match serde_json::from_slice::<Pushed>(reply.body.as_bytes()) {
+            Ok(pushed) => Ok(pushed.request_uri),
+            Err(_) => Err(TokenError::Malformed {
+                status: reply.status,
+                problem: "the pushed authorization request got no `request_uri`".to_owned(),
+            }
+            .into()),
+        }
     }
 
     /// Completes a sign-in from the query of the redirect URI and says where the person was going.
@@ -39,42 +147,64 @@ impl<P: Platform> Session<P> {
     ///
     /// # Errors
     /// The first check that fails, from `state` to the ID token; nothing of the response is kept then.
-    pub async fn complete(&self, query: &str) -> Result<ReturnTo, SignInFailure> {
+    pub async fn complete(&self, query: &str) -> Result<Landing, SignInFailure> {
         self.restore().await;
-        let mut return_to = ReturnTo::default();
-        match self.exchange(query, &mut return_to).await {
-            Ok(()) => Ok(return_to),
+        let mut landing = Landing::default();
+        match self.land(query, &mut landing).await {
+            Ok(()) => Ok(landing),
             Err(SessionError::Callback(CallbackError::Absent | CallbackError::UnknownState))
                 if matches!(self.state(), AuthState::SignedIn(_)) =>
             {
-                Ok(return_to)
+                Ok(landing)
             }
-            Err(error) => Err(SignInFailure { error, return_to }),
+            Err(error) => Err(SignInFailure {
+                error,
+                return_to: landing.return_to,
+            }),
         }
     }
 
-    async fn exchange(&self, query: &str, return_to: &mut ReturnTo) -> Result<(), SessionError> {
+    async fn land(&self, query: &str, landing: &mut Landing) -> Result<(), SessionError> {
         let (platform, client) = (&self.0.platform, &self.0.client);
         let callback = Callback::parse(query)?;
-        let pending = platform.take(&slot(callback.state()), &self.binding()).await?;
-        let pending: PendingSignIn = pending
-            .and_then(|text| serde_json::from_slice(text.as_bytes()).ok())
-            .ok_or(CallbackError::UnknownState)?;
-        return_to.clone_from(pending.return_to());
-        let validated = pending.validate(callback, client)?;
+        let state = callback.state().to_owned();
+        let pending = self.recall(&state).await?.ok_or(CallbackError::UnknownState)?;
+        landing.return_to.clone_from(pending.sign_in.return_to());
+        landing.popup = pending.popup;
+        let validated = match pending.sign_in.validate(callback, client) {
+            Err(CallbackError::Provider { error, .. })
+                if pending.silent && NEEDS_THE_PERSON.contains(&error.as_str()) =>
+            {
+                return Ok(());
+            }
+            validated => validated?,
+        };
 
+        platform.forget_keys();
         let requested = platform.now();
-        let response = self.ask_token_endpoint(&validated.token_request(client)).await?;
+        let response = self.ask_token_endpoint(&validated.token_request()).await?;
         let keys = self.keys_for(&response).await?;
-        let tokens = validated
-            .accept(response, client, &keys, platform, platform.server_time(), requested)
-            .await?;
+        let tokens = validated.accept(response, &self.checks(Some(&keys), requested)).await?;
+        if let Some(step_up) = pending.step_up
+            && step_up.subject == tokens.id_token().claims().sub
+        {
+            self.note_demand(&step_up.call.method, &step_up.call.url, step_up.demand);
+            self.0.waiting.replace(Some(step_up.call));
+        }
         // Not while another tab refreshes: it would keep its tokens over these.
-        let _lock = platform.lock(&self.lock_name()).await;
-        self.keep(tokens).await
+        let _lock = self.lock_tokens().await;
+        let record = Record {
+            id: state,
+            generation: 1,
+            tokens,
+            acting: None,
+        };
+        self.keep(record, Over::Any).await;
+        Ok(())
     }
-}
 
-fn slot(state: &str) -> String {
-    format!("pending:{state}")
+    /// Whether the session is the one that the sign-in with this `state` brought.
+    pub(super) fn came_of(&self, state: &str) -> bool {
+        self.record().is_some_and(|record| record.id == state)
+    }
 }

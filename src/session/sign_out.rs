@@ -3,30 +3,40 @@
 use form_urlencoded::Serializer;
 use futures_util::future::join;
 
-use crate::authorization::TokenSet;
+use crate::authorization::{TokenSet, with_query};
 
-use super::record::SESSION;
 use super::{AuthState, Platform, Session, SignOutReason};
 
 impl<P: Platform> Session<P> {
-    /// Revokes the tokens, forgets the session in all tabs and leaves for the provider's sign-out. A provider that does
-    /// not answer delays nothing but its own part.
+    /// Revokes the tokens, forgets the session in all tabs and leaves for the provider's sign-out, which ends the session
+    /// there. A provider that does not answer delays nothing but its own part.
     pub async fn sign_out(&self) {
+        let id_token = self.leave().await;
+        match self.end_session_url(id_token.as_deref()) {
+            Some(url) => self.0.platform.navigate(&url),
+            None => {
+                self.set_state(AuthState::SignedOut(Some(SignOutReason::SignedOut)));
+                self.0.platform.navigate(&self.0.client.post_logout_redirect_uri);
+            }
+        }
+    }
+
+    /// Revokes the tokens and forgets the session in all tabs. The session at the provider goes on: the next sign-in may
+    /// ask for nothing.
+    pub async fn sign_out_here(&self) {
+        self.leave().await;
+        self.set_state(AuthState::SignedOut(Some(SignOutReason::SignedOut)));
+    }
+
+    async fn leave(&self) -> Option<String> {
+        self.restore().await;
         self.set_state(AuthState::SigningOut);
-        let record = self.0.record.take();
-        if let Some(record) = &record {
+        if let Some(record) = self.record() {
             self.revoke(&record.tokens).await;
         }
-        self.0.nonces.take();
-        self.0.platform.remove(SESSION).await;
+        let kept = self.forget().await;
         self.0.platform.tell_other_tabs();
-        let url = self.end_session_url(record.as_ref().map(|record| record.tokens.id_token().as_str()));
-        if url.is_none() {
-            self.set_state(AuthState::SignedOut(Some(SignOutReason::SignedOut)));
-        }
-        self.0
-            .platform
-            .navigate(url.as_deref().unwrap_or(&self.0.client.post_logout_redirect_uri));
+        kept.map(|kept| kept.id_token().as_str().to_owned())
     }
 
     async fn revoke(&self, tokens: &TokenSet) {
@@ -68,7 +78,6 @@ impl<P: Platform> Session<P> {
         query
             .append_pair("client_id", &client.client_id)
             .append_pair("post_logout_redirect_uri", &client.post_logout_redirect_uri);
-        let separator = if endpoint.contains('?') { '&' } else { '?' };
-        Some(format!("{endpoint}{separator}{}", query.finish()))
+        Some(with_query(endpoint, &query.finish()))
     }
 }

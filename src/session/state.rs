@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::authorization::TokenSet;
 use crate::authorization::id_token::{Claims, IdToken};
 
@@ -30,7 +32,7 @@ impl AuthState {
 }
 
 /// Why a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SignOutReason {
     /// The person signed out, here or in another tab.
     SignedOut,
@@ -58,9 +60,23 @@ impl SignedIn {
         }))
     }
 
+    /// A person of whom nobody checked anything, for tests.
+    #[cfg(feature = "test-support")]
+    pub(crate) fn unchecked(claims: serde_json::Value, scopes: Vec<String>) -> Self {
+        Self(Arc::new(Person {
+            id_token: IdToken::unchecked(&claims),
+            scopes,
+        }))
+    }
+
     /// The validated claims of the ID token.
     pub fn claims(&self) -> &Claims {
         self.0.id_token.claims()
+    }
+
+    /// The validated ID token itself, for [`SignIn::id_token_hint`](crate::authorization::SignIn).
+    pub fn id_token(&self) -> &str {
+        self.0.id_token.as_str()
     }
 
     /// Issuer and subject: together they are the person.

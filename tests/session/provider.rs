@@ -73,6 +73,8 @@ impl Provider {
             scopes: vec!["openid".to_owned(), "profile".to_owned()],
             resource: None,
             extra_params: BTreeMap::new(),
+            call_origins: Vec::new(),
+            idle_sign_out_seconds: None,
             dpop: DpopMode::Off,
             provider: Metadata {
                 issuer: ISSUER.to_owned(),

@@ -13,7 +13,9 @@ use futures::executor::{LocalPool, LocalSpawner};
 use futures::lock::{Mutex, OwnedMutexGuard};
 use futures::task::LocalSpawnExt as _;
 use pixygate::authorization::{Client, Crypto, CryptoError, Hash, HttpReply, Jwk, Moment, SignIn};
-use pixygate::session::{AuthState, LocalFuture, NetworkError, Platform, Session, SessionError, StorageError};
+use pixygate::session::{
+    AuthState, Event, LocalFuture, NetworkError, Over, Platform, Session, SessionError, StorageError,
+};
 
 use crate::provider::{Mood, Provider};
 
@@ -29,7 +31,7 @@ pub(crate) struct World {
     pub(crate) clock_error: Cell<f64>,
     pub(crate) storage_denied: Cell<bool>,
     pub(crate) vault: Vault,
-    lock: std::sync::Arc<Mutex<()>>,
+    locks: RefCell<BTreeMap<String, std::sync::Arc<Mutex<()>>>>,
     /// While it is held back, requests wait to be let through.
     pub(crate) held_back: Cell<bool>,
     waiting: RefCell<Vec<oneshot::Sender<()>>>,
@@ -42,6 +44,9 @@ pub(crate) struct TabState {
     told: Cell<bool>,
     pub(crate) went_to: RefCell<Vec<String>>,
     pub(crate) states: RefCell<Vec<AuthState>>,
+    pub(crate) events: RefCell<Vec<Event>>,
+    /// In how many milliseconds the page wanted to refresh ahead, when it said so.
+    pub(crate) wakes_in: Cell<Option<f64>>,
 }
 
 /// The platform that a session sees.
@@ -71,7 +76,7 @@ impl Simulation {
             clock_error: Cell::default(),
             storage_denied: Cell::default(),
             vault: RefCell::default(),
-            lock: std::sync::Arc::default(),
+            locks: RefCell::default(),
             held_back: Cell::default(),
             waiting: RefCell::default(),
             tabs: RefCell::default(),
@@ -92,6 +97,8 @@ impl Simulation {
             told: Cell::default(),
             went_to: RefCell::default(),
             states: RefCell::default(),
+            events: RefCell::default(),
+            wakes_in: Cell::default(),
         });
         self.world.tabs.borrow_mut().push(Rc::downgrade(&state));
         let tab = Tab {
@@ -99,7 +106,12 @@ impl Simulation {
             state: Rc::clone(&state),
         };
         let seen = Rc::clone(&state);
-        let session = Session::new(tab, client, move |now| seen.states.borrow_mut().push(now.clone()));
+        let session = Session::new(tab, client, move |event| {
+            if let Event::Changed(now) = event {
+                seen.states.borrow_mut().push(now.clone());
+            }
+            seen.events.borrow_mut().push(event.clone());
+        });
         OpenTab { session, state }
     }
 
@@ -227,6 +239,10 @@ impl Platform for Tab {
         self.world.wall.get() / 1000.0
     }
 
+    fn origin(&self) -> String {
+        "https://app.example".to_owned()
+    }
+
     fn random(&self) -> f64 {
         1.0
     }
@@ -245,8 +261,9 @@ impl Platform for Tab {
         Ok(self.world.provider.keys())
     }
 
-    async fn lock(&self, _: &str) -> Self::Lock {
-        std::sync::Arc::clone(&self.world.lock).lock_owned().await
+    async fn lock(&self, name: &str) -> Self::Lock {
+        let lock = std::sync::Arc::clone(self.world.locks.borrow_mut().entry(name.to_owned()).or_default());
+        lock.lock_owned().await
     }
 
     async fn load(&self, slot: &str, binding: &str) -> Result<Option<String>, StorageError> {
@@ -258,21 +275,20 @@ impl Platform for Tab {
             .map(|(_, text)| text.clone()))
     }
 
-    async fn save(&self, slot: &str, binding: &str, text: &str) -> Result<(), StorageError> {
-        self.storage()?
-            .borrow_mut()
-            .insert(slot.to_owned(), (binding.to_owned(), text.to_owned()));
-        Ok(())
+    async fn save(&self, slot: &str, binding: &str, text: &str, over: Over) -> Result<bool, StorageError> {
+        let mut vault = self.storage()?.borrow_mut();
+        if over == Over::Existing && !vault.contains_key(slot) {
+            return Ok(false);
+        }
+        vault.insert(slot.to_owned(), (binding.to_owned(), text.to_owned()));
+        Ok(true)
     }
 
-    async fn remove(&self, slot: &str) {
-        self.world.vault.borrow_mut().remove(slot);
+    async fn clear(&self) {
+        self.world.vault.borrow_mut().clear();
     }
 
-    async fn take(&self, slot: &str, binding: &str) -> Result<Option<String>, StorageError> {
-        let taken = self.storage()?.borrow_mut().remove(slot);
-        Ok(taken.filter(|(bound, _)| bound == binding).map(|(_, text)| text))
-    }
+    fn forget_keys(&self) {}
 
     fn tell_other_tabs(&self) {
         let others = self.world.tabs.borrow();
@@ -299,5 +315,9 @@ impl Platform for Tab {
 
     fn navigate(&self, url: &str) {
         self.state.went_to.borrow_mut().push(url.to_owned());
+    }
+
+    fn wake_in(&self, milliseconds: Option<f64>) {
+        self.state.wakes_in.set(milliseconds);
     }
 }

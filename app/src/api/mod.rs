@@ -9,4 +9,4 @@ mod whoami;
 
 #[cfg(feature = "ssr")]
 pub use policies::policies;
-pub use whoami::{Profile, Whoami, profile, whoami};
+pub use whoami::{Confirm, Profile, Whoami, confirm, profile, whoami};

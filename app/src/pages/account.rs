@@ -6,11 +6,14 @@ use std::pin::Pin;
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
-use pixygate::leptos::{CallError, RequireSignedIn, use_signed_in};
+use pixygate::authorization::SignIn;
+use pixygate::leptos::{CallError, RequireSignedIn, Texts, use_auth, use_signed_in};
+use pixygate::session::{AuthState, SessionError};
 
 use super::sign_in::SignInLink;
-use crate::deferred::{profile, whoami};
-use crate::notice::{Notice, call_failure};
+use crate::api::Confirm;
+use crate::deferred::{confirm, profile, whoami};
+use crate::notice::Notice;
 
 /// The account page, for who is signed in.
 #[component]
@@ -36,6 +39,49 @@ fn Loading() -> impl IntoView {
 
 #[component]
 fn SignedOut() -> impl IntoView {
+    let state = use_auth().state();
+    let ended = state.with_untracked(|state| match state {
+        AuthState::SignedOut(reason) => Texts::here().end(*reason),
+        _ => None,
+    });
+    match ended {
+        Some((title, text)) => view! { <Ended title text /> }.into_any(),
+        None => view! { <Private /> }.into_any(),
+    }
+}
+
+/// The session ended although the person did not sign out. What they have typed is still there, so they sign in again
+/// without leaving.
+#[component]
+fn Ended(title: &'static str, text: &'static str) -> impl IntoView {
+    let auth = use_auth();
+    let failure = RwSignal::new(None::<SessionError>);
+    let again = move |_| {
+        let signed_in = auth.sign_in_popup(SignIn::default());
+        spawn_local(async move {
+            // The page is there again once it has succeeded, and this is not.
+            failure.try_set(signed_in.await.err());
+        });
+    };
+    view! {
+        <Notice kind="warning" title text>
+            <button type="button" class="button" on:click=again>
+                "Sign in"
+            </button>
+            {move || {
+                failure.get().map(|error| {
+                    view! {
+                        <p role="alert">{error.to_string()}</p>
+                        <SignInLink class="button quiet" />
+                    }
+                })
+            }}
+        </Notice>
+    }
+}
+
+#[component]
+fn Private() -> impl IntoView {
     view! {
         <Notice kind="info" title="This page is for you alone" text="You come back here after signing in.">
             <SignInLink class="button" />
@@ -49,6 +95,7 @@ fn Verified() -> impl IntoView {
         <p class="lead">{format!("Hello, {}.", use_signed_in().name())}</p>
         <Answer title="What the server verified" call=|| Box::pin(identity()) />
         <Answer title="What the scope “profile” opens" call=|| Box::pin(details()) />
+        <Confirmation />
     }
 }
 
@@ -85,13 +132,69 @@ fn Answer(
                     view! { <dl class="facts">{facts.collect_view()}</dl> }.into_any()
                 }
                 Some(Err(error)) => {
-                    let (title, text) = call_failure(&error);
+                    let (title, text) = Texts::here().call(&error);
                     view! {
                         <Notice kind="error" title text detail=error.to_string()>
                             <button type="button" class="button" on:click=move |_| ask()>"Try again"</button>
                         </Notice>
                     }
                     .into_any()
+                }
+            }}
+        </section>
+    }
+}
+
+/// Something that asks for a sign-in of the last minutes. Who signed in longer ago does so again, comes back here, and it is
+/// done.
+#[component]
+fn Confirmation() -> impl IntoView {
+    let auth = use_auth();
+    let statement = RwSignal::new(String::new());
+    let busy = RwSignal::new(false);
+    let outcome = RwSignal::new(None::<Result<String, CallError>>);
+    let make = move |call: Confirm| {
+        busy.set(true);
+        outcome.set(None);
+        statement.set(call.statement.clone());
+        spawn_local(async move {
+            let stated = call.statement.clone();
+            let answer = confirm(call).await.map(|_| format!("Confirmed: {stated}"));
+            // The page may have been left meanwhile.
+            outcome.try_set(Some(answer));
+            busy.try_set(false);
+        });
+    };
+    Effect::new(move || {
+        if let Some(call) = auth.take_waiting::<Confirm>() {
+            make(call);
+        }
+    });
+    let submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        make(Confirm {
+            statement: statement.get_untracked(),
+        });
+    };
+    view! {
+        <section class="card" aria-labelledby="confirm">
+            <h2 id="confirm">"Confirm that it is you"</h2>
+            <p>"This asks for a sign-in of the last five minutes. If yours is older, you sign in again and come back here."</p>
+            <form on:submit=submit>
+                <div class="field">
+                    <label for="statement">"What you confirm"</label>
+                    <input id="statement" name="statement" required maxlength="200" autocomplete="off" bind:value=statement />
+                </div>
+                <button type="submit" class="button" aria-busy=move || busy.get().to_string() disabled=busy>
+                    "Confirm"
+                </button>
+            </form>
+            {move || match outcome.get()? {
+                Ok(confirmed) => Some(view! { <p role="status">{confirmed}</p> }.into_any()),
+                Err(error) => {
+                    let (title, text) = Texts::here().call(&error);
+                    let notice = view! { <Notice kind="error" title text detail=error.to_string()>""</Notice> };
+                    Some(notice.into_any())
                 }
             }}
         </section>

@@ -6,7 +6,6 @@ use leptos_router::hooks::use_navigate;
 use pixygate::leptos::use_auth;
 
 use super::sign_in::{SigningIn, replace};
-use crate::deferred;
 
 /// Completes the sign-in and goes where the person was going, or says what went wrong and offers to start again.
 #[component]
@@ -17,8 +16,8 @@ pub(crate) fn CallbackPage() -> impl IntoView {
     Effect::new(move || {
         let navigate = navigate.clone();
         spawn_local(async move {
-            match deferred::complete_sign_in(auth).await {
-                Ok(return_to) => navigate(return_to.as_str(), replace()),
+            match auth.complete_sign_in().await {
+                Ok(landing) => navigate(landing.return_to.as_str(), replace()),
                 Err(error) => failure.set(Some(error)),
             }
         });

@@ -6,11 +6,10 @@ use leptos_meta::Title;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate, use_query_map};
 use pixygate::authorization::{ReturnTo, SignIn};
-use pixygate::leptos::use_auth;
+use pixygate::leptos::{Texts, use_auth};
 use pixygate::session::{AuthState, SignInFailure};
 
-use crate::deferred;
-use crate::notice::{Notice, sign_in_failure};
+use crate::notice::Notice;
 
 /// The way in. Afterwards the person is on the page on which the link stood, or where `return_to` says.
 #[component]
@@ -64,7 +63,7 @@ pub(crate) fn SignInPage() -> impl IntoView {
                     return_to: return_to.clone(),
                     ..SignIn::default()
                 };
-                if let Err(error) = deferred::sign_in(auth, options).await {
+                if let Err(error) = auth.sign_in(options).await {
                     failure.set(Some(SignInFailure { error, return_to }));
                 }
             }),
@@ -101,7 +100,7 @@ pub(crate) fn SigningIn(
             }
             .into_any(),
             Some(SignInFailure { error, return_to }) => {
-                let (title, text) = sign_in_failure(&error);
+                let (title, text) = Texts::here().sign_in(&error);
                 view! {
                     <Notice kind="error" title text detail=error.to_string()>
                         <SignInLink class="button" return_to />

@@ -41,8 +41,6 @@ pub enum Built {
     Yes,
     /// Not in this build: the server refuses to start when it is set to anything but its default.
     NotYet,
-    /// These values do nothing in this build, the others work.
-    Except(&'static [&'static str]),
 }
 
 const fn key(path: &'static str, kind: Kind, default: &'static str) -> Key {
@@ -76,13 +74,9 @@ pub const KEYS: &[Key] = &[
     key("provider.scopes", Kind::List, r#"["openid", "profile", "email"]"#),
     key("provider.resource", Kind::Text, r#""""#),
     key("provider.extra_params", Kind::Map, "{}"),
-    Key {
-        path: "provider.dpop",
-        kind: Kind::OneOf(&["auto", "required", "off"]),
-        default: r#""auto""#,
-        built: Built::Except(&["required"]),
-    },
+    key("provider.dpop", Kind::OneOf(&["auto", "required", "off"]), r#""auto""#),
     key("provider.logout_url", Kind::Text, r#""""#),
+    key("session.idle_sign_out_seconds", Kind::Whole(0, 86_400), "0"),
     key("trust[].issuer", Kind::Text, r#""""#),
     key("trust[].aliases", Kind::List, "[]"),
     key("trust[].tenants", Kind::List, "[]"),

@@ -34,6 +34,8 @@ pub struct Config {
     pub server: Server,
     /// Where people sign in; none stands for the embedded provider.
     pub provider: Option<Provider>,
+    /// After how many seconds without a sign of the person their session ends (`[session]`).
+    pub idle_sign_out_seconds: Option<u32>,
     /// Whose access tokens pass the gate, as written; [`Config::trust_of`] adds the default.
     pub trust: Vec<Trust>,
     /// The gate's own settings.
@@ -76,6 +78,8 @@ pub struct Provider {
     pub dpop: DpopMode,
     /// Where sign-out goes at a provider without an `end_session_endpoint`.
     pub logout_url: Option<String>,
+    /// As in [`Config`].
+    pub idle_sign_out_seconds: Option<u32>,
     /// Where `issuer` was set, for messages.
     pub issuer_origin: Origin,
 }

@@ -357,12 +357,15 @@ fn what_is_not_built_is_refused_and_not_ignored() {
         assert_eq!(problem.key, key);
         assert!(problem.expected.contains("not available in this build"), "{problem}");
     }
-    assert_eq!(
-        problem(&format!("{PROVIDER}dpop = \"required\"\n")).key,
-        "provider.dpop"
-    );
-    read(&format!("{PROVIDER}dpop = \"off\"\n")).unwrap();
     read("[store]\nurl = \"sqlite://pixygate.db\"\n").unwrap();
+}
+
+#[test]
+fn tokens_are_bound_as_configured() {
+    for mode in ["auto", "required", "off"] {
+        read(&format!("{PROVIDER}dpop = \"{mode}\"\n")).unwrap();
+    }
+    assert_eq!(problem(&format!("{PROVIDER}dpop = \"always\"\n")).key, "provider.dpop");
 }
 
 #[test]

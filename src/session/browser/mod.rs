@@ -2,19 +2,26 @@
 
 mod crypto;
 mod http;
+mod idle;
 mod js;
+mod popup;
 mod signals;
 mod store;
 mod tabs;
 mod vault;
 
+use std::cell::{Cell, OnceCell};
+
+use js_sys::Function;
 use wasm_bindgen::JsValue;
 use web_sys::{BroadcastChannel, Window};
 
 use crate::authorization::{Crypto, CryptoError, Hash, HttpReply, Jwk, Moment};
 
-use super::{LocalFuture, NetworkError, Platform, StorageError};
+use super::{LocalFuture, NetworkError, Over, Platform, StorageError};
 use vault::Vault;
+
+pub use popup::Popup;
 
 /// The browser's window as a [`Platform`].
 #[derive(Debug)]
@@ -23,6 +30,11 @@ pub struct Browser {
     channel: Option<BroadcastChannel>,
     vault: Vault,
     served_at: f64,
+    timer: Cell<Option<i32>>,
+    /// What the timer calls, once the session listens.
+    wake: OnceCell<Function>,
+    /// When there was last a sign of a person on this page, on the monotonic clock.
+    active: Cell<f64>,
 }
 
 impl Browser {
@@ -33,8 +45,11 @@ impl Browser {
         Some(Self {
             channel: BroadcastChannel::new("pixygate").ok(),
             vault: Vault::default(),
+            active: Cell::new(window.performance().map_or(0.0, |performance| performance.now())),
             window,
             served_at,
+            timer: Cell::default(),
+            wake: OnceCell::new(),
         })
     }
 
@@ -86,6 +101,10 @@ impl Platform for Browser {
         self.served_at + monotonic.max(wall - opened) / 1000.0
     }
 
+    fn origin(&self) -> String {
+        self.window.location().origin().unwrap_or_default()
+    }
+
     fn random(&self) -> f64 {
         js_sys::Math::random()
     }
@@ -110,17 +129,17 @@ impl Platform for Browser {
         self.vault.load(&self.window, slot, binding).await
     }
 
-    async fn save(&self, slot: &str, binding: &str, text: &str) -> Result<(), StorageError> {
-        self.vault.save(&self.window, slot, binding, text).await
+    async fn save(&self, slot: &str, binding: &str, text: &str, over: Over) -> Result<bool, StorageError> {
+        self.vault.save(&self.window, slot, binding, text, over).await
     }
 
-    async fn remove(&self, slot: &str) {
+    async fn clear(&self) {
         // What could not be opened holds nothing either.
-        drop(self.vault.remove(&self.window, slot).await);
+        drop(self.vault.clear(&self.window).await);
     }
 
-    async fn take(&self, slot: &str, binding: &str) -> Result<Option<String>, StorageError> {
-        self.vault.take(&self.window, slot, binding).await
+    fn forget_keys(&self) {
+        self.vault.forget_keys();
     }
 
     fn tell_other_tabs(&self) {
@@ -145,5 +164,19 @@ impl Platform for Browser {
     fn navigate(&self, url: &str) {
         // Refused only for a URL that does not parse, and then the page stays.
         drop(self.window.location().replace(url));
+    }
+
+    fn wake_in(&self, milliseconds: Option<f64>) {
+        if let Some(timer) = self.timer.take() {
+            self.window.clear_timeout_with_handle(timer);
+        }
+        if let (Some(milliseconds), Some(wake)) = (milliseconds, self.wake.get()) {
+            // Timers count in 32 bits; one that fires early is set again.
+            let milliseconds = milliseconds.min(f64::from(i32::MAX)) as i32;
+            let timer = self
+                .window
+                .set_timeout_with_callback_and_timeout_and_arguments_0(wake, milliseconds);
+            self.timer.set(timer.ok());
+        }
     }
 }

@@ -5,6 +5,8 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{IdbDatabase, IdbObjectStore, IdbRequest, IdbTransaction, IdbTransactionMode, Window};
 
+use crate::session::Over;
+
 use super::js::resolved;
 
 /// Sealed records, by slot.
@@ -49,10 +51,17 @@ impl Store {
         Ok((!value.is_undefined()).then_some(value))
     }
 
-    pub(super) async fn put(&self, store: &str, key: &str, value: &JsValue) -> Result<(), JsValue> {
+    /// Puts a value, over an existing one only when `over` says so. `false` when there was none. One transaction looks and
+    /// puts, so that nothing that another tab deletes comes back.
+    pub(super) async fn put(&self, store: &str, key: &str, value: &JsValue, over: Over) -> Result<bool, JsValue> {
         let (transaction, objects) = self.transaction(store, IdbTransactionMode::Readwrite)?;
-        objects.put_with_key(value, &key.into())?;
-        committed(&transaction).await
+        let key = key.into();
+        if over == Over::Existing && answer(&objects.get(&key)?).await?.is_undefined() {
+            return Ok(false);
+        }
+        objects.put_with_key(value, &key)?;
+        committed(&transaction).await?;
+        Ok(true)
     }
 
     /// Puts a value where there is none. Another tab may have been quicker; then its value stays.
@@ -62,14 +71,14 @@ impl Store {
         committed(&transaction).await
     }
 
-    /// Gets a value and deletes it in one transaction.
-    pub(super) async fn take(&self, store: &str, key: &str) -> Result<Option<JsValue>, JsValue> {
-        let (transaction, objects) = self.transaction(store, IdbTransactionMode::Readwrite)?;
-        let got = objects.get(&key.into())?;
-        objects.delete(&key.into())?;
-        committed(&transaction).await?;
-        let value = got.result()?;
-        Ok((!value.is_undefined()).then_some(value))
+    /// Deletes everything.
+    pub(super) async fn clear(&self) -> Result<(), JsValue> {
+        for store in [SEALED, KEYS] {
+            let (transaction, objects) = self.transaction(store, IdbTransactionMode::Readwrite)?;
+            objects.clear()?;
+            committed(&transaction).await?;
+        }
+        Ok(())
     }
 
     fn transaction(&self, store: &str, mode: IdbTransactionMode) -> Result<(IdbTransaction, IdbObjectStore), JsValue> {

@@ -8,7 +8,7 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::{CryptoKey, Window};
 
 use crate::authorization::{CryptoError, Jwk};
-use crate::session::StorageError;
+use crate::session::{Over, StorageError};
 
 use super::crypto::{failed, subtle};
 use super::js::{get, message, object, resolved, text};
@@ -24,6 +24,7 @@ pub(super) struct Vault {
 }
 
 impl Vault {
+    /// A record that does not open (of another issuer, client or schema, or under a key that is gone) is as good as none.
     pub(super) async fn load(
         &self,
         window: &Window,
@@ -32,22 +33,32 @@ impl Vault {
     ) -> Result<Option<String>, StorageError> {
         let store = open(window).await?;
         let record = store.get(SEALED, slot).await.map_err(denied)?;
-        self.unseal(window, &store, record, binding).await
+        let Some(record) = record.filter(|record| text(record, "binding").as_deref() == Some(binding)) else {
+            return Ok(None);
+        };
+        let (Some(iv), Some(sealed)) = (get(&record, "iv"), get(&record, "sealed")) else {
+            return Ok(None);
+        };
+        let key = self.key(window, &store).await?;
+        let subtle = subtle(window).map_err(|error| StorageError(error.0))?;
+        let promise = subtle.decrypt_with_object_and_buffer_source(
+            &algorithm(&iv.unchecked_into(), slot, binding),
+            &key,
+            sealed.unchecked_ref::<Object>(),
+        );
+        let Ok(opened) = resolved::<JsValue>(promise).await else {
+            return Ok(None);
+        };
+        Ok(String::from_utf8(Uint8Array::new(&opened).to_vec()).ok())
     }
 
-    pub(super) async fn take(
-        &self,
-        window: &Window,
-        slot: &str,
-        binding: &str,
-    ) -> Result<Option<String>, StorageError> {
-        let store = open(window).await?;
-        let record = store.take(SEALED, slot).await.map_err(denied)?;
-        self.unseal(window, &store, record, binding).await
+    pub(super) async fn clear(&self, window: &Window) -> Result<(), StorageError> {
+        self.forget_keys();
+        open(window).await?.clear().await.map_err(denied)
     }
 
-    pub(super) async fn remove(&self, window: &Window, slot: &str) -> Result<(), StorageError> {
-        open(window).await?.take(SEALED, slot).await.map(drop).map_err(denied)
+    pub(super) fn forget_keys(&self) {
+        self.dpop.take();
     }
 
     pub(super) async fn save(
@@ -56,45 +67,20 @@ impl Vault {
         slot: &str,
         binding: &str,
         text: &str,
-    ) -> Result<(), StorageError> {
+        over: Over,
+    ) -> Result<bool, StorageError> {
         let store = open(window).await?;
         let key = self.key(window, &store).await?;
         let crypto = window.crypto().map_err(denied)?;
         let iv = Uint8Array::new_with_length(12);
         crypto.get_random_values_with_array_buffer_view(&iv).map_err(denied)?;
-        let promise = crypto
-            .subtle()
-            .encrypt_with_object_and_u8_array(&algorithm(&iv, binding), &key, text.as_bytes());
+        let promise =
+            crypto
+                .subtle()
+                .encrypt_with_object_and_u8_array(&algorithm(&iv, slot, binding), &key, text.as_bytes());
         let sealed: JsValue = resolved(promise).await.map_err(denied)?;
         let record = object(&[("binding", binding.into()), ("iv", iv.into()), ("sealed", sealed)]);
-        store.put(SEALED, slot, &record).await.map_err(denied)
-    }
-
-    /// A record that does not open (of another issuer, client or schema, or under a key that is gone) is as good as none.
-    async fn unseal(
-        &self,
-        window: &Window,
-        store: &Store,
-        record: Option<JsValue>,
-        binding: &str,
-    ) -> Result<Option<String>, StorageError> {
-        let Some(record) = record.filter(|record| text(record, "binding").as_deref() == Some(binding)) else {
-            return Ok(None);
-        };
-        let (Some(iv), Some(sealed)) = (get(&record, "iv"), get(&record, "sealed")) else {
-            return Ok(None);
-        };
-        let key = self.key(window, store).await?;
-        let subtle = subtle(window).map_err(|error| StorageError(error.0))?;
-        let promise = subtle.decrypt_with_object_and_buffer_source(
-            &algorithm(&iv.unchecked_into(), binding),
-            &key,
-            sealed.unchecked_ref::<Object>(),
-        );
-        let Ok(opened) = resolved::<JsValue>(promise).await else {
-            return Ok(None);
-        };
-        Ok(String::from_utf8(Uint8Array::new(&opened).to_vec()).ok())
+        store.put(SEALED, slot, &record, over).await.map_err(denied)
     }
 
     async fn key(&self, window: &Window, store: &Store) -> Result<CryptoKey, StorageError> {
@@ -172,8 +158,9 @@ fn denied(error: JsValue) -> StorageError {
     StorageError(message(&error))
 }
 
-fn algorithm(iv: &Uint8Array, binding: &str) -> Object {
-    let binding = Uint8Array::from(binding.as_bytes());
+/// A record is bound to its slot, too: what was sealed as one thing does not open as another.
+fn algorithm(iv: &Uint8Array, slot: &str, binding: &str) -> Object {
+    let binding = Uint8Array::from(format!("{slot}\n{binding}").as_bytes());
     object(&[
         ("name", "AES-GCM".into()),
         ("iv", iv.into()),

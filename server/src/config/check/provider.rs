@@ -82,8 +82,15 @@ impl Checker {
                 _ => DpopMode::Auto,
             },
             logout_url: self.optional_url("provider.logout_url"),
+            idle_sign_out_seconds: self.idle_sign_out_seconds(),
             issuer_origin: self.origin("provider.issuer"),
         }
+    }
+
+    pub(super) fn idle_sign_out_seconds(&self) -> Option<u32> {
+        u32::try_from(self.whole("session.idle_sign_out_seconds"))
+            .ok()
+            .filter(|seconds| *seconds > 0)
     }
 
     /// RFC 8707, section 2: any absolute URI without a fragment.

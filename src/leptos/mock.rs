@@ -1,0 +1,94 @@
+//! A session for tests of applications: without a browser, a provider or a server.
+
+use leptos::prelude::*;
+use serde_json::{Map, Value, json};
+
+use crate::session::{AuthState, Event, SignOutReason, SignedIn};
+
+use super::Auth;
+
+/// Takes the place of [`AuthProvider`](super::AuthProvider) in a test: the components below see whoever the test says.
+/// Nobody signs in through it, and no token comes out of it.
+///
+/// ```
+/// use leptos::prelude::*;
+/// use pixygate::leptos::{MockAuth, MockPerson, RequireSignedIn, use_signed_in};
+///
+/// #[component]
+/// fn Greeting() -> impl IntoView {
+///     view! { <p>"Hello, " {use_signed_in().name().to_owned()}</p> }
+/// }
+///
+/// let owner = Owner::new();
+/// owner.set();
+/// MockAuth::provide().sign_in(MockPerson::new("alice").claim("name", "Alice Example"));
+/// let page = view! {
+///     <RequireSignedIn unknown=|| "?" signed_out=|| "Please sign in.">
+///         <Greeting />
+///     </RequireSignedIn>
+/// };
+/// assert!(page.to_html().contains("Alice Example"));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct MockAuth(Auth);
+
+/// A person for [`MockAuth`].
+#[derive(Clone, Debug)]
+pub struct MockPerson {
+    claims: Map<String, Value>,
+    scopes: Vec<String>,
+}
+
+impl MockAuth {
+    /// Puts a session into the context in which nobody is signed in.
+    pub fn provide() -> Self {
+        Self(Auth::provide(AuthState::SignedOut(None)))
+    }
+
+    /// From now on this person is signed in.
+    pub fn sign_in(self, person: MockPerson) {
+        let person = SignedIn::unchecked(Value::Object(person.claims), person.scopes);
+        self.set(AuthState::SignedIn(person));
+    }
+
+    /// From now on nobody is.
+    pub fn sign_out(self, reason: Option<SignOutReason>) {
+        self.set(AuthState::SignedOut(reason));
+    }
+
+    /// Any state, such as [`AuthState::Unknown`].
+    pub fn set(self, state: AuthState) {
+        self.0.hear(&Event::Changed(state));
+    }
+}
+
+impl MockPerson {
+    /// A person with this subject.
+    pub fn new(subject: &str) -> Self {
+        let claims = json!({
+            "iss": "https://mock.example",
+            "sub": subject,
+            "aud": ["mock"],
+            "exp": 4_102_444_800_u32,
+            "iat": 0,
+        });
+        Self {
+            claims: claims.as_object().cloned().unwrap_or_default(),
+            scopes: vec!["openid".to_owned()],
+        }
+    }
+
+    /// With this claim in the ID token.
+    #[must_use]
+    pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.claims.insert(name.to_owned(), value.into());
+        self
+    }
+
+    /// With this scope granted.
+    #[must_use]
+    pub fn scope(mut self, scope: &str) -> Self {
+        self.scopes.push(scope.to_owned());
+        self
+    }
+}

@@ -1,0 +1,174 @@
+//! What people are told when something did not work: English, and replaceable.
+
+use leptos::prelude::use_context;
+
+use crate::Reason;
+use crate::authorization::CallbackError;
+use crate::session::{Remedy, SessionError, SignOutReason};
+
+use super::CallError;
+
+/// A title, and what it means.
+pub type Text = (&'static str, &'static str);
+
+/// The texts. Another language, or other words, go into the context: `provide_context(Texts { offline: (…), ..Texts::default() })`.
+///
+/// ```
+/// use pixygate::leptos::Texts;
+///
+/// let german = Texts {
+///     cancelled: ("Anmeldung abgebrochen", "Es hat sich nichts geändert."),
+///     ..Texts::default()
+/// };
+/// # let _ = german;
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Texts {
+    /// The person, or the provider, said no.
+    pub cancelled: Text,
+    /// The provider reports an error of its own.
+    pub provider_problem: Text,
+    /// The callback belongs to a sign-in that is over.
+    pub stale: Text,
+    /// What came back is not what was asked for.
+    pub stopped: Text,
+    /// The browser keeps nothing, or has no cryptography.
+    pub browser: Text,
+    /// The provider does not answer.
+    pub provider_down: Text,
+    /// The provider refused the last step.
+    pub refused_sign_in: Text,
+    /// A part of the page is missing.
+    pub part_missing: Text,
+    /// The scope is missing.
+    pub not_allowed: Text,
+    /// A stronger sign-in is needed.
+    pub stronger: Text,
+    /// Too many requests.
+    pub slow_down: Text,
+    /// The gate has no keys.
+    pub unavailable: Text,
+    /// The gate refused the call.
+    pub refused_call: Text,
+    /// Nobody is signed in.
+    pub signed_out: Text,
+    /// The call could not be sent.
+    pub offline: Text,
+    /// Anything else.
+    pub failed: Text,
+    /// The provider ended the session.
+    pub ended: Text,
+}
+
+impl Default for Texts {
+    fn default() -> Self {
+        Self {
+            cancelled: (
+                "Sign-in was cancelled",
+                "The sign-in page says that access was denied. Nothing has changed here.",
+            ),
+            provider_problem: (
+                "The sign-in page reports a problem",
+                "Signing in did not succeed. Nothing has changed here.",
+            ),
+            stale: (
+                "This sign-in is over",
+                "The address belongs to a sign-in that was completed before, or was started in another browser. Start again \
+                 to get in.",
+            ),
+            stopped: (
+                "This sign-in was stopped",
+                "What came back does not belong to the sign-in that was started here, so it was not used. Starting again is \
+                 safe.",
+            ),
+            browser: (
+                "This browser does not let you sign in",
+                "Signing in needs to remember something until you are back. Allow this site to store data, or leave private \
+                 browsing.",
+            ),
+            provider_down: (
+                "The sign-in service does not answer",
+                "It may be down, or you may be offline. Try again in a moment.",
+            ),
+            refused_sign_in: (
+                "Signing in did not succeed",
+                "The sign-in service refused the last step. Starting again may help.",
+            ),
+            part_missing: (
+                "A part of this page is missing",
+                "You may be offline, or there is a new version. Reload the page when you are back online.",
+            ),
+            not_allowed: ("Not allowed", "Your sign-in does not include the permission for this."),
+            stronger: ("Sign in again for this", "This asks for a stronger sign-in."),
+            slow_down: ("Too many requests", "Wait a moment, then try again."),
+            unavailable: (
+                "Not available right now",
+                "The server cannot check who you are at the moment.",
+            ),
+            refused_call: (
+                "The server refused the call",
+                "Signing in again may help. The details tell which check refused.",
+            ),
+            signed_out: ("You are signed out", "Sign in again to go on."),
+            offline: (
+                "No connection",
+                "The call could not be made. You are still signed in; try again when you are back online.",
+            ),
+            failed: ("Something went wrong", "The call did not succeed."),
+            ended: (
+                "Your session has ended",
+                "Sign in again to go on. This page stays as you left it.",
+            ),
+        }
+    }
+}
+
+impl Texts {
+    /// Those of the context, or the English ones.
+    pub fn here() -> Self {
+        use_context().unwrap_or_default()
+    }
+
+    /// For a sign-in that failed.
+    pub fn sign_in(&self, error: &SessionError) -> Text {
+        match error {
+            SessionError::Callback(CallbackError::Provider { error, .. }) if error == "access_denied" => self.cancelled,
+            SessionError::Callback(CallbackError::Provider { .. }) => self.provider_problem,
+            SessionError::Callback(CallbackError::Absent | CallbackError::UnknownState) => self.stale,
+            SessionError::Callback(_) | SessionError::IdToken(_) => self.stopped,
+            SessionError::Storage(_) | SessionError::Crypto(_) => self.browser,
+            SessionError::PartMissing => self.part_missing,
+            _ if error.remedy() == Remedy::TryAgain => self.provider_down,
+            _ => self.refused_sign_in,
+        }
+    }
+
+    /// For a call that failed.
+    pub fn call(&self, error: &CallError) -> Text {
+        match error {
+            CallError::Refused(refusal) => match refusal.reason {
+                Reason::InsufficientScope => self.not_allowed,
+                Reason::InsufficientUserAuthentication => self.stronger,
+                Reason::RateLimited => self.slow_down,
+                Reason::KeysUnavailable => self.unavailable,
+                _ => self.refused_call,
+            },
+            CallError::NotSent {
+                remedy: Remedy::SignIn, ..
+            } => self.signed_out,
+            CallError::NotSent {
+                remedy: Remedy::TryAgain,
+                ..
+            } => self.offline,
+            CallError::NotSent { .. } | CallError::Failed { .. } => self.failed,
+        }
+    }
+
+    /// For a session that ended by itself; `None` when the person signed out, or never signed in.
+    pub fn end(&self, reason: Option<SignOutReason>) -> Option<Text> {
+        match reason? {
+            SignOutReason::EndedByProvider | SignOutReason::Expired => Some(self.ended),
+            SignOutReason::SignedOut => None,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Idle sign-out: the time since the last sign of a person, in any tab.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use wasm_bindgen::JsCast as _;
+use wasm_bindgen::closure::Closure;
+use web_sys::Storage;
+
+use crate::session::idle::Idle;
+use crate::session::{Event, Platform as _, Session};
+
+use super::Browser;
+use super::signals::ACTIVITY;
+
+/// When there was last a sign of the person, in milliseconds of the wall clock. It is no secret, and tabs that sleep find it
+/// when they wake up.
+const ACTIVE: &str = "pixygate-active";
+
+/// How often signs of the person are noted at most, and how often the countdown moves, in milliseconds.
+const TICK: f64 = 1_000.0;
+
+struct Watch {
+    session: Session<Browser>,
+    after: f64,
+    storage: Option<Storage>,
+    seen: Cell<f64>,
+    warned: Cell<bool>,
+    timer: Cell<Option<i32>>,
+    end: Box<dyn Fn(Session<Browser>)>,
+    tick: RefCell<Option<js_sys::Function>>,
+}
+
+impl Session<Browser> {
+    /// Ends the session with `end` (which signs out) when nobody was there for
+    /// [`Client::idle_sign_out_seconds`](crate::authorization::Client). Before that [`Event::Idle`] counts down; any sign of
+    /// the person, in any tab, stops it.
+    pub fn watch_idle(&self, end: impl Fn(Self) + 'static) {
+        let Some(seconds) = self.client().idle_sign_out_seconds else {
+            return;
+        };
+        let browser = self.platform();
+        let watch = Rc::new(Watch {
+            session: self.clone(),
+            after: f64::from(seconds) * 1000.0,
+            storage: browser.window.local_storage().ok().flatten(),
+            seen: Cell::new(0.0),
+            warned: Cell::default(),
+            timer: Cell::default(),
+            end: Box::new(end),
+            tick: RefCell::default(),
+        });
+        let ticking = Rc::clone(&watch);
+        let tick = Closure::<dyn Fn()>::new(move || ticking.look()).into_js_value();
+        watch.tick.replace(Some(tick.unchecked_into()));
+        for event in ACTIVITY {
+            let watch = Rc::clone(&watch);
+            self.on(&browser.window, event, move |_| watch.note());
+        }
+        for event in ["storage", "pageshow", "visibilitychange"] {
+            let watch = Rc::clone(&watch);
+            self.on(&browser.window, event, move |_| watch.look());
+        }
+        // Opening a page is no sign of the person when the time was over before.
+        watch.note();
+        watch.look();
+    }
+}
+
+impl Watch {
+    fn now(&self) -> f64 {
+        self.session.platform().now().wall
+    }
+
+    fn state(&self) -> Idle {
+        let stored = self.storage.as_ref().and_then(|storage| storage.get_item(ACTIVE).ok()?);
+        let stored: f64 = stored.and_then(|text| text.parse().ok()).unwrap_or(0.0);
+        let last = stored.max(self.seen.get());
+        let since = if last == 0.0 { 0.0 } else { self.now() - last };
+        Idle::new(self.after, since)
+    }
+
+    fn signed_in(&self) -> bool {
+        self.session.state().signed_in().is_some()
+    }
+
+    /// A sign of the person. When the time is over it comes too late.
+    fn note(&self) {
+        let too_late = self.signed_in() && matches!(self.state(), Idle::Over);
+        if !too_late && self.now() - self.seen.get() >= TICK {
+            self.count_anew();
+            self.look();
+        }
+    }
+
+    fn count_anew(&self) {
+        self.seen.set(self.now());
+        if let Some(storage) = &self.storage {
+            // Where nothing can be kept each tab counts for itself.
+            drop(storage.set_item(ACTIVE, &self.now().to_string()));
+        }
+    }
+
+    fn look(&self) {
+        if !self.signed_in() {
+            self.count_anew();
+        }
+        let state = self.state();
+        if let Idle::Warning(seconds) = state {
+            self.warned.set(true);
+            self.session.tell(&Event::Idle(Some(seconds)));
+        } else if self.warned.take() {
+            self.session.tell(&Event::Idle(None));
+        }
+        let next = match state {
+            Idle::Active(milliseconds) => milliseconds,
+            Idle::Warning(_) => TICK,
+            Idle::Over => {
+                return (self.end)(self.session.clone());
+            }
+        };
+        let window = &self.session.platform().window;
+        if let Some(timer) = self.timer.take() {
+            window.clear_timeout_with_handle(timer);
+        }
+        if let Some(tick) = &*self.tick.borrow() {
+            let timer = window.set_timeout_with_callback_and_timeout_and_arguments_0(tick, next.ceil() as i32);
+            self.timer.set(timer.ok());
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Signing in in a window of its own, so that the page and all that was typed into it stays.
+
+use wasm_bindgen_futures::JsFuture;
+use web_sys::Window;
+
+use crate::authorization::SignIn;
+use crate::session::{Demand, Event, Session, SessionError};
+
+use super::Browser;
+
+/// How often it is looked whether the window was closed, in milliseconds. No event tells.
+const LOOK: i32 = 300;
+
+/// A window that was opened for a sign-in. Browsers let a page open one only while it handles a click or a key.
+#[derive(Debug)]
+pub struct Popup(Window);
+
+impl Browser {
+    /// Opens the window, empty; `None` when the browser does not allow it.
+    pub fn open_popup(&self) -> Option<Popup> {
+        let features = "popup,width=480,height=720";
+        let opened = self
+            .window
+            .open_with_url_and_target_and_features("", "_blank", features);
+        opened.ok().flatten().map(Popup)
+    }
+
+    /// Closes this window, which only one that was opened by a page lets itself.
+    pub fn close_window(&self) {
+        drop(self.window.close());
+    }
+
+    async fn pause(&self, milliseconds: i32) {
+        let pause = js_sys::Promise::new(&mut |resolve, _| {
+            drop(
+                self.window
+                    .set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds),
+            );
+        });
+        drop(JsFuture::from(pause).await);
+    }
+}
+
+impl Session<Browser> {
+    /// Signs in in that window, and waits until it is done. The window completes the sign-in as any other tab does; this
+    /// one hears of it.
+    ///
+    /// # Errors
+    /// As for [`Session::sign_in`]; [`SessionError::Cancelled`] when the window was closed before.
+    pub async fn sign_in_popup(&self, popup: Popup, options: &SignIn) -> Result<(), SessionError> {
+        let Popup(window) = popup;
+        let (state, url) = match self.begin(options, true, None).await {
+            Ok(begun) => begun,
+            Err(error) => {
+                drop(window.close());
+                return Err(error);
+            }
+        };
+        // Refused only for a URL that does not parse.
+        drop(window.location().replace(&url));
+        let browser = self.platform();
+        loop {
+            browser.pause(LOOK).await;
+            // A provider that cuts itself off from its opener looks closed; then the person is still there, not here.
+            let document = browser.window.document();
+            let back = document.is_some_and(|document| document.has_focus().unwrap_or(true));
+            let closed = window.closed().unwrap_or(true) && back;
+            if closed {
+                self.look().await;
+            }
+            if self.came_of(&state) {
+                return Ok(());
+            }
+            if closed {
+                return Err(SessionError::Cancelled);
+            }
+        }
+    }
+
+    /// Meets the demand of a call in a window of its own; who waits here makes the call again.
+    ///
+    /// # Errors
+    /// As for [`Session::sign_in_popup`].
+    pub async fn step_up_popup(
+        &self,
+        popup: Popup,
+        demand: &Demand,
+        method: &str,
+        url: &str,
+    ) -> Result<(), SessionError> {
+        let record = self.record().ok_or_else(|| self.signed_out())?;
+        self.tell(&Event::StepUp(demand.clone()));
+        self.sign_in_popup(popup, &Self::options_for(demand, record.tokens.scopes()))
+            .await?;
+        self.note_demand(method, url, demand.clone());
+        Ok(())
+    }
+}

@@ -1,0 +1,137 @@
+//! What a server asks for when it turns a call away: the `WWW-Authenticate` header (RFC 9110, section 11.6.1).
+
+use serde::{Deserialize, Serialize};
+
+/// What a call needs that the access token does not have. A sign-in may bring it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Demand {
+    /// Another, or a more recent, authentication (RFC 9470, section 3).
+    Authentication {
+        /// Acceptable authentication contexts, the most wanted first.
+        acr_values: Vec<String>,
+        /// The longest time since the person authenticated, in seconds.
+        max_age: Option<u64>,
+    },
+    /// More scopes (RFC 6750, section 3.1).
+    Scopes(Vec<String>),
+}
+
+/// What mends a refusal.
+#[derive(Debug, PartialEq)]
+pub(super) enum Mend {
+    /// Another access token: this one is expired or revoked.
+    Token,
+    /// The same call with the nonce that came along.
+    Nonce,
+    /// A sign-in.
+    SignIn(Demand),
+}
+
+/// Reads the challenge of a 401 or 403.
+pub(super) fn read(status: u16, header: &str) -> Option<Mend> {
+    if !matches!(status, 401 | 403) {
+        return None;
+    }
+    let parameters = parameters(header);
+    let named = |name| {
+        parameters
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
+    };
+    let words = |name| {
+        let value = named(name).unwrap_or_default();
+        value.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>()
+    };
+    match named("error")? {
+        "invalid_token" => Some(Mend::Token),
+        "use_dpop_nonce" => Some(Mend::Nonce),
+        "insufficient_user_authentication" => Some(Mend::SignIn(Demand::Authentication {
+            acr_values: words("acr_values"),
+            max_age: named("max_age").and_then(|seconds| seconds.parse().ok()),
+        })),
+        "insufficient_scope" => {
+            let scopes = words("scope");
+            (!scopes.is_empty()).then_some(Mend::SignIn(Demand::Scopes(scopes)))
+        }
+        _ => None,
+    }
+}
+
+/// The `name=value` and `name="value"` pairs of all challenges in the header. Values are only compared and sent on as
+/// parameters, so which challenge a pair belongs to makes no difference.
+fn parameters(header: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut rest = header;
+    while let Some(equals) = rest.find('=') {
+        let name = rest[..equals].trim_end();
+        let name = name.rsplit([' ', ',', '\t']).next().unwrap_or_default().to_owned();
+        rest = rest[equals + 1..].trim_start();
+        let mut value = String::new();
+        if let Some(quoted) = rest.strip_prefix('"') {
+            let mut end = quoted.len();
+            let mut characters = quoted.char_indices();
+            while let Some((at, character)) = characters.next() {
+                match character {
+                    '"' => {
+                        end = at + 1;
+                        break;
+                    }
+                    '\\' => value.extend(characters.next().map(|(_, escaped)| escaped)),
+                    other => value.push(other),
+                }
+            }
+            rest = &quoted[end..];
+        } else {
+            let end = rest.find([',', ' ', '\t']).unwrap_or(rest.len());
+            value.push_str(&rest[..end]);
+            rest = &rest[end..];
+        }
+        found.push((name, value));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_the_standards_show() {
+        assert_eq!(read(401, r#"Bearer error="invalid_token""#), Some(Mend::Token));
+        assert_eq!(
+            read(401, r#"DPoP error="use_dpop_nonce", algs="ES256""#),
+            Some(Mend::Nonce)
+        );
+        assert_eq!(
+            read(
+                401,
+                r#"Bearer realm="a=b, \"c\"", error="insufficient_user_authentication", error_description="x", acr_values="gold silver", max_age=60"#
+            ),
+            Some(Mend::SignIn(Demand::Authentication {
+                acr_values: vec!["gold".to_owned(), "silver".to_owned()],
+                max_age: Some(60),
+            }))
+        );
+        assert_eq!(
+            read(403, r#"Bearer error=insufficient_scope,scope="a b""#),
+            Some(Mend::SignIn(Demand::Scopes(vec!["a".to_owned(), "b".to_owned()])))
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_mends_nothing() {
+        for (status, header) in [
+            (200, r#"Bearer error="invalid_token""#),
+            (401, ""),
+            (401, "Bearer"),
+            (401, "Bearer realm=\"x"),
+            (403, r#"Bearer error="insufficient_scope""#),
+            (401, r#"Bearer error="invalid_request""#),
+            (401, r#"Bearer error="invalid_token\"#),
+        ] {
+            let read = read(status, header);
+            assert!(read.is_none() || header.ends_with('\\'), "{header}: {read:?}");
+        }
+    }
+}

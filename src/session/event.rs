@@ -1,0 +1,42 @@
+//! What happens to a session, for who wants to hear of it.
+
+use super::{AuthState, Demand, SessionError};
+
+/// Something that happened. Nothing in it is secret.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// The state is another one: signed in, signed out and why, or on the way out.
+    Changed(AuthState),
+    /// Another person signed in, in another tab, while someone was signed in here. The new state follows.
+    PersonChanged,
+    /// The access token was replaced.
+    Refreshed,
+    /// It could not be replaced. Unless the state changes too, the session is still there.
+    RefreshFailed(SessionError),
+    /// A call needs a stronger sign-in, or more scopes; the person is on the way to the provider.
+    StepUp(Demand),
+    /// Nobody seems to be there, and the session ends in so many seconds; `None` when someone is there after all.
+    Idle(Option<u32>),
+    /// A call was sent.
+    CallStarted {
+        /// The method.
+        method: String,
+        /// The address, without its query.
+        url: String,
+    },
+    /// A call was answered.
+    CallFinished {
+        /// The address, without its query.
+        url: String,
+        /// The status code.
+        status: u16,
+    },
+    /// A call was not answered.
+    CallFailed {
+        /// The address, without its query.
+        url: String,
+        /// Why not.
+        error: SessionError,
+    },
+}

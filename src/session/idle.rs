@@ -1,0 +1,49 @@
+//! Ending a session that nobody uses.
+
+/// How long the warning is shown before the session ends, in milliseconds, or half of a shorter time.
+const WARNING: f64 = 60_000.0;
+
+/// How things stand with a person who may have gone away.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Idle {
+    /// They are there; so many milliseconds from now a warning is due if nothing happens.
+    Active(f64),
+    /// They may be gone: the session ends in so many seconds.
+    Warning(u32),
+    /// They are.
+    Over,
+}
+
+impl Idle {
+    /// `after` and `since` are milliseconds: after how long the session ends, and how long nothing happened.
+    pub(super) fn new(after: f64, since: f64) -> Self {
+        let left = after - since;
+        let warning = WARNING.min(after / 2.0);
+        if left <= 0.0 {
+            Self::Over
+        } else if left <= warning {
+            Self::Warning((left / 1000.0).ceil() as u32)
+        } else {
+            Self::Active(left - warning)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Idle;
+
+    #[test]
+    fn warns_and_ends() {
+        assert_eq!(Idle::new(600_000.0, 0.0), Idle::Active(540_000.0));
+        assert_eq!(Idle::new(600_000.0, 540_000.0), Idle::Warning(60));
+        assert_eq!(Idle::new(600_000.0, 599_001.0), Idle::Warning(1));
+        assert_eq!(Idle::new(600_000.0, 600_000.0), Idle::Over);
+        assert_eq!(
+            Idle::new(10_000.0, 4_000.0),
+            Idle::Active(1_000.0),
+            "a short time warns for half of it"
+        );
+        assert_eq!(Idle::new(600_000.0, 1e12), Idle::Over, "after a long sleep");
+    }
+}

@@ -1,0 +1,76 @@
+//! The sign-ins that are under way, in all tabs, sealed until they come back.
+
+use serde::{Deserialize, Serialize};
+
+use crate::authorization::PendingSignIn;
+
+use super::platform::Over;
+use super::{Demand, Platform, Session, StorageError, WaitingCall};
+
+const PENDING: &str = "pending";
+
+/// How many are remembered, and for how long (in milliseconds): those that were abandoned are forgotten.
+const MOST: usize = 20;
+const LONGEST: f64 = 3_600_000.0;
+
+/// A sign-in, and what it is for.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Pending {
+    pub(super) sign_in: PendingSignIn,
+    /// By the wall clock of this device.
+    pub(super) since: f64,
+    /// In a window of its own, which closes afterwards.
+    pub(super) popup: bool,
+    /// With `prompt=none`: when the provider has no session that is no failure.
+    pub(super) silent: bool,
+    pub(super) step_up: Option<StepUp>,
+}
+
+/// The call that needs a stronger sign-in, and of whom.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct StepUp {
+    pub(super) subject: String,
+    pub(super) demand: Demand,
+    pub(super) call: WaitingCall,
+}
+
+impl<P: Platform> Session<P> {
+    pub(super) async fn remember(&self, pending: Pending) -> Result<(), StorageError> {
+        let _lock = self.lock(PENDING).await;
+        let mut all = self.all_pending().await?;
+        all.push(pending);
+        self.keep_pending(&all).await
+    }
+
+    /// The sign-in with this `state`. Of two tabs that ask only one gets it.
+    pub(super) async fn recall(&self, state: &str) -> Result<Option<Pending>, StorageError> {
+        let _lock = self.lock(PENDING).await;
+        let mut all = self.all_pending().await?;
+        let Some(at) = all.iter().position(|pending| pending.sign_in.state() == state) else {
+            return Ok(None);
+        };
+        let found = all.remove(at);
+        self.keep_pending(&all).await?;
+        Ok(Some(found))
+    }
+
+    async fn all_pending(&self) -> Result<Vec<Pending>, StorageError> {
+        let text = self.0.platform.load(PENDING, &self.binding()).await?;
+        let mut all: Vec<Pending> = text
+            .and_then(|text| serde_json::from_slice(text.as_bytes()).ok())
+            .unwrap_or_default();
+        let now = self.0.platform.now().wall;
+        all.retain(|pending| (now - pending.since).abs() < LONGEST);
+        all.drain(..all.len().saturating_sub(MOST - 1));
+        Ok(all)
+    }
+
+    async fn keep_pending(&self, all: &[Pending]) -> Result<(), StorageError> {
+        let text = serde_json::to_string(all).map_err(|error| StorageError(error.to_string()))?;
+        self.0
+            .platform
+            .save(PENDING, &self.binding(), &text, Over::Any)
+            .await
+            .map(drop)
+    }
+}
