@@ -126,7 +126,18 @@ fn invalid_grant_ends_the_session_once_and_for_all() {
         assert_eq!(error, SessionError::SignedOut(Some(SignOutReason::EndedByProvider)));
     }
     assert_eq!(simulation.world.provider.refreshes(), 1, "it is not asked again");
-    assert_eq!(simulation.world.vault.borrow().len(), 0, "and nothing is kept");
+    for (_, text) in simulation.world.vault.borrow().values() {
+        assert!(
+            !text.contains("access-") && !text.contains("refresh-"),
+            "no token is kept"
+        );
+    }
+    simulation.run(tab.session.sign_out());
+    assert!(
+        tab.last_request().contains_key("id_token_hint"),
+        "the provider can still be told who signs out"
+    );
+    assert!(simulation.world.vault.borrow().is_empty());
 }
 
 #[test]
@@ -207,8 +218,8 @@ fn without_a_refresh_token_the_session_ends_with_the_access_token() {
     let (mut simulation, tab) = signed_in();
     let kept = simulation.world.vault.borrow()["session"].clone();
     let mut record: serde_json::Value = serde_json::from_str(&kept.1).unwrap();
-    record["tokens"]["refresh_token"] = json!(null);
-    record["generation"] = json!(7);
+    record["Live"]["tokens"]["refresh_token"] = json!(null);
+    record["Live"]["generation"] = json!(7);
     simulation
         .world
         .vault

@@ -2,7 +2,7 @@
 
 use pixygate::authorization::id_token::IdTokenError;
 use pixygate::authorization::{CallbackError, ReturnTo, SignIn};
-use pixygate::session::{AuthState, Remedy, SessionError};
+use pixygate::session::{AuthState, Landing, Remedy, SessionError};
 use serde_json::{Value, json};
 
 use crate::provider::{CLIENT, ISSUER, Mood};
@@ -100,7 +100,13 @@ fn a_person_signs_in_and_is_where_they_were_going() {
     let request = tab.last_request();
     let code = simulation.world.provider.authorize("alice", &request);
     let query = format!("code={code}&state={}&iss={ISSUER}", request["state"]);
-    assert_eq!(simulation.run(tab.session.complete(&query)), Ok(return_to));
+    assert_eq!(
+        simulation.run(tab.session.complete(&query)),
+        Ok(Landing {
+            return_to,
+            popup: false
+        })
+    );
     let AuthState::SignedIn(person) = tab.session.state() else {
         panic!("signed in")
     };
@@ -152,7 +158,7 @@ fn a_callback_is_good_once() {
     simulation.run(tab.session.complete(&query)).unwrap();
     assert_eq!(
         simulation.run(tab.session.complete(&query)),
-        Ok(ReturnTo::default()),
+        Ok(Landing::default()),
         "signed in: it just lands"
     );
     assert_eq!(
