@@ -15,7 +15,8 @@ use crate::session::browser::Browser;
 use crate::session::{AuthState, Event, Landing, Session, SessionError, SignInFailure};
 
 use super::call::arguments;
-use super::{CallError, deferred, gated, page};
+use super::deferred::{Done, Work, prepare, work};
+use super::{CallError, gated, page};
 
 type Listener = Rc<dyn Fn(&Event)>;
 
@@ -28,6 +29,14 @@ thread_local! {
 
 pub(super) fn session() -> Result<Session<Browser>, SessionError> {
     SESSION.with_borrow(Clone::clone).ok_or(SessionError::SignedOut(None))
+}
+
+/// Sends a request through the session.
+pub(super) async fn send(request: Request) -> Result<Response, SessionError> {
+    match work(session()?, Work::Call(request)).await? {
+        Done::Response(response) => Ok(response),
+        _ => Err(SessionError::SignedOut(None)),
+    }
 }
 
 /// Who is signed in, and what can be done about it.
@@ -93,15 +102,15 @@ pub fn AuthProvider(
         let session = Session::new(browser, client, move |event| auth.hear(event));
         session.listen(|session| {
             // What fails is told as an event.
-            spawn_local(async move { drop(deferred::refresh_ahead(session).await) });
+            spawn_local(async move { drop(work(session, Work::RefreshAhead).await) });
         });
         SESSION.set(Some(session.clone()));
         spawn_local(async move {
             session.restore().await;
             if session.state().signed_in().is_some() {
-                deferred::prepare().await;
+                prepare().await;
             }
-            if watches_idle && let Err(error) = deferred::watch_idle(session).await {
+            if watches_idle && let Err(error) = work(session, Work::WatchIdle).await {
                 leptos::logging::error!("idle sign-out does not work: {error}");
             }
         });
@@ -180,7 +189,7 @@ impl Auth {
     /// # Errors
     /// When the provider does not answer, or this browser cannot keep what must be remembered until the person is back.
     pub async fn sign_in(self, options: SignIn) -> Result<(), SessionError> {
-        deferred::sign_in(session()?, options).await
+        work(session()?, Work::SignIn(options)).await.map(drop)
     }
 
     /// Signs in in a window of its own, so that this page stays as it is. To be called while a click or a key is handled.
@@ -192,7 +201,7 @@ impl Auth {
         async move {
             let (popup, session) = popup?;
             let popup = popup.ok_or(SessionError::Cancelled)?;
-            deferred::sign_in_popup(session, popup, options).await
+            work(session, Work::SignInPopup(popup, options)).await.map(drop)
         }
     }
 
@@ -216,13 +225,22 @@ impl Auth {
     /// # Errors
     /// As for [`Session::complete`].
     pub async fn complete_sign_in(self) -> Result<Landing, SignInFailure> {
-        let session = session().map_err(|error| SignInFailure {
-            error,
-            return_to: ReturnTo::default(),
-        })?;
-        let query = session.platform().take_query();
-        let landing = deferred::complete(session.clone(), query).await?;
-        if landing.popup {
+        let answer = async {
+            let session = session()?;
+            let query = session.platform().take_query();
+            work(session, Work::Complete(query)).await
+        };
+        let landing = match answer.await {
+            Ok(Done::Landing(landing)) => landing?,
+            Ok(_) => Landing::default(),
+            Err(error) => {
+                let return_to = ReturnTo::default();
+                return Err(SignInFailure { error, return_to });
+            }
+        };
+        if landing.popup
+            && let Ok(session) = session()
+        {
             session.platform().close_window();
         }
         Ok(landing)
@@ -233,7 +251,7 @@ impl Auth {
     /// # Errors
     /// [`SessionError::PartMissing`]; the person is still signed in then.
     pub async fn sign_out(self) -> Result<(), SessionError> {
-        deferred::sign_out(session()?).await
+        work(session()?, Work::SignOut).await.map(drop)
     }
 
     /// Signs out here and in all tabs. The session at the provider, and with it that of other applications, goes on.
@@ -241,7 +259,7 @@ impl Auth {
     /// # Errors
     /// As for [`Auth::sign_out`].
     pub async fn sign_out_here(self) -> Result<(), SessionError> {
-        deferred::sign_out_here(session()?).await
+        work(session()?, Work::SignOutHere).await.map(drop)
     }
 
     /// A fresh access token, for requests that this library does not make.
@@ -249,7 +267,10 @@ impl Auth {
     /// # Errors
     /// As for [`Session::access_token`].
     pub async fn access_token(self) -> Result<AccessToken, SessionError> {
-        deferred::access_token(session()?).await
+        match work(session()?, Work::AccessToken).await? {
+            Done::AccessToken(token) => Ok(token),
+            _ => Err(SessionError::SignedOut(None)),
+        }
     }
 
     /// Makes a request with a fresh access token and all that [`GateClient`](super::GateClient) does, to this origin or to
@@ -270,7 +291,7 @@ impl Auth {
     /// # Errors
     /// When the request was not made, or not answered. A refusal is an answer.
     pub async fn fetch(self, request: Request) -> Result<Response, CallError> {
-        deferred::call(session()?, request).await
+        Ok(send(request).await?)
     }
 
     /// The call of a server function that a sign-in was for, once: after the person came back with what the call had
@@ -321,7 +342,7 @@ impl Auth {
     /// # Errors
     /// As for [`Session::exchange`].
     pub async fn exchange(self, exchange: TokenExchange) -> Result<(), SessionError> {
-        deferred::exchange(session()?, Some(exchange)).await
+        work(session()?, Work::Exchange(Some(exchange))).await.map(drop)
     }
 
     /// Goes back to what the person signed in with.
@@ -329,6 +350,6 @@ impl Auth {
     /// # Errors
     /// As for [`Session::exchange_back`].
     pub async fn exchange_back(self) -> Result<(), SessionError> {
-        deferred::exchange(session()?, None).await
+        work(session()?, Work::Exchange(None)).await.map(drop)
     }
 }
