@@ -4,10 +4,10 @@
 use gloo_net::http::{Request, Response};
 
 use crate::authorization::{SignIn, TokenExchange};
-use crate::session::browser::{Browser, Popup};
-use crate::session::{Landing, Session, SessionError, SignInFailure};
+use crate::session::browser::Popup;
+use crate::session::{Landing, SessionError, SignInFailure};
 
-use super::gated;
+use super::{gated, here};
 
 /// A function whose code the browser loads when it is first called, in builds with the feature `split` (`cargo leptos build
 /// --split`); otherwise a function like any other. Where the code cannot be loaded the caller gets an error: the error type is
@@ -60,18 +60,17 @@ macro_rules! __deferred {
     };
 }
 
-/// What the session does beyond knowing who is signed in. It is one part, and every application that has a session calls it:
-/// a split function that nobody calls would stay in the first load.
+/// What the session does. It is one part, and every application that has a session calls it: a split function that nobody
+/// calls would stay in the first load.
 pub(super) enum Work {
+    Start,
     SignIn(SignIn),
     SignInPopup(Popup, SignIn),
     Complete(String),
     SignOut,
     SignOutHere,
-    RefreshAhead,
     AccessToken,
     Exchange(Option<TokenExchange>),
-    WatchIdle,
     Call(Request),
 }
 
@@ -84,41 +83,30 @@ pub(super) enum Done {
 }
 
 deferred! {
-    pub(super) async fn work(session: Session<Browser>, work: Work) -> Result<Done, SessionError> {
+    pub(super) async fn work(work: Work) -> Result<Done, SessionError> {
+        let session = here::session()?;
+        session.restore().await;
         match work {
-            Work::SignIn(options) => {
-                session.restore().await;
-                session.sign_in(&options).await?;
-            }
+            Work::Start => here::watch_idle(&session),
+            Work::SignIn(options) => session.sign_in(&options).await?,
             Work::SignInPopup(popup, options) => session.sign_in_popup(popup, &options).await?,
-            Work::Complete(query) => return Ok(Done::Landing(session.complete(&query).await)),
+            Work::Complete(query) => {
+                let landing = session.complete(&query).await;
+                if landing.as_ref().is_ok_and(|landing| landing.popup) {
+                    session.platform().close_window();
+                }
+                return Ok(Done::Landing(landing));
+            }
             Work::SignOut => session.sign_out().await,
             Work::SignOutHere => session.sign_out_here().await,
-            Work::RefreshAhead => session.refresh_ahead().await,
             Work::AccessToken => return session.access_token().await.map(Done::AccessToken),
             Work::Exchange(Some(exchange)) => session.exchange(exchange).await?,
             Work::Exchange(None) => session.exchange_back().await?,
-            Work::WatchIdle => {
-                session.restore().await;
-                session.watch_idle(|session| {
-                    leptos::task::spawn_local(async move { session.sign_out().await });
-                });
-            }
             Work::Call(request) => return gated::call(&session, request).await.map(Done::Response),
         }
         Ok(Done::Nothing)
     }
 }
-
-/// Loads what signing out needs, so that it works without a network, too.
-#[cfg(feature = "split")]
-pub(super) async fn prepare() {
-    // What is missing is loaded when it is called for.
-    drop(__wasm_split_preload_work().await);
-}
-
-#[cfg(not(feature = "split"))]
-pub(super) async fn prepare() {}
 
 #[cfg(feature = "split")]
 mod split {

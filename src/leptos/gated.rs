@@ -10,7 +10,7 @@ use wasm_bindgen::closure::Closure;
 use web_sys::AddEventListenerOptions;
 
 use crate::authorization::ReturnTo;
-use crate::session::browser::Browser;
+use crate::session::browser::{Browser, Popup};
 use crate::session::{Called, Credentials, Demand, NetworkError, Reply, Session, SessionError, WaitingCall};
 
 thread_local! {
@@ -41,11 +41,7 @@ pub(super) async fn call(session: &Session<Browser>, request: Request) -> Result
         match called.await? {
             Called::Answered(response) => return Ok(response),
             Called::Demands(demand, response) => {
-                let popup = if IN_POPUP.get() {
-                    session.platform().open_popup()
-                } else {
-                    None
-                };
+                let popup = if IN_POPUP.get() { Popup::open() } else { None };
                 let met = match popup {
                     Some(popup) => session.step_up_popup(popup, &demand, &method, &url).await,
                     None => leave(session, &demand, &request).await,

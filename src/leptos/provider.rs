@@ -5,35 +5,34 @@ use std::rc::Rc;
 
 use gloo_net::http::{Request, Response};
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use oauth2::AccessToken;
 use serde::de::DeserializeOwned;
 use server_fn::ServerFn;
 
 use crate::authorization::{ReturnTo, SignIn, TokenExchange};
-use crate::session::browser::Browser;
-use crate::session::{AuthState, Event, Landing, Session, SessionError, SignInFailure};
+use crate::session::browser::{Popup, take_query};
+use crate::session::{AuthState, Event, Landing, SessionError, SignInFailure};
 
 use super::call::arguments;
-use super::deferred::{Done, Work, prepare, work};
-use super::{CallError, gated, page};
+use super::deferred::{Done, Work, work};
+use super::{CallError, gated, here, lookout};
 
 type Listener = Rc<dyn Fn(&Event)>;
 
 thread_local! {
-    /// The session of this page. Server functions are called from where no context reaches.
-    static SESSION: RefCell<Option<Session<Browser>>> = const { RefCell::new(None) };
+    static AUTH: Cell<Option<Auth>> = const { Cell::new(None) };
     static LISTENERS: RefCell<Vec<(u32, Listener)>> = const { RefCell::new(Vec::new()) };
     static NEXT_LISTENER: Cell<u32> = const { Cell::new(0) };
 }
 
-pub(super) fn session() -> Result<Session<Browser>, SessionError> {
-    SESSION.with_borrow(Clone::clone).ok_or(SessionError::SignedOut(None))
+/// The context of this page, for where no context reaches.
+pub(super) fn auth() -> Option<Auth> {
+    AUTH.get()
 }
 
 /// Sends a request through the session.
 pub(super) async fn send(request: Request) -> Result<Response, SessionError> {
-    match work(session()?, Work::Call(request)).await? {
+    match work(Work::Call(request)).await? {
         Done::Response(response) => Ok(response),
         _ => Err(SessionError::SignedOut(None)),
     }
@@ -43,8 +42,7 @@ pub(super) async fn send(request: Request) -> Result<Response, SessionError> {
 ///
 /// ```
 /// use leptos::prelude::*;
-/// use leptos::task::spawn_local;
-/// use pixygate::leptos::use_auth;
+/// /// use pixygate::leptos::use_auth;
 ///
 /// #[component]
 /// fn Greeting() -> impl IntoView {
@@ -90,30 +88,9 @@ pub fn AuthProvider(
     let auth = Auth::provide(AuthState::Unknown);
     // Effects run in the browser only, and only after hydration.
     Effect::new(move || {
-        let Some((client, served_at)) = page::read() else {
-            leptos::logging::error!("the page has no <ClientData>, so nobody can sign in");
-            return;
-        };
-        let Some(browser) = Browser::new(served_at) else {
-            return;
-        };
         gated::step_up_in_popup(step_up_in_popup);
-        let watches_idle = client.idle_sign_out_seconds.is_some();
-        let session = Session::new(browser, client, move |event| auth.hear(event));
-        session.listen(|session| {
-            // What fails is told as an event.
-            spawn_local(async move { drop(work(session, Work::RefreshAhead).await) });
-        });
-        SESSION.set(Some(session.clone()));
-        spawn_local(async move {
-            session.restore().await;
-            if session.state().signed_in().is_some() {
-                prepare().await;
-            }
-            if watches_idle && let Err(error) = work(session, Work::WatchIdle).await {
-                leptos::logging::error!("idle sign-out does not work: {error}");
-            }
-        });
+        AUTH.set(Some(auth));
+        lookout::start(auth);
     });
     children()
 }
@@ -142,7 +119,7 @@ impl Auth {
 
     pub(super) fn hear(self, event: &Event) {
         match event {
-            Event::Changed(state) => self.state.set(state.clone()),
+            Event::Changed(state) => self.known(state.clone()),
             Event::Idle(seconds) => self.idle.set(*seconds),
             _ => {}
         }
@@ -150,6 +127,12 @@ impl Auth {
             LISTENERS.with_borrow(|all| all.iter().map(|(_, listener)| Rc::clone(listener)).collect::<Vec<_>>());
         for listener in listeners {
             listener(event);
+        }
+    }
+
+    pub(super) fn known(self, state: AuthState) {
+        if self.state.with_untracked(|before| *before != state) {
+            self.state.set(state);
         }
     }
 
@@ -189,7 +172,7 @@ impl Auth {
     /// # Errors
     /// When the provider does not answer, or this browser cannot keep what must be remembered until the person is back.
     pub async fn sign_in(self, options: SignIn) -> Result<(), SessionError> {
-        work(session()?, Work::SignIn(options)).await.map(drop)
+        work(Work::SignIn(options)).await.map(drop)
     }
 
     /// Signs in in a window of its own, so that this page stays as it is. To be called while a click or a key is handled.
@@ -197,11 +180,10 @@ impl Auth {
     /// # Errors
     /// As for [`Auth::sign_in`]; [`SessionError::Cancelled`] when the browser opened no window, or it was closed before.
     pub fn sign_in_popup(self, options: SignIn) -> impl Future<Output = Result<(), SessionError>> + 'static {
-        let popup = session().map(|session| (session.platform().open_popup(), session));
+        let popup = Popup::open();
         async move {
-            let (popup, session) = popup?;
             let popup = popup.ok_or(SessionError::Cancelled)?;
-            work(session, Work::SignInPopup(popup, options)).await.map(drop)
+            work(Work::SignInPopup(popup, options)).await.map(drop)
         }
     }
 
@@ -225,25 +207,15 @@ impl Auth {
     /// # Errors
     /// As for [`Session::complete`].
     pub async fn complete_sign_in(self) -> Result<Landing, SignInFailure> {
-        let answer = async {
-            let session = session()?;
-            let query = session.platform().take_query();
-            work(session, Work::Complete(query)).await
-        };
-        let landing = match answer.await {
-            Ok(Done::Landing(landing)) => landing?,
-            Ok(_) => Landing::default(),
-            Err(error) => {
-                let return_to = ReturnTo::default();
-                return Err(SignInFailure { error, return_to });
-            }
-        };
-        if landing.popup
-            && let Ok(session) = session()
-        {
-            session.platform().close_window();
+        let query = take_query().unwrap_or_default();
+        match work(Work::Complete(query)).await {
+            Ok(Done::Landing(landing)) => landing,
+            Ok(_) => Ok(Landing::default()),
+            Err(error) => Err(SignInFailure {
+                error,
+                return_to: ReturnTo::default(),
+            }),
         }
-        Ok(landing)
     }
 
     /// Signs out here, in all tabs and at the provider.
@@ -251,7 +223,7 @@ impl Auth {
     /// # Errors
     /// [`SessionError::PartMissing`]; the person is still signed in then.
     pub async fn sign_out(self) -> Result<(), SessionError> {
-        work(session()?, Work::SignOut).await.map(drop)
+        work(Work::SignOut).await.map(drop)
     }
 
     /// Signs out here and in all tabs. The session at the provider, and with it that of other applications, goes on.
@@ -259,7 +231,7 @@ impl Auth {
     /// # Errors
     /// As for [`Auth::sign_out`].
     pub async fn sign_out_here(self) -> Result<(), SessionError> {
-        work(session()?, Work::SignOutHere).await.map(drop)
+        work(Work::SignOutHere).await.map(drop)
     }
 
     /// A fresh access token, for requests that this library does not make.
@@ -267,7 +239,7 @@ impl Auth {
     /// # Errors
     /// As for [`Session::access_token`].
     pub async fn access_token(self) -> Result<AccessToken, SessionError> {
-        match work(session()?, Work::AccessToken).await? {
+        match work(Work::AccessToken).await? {
             Done::AccessToken(token) => Ok(token),
             _ => Err(SessionError::SignedOut(None)),
         }
@@ -317,7 +289,7 @@ impl Auth {
     /// ```
     pub fn take_waiting<F: ServerFn + DeserializeOwned>(self) -> Option<F> {
         let mut found = None;
-        session().ok()?.take_waiting(|call| {
+        here::opened()?.take_waiting(|call| {
             let path = call.url.split('?').next().unwrap_or_default();
             if path.ends_with(F::PATH) {
                 found = arguments(call.content_type.as_deref(), &call.url, call.body.as_deref());
@@ -342,7 +314,7 @@ impl Auth {
     /// # Errors
     /// As for [`Session::exchange`].
     pub async fn exchange(self, exchange: TokenExchange) -> Result<(), SessionError> {
-        work(session()?, Work::Exchange(Some(exchange))).await.map(drop)
+        work(Work::Exchange(Some(exchange))).await.map(drop)
     }
 
     /// Goes back to what the person signed in with.
@@ -350,6 +322,6 @@ impl Auth {
     /// # Errors
     /// As for [`Session::exchange_back`].
     pub async fn exchange_back(self) -> Result<(), SessionError> {
-        work(session()?, Work::Exchange(None)).await.map(drop)
+        work(Work::Exchange(None)).await.map(drop)
     }
 }

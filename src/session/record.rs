@@ -9,7 +9,7 @@ use super::platform::Over;
 use super::{AuthState, Event, Platform, Session, SignOutReason, SignedIn, StorageError};
 
 /// The slot of the session's record.
-const SESSION: &str = "session";
+pub(super) const SESSION: &str = "session";
 
 /// Raised when the record's form changes; a record of another form is discarded.
 const SCHEMA: u32 = 2;

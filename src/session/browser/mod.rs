@@ -18,7 +18,9 @@ use web_sys::{BroadcastChannel, Window};
 
 use crate::authorization::{Crypto, CryptoError, Hash, HttpReply, Jwk, Moment};
 
+use super::record::SESSION;
 use super::{LocalFuture, NetworkError, Over, Platform, StorageError};
+use store::{SEALED, Store};
 use vault::Vault;
 
 pub use popup::Popup;
@@ -43,7 +45,7 @@ impl Browser {
     pub fn new(served_at: f64) -> Option<Self> {
         let window = web_sys::window()?;
         Some(Self {
-            channel: BroadcastChannel::new("pixygate").ok(),
+            channel: channel(),
             vault: Vault::default(),
             active: Cell::new(window.performance().map_or(0.0, |performance| performance.now())),
             window,
@@ -53,20 +55,34 @@ impl Browser {
         })
     }
 
-    /// Takes the query out of the address, and out of the history with it.
-    pub fn take_query(&self) -> String {
-        let location = self.window.location();
-        let query = location.search().unwrap_or_default();
-        if let (Ok(history), Ok(path)) = (self.window.history(), location.pathname()) {
-            // Refused only for another origin, which a path of this one is not.
-            drop(history.replace_state_with_url(&JsValue::NULL, "", Some(&path)));
-        }
-        query
-    }
-
     fn subtle(&self) -> Result<web_sys::SubtleCrypto, CryptoError> {
         crypto::subtle(&self.window)
     }
+}
+
+/// Whether a session is kept here, whoever's it is. It is all that a page needs to know while nobody is signed in.
+pub async fn is_anything_kept() -> bool {
+    let kept = async {
+        let store = Store::open(&web_sys::window()?).await.ok()?;
+        store.get(SEALED, SESSION).await.ok()?
+    };
+    kept.await.is_some()
+}
+
+/// The channel on which tabs tell each other to look at what is kept.
+pub fn channel() -> Option<BroadcastChannel> {
+    BroadcastChannel::new("pixygate").ok()
+}
+
+/// Takes the query out of the address, and out of the history with it.
+pub fn take_query() -> Option<String> {
+    let window = web_sys::window()?;
+    let location = window.location();
+    let query = location.search().ok()?;
+    let (history, path) = (window.history().ok()?, location.pathname().ok()?);
+    // Refused only for another origin, which a path of this one is not.
+    drop(history.replace_state_with_url(&JsValue::NULL, "", Some(&path)));
+    Some(query)
 }
 
 impl Crypto for Browser {
