@@ -84,11 +84,21 @@ fn unreadable<E: FromServerFnError>(error: gloo_net::Error) -> E {
 
 impl<E: FromServerFnError> ClientRes<E> for GateResponse {
     fn try_into_string(self) -> impl Future<Output = Result<String, E>> + Send {
-        SendWrapper::new(async move { self.response.text().await.map_err(unreadable) })
+        SendWrapper::new(async move {
+            let Self { response, request } = self;
+            let text = response.text().await.map_err(unreadable);
+            drop(request);
+            text
+        })
     }
 
     fn try_into_bytes(self) -> impl Future<Output = Result<Bytes, E>> + Send {
-        SendWrapper::new(async move { self.response.binary().await.map(Bytes::from).map_err(unreadable) })
+        SendWrapper::new(async move {
+            let Self { response, request } = self;
+            let bytes = response.binary().await.map(Bytes::from).map_err(unreadable);
+            drop(request);
+            bytes
+        })
     }
 
     fn try_into_stream(self) -> Result<impl Stream<Item = Result<Bytes, Bytes>> + Send + 'static, E> {

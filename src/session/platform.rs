@@ -87,6 +87,9 @@ pub trait Platform: Crypto + 'static {
     /// Leaves the page for `url`, without an entry in the history for the page that was left.
     fn navigate(&self, url: &str);
 
+    /// Leaves the page for `url`; the back button leads back to it.
+    fn navigate_and_back(&self, url: &str);
+
     /// Calls for [`Session::refresh_ahead`](super::Session::refresh_ahead) in so many milliseconds, instead of when it was
     /// last asked for; `None` for never.
     fn wake_in(&self, milliseconds: Option<f64>);

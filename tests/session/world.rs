@@ -317,6 +317,10 @@ impl Platform for Tab {
         self.state.went_to.borrow_mut().push(url.to_owned());
     }
 
+    fn navigate_and_back(&self, url: &str) {
+        self.navigate(url);
+    }
+
     fn wake_in(&self, milliseconds: Option<f64>) {
         self.state.wakes_in.set(milliseconds);
     }

@@ -10,7 +10,7 @@ use pixygate::jwt::Trust;
 
 use super::keys::{self, Built, KEYS};
 use super::problem::Problems;
-use super::settings::{Setting, Settings, Value, default_of};
+use super::settings::{Setting, Settings, default_of};
 use super::url::PublicUrl;
 use super::{Config, DevIdp, Gate, Provider, Server};
 

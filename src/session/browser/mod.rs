@@ -182,6 +182,11 @@ impl Platform for Browser {
         drop(self.window.location().replace(url));
     }
 
+    fn navigate_and_back(&self, url: &str) {
+        // As above.
+        drop(self.window.location().assign(url));
+    }
+
     fn wake_in(&self, milliseconds: Option<f64>) {
         if let Some(timer) = self.timer.take() {
             self.window.clear_timeout_with_handle(timer);
