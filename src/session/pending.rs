@@ -38,6 +38,7 @@ impl<P: Platform> Session<P> {
     pub(super) async fn remember(&self, pending: Pending) -> Result<(), StorageError> {
         let _lock = self.lock(PENDING).await;
         let mut all = self.all_pending().await?;
+        all.drain(..all.len().saturating_sub(MOST - 1));
         all.push(pending);
         self.keep_pending(&all).await
     }
@@ -61,7 +62,6 @@ impl<P: Platform> Session<P> {
             .unwrap_or_default();
         let now = self.0.platform.now().wall;
         all.retain(|pending| (now - pending.since).abs() < LONGEST);
-        all.drain(..all.len().saturating_sub(MOST - 1));
         Ok(all)
     }
 

@@ -17,7 +17,7 @@ const SCHEMA: u32 = 2;
 /// What the slot holds: a session, or what is left of one that the person did not end.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Kept {
-    Live(Record),
+    Live(Box<Record>),
     Ended(Ended),
 }
 
@@ -99,7 +99,7 @@ impl<P: Platform> Session<P> {
             return;
         }
         match kept {
-            Ok(Some(Kept::Live(record))) => self.adopt(record),
+            Ok(Some(Kept::Live(record))) => self.adopt(*record),
             Ok(Some(Kept::Ended(ended))) => self.adopt_end(ended),
             // A session that lives in memory only is not ended by its absence in storage.
             Ok(None) if self.0.outlives_tab.get() => self.nobody_here(),
@@ -116,7 +116,7 @@ impl<P: Platform> Session<P> {
     /// The session as this tab knows it.
     pub(super) fn record(&self) -> Option<Record> {
         match &*self.0.kept.borrow() {
-            Some(Kept::Live(record)) => Some(record.clone()),
+            Some(Kept::Live(record)) => Some((**record).clone()),
             _ => None,
         }
     }
@@ -151,8 +151,13 @@ impl<P: Platform> Session<P> {
         self.0.backoff.take();
         self.0.platform.forget_keys();
         let person = SignedIn::new(record.current());
-        self.0.kept.replace(Some(Kept::Live(record)));
         let before = self.state();
+        // A refresh that comes to its end meanwhile brings nobody back; what it brought is revoked, too.
+        let leaving = before == AuthState::SigningOut && self.record().is_some_and(|own| own.id == record.id);
+        self.0.kept.replace(Some(Kept::Live(Box::new(record))));
+        if leaving {
+            return;
+        }
         if before
             .signed_in()
             .is_some_and(|before| before.identity() != person.identity())
@@ -169,9 +174,11 @@ impl<P: Platform> Session<P> {
     pub(super) async fn keep(&self, record: Record, over: Over) -> bool {
         let outlives_tab = &self.0.outlives_tab;
         let over = if outlives_tab.get() { over } else { Over::Any };
-        let saved = self.save(&Kept::Live(record.clone()), over).await;
+        let saved = self.save(&Kept::Live(Box::new(record.clone())), over).await;
         if saved == Ok(false) {
             self.look().await;
+            // Nobody has these tokens any more.
+            self.revoke(&record.tokens).await;
             return false;
         }
         outlives_tab.set(saved.is_ok());
@@ -187,14 +194,24 @@ impl<P: Platform> Session<P> {
 
     /// The provider ended the session, for this tab and all others. What a sign-out there needs is kept.
     pub(super) async fn end(&self, reason: SignOutReason) {
-        let Some(kept) = self.0.kept.take() else { return };
+        let Some(kept) = self.0.kept.borrow().clone() else {
+            return;
+        };
+        // Being on the way out is why the tokens are no longer good.
+        if self.state() == AuthState::SigningOut {
+            return;
+        }
         let ended = Ended {
             reason,
             id_token: kept.id_token().clone(),
         };
-        self.0.nonces.take();
         // Where nothing can be kept, this tab knows all the same.
-        drop(self.save(&Kept::Ended(ended.clone()), Over::Existing).await);
+        let saved = self.save(&Kept::Ended(ended.clone()), Over::Existing).await;
+        if saved == Ok(false) && self.0.outlives_tab.get() {
+            // The person signed out in another tab, and that is why.
+            return self.look().await;
+        }
+        self.0.nonces.take();
         self.adopt_end(ended);
         self.0.platform.wake_in(None);
         self.0.platform.tell_other_tabs();

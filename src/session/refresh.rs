@@ -93,12 +93,13 @@ impl<P: Platform> Session<P> {
     }
 
     /// Milliseconds until a refresh ahead of expiry is due: at twice the time that a call needs, so that calls do not wait
-    /// for it. `None` when there is nothing to refresh, or no end in sight.
+    /// for it. `None` when there is nothing to refresh, or no end in sight, or the tokens are good for no time at all.
     pub fn refresh_due_in(&self) -> Option<f64> {
         let record = self.record().filter(|_| self.can_refresh())?;
         let lifetime = record.current().lifetime();
+        let spare = Some(lifetime.min_validity(MIN_VALIDITY)).filter(|spare| *spare > 0.0)?;
         let now = self.0.platform.now();
-        let due = lifetime.remaining(now) - 2.0 * lifetime.min_validity(MIN_VALIDITY);
+        let due = lifetime.remaining(now) - 2.0 * spare;
         let allowed = self.0.backoff.get().until - now.monotonic;
         Some(due.max(allowed).max(0.0)).filter(|milliseconds| milliseconds.is_finite())
     }
@@ -143,10 +144,6 @@ impl<P: Platform> Session<P> {
         let outcome = self.replace_tokens(stale).await;
         match &outcome {
             Ok(_) => {}
-            Err(SessionError::Token(error)) if error.ends_session() => {
-                self.end(SignOutReason::EndedByProvider).await;
-                return Err(self.signed_out());
-            }
             Err(SessionError::BackingOff { .. } | SessionError::SignedOut(_)) => {}
             Err(error) => {
                 self.back_off(error);
@@ -168,19 +165,37 @@ impl<P: Platform> Session<P> {
         if current.access_token().secret() != stale.secret() && self.is_fresh(current) {
             return Ok(current.clone());
         }
+        let pause = self.0.backoff.get().until - platform.now().monotonic;
+        let backing_off = SessionError::BackingOff {
+            seconds: (pause / 1000.0).ceil() as u64,
+        };
+        // Only what was exchanged is stale: its last exchange failed, or it lives shorter.
+        if let Some(acting) = &record.acting
+            && !self.is_fresh(&acting.tokens)
+            && self.is_fresh(&record.tokens)
+        {
+            let exchange = acting.exchange.clone();
+            return match pause > 0.0 {
+                true => Err(backing_off),
+                false => self.act(record, exchange).await,
+            };
+        }
         let Some(request) = TokenRequest::refresh(&self.0.client, &record.tokens) else {
             self.end(SignOutReason::Expired).await;
             return Err(self.signed_out());
         };
-        let pause = self.0.backoff.get().until - platform.now().monotonic;
         if pause > 0.0 {
-            return Err(SessionError::BackingOff {
-                seconds: (pause / 1000.0).ceil() as u64,
-            });
+            return Err(backing_off);
         }
 
         let requested = platform.now();
-        let response = self.ask_token_endpoint(&request).await?;
+        let response = match self.ask_token_endpoint(&request).await {
+            Err(SessionError::Token(error)) if error.ends_session() => {
+                self.end(SignOutReason::EndedByProvider).await;
+                return Err(self.signed_out());
+            }
+            answer => answer?,
+        };
         // When the keys for a new ID token cannot be had the old one stays: the refresh token may have been rotated, and
         // losing the new one would end the session.
         let keys = self.keys_for(&response).await.ok();

@@ -31,15 +31,19 @@ impl<P: Platform> Session<P> {
     async fn leave(&self) -> Option<String> {
         self.restore().await;
         self.set_state(AuthState::SigningOut);
-        if let Some(record) = self.record() {
+        let mut revoked = None;
+        // A refresh may have been under way.
+        while let Some(record) = self.record().filter(|record| revoked != Some(record.generation)) {
             self.revoke(&record.tokens).await;
+            revoked = Some(record.generation);
         }
         let kept = self.forget().await;
         self.0.platform.tell_other_tabs();
         kept.map(|kept| kept.id_token().as_str().to_owned())
     }
 
-    async fn revoke(&self, tokens: &TokenSet) {
+    /// Best effort: the tokens are forgotten here whatever the provider answers.
+    pub(super) async fn revoke(&self, tokens: &TokenSet) {
         let Some(endpoint) = &self.0.client.provider.revocation_endpoint else {
             return;
         };
@@ -52,7 +56,6 @@ impl<P: Platform> Session<P> {
         };
         let refresh = async {
             if let Some(token) = tokens.refresh_token() {
-                // Best effort: the tokens are forgotten here whatever the provider answers.
                 drop(
                     self.0
                         .platform
