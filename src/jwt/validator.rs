@@ -223,6 +223,11 @@ impl Validator {
         self.shared.issuers.iter().all(|issuer| issuer.keys.is_ready(now))
     }
 
+    /// How many verdicts are kept: never more than [`token_cache`](ValidatorBuilder::token_cache) allows.
+    pub fn verdicts_kept(&self) -> usize {
+        self.shared.verdicts.len()
+    }
+
     /// Who brought this token, if it passes every check. A token that is bound to a key or a certificate is refused:
     /// the proof comes with a request, which only a gate sees.
     ///

@@ -2,8 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod answers;
 mod binding;
 mod claims;
+mod configured_keys;
 mod gate;
 mod http_fetch;
 mod introspection;
@@ -13,4 +15,6 @@ mod log;
 mod matrix;
 mod paths;
 mod permission;
+mod tls_fetch;
+mod verdicts;
 mod world;
