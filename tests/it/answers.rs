@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use axum::body::Body;
 use pixygate::{
     Reason,
-    gate::{Observe, Policies, Policy, RequestId, Verdict},
+    gate::{Observe, Policies, Policy, RequestId, Tally, Verdict},
     test_support::at,
 };
 use serde_json::json;
@@ -96,7 +96,8 @@ async fn every_verdict_is_told() {
     let policies = Policies::new()
         .route("GET", "/api/a", Policy::signed_in().scope("x"))
         .unwrap();
-    let app = wrap(world.gate(policies).observer(seen.clone()));
+    let tally = Arc::new(Tally::default());
+    let app = wrap(world.gate(policies).observer((seen.clone(), tally.clone())));
     send(&app, with_token("GET", "/api/a", &world.token().scope("x").sign())).await;
     send(&app, with_token("GET", "/api/a", &world.token().sign())).await;
     send(&app, request("GET", "/api/a").body(Body::empty()).unwrap()).await;
@@ -110,6 +111,20 @@ async fn every_verdict_is_told() {
         (Some(Reason::RouteNotFound), None),
     ];
     assert_eq!(*seen.0.lock().unwrap(), expected);
+    assert_eq!(tally.accepted(), 1);
+    for reason in Reason::ALL {
+        let count = u64::from(expected.iter().any(|(told, _)| *told == Some(reason)));
+        assert_eq!(tally.refused(reason), count, "{reason:?}");
+    }
+    let text = tally.to_string();
+    for line in [
+        "pixygate_gate_verdicts_total{reason=\"accepted\"} 1\n",
+        "pixygate_gate_verdicts_total{reason=\"insufficient_scope\"} 1\n",
+        "pixygate_gate_verdicts_total{reason=\"expired\"} 0\n",
+        "pixygate_gate_seconds_total ",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
 }
 
 #[tokio::test]

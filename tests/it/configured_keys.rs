@@ -147,7 +147,11 @@ fn a_pem_that_holds_no_usable_key_is_named_at_the_start() {
     let build = |pem: &str| Validator::builder([trust(|trust| trust.public_key = pem.into())]).build();
     build(&good.certificate).unwrap();
     build(&good.key.public_key_pem()).unwrap();
-    let body: String = good.certificate.lines().filter(|line| !line.starts_with("---")).collect();
+    let body: String = good
+        .certificate
+        .lines()
+        .filter(|line| !line.starts_with("---"))
+        .collect();
     let cut = format!(
         "-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----",
         &body[..body.len() / 2 / 4 * 4]
@@ -163,7 +167,9 @@ fn a_pem_that_holds_no_usable_key_is_named_at_the_start() {
         ),
     ] {
         match build(&pem) {
-            Err(TrustError::Keys { key: "public_key", why, .. }) => assert!(why.contains(words), "{why}"),
+            Err(TrustError::Keys {
+                key: "public_key", why, ..
+            }) => assert!(why.contains(words), "{why}"),
             other => panic!("{words}: {other:?}"),
         }
     }
@@ -174,12 +180,17 @@ async fn a_file_that_is_not_there_stops_the_start_and_names_the_setting() {
     type Change = fn(&mut Trust);
     let missing: [(&str, Change); 2] = [
         ("jwks_file", |trust| trust.jwks_file = "/nowhere/keys.json".into()),
-        ("public_key_file", |trust| trust.public_key_file = "/nowhere/key.pem".into()),
+        ("public_key_file", |trust| {
+            trust.public_key_file = "/nowhere/key.pem".into()
+        }),
     ];
     for (setting, change) in missing {
         let validator = Validator::builder([trust(change)]).build().unwrap();
         let errors = validator.load().await.unwrap_err();
-        let message = errors.configuration().expect("it is a fault of the configuration").to_string();
+        let message = errors
+            .configuration()
+            .expect("it is a fault of the configuration")
+            .to_string();
         assert!(message.contains(setting) && message.contains("/nowhere/"), "{message}");
     }
 }

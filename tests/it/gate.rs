@@ -261,7 +261,9 @@ fn untouchable(read: Arc<AtomicBool>) -> Body {
 #[tokio::test]
 async fn the_endless_body_of_a_refused_call_is_never_read() {
     let world = World::new().await;
-    let policies = Policies::new().route("POST", "/api/a", Policy::signed_in().scope("a")).unwrap();
+    let policies = Policies::new()
+        .route("POST", "/api/a", Policy::signed_in().scope("a"))
+        .unwrap();
     let app = world.app(policies);
     for (token, expected) in [
         ("x.y.z".to_owned(), StatusCode::UNAUTHORIZED),

@@ -109,7 +109,10 @@ async fn invented_tokens_become_no_flood_of_questions_and_evict_no_good_answer()
     world.validate("good").await.unwrap();
     world.provider.put(INTROSPECTION, &json!({"active": false}));
     for number in 0..2000 {
-        assert_eq!(world.validate(&format!("invented-{number}")).await, Err(Reason::Revoked));
+        assert_eq!(
+            world.validate(&format!("invented-{number}")).await,
+            Err(Reason::Revoked)
+        );
     }
     assert_eq!(world.provider.asked(INTROSPECTION), 2001);
     // Still answered from memory, for as long as its answer is believed.

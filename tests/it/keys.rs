@@ -333,7 +333,10 @@ async fn what_is_too_large_or_too_deep_asks_for_no_keys() {
             Reason::TokenTooLarge,
         ),
         (issuer.token().claim("deep", deep).sign(), Reason::MalformedToken),
-        (issuer.token().header("alg", "none").sign(), Reason::UnsupportedAlgorithm),
+        (
+            issuer.token().header("alg", "none").sign(),
+            Reason::UnsupportedAlgorithm,
+        ),
         (
             issuer.token().claim("iss", "https://evil.example").sign(),
             Reason::IssuerNotTrusted,

@@ -1,4 +1,5 @@
-//! The server half of the library as its users meet it. Numbers in comments are lines of the list of threats.
+//! The server half of the library as its users meet it. Numbers in comments are
+//! lines of docs/threats.md.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
@@ -15,6 +16,7 @@ mod log;
 mod matrix;
 mod paths;
 mod permission;
+mod threats;
 mod tls_fetch;
 mod verdicts;
 mod world;

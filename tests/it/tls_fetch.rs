@@ -114,9 +114,7 @@ fn keys() -> String {
 }
 
 async fn load(issuer: &str, change: impl FnOnce(&mut Trust)) -> Result<(), KeysError> {
-    let mut trust = Trust::new(issuer)
-        .audience("orders")
-        .jwks_url(format!("{issuer}/jwks"));
+    let mut trust = Trust::new(issuer).audience("orders").jwks_url(format!("{issuer}/jwks"));
     change(&mut trust);
     let validator = Validator::builder([trust]).build().unwrap();
     validator.load().await.map_err(|mut errors| errors.0.remove(0).error)
@@ -129,7 +127,10 @@ async fn an_authority_is_believed_where_the_trust_names_it() {
     load(&issuer, |trust| trust.ca_file = own.ca_file()).await.unwrap();
     for file in [String::new(), other.ca_file()] {
         let error = load(&issuer, |trust| trust.ca_file = file).await.unwrap_err();
-        assert!(matches!(error, KeysError::Fetch(FetchError::Unreachable { .. })), "{error:?}");
+        assert!(
+            matches!(error, KeysError::Fetch(FetchError::Unreachable { .. })),
+            "{error:?}"
+        );
     }
 }
 
@@ -145,7 +146,10 @@ async fn a_client_certificate_is_shown_where_the_trust_has_one() {
     .await
     .unwrap();
     let error = load(&issuer, |trust| trust.ca_file = ca_file).await.unwrap_err();
-    assert!(matches!(error, KeysError::Fetch(FetchError::Unreachable { .. })), "{error:?}");
+    assert!(
+        matches!(error, KeysError::Fetch(FetchError::Unreachable { .. })),
+        "{error:?}"
+    );
 }
 
 #[tokio::test]
@@ -174,7 +178,9 @@ async fn no_redirect_leads_out_of_tls() {
     let elsewhere = format!("http://{}/jwks", plain.local_addr().unwrap());
     let redirect = format!("HTTP/1.1 302 Found\r\nlocation: {elsewhere}\r\ncontent-length: 0\r\n\r\n");
     let issuer = authority.serve(None, redirect).await;
-    let error = load(&issuer, |trust| trust.ca_file = authority.ca_file()).await.unwrap_err();
+    let error = load(&issuer, |trust| trust.ca_file = authority.ca_file())
+        .await
+        .unwrap_err();
     match error {
         KeysError::Fetch(FetchError::Forbidden { to, .. }) => assert_eq!(to, elsewhere),
         other => panic!("{other:?}"),
