@@ -54,6 +54,7 @@ pub(crate) use self::{
     address::is_loopback_host,
     cache::TokenDigest,
     clock::unix,
+    json::{Json, Members},
     key::{Key, Material},
     pem::block as pem_block,
     token::parse as parse_token,
