@@ -118,10 +118,11 @@ fn check_claims(
     if text(claims, "ath") != hash {
         return Err(refuse("`ath` of this token", "none, or of another token"));
     }
-    let issued = claims
-        .get("iat")
-        .and_then(Json::as_f64)
-        .ok_or_else(|| refuse("`iat` as a number", "none"))?;
+    let issued = match claims.get("iat") {
+        Some(Json::Number(number)) => number.as_f64(),
+        _ => None,
+    };
+    let issued = issued.ok_or_else(|| refuse("`iat` as a number", "none"))?;
     match fresh_nonce(claims.get("nonce").and_then(Json::as_str)) {
         Nonce::Fresh => Ok(()),
         Nonce::Stale => Err(Rejection::new(Reason::UseDpopNonce)

@@ -88,13 +88,6 @@ impl Json<'_> {
         }
     }
 
-    pub(crate) fn as_f64(&self) -> Option<f64> {
-        match self {
-            Self::Number(number) => number.as_f64(),
-            _ => None,
-        }
-    }
-
     pub(crate) fn to_value(&self) -> Value {
         match self {
             Self::Null => Value::Null,
@@ -184,7 +177,9 @@ impl<'de> Visitor<'de> for Strict {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json<'de>, A::Error> {
         let member = self.deeper()?;
-        let mut read = Members(Vec::with_capacity(FEW));
+        // Room at once for the claims; thousands of empty objects inside of them must not take as much each.
+        let room = if self.left == DEEPEST { FEW } else { 0 };
+        let mut read = Members(Vec::with_capacity(room));
         while let Some(name) = members.next_key_seed(Name)? {
             read.0.push((name, members.next_value_seed(member)?));
         }

@@ -3,7 +3,7 @@
 //! The others are set up as their documentation shows: issuer and audience checked, keys from a URL. tower-oauth2-resource-
 //! server has its aws-lc backend, the fastest it offers.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, sync::Arc, time::Duration};
 
 use axum::{Json, Router, body::Body, extract::FromRef, response::Response, routing::get};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
@@ -16,7 +16,7 @@ use pixygate::{
 };
 use serde::Deserialize;
 use tokio::{net::TcpListener, runtime::Runtime};
-use tower::ServiceExt;
+use tower::{ServiceExt, util::BoxCloneSyncService};
 use tower_oauth2_resource_server::{server::OAuth2ResourceServer, tenant::TenantConfiguration};
 
 #[derive(Clone, Debug, Deserialize)]
@@ -32,6 +32,9 @@ struct Claims {
 struct Decoding {
     decoder: axum_jwt_auth::Decoder<Claims>,
 }
+
+/// Any of the applications, each in the same box.
+type App = BoxCloneSyncService<Request<Body>, Response, Infallible>;
 
 async fn orders() -> &'static str {
     "orders"
@@ -56,7 +59,7 @@ async fn provider(algorithm: Algorithm) -> TestIssuer {
     issuer
 }
 
-async fn pixygate(issuer: &TestIssuer, cache: usize) -> Router {
+async fn pixygate(issuer: &TestIssuer, cache: usize) -> App {
     let clock = TestClock::default();
     let mut trust = issuer.trust("orders");
     // The clock stands still; the keys' age must not matter.
@@ -70,11 +73,8 @@ async fn pixygate(issuer: &TestIssuer, cache: usize) -> Router {
     let policies = Policies::new()
         .route("GET", "/api/orders", Policy::signed_in().scope("orders:read"))
         .unwrap();
-    Gate::builder(validator, policies)
-        .clock(clock)
-        .build()
-        .unwrap()
-        .wrap(bare())
+    let gate = Gate::builder(validator, policies).clock(clock).build().unwrap();
+    App::new(gate.wrap(bare()))
 }
 
 async fn tower_oauth2(issuer: &TestIssuer) -> Router {
@@ -120,7 +120,12 @@ async fn axum_jwt_auth(issuer: &TestIssuer, algorithm: Algorithm) -> Router {
         .with_state(Decoding { decoder })
 }
 
-async fn call(app: Router, header: &str) -> Response {
+/// With its routes made ready, as `axum::serve` does.
+fn boxed(router: Router) -> App {
+    App::new(router.with_state(()))
+}
+
+async fn call(app: App, header: &str) -> Response {
     let request = Request::builder()
         .uri("/api/orders")
         .header("host", "shop.example")
@@ -143,12 +148,12 @@ fn compare(criterion: &mut Criterion) {
         let header = format!("Bearer {token}");
         let apps = runtime.block_on(async {
             [
-                ("no gate", bare()),
+                ("no gate", boxed(bare())),
                 ("pixygate, first", pixygate(&issuer, 0).await),
                 ("pixygate, cache", pixygate(&issuer, 100).await),
-                ("tower-oauth2-resource-server", tower_oauth2(&issuer).await),
-                ("jwt-authorizer", jwt_authorizer(&issuer).await),
-                ("axum-jwt-auth", axum_jwt_auth(&issuer, algorithm).await),
+                ("tower-oauth2-resource-server", boxed(tower_oauth2(&issuer).await)),
+                ("jwt-authorizer", boxed(jwt_authorizer(&issuer).await)),
+                ("axum-jwt-auth", boxed(axum_jwt_auth(&issuer, algorithm).await)),
             ]
         });
         for (name, app) in apps {
