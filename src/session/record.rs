@@ -18,7 +18,7 @@ const SCHEMA: u32 = 2;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Kept {
     Live(Box<Record>),
-    Ended(Ended),
+    Ended(Box<Ended>),
 }
 
 /// The tokens of one sign-in, and how often they were replaced, so that a tab sees when another one has newer ones.
@@ -100,7 +100,7 @@ impl<P: Platform> Session<P> {
         }
         match kept {
             Ok(Some(Kept::Live(record))) => self.adopt(*record),
-            Ok(Some(Kept::Ended(ended))) => self.adopt_end(ended),
+            Ok(Some(Kept::Ended(ended))) => self.adopt_end(*ended),
             // A session that lives in memory only is not ended by its absence in storage.
             Ok(None) if self.0.outlives_tab.get() => self.nobody_here(),
             Ok(None) | Err(_) if self.record().is_some() => {}
@@ -135,7 +135,7 @@ impl<P: Platform> Session<P> {
 
     fn adopt_end(&self, ended: Ended) {
         let reason = ended.reason;
-        self.0.kept.replace(Some(Kept::Ended(ended)));
+        self.0.kept.replace(Some(Kept::Ended(Box::new(ended))));
         self.set_state(AuthState::SignedOut(Some(reason)));
     }
 
@@ -206,7 +206,7 @@ impl<P: Platform> Session<P> {
             id_token: kept.id_token().clone(),
         };
         // Where nothing can be kept, this tab knows all the same.
-        let saved = self.save(&Kept::Ended(ended.clone()), Over::Existing).await;
+        let saved = self.save(&Kept::Ended(Box::new(ended.clone())), Over::Existing).await;
         if saved == Ok(false) && self.0.outlives_tab.get() {
             // The person signed out in another tab, and that is why.
             return self.look().await;
