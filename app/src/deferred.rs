@@ -1,5 +1,7 @@
 //! What the first page does without.
 
+use std::pin::Pin;
+
 use leptos::prelude::*;
 use pixygate::leptos::CallError;
 
@@ -7,6 +9,9 @@ use crate::pages::verified::{Ended, Verified};
 
 /// Makes a view, where it is shown.
 pub(crate) type View = fn() -> AnyView;
+
+/// A view that is on its way.
+pub(crate) type Coming = Pin<Box<dyn Future<Output = Result<View, CallError>>>>;
 
 pixygate::deferred! {
     pub(crate) async fn verified() -> Result<View, CallError> {

@@ -59,6 +59,7 @@ pub(super) async fn send(request: Request) -> Result<Response, SessionError> {
 pub struct Auth {
     state: RwSignal<AuthState>,
     idle: RwSignal<Option<u32>>,
+    kept: RwSignal<bool>,
 }
 
 /// Opens the session for the components below. It belongs at the root, around the router; the server's shell needs
@@ -112,6 +113,7 @@ impl Auth {
         let auth = Self {
             state: RwSignal::new(state),
             idle: RwSignal::new(None),
+            kept: RwSignal::new(true),
         };
         provide_context(auth);
         auth
@@ -121,6 +123,7 @@ impl Auth {
         match event {
             Event::Changed(state) => self.known(state.clone()),
             Event::Idle(seconds) => self.idle.set(*seconds),
+            Event::NotKept => self.kept.set(false),
             _ => {}
         }
         let listeners =
@@ -145,6 +148,12 @@ impl Auth {
     /// countdown; any sign of the person stops it.
     pub fn idle_warning(self) -> Signal<Option<u32>> {
         self.idle.into()
+    }
+
+    /// Whether the session outlives this tab. In a private window, or where storage is denied or full, it may not, and the
+    /// person wants to know.
+    pub fn is_kept(self) -> Signal<bool> {
+        self.kept.into()
     }
 
     /// Calls `listener` for everything that happens, until the component that asked for it is gone.

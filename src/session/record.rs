@@ -181,7 +181,9 @@ impl<P: Platform> Session<P> {
             self.revoke(&record.tokens).await;
             return false;
         }
-        outlives_tab.set(saved.is_ok());
+        if outlives_tab.replace(saved.is_ok()) && saved.is_err() {
+            self.tell(&Event::NotKept);
+        }
         self.adopt(record);
         self.0.platform.tell_other_tabs();
         true

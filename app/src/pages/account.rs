@@ -3,11 +3,11 @@
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
-use pixygate::leptos::{CallError, RequireSignedIn, Texts, use_auth};
+use pixygate::leptos::{RequireSignedIn, Texts, use_auth};
 use pixygate::session::AuthState;
 
 use super::sign_in::SignInLink;
-use crate::deferred::{View, ended, verified};
+use crate::deferred::{Coming, ended, verified};
 use crate::notice::Notice;
 
 /// The account page, for who is signed in.
@@ -53,7 +53,7 @@ fn SignedOut() -> impl IntoView {
 #[component]
 fn Part(
     /// Loads it.
-    load: fn() -> std::pin::Pin<Box<dyn Future<Output = Result<View, CallError>>>>,
+    load: fn() -> Coming,
 ) -> impl IntoView {
     let part = RwSignal::new(None);
     let again = move || {

@@ -17,8 +17,22 @@ use crate::notice::Notice;
 /// What the server verified, and what can be done with it.
 #[component]
 pub(crate) fn Verified() -> impl IntoView {
+    let kept = use_auth().is_kept();
     view! {
         <p class="lead">{format!("Hello, {}.", use_signed_in().name())}</p>
+        {move || {
+            (!kept.get()).then(|| {
+                view! {
+                    <Notice
+                        kind="info"
+                        title="Signed in for this tab only"
+                        text="This browser does not let the site store anything, so you sign in again after a reload."
+                    >
+                        ""
+                    </Notice>
+                }
+            })
+        }}
         <Answer title="What the server verified" call=|| Box::pin(identity()) />
         <Answer title="What the scope “profile” opens" call=|| Box::pin(details()) />
         <Confirmation />
