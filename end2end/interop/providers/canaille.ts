@@ -1,0 +1,1 @@
+export const canaille: any = async () => { throw new Error('not yet'); };
