@@ -1,4 +1,4 @@
-/** What a person does, in the order in which the flow does it. The rows of the table. */
+/** What a person does, in the order in which the flow does it: the rows of the table. */
 export const FEATURES = [
   'sign in',
   'server function',
@@ -13,11 +13,13 @@ export type Feature = (typeof FEATURES)[number];
 
 /** What one test tells the table. */
 export interface Column {
-  provider: string;
+  product: string;
+  version: string;
   shape: string;
-  /** `yes`, or why not: the provider's behaviour, shown by the test. */
+  /** `yes`, or what is different and why. */
   features: Partial<Record<Feature, string>>;
+  /** What the provider sent. */
   traits: Record<string, string>;
-  /** Further things that the test showed. */
+  /** What the test showed beyond the features. */
   also: string[];
 }

@@ -1,149 +1,135 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { expect, test, type Page } from '@playwright/test';
+import { expect, test } from '@playwright/test';
 import { Instance } from '../instance.mjs';
-import { signedOut, signInButton, signOutButton, verified, who } from '../tests/fixtures';
+import { signedOut, signOutButton, verified } from '../tests/fixtures';
 import { FEATURES, type Column, type Feature } from './features';
-import { decoded, Observed } from './observed';
+import { Observed } from './observed';
 import type { Provider } from './providers/provider';
-import { shapes, type Shape, type World } from './shapes';
+import { shapes } from './shapes';
+import { World } from './world';
+
+/** The features, each as the person meets it. A shape may say that one is different with it, and shows how. */
+const steps: Record<Feature, (world: World) => Promise<void>> = {
+  'sign in': async (world) => {
+    await world.signIn();
+    await world.signedIn();
+    expect(world.page.url()).toBe(`${world.instance.url}/`);
+  },
+
+  'server function': async (world) => {
+    await world.call();
+    await expect(verified(world.page)).toContainText(world.provider.issuer);
+  },
+
+  'second tab': async (world) => {
+    world.second = await world.context.newPage();
+    await world.second.goto(world.instance.url);
+    await world.signedIn(world.second);
+    await world.call(world.second);
+  },
+
+  reload: async (world) => {
+    await world.page.reload();
+    await world.signedIn();
+  },
+
+  'refresh across expiry': async (world) => {
+    const { observed, page, second } = world;
+    await world.renewable();
+    await observed.complete();
+    const before = { answers: observed.answers.length, calls: observed.calls.length };
+    await Promise.all([page, second].map((tab) => world.call(tab)));
+    await observed.complete();
+    const answers = observed.answers.slice(before.answers);
+    expect(answers.map(({ grant, status }) => `${grant} ${status}`), 'one refresh for both tabs').toEqual(['refresh_token 200']);
+    const tokens = observed.calls.slice(before.calls).map(({ token }) => token);
+    expect(tokens.length).toBeGreaterThanOrEqual(2);
+    expect(new Set(tokens), 'the new token in every call').toEqual(new Set([answers[0]!.body.access_token]));
+    await world.signedIn();
+  },
+
+  'sign out': async ({ page, second, provider, instance }) => {
+    await signOutButton(page).click();
+    await provider.leave?.(page);
+    await page.waitForURL(`${instance.url}/`);
+    await signedOut(page);
+    await signedOut(second);
+    await second.close();
+  },
+
+  'session ended at the provider': async (world) => {
+    // The password is asked for again: the sign-out before has ended the session there, too.
+    await world.signIn();
+    await world.signedIn();
+    const there = await world.context.newPage();
+    await world.provider.end(there);
+    await there.close();
+    await world.renewable();
+    await world.account();
+    await signedOut(world.page);
+    const last = (await world.observed.complete()).answers.at(-1);
+    expect([last?.grant, last?.status, last?.body.error]).toEqual(['refresh_token', 400, 'invalid_grant']);
+  },
+};
 
 for (const shape of shapes) {
-  test(`${shape.provider.name}: ${shape.name}`, async ({ page, context }, info) => {
-    const missing = await shape.provider.missing();
-    // On a developer's machine it is said and counted; a change must not pass unseen where it is decided.
+  test(`${shape.product.name}: ${shape.name}`, async ({ page, context }, info) => {
+    const missing = await shape.product.missing();
+    // Where a change is decided nothing may pass unseen; elsewhere it is said and counted.
     if (missing && process.env.CI) throw new Error(missing);
     test.skip(!!missing, missing);
 
+    const column: Column = {
+      product: shape.product.name,
+      version: await shape.product.version(),
+      shape: shape.name,
+      features: {},
+      traits: {},
+      also: [],
+    };
+    const faults: string[] = [];
     const instance = await Instance.prepare();
     let provider: Provider | undefined;
     try {
-      provider = await shape.start({ port: instance.ports.provider, folder: instance.folder, app: instance.url });
-      await writeFile(join(instance.folder, 'pixygate.toml'), shape.settings(provider, instance.url));
+      const running = await shape.start({ port: instance.ports.provider, folder: instance.folder, app: instance.url });
+      provider = running;
+      await writeFile(join(instance.folder, 'pixygate.toml'), shape.settings(running));
       await instance.up();
-      const observed = new Observed(context, await metadata(provider), instance.url);
-      await flow(shape, { page, context, instance, provider, observed }, info);
+      const ours = (url?: string) => url?.startsWith(instance.url);
+      context.on('console', (message) => {
+        const told = /content security policy|refused to|panicked|hydration/i.test(message.text());
+        if (told && ours(message.page()?.url())) faults.push(message.text());
+      });
+      context.on('weberror', (error) => {
+        if (ours(error.page()?.url())) faults.push(String(error.error()));
+      });
+      // Providers' pages may want fonts from elsewhere; nothing of the flow may depend on it.
+      await context.route(
+        (url) => !['127.0.0.1', 'localhost'].includes(url.hostname),
+        (route) => route.abort(),
+      );
+
+      const observed = await Observed.begin(context, running, instance.url);
+      const world = new World(shape, context, page, instance, running, observed);
+      for (const feature of FEATURES) {
+        const gap = shape.gaps?.[feature];
+        await test.step(feature, () => (gap?.shown ?? steps[feature])(world));
+        column.features[feature] = gap?.because ?? 'yes';
+        if (gap?.end) break;
+      }
+      for (const [what, check] of Object.entries(shape.also ?? {})) {
+        await test.step(what, () => check(world));
+        column.also.push(what);
+      }
+      column.traits = (await observed.complete()).traits();
+      expect(column.traits).toMatchObject(shape.traits ?? {});
     } finally {
+      await info.attach('server.log', { body: instance.log, contentType: 'text/plain' });
       await instance.stop();
       await provider?.stop();
     }
+    expect(faults, 'violations of the CSP, panics, script errors').toEqual([]);
+    await info.attach('column', { body: JSON.stringify(column), contentType: 'application/json' });
   });
 }
-
-async function metadata(provider: Provider) {
-  const place = provider.discovery ?? `${provider.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
-  return (await (await fetch(place)).json()) as Record<string, unknown>;
-}
-
-async function flow(shape: Shape, world: World, info: { attach: typeof test.prototype.attach }) {
-  const { page, context, instance, provider, observed } = world;
-  const faults: string[] = [];
-  context.on('console', (message) => {
-    const ours = message.page()?.url().startsWith(instance.url);
-    if (ours && /content security policy|refused to|panicked|hydration/i.test(message.text())) faults.push(message.text());
-  });
-  context.on('weberror', (error) => {
-    if (error.page()?.url().startsWith(instance.url)) faults.push(String(error.error()));
-  });
-  // Providers' pages may want fonts and icons from elsewhere; nothing of the flow may depend on it.
-  await context.route(
-    (url) => !['127.0.0.1', 'localhost'].includes(url.hostname),
-    (route) => route.abort(),
-  );
-
-  const name = shape.shown ?? 'Alice Example';
-  const signIn = async () => {
-    await page.goto(instance.url);
-    await signInButton(page).click();
-    await provider.enter(page);
-  };
-  const signedIn = async (tab: Page) => {
-    await expect(who(tab)).toContainText(name);
-    await expect(signOutButton(tab)).toBeVisible();
-  };
-  /** Asks the server who is calling, from a page that is open already. */
-  const call = async (tab: Page) => {
-    await tab.getByRole('banner').getByRole('link', { name: 'Pixygate' }).click();
-    const answered = tab.waitForResponse('**/api/whoami');
-    await tab.getByRole('navigation').getByRole('link', { name: 'Account' }).click();
-    expect((await answered).status()).toBe(shape.refused ? 401 : 200);
-  };
-  const expired = async () => {
-    const expiry = await observed.expiry();
-    await expect.poll(() => Date.now(), { timeout: 20_000, intervals: [100] }).toBeGreaterThan(expiry);
-  };
-  let second: Page;
-
-  const steps: Record<Feature, () => Promise<void>> = {
-    'sign in': async () => {
-      await signIn();
-      await signedIn(page);
-      expect(page.url()).toBe(`${instance.url}/`);
-    },
-    'server function': async () => {
-      await call(page);
-      await expect(verified(page)).toContainText(provider.issuer);
-    },
-    'second tab': async () => {
-      second = await context.newPage();
-      await second.goto(instance.url);
-      await signedIn(second);
-      await call(second);
-    },
-    reload: async () => {
-      await page.reload();
-      await signedIn(page);
-    },
-    'refresh across expiry': async () => {
-      await expired();
-      await observed.complete();
-      const before = { answers: observed.answers.length, calls: observed.calls.length };
-      await Promise.all([page, second].map(call));
-      await observed.complete();
-      const answers = observed.answers.slice(before.answers);
-      expect(answers.map(({ grant, status }) => `${grant} ${status}`), 'one refresh for both tabs').toEqual(['refresh_token 200']);
-      const tokens = observed.calls.slice(before.calls).map(({ authorization }) => authorization.split(' ')[1]);
-      expect(tokens.length).toBeGreaterThanOrEqual(2);
-      for (const token of tokens) expect(token).toBe(answers[0]!.body.access_token);
-      await signedIn(page);
-    },
-    'sign out': async () => {
-      await signOutButton(page).click();
-      await provider.leave?.(page);
-      await page.waitForURL(`${instance.url}/`);
-      await signedOut(page);
-      await signedOut(second);
-      await second.close();
-    },
-    'session ended at the provider': async () => {
-      // `enter` fills in the password: the sign-out ended the session there, too.
-      await signIn();
-      await signedIn(page);
-      const there = await context.newPage();
-      await provider.end(there);
-      await there.close();
-      await expired();
-      await page.getByRole('navigation').getByRole('link', { name: 'Account' }).click();
-      await signedOut(page);
-      expect((await observed.complete()).answers.at(-1)).toMatchObject({ grant: 'refresh_token', status: 400, body: { error: 'invalid_grant' } });
-    },
-  };
-
-  const column: Column = { provider: shape.provider.name, shape: shape.name, features: {}, traits: {}, also: [] };
-  for (const feature of FEATURES) {
-    const gap = shape.gaps?.[feature];
-    await test.step(feature, () => (gap ? gap.shown(world, steps[feature]) : steps[feature]()));
-    column.features[feature] = gap?.because ?? 'yes';
-    if (gap?.end) break;
-  }
-  for (const [what, check] of Object.entries(shape.also ?? {})) {
-    await test.step(what, () => check(world));
-    column.also.push(what);
-  }
-  column.traits = (await observed.complete()).traits();
-  expect(column.traits).toMatchObject(shape.traits ?? {});
-  expect(faults, 'violations of the CSP, panics, script errors').toEqual([]);
-  await info.attach('column', { body: JSON.stringify(column), contentType: 'application/json' });
-}
-
-export { decoded };

@@ -1,4 +1,5 @@
 import type { BrowserContext, Response } from '@playwright/test';
+import type { Provider } from './providers/provider';
 
 type Json = Record<string, unknown>;
 
@@ -12,14 +13,19 @@ interface Answer {
 /** What the provider sent, for the table. It keeps no token beyond the test. */
 export class Observed {
   readonly answers: Answer[] = [];
-  /** Tokens that went to the application's server, and its answers. */
-  readonly calls: { status: number; authorization: string; reason?: string }[] = [];
+  /** The calls of the server function: the token that went with each, and what was said. */
+  readonly calls: { status: number; scheme?: string; token?: string; body: Json }[] = [];
   private readonly reading: Promise<void>[] = [];
   private callback?: URLSearchParams;
 
-  constructor(
+  static async begin(context: BrowserContext, provider: Provider, app: string) {
+    const place = provider.discovery ?? `${provider.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
+    return new Observed(context, (await (await fetch(place)).json()) as Json, app);
+  }
+
+  private constructor(
     context: BrowserContext,
-    private readonly metadata: Json,
+    readonly metadata: Json,
     app: string,
   ) {
     context.on('request', (request) => {
@@ -40,9 +46,9 @@ export class Observed {
   }
 
   private async call(response: Response) {
-    const authorization = (await response.request().allHeaders())['authorization'] ?? '';
+    const [scheme, token] = (await response.request().allHeaders())['authorization']?.split(' ') ?? [];
     const body = (await response.json().catch(() => ({}))) as Json;
-    this.calls.push({ status: response.status(), authorization, reason: body.reason as string | undefined });
+    this.calls.push({ status: response.status(), scheme, token, body });
   }
 
   /** Until everything that has come in is read. */
@@ -82,7 +88,7 @@ export class Observed {
       '`auth_time`': kind(id.payload.auth_time),
       'ID token on refresh': !renewed ? '' : renewed.id_token ? 'yes' : 'no',
       'access token': access ? `JWT, \`typ\` ${access.header.typ ?? 'absent'}, ${access.header.alg}` : 'opaque',
-      '… its `iss`': !access ? '' : access.payload.iss === this.metadata.issuer ? 'the issuer' : 'another',
+      '… its `iss`': !access ? '' : access.payload.iss === this.metadata.issuer ? 'the issuer' : 'another than the issuer',
       '… its `aud`': !access ? '' : Array.isArray(access.payload.aud) ? 'a list' : kind(access.payload.aud),
       '… its client': !access ? '' : (['client_id', 'azp', 'cid'].find((claim) => claim in access.payload) ?? 'absent'),
       '… its `scope`': !access ? '' : 'scope' in access.payload ? kind(access.payload.scope) : 'absent',

@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { expect } from '@playwright/test';
-import { problem, verified } from '../../tests/fixtures';
+import { problem, signedOut, signInButton } from '../../tests/fixtures';
 import { GATE, oidcProvider, RESOURCE, type Panva, type Variant } from '../providers/oidc-provider';
-import type { Product, Shape } from '../shapes';
+import { client, trust, type Product, type Shape } from '../shape';
 
 const product: Product = {
   name: 'oidc-provider',
@@ -15,85 +15,60 @@ const product: Product = {
   missing: async () => undefined,
 };
 
-const client = (provider: Panva, more = '') => `
-[provider]
-issuer = "${provider.issuer}"
-client_id = "${provider.clientId}"
-${more}
-`;
+const audience = `audience = ["${RESOURCE}"]`;
 
-const trust = (provider: Panva, more = '') => `
-[[trust]]
-issuer = "${provider.issuer}"
-audience = ["${RESOURCE}"]
-${more}
-`;
-
-/** `client_id` is who asks; without trust, the default of [provider] is what counts. */
 const shape = (name: string, variant: Variant, more: Partial<Shape<Panva>> = {}): Shape<Panva> => ({
-  provider: product,
+  product,
   name,
   start: (place) => oidcProvider(place, variant),
-  settings: (provider) => client(provider) + trust(provider),
-  // `name` comes with the scope `profile`, from the userinfo endpoint only (OpenID Connect Core, section 5.4).
-  shown: 'alice',
+  settings: (provider) => client(provider) + trust(provider, audience),
+  shown: 'Alice Example',
   ...more,
 });
 
-const nameInIdToken = { conformIdTokenClaims: false };
+const bearer = { dPoP: { enabled: false } };
+
+const elsewhere: Variant = { issuer: '/t/acme/oauth2/token', accessTokenIssuer: '/t/acme' };
+const found = (provider: Panva) => `discovery_url = "${provider.discovery}"`;
 
 export const panva: Shape<Panva>[] = [
-  shape(
-    'plain',
-    {},
-    { traits: { 'ID token': 'RS256', 'name in the ID token': 'no', 'refresh token': 'rotates', '`iss` in the callback': 'yes', 'token type': 'Bearer' } },
-  ),
+  // It advertises DPoP, so tokens are bound; and a bound refresh token need not rotate.
+  shape('plain', {}, { traits: { 'ID token': 'RS256', '`iss` in the callback': 'yes', 'token type': 'DPoP', 'refresh token': 'stays' } }),
+
+  shape('without DPoP', { configuration: { features: bearer } }, { traits: { 'token type': 'Bearer', 'refresh token': 'rotates' } }),
 
   shape(
-    'issuer elsewhere, another `iss` in access tokens',
-    { issuer: '/t/acme/oauth2/token', accessTokenIssuer: '/t/acme', configuration: nameInIdToken },
-    {
-      settings: (provider) =>
-        client(provider, `discovery_url = "${provider.discovery}"`) +
-        trust(provider, `discovery_url = "${provider.discovery}"\naliases = ["${provider.origin}/t/acme"]`),
-      shown: 'Alice Example',
-      traits: { '… its `iss`': 'another', 'name in the ID token': 'yes' },
-    },
+    'without DPoP, rotation off',
+    { configuration: { features: bearer, rotateRefreshToken: false } },
+    { traits: { 'token type': 'Bearer', 'refresh token': 'stays' } },
   ),
 
-  shape(
-    'the same without the alias',
-    { issuer: '/t/acme/oauth2/token', accessTokenIssuer: '/t/acme' },
-    {
-      settings: (provider) =>
-        client(provider, `discovery_url = "${provider.discovery}"`) + trust(provider, `discovery_url = "${provider.discovery}"`),
-      refused: true,
-      gaps: {
-        'server function': {
-          because: 'refused as `issuer_not_trusted` until `trust.aliases` names the other `iss`',
-          async shown({ page, observed, instance }, usual) {
-            await expect(usual()).rejects.toThrow();
-            await expect(problem(page).first()).toContainText('issuer');
-            expect((await observed.complete()).calls.at(-1)).toMatchObject({ status: 401, reason: 'issuer_not_trusted' });
-            expect(instance.log).toContain('/t/acme');
-          },
-          end: true,
+  shape('issuer unlike its place, another `iss` in access tokens', elsewhere, {
+    settings: (provider) =>
+      client(provider, found(provider)) + trust(provider, audience, found(provider), `aliases = ["${provider.origin}/t/acme"]`),
+    traits: { '… its `iss`': 'another than the issuer' },
+  }),
+
+  shape('the same without `trust.aliases`', elsewhere, {
+    settings: (provider) => client(provider, found(provider)) + trust(provider, audience, found(provider)),
+    answer: 401,
+    gaps: {
+      'server function': {
+        because: 'refused: `issuer_not_trusted`. The page says that the server refused, its log which `iss` came and which setting takes it',
+        async shown(world) {
+          await world.call();
+          await expect(problem(world.page).first()).toContainText('The server refused the call');
+          expect((await world.observed.complete()).calls.at(-1)).toMatchObject({ status: 401, body: { reason: 'issuer_not_trusted' } });
+          expect(world.instance.log).toContain(`${world.provider.origin}/t/acme`);
         },
+        end: true,
       },
     },
-  ),
+  }),
 
-  shape(
-    'ES256',
-    { client: { id_token_signed_response_alg: 'ES256' } },
-    { traits: { 'ID token': 'ES256' } },
-  ),
+  shape('ES256', { client: { id_token_signed_response_alg: 'ES256' } }, { traits: { 'ID token': 'ES256' } }),
 
-  shape(
-    'EdDSA',
-    { client: { id_token_signed_response_alg: 'EdDSA' }, configuration: { enabledJWA: { idTokenSigningAlgValues: ['EdDSA', 'RS256'] } } },
-    { traits: { 'ID token': 'EdDSA' } },
-  ),
+  shape('EdDSA', { client: { id_token_signed_response_alg: 'EdDSA' } }, { traits: { 'ID token': 'EdDSA' } }),
 
   shape(
     'DPoP required, with a nonce',
@@ -104,44 +79,40 @@ export const panva: Shape<Panva>[] = [
     {
       traits: { 'token type': 'DPoP', 'DPoP advertised': 'yes' },
       also: {
-        'the gate wants the proof: the token alone is refused': async ({ instance, observed }) => {
-          const token = (await observed.complete()).calls.at(-1)!.authorization.replace('DPoP ', '');
+        'the token without its proof is refused: `dpop_required`': async ({ instance, observed }) => {
+          const { token } = (await observed.complete()).calls.at(-1)!;
           const answer = await fetch(`${instance.url}/api/whoami`, { headers: { authorization: `Bearer ${token}` } });
-          expect([answer.status, (await answer.json()).reason]).toEqual([401, 'dpop_required']);
+          expect([answer.status, ((await answer.json()) as { reason: string }).reason]).toEqual([401, 'dpop_required']);
         },
       },
     },
   ),
 
-  shape(
-    'by `resource`',
-    { defaultResource: null },
-    {
-      // No [[trust]]: the audience is the resource that is asked for.
-      settings: (provider) => client(provider, `resource = "${RESOURCE}"`),
-      traits: { '… its `aud`': 'a string' },
-    },
-  ),
+  shape('access tokens for `provider.resource`', { defaultResource: null }, {
+    // Without a [[trust]], the audience is the resource.
+    settings: (provider) => client(provider, `resource = "${RESOURCE}"`),
+    traits: { '… its `aud`': 'a string' },
+  }),
 
-  shape(
-    'opaque access tokens',
-    { defaultResource: null },
-    {
-      refused: true,
-      traits: { 'access token': 'opaque' },
-      gaps: {
-        'server function': {
-          because: 'opaque tokens say nothing by themselves: the gate refuses them as `malformed_token` and names the ways out',
-          async shown({ page, observed, instance }, usual) {
-            await expect(usual()).rejects.toThrow();
-            await expect(problem(page).first()).toContainText('opaque');
-            expect((await observed.complete()).calls.at(-1)).toMatchObject({ status: 401, reason: 'malformed_token' });
-            expect(instance.log).toContain('opaque');
-          },
+  shape('opaque access tokens', { defaultResource: null }, {
+    settings: (provider) => client(provider),
+    // Its userinfo endpoint would say the name; the ID token does so only when no such endpoint can be asked.
+    shown: 'alice',
+    answer: 401,
+    traits: { 'access token': 'opaque', 'name in the ID token': 'no' },
+    gaps: {
+      'server function': {
+        because: 'refused: `malformed_token`. The log says that the token is opaque and names the ways out',
+        async shown(world) {
+          await world.call();
+          await expect(problem(world.page).first()).toContainText('The server refused the call');
+          expect((await world.observed.complete()).calls.at(-1)).toMatchObject({ status: 401, body: { reason: 'malformed_token' } });
+          expect(world.instance.log).toContain('opaque');
         },
+        end: true,
       },
     },
-  ),
+  }),
 
   shape(
     'opaque access tokens, introspected',
@@ -152,73 +123,74 @@ export const panva: Shape<Panva>[] = [
     {
       settings: (provider) =>
         client(provider) +
-        `
-[[trust]]
-issuer = "${provider.issuer}"
-client_ids = ["${provider.clientId}"]
-introspection_url = "${provider.origin}/token/introspection"
-introspection_client_id = "${GATE.client_id}"
-introspection_client_secret = "${GATE.client_secret}"
-`,
+        trust(
+          provider,
+          `client_ids = ["${provider.clientId}"]`,
+          `introspection_url = "${provider.origin}/token/introspection"`,
+          `introspection_client_id = "${GATE.client_id}"`,
+          `introspection_client_secret = "${GATE.client_secret}"`,
+        ),
+      shown: 'alice',
       traits: { 'access token': 'opaque' },
     },
   ),
 
-  shape('rotation off', { configuration: { rotateRefreshToken: false } }, { traits: { 'refresh token': 'stays' } }),
-
-  shape(
-    'no refresh token',
-    { client: { grant_types: ['authorization_code'] } },
-    {
-      traits: { 'refresh token': 'none' },
-      gaps: {
-        'refresh across expiry': {
-          because: 'without a refresh token the session ends with the access token, and says so; one click signs in again without a password',
-          async shown({ page, observed, provider }) {
-            await page.waitForTimeout(Math.max(0, (await observed.expiry()) - Date.now()));
-            await page.getByRole('navigation').getByRole('link', { name: 'Account' }).click();
-            void provider;
-            await expect(verified(page)).toBeHidden();
-          },
-          end: true,
+  shape('no refresh tokens', { client: { grant_types: ['authorization_code'] } }, {
+    traits: { 'refresh token': 'none' },
+    gaps: {
+      'refresh across expiry': {
+        because: 'none: the session here ends with the access token. **Sign in** brings it back without a password while the one there lasts',
+        async shown(world) {
+          await world.renewable();
+          await world.account();
+          await signedOut(world.page);
+          await world.page.goto(world.instance.url);
+          await signInButton(world.page).click();
+          await world.signedIn();
         },
+        end: true,
       },
     },
-  ),
+  }),
 
-  shape(
-    'CORS refused',
-    { configuration: { clientBasedCORS: () => false } },
-    {
-      gaps: {
-        'sign in': {
-          because: 'the token endpoint answers without `Access-Control-Allow-Origin`, so the browser withholds its answer; the person is told',
-          async shown({ page }, usual) {
-            await expect(usual()).rejects.toThrow();
-            await expect(problem(page)).toContainText('The sign-in service does not answer');
-          },
-          end: true,
+  shape('CORS refused', { configuration: { clientBasedCORS: () => false } }, {
+    gaps: {
+      'sign in': {
+        because: 'no `Access-Control-Allow-Origin` in the answer of the token endpoint, so the browser withholds it. The page says that the service does not answer, and the detail names the endpoint',
+        async shown(world) {
+          await world.signIn();
+          await expect(problem(world.page)).toContainText('The sign-in service does not answer');
+          await expect(problem(world.page)).toContainText(`${world.provider.origin}/token`);
         },
+        end: true,
       },
     },
-  ),
+  }),
 
-  shape(
-    'back-channel logout',
-    {
-      configuration: { features: { backchannelLogout: { enabled: true } } },
-    },
-    {
-      start: (place) =>
-        oidcProvider(place, {
-          client: { backchannel_logout_uri: `${place.app}/backchannel-logout` },
-          configuration: { features: { backchannelLogout: { enabled: true } } },
-        }),
-      also: {
-        'back-channel logout': async ({ provider }) => {
-          expect(provider.calls).toEqual([]);
+  shape('pushed authorization requests required', { client: { require_pushed_authorization_requests: true } }, {
+    gaps: {
+      'sign in': {
+        because: 'refused: `invalid_request`. Pixygate does not push authorization requests (RFC 9126)',
+        async shown({ page, instance }) {
+          await page.goto(instance.url);
+          await signInButton(page).click();
+          await expect(page.locator('body')).toContainText('Pushed Authorization Request must be used');
         },
+        end: true,
       },
     },
-  ),
+  }),
+
+  shape('back-channel logout', {}, {
+    start: (place) =>
+      oidcProvider(place, {
+        client: { backchannel_logout_uri: `${place.app}/backchannel-logout` },
+        configuration: { features: { backchannelLogout: { enabled: true } } },
+      }),
+    also: {
+      'it posts a logout token to `/backchannel-logout`, which is not there yet': async ({ provider }) => {
+        expect(provider.calls).toEqual([]);
+      },
+    },
+  }),
 ];
