@@ -9,7 +9,7 @@ const folder = join(dirname(fileURLToPath(import.meta.url)), 'canaille');
 export const PYTHON = process.env.PIXYGATE_CANAILLE_PYTHON ?? join(folder, '..', '..', '..', '.venv', 'bin', 'python');
 
 /** Longer than elsewhere: its refresh tokens live no longer than the access token, so only the last quarter is left to refresh in. */
-export const LIFETIME = 16;
+export const LIFETIME = 20;
 
 /** What a shape changes. */
 export interface Options {

@@ -97,8 +97,8 @@ export async function oidcProvider(place: Place, variant: Variant = {}): Promise
         },
       },
     },
-    // Its own fetch refuses loopback addresses, where the application is here.
-    fetch: (url, options) => fetch(url, options),
+    // Its own dispatcher refuses loopback addresses, where the application is here.
+    fetch: (url, options) => fetch(url, { ...options, dispatcher: undefined } as RequestInit),
   });
 
   const calls: string[] = [];

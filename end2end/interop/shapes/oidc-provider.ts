@@ -188,9 +188,12 @@ export const panva: Shape<Panva>[] = [
         configuration: { features: { backchannelLogout: { enabled: true } } },
       }),
     also: {
-      'it posts a logout token to `/backchannel-logout`, which is not there yet': async ({ provider }) => {
-        expect(provider.calls).toEqual([]);
-      },
+      'it posts a logout token to `/backchannel-logout` at each sign-out. Pixygate does not have that path yet (404); the session ends at its next refresh':
+        async ({ provider, instance }) => {
+          // Once for the sign-out here, once for the one on its own pages.
+          const refused = `expected 200 OK from ${instance.url}/backchannel-logout, got: 404 Not Found`;
+          expect(provider.calls).toEqual([refused, refused]);
+        },
     },
   }),
 ];
