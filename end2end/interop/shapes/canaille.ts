@@ -49,15 +49,17 @@ export const canailleShapes: Shape[] = [
       'CORS does not allow the `DPoP` header; `provider.dpop = "auto"` sends none, since the metadata do not offer it': async ({ page, observed }) => {
         const post = (headers: Record<string, string>) =>
           page.evaluate(
-            ([url, headers]) =>
-              fetch(url, { method: 'POST', headers, credentials: 'omit' }).then(
-                ({ status }) => status,
-                ({ name }) => name,
-              ),
+            async ([url, headers]) => {
+              const body = new URLSearchParams({ grant_type: 'refresh_token' });
+              const answer = await fetch(url, { method: 'POST', headers, body, credentials: 'omit' }).catch(() => undefined);
+              // Read to its end, or whoever listens would wait for the rest.
+              await answer?.text();
+              return answer?.status ?? 'withheld';
+            },
             [observed.metadata.token_endpoint as string, headers] as const,
           );
-        expect(await post({ DPoP: 'a proof' })).toBe('TypeError');
-        expect(await post({ Authorization: 'Basic eDp5' })).toBeGreaterThanOrEqual(400);
+        expect(await post({ DPoP: 'a proof' })).toBe('withheld');
+        expect(await post({ Authorization: 'Basic eDp5' })).toBe(401);
       },
     },
   }),

@@ -5,6 +5,7 @@ import asyncio
 import datetime
 import sys
 
+from asgiref.wsgi import WsgiToAsgi
 from canaille import create_app
 from canaille.app import models
 from canaille.backends import Backend
@@ -58,4 +59,4 @@ with app.app_context():
 
 config = Config()
 config.bind = [f"127.0.0.1:{port}"]
-asyncio.run(serve(app, config, mode="wsgi"))
+asyncio.run(serve(WsgiToAsgi(app), config))
