@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomUUID } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import OidcProvider, { type Configuration } from 'oidc-provider';
@@ -14,17 +14,23 @@ const CLIENT = 'the-client';
 /** A confidential client, as which the gate asks about opaque tokens. */
 export const GATE = { client_id: 'the-gate', client_secret: 'a secret between the gate and the provider' };
 
-const jwk = (key: ReturnType<typeof generateKeyPairSync>['privateKey'], alg: string) => ({
-  ...key.export({ format: 'jwk' }),
-  kid: alg.toLowerCase(),
-  alg,
-  use: 'sig',
-});
+/**
+ * By way of PEM: in Node 20 the export of a key stops for good when the job that made it is collected meanwhile, since both
+ * take the key's lock.
+ */
+function jwk(alg: string, pem: unknown) {
+  return { ...createPrivateKey(String(pem)).export({ format: 'jwk' }), kid: alg.toLowerCase(), alg, use: 'sig' };
+}
+
+const encoded = {
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+} as const;
 
 const keys = [
-  jwk(generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey, 'RS256'),
-  jwk(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey, 'ES256'),
-  jwk(generateKeyPairSync('ed25519').privateKey, 'EdDSA'),
+  jwk('RS256', generateKeyPairSync('rsa', { modulusLength: 2048, ...encoded }).privateKey),
+  jwk('ES256', generateKeyPairSync('ec', { namedCurve: 'P-256', ...encoded }).privateKey),
+  jwk('EdDSA', generateKeyPairSync('ed25519', encoded).privateKey),
 ];
 
 /** What a shape changes. */
