@@ -7,7 +7,8 @@ export default defineConfig({
   testDir: 'interop',
   outputDir: 'test-results/interop',
   fullyParallel: true,
-  timeout: 90_000,
+  // The slowest waits for six lifetimes of tokens.
+  timeout: 150_000,
   reporter: [['list'], ['./interop/table.ts'], ['./count.ts']],
   projects: config
     .projects!.filter(({ name }) => name === 'chromium')

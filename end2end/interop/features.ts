@@ -13,6 +13,8 @@ export type Feature = (typeof FEATURES)[number];
 
 /** What one test tells the table. */
 export interface Column {
+  /** How many columns make the whole table. */
+  of: number;
   product: string;
   version: string;
   shape: string;

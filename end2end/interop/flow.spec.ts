@@ -82,6 +82,7 @@ for (const shape of shapes) {
     test.skip(!!missing, missing);
 
     const column: Column = {
+      of: shapes.length,
       product: shape.product.name,
       version: await shape.product.version(),
       shape: shape.name,

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { child } from './child';
@@ -30,8 +30,13 @@ languages = en
 /** What a shape changes in the client's registration. */
 export type Options = Record<string, string | number>;
 
+export interface Lemonldap extends Provider {
+  /** Its store is emptied, as when its sessions have run out. */
+  forget(): Promise<void>;
+}
+
 /** LemonLDAP::NG's portal, from Debian's packages. */
-export async function lemonldap(place: Place, options: Options = {}): Promise<Provider> {
+export async function lemonldap(place: Place, options: Options = {}): Promise<Lemonldap> {
   const portal = `http://127.0.0.1:${place.port}/`;
   const folder = join(place.folder, 'lemonldap');
   const storage = (name: string) => ({ Directory: join(folder, name), LockDirectory: join(folder, name, 'lock') });
@@ -125,6 +130,10 @@ export async function lemonldap(place: Place, options: Options = {}): Promise<Pr
     },
     async end(page) {
       await page.goto(`${portal}?logout=1`);
+    },
+    async forget() {
+      const files = await readdir(storage('sessions').Directory, { withFileTypes: true });
+      for (const file of files) if (file.isFile()) await rm(join(storage('sessions').Directory, file.name));
     },
     stop,
   };

@@ -95,7 +95,7 @@ export const canailleShapes: Shape[] = [
           await world.call();
           await expect(problem(world.page).first()).toContainText('The server refused the call');
           expect((await world.observed.complete()).calls.at(-1)).toMatchObject({ status: 401, body: { reason: 'unsupported_algorithm' } });
-          expect(world.instance.log).toContain('RS512');
+          expect(world.instance.log).toMatch(/RS512.*algorithms/);
         },
         end: true,
       },

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 import { expect } from '@playwright/test';
-import { problem } from '../../tests/fixtures';
-import { lemonldap, type Options } from '../providers/lemonldap';
+import { problem, signOutButton } from '../../tests/fixtures';
+import { lemonldap, type Lemonldap, type Options } from '../providers/lemonldap';
 import { client, type Product, type Shape } from '../shape';
 
 const PACKAGE = 'liblemonldap-ng-portal-perl';
@@ -24,7 +24,7 @@ const product: Product = {
   },
 };
 
-const shape = (name: string, options: Options, more: Partial<Shape> = {}): Shape => ({
+const shape = (name: string, options: Options, more: Partial<Shape<Lemonldap>> = {}): Shape<Lemonldap> => ({
   product,
   name,
   start: (place) => lemonldap(place, options),
@@ -33,13 +33,27 @@ const shape = (name: string, options: Options, more: Partial<Shape> = {}): Shape
   ...more,
 });
 
-export const lemonldapShapes: Shape[] = [
+export const lemonldapShapes: Shape<Lemonldap>[] = [
   shape('JWT access tokens', {}, {
     traits: {
       '`iss` in the callback': 'no',
       '`aud` of the ID token': 'a list',
       'refresh token': 'stays, not repeated',
       'revocation endpoint': 'no',
+    },
+    also: {
+      'a refresh token that it has forgotten is answered `invalid_request`, not `invalid_grant`: the call fails and the person stays signed in, until the sign-out':
+        async (world) => {
+          await world.signIn();
+          await world.signedIn();
+          await world.provider.forget();
+          await world.renewable();
+          await world.account();
+          await expect(problem(world.page).first()).toBeVisible();
+          const last = (await world.observed.complete()).answers.at(-1);
+          expect([last?.grant, last?.status, last?.body.error]).toEqual(['refresh_token', 400, 'invalid_request']);
+          await expect(signOutButton(world.page)).toBeVisible();
+        },
     },
   }),
 
@@ -54,7 +68,7 @@ export const lemonldapShapes: Shape[] = [
           await world.call();
           await expect(problem(world.page).first()).toContainText('The server refused the call');
           expect((await world.observed.complete()).calls.at(-1)).toMatchObject({ status: 401, body: { reason: 'malformed_token' } });
-          expect(world.instance.log).toContain('opaque');
+          expect(world.instance.log).toMatch(/opaque token.*introspection_url/);
         },
         end: true,
       },

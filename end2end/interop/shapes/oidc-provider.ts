@@ -59,7 +59,7 @@ export const panva: Shape<Panva>[] = [
           await world.call();
           await expect(problem(world.page).first()).toContainText('The server refused the call');
           expect((await world.observed.complete()).calls.at(-1)).toMatchObject({ status: 401, body: { reason: 'issuer_not_trusted' } });
-          expect(world.instance.log).toContain(`${world.provider.origin}/t/acme`);
+          expect(world.instance.log).toMatch(/aliases = \[.*\/t\/acme\\*"\]/);
         },
         end: true,
       },
@@ -107,7 +107,7 @@ export const panva: Shape<Panva>[] = [
           await world.call();
           await expect(problem(world.page).first()).toContainText('The server refused the call');
           expect((await world.observed.complete()).calls.at(-1)).toMatchObject({ status: 401, body: { reason: 'malformed_token' } });
-          expect(world.instance.log).toContain('opaque');
+          expect(world.instance.log).toMatch(/opaque token.*introspection_url/);
         },
         end: true,
       },
