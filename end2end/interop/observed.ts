@@ -20,12 +20,15 @@ export class Observed {
 
   static async begin(context: BrowserContext, provider: Provider, app: string) {
     const place = provider.discovery ?? `${provider.issuer.replace(/\/$/, '')}/.well-known/openid-configuration`;
-    return new Observed(context, (await (await fetch(place)).json()) as Json, app);
+    const metadata = await json(place);
+    const { keys } = await json(String(metadata.jwks_uri));
+    return new Observed(context, metadata, keys as Json[], app);
   }
 
   private constructor(
     context: BrowserContext,
     readonly metadata: Json,
+    private readonly keys: Json[],
     app: string,
   ) {
     context.on('request', (request) => {
@@ -86,12 +89,14 @@ export class Observed {
       'name in the ID token': 'name' in id.payload ? 'yes' : 'no',
       '`aud` of the ID token': Array.isArray(id.payload.aud) ? 'a list' : 'a string',
       '`auth_time`': kind(id.payload.auth_time),
-      'ID token on refresh': !renewed ? '' : renewed.id_token ? 'yes' : 'no',
+      'ID token on refresh': !renewed ? '' : !renewed.id_token ? 'no' : 'nonce' in decoded(renewed.id_token)!.payload ? 'yes, with the `nonce`' : 'yes',
+      'its keys say': ['alg', 'use'].filter((member) => this.keys.every((key) => member in key)).map((member) => `\`${member}\``).join(', ') || 'neither `alg` nor `use`',
       'access token': access ? `JWT, \`typ\` ${access.header.typ ?? 'absent'}, ${access.header.alg}` : 'opaque',
       '… its `iss`': !access ? '' : access.payload.iss === this.metadata.issuer ? 'the issuer' : 'another than the issuer',
       '… its `aud`': !access ? '' : Array.isArray(access.payload.aud) ? 'a list' : kind(access.payload.aud),
       '… its client': !access ? '' : (['client_id', 'azp', 'cid'].find((claim) => claim in access.payload) ?? 'absent'),
       '… its `scope`': !access ? '' : 'scope' in access.payload ? kind(access.payload.scope) : 'absent',
+      'scope in the token response': this.first.scope ? 'yes' : 'no',
       'token type': String(this.first.token_type),
       'refresh token': !this.first.refresh_token
         ? 'none'
@@ -103,6 +108,7 @@ export class Observed {
               ? 'stays'
               : 'rotates',
       '`iss` in the callback': this.callback?.has('iss') ? 'yes' : 'no',
+      '`session_state` in the callback': this.callback?.has('session_state') ? 'yes' : 'no',
       'DPoP advertised': has('dpop_signing_alg_values_supported'),
       'revocation endpoint': has('revocation_endpoint'),
       'end-session endpoint': has('end_session_endpoint'),
@@ -115,6 +121,10 @@ export function decoded(token: unknown) {
   if (parts.length !== 3) return undefined;
   const part = (index: number) => JSON.parse(Buffer.from(parts[index]!, 'base64url').toString()) as Json;
   return { header: part(0), payload: part(1) };
+}
+
+async function json(url: string) {
+  return (await (await fetch(url)).json()) as Json;
 }
 
 function kind(value: unknown) {

@@ -46,6 +46,15 @@ export const canailleShapes: Shape[] = [
       'DPoP advertised': 'no',
     },
     also: {
+      'without a scope in the access token, what asks for one is refused: `insufficient_scope`': async ({ instance, observed }) => {
+        const { token } = (await observed.complete()).calls.at(-1)!;
+        const ask = async (path: string) => {
+          const answer = await fetch(instance.url + path, { headers: { authorization: `Bearer ${token}` } });
+          return [answer.status, ((await answer.json()) as { reason?: string }).reason];
+        };
+        expect(await ask('/api/whoami')).toEqual([200, undefined]);
+        expect(await ask('/api/profile')).toEqual([403, 'insufficient_scope']);
+      },
       'CORS does not allow the `DPoP` header; `provider.dpop = "auto"` sends none, since the metadata do not offer it': async ({ page, observed }) => {
         const post = (headers: Record<string, string>) =>
           page.evaluate(
