@@ -20,7 +20,7 @@ export interface Options {
 /** Canaille, from PyPI, in memory. */
 export async function canaille(place: Place, { algorithm }: Options): Promise<Provider> {
   const issuer = `http://127.0.0.1:${place.port}`;
-  const { stop } = await child(
+  const stop = await child(
     PYTHON,
     [join(folder, 'serve.py'), String(place.port), place.app, String(LIFETIME), algorithm ?? ''],
     {},

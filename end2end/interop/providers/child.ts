@@ -4,7 +4,7 @@ import { once } from 'node:events';
 /** How long a provider may take until it answers, in milliseconds. */
 const PATIENCE = 10_000;
 
-/** Starts a provider that is a program of its own, and waits until `url` answers. Returns what stops it. */
+/** Starts a provider that is a program of its own, and waits until `url` answers. What it returns stops it. */
 export async function child(command: string, args: string[], env: Record<string, string>, folder: string, url: string) {
   const process_ = spawn(command, args, {
     cwd: folder,
@@ -25,7 +25,7 @@ export async function child(command: string, args: string[], env: Record<string,
   for (;;) {
     if (process_.exitCode !== null) throw new Error(`${command} ended with ${process_.exitCode}:\n${log.slice(0, 2_000)}`);
     const answer = await fetch(url).catch(() => undefined);
-    if (answer?.ok) return { stop, log: () => log };
+    if (answer?.ok) return stop;
     if (Date.now() > deadline) {
       await stop();
       throw new Error(`${command} does not answer at ${url} after ${PATIENCE / 1000} s:\n${log.slice(0, 2_000)}`);

@@ -110,7 +110,7 @@ export async function lemonldap(place: Place, options: Options = {}): Promise<Le
   const settings = join(folder, 'lemonldap-ng.ini');
   await writeFile(settings, INI(folder));
   const script = join(dirname(fileURLToPath(import.meta.url)), 'lemonldap.psgi');
-  const { stop } = await child(
+  const stop = await child(
     'plackup',
     ['--env', 'deployment', '--host', '127.0.0.1', '--port', String(place.port), script],
     { LLNG_DEFAULTCONFFILE: settings },
