@@ -63,7 +63,7 @@ impl std::fmt::Debug for Credentials {
 
 impl<P: Platform> Session<P> {
     /// Makes a call: with a fresh token, once more with another one when this one is refused, and once more when the server
-    /// wants a nonce in the DPoP proof. `send` is asked for each attempt and has to bring the same body each time.
+    /// wants a nonce in the DPoP proof or another time. `send` is asked for each attempt and has to bring the same body each time.
     ///
     /// # Errors
     /// As for [`Session::access_token`]; [`SessionError::ForeignOrigin`] for an address that no token is sent to; what
@@ -99,13 +99,16 @@ impl<P: Platform> Session<P> {
         url: &str,
         send: &impl AsyncFn(Credentials) -> Result<R, SessionError>,
     ) -> Result<Called<R>, SessionError> {
-        let (mut replaced, mut with_nonce) = (false, false);
+        let (mut replaced, mut with_nonce, mut timed) = (false, false, false);
         loop {
             let credentials = self.credentials(method, url).await?;
             let access_token = credentials.access_token.clone();
             let reply = send(credentials).await?;
             let nonce = reply.header("DPoP-Nonce");
             self.remember_nonce(url, nonce.as_deref());
+            if let Some(date) = reply.header("Date").filter(|_| origin(url) == self.0.platform.origin()) {
+                self.0.platform.learn_time(&date);
+            }
             let challenge = reply.header("WWW-Authenticate").unwrap_or_default();
             match challenge::read(reply.status(), &challenge) {
                 Some(Mend::Token) if !replaced && self.can_refresh() => {
@@ -113,6 +116,8 @@ impl<P: Platform> Session<P> {
                     self.replace(&access_token).await?;
                 }
                 Some(Mend::Nonce) if !with_nonce && nonce.is_some() => with_nonce = true,
+                // The device's clock may have been set since the page knew the time.
+                Some(Mend::Proof) if !timed => timed = true,
                 Some(Mend::SignIn(demand)) if !self.was_demanded(method, url, &demand) => {
                     return Ok(Called::Demands(demand, reply));
                 }

@@ -20,6 +20,9 @@ pub trait Platform: Crypto + 'static {
     /// The time in seconds since the Unix epoch by the server's clock; the device's own may be wrong.
     fn server_time(&self) -> f64;
 
+    /// Hears the time of this origin's server, as an HTTP date: [`Platform::server_time`] counts from it.
+    fn learn_time(&self, date: &str);
+
     /// The origin of this page.
     fn origin(&self) -> String;
 

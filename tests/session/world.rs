@@ -239,6 +239,8 @@ impl Platform for Tab {
         self.world.wall.get() / 1000.0
     }
 
+    fn learn_time(&self, _: &str) {}
+
     fn origin(&self) -> String {
         "https://app.example".to_owned()
     }

@@ -31,7 +31,8 @@ pub struct Browser {
     window: Window,
     channel: Option<BroadcastChannel>,
     vault: Vault,
-    served_at: f64,
+    /// The server's time in seconds since the Unix epoch, and when that was.
+    told: Cell<(f64, Moment)>,
     timer: Cell<Option<i32>>,
     /// What the timer calls, once the session listens.
     wake: OnceCell<Function>,
@@ -44,12 +45,17 @@ impl Browser {
     /// epoch; `None` outside a browser.
     pub fn new(served_at: f64) -> Option<Self> {
         let window = web_sys::window()?;
+        let performance = window.performance()?;
+        let opened = Moment {
+            wall: performance.time_origin(),
+            monotonic: 0.0,
+        };
         Some(Self {
             channel: channel(),
             vault: Vault::default(),
-            active: Cell::new(window.performance().map_or(0.0, |performance| performance.now())),
+            active: Cell::new(performance.now()),
             window,
-            served_at,
+            told: Cell::new((served_at, opened)),
             timer: Cell::default(),
             wake: OnceCell::new(),
         })
@@ -106,15 +112,20 @@ impl Platform for Browser {
         }
     }
 
-    /// The time at which the page was made, and since then the clock that saw more time pass: the monotonic one may have
-    /// slept with the device. A device whose clock is wrong all the time is as good as any.
+    /// The time that the server told last, and since then the clock that saw more time pass: the monotonic one may have slept
+    /// with the device. A device whose clock is wrong all the time is as good as any.
     fn server_time(&self) -> f64 {
         let Moment { wall, monotonic } = self.now();
-        let opened = self
-            .window
-            .performance()
-            .map_or(wall, |performance| performance.time_origin());
-        self.served_at + monotonic.max(wall - opened) / 1000.0
+        let (told, at) = self.told.get();
+        let elapsed = (monotonic - at.monotonic).max(wall - at.wall);
+        told + elapsed / 1000.0
+    }
+
+    fn learn_time(&self, date: &str) {
+        let told = js_sys::Date::parse(date);
+        if !told.is_nan() {
+            self.told.set((told / 1000.0, self.now()));
+        }
     }
 
     fn origin(&self) -> String {
