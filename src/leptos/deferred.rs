@@ -86,8 +86,9 @@ deferred! {
     pub(super) async fn work(work: Work) -> Result<Done, SessionError> {
         let session = here::session()?;
         session.restore().await;
+        here::watch_idle(&session);
         match work {
-            Work::Start => here::watch_idle(&session),
+            Work::Start => {}
             Work::SignIn(options) => session.sign_in(&options).await?,
             Work::SignInPopup(popup, options) => session.sign_in_popup(popup, &options).await?,
             Work::Complete(query) => {
