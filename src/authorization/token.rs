@@ -73,9 +73,17 @@ impl TokenError {
         }
     }
 
-    /// Whether the provider said that the grant is no longer good: the session is over.
+    /// Whether the provider said that the grant is no longer good: the session is over. Some say `invalid_request` of a
+    /// refresh token that they do not know.
     pub fn ends_session(&self) -> bool {
-        matches!(self, Self::Provider { error, .. } if matches!(error.as_str(), "invalid_grant" | "interaction_required" | "login_required" | "consent_required"))
+        const OVER: [&str; 5] = [
+            "invalid_grant",
+            "invalid_request",
+            "interaction_required",
+            "login_required",
+            "consent_required",
+        ];
+        matches!(self, Self::Provider { error, .. } if OVER.contains(&error.as_str()))
     }
 
     /// Whether the endpoint wants the same request again, with the nonce that it just gave (RFC 9449, section 8).

@@ -42,17 +42,17 @@ export const lemonldapShapes: Shape<Lemonldap>[] = [
       'revocation endpoint': 'no',
     },
     also: {
-      'a refresh token that it has forgotten is answered `invalid_request`, not `invalid_grant`: the call fails and the person stays signed in, until the sign-out':
+      'a refresh token that it has forgotten is answered `invalid_request`, not `invalid_grant`: the session ends all the same':
         async (world) => {
           await world.signIn();
           await world.signedIn();
           await world.provider.forget();
           await world.renewable();
           await world.account();
-          await expect(problem(world.page).first()).toBeVisible();
+          await expect(world.page.getByRole('heading', { name: 'Your session has ended' })).toBeVisible();
           const last = (await world.observed.complete()).answers.at(-1);
           expect([last?.grant, last?.status, last?.body.error]).toEqual(['refresh_token', 400, 'invalid_request']);
-          await expect(signOutButton(world.page)).toBeVisible();
+          await expect(signOutButton(world.page)).toBeHidden();
         },
     },
   }),

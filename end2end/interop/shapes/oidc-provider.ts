@@ -167,10 +167,16 @@ export const panva: Shape<Panva>[] = [
     },
   }),
 
-  shape('pushed authorization requests required', { client: { require_pushed_authorization_requests: true } }, {
+  shape('pushed authorization requests required', {
+    configuration: { features: { pushedAuthorizationRequests: { enabled: true, requirePushedAuthorizationRequests: true } } },
+  }),
+
+  shape('pushed authorization requests required of this client, which its metadata cannot say', {
+    client: { require_pushed_authorization_requests: true },
+  }, {
     gaps: {
       'sign in': {
-        because: 'refused: `invalid_request`. Pixygate does not push authorization requests (RFC 9126)',
+        because: 'refused: `invalid_request`. Pixygate pushes authorization requests (RFC 9126) where the metadata requires it, and the requirement of a single client is not in there',
         async shown({ page, instance }) {
           await page.goto(instance.url);
           await signInButton(page).click();
