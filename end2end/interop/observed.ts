@@ -6,7 +6,16 @@ type Json = Record<string, unknown>;
 /** One answer of the token endpoint, and what was asked. */
 interface Answer {
   grant: string;
+  /** The refresh token that was sent. */
+  refreshToken: string | null;
   status: number;
+  body: Json;
+}
+
+interface Call {
+  status: number;
+  scheme?: string;
+  token?: string;
   body: Json;
 }
 
@@ -14,7 +23,7 @@ interface Answer {
 export class Observed {
   readonly answers: Answer[] = [];
   /** The calls of the server function: the token that went with each, and what was said. */
-  readonly calls: { status: number; scheme?: string; token?: string; body: Json }[] = [];
+  readonly calls: Call[] = [];
   private readonly reading: Promise<void>[] = [];
   private callback?: URLSearchParams;
 
@@ -44,14 +53,17 @@ export class Observed {
 
   private async token(response: Response) {
     const body = (await response.json().catch(() => ({}))) as Json;
-    const grant = new URLSearchParams(response.request().postData() ?? '').get('grant_type') ?? '';
-    this.answers.push({ grant, status: response.status(), body });
+    const form = new URLSearchParams(response.request().postData() ?? '');
+    const [grant, refreshToken] = [form.get('grant_type') ?? '', form.get('refresh_token')];
+    this.answers.push({ grant, refreshToken, status: response.status(), body });
   }
 
   private async call(response: Response) {
-    const [scheme, token] = (await response.request().allHeaders())['authorization']?.split(' ') ?? [];
-    const body = (await response.json().catch(() => ({}))) as Json;
-    this.calls.push({ status: response.status(), scheme, token, body });
+    // In the order of the answers: that to a call which is made once more is never read.
+    const call: Call = { status: response.status(), body: {} };
+    this.calls.push(call);
+    [call.scheme, call.token] = (await response.request().allHeaders())['authorization']?.split(' ') ?? [];
+    call.body = (await response.json().catch(() => ({}))) as Json;
   }
 
   /** Until everything that has come in is read. */

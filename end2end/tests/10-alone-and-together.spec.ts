@@ -1,5 +1,5 @@
 import { Instance } from '../instance.mjs';
-import { alice, atProvider, bob, enter, expect, problem, signIn, signInButton, signedIn, signedOut, signOutButton, test, verified } from './fixtures';
+import { alice, atProvider, bob, enter, expect, problem, show, signIn, signInButton, signedIn, signedOut, signOutButton, test, verified } from './fixtures';
 import type { Page } from '@playwright/test';
 
 /** How often the page asked for other tokens. */
@@ -10,13 +10,6 @@ function refreshes(page: Page) {
   });
   return seen;
 }
-
-/** Headless browsers hide no tab; the page is told that it is hidden. */
-const show = (page: Page, state: 'hidden' | 'visible') =>
-  page.evaluate((state) => {
-    Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => state });
-    document.dispatchEvent(new Event('visibilitychange'));
-  }, state);
 
 test.describe('A token is replaced ahead of its expiry', () => {
   test('while someone is there, without a click', async ({ page, instance, control }) => {

@@ -42,7 +42,8 @@ pub(super) async fn send(request: Request) -> Result<Response, SessionError> {
 ///
 /// ```
 /// use leptos::prelude::*;
-/// /// use pixygate::leptos::use_auth;
+/// use leptos::task::spawn_local;
+/// use pixygate::leptos::use_auth;
 ///
 /// #[component]
 /// fn Greeting() -> impl IntoView {

@@ -111,18 +111,22 @@ impl<P: Platform> Session<P> {
             }
             let challenge = reply.header("WWW-Authenticate").unwrap_or_default();
             match challenge::read(reply.status(), &challenge) {
-                Some(Mend::Token) if !replaced && self.can_refresh() => {
+                Some(Mend::Token) if !replaced && self.can_refresh() && !self.0.replacing_is_vain.get() => {
                     replaced = true;
                     self.replace(&access_token).await?;
                 }
                 Some(Mend::Nonce) if !with_nonce && nonce.is_some() => with_nonce = true,
                 // The device's clock may have been set since the page knew the time.
                 Some(Mend::Proof) if !timed => timed = true,
-                Some(Mend::SignIn(demand)) if !self.was_demanded(method, url, &demand) => {
+                Some(Mend::SignIn(demand)) if self.may_bring(&demand) && !self.was_demanded(method, url, &demand) => {
                     return Ok(Called::Demands(demand, reply));
                 }
-                Some(_) => return Ok(Called::Answered(reply)),
+                Some(mend) => {
+                    self.0.replacing_is_vain.set(mend == Mend::Token);
+                    return Ok(Called::Answered(reply));
+                }
                 None => {
+                    self.0.replacing_is_vain.set(false);
                     let call = call_name(method, url);
                     self.0.demanded.borrow_mut().retain(|(known, _)| *known != call);
                     return Ok(Called::Answered(reply));
@@ -134,6 +138,18 @@ impl<P: Platform> Session<P> {
     /// Notes what a sign-in was asked for by a call.
     pub(super) fn note_demand(&self, method: &str, url: &str, demand: Demand) {
         self.0.demanded.borrow_mut().push((call_name(method, url), demand));
+    }
+
+    /// Whether a sign-in can help: scopes that are granted already come with no other.
+    fn may_bring(&self, demand: &Demand) -> bool {
+        let granted = |scope: &String| {
+            self.record()
+                .is_some_and(|record| record.current().scopes().contains(scope))
+        };
+        match demand {
+            Demand::Authentication { .. } => true,
+            Demand::Scopes(scopes) => !scopes.iter().all(granted),
+        }
     }
 
     fn was_demanded(&self, method: &str, url: &str, demand: &Demand) -> bool {

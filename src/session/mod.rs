@@ -59,6 +59,8 @@ struct Inner<P> {
     nonces: RefCell<BTreeMap<String, String>>,
     /// Whether the record outlives this tab. Where it does not, its absence in storage means nothing.
     outlives_tab: Cell<bool>,
+    /// Whether the last token that took the place of a refused one was refused as well: then the next would be.
+    replacing_is_vain: Cell<bool>,
     /// The call that a sign-in was for, until the page asks for it.
     waiting: RefCell<Option<WaitingCall>>,
     /// What sign-ins were asked for by calls that have not succeeded since, so that no call asks for the same twice.
@@ -94,6 +96,7 @@ impl<P: Platform> Session<P> {
             backoff: Cell::default(),
             nonces: RefCell::default(),
             outlives_tab: Cell::new(true),
+            replacing_is_vain: Cell::default(),
             waiting: RefCell::default(),
             demanded: RefCell::default(),
         }))

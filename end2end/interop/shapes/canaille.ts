@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { expect } from '@playwright/test';
-import { problem, signedOut, signInButton } from '../../tests/fixtures';
+import { problem, show, signedOut, signInButton } from '../../tests/fixtures';
 import { canaille, LIFETIME, PYTHON, type Options } from '../providers/canaille';
 import { client, trust, type Product, type Shape } from '../shape';
 import type { World } from '../world';
@@ -78,9 +78,10 @@ export const canailleShapes: Shape[] = [
     traits: { 'ID token': 'RS512', 'access token': 'JWT, `typ` JWT, RS512' },
     gaps: {
       'refresh across expiry': {
-        because: 'its refresh tokens live no longer than the access token: after a pause they are gone. **Sign in** brings the session back without a password',
+        because: 'its refresh tokens live no longer than the access token: while someone looks at the page they are renewed in time, after a pause they are gone. **Sign in** brings the session back without a password',
         async shown(world) {
           // Its `exp` is rounded down; the refresh token has the fraction of a second more.
+          for (const tab of [world.page, world.second]) await show(tab, 'hidden');
           await world.left(-1);
           await world.account();
           await signedOut(world.page);
