@@ -182,6 +182,8 @@ pub struct Checks<'a, C> {
     pub now: f64,
     /// When the request was sent.
     pub requested: Moment,
+    /// The same, by the server's clock, in milliseconds.
+    pub requested_server: f64,
 }
 
 impl ValidatedCallback {
@@ -201,7 +203,7 @@ impl ValidatedCallback {
             subject: None,
             max_age: self.max_age,
             access_token: response.0.access_token().secret(),
-            now: checks.now,
+            now: Some(checks.now),
         };
         let keys = checks.keys.unwrap_or_default();
         let id_token = IdToken::validate(text, &expected, keys, checks.crypto).await?;
@@ -229,6 +231,7 @@ impl TokenSet {
             token_type,
             lifetime: Lifetime::new(
                 checks.requested,
+                checks.requested_server,
                 response.expires_in().map(|duration| duration.as_secs()),
             ),
             refresh_token: response.refresh_token().cloned(),
@@ -278,7 +281,7 @@ impl TokenSet {
                     subject: Some(&self.id_token.claims().sub),
                     max_age: None,
                     access_token: response.0.access_token().secret(),
-                    now: checks.now,
+                    now: None,
                 };
                 IdToken::validate(text, &expected, keys, checks.crypto).await?
             }
@@ -299,6 +302,11 @@ impl TokenSet {
     /// How long the access token is good for.
     pub fn lifetime(&self) -> &Lifetime {
         &self.lifetime
+    }
+
+    /// Counts the lifetime by the clock of the page that read these tokens.
+    pub(crate) fn anchor(&mut self, now: Moment, server: f64) {
+        self.lifetime.anchor(now, server);
     }
 
     /// The refresh token, when the provider gave one.
