@@ -67,8 +67,9 @@ pub struct Expected<'a> {
     pub max_age: Option<u64>,
     /// The access token that came along, for `at_hash`.
     pub access_token: &'a str,
-    /// Seconds since the Unix epoch.
-    pub now: f64,
+    /// Seconds since the Unix epoch; `None` after a refresh: the clock of the device may have been set since the page was
+    /// made, and new tokens of a known person, straight from the provider, are not thrown away for that.
+    pub now: Option<f64>,
 }
 
 /// The check that an ID token did not pass.
@@ -227,20 +228,6 @@ impl Claims {
             None if self.aud.len() > 1 => return claim("azp", &client.client_id, ""),
             _ => {}
         }
-        if self.exp + LEEWAY <= expected.now {
-            return claim(
-                "exp",
-                &format!("after {}", whole(expected.now)),
-                &whole(self.exp).to_string(),
-            );
-        }
-        if self.iat - LEEWAY > expected.now {
-            return claim(
-                "iat",
-                &format!("before {}", whole(expected.now)),
-                &whole(self.iat).to_string(),
-            );
-        }
         match (&self.nonce, expected.nonce) {
             (Some(found), Some(nonce)) if found == nonce => {}
             (None, None) => {}
@@ -248,16 +235,26 @@ impl Claims {
             (Some(_), None) => {}
             _ => return Err(IdTokenError::Nonce),
         }
-        if let Some(max_age) = expected.max_age {
+        match expected.now {
+            Some(now) => self.check_times(now, expected.max_age),
+            None => Ok(()),
+        }
+    }
+
+    fn check_times(&self, now: f64, max_age: Option<u64>) -> Result<(), IdTokenError> {
+        let claim = |claim, expected: String, found: String| Err(IdTokenError::Claim { claim, expected, found });
+        if self.exp + LEEWAY <= now {
+            return claim("exp", format!("after {}", whole(now)), whole(self.exp).to_string());
+        }
+        if self.iat - LEEWAY > now {
+            return claim("iat", format!("before {}", whole(now)), whole(self.iat).to_string());
+        }
+        if let Some(max_age) = max_age {
             match self.auth_time {
-                Some(auth_time) if auth_time + max_age as f64 + LEEWAY >= expected.now => {}
+                Some(auth_time) if auth_time + max_age as f64 + LEEWAY >= now => {}
                 found => {
                     let found = found.map_or("absent".to_owned(), |time| whole(time).to_string());
-                    return claim(
-                        "auth_time",
-                        &format!("within {max_age} s of {}", whole(expected.now)),
-                        &found,
-                    );
+                    return claim("auth_time", format!("within {max_age} s of {}", whole(now)), found);
                 }
             }
         }

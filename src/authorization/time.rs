@@ -17,18 +17,35 @@ pub struct Lifetime {
     /// `expires_in` in milliseconds; `None` when the provider did not say.
     duration: Option<f64>,
     requested_wall: f64,
-    /// Only within the page that made the request.
+    /// By the server's clock, in milliseconds.
+    #[serde(default)]
+    requested_server: Option<f64>,
+    /// By the clock of the page that has it in memory.
     #[serde(skip)]
     requested_monotonic: Option<f64>,
 }
 
 impl Lifetime {
-    /// A lifetime of `expires_in` seconds, counted from `requested`.
-    pub fn new(requested: Moment, expires_in: Option<u64>) -> Self {
+    /// A lifetime of `expires_in` seconds, counted from `requested`, which was `requested_server` by the server's clock.
+    pub fn new(requested: Moment, requested_server: f64, expires_in: Option<u64>) -> Self {
         Self {
             duration: expires_in.map(|seconds| seconds as f64 * 1000.0),
             requested_wall: requested.wall,
+            requested_server: Some(requested_server),
             requested_monotonic: Some(requested.monotonic),
+        }
+    }
+
+    /// Counts by the monotonic clock of this page from now on: the request was made by another page. The older of two ages
+    /// is believed, by the wall clock and by the server's. A clock that stands before the request says nothing; when none
+    /// says anything the token counts as expired.
+    pub fn anchor(&mut self, now: Moment, server: f64) {
+        if self.requested_monotonic.is_none() {
+            let wall = now.wall - self.requested_wall;
+            let server = self.requested_server.map(|requested| server - requested);
+            let known = [Some(wall), server].into_iter().flatten().filter(|age| *age >= 0.0);
+            let age = known.reduce(f64::max).or(self.duration).unwrap_or_default();
+            self.requested_monotonic = Some(now.monotonic - age);
         }
     }
 
@@ -74,14 +91,14 @@ mod tests {
 
     #[test]
     fn counts_from_the_request() {
-        let lifetime = Lifetime::new(START, Some(60));
+        let lifetime = Lifetime::new(START, 0.0, Some(60));
         assert_eq!(lifetime.remaining(later(10_000.0, 10_000.0)), 50_000.0);
         assert_eq!(lifetime.remaining(later(60_000.0, 60_000.0)), 0.0);
     }
 
     #[test]
     fn sleep_and_a_clock_set_back_both_age_the_token() {
-        let lifetime = Lifetime::new(START, Some(60));
+        let lifetime = Lifetime::new(START, 0.0, Some(60));
         assert_eq!(
             lifetime.remaining(later(61_000.0, 5.0)),
             0.0,
@@ -96,15 +113,43 @@ mod tests {
 
     #[test]
     fn after_a_reload_only_the_wall_clock_is_left() {
-        let mut lifetime = Lifetime::new(START, Some(60));
+        let mut lifetime = Lifetime::new(START, 0.0, Some(60));
         lifetime.requested_monotonic = None;
         assert_eq!(lifetime.remaining(later(10_000.0, -400.0)), 50_000.0);
         assert_eq!(lifetime.remaining(later(-1.0, 0.0)), 0.0);
     }
 
     #[test]
+    fn a_page_that_reads_it_counts_on_by_its_own_clock() {
+        let read = |wall: f64, server: f64| {
+            let mut lifetime = Lifetime::new(START, 0.0, Some(60));
+            lifetime.requested_monotonic = None;
+            lifetime.anchor(later(wall, -400.0), server);
+            lifetime
+        };
+        let kept = read(10_000.0, 10_000.0);
+        assert_eq!(kept.remaining(later(20_000.0, 9_600.0)), 40_000.0);
+        assert_eq!(
+            kept.remaining(later(-600_000.0, 19_600.0)),
+            30_000.0,
+            "the wall clock was set back afterwards"
+        );
+        let set_back = read(5_000.0, 50_000.0);
+        assert_eq!(
+            set_back.remaining(later(5_000.0, -400.0)),
+            10_000.0,
+            "it was set back before, and the server knows better"
+        );
+        let before = read(-600_000.0, 50_000.0);
+        assert_eq!(before.remaining(later(-600_000.0, -400.0)), 10_000.0);
+        let neither = read(-1.0, -1.0);
+        assert_eq!(neither.remaining(later(-1.0, -400.0)), 0.0);
+        assert_eq!(neither.remaining(later(30_000.0, 29_600.0)), 0.0, "and it stays so");
+    }
+
+    #[test]
     fn short_tokens_ask_for_less() {
-        assert_eq!(Lifetime::new(START, Some(3600)).min_validity(30_000.0), 30_000.0);
-        assert_eq!(Lifetime::new(START, Some(10)).min_validity(30_000.0), 2_500.0);
+        assert_eq!(Lifetime::new(START, 0.0, Some(3600)).min_validity(30_000.0), 30_000.0);
+        assert_eq!(Lifetime::new(START, 0.0, Some(10)).min_validity(30_000.0), 2_500.0);
     }
 }

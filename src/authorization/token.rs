@@ -73,17 +73,14 @@ impl TokenError {
         }
     }
 
-    /// Whether the provider said that the grant is no longer good: the session is over. Some say `invalid_request` of a
-    /// refresh token that they do not know.
+    /// Whether the provider said that the grant is no longer good: the session is over.
     pub fn ends_session(&self) -> bool {
-        const OVER: [&str; 5] = [
-            "invalid_grant",
-            "invalid_request",
-            "interaction_required",
-            "login_required",
-            "consent_required",
-        ];
-        matches!(self, Self::Provider { error, .. } if OVER.contains(&error.as_str()))
+        matches!(self, Self::Provider { error, .. } if matches!(error.as_str(), "invalid_grant" | "interaction_required" | "login_required" | "consent_required"))
+    }
+
+    /// The same of a refresh: some providers say `invalid_request` of a refresh token that they do not know.
+    pub(crate) fn ends_refresh(&self) -> bool {
+        self.ends_session() || matches!(self, Self::Provider { error, .. } if error == "invalid_request")
     }
 
     /// Whether the endpoint wants the same request again, with the nonce that it just gave (RFC 9449, section 8).
@@ -190,6 +187,8 @@ pub struct Checks<'a, C> {
     pub now: f64,
     /// When the request was sent.
     pub requested: Moment,
+    /// The same, by the server's clock, in milliseconds.
+    pub requested_server: f64,
 }
 
 impl ValidatedCallback {
@@ -209,7 +208,7 @@ impl ValidatedCallback {
             subject: None,
             max_age: self.max_age,
             access_token: response.0.access_token().secret(),
-            now: checks.now,
+            now: Some(checks.now),
         };
         let keys = checks.keys.unwrap_or_default();
         let id_token = IdToken::validate(text, &expected, keys, checks.crypto).await?;
@@ -237,6 +236,7 @@ impl TokenSet {
             token_type,
             lifetime: Lifetime::new(
                 checks.requested,
+                checks.requested_server,
                 response.expires_in().map(|duration| duration.as_secs()),
             ),
             refresh_token: response.refresh_token().cloned(),
@@ -286,7 +286,7 @@ impl TokenSet {
                     subject: Some(&self.id_token.claims().sub),
                     max_age: None,
                     access_token: response.0.access_token().secret(),
-                    now: checks.now,
+                    now: None,
                 };
                 IdToken::validate(text, &expected, keys, checks.crypto).await?
             }
@@ -307,6 +307,11 @@ impl TokenSet {
     /// How long the access token is good for.
     pub fn lifetime(&self) -> &Lifetime {
         &self.lifetime
+    }
+
+    /// Counts the lifetime by the clock of the page that read these tokens.
+    pub(crate) fn anchor(&mut self, now: Moment, server: f64) {
+        self.lifetime.anchor(now, server);
     }
 
     /// The refresh token, when the provider gave one.

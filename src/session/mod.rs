@@ -57,10 +57,11 @@ struct Inner<P> {
     backoff: Cell<refresh::Backoff>,
     /// The last nonce that each origin gave for DPoP proofs.
     nonces: RefCell<BTreeMap<String, String>>,
-    /// Whether the record outlives this tab. Where it does not, its absence in storage means nothing.
-    outlives_tab: Cell<bool>,
     /// Whether the last token that took the place of a refused one was refused as well: then the next would be.
     replacing_is_vain: Cell<bool>,
+    stored: Cell<record::Stored>,
+    /// The sign-in whose session the person has left in this tab: no copy of it comes back.
+    left: RefCell<Option<String>>,
     /// The call that a sign-in was for, until the page asks for it.
     waiting: RefCell<Option<WaitingCall>>,
     /// What sign-ins were asked for by calls that have not succeeded since, so that no call asks for the same twice.
@@ -95,8 +96,9 @@ impl<P: Platform> Session<P> {
             refreshing: RefCell::default(),
             backoff: Cell::default(),
             nonces: RefCell::default(),
-            outlives_tab: Cell::new(true),
             replacing_is_vain: Cell::default(),
+            stored: Cell::default(),
+            left: RefCell::default(),
             waiting: RefCell::default(),
             demanded: RefCell::default(),
         }))
@@ -109,7 +111,7 @@ impl<P: Platform> Session<P> {
 
     /// Whether the session outlives a reload. Where the browser keeps nothing it lives in this page only.
     pub fn is_kept(&self) -> bool {
-        self.0.outlives_tab.get()
+        self.0.stored.get() == record::Stored::Yes
     }
 
     /// This relying party, and what is known of the provider.

@@ -45,10 +45,30 @@ pub(super) struct Ended {
     id_token: IdToken,
 }
 
+/// Whether storage has the record that this tab has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Stored {
+    #[default]
+    Yes,
+    /// It has an older one, of this generation, since the last could not be kept.
+    Behind(u64),
+    /// It never had one of this session, so that its absence means nothing.
+    Never,
+}
+
 impl Record {
     /// The tokens that calls are made with.
     pub(super) fn current(&self) -> &TokenSet {
         self.acting.as_ref().map_or(&self.tokens, |acting| &acting.tokens)
+    }
+
+    /// Counts the lifetimes of what another page kept by the clock of this one.
+    fn anchor(&mut self, platform: &impl Platform) {
+        let (now, server) = (platform.now(), platform.server_time() * 1000.0);
+        self.tokens.anchor(now, server);
+        if let Some(acting) = &mut self.acting {
+            acting.tokens.anchor(now, server);
+        }
     }
 }
 
@@ -93,24 +113,74 @@ impl<P: Platform> Session<P> {
 
     /// Looks at what is kept and takes it over: at the start, when another tab says so, and when the page wakes up.
     pub async fn look(&self) {
-        let kept = self.load().await;
-        // Until it is forgotten it is still there to be revoked.
-        if self.state() == AuthState::SigningOut && self.0.kept.borrow().is_some() {
-            return;
-        }
+        let kept = loop {
+            let before = self.version();
+            let kept = self.load().await;
+            // What this tab has done meanwhile is newer than what was read.
+            if self.version() == before {
+                break kept;
+            }
+        };
         match kept {
-            Ok(Some(Kept::Live(record))) => self.adopt(*record),
+            Ok(Some(Kept::Live(record))) if self.has_left(&record) => {
+                // Storage was not to be had when the person signed out, or a refresh came in between.
+                self.nobody_here();
+                self.0.platform.clear().await;
+                self.0.platform.tell_other_tabs();
+            }
+            Ok(Some(Kept::Live(record))) => match (self.record(), self.0.stored.replace(Stored::Yes)) {
+                (Some(own), Stored::Behind(kept)) if own.id == record.id && record.generation == kept => {
+                    self.0.stored.set(Stored::Behind(kept));
+                    self.catch_up(own).await;
+                }
+                (_, stored) => {
+                    // Another tab has gone on from what could be kept.
+                    if stored != Stored::Yes {
+                        self.0.kept.take();
+                    }
+                    self.adopt(*record);
+                }
+            },
             Ok(Some(Kept::Ended(ended))) => self.adopt_end(*ended),
-            // A session that lives in memory only is not ended by its absence in storage.
-            Ok(None) if self.0.outlives_tab.get() => self.nobody_here(),
-            Ok(None) | Err(_) if self.record().is_some() => {}
-            Ok(None) | Err(_) => self.nobody_here(),
+            Ok(None) => match self.record() {
+                // A session that lives in memory only is not ended by its absence in storage.
+                Some(own) if self.0.stored.get() == Stored::Never => self.catch_up(own).await,
+                _ => self.nobody_here(),
+            },
+            Err(_) if self.record().is_some() => {}
+            Err(_) => self.nobody_here(),
+        }
+    }
+
+    /// Keeps what could not be kept before.
+    async fn catch_up(&self, record: Record) {
+        let over = match self.0.stored.get() {
+            Stored::Yes => return,
+            Stored::Behind(_) => Over::Existing,
+            Stored::Never => Over::Any,
+        };
+        match self.save(&Kept::Live(Box::new(record)), over).await {
+            Ok(true) => {
+                self.0.stored.set(Stored::Yes);
+                self.0.platform.tell_other_tabs();
+            }
+            Ok(false) => self.nobody_here(),
+            Err(_) => {}
         }
     }
 
     async fn load(&self) -> Result<Option<Kept>, StorageError> {
         let text = self.0.platform.load(SESSION, &self.binding()).await?;
         Ok(text.and_then(|text| serde_json::from_slice(text.as_bytes()).ok()))
+    }
+
+    fn has_left(&self, record: &Record) -> bool {
+        self.0.left.borrow().as_ref() == Some(&record.id)
+    }
+
+    /// Which record this tab has.
+    fn version(&self) -> Option<(String, u64)> {
+        self.record().map(|record| (record.id, record.generation))
     }
 
     /// The session as this tab knows it.
@@ -125,6 +195,7 @@ impl<P: Platform> Session<P> {
     fn nobody_here(&self) {
         let ended = match self.0.kept.take() {
             Some(Kept::Live(_)) => Some(SignOutReason::SignedOut),
+            None if self.state() == AuthState::SigningOut => Some(SignOutReason::SignedOut),
             Some(Kept::Ended(_)) | None => None,
         };
         self.0.platform.forget_keys();
@@ -141,7 +212,7 @@ impl<P: Platform> Session<P> {
 
     /// Takes over a record, unless this tab has it already (its own also knows the monotonic clock) or has a newer one
     /// that could not be kept.
-    fn adopt(&self, record: Record) {
+    fn adopt(&self, mut record: Record) {
         let known = self
             .record()
             .is_some_and(|own| own.id == record.id && own.generation >= record.generation);
@@ -150,14 +221,10 @@ impl<P: Platform> Session<P> {
         }
         self.0.backoff.take();
         self.0.platform.forget_keys();
+        record.anchor(&self.0.platform);
         let person = SignedIn::new(record.current());
         let before = self.state();
-        // A refresh that comes to its end meanwhile brings nobody back; what it brought is revoked, too.
-        let leaving = before == AuthState::SigningOut && self.record().is_some_and(|own| own.id == record.id);
         self.0.kept.replace(Some(Kept::Live(Box::new(record))));
-        if leaving {
-            return;
-        }
         if before
             .signed_in()
             .is_some_and(|before| before.identity() != person.identity())
@@ -172,18 +239,26 @@ impl<P: Platform> Session<P> {
     ///
     /// A record that replaces an older one is dropped when the session was ended meanwhile; `false` says so.
     pub(super) async fn keep(&self, record: Record, over: Over) -> bool {
-        let outlives_tab = &self.0.outlives_tab;
-        let over = if outlives_tab.get() { over } else { Over::Any };
+        let over = match self.0.stored.get() {
+            Stored::Yes | Stored::Behind(_) => over,
+            Stored::Never => Over::Any,
+        };
         let saved = self.save(&Kept::Live(Box::new(record.clone())), over).await;
-        if saved == Ok(false) {
+        if saved == Ok(false) || self.has_left(&record) {
             self.look().await;
             // Nobody has these tokens any more.
             self.revoke(&record.tokens).await;
             return false;
         }
-        if outlives_tab.replace(saved.is_ok()) && saved.is_err() {
+        if saved.is_err() && self.is_kept() {
             self.tell(&Event::NotKept);
         }
+        self.0.stored.set(match (saved, self.0.stored.get()) {
+            (Ok(_), _) => Stored::Yes,
+            (Err(_), _) if over == Over::Any => Stored::Never,
+            (Err(_), Stored::Yes) => Stored::Behind(self.record().map_or(0, |own| own.generation)),
+            (Err(_), behind) => behind,
+        });
         self.adopt(record);
         self.0.platform.tell_other_tabs();
         true
@@ -196,20 +271,19 @@ impl<P: Platform> Session<P> {
 
     /// The provider ended the session, for this tab and all others. What a sign-out there needs is kept.
     pub(super) async fn end(&self, reason: SignOutReason) {
-        let Some(kept) = self.0.kept.borrow().clone() else {
+        let before = self.version();
+        self.look().await;
+        let Some(kept) = self.0.kept.borrow().clone().filter(|_| self.version() == before) else {
+            // It is over already, or another one has begun.
             return;
         };
-        // Being on the way out is why the tokens are no longer good.
-        if self.state() == AuthState::SigningOut {
-            return;
-        }
         let ended = Ended {
             reason,
             id_token: kept.id_token().clone(),
         };
         // Where nothing can be kept, this tab knows all the same.
         let saved = self.save(&Kept::Ended(Box::new(ended.clone())), Over::Existing).await;
-        if saved == Ok(false) && self.0.outlives_tab.get() {
+        if saved == Ok(false) && self.0.stored.get() != Stored::Never {
             // The person signed out in another tab, and that is why.
             return self.look().await;
         }
@@ -221,6 +295,7 @@ impl<P: Platform> Session<P> {
 
     /// Forgets everything, in this tab and in storage, and returns what there was.
     pub(super) async fn forget(&self) -> Option<Kept> {
+        self.0.left.replace(self.record().map(|record| record.id));
         let kept = self.0.kept.take();
         self.0.nonces.take();
         self.0.platform.wake_in(None);

@@ -6,7 +6,7 @@ use oauth2::AccessToken;
 use crate::authorization::{Checks, Jwk, Moment, TokenError, TokenExchange, TokenRequest, TokenResponse, TokenSet};
 
 use super::record::{Acting, Record};
-use super::{Event, LocalFuture, NetworkError, Over, Platform, Session, SessionError, SignOutReason};
+use super::{AuthState, Event, LocalFuture, NetworkError, Over, Platform, Session, SessionError, SignOutReason};
 
 /// How long a token is good for at least when it is handed out, in milliseconds; less for short-lived tokens.
 const MIN_VALIDITY: f64 = 30_000.0;
@@ -39,7 +39,14 @@ impl<P: Platform> Session<P> {
         match self.tokens() {
             None => Err(self.signed_out()),
             Some(tokens) if self.is_fresh(&tokens) => Ok(tokens),
-            Some(tokens) => self.refresh_if(tokens.access_token()).await,
+            Some(tokens) => {
+                let tokens = self.refresh_if(tokens.access_token()).await?;
+                // The device may have slept before the answer was read. Tokens that are good for no time are never fresh.
+                match self.is_fresh(&tokens) || tokens.lifetime().min_validity(MIN_VALIDITY) == 0.0 {
+                    true => Ok(tokens),
+                    false => self.refresh_if(tokens.access_token()).await,
+                }
+            }
         }
     }
 
@@ -64,7 +71,7 @@ impl<P: Platform> Session<P> {
 
     pub(super) fn signed_out(&self) -> SessionError {
         match self.state() {
-            super::AuthState::SignedOut(reason) => SessionError::SignedOut(reason),
+            AuthState::SignedOut(reason) => SessionError::SignedOut(reason),
             _ => SessionError::SignedOut(None),
         }
     }
@@ -190,7 +197,7 @@ impl<P: Platform> Session<P> {
 
         let requested = platform.now();
         let response = match self.ask_token_endpoint(&request).await {
-            Err(SessionError::Token(error)) if error.ends_session() => {
+            Err(SessionError::Token(error)) if error.ends_refresh() => {
                 self.end(SignOutReason::EndedByProvider).await;
                 return Err(self.signed_out());
             }
@@ -256,12 +263,15 @@ impl<P: Platform> Session<P> {
 
     pub(super) fn checks<'a>(&'a self, keys: Option<&'a [Jwk]>, requested: Moment) -> Checks<'a, P> {
         let platform = &self.0.platform;
+        let (now, server) = (platform.now(), platform.server_time());
+        let since = (now.monotonic - requested.monotonic).max(now.wall - requested.wall);
         Checks {
             client: &self.0.client,
             keys,
             crypto: platform,
-            now: platform.server_time(),
+            now: server,
             requested,
+            requested_server: server * 1000.0 - since,
         }
     }
 

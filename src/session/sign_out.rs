@@ -30,15 +30,23 @@ impl<P: Platform> Session<P> {
 
     async fn leave(&self) -> Option<String> {
         self.restore().await;
+        // Another tab may have newer tokens, and those are the ones to revoke.
+        self.look().await;
         self.set_state(AuthState::SigningOut);
-        let mut revoked = None;
-        // A refresh may have been under way.
-        while let Some(record) = self.record().filter(|record| revoked != Some(record.generation)) {
-            self.revoke(&record.tokens).await;
-            revoked = Some(record.generation);
-        }
-        let kept = self.forget().await;
-        self.0.platform.tell_other_tabs();
+        let record = self.record();
+        let revoke = async {
+            if let Some(record) = &record {
+                self.revoke(&record.tokens).await;
+            }
+        };
+        // Nothing waits for the answers but leaving the page, which would break the requests off: a person who closes it
+        // meanwhile is signed out as well.
+        let forget = async {
+            let kept = self.forget().await;
+            self.0.platform.tell_other_tabs();
+            kept
+        };
+        let ((), kept) = join(revoke, forget).await;
         kept.map(|kept| kept.id_token().as_str().to_owned())
     }
 

@@ -4,8 +4,22 @@
 #![cfg(not(target_family = "wasm"))]
 #![allow(clippy::unwrap_used, reason = "what fails in a test fails the test")]
 
+mod ahead;
+mod api;
+mod calls;
+mod dpop;
+mod ended;
+mod exchange;
+mod found;
+mod happen;
+mod pending;
+mod platform;
 mod provider;
+mod pushed;
+mod random;
 mod refresh;
 mod sign_in;
+mod silent;
+mod step_up;
 mod tabs;
 mod world;

@@ -4,18 +4,20 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_lc_rs::digest;
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pixygate::authorization::{Client, DpopMode, HttpReply, Jwk, Provider as Metadata};
 use serde_json::{Value, json};
 
+use crate::dpop::{Key, Proofs, Wanted};
+
 pub(crate) const ISSUER: &str = "https://idp.example/t/demo/oauth2/token";
 pub(crate) const CLIENT: &str = "pixygate";
 const ENDPOINT: &str = "https://idp.example/t/demo/oauth2";
 
-/// What the token endpoint does with the next requests.
+pub(crate) type Form = BTreeMap<String, String>;
+
+/// What the provider does with the next requests.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum Mood {
     #[default]
@@ -24,43 +26,99 @@ pub(crate) enum Mood {
     Unreachable,
     /// This status, with nothing to read.
     Broken(u16),
+    /// 429, to be asked again after so many seconds.
+    Busy(u64),
     /// This error response.
     Refuses(&'static str),
 }
 
+/// What someone was granted by one sign-in.
+#[derive(Clone, Default)]
+pub(crate) struct Grant {
+    pub(crate) subject: String,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) acr: Option<String>,
+    /// The thumbprint of the key that the tokens are bound to.
+    pub(crate) jkt: Option<String>,
+    /// The organisation or audience that the access token was exchanged for.
+    pub(crate) target: Option<String>,
+    nonce: Option<String>,
+    max_age: bool,
+    /// All tokens that come of one code are a family.
+    family: String,
+}
+
+/// An access token, as the provider knows it.
+#[derive(Clone)]
+pub(crate) struct Issued {
+    pub(crate) grant: Grant,
+    /// Seconds since the Unix epoch, by the true time.
+    pub(crate) issued: f64,
+    pub(crate) expires: f64,
+}
+
 pub(crate) struct Provider {
-    key: EcdsaKeyPair,
+    key: Key,
     pub(crate) kid: RefCell<String>,
     pub(crate) mood: RefCell<Mood>,
     pub(crate) expires_in: RefCell<u64>,
     pub(crate) rotates: RefCell<bool>,
+    pub(crate) gives_refresh_tokens: Cell<bool>,
+    /// What exchanges are refused with.
+    pub(crate) refuses_exchange: Cell<Option<&'static str>>,
+    pub(crate) exchange_refreshes: Cell<bool>,
+    /// The nonce that DPoP proofs must have.
+    pub(crate) nonce: RefCell<Option<String>>,
+    proofs: Proofs,
     /// Claims that replace those of the next ID tokens; `null` leaves one out.
     pub(crate) claims: RefCell<Value>,
     pub(crate) header: RefCell<Value>,
     pub(crate) forged: Cell<bool>,
-    /// Nonce and subject for each code that was given out.
-    codes: RefCell<BTreeMap<String, (String, String)>>,
-    live: RefCell<BTreeMap<String, String>>,
-    spent: RefCell<BTreeSet<String>>,
-    issued: RefCell<u32>,
-    pub(crate) requests: RefCell<Vec<BTreeMap<String, String>>>,
+    given: Cell<u32>,
+    codes: RefCell<BTreeMap<String, Grant>>,
+    pushed: RefCell<BTreeMap<String, Form>>,
+    live: RefCell<BTreeMap<String, Grant>>,
+    spent: RefCell<BTreeMap<String, Grant>>,
+    /// Refresh tokens whose rotation nobody heard of, or nobody could keep.
+    pub(crate) unheard: RefCell<BTreeSet<String>>,
+    /// Refresh tokens that came again although their successor had arrived.
+    pub(crate) reused: RefCell<Vec<String>>,
+    /// Whose refresh token each one is, or was.
+    owners: RefCell<BTreeMap<String, String>>,
+    /// Who was told that their refresh token is no longer good.
+    pub(crate) ended: RefCell<BTreeSet<String>>,
+    pub(crate) access: RefCell<BTreeMap<String, Issued>>,
+    issued: Cell<u32>,
+    pub(crate) requests: RefCell<Vec<Form>>,
 }
 
 impl Provider {
     pub(crate) fn new() -> Self {
         Self {
-            key: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap(),
+            key: Key::new(),
             kid: RefCell::new("first".to_owned()),
             mood: RefCell::default(),
             expires_in: RefCell::new(3600),
             rotates: RefCell::new(true),
+            gives_refresh_tokens: Cell::new(true),
+            refuses_exchange: Cell::default(),
+            exchange_refreshes: Cell::default(),
+            nonce: RefCell::default(),
+            proofs: Proofs::default(),
             claims: RefCell::new(json!({})),
             header: RefCell::new(json!({})),
             forged: Cell::default(),
+            given: Cell::default(),
             codes: RefCell::default(),
+            pushed: RefCell::default(),
             live: RefCell::default(),
             spent: RefCell::default(),
-            issued: RefCell::default(),
+            unheard: RefCell::default(),
+            reused: RefCell::default(),
+            owners: RefCell::default(),
+            ended: RefCell::default(),
+            access: RefCell::default(),
+            issued: Cell::default(),
             requests: RefCell::default(),
         }
     }
@@ -93,25 +151,48 @@ impl Provider {
         }
     }
 
+    /// The client at a provider that wants requests pushed.
+    pub(crate) fn pushing_client(&self) -> Client {
+        let mut client = self.client();
+        client.provider.pushed_authorization_request_endpoint = Some(format!("{ENDPOINT}/par"));
+        client.provider.require_pushed_authorization_requests = true;
+        client
+    }
+
     pub(crate) fn keys(&self) -> Vec<Jwk> {
-        let point = self.key.public_key().as_ref();
         vec![Jwk {
-            kty: "EC".to_owned(),
-            crv: Some("P-256".to_owned()),
             kid: Some(self.kid.borrow().clone()),
             alg: Some("ES256".to_owned()),
-            x: Some(URL_SAFE_NO_PAD.encode(&point[1..33])),
-            y: Some(URL_SAFE_NO_PAD.encode(&point[33..])),
-            ..Jwk::default()
+            ..self.key.public()
         }]
     }
 
+    /// The parameters of the request behind an address that a browser came with, pushed or not.
+    pub(crate) fn asked(&self, query: &Form) -> Form {
+        match query.get("request_uri") {
+            Some(uri) => self.pushed.borrow()[uri].clone(),
+            None => query.clone(),
+        }
+    }
+
     /// Signs `subject` in and gives out a code for the authorization request.
-    pub(crate) fn authorize(&self, subject: &str, request: &BTreeMap<String, String>) -> String {
-        let code = format!("code-{}", self.codes.borrow().len());
-        self.codes
-            .borrow_mut()
-            .insert(code.clone(), (request["nonce"].clone(), subject.to_owned()));
+    pub(crate) fn authorize(&self, subject: &str, request: &Form) -> String {
+        let code = format!("code-{}", self.given.replace(self.given.get() + 1));
+        let words = |name: &str| -> Vec<String> {
+            let value = request.get(name).map(String::as_str).unwrap_or_default();
+            value.split_ascii_whitespace().map(str::to_owned).collect()
+        };
+        let grant = Grant {
+            subject: subject.to_owned(),
+            scopes: words("scope"),
+            acr: words("acr_values").into_iter().next(),
+            jkt: request.get("dpop_jkt").cloned(),
+            target: None,
+            nonce: Some(request["nonce"].clone()),
+            max_age: request.contains_key("max_age"),
+            family: code.clone(),
+        };
+        self.codes.borrow_mut().insert(code.clone(), grant);
         code
     }
 
@@ -120,68 +201,169 @@ impl Provider {
         self.live.borrow().len()
     }
 
-    pub(crate) fn refreshes(&self) -> usize {
-        self.requests
-            .borrow()
-            .iter()
-            .filter(|form| form.get("grant_type").is_some_and(|g| g == "refresh_token"))
-            .count()
+    /// The provider ends all sessions.
+    pub(crate) fn end_all(&self) {
+        self.live.borrow_mut().clear();
     }
 
-    pub(crate) fn answer(&self, form: BTreeMap<String, String>, now: f64) -> HttpReply {
+    pub(crate) fn refreshes(&self) -> usize {
+        self.granted("refresh_token")
+    }
+
+    /// How many requests of a grant type came.
+    pub(crate) fn granted(&self, grant_type: &str) -> usize {
+        let requests = self.requests.borrow();
+        let of_type = |form: &&Form| form.get("grant_type").is_some_and(|it| it == grant_type);
+        requests.iter().filter(of_type).count()
+    }
+
+    pub(crate) fn answer(&self, url: &str, form: Form, proof: Option<&str>, now: f64) -> HttpReply {
+        let owner = form
+            .get("refresh_token")
+            .map(|token| self.owners.borrow()[token].clone());
+        let reply = self.reply(url, form, proof, now);
+        if reply.body.contains("invalid_grant") {
+            self.ended.borrow_mut().extend(owner);
+        }
+        reply
+    }
+
+    fn reply(&self, url: &str, form: Form, proof: Option<&str>, now: f64) -> HttpReply {
         self.requests.borrow_mut().push(form.clone());
         match &*self.mood.borrow() {
             Mood::Well => {}
             Mood::Unreachable => unreachable!("the network does not deliver this"),
-            Mood::Broken(status) => {
+            Mood::Broken(status) => return status_only(*status),
+            Mood::Busy(seconds) => {
                 return HttpReply {
-                    status: *status,
-                    ..HttpReply::default()
+                    retry_after: Some(*seconds),
+                    ..status_only(429)
                 };
             }
             Mood::Refuses(error) => return refusal(error),
         }
-        if form.contains_key("token") {
-            self.live.borrow_mut().remove(&form["token"]);
-            return HttpReply {
-                status: 200,
-                ..HttpReply::default()
-            };
+        match url.strip_prefix(ENDPOINT).unwrap() {
+            "/revoke" => {
+                self.live.borrow_mut().remove(&form["token"]);
+                self.access.borrow_mut().remove(&form["token"]);
+                status_only(200)
+            }
+            "/par" => {
+                let uri = format!("urn:ietf:params:oauth:request_uri:{}", self.pushed.borrow().len());
+                self.pushed.borrow_mut().insert(uri.clone(), form);
+                HttpReply {
+                    status: 201,
+                    body: json!({ "request_uri": uri, "expires_in": 60 }).to_string(),
+                    ..HttpReply::default()
+                }
+            }
+            "/token" => self.token(url, &form, proof, now),
+            other => unreachable!("nobody posts to {other}"),
         }
-        let (subject, nonce) = match form["grant_type"].as_str() {
-            "authorization_code" => match self.codes.borrow_mut().remove(&form["code"]) {
-                Some((nonce, subject)) => (subject, Some(nonce)),
-                None => return refusal("invalid_grant"),
-            },
-            _ => {
-                let token = &form["refresh_token"];
-                if self.spent.borrow().contains(token) {
-                    // Reuse ends the family.
-                    self.live.borrow_mut().clear();
-                    return refusal("invalid_grant");
-                }
-                let Some(subject) = self.live.borrow().get(token).cloned() else {
-                    return refusal("invalid_grant");
+    }
+
+    fn token(&self, url: &str, form: &Form, proof: Option<&str>, now: f64) -> HttpReply {
+        let nonce = self.nonce.borrow().clone();
+        let wanted = Wanted {
+            method: "POST",
+            url,
+            access_token: None,
+            nonce: nonce.as_deref(),
+            now,
+        };
+        let jkt = match proof.map(|proof| self.proofs.check(proof, &wanted)).transpose() {
+            Ok(jkt) => jkt,
+            Err(error) => {
+                return HttpReply {
+                    dpop_nonce: nonce,
+                    ..refusal(error)
                 };
-                if *self.rotates.borrow() {
-                    self.live.borrow_mut().remove(token);
-                    self.spent.borrow_mut().insert(token.clone());
-                }
-                (subject, None)
             }
         };
-        *self.issued.borrow_mut() += 1;
-        let number = *self.issued.borrow();
+        let (grant, brings_refresh_token) = match self.grant(form) {
+            Ok((grant, _)) if grant.jkt.is_some() && grant.jkt != jkt => return refusal("invalid_dpop_proof"),
+            Ok(granted) => granted,
+            Err(error) => return refusal(error),
+        };
+        self.issue(&Grant { jkt, ..grant }, brings_refresh_token, now)
+    }
+
+    /// What a request is granted, and whether a refresh token comes with it.
+    fn grant(&self, form: &Form) -> Result<(Grant, bool), &'static str> {
+        let gives = self.gives_refresh_tokens.get();
+        match form["grant_type"].as_str() {
+            "authorization_code" => {
+                let grant = self.codes.borrow_mut().remove(&form["code"]);
+                Ok((grant.ok_or("invalid_grant")?, gives))
+            }
+            "refresh_token" => {
+                let token = &form["refresh_token"];
+                if let Some(grant) = self.spent.borrow().get(token) {
+                    if !self.unheard.borrow().contains(token) {
+                        self.reused.borrow_mut().push(token.clone());
+                    }
+                    // Reuse ends the family.
+                    self.live.borrow_mut().retain(|_, it| it.family != grant.family);
+                    return Err("invalid_grant");
+                }
+                let grant = self.live.borrow().get(token).cloned().ok_or("invalid_grant")?;
+                if *self.rotates.borrow() {
+                    self.live.borrow_mut().remove(token);
+                    self.spent.borrow_mut().insert(token.clone(), grant.clone());
+                }
+                let rotates = *self.rotates.borrow();
+                Ok((Grant { nonce: None, ..grant }, rotates && gives))
+            }
+            exchange => {
+                if let Some(error) = self.refuses_exchange.get() {
+                    return Err(error);
+                }
+                let (subject, target) = match exchange {
+                    "organization_switch" => (&form["token"], &form["switching_organization"]),
+                    "urn:ietf:params:oauth:grant-type:token-exchange" => {
+                        assert_eq!(
+                            form["subject_token_type"],
+                            "urn:ietf:params:oauth:token-type:access_token"
+                        );
+                        let target = form.get("audience").or_else(|| form.get("resource"));
+                        (&form["subject_token"], target.unwrap())
+                    }
+                    other => unreachable!("the grant type {other}"),
+                };
+                let grant = self.access.borrow().get(subject).map(|issued| issued.grant.clone());
+                let grant = Grant {
+                    target: Some(target.clone()),
+                    nonce: None,
+                    ..grant.ok_or("invalid_grant")?
+                };
+                Ok((grant, self.exchange_refreshes.get()))
+            }
+        }
+    }
+
+    fn issue(&self, grant: &Grant, brings_refresh_token: bool, now: f64) -> HttpReply {
+        self.issued.set(self.issued.get() + 1);
+        let number = self.issued.get();
         let access_token = format!("access-{number}");
+        let expires_in = *self.expires_in.borrow();
+        let issued = Issued {
+            grant: grant.clone(),
+            issued: now,
+            expires: now + expires_in as f64,
+        };
+        self.access.borrow_mut().insert(access_token.clone(), issued);
         let mut body = json!({
             "access_token": access_token,
-            "token_type": "Bearer",
-            "expires_in": *self.expires_in.borrow(),
-            "id_token": self.id_token(&subject, nonce.as_deref(), &access_token, now),
+            "token_type": if grant.jkt.is_some() { "DPoP" } else { "Bearer" },
+            "expires_in": expires_in,
+            "scope": grant.scopes.join(" "),
+            "id_token": self.id_token(grant, &access_token, now),
         });
-        if nonce.is_some() || *self.rotates.borrow() {
+        if brings_refresh_token {
             let refresh_token = format!("refresh-{number}");
-            self.live.borrow_mut().insert(refresh_token.clone(), subject);
+            self.live.borrow_mut().insert(refresh_token.clone(), grant.clone());
+            let mut owners = self.owners.borrow_mut();
+            owners.insert(refresh_token.clone(), grant.subject.clone());
             body["refresh_token"] = json!(refresh_token);
         }
         HttpReply {
@@ -191,14 +373,21 @@ impl Provider {
         }
     }
 
-    fn id_token(&self, subject: &str, nonce: Option<&str>, access_token: &str, now: f64) -> String {
+    fn id_token(&self, grant: &Grant, access_token: &str, now: f64) -> String {
         let hash = digest::digest(&digest::SHA256, access_token.as_bytes());
+        let subject = &grant.subject;
         let mut claims = json!({
             "iss": ISSUER, "sub": subject, "aud": CLIENT, "exp": now + 300.0, "iat": now, "name": format!("{subject} Example"),
             "at_hash": URL_SAFE_NO_PAD.encode(&hash.as_ref()[..16]),
         });
-        if let Some(nonce) = nonce {
-            claims["nonce"] = json!(nonce);
+        for (name, value) in [
+            ("nonce", grant.nonce.as_ref().map(|nonce| json!(nonce))),
+            ("acr", grant.acr.as_ref().map(|acr| json!(acr))),
+            ("auth_time", grant.max_age.then(|| json!(now))),
+        ] {
+            if let Some(value) = value {
+                claims[name] = value;
+            }
         }
         let mut header = json!({ "alg": "ES256", "kid": *self.kid.borrow() });
         for (target, changes) in [(&mut claims, &self.claims), (&mut header, &self.header)] {
@@ -211,12 +400,7 @@ impl Provider {
         }
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", encode(&header), encode(&claims));
-        let mut signature = self
-            .key
-            .sign(&SystemRandom::new(), signed.as_bytes())
-            .unwrap()
-            .as_ref()
-            .to_vec();
+        let mut signature = self.key.sign(signed.as_bytes());
         if self.forged.get() {
             signature[7] ^= 1;
         }
@@ -224,10 +408,16 @@ impl Provider {
     }
 }
 
+fn status_only(status: u16) -> HttpReply {
+    HttpReply {
+        status,
+        ..HttpReply::default()
+    }
+}
+
 fn refusal(error: &str) -> HttpReply {
     HttpReply {
-        status: 400,
         body: json!({ "error": error }).to_string(),
-        ..HttpReply::default()
+        ..status_only(400)
     }
 }

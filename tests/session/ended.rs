@@ -1,0 +1,297 @@
+//! Sessions that end: by the provider, by the person, in another tab, at a bad moment.
+
+use pixygate::session::{AuthState, Event, SessionError, SignOutReason};
+
+use crate::provider::Mood;
+use crate::world::{OpenTab, Simulation, token};
+
+const ENDED: AuthState = AuthState::SignedOut(Some(SignOutReason::EndedByProvider));
+const LEFT: AuthState = AuthState::SignedOut(Some(SignOutReason::SignedOut));
+
+/// Alice, in two tabs.
+fn signed_in() -> (Simulation, OpenTab, OpenTab) {
+    let mut simulation = Simulation::new();
+    let (one, two) = (simulation.open(), simulation.open());
+    simulation.sign_in(&one, "alice");
+    simulation.deliver(&[&two]);
+    (simulation, one, two)
+}
+
+/// Alice, whose session the provider has ended; one tab knows.
+fn ended() -> (Simulation, OpenTab, OpenTab) {
+    let (mut simulation, one, two) = signed_in();
+    simulation.world.provider.end_all();
+    simulation.pass(3600.0);
+    let error = simulation.run(one.token()).unwrap_err();
+    assert_eq!(error, SessionError::SignedOut(Some(SignOutReason::EndedByProvider)));
+    (simulation, one, two)
+}
+
+#[test]
+fn the_reason_reaches_the_other_tabs_and_the_next_page() {
+    let (mut simulation, one, two) = ended();
+    assert_eq!(one.session.state(), ENDED);
+    simulation.deliver(&[&two]);
+    assert_eq!(two.session.state(), ENDED);
+    simulation.close(one);
+    simulation.close(two);
+    let tab = simulation.open();
+    simulation.run(tab.session.restore());
+    assert_eq!(tab.session.state(), ENDED);
+    assert_eq!(simulation.world.provider.refreshes(), 1);
+}
+
+#[test]
+fn a_tab_that_heard_nothing_finds_it_at_its_next_call() {
+    let (mut simulation, _one, two) = ended();
+    assert_eq!(two.subject().as_deref(), Some("alice"));
+    let error = simulation.run(two.token()).unwrap_err();
+    assert_eq!(error, SessionError::SignedOut(Some(SignOutReason::EndedByProvider)));
+    assert_eq!(
+        simulation.world.provider.refreshes(),
+        1,
+        "the provider is not asked again"
+    );
+}
+
+#[test]
+fn a_reused_refresh_token_ends_the_session_in_all_tabs_with_the_reason() {
+    let (mut simulation, one, two) = signed_in();
+    // Someone else has a copy of the refresh token, and uses it.
+    let form = [
+        ("grant_type", "refresh_token"),
+        ("client_id", "pixygate"),
+        ("refresh_token", "refresh-1"),
+    ];
+    let form = form.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+    let url = "https://idp.example/t/demo/oauth2/token";
+    let stolen = simulation.world.provider.answer(url, form, None, 1_800_000_000.0);
+    assert_eq!(stolen.status, 200);
+    simulation.pass(3600.0);
+    assert!(simulation.run(one.token()).is_err());
+    simulation.deliver(&[&two]);
+    assert_eq!(one.session.state(), ENDED);
+    assert_eq!(two.session.state(), ENDED);
+    assert_eq!(simulation.world.provider.live(), 0, "the thief has nothing either");
+}
+
+#[test]
+fn the_provider_still_learns_who_signs_out() {
+    let (mut simulation, one, two) = ended();
+    simulation.close(one);
+    simulation.close(two);
+    let tab = simulation.open();
+    simulation.run(tab.session.sign_out());
+    assert!(tab.last_request()["id_token_hint"].starts_with("ey"));
+    assert!(simulation.world.vault.borrow().is_empty());
+    let revoked = |form: &std::collections::BTreeMap<String, String>| form.contains_key("token_type_hint");
+    assert!(
+        !simulation.world.provider.requests.borrow().iter().any(revoked),
+        "there is nothing to revoke"
+    );
+}
+
+#[test]
+fn a_new_sign_in_replaces_what_is_left() {
+    let (mut simulation, one, two) = ended();
+    simulation.sign_in(&one, "alice");
+    simulation.deliver(&[&two]);
+    for tab in [&one, &two] {
+        assert_eq!(tab.subject().as_deref(), Some("alice"));
+        assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
+    }
+}
+
+#[test]
+fn a_sign_out_after_the_end_is_a_sign_out_everywhere() {
+    let (mut simulation, one, two) = ended();
+    simulation.deliver(&[&two]);
+    simulation.run(one.session.sign_out_here());
+    simulation.deliver(&[&two]);
+    assert_eq!(one.session.state(), LEFT);
+    assert!(matches!(two.session.state(), AuthState::SignedOut(_)));
+    let next = simulation.open();
+    simulation.run(next.session.restore());
+    assert_eq!(
+        next.session.state(),
+        AuthState::SignedOut(None),
+        "nothing is left of it"
+    );
+}
+
+#[test]
+fn without_a_refresh_token_the_reason_is_another() {
+    let mut simulation = Simulation::new();
+    simulation.world.provider.gives_refresh_tokens.set(false);
+    let (one, two) = (simulation.open(), simulation.open());
+    simulation.sign_in(&one, "alice");
+    simulation.deliver(&[&two]);
+    simulation.pass(3590.0);
+    let expired = AuthState::SignedOut(Some(SignOutReason::Expired));
+    assert!(simulation.run(one.token()).is_err());
+    simulation.deliver(&[&two]);
+    assert_eq!(one.session.state(), expired);
+    assert_eq!(two.session.state(), expired);
+}
+
+/// One tab signs out while another waits for an answer. Nobody tells the other one.
+fn signed_out_meanwhile(mood: Mood, before_the_provider: bool) {
+    let (mut simulation, one, two) = signed_in();
+    simulation.pass(3600.0);
+    let held = match before_the_provider {
+        true => &simulation.world.held_back,
+        false => &simulation.world.answers_held_back,
+    };
+    held.set(true);
+    simulation.world.provider.mood.replace(mood);
+    let session = two.session.clone();
+    let outcome = simulation.start(async move { token(&session).await });
+    assert!(outcome.borrow().is_none(), "it waits");
+    simulation.world.held_back.set(false);
+    simulation.world.answers_held_back.set(false);
+    simulation.run(one.session.sign_out());
+    two.state.told.set(false);
+    simulation.release();
+    assert!(outcome.take().unwrap().is_err());
+    assert!(
+        simulation.world.vault.borrow().is_empty(),
+        "nothing brings the session back"
+    );
+    assert_eq!(two.session.state(), LEFT);
+    simulation.deliver(&[&one]);
+    assert!(one.subject().is_none());
+}
+
+#[test]
+fn a_sign_out_wins_over_a_refresh_of_a_tab_that_hears_nothing() {
+    for before_the_provider in [true, false] {
+        signed_out_meanwhile(Mood::Well, before_the_provider);
+    }
+}
+
+#[test]
+fn a_sign_out_wins_over_an_end_that_another_tab_hears_of_at_the_same_time() {
+    let (mut simulation, one, two) = signed_in();
+    simulation.pass(3600.0);
+    simulation.world.provider.end_all();
+    simulation.world.answers_held_back.set(true);
+    let session = two.session.clone();
+    let outcome = simulation.start(async move { token(&session).await });
+    simulation.world.answers_held_back.set(false);
+    simulation.run(one.session.sign_out());
+    simulation.release();
+    assert!(outcome.take().unwrap().is_err());
+    assert!(simulation.world.vault.borrow().is_empty());
+}
+
+#[test]
+fn a_sign_out_during_a_refresh_of_the_same_tab_leaves_no_token_behind() {
+    for before_the_provider in [true, false] {
+        let (mut simulation, one, _two) = signed_in();
+        simulation.pass(3600.0);
+        let held = match before_the_provider {
+            true => &simulation.world.held_back,
+            false => &simulation.world.answers_held_back,
+        };
+        held.set(true);
+        let session = one.session.clone();
+        let refreshed = simulation.start(async move { token(&session).await });
+        let session = one.session.clone();
+        let left = simulation.start(async move { session.sign_out().await });
+        assert_eq!(one.session.state(), AuthState::SigningOut);
+        simulation.release();
+        assert!(left.take().is_some() && refreshed.take().is_some());
+        let back = |event: &Event| matches!(event, Event::Changed(AuthState::SignedIn(_)));
+        let events = one.state.events.take();
+        assert_eq!(
+            events.iter().filter(|event| back(event)).count(),
+            1,
+            "the sign-in, and nothing after it"
+        );
+        assert_eq!(simulation.world.provider.live(), 0, "nobody could use them any more");
+        assert!(simulation.world.vault.borrow().is_empty());
+    }
+}
+
+#[test]
+fn a_page_that_comes_back_after_the_sign_out_shows_who_is_there_now() {
+    let (mut simulation, one, two) = signed_in();
+    simulation.run(one.session.sign_out());
+    assert_eq!(one.session.state(), AuthState::SigningOut, "until it is left");
+    simulation.run(one.session.look());
+    assert!(one.signed_out());
+    simulation.run(one.session.sign_out());
+    simulation.deliver(&[&two]);
+    simulation.sign_in(&two, "bob");
+    simulation.run(one.session.look());
+    assert_eq!(one.subject().as_deref(), Some("bob"));
+}
+
+#[test]
+fn a_look_that_began_before_the_sign_out_does_not_bring_the_person_back() {
+    let (mut simulation, one, two) = signed_in();
+    simulation.run(two.session.exchange_back()).unwrap();
+    // The page is told to look, and at the same time the person signs out in it.
+    let look = one.session.clone();
+    simulation.run(futures::future::join(one.session.sign_out_here(), async move {
+        for _ in 0..20 {
+            look.look().await;
+        }
+    }));
+    assert_eq!(one.session.state(), LEFT);
+    assert!(simulation.run(one.token()).is_err(), "no token is left in the page");
+}
+
+#[test]
+fn a_look_that_began_before_the_sign_in_does_not_lose_it() {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    simulation.run(tab.session.restore());
+    let query = simulation.visit_provider(&tab, "alice");
+    let look = tab.session.clone();
+    let (landed, ()) = simulation.run(futures::future::join(tab.session.complete(&query), async move {
+        for _ in 0..40 {
+            look.look().await;
+        }
+    }));
+    landed.unwrap();
+    assert_eq!(tab.subject().as_deref(), Some("alice"));
+    let signed_out = |event: &Event| matches!(event, Event::Changed(AuthState::SignedOut(Some(_))));
+    assert!(!tab.state.events.borrow().iter().any(signed_out));
+}
+
+#[test]
+fn signing_out_here_leaves_the_provider_alone() {
+    let (mut simulation, one, two) = signed_in();
+    let went_to = one.state.went_to.borrow().len();
+    simulation.run(one.session.sign_out_here());
+    simulation.deliver(&[&two]);
+    assert_eq!(one.state.went_to.borrow().len(), went_to, "the page stays");
+    assert_eq!((one.session.state(), two.session.state()), (LEFT, LEFT));
+    assert_eq!(simulation.world.provider.live(), 0, "the tokens are revoked");
+    assert!(simulation.world.vault.borrow().is_empty());
+}
+
+#[test]
+fn signing_out_works_without_a_network() {
+    let (mut simulation, one, two) = signed_in();
+    simulation.world.offline.set(true);
+    simulation.run(one.session.sign_out());
+    simulation.deliver(&[&two]);
+    assert!(one.state.went_to.borrow().last().unwrap().contains("/oidc/logout?"));
+    assert_eq!(two.session.state(), LEFT);
+    assert!(simulation.world.vault.borrow().is_empty());
+}
+
+#[test]
+fn a_provider_without_a_sign_out_page_is_no_dead_end() {
+    let mut simulation = Simulation::new();
+    let mut client = simulation.world.provider.client();
+    client.provider.end_session_endpoint = None;
+    client.provider.revocation_endpoint = None;
+    let tab = simulation.open_with(client);
+    simulation.sign_in(&tab, "alice");
+    simulation.run(tab.session.sign_out());
+    assert_eq!(tab.state.went_to.borrow().last().unwrap(), "https://app.example/");
+    assert_eq!(tab.session.state(), LEFT);
+}

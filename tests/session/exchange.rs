@@ -1,0 +1,199 @@
+//! Acting for another organisation, or calling for another audience: exchanged tokens, kept over refreshes.
+
+use futures::future::join_all;
+use pixygate::authorization::{TokenError, TokenExchange};
+use pixygate::session::{SessionError, SignOutReason};
+
+use crate::provider::Mood;
+use crate::world::{OpenTab, Simulation};
+
+const SWITCH: &str = "organization_switch";
+const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+
+/// Alice, in two tabs.
+fn signed_in() -> (Simulation, OpenTab, OpenTab) {
+    let mut simulation = Simulation::new();
+    let (one, two) = (simulation.open(), simulation.open());
+    simulation.sign_in(&one, "alice");
+    simulation.deliver(&[&two]);
+    (simulation, one, two)
+}
+
+/// What the token of the next call is for.
+fn target(simulation: &mut Simulation, tab: &OpenTab) -> Option<String> {
+    let token = simulation.run(tab.token()).unwrap();
+    simulation.world.provider.access.borrow()[&token].grant.target.clone()
+}
+
+fn switch(simulation: &mut Simulation, tab: &OpenTab) -> Result<(), SessionError> {
+    simulation.run(tab.session.exchange(TokenExchange::organization("acme")))
+}
+
+#[test]
+fn all_tabs_act_for_the_organisation_and_go_back_together() {
+    let (mut simulation, one, two) = signed_in();
+    assert_eq!(target(&mut simulation, &one), None);
+    switch(&mut simulation, &one).unwrap();
+    simulation.deliver(&[&two]);
+    for tab in [&one, &two] {
+        assert_eq!(target(&mut simulation, tab).as_deref(), Some("acme"));
+        assert_eq!(tab.subject().as_deref(), Some("alice"));
+    }
+    let form = simulation.world.provider.requests.borrow().last().cloned().unwrap();
+    assert_eq!(form["grant_type"], SWITCH);
+    assert_eq!(form["switching_organization"], "acme");
+    assert_eq!(form["token"], "access-1");
+
+    simulation.run(two.session.exchange_back()).unwrap();
+    simulation.deliver(&[&one]);
+    for tab in [&one, &two] {
+        assert_eq!(simulation.run(tab.token()).unwrap(), "access-1");
+    }
+}
+
+#[test]
+fn a_reload_changes_nothing() {
+    let (mut simulation, one, two) = signed_in();
+    switch(&mut simulation, &one).unwrap();
+    simulation.close(one);
+    simulation.close(two);
+    let tab = simulation.open();
+    assert_eq!(target(&mut simulation, &tab).as_deref(), Some("acme"));
+}
+
+#[test]
+fn an_audience_or_a_resource_with_scopes() {
+    for (exchange, name, value) in [
+        (TokenExchange::audience("orders"), "audience", "orders"),
+        (
+            TokenExchange::resource("https://api.example/"),
+            "resource",
+            "https://api.example/",
+        ),
+    ] {
+        let (mut simulation, one, _) = signed_in();
+        let exchange = exchange.scopes(["read", "write"]);
+        simulation.run(one.session.exchange(exchange)).unwrap();
+        let form = simulation.world.provider.requests.borrow().last().cloned().unwrap();
+        assert_eq!(form["grant_type"], EXCHANGE);
+        assert_eq!(form[name], value);
+        assert_eq!(form["scope"], "read write");
+        assert_eq!(target(&mut simulation, &one).as_deref(), Some(value));
+    }
+}
+
+#[test]
+fn after_a_refresh_it_is_made_anew_once_for_all_tabs() {
+    let (mut simulation, one, two) = signed_in();
+    switch(&mut simulation, &one).unwrap();
+    simulation.deliver(&[&two]);
+    simulation.pass(3600.0);
+    let calls = join_all([&one, &two].into_iter().flat_map(|tab| (0..50).map(|_| tab.token())));
+    let answers = simulation.run(calls);
+    let expected = answers[0].clone().unwrap();
+    assert!(answers.iter().all(|answer| answer.as_ref() == Ok(&expected)));
+    let provider = &simulation.world.provider;
+    assert_eq!(
+        provider.access.borrow()[&expected].grant.target.as_deref(),
+        Some("acme")
+    );
+    assert_eq!((provider.refreshes(), provider.granted(SWITCH)), (1, 2));
+}
+
+#[test]
+fn a_refusal_leaves_the_tokens_as_they_were() {
+    let (mut simulation, one, _) = signed_in();
+    for error in ["access_denied", "invalid_grant"] {
+        simulation.world.provider.refuses_exchange.set(Some(error));
+        let refused = switch(&mut simulation, &one);
+        assert!(matches!(
+            refused,
+            Err(SessionError::Token(TokenError::Provider { error: found, .. })) if found == error
+        ));
+        assert_eq!(simulation.run(one.token()).unwrap(), "access-1");
+        assert_eq!(one.subject().as_deref(), Some("alice"));
+    }
+    simulation.world.provider.refuses_exchange.set(None);
+    assert_eq!(switch(&mut simulation, &one), Ok(()));
+}
+
+#[test]
+fn an_organisation_that_is_lost_is_no_sign_out() {
+    let (mut simulation, one, two) = signed_in();
+    switch(&mut simulation, &one).unwrap();
+    simulation.deliver(&[&two]);
+    simulation.world.provider.refuses_exchange.set(Some("invalid_grant"));
+    simulation.pass(3600.0);
+    // The person would not want their next call to go to another organisation, unasked.
+    assert!(simulation.run(one.token()).is_err());
+    assert_eq!(one.subject().as_deref(), Some("alice"));
+    simulation.run(one.session.exchange_back()).unwrap();
+    simulation.deliver(&[&two]);
+    for tab in [&one, &two] {
+        assert_eq!(target(&mut simulation, tab), None);
+    }
+    assert_eq!(simulation.world.provider.refreshes(), 1);
+}
+
+#[test]
+fn a_network_that_fails_in_between_loses_no_rotation() {
+    let (mut simulation, one, _) = signed_in();
+    switch(&mut simulation, &one).unwrap();
+    simulation.pass(3600.0);
+    simulation
+        .world
+        .provider
+        .refuses_exchange
+        .set(Some("temporarily_unavailable"));
+    assert!(simulation.run(one.token()).is_err());
+    for _ in 0..5 {
+        simulation.pass(120.0);
+        assert!(simulation.run(one.token()).is_err());
+    }
+    assert_eq!(
+        simulation.world.provider.refreshes(),
+        1,
+        "only the exchange is tried again"
+    );
+    simulation.world.provider.refuses_exchange.set(None);
+    simulation.pass(120.0);
+    assert_eq!(target(&mut simulation, &one).as_deref(), Some("acme"));
+    assert!(simulation.world.provider.reused.borrow().is_empty());
+}
+
+#[test]
+fn tokens_with_a_refresh_token_of_their_own_stand_for_themselves() {
+    let (mut simulation, one, _) = signed_in();
+    simulation.world.provider.exchange_refreshes.set(true);
+    switch(&mut simulation, &one).unwrap();
+    simulation.pass(3600.0);
+    assert_eq!(target(&mut simulation, &one).as_deref(), Some("acme"));
+    let provider = &simulation.world.provider;
+    assert_eq!((provider.refreshes(), provider.granted(SWITCH)), (1, 1));
+}
+
+#[test]
+fn without_a_session_or_a_network_nothing_is_exchanged() {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    assert_eq!(switch(&mut simulation, &tab), Err(SessionError::SignedOut(None)));
+    simulation.sign_in(&tab, "alice");
+    simulation.world.provider.mood.replace(Mood::Unreachable);
+    assert!(matches!(switch(&mut simulation, &tab), Err(SessionError::Network(_))));
+    assert_eq!(simulation.run(tab.token()).unwrap(), "access-1");
+}
+
+#[test]
+fn a_sign_out_while_an_exchange_is_under_way_wins() {
+    let (mut simulation, one, two) = signed_in();
+    simulation.world.answers_held_back.set(true);
+    let session = two.session.clone();
+    let exchanged = simulation.start(async move { session.exchange(TokenExchange::organization("acme")).await });
+    simulation.world.answers_held_back.set(false);
+    simulation.run(one.session.sign_out_here());
+    simulation.release();
+    let signed_out = SessionError::SignedOut(Some(SignOutReason::SignedOut));
+    assert_eq!(exchanged.take(), Some(Err(signed_out)));
+    assert!(simulation.world.vault.borrow().is_empty());
+    assert!(two.signed_out());
+}

@@ -1,0 +1,149 @@
+//! What random events found, each with the shortest list of them. See `random`.
+
+use crate::happen::Step::{self, *};
+use crate::happen::{Browser, Given};
+
+const GIVEN: Given = Given {
+    lifetime: 10,
+    rotates: true,
+    refresh_tokens: true,
+};
+
+fn replay(given: Given, steps: &[Step]) {
+    Browser::new(given).run(steps);
+}
+
+#[test]
+fn a_clock_set_forward_throws_no_new_tokens_away() {
+    replay(GIVEN, &[SignIn(0), SetClock(857), Call(0), Pass(2713)]);
+}
+
+#[test]
+fn an_answer_that_is_read_after_a_sleep_is_not_used_as_it_is() {
+    let answers = true;
+    replay(GIVEN, &[SignIn(0), Hold { answers }, Pass(270), Call(0), Pass(300)]);
+}
+
+#[test]
+fn what_could_not_be_kept_once_is_still_ended_by_the_other_tabs() {
+    replay(GIVEN, &[SignIn(0), StorageFull(true), Exchange(0), Open, ClearStorage]);
+}
+
+#[test]
+fn what_could_not_be_kept_is_kept_later() {
+    let answers = true;
+    let steps = [
+        Open,
+        Hold { answers },
+        SignIn(0),
+        StorageFull(true),
+        Release,
+        SignOutHere(0),
+    ];
+    replay(GIVEN, &steps);
+}
+
+#[test]
+fn what_could_not_be_kept_does_not_go_before_what_another_tab_kept_since() {
+    let answers = false;
+    let steps = [
+        Open,
+        Open,
+        Open,
+        SignIn(0),
+        StorageFull(true),
+        Hold { answers },
+        ExchangeBack(1),
+        Reload(2),
+        Online(true),
+        Pass(240),
+    ];
+    replay(GIVEN, &steps);
+}
+
+#[test]
+fn a_tab_on_the_way_out_uses_no_old_refresh_token() {
+    let answers = false;
+    let steps = [
+        SignIn(0),
+        Hold { answers },
+        Pass(270),
+        Close(0),
+        Open,
+        Call(2),
+        Open,
+        Call(3),
+        Pass(1),
+        SignOut(1),
+        StorageDenied(true),
+        Call(0),
+    ];
+    replay(GIVEN, &steps);
+}
+
+#[test]
+fn who_closes_the_page_while_it_signs_out_is_signed_out() {
+    let answers = true;
+    let given = Given {
+        refresh_tokens: false,
+        ..GIVEN
+    };
+    replay(
+        given,
+        &[SignIn(0), Hold { answers }, SignOut(0), Close(0), Online(false)],
+    );
+}
+
+#[test]
+fn a_page_opened_after_the_clock_was_set_back_knows_the_age_of_the_token() {
+    let given = Given {
+        refresh_tokens: false,
+        ..GIVEN
+    };
+    let steps = [
+        SignIn(0),
+        Open,
+        SetClock(1746),
+        SetClock(-2421),
+        Online(false),
+        Open,
+        Pass(675),
+    ];
+    replay(given, &steps);
+}
+
+#[test]
+fn a_tab_that_read_the_session_counts_by_its_own_clock() {
+    let given = Given {
+        lifetime: 3600,
+        refresh_tokens: false,
+        ..GIVEN
+    };
+    let steps = [
+        Open,
+        Open,
+        Open,
+        SignIn(0),
+        Freeze(3),
+        SetClock(-143),
+        Online(true),
+        Pass(3600),
+    ];
+    replay(given, &steps);
+}
+
+#[test]
+fn a_tab_that_could_not_read_who_is_signed_in_ends_nobody_elses_session() {
+    let answers = false;
+    let steps = [
+        Open,
+        Open,
+        SignIn(0),
+        SignIn(0),
+        EndAll,
+        Hold { answers },
+        StorageDenied(true),
+        Pass(5),
+    ];
+    replay(GIVEN, &steps);
+}

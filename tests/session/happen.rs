@@ -1,0 +1,401 @@
+//! A browser to which things happen, one after the other, and what must hold after each of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use pixygate::authorization::{SignIn, TokenExchange};
+use pixygate::session::{AuthState, Called, Event, SessionError, SignOutReason};
+
+use crate::api::Answer;
+use crate::provider::Mood;
+use crate::world::{OpenTab, Simulation, Started, call};
+
+/// What can happen. Tabs are numbered from the left, and counted around.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Open,
+    Close(usize),
+    Reload(usize),
+    Freeze(usize),
+    Thaw(usize),
+    /// So many seconds pass; timers go off.
+    Pass(u32),
+    Sleep(u32),
+    /// Someone sets the device's clock by so many seconds.
+    SetClock(i32),
+    Online(bool),
+    Mood(Mood),
+    /// Requests wait before the provider, or answers behind it.
+    Hold {
+        answers: bool,
+    },
+    Release,
+    StorageDenied(bool),
+    StorageFull(bool),
+    /// The person clears the data of this site.
+    ClearStorage,
+    SignIn(usize),
+    SignOut(usize),
+    SignOutHere(usize),
+    /// The provider ends all sessions.
+    EndAll,
+    Call(usize),
+    RefreshAhead(usize),
+    Exchange(usize),
+    ExchangeBack(usize),
+    RefuseExchange(bool),
+    /// The tab hears that it should look.
+    Deliver(usize),
+    /// The message never arrives.
+    Lose(usize),
+    /// The tab becomes visible.
+    Show(usize),
+    /// All is well, all messages arrive: now the tabs have to agree.
+    Agree,
+}
+
+/// What the provider does all the time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Given {
+    pub(crate) lifetime: u64,
+    pub(crate) rotates: bool,
+    pub(crate) refresh_tokens: bool,
+}
+
+struct Page {
+    tab: OpenTab,
+    frozen: bool,
+    calls: Vec<Started<Result<Called<Answer>, SessionError>>>,
+}
+
+#[derive(Default)]
+pub(crate) struct Browser {
+    simulation: Option<Simulation>,
+    pages: Vec<Page>,
+    people: u32,
+    /// Who may be signed out for which reason.
+    reasons: BTreeMap<u32, BTreeSet<&'static str>>,
+    /// When the clock was set back; true time in seconds.
+    set_back: Vec<f64>,
+    slept: bool,
+    /// Someone signed out while nothing could be deleted.
+    left_something: bool,
+}
+
+const LEFT: &str = "left";
+const ENDED: &str = "ended by the provider";
+const EXPIRED: &str = "expired";
+
+impl Browser {
+    pub(crate) fn new(given: Given) -> Self {
+        let simulation = Simulation::new();
+        let provider = &simulation.world.provider;
+        provider.expires_in.replace(given.lifetime);
+        provider.rotates.replace(given.rotates);
+        provider.gives_refresh_tokens.set(given.refresh_tokens);
+        let mut browser = Self {
+            simulation: Some(simulation),
+            ..Self::default()
+        };
+        browser.open();
+        browser
+    }
+
+    fn simulation(&mut self) -> &mut Simulation {
+        self.simulation.as_mut().unwrap()
+    }
+
+    fn world(&self) -> &crate::world::World {
+        &self.simulation.as_ref().unwrap().world
+    }
+
+    fn now(&self) -> f64 {
+        self.world().wall.get() / 1000.0
+    }
+
+    fn open(&mut self) -> usize {
+        let tab = self.simulation().open();
+        let session = tab.session.clone();
+        self.simulation().start(async move { session.restore().await });
+        self.pages.push(Page {
+            tab,
+            frozen: false,
+            calls: Vec::new(),
+        });
+        self.pages.len() - 1
+    }
+
+    fn close(&mut self, at: usize) {
+        let page = self.pages.remove(at);
+        self.simulation().close(page.tab);
+    }
+
+    /// The page with this number, when it can do something.
+    fn awake(&self, number: usize) -> Option<(usize, &OpenTab)> {
+        let at = number % self.pages.len();
+        (!self.pages[at].frozen).then(|| (at, &self.pages[at].tab))
+    }
+
+    fn start<T: 'static>(
+        &mut self,
+        number: usize,
+        work: impl AsyncFnOnce(pixygate::session::Session<crate::platform::Tab>) -> T + 'static,
+    ) -> Option<Started<T>> {
+        let session = self.awake(number)?.1.session.clone();
+        Some(self.simulation().start(async move { work(session).await }))
+    }
+
+    fn show(&mut self, number: usize) {
+        self.start(number, async |session| {
+            session.retry_now();
+            session.look().await;
+        });
+    }
+
+    fn fire_timers(&mut self) {
+        for at in 0..self.pages.len() {
+            let due = self.pages[at].tab.state.wakes_at.get();
+            if due.is_some_and(|due| due <= self.world().monotonic.get()) {
+                self.pages[at].tab.state.wakes_at.take();
+                self.start(at, async |session| session.refresh_ahead().await);
+            }
+        }
+    }
+
+    /// Off to the provider in this tab, which is another page when it comes back.
+    fn sign_in(&mut self, number: usize) {
+        let Some((at, _)) = self.awake(number) else { return };
+        let left = self.start(at, async |session| session.sign_in(&SignIn::default()).await);
+        if !matches!(left.and_then(|left| left.take()), Some(Ok(()))) {
+            return;
+        }
+        self.people += 1;
+        let query = {
+            let tab = &self.pages[at].tab;
+            self.simulation
+                .as_ref()
+                .unwrap()
+                .come_back(tab, &self.people.to_string())
+        };
+        self.close(at);
+        let at = self.open();
+        if !self.world().provider.gives_refresh_tokens.get() {
+            self.reasons.entry(self.people).or_default().insert(EXPIRED);
+        }
+        self.start(at, async move |session| session.complete(&query).await);
+    }
+
+    /// From now on, whoever is signed in anywhere may be signed out.
+    fn leave(&mut self) {
+        self.left_something |= self.world().storage_denied.get();
+        for person in 1..=self.people {
+            self.reasons.entry(person).or_default().insert(LEFT);
+        }
+    }
+
+    fn step(&mut self, step: &Step) {
+        let now = self.now();
+        match step {
+            Step::Open if self.pages.len() < 4 => drop(self.open()),
+            Step::Open => {}
+            Step::Close(number) if self.pages.len() > 1 => self.close(number % self.pages.len()),
+            Step::Close(number) | Step::Reload(number) => {
+                self.close(number % self.pages.len());
+                self.open();
+            }
+            Step::Freeze(number) => {
+                let at = number % self.pages.len();
+                self.pages[at].frozen = !self.pages[at].tab.state.holds_a_lock();
+            }
+            Step::Thaw(number) => {
+                let at = number % self.pages.len();
+                self.pages[at].frozen = false;
+                self.show(at);
+            }
+            Step::Pass(seconds) => {
+                self.simulation().pass(f64::from(*seconds));
+                self.fire_timers();
+            }
+            Step::Sleep(seconds) => {
+                self.slept = true;
+                self.simulation().sleep(f64::from(*seconds));
+            }
+            Step::SetClock(seconds) => {
+                if *seconds < 0 {
+                    self.set_back.push(now);
+                }
+                let error = &self.world().clock_error;
+                error.set(error.get() + f64::from(*seconds) * 1000.0);
+            }
+            Step::Online(yes) => {
+                self.world().offline.set(!yes);
+                for at in 0..self.pages.len() {
+                    if *yes {
+                        self.show(at);
+                    }
+                }
+            }
+            Step::Mood(mood) => drop(self.world().provider.mood.replace(mood.clone())),
+            Step::Hold { answers: false } => self.world().held_back.set(true),
+            Step::Hold { answers: true } => self.world().answers_held_back.set(true),
+            Step::Release => self.simulation().release(),
+            Step::StorageDenied(yes) => self.world().storage_denied.set(*yes),
+            Step::StorageFull(yes) => self.world().storage_full.set(*yes),
+            Step::ClearStorage => {
+                self.leave();
+                self.world().vault.take();
+                self.world().dpop.take();
+            }
+            Step::SignIn(number) => self.sign_in(*number),
+            Step::SignOut(number) => {
+                if self.start(*number, async |session| session.sign_out().await).is_some() {
+                    self.leave();
+                }
+            }
+            Step::SignOutHere(number) => {
+                if self
+                    .start(*number, async |session| session.sign_out_here().await)
+                    .is_some()
+                {
+                    self.leave();
+                }
+            }
+            Step::EndAll => self.world().provider.end_all(),
+            Step::Call(number) => {
+                let url = "https://app.example/api/orders";
+                let called = self.start(*number, async move |session| call(&session, "GET", url, "").await);
+                let at = number % self.pages.len();
+                self.pages[at].calls.extend(called);
+            }
+            Step::RefreshAhead(number) => {
+                self.start(*number, async |session| session.refresh_ahead().await);
+            }
+            Step::Exchange(number) => {
+                let exchange = TokenExchange::organization("acme");
+                self.start(*number, async move |session| session.exchange(exchange).await);
+            }
+            Step::ExchangeBack(number) => {
+                self.start(*number, async |session| session.exchange_back().await);
+            }
+            Step::RefuseExchange(yes) => {
+                let error = yes.then_some("invalid_grant");
+                self.world().provider.refuses_exchange.set(error);
+            }
+            Step::Deliver(number) => {
+                if self.awake(*number).is_some_and(|(_, tab)| tab.state.told.take()) {
+                    self.start(*number, async |session| session.look().await);
+                }
+            }
+            Step::Lose(number) => {
+                let at = number % self.pages.len();
+                self.pages[at].tab.state.told.set(false);
+            }
+            Step::Show(number) => self.show(*number),
+            Step::Agree => self.agree(),
+        }
+        self.simulation().settle();
+    }
+
+    /// What must hold at any time.
+    fn check(&mut self) {
+        let world = self.world();
+        assert!(world.most_refreshes.get() <= 1, "two refreshes at once");
+        assert_eq!(*world.provider.reused.borrow(), [""; 0], "a rotation was lost");
+
+        for person in world.provider.ended.take() {
+            let person = person.parse().unwrap();
+            self.reasons.entry(person).or_default().insert(ENDED);
+        }
+        for token in self.world().api.expired.take() {
+            // Then no clock of the page knows how much time has passed.
+            let excused = self.slept && self.set_back.iter().any(|time| *time >= token.issued);
+            assert!(excused, "a call went out with a token that was expired");
+        }
+        for page in &self.pages {
+            let mut before: Option<u32> = None;
+            for event in page.tab.state.events.borrow().iter() {
+                let Event::Changed(state) = event else { continue };
+                if let (Some(person), AuthState::SignedOut(reason)) = (&before, state) {
+                    let reason = match reason {
+                        Some(SignOutReason::SignedOut) => LEFT,
+                        Some(SignOutReason::EndedByProvider) => ENDED,
+                        Some(SignOutReason::Expired) => EXPIRED,
+                        None => "none",
+                    };
+                    // Someone else may have signed in, in another tab, without this one hearing of it.
+                    let allowed = self
+                        .reasons
+                        .range(person..)
+                        .any(|(_, reasons)| reasons.contains(reason));
+                    assert!(allowed, "person {person} was signed out, for this reason: {reason}");
+                }
+                before = match state {
+                    AuthState::SignedIn(person) => Some(person.claims().sub.parse().unwrap()),
+                    // Whoever is on the way out has a reason.
+                    _ => None,
+                };
+            }
+        }
+        for page in &mut self.pages {
+            page.calls.retain(|called| called.borrow().is_none());
+        }
+    }
+
+    /// All is well again.
+    fn agree(&mut self) {
+        let world = self.world();
+        world.provider.mood.take();
+        world.provider.refuses_exchange.set(None);
+        world.offline.set(false);
+        world.storage_denied.set(false);
+        world.storage_full.set(false);
+        self.simulation().release();
+        for page in &mut self.pages {
+            page.frozen = false;
+        }
+        // Twice: who looks may have something to tell.
+        for _ in 0..2 {
+            for at in 0..self.pages.len() {
+                self.pages[at].tab.state.told.set(false);
+                self.show(at);
+            }
+        }
+        let mut calls = self.pages.iter().flat_map(|page| &page.calls);
+        assert!(calls.all(|called| called.borrow().is_some()), "a call hangs");
+        let people = |browser: &Self| -> BTreeSet<_> { browser.pages.iter().map(|page| page.tab.subject()).collect() };
+        assert_eq!(people(self).len(), 1, "the tabs do not agree: {:?}", people(self));
+
+        // The first call may find that the session has ended.
+        for at in 0..self.pages.len() {
+            self.step(&Step::Call(at));
+            let called = self.pages[at].calls.pop().unwrap().take().expect("the call hangs");
+            match called {
+                Ok(Called::Answered(answer)) if answer.status == 401 => {
+                    // Nobody knows how old the token is, or that it was revoked, and there is no way to another one.
+                    let refreshes = self.world().provider.gives_refresh_tokens.get();
+                    let excused = !self.set_back.is_empty() && self.slept || self.left_something;
+                    assert!(!refreshes && excused, "all is well, and yet it is refused");
+                }
+                Ok(Called::Answered(answer)) => assert_eq!(answer.status, 200),
+                Err(SessionError::SignedOut(_)) => {}
+                other => panic!("all is well, and yet {other:?}"),
+            }
+        }
+        for at in 0..self.pages.len() {
+            self.show(at);
+        }
+        assert_eq!(people(self).len(), 1, "the tabs do not agree: {:?}", people(self));
+    }
+
+    pub(crate) fn run(mut self, steps: &[Step]) {
+        for step in steps.iter().chain(&[Step::Agree]) {
+            let requests = |browser: &Self| {
+                let world = browser.world();
+                world.provider.requests.borrow().len() + world.api.seen.borrow().len()
+            };
+            let before = requests(&self);
+            self.step(step);
+            assert!(requests(&self) - before < 100, "{step:?} never ends");
+            self.check();
+        }
+    }
+}

@@ -1,0 +1,340 @@
+//! What a session sees of the simulated world.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::future::{pending, poll_fn};
+use std::rc::{Rc, Weak};
+use std::task::Poll;
+
+use aws_lc_rs::digest::{self, SHA256};
+use futures::channel::oneshot;
+use futures::lock::OwnedMutexGuard;
+use futures::task::LocalSpawnExt as _;
+use pixygate::authorization::{Crypto, CryptoError, Hash, HttpReply, Jwk, Moment};
+use pixygate::session::{AuthState, Event, LocalFuture, NetworkError, Over, Platform, StorageError};
+
+use crate::dpop::{Key, verifies};
+use crate::provider::Mood;
+use crate::world::{Vault, World, parse};
+
+/// What one tab has for itself.
+pub(crate) struct TabState {
+    pub(crate) told: Cell<bool>,
+    pub(crate) went_to: RefCell<Vec<String>>,
+    pub(crate) states: RefCell<Vec<AuthState>>,
+    pub(crate) events: RefCell<Vec<Event>>,
+    /// In how many milliseconds the page wanted to refresh ahead, when it said so.
+    pub(crate) wakes_in: Cell<Option<f64>>,
+    /// When that is, on the monotonic clock.
+    pub(crate) wakes_at: Cell<Option<f64>>,
+    /// The clocks when the page was opened: the true one, the device's, the monotonic one.
+    opened: (f64, f64, f64),
+    closed: Cell<bool>,
+    held: RefCell<BTreeMap<u32, OwnedMutexGuard<()>>>,
+    locked: Cell<u32>,
+    refreshing: Cell<usize>,
+    dpop: RefCell<Option<Rc<Key>>>,
+}
+
+/// The platform of one tab.
+pub(crate) struct Tab {
+    pub(crate) world: Rc<World>,
+    pub(crate) state: Rc<TabState>,
+}
+
+/// A lock that the browser takes back when the page is gone.
+pub(crate) struct Lock {
+    state: Rc<TabState>,
+    number: u32,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        drop(self.state.held.borrow_mut().remove(&self.number));
+    }
+}
+
+impl TabState {
+    pub(crate) fn new(world: &World) -> Self {
+        let wall = world.wall.get();
+        Self {
+            told: Cell::default(),
+            went_to: RefCell::default(),
+            states: RefCell::default(),
+            events: RefCell::default(),
+            wakes_in: Cell::default(),
+            wakes_at: Cell::default(),
+            opened: (wall, wall + world.clock_error.get(), world.monotonic.get()),
+            closed: Cell::default(),
+            held: RefCell::default(),
+            locked: Cell::default(),
+            refreshing: Cell::default(),
+            dpop: RefCell::default(),
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        self.closed.set(true);
+        self.refreshing.set(0);
+        drop(self.held.take());
+    }
+
+    /// A browser freezes no page that holds a lock.
+    pub(crate) fn holds_a_lock(&self) -> bool {
+        !self.held.borrow().is_empty()
+    }
+}
+
+/// Lets everything else have its turn.
+async fn turn() {
+    let mut waited = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut waited, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+impl Crypto for Tab {
+    async fn verify(&self, _: &str, key: &Jwk, message: &[u8], signature: &[u8]) -> Result<bool, CryptoError> {
+        self.alive().await;
+        Ok(verifies(key, message, signature))
+    }
+
+    async fn digest(&self, _: Hash, data: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        Ok(digest::digest(&SHA256, data).as_ref().to_vec())
+    }
+}
+
+impl Tab {
+    /// Nothing goes on in a page that is closed.
+    async fn alive(&self) {
+        turn().await;
+        if self.state.closed.get() {
+            pending().await
+        }
+    }
+
+    async fn wait(&self, held_back: &Cell<bool>) {
+        if held_back.get() {
+            let (release, wait) = oneshot::channel();
+            self.world.waiting.borrow_mut().push(release);
+            wait.await.unwrap_or_default();
+        }
+        self.alive().await;
+    }
+
+    /// The way to the provider.
+    async fn travel(&self, url: &str) -> Result<(), NetworkError> {
+        self.wait(&self.world.held_back).await;
+        match *self.world.provider.mood.borrow() {
+            Mood::Unreachable => Err(offline(url)),
+            _ => self.connected(url),
+        }
+    }
+
+    fn connected(&self, url: &str) -> Result<(), NetworkError> {
+        match self.world.offline.get() {
+            true => Err(offline(url)),
+            false => Ok(()),
+        }
+    }
+
+    fn storage(&self) -> Result<&Vault, StorageError> {
+        match self.world.storage_denied.get() {
+            true => Err(StorageError("denied".to_owned())),
+            false => Ok(&self.world.vault),
+        }
+    }
+
+    fn refreshing(&self, change: isize) {
+        let own = &self.state.refreshing;
+        own.set(own.get().saturating_add_signed(change));
+        let tabs = self.world.tabs.borrow();
+        let all = tabs
+            .iter()
+            .filter_map(Weak::upgrade)
+            .map(|tab| tab.refreshing.get())
+            .sum();
+        let most = &self.world.most_refreshes;
+        most.set(most.get().max(all));
+    }
+
+    fn key(&self) -> Rc<Key> {
+        let mut cached = self.state.dpop.borrow_mut();
+        let kept = || Rc::clone(self.world.dpop.borrow_mut().get_or_insert_with(|| Rc::new(Key::new())));
+        Rc::clone(cached.get_or_insert_with(kept))
+    }
+}
+
+fn offline(url: &str) -> NetworkError {
+    NetworkError {
+        url: url.to_owned(),
+        problem: "offline".to_owned(),
+    }
+}
+
+impl Platform for Tab {
+    type Lock = Lock;
+
+    fn now(&self) -> Moment {
+        Moment {
+            wall: self.world.wall.get() + self.world.clock_error.get(),
+            monotonic: self.world.monotonic.get() - self.state.opened.2 + 500.0,
+        }
+    }
+
+    /// As the browser knows it: from the page's own age.
+    fn server_time(&self) -> f64 {
+        let (served, wall, monotonic) = self.state.opened;
+        let age = (self.world.monotonic.get() - monotonic).max(self.now().wall - wall);
+        (served + age) / 1000.0
+    }
+
+    fn learn_time(&self, _: &str) {}
+
+    fn origin(&self) -> String {
+        "https://app.example".to_owned()
+    }
+
+    fn random(&self) -> f64 {
+        1.0
+    }
+
+    async fn post_form(&self, url: &str, body: &str, proof: Option<&str>) -> Result<HttpReply, NetworkError> {
+        let form = parse(body);
+        let refresh_token = form.get("refresh_token").cloned();
+        let count = isize::from(refresh_token.is_some());
+        self.refreshing(count);
+        if self.world.storage_denied.get() {
+            // What another tab has kept could not be read either.
+            self.world.provider.unheard.borrow_mut().extend(refresh_token.clone());
+        }
+        let sent = self.travel(url).await;
+        let answered = match sent {
+            Ok(()) => {
+                let provider = &self.world.provider;
+                let reply = provider.answer(url, form, proof, self.world.wall.get() / 1000.0);
+                if reply.status == 200 {
+                    provider.unheard.borrow_mut().extend(refresh_token.clone());
+                }
+                self.wait(&self.world.answers_held_back).await;
+                self.connected(url).map(|()| reply)
+            }
+            Err(error) => Err(error),
+        };
+        let keeps_it = !self.world.storage_denied.get() && !self.world.storage_full.get();
+        if let (Ok(HttpReply { status: 200, .. }), Some(token), true) = (&answered, &refresh_token, keeps_it) {
+            self.world.provider.unheard.borrow_mut().remove(token);
+        }
+        self.refreshing(-count);
+        answered
+    }
+
+    async fn reach(&self, url: &str) -> Result<(), NetworkError> {
+        match url.contains("idp.example") {
+            true => self.travel(url).await,
+            false => {
+                self.alive().await;
+                self.connected(url)
+            }
+        }
+    }
+
+    async fn fetch_keys(&self, url: &str) -> Result<Vec<Jwk>, NetworkError> {
+        self.travel(url).await?;
+        Ok(self.world.provider.keys())
+    }
+
+    async fn lock(&self, name: &str) -> Self::Lock {
+        let lock = std::sync::Arc::clone(self.world.locks.borrow_mut().entry(name.to_owned()).or_default());
+        let guard = lock.lock_owned().await;
+        if self.state.closed.get() {
+            drop(guard);
+            return pending().await;
+        }
+        let number = self.state.locked.replace(self.state.locked.get() + 1);
+        self.state.held.borrow_mut().insert(number, guard);
+        Lock {
+            state: Rc::clone(&self.state),
+            number,
+        }
+    }
+
+    async fn load(&self, slot: &str, binding: &str) -> Result<Option<String>, StorageError> {
+        self.alive().await;
+        let found = self.storage()?.borrow().get(slot).cloned();
+        self.alive().await;
+        Ok(found.filter(|(bound, _)| bound == binding).map(|(_, text)| text))
+    }
+
+    async fn save(&self, slot: &str, binding: &str, text: &str, over: Over) -> Result<bool, StorageError> {
+        self.alive().await;
+        if self.world.storage_full.get() {
+            return Err(StorageError("full".to_owned()));
+        }
+        let mut vault = self.storage()?.borrow_mut();
+        if over == Over::Existing && !vault.contains_key(slot) {
+            return Ok(false);
+        }
+        vault.insert(slot.to_owned(), (binding.to_owned(), text.to_owned()));
+        Ok(true)
+    }
+
+    async fn clear(&self) {
+        self.forget_keys();
+        self.alive().await;
+        if let Ok(vault) = self.storage() {
+            vault.borrow_mut().clear();
+            self.world.dpop.take();
+        }
+    }
+
+    fn forget_keys(&self) {
+        self.state.dpop.take();
+    }
+
+    fn tell_other_tabs(&self) {
+        let others = self.world.tabs.borrow();
+        for tab in others
+            .iter()
+            .filter_map(Weak::upgrade)
+            .filter(|tab| !Rc::ptr_eq(tab, &self.state))
+        {
+            tab.told.set(true);
+        }
+    }
+
+    async fn dpop_key(&self) -> Result<Jwk, CryptoError> {
+        self.alive().await;
+        Ok(self.key().public())
+    }
+
+    async fn dpop_sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
+        self.alive().await;
+        Ok(self.key().sign(message))
+    }
+
+    fn spawn(&self, future: LocalFuture<()>) {
+        self.world.spawner.spawn_local(future).unwrap();
+    }
+
+    fn navigate(&self, url: &str) {
+        self.state.went_to.borrow_mut().push(url.to_owned());
+    }
+
+    fn navigate_and_back(&self, url: &str) {
+        self.navigate(url);
+    }
+
+    fn wake_in(&self, milliseconds: Option<f64>) {
+        self.state.wakes_in.set(milliseconds);
+        let now = self.world.monotonic.get();
+        self.state
+            .wakes_at
+            .set(milliseconds.map(|milliseconds| now + milliseconds));
+    }
+}

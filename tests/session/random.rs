@@ -1,0 +1,75 @@
+//! A thousand random lists of events. What they found is in `found`.
+
+use proptest::prelude::*;
+
+use crate::happen::{Browser, Given, Step};
+use crate::provider::Mood;
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let tab = || 0..4_usize;
+    let mood = prop_oneof![
+        3 => Just(Mood::Well),
+        1 => Just(Mood::Unreachable),
+        1 => Just(Mood::Broken(500)),
+        1 => Just(Mood::Busy(30)),
+        1 => Just(Mood::Refuses("invalid_grant")),
+        1 => Just(Mood::Refuses("server_error")),
+    ];
+    let sometimes = |step: fn(bool) -> Step| prop_oneof![1 => Just(step(true)), 2 => Just(step(false))];
+    prop_oneof![
+        4 => Just(Step::Open),
+        2 => tab().prop_map(Step::Close),
+        2 => tab().prop_map(Step::Reload),
+        2 => tab().prop_map(Step::Freeze),
+        2 => tab().prop_map(Step::Thaw),
+        8 => prop_oneof![1..60_u32, 60..4000_u32].prop_map(Step::Pass),
+        2 => (1..10_000_u32).prop_map(Step::Sleep),
+        1 => prop_oneof![-4000..4000_i32, -90_000..90_000_i32].prop_map(Step::SetClock),
+        2 => any::<bool>().prop_map(Step::Online),
+        3 => mood.prop_map(Step::Mood),
+        2 => any::<bool>().prop_map(|answers| Step::Hold { answers }),
+        4 => Just(Step::Release),
+        1 => sometimes(Step::StorageDenied),
+        1 => sometimes(Step::StorageFull),
+        1 => Just(Step::ClearStorage),
+        6 => tab().prop_map(Step::SignIn),
+        1 => tab().prop_map(Step::SignOut),
+        1 => tab().prop_map(Step::SignOutHere),
+        1 => Just(Step::EndAll),
+        12 => tab().prop_map(Step::Call),
+        4 => tab().prop_map(Step::RefreshAhead),
+        2 => tab().prop_map(Step::Exchange),
+        1 => tab().prop_map(Step::ExchangeBack),
+        1 => any::<bool>().prop_map(Step::RefuseExchange),
+        5 => tab().prop_map(Step::Deliver),
+        2 => tab().prop_map(Step::Lose),
+        2 => tab().prop_map(Step::Show),
+        2 => Just(Step::Agree),
+    ]
+}
+
+/// A thousand, or as many as `PROPTEST_CASES` says.
+fn config() -> ProptestConfig {
+    let asked = std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|cases| cases.parse().ok());
+    ProptestConfig {
+        cases: asked.unwrap_or(1000),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn whatever_happens(
+        steps in prop::collection::vec(any_step(), 1..80),
+        lifetime in prop_oneof![Just(10_u64), Just(300), Just(3600)],
+        rotates in prop::bool::weighted(0.8),
+        refresh_tokens in prop::bool::weighted(0.9),
+    ) {
+        Browser::new(Given { lifetime, rotates, refresh_tokens }).run(&steps);
+    }
+}

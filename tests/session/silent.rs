@@ -1,0 +1,92 @@
+//! `prompt=none`: asking the provider whether the person is signed in there, without showing them anything.
+
+use pixygate::authorization::{CallbackError, ReturnTo, SignIn};
+use pixygate::session::{AuthState, SessionError};
+
+use crate::world::{OpenTab, Simulation};
+
+fn silently(simulation: &mut Simulation, tab: &OpenTab, prompt: &str) {
+    let options = SignIn {
+        prompt: Some(prompt.to_owned()),
+        return_to: ReturnTo::parse("/account").unwrap(),
+        ..SignIn::default()
+    };
+    simulation.run(tab.session.sign_in(&options)).unwrap();
+    assert_eq!(tab.last_request()["prompt"], prompt);
+}
+
+#[test]
+fn who_is_signed_in_there_is_signed_in_here() {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    silently(&mut simulation, &tab, "none");
+    let query = simulation.come_back(&tab, "alice");
+    let landing = simulation.run(tab.session.complete(&query)).unwrap();
+    assert_eq!(landing.return_to.as_str(), "/account");
+    assert_eq!(tab.subject().as_deref(), Some("alice"));
+}
+
+#[test]
+fn who_is_not_lands_where_they_were_and_nothing_failed() {
+    for error in [
+        "login_required",
+        "interaction_required",
+        "consent_required",
+        "account_selection_required",
+    ] {
+        let mut simulation = Simulation::new();
+        let tab = simulation.open();
+        silently(&mut simulation, &tab, "none");
+        let query = simulation.come_back_with(&tab, error);
+        let landing = simulation.run(tab.session.complete(&query)).unwrap();
+        assert_eq!(landing.return_to.as_str(), "/account");
+        assert_eq!(tab.session.state(), AuthState::SignedOut(None));
+    }
+}
+
+#[test]
+fn other_errors_and_other_prompts_are_failures() {
+    for (prompt, error) in [("none", "server_error"), ("login", "login_required")] {
+        let mut simulation = Simulation::new();
+        let tab = simulation.open();
+        silently(&mut simulation, &tab, prompt);
+        let query = simulation.come_back_with(&tab, error);
+        let failure = simulation.run(tab.session.complete(&query)).unwrap_err();
+        assert!(matches!(
+            failure.error,
+            SessionError::Callback(CallbackError::Provider { error: found, .. }) if found == error
+        ));
+        assert_eq!(
+            failure.return_to.as_str(),
+            "/account",
+            "to go there when they start again"
+        );
+    }
+}
+
+#[test]
+fn an_answer_of_another_issuer_is_no_answer() {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    silently(&mut simulation, &tab, "none");
+    let query = simulation
+        .come_back_with(&tab, "login_required")
+        .replace("idp.example", "evil.example");
+    let failure = simulation.run(tab.session.complete(&query)).unwrap_err();
+    assert!(matches!(
+        failure.error,
+        SessionError::Callback(CallbackError::IssuerMismatch { .. })
+    ));
+}
+
+#[test]
+fn a_session_that_is_there_stays() {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    simulation.sign_in(&tab, "alice");
+    silently(&mut simulation, &tab, "none");
+    let query = simulation.come_back_with(&tab, "login_required");
+    simulation.run(tab.session.complete(&query)).unwrap();
+    assert_eq!(tab.subject().as_deref(), Some("alice"));
+    assert_eq!(simulation.run(tab.token()).unwrap(), "access-1");
+}

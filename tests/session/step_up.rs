@@ -1,0 +1,188 @@
+//! Calls that need more than the person has: a sign-in that brings it, and the call made afterwards.
+
+use pixygate::authorization::ReturnTo;
+use pixygate::session::{Called, Demand, Event, SessionError, WaitingCall};
+
+use crate::api::Answer;
+use crate::world::{OpenTab, Simulation};
+
+const TRANSFER: &str = "https://app.example/api/transfer";
+
+fn signed_in() -> (Simulation, OpenTab) {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    simulation.sign_in(&tab, "alice");
+    (simulation, tab)
+}
+
+fn gold() -> Demand {
+    Demand::Authentication {
+        acr_values: vec!["gold".to_owned()],
+        max_age: Some(300),
+    }
+}
+
+fn waiting() -> WaitingCall {
+    WaitingCall {
+        method: "POST".to_owned(),
+        url: TRANSFER.to_owned(),
+        content_type: Some("text/plain".to_owned()),
+        body: Some("100".to_owned()),
+    }
+}
+
+fn demanded(called: Result<Called<Answer>, SessionError>) -> Demand {
+    match called {
+        Ok(Called::Demands(demand, _)) => demand,
+        other => panic!("expected a demand, got {other:?}"),
+    }
+}
+
+fn answered(called: Result<Called<Answer>, SessionError>) -> u16 {
+    match called {
+        Ok(Called::Answered(answer)) => answer.status,
+        other => panic!("expected an answer, got {other:?}"),
+    }
+}
+
+/// The call is refused, and the person leaves for the sign-in that it asks for. Only the browser's storage remains.
+fn leave(simulation: &mut Simulation, tab: OpenTab) -> OpenTab {
+    let demand = demanded(simulation.run(tab.call("POST", TRANSFER, "100")));
+    let return_to = ReturnTo::parse("/account?tab=2").unwrap();
+    simulation
+        .run(tab.session.step_up(&demand, waiting(), return_to))
+        .unwrap();
+    assert!(tab.state.events.borrow().contains(&Event::StepUp(demand)));
+    let next = simulation.open();
+    next.state.went_to.replace(tab.state.went_to.take());
+    simulation.close(tab);
+    next
+}
+
+#[test]
+fn a_stronger_sign_in_brings_the_person_back_and_the_call_with_them() {
+    let (mut simulation, tab) = signed_in();
+    simulation
+        .world
+        .api
+        .wants_acr
+        .borrow_mut()
+        .insert("/api/transfer", "gold");
+    let tab = leave(&mut simulation, tab);
+    let request = tab.last_request();
+    assert_eq!(request["acr_values"], "gold");
+    assert_eq!(request["max_age"], "300");
+    assert_eq!(request["scope"], "openid profile");
+    assert!(
+        !request.values().any(|value| value.contains("transfer")),
+        "the call stays here"
+    );
+
+    let query = simulation.come_back(&tab, "alice");
+    let landing = simulation.run(tab.session.complete(&query)).unwrap();
+    assert_eq!(landing.return_to.as_str(), "/account?tab=2");
+    assert_eq!(tab.session.take_waiting(|_| false), None, "another page's call stays");
+    assert_eq!(tab.session.take_waiting(|call| call.url == TRANSFER), Some(waiting()));
+    assert_eq!(tab.session.take_waiting(|_| true), None, "it is there once");
+    assert_eq!(answered(simulation.run(tab.call("POST", TRANSFER, "100"))), 200);
+}
+
+#[test]
+fn another_person_does_not_get_the_call() {
+    let (mut simulation, tab) = signed_in();
+    simulation
+        .world
+        .api
+        .wants_acr
+        .borrow_mut()
+        .insert("/api/transfer", "gold");
+    let tab = leave(&mut simulation, tab);
+    let query = simulation.come_back(&tab, "bob");
+    simulation.run(tab.session.complete(&query)).unwrap();
+    assert_eq!(tab.subject().as_deref(), Some("bob"));
+    assert_eq!(tab.session.take_waiting(|_| true), None);
+}
+
+#[test]
+fn who_comes_back_without_it_is_not_sent_away_again() {
+    let (mut simulation, tab) = signed_in();
+    simulation
+        .world
+        .api
+        .wants_acr
+        .borrow_mut()
+        .insert("/api/transfer", "gold");
+    let tab = leave(&mut simulation, tab);
+    // The provider signs the person in, and not more strongly than before.
+    let mut request = tab.last_request();
+    request.remove("acr_values");
+    let code = simulation.world.provider.authorize("alice", &request);
+    let query = format!("code={code}&state={}&iss={}", request["state"], crate::provider::ISSUER);
+    simulation.run(tab.session.complete(&query)).unwrap();
+    assert!(tab.session.take_waiting(|_| true).is_some());
+    for _ in 0..3 {
+        let called = simulation.run(tab.call("POST", TRANSFER, "100"));
+        assert_eq!(answered(called), 401, "what was demanded before is an answer now");
+    }
+    // Another demand of the same call, and the same demand of another call, are new.
+    simulation
+        .world
+        .api
+        .wants_acr
+        .borrow_mut()
+        .insert("/api/transfer", "platinum");
+    simulation.world.api.wants_acr.borrow_mut().insert("/api/other", "gold");
+    assert_ne!(demanded(simulation.run(tab.call("POST", TRANSFER, "100"))), gold());
+    let other = tab.call("POST", "https://app.example/api/other", "");
+    assert_eq!(demanded(simulation.run(other)), gold());
+}
+
+#[test]
+fn once_it_has_succeeded_a_call_may_demand_again() {
+    let (mut simulation, tab) = signed_in();
+    simulation
+        .world
+        .api
+        .wants_acr
+        .borrow_mut()
+        .insert("/api/transfer", "gold");
+    let tab = leave(&mut simulation, tab);
+    let query = simulation.come_back(&tab, "alice");
+    simulation.run(tab.session.complete(&query)).unwrap();
+    assert_eq!(answered(simulation.run(tab.call("POST", TRANSFER, "100"))), 200);
+    // Someone signs in anew, with a password only.
+    simulation.sign_in(&tab, "alice");
+    assert_eq!(demanded(simulation.run(tab.call("POST", TRANSFER, "100"))), gold());
+}
+
+#[test]
+fn missing_scopes_are_asked_for_beside_those_that_were_granted() {
+    let (mut simulation, tab) = signed_in();
+    let scopes = &simulation.world.api.wants_scope;
+    scopes.borrow_mut().insert("/api/transfer", "transfer");
+    let tab = leave(&mut simulation, tab);
+    assert_eq!(tab.last_request()["scope"], "openid profile transfer");
+    let query = simulation.come_back(&tab, "alice");
+    simulation.run(tab.session.complete(&query)).unwrap();
+    assert_eq!(answered(simulation.run(tab.call("POST", TRANSFER, "100"))), 200);
+
+    // The next one keeps this one.
+    simulation
+        .world
+        .api
+        .wants_scope
+        .borrow_mut()
+        .insert("/api/transfer", "sign");
+    let tab = leave(&mut simulation, tab);
+    assert_eq!(tab.last_request()["scope"], "openid profile transfer sign");
+}
+
+#[test]
+fn nobody_signed_in_means_nothing_to_step_up_from() {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    simulation.run(tab.session.restore());
+    let stepped = simulation.run(tab.session.step_up(&gold(), waiting(), ReturnTo::default()));
+    assert_eq!(stepped, Err(SessionError::SignedOut(None)));
+    assert!(tab.state.went_to.borrow().is_empty());
+}
