@@ -20,7 +20,7 @@ impl Embedded {
         Err(EmbeddedError)
     }
 
-    pub(crate) fn provider(&self) -> Provider {
+    pub(crate) fn provider(&self, _: &Config) -> Provider {
         match *self {}
     }
 
