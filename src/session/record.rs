@@ -240,7 +240,7 @@ impl<P: Platform> Session<P> {
     /// A record that replaces an older one is dropped when the session was ended meanwhile; `false` says so.
     pub(super) async fn keep(&self, record: Record, over: Over) -> bool {
         let over = match self.0.stored.get() {
-            Stored::Yes | Stored::Behind(_) => Over::Any,
+            Stored::Yes | Stored::Behind(_) => over,
             Stored::Never => Over::Any,
         };
         let saved = self.save(&Kept::Live(Box::new(record.clone())), over).await;
