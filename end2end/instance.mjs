@@ -1,4 +1,4 @@
-// One running Pixygate with its embedded provider, on ports of its own and in a folder of its own.
+// One running Pixygate on ports of its own and in a folder of its own, with its embedded provider or an independent one.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -32,10 +32,15 @@ async function freePorts(count) {
 export class Instance {
   /** Starts the binary with its embedded provider, and waits until it is ready. */
   static async start(settings = {}) {
-    const [app, provider] = await freePorts(2);
-    const instance = new Instance(app, provider, await mkdtemp(join(tmpdir(), 'pixygate-')));
+    const instance = await Instance.prepare();
     await instance.up(settings);
     return instance;
+  }
+
+  /** Its ports and its folder, and nothing running yet: an independent provider has to know the application's address first. */
+  static async prepare() {
+    const [app, provider] = await freePorts(2);
+    return new Instance(app, provider, await mkdtemp(join(tmpdir(), 'pixygate-')));
   }
 
   constructor(app, provider, folder) {
@@ -95,7 +100,7 @@ export class Instance {
   }
 
   async stop() {
-    if (this.process.exitCode === null && this.process.signalCode === null) {
+    if (this.process && this.process.exitCode === null && this.process.signalCode === null) {
       const exit = once(this.process, 'exit');
       this.process.kill('SIGTERM');
       const forced = setTimeout(() => this.process.kill('SIGKILL'), 5_000);

@@ -88,6 +88,41 @@ driver() {
   node end2end/browser.mjs --driver --quiet || die "No chromedriver $version was found and none could be installed."
 }
 
+# The independent providers that are not Node packages. Where one cannot be had its tests are skipped, and say so; CI skips none.
+canaille() {
+  local folder=end2end/.venv wanted=end2end/interop/providers/canaille/requirements.txt
+  if [ -f "$folder/.installed" ] && cmp -s "$wanted" "$folder/.installed"; then return; fi
+  if ! have python3 || ! python3 -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
+    say "        Python 3.11 with venv is missing; the tests with Canaille are left out."
+    return
+  fi
+  installing "Canaille (Python packages in $folder)"
+  rm -rf "$folder"
+  if python3 -m venv "$folder" && "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$wanted"; then
+    cp "$wanted" "$folder/.installed"
+  else
+    rm -rf "$folder"
+    say "        Canaille could not be installed; its tests are left out."
+  fi
+}
+
+lemonldap() {
+  local package=liblemonldap-ng-portal-perl version=2.16.1
+  # What its OpenID Connect half wants and Debian only recommends.
+  local needed="libio-string-perl libstring-random-perl"
+  # shellcheck disable=SC2086
+  if dpkg-query -s $needed >/dev/null 2>&1; then
+    case $(dpkg-query -W -f '${Version}' "$package" 2>/dev/null) in "$version"*) return ;; esac
+  fi
+  if have apt-get && can_be_root; then
+    installing "LemonLDAP::NG $version (Debian packages)"
+    as_root apt-get update -qq || true
+    # shellcheck disable=SC2086
+    if as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package=$version*" $needed; then return; fi
+  fi
+  say "        LemonLDAP::NG $version is in Debian 12 and could not be installed here; its tests are left out."
+}
+
 toolchain
 
 # A newer 0.3 that someone has already is kept: later patch releases only want a later compiler to be built.
@@ -114,4 +149,6 @@ if [ "$purpose" = test ]; then
   if [ -f server/dev-idp/clients/package-lock.json ]; then npm_packages server/dev-idp/clients; fi
   browser
   driver
+  canaille
+  lemonldap
 fi

@@ -50,6 +50,10 @@ e2e() {
   (cd end2end && PIXYGATE_SITE=$TEST_SITE PIXYGATE_BINARY=$TARGET/debug/pixygate npx playwright test "$@")
 }
 
+interop() {
+  (cd end2end && PIXYGATE_SITE=$TEST_SITE PIXYGATE_BINARY=$TARGET/debug/pixygate npx playwright test -c playwright.interop.ts "$@")
+}
+
 clients() { server/dev-idp/clients/run; }
 
 step check 'format' cargo fmt --all --check
@@ -79,6 +83,7 @@ step check 'build: server' server
 SHOW='/^first load/,$p' step check 'size budget' node scripts/size.mjs
 if [ -f server/dev-idp/clients/package.json ]; then step node 'tests: independent clients of the provider' clients; fi
 step lines 'end to end' e2e --grep-invert @screenshots
+SHOW='/^skipped:/p;/is left out/p' step lines 'interop: providers that are not ours' interop
 if [ "$ONLY" != . ]; then step lines 'screenshots' e2e --grep @screenshots; fi
 
 finish

@@ -60,6 +60,66 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// Every reason, in the order of their declaration.
+    pub const ALL: [Self; 25] = [
+        Self::MissingToken,
+        Self::MalformedToken,
+        Self::TokenTooLarge,
+        Self::UnsupportedAlgorithm,
+        Self::UnknownKey,
+        Self::BadSignature,
+        Self::IssuerNotTrusted,
+        Self::AudienceMismatch,
+        Self::Expired,
+        Self::NotYetValid,
+        Self::WrongTokenType,
+        Self::MissingClaim,
+        Self::InvalidClaim,
+        Self::Revoked,
+        Self::DpopRequired,
+        Self::InvalidDpopProof,
+        Self::UseDpopNonce,
+        Self::InsufficientScope,
+        Self::InsufficientUserAuthentication,
+        Self::CertificateMismatch,
+        Self::RateLimited,
+        Self::KeysUnavailable,
+        Self::InvalidRequest,
+        Self::RouteNotFound,
+        Self::MethodNotAllowed,
+    ];
+
+    /// Its name, as the body of a refusal has it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::MissingToken => "missing_token",
+            Self::MalformedToken => "malformed_token",
+            Self::TokenTooLarge => "token_too_large",
+            Self::UnsupportedAlgorithm => "unsupported_algorithm",
+            Self::UnknownKey => "unknown_key",
+            Self::BadSignature => "bad_signature",
+            Self::IssuerNotTrusted => "issuer_not_trusted",
+            Self::AudienceMismatch => "audience_mismatch",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not_yet_valid",
+            Self::WrongTokenType => "wrong_token_type",
+            Self::MissingClaim => "missing_claim",
+            Self::InvalidClaim => "invalid_claim",
+            Self::Revoked => "revoked",
+            Self::DpopRequired => "dpop_required",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
+            Self::InsufficientScope => "insufficient_scope",
+            Self::InsufficientUserAuthentication => "insufficient_user_authentication",
+            Self::CertificateMismatch => "certificate_mismatch",
+            Self::RateLimited => "rate_limited",
+            Self::KeysUnavailable => "keys_unavailable",
+            Self::InvalidRequest => "invalid_request",
+            Self::RouteNotFound => "route_not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+        }
+    }
+
     /// The HTTP status that goes with the reason.
     pub const fn status(self) -> u16 {
         match self {

@@ -1,20 +1,26 @@
-//! The calls to server functions, which the first page does without.
+//! What the first page does without.
 
+use std::pin::Pin;
+
+use leptos::prelude::*;
 use pixygate::leptos::CallError;
 
-use crate::api::{self, Profile, Whoami};
+use crate::pages::verified::{Ended, Verified};
+
+/// Makes a view, where it is shown.
+pub(crate) type View = fn() -> AnyView;
+
+/// A view that is on its way.
+pub(crate) type Coming = Pin<Box<dyn Future<Output = Result<View, CallError>>>>;
 
 pixygate::deferred! {
-    pub(crate) async fn whoami() -> Result<Whoami, CallError> {
-        api::whoami().await
+    pub(crate) async fn verified() -> Result<View, CallError> {
+        let view: View = || Verified().into_any();
+        Ok(view)
     }
 
-    pub(crate) async fn profile() -> Result<Profile, CallError> {
-        api::profile().await
-    }
-
-    pub(crate) async fn confirm(call: api::Confirm) -> Result<u64, CallError> {
-        use leptos::server_fn::ServerFn as _;
-        call.run_on_client().await
+    pub(crate) async fn ended() -> Result<View, CallError> {
+        let view: View = || Ended().into_any();
+        Ok(view)
     }
 }

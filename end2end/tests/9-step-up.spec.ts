@@ -87,7 +87,7 @@ test.describe('A session that the provider has ended', () => {
     await control.set({ lifetimes: { access_token: 8 } });
     await signIn(page, instance, alice, '/account');
     await statement(page).fill('half a sentence');
-    await control.revoke('alice');
+    await control.endSessions('alice');
     // The refresh ahead of the expiry finds out; nobody clicked.
     const ended = page.getByRole('status').or(page.getByRole('alert')).filter({ hasText: 'Your session has ended' });
     await expect(ended).toBeVisible();

@@ -22,9 +22,10 @@ export class Control {
     return (await this.send('POST', '/control/tokens', { username: 'alice', ...wanted })).json();
   }
 
-  /** The refresh tokens of a person are no longer good; the session at the provider stays. */
-  revoke(username: string) {
-    return this.send('POST', '/control/families/revoke', { username });
+  /** Ends a person's sessions at the provider, and with them the refresh tokens. */
+  async endSessions(username: string) {
+    await this.send('POST', '/control/sessions/end', { username });
+    await this.send('POST', '/control/families/revoke', { username });
   }
 
   /** So many seconds ahead of the computer's clock. */

@@ -118,6 +118,13 @@ export async function signedOut(page: Page) {
   await expect(signOutButton(page)).toBeHidden();
 }
 
+/** Headless browsers hide no tab; the page is told that it is hidden. */
+export const show = (page: Page, state: 'hidden' | 'visible') =>
+  page.evaluate((state) => {
+    Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => state });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, state);
+
 /** The page works: its scripts run, and the kept session has been looked for. */
 export async function settled(page: Page) {
   await expect

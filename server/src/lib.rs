@@ -8,6 +8,7 @@
 //! 4. [`start`]: trust, policies and gate are put together. A server function without a policy ends the start.
 //! 5. [`router()`]: the stack that every request goes through, top to bottom in one builder.
 //! 6. [`serve()`]: connections, with their time limits, until the process is told to end.
+//! 7. [`metrics`]: what the gate has said so far, at an address of its own.
 //!
 //! `main.rs` only wires these.
 
@@ -19,6 +20,7 @@ mod embedded;
 #[cfg(not(feature = "dev-idp"))]
 #[path = "embedded_absent.rs"]
 mod embedded;
+pub mod metrics;
 mod observe;
 mod pages;
 mod probes;

@@ -67,6 +67,10 @@ async fn serve(config: &Config) -> Result<(), StartError> {
         .map_err(|source| StartError::Listen { address, source })?;
     let started = start(config, &Candidates::of_this_process(), reload_port()).await?;
     println!("{}", started.announcement);
+    if let Some(address) = config.telemetry.metrics_listen {
+        let (gate, tally) = (started.state.gate.clone(), started.tally.clone());
+        tokio::spawn(server::metrics::serve(address, gate, tally));
+    }
     server::serve(listener, started.router.clone(), ended()).await;
     Ok(())
 }

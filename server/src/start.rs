@@ -1,9 +1,10 @@
 //! From a configuration to a server that can take requests, or to the reason why not.
 
 use std::fmt;
+use std::sync::Arc;
 
 use axum::Router;
-use pixygate::gate::{Gate, GateError, PatternError, Policies};
+use pixygate::gate::{Gate, GateError, PatternError, Policies, Tally};
 use pixygate::jwt::{HttpFetch, LoadErrors, RefreshTask, Trust, TrustError, Validator};
 
 use crate::config::{Config, Problems};
@@ -73,6 +74,8 @@ pub struct Started {
     pub state: AppState,
     /// What to tell whoever started it.
     pub announcement: Announcement,
+    /// What the gate has said so far.
+    pub tally: Arc<Tally>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     _keys: RefreshTask,
 }
@@ -137,7 +140,10 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         tracing::warn!(%errors, "some keys could not be loaded; their tokens are answered with 503 until they are");
     }
     let keys = validator.spawn_refresh();
+    let tally = Arc::new(Tally::default());
     let gate = Gate::builder(validator, policies)
+        .observer(tally.clone())
+        .certificate_header(config.gate.certificate_header.clone())
         .public_url(public_url.as_str())
         .explain(config.gate.explain)
         .dpop_nonce(config.gate.dpop_nonce)
@@ -160,6 +166,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         router: crate::router(state.clone()),
         state,
         announcement,
+        tally,
         tasks,
         _keys: keys,
     })

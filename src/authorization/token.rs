@@ -78,6 +78,11 @@ impl TokenError {
         matches!(self, Self::Provider { error, .. } if matches!(error.as_str(), "invalid_grant" | "interaction_required" | "login_required" | "consent_required"))
     }
 
+    /// The same of a refresh: some providers say `invalid_request` of a refresh token that they do not know.
+    pub(crate) fn ends_refresh(&self) -> bool {
+        self.ends_session() || matches!(self, Self::Provider { error, .. } if error == "invalid_request")
+    }
+
     /// Whether the endpoint wants the same request again, with the nonce that it just gave (RFC 9449, section 8).
     pub fn wants_dpop_nonce(&self) -> bool {
         matches!(self, Self::Provider { error, .. } if error == "use_dpop_nonce")

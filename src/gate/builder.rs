@@ -117,9 +117,11 @@ impl Gate {
         GateLayer::new(self.clone())
     }
 
-    /// Puts the gate in front of a whole router, before routing. The result serves as `axum::serve` and `oneshot` want it.
-    pub fn wrap(&self, router: axum::Router) -> axum::Router {
-        axum::Router::new().fallback_service(GateService::new(self.clone(), router))
+    /// Puts the gate in front of a whole router, before routing. The result serves as `axum::serve` and `oneshot` want it; to
+    /// put more before the gate, give it to [`Router::fallback_service`](axum::Router::fallback_service).
+    pub fn wrap(&self, router: axum::Router) -> GateService<axum::Router> {
+        // With its state the router makes its routes ready now, and not anew for every request.
+        GateService::new(self.clone(), router.with_state(()))
     }
 
     /// The validator that it asks.

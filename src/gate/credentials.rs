@@ -40,7 +40,10 @@ pub(crate) fn credentials<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<Crede
             .expected("one token after the scheme")
             .found(found)
     };
-    let value = header.to_str().map_err(|_| malformed("bytes that are not ASCII"))?;
+    let value = std::str::from_utf8(header.as_bytes())
+        .ok()
+        .filter(|value| value.is_ascii())
+        .ok_or_else(|| malformed("bytes that are not ASCII"))?;
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
     let scheme = if scheme.eq_ignore_ascii_case("bearer") {
         Scheme::Bearer
@@ -62,7 +65,9 @@ pub(crate) fn credentials<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<Crede
     if token.is_empty() {
         return Err(malformed("none"));
     }
-    if token.bytes().any(|byte| !byte.is_ascii_graphic() || byte == b',') {
+    // To the end, whatever is found: without a way out the compiler looks at many bytes at once.
+    let fits = |fits, &byte: &u8| fits & byte.is_ascii_graphic() & (byte != b',');
+    if !token.as_bytes().iter().fold(true, fits) {
         return Err(malformed("white space or a comma in it"));
     }
     Ok(Credentials { scheme, token })

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::{
     Reason,
-    jwt::{Algorithm, Key, Material, Rejection, TokenDigest, UnverifiedClaims, parse_token, printable},
+    jwt::{Algorithm, Json, Key, Material, Members, Rejection, TokenDigest, UnverifiedClaims, parse_token, printable},
 };
 
 /// How old a proof may be, and how far ahead its clock, in seconds.
@@ -68,8 +68,11 @@ pub(crate) fn check(
     if !key.verifies(algorithm, unverified.signed, &unverified.signature) {
         return Err(refuse("a signature by the key in the proof", "another"));
     }
-    check_claims(&unverified.claims, expected, fresh_nonce)?;
-    let identifier = text(&unverified.claims, "jti");
+    let claims = unverified
+        .claims()
+        .map_err(|why| refuse("JSON as claims", &why.detail().found))?;
+    check_claims(&claims, expected, fresh_nonce)?;
+    let identifier = text(&claims, "jti");
     let mut hashed = aws_lc_rs::digest::Context::new(&SHA256);
     hashed.update(thumbprint.as_bytes());
     hashed.update(b".");
@@ -89,7 +92,7 @@ pub(crate) enum Nonce {
 }
 
 fn check_claims(
-    claims: &Map<String, Value>,
+    claims: &Members<'_>,
     expected: &Expected<'_>,
     fresh_nonce: impl Fn(Option<&str>) -> Nonce,
 ) -> Result<(), Rejection> {
@@ -115,11 +118,12 @@ fn check_claims(
     if text(claims, "ath") != hash {
         return Err(refuse("`ath` of this token", "none, or of another token"));
     }
-    let issued = claims
-        .get("iat")
-        .and_then(Value::as_f64)
-        .ok_or_else(|| refuse("`iat` as a number", "none"))?;
-    match fresh_nonce(claims.get("nonce").and_then(Value::as_str)) {
+    let issued = match claims.get("iat") {
+        Some(Json::Number(number)) => number.as_f64(),
+        _ => None,
+    };
+    let issued = issued.ok_or_else(|| refuse("`iat` as a number", "none"))?;
+    match fresh_nonce(claims.get("nonce").and_then(Json::as_str)) {
         Nonce::Fresh => Ok(()),
         Nonce::Stale => Err(Rejection::new(Reason::UseDpopNonce)
             .expected("the nonce of a recent answer")
@@ -185,8 +189,8 @@ pub(crate) fn thumbprint(jwk: &Map<String, Value>) -> Option<String> {
     Some(URL_SAFE_NO_PAD.encode(digest(&SHA256, canonical.as_bytes())))
 }
 
-fn text<'a>(claims: &'a Map<String, Value>, claim: &str) -> &'a str {
-    claims.get(claim).and_then(Value::as_str).unwrap_or_default()
+fn text<'a>(claims: &'a Members<'_>, claim: &str) -> &'a str {
+    claims.get(claim).and_then(Json::as_str).unwrap_or_default()
 }
 
 fn refuse(expected: &str, found: &str) -> Rejection {

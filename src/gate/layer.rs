@@ -1,13 +1,17 @@
 use std::{
     convert::Infallible,
-    future::Future,
+    future::{Future, Ready, ready},
     mem,
     pin::Pin,
     task::{Context, Poll},
     time::Instant,
 };
 
-use axum::{body::Body, response::Response};
+use axum::{
+    body::Body,
+    response::Response,
+    serve::{IncomingStream, Listener},
+};
 use http::{HeaderName, HeaderValue, Request, header::ALLOW};
 use tower::{Layer, Service};
 
@@ -73,6 +77,21 @@ where
     }
 }
 
+/// For `axum::serve`: every connection is served by a clone.
+impl<L: Listener, S: Clone> Service<IncomingStream<'_, L>> for GateService<S> {
+    type Response = Self;
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: IncomingStream<'_, L>) -> Self::Future {
+        ready(Ok(self.clone()))
+    }
+}
+
 async fn pass<S>(gate: Gate, mut inner: S, request: Request<Body>) -> Result<Response, Infallible>
 where
     S: Service<Request<Body>, Response = Response, Error = Infallible>,
@@ -133,9 +152,8 @@ where
                 parts.extensions.insert(proved);
             }
             let mut response = inner.call(Request::from_parts(parts, body)).await?;
-            if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
-                response.headers_mut().entry(REQUEST_ID).or_insert(id);
-            }
+            let id = || request_id.as_header();
+            response.headers_mut().entry(REQUEST_ID).or_insert_with(id);
             // The next proof has its nonce already, and no call is lost to asking for it.
             if let Some(nonce) = fresh_nonce(&gate).filter(|_| proof_came) {
                 response.headers_mut().insert(DPOP_NONCE, nonce);

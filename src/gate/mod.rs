@@ -35,6 +35,10 @@
 //! # Ok(()) }
 //! ```
 
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/gate.md")]
+mod guide {}
+
 mod builder;
 mod certificate;
 mod challenge;
@@ -58,6 +62,7 @@ mod rate;
 mod refusal;
 mod replay;
 mod request_id;
+mod tally;
 
 pub use builder::{Gate, GateBuilder, GateError};
 pub use layer::{GateLayer, GateService};
@@ -69,6 +74,7 @@ pub use policy::Policy;
 pub use rate::{Rate, RateError};
 pub use replay::{LocalReplays, ReplayFuture, Replays, Use};
 pub use request_id::RequestId;
+pub use tally::Tally;
 
 #[cfg(feature = "test-support")]
 pub(crate) use dpop::thumbprint;

@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::Method;
 
@@ -35,4 +35,18 @@ pub struct NoObserver;
 
 impl Observe for NoObserver {
     fn judged(&self, _: &Verdict<'_>) {}
+}
+
+impl<O: Observe + ?Sized> Observe for Arc<O> {
+    fn judged(&self, verdict: &Verdict<'_>) {
+        (**self).judged(verdict);
+    }
+}
+
+/// Tells one, then the other.
+impl<A: Observe, B: Observe> Observe for (A, B) {
+    fn judged(&self, verdict: &Verdict<'_>) {
+        self.0.judged(verdict);
+        self.1.judged(verdict);
+    }
 }

@@ -39,9 +39,7 @@ pub(crate) fn answer(rejection: &Rejection, request_id: &RequestId, context: &Co
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {
-        headers.insert(REQUEST_ID, id);
-    }
+    headers.insert(REQUEST_ID, request_id.as_header());
     for challenge in challenges(rejection, context) {
         headers.append(header::WWW_AUTHENTICATE, challenge);
     }

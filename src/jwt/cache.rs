@@ -26,17 +26,16 @@ impl TokenDigest {
         Self(bytes)
     }
 
+    /// Its first bytes: what the map knows it by.
+    fn prefix(&self) -> u64 {
+        let mut first = [0; 8];
+        first.copy_from_slice(&self.0[..8]);
+        u64::from_le_bytes(first)
+    }
+
     /// Bytes that the map does not look at first, so that shards and buckets are independent.
     fn shard(&self, shards: usize) -> usize {
         usize::from(self.0[31]) % shards
-    }
-}
-
-impl std::hash::Hash for TokenDigest {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let mut first = [0; 8];
-        first.copy_from_slice(&self.0[..8]);
-        state.write_u64(u64::from_le_bytes(first));
     }
 }
 
@@ -78,7 +77,9 @@ pub(crate) struct Verdicts {
 
 #[derive(Default)]
 struct Shard {
-    positions: HashMap<TokenDigest, usize, BuildHasherDefault<AsIs>>,
+    /// By prefix, and small: with many verdicts it is memory that is waited for. Of two digests with one prefix, which nobody can
+    /// make, the later stays.
+    positions: HashMap<u64, u32, BuildHasherDefault<AsIs>>,
     slots: Vec<Slot>,
     hand: usize,
     bytes: usize,
@@ -122,7 +123,10 @@ impl Verdicts {
 
     pub(crate) fn get(&self, digest: &TokenDigest) -> Option<Verdict> {
         let shard = self.shard(digest)?.read();
-        let slot = &shard.slots[*shard.positions.get(digest)?];
+        let slot = shard.slots.get(*shard.positions.get(&digest.prefix())? as usize)?;
+        if slot.digest != *digest {
+            return None;
+        }
         // Only a write when it changes: the line stays shared between readers.
         if !slot.asked_for.load(Ordering::Relaxed) {
             slot.asked_for.store(true, Ordering::Relaxed);
@@ -137,15 +141,18 @@ impl Verdicts {
         // Parsed claims take about three times the bytes of the token.
         let bytes = token_bytes * 3 + 512;
         let mut shard = shard.write();
-        shard.remove(&digest);
+        shard.remove(digest.prefix());
         if bytes > shard.most_bytes {
             return;
         }
         while shard.slots.len() >= shard.most || shard.bytes + bytes > shard.most_bytes {
             shard.evict_one();
         }
-        let position = shard.slots.len();
-        shard.positions.insert(digest, position);
+        // The bound of a shard is far below.
+        let Ok(position) = u32::try_from(shard.slots.len()) else {
+            return;
+        };
+        shard.positions.insert(digest.prefix(), position);
         shard.slots.push(Slot {
             digest,
             verdict,
@@ -157,12 +164,11 @@ impl Verdicts {
 
     pub(crate) fn remove(&self, digest: &TokenDigest) {
         if let Some(shard) = self.shard(digest) {
-            shard.write().remove(digest);
+            shard.write().remove(digest.prefix());
         }
     }
 
-    #[cfg(test)]
-    fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.shards.iter().map(|shard| shard.read().slots.len()).sum()
     }
 
@@ -172,18 +178,18 @@ impl Verdicts {
 }
 
 impl Shard {
-    fn remove(&mut self, digest: &TokenDigest) {
-        if let Some(position) = self.positions.get(digest).copied() {
-            self.remove_at(position);
+    fn remove(&mut self, prefix: u64) {
+        if let Some(position) = self.positions.get(&prefix).copied() {
+            self.remove_at(position as usize);
         }
     }
 
     fn remove_at(&mut self, position: usize) {
         let slot = self.slots.swap_remove(position);
-        self.positions.remove(&slot.digest);
+        let place = self.positions.remove(&slot.digest.prefix());
         self.bytes -= slot.bytes;
-        if let Some(moved) = self.slots.get(position) {
-            self.positions.insert(moved.digest, position);
+        if let (Some(moved), Some(place)) = (self.slots.get(position), place) {
+            self.positions.insert(moved.digest.prefix(), place);
         }
     }
 

@@ -1,8 +1,13 @@
 //! What a token must say, once its signature is proved.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
-use super::{Rejection, TokenType, Trust, principal::Proven, printable};
+use super::{
+    Rejection, TokenType, Trust,
+    json::{Json, Members},
+    principal::{Claims, Proven},
+    printable,
+};
 use crate::Reason;
 
 /// The last second of the year 9999; later dates are a mistake of units.
@@ -20,39 +25,39 @@ pub(crate) fn check(
     trust: &Trust,
     issuer: String,
     kind: Option<&str>,
-    claims: Map<String, Value>,
+    claims: &Members<'_>,
     now: f64,
 ) -> Result<(Proven, Validity), Rejection> {
-    check_kind(trust.token_type, kind, &claims)?;
-    let validity = check_times(trust, &claims, now)?;
-    check_tenant(trust, &issuer, &claims)?;
-    let subject = required_text(&claims, &trust.subject_claim)?;
-    let client_id = client(trust, &claims)?;
-    check_audience(trust, &claims, client_id.as_deref())?;
-    check_required(trust, &claims)?;
-    let (key_thumbprint, certificate_thumbprint) = binding(&claims)?;
+    check_kind(trust.token_type, kind, claims)?;
+    let validity = check_times(trust, claims, now)?;
+    check_tenant(trust, &issuer, claims)?;
+    let subject = required_text(claims, &trust.subject_claim)?.to_owned();
+    let client_id = client(trust, claims)?;
+    check_audience(trust, claims, client_id.as_deref())?;
+    check_required(trust, claims)?;
+    let (key_thumbprint, certificate_thumbprint) = binding(claims)?;
     let proven = Proven {
         subject,
         client_id,
-        scopes: scopes(trust, &claims)?,
-        roles: roles(trust, &claims),
-        name: name(&claims),
-        org_id: text(&claims, "org_id").or_else(|| text(&claims, "tid")),
-        acr: text(&claims, "acr"),
-        auth_time: date(&claims, "auth_time")?.map(|time| time as u64),
-        issued_at: date(&claims, "iat")?.map(|time| time as u64),
+        scopes: scopes(trust, claims)?,
+        roles: roles(trust, claims),
+        name: name(claims),
+        org_id: text(claims, "org_id").or_else(|| text(claims, "tid")),
+        acr: text(claims, "acr"),
+        auth_time: date(claims, "auth_time")?.map(|time| time as u64),
+        issued_at: date(claims, "iat")?.map(|time| time as u64),
         expires_at: (validity.until - trust.leeway_seconds as f64) as u64,
-        token_id: text(&claims, "jti"),
-        session_id: text(&claims, "sid"),
+        token_id: text(claims, "jti"),
+        session_id: text(claims, "sid"),
         key_thumbprint,
         certificate_thumbprint,
         issuer,
-        claims,
+        claims: Claims::default(),
     };
     Ok((proven, validity))
 }
 
-fn check_kind(expected: TokenType, kind: Option<&str>, claims: &Map<String, Value>) -> Result<(), Rejection> {
+fn check_kind(expected: TokenType, kind: Option<&str>, claims: &Members<'_>) -> Result<(), Rejection> {
     let refuse = |found: String| {
         Rejection::new(Reason::WrongTokenType)
             .expected("an access token")
@@ -70,12 +75,12 @@ fn check_kind(expected: TokenType, kind: Option<&str>, claims: &Map<String, Valu
         };
     }
     for mark in ["nonce", "at_hash", "c_hash"] {
-        if claims.contains_key(mark) {
+        if claims.contains(mark) {
             return Err(refuse(format!("an ID token (it has `{mark}`)"))
                 .mend("send the access token; the ID token is for the client that asked for it"));
         }
     }
-    if claims.contains_key("events") {
+    if claims.contains("events") {
         return Err(refuse("a logout token or security event (it has `events`)".into()));
     }
     // Cognito and Keycloak say of themselves what a token is.
@@ -85,7 +90,7 @@ fn check_kind(expected: TokenType, kind: Option<&str>, claims: &Map<String, Valu
     ] {
         if let Some(said) = claims
             .get(claim)
-            .and_then(Value::as_str)
+            .and_then(Json::as_str)
             .filter(|said| others.contains(said))
         {
             return Err(refuse(format!("{claim} {said:?}")));
@@ -94,7 +99,7 @@ fn check_kind(expected: TokenType, kind: Option<&str>, claims: &Map<String, Valu
     Ok(())
 }
 
-fn check_times(trust: &Trust, claims: &Map<String, Value>, now: f64) -> Result<Validity, Rejection> {
+fn check_times(trust: &Trust, claims: &Members<'_>, now: f64) -> Result<Validity, Rejection> {
     let leeway = trust.leeway_seconds as f64;
     let expires = date(claims, "exp")?.ok_or_else(|| missing("exp"))?;
     let until = expires + leeway;
@@ -121,22 +126,22 @@ fn check_times(trust: &Trust, claims: &Map<String, Value>, now: f64) -> Result<V
 }
 
 /// Entra ID: `tid` agrees with the tenant in `iss`.
-fn check_tenant(trust: &Trust, issuer: &str, claims: &Map<String, Value>) -> Result<(), Rejection> {
+fn check_tenant(trust: &Trust, issuer: &str, claims: &Members<'_>) -> Result<(), Rejection> {
     if trust.tenants.is_empty() || trust.aliases.iter().any(|alias| alias == issuer) {
         return Ok(());
     }
     let tenant = required_text(claims, "tid")?;
-    if trust.tenants.contains(&tenant) && trust.issuer.replace("{tenantid}", &tenant) == issuer {
+    if trust.tenants.iter().any(|known| known == tenant) && trust.issuer.replace("{tenantid}", tenant) == issuer {
         return Ok(());
     }
-    Err(invalid("tid", "the tenant in `iss`", &tenant))
+    Err(invalid("tid", "the tenant in `iss`", tenant))
 }
 
-fn check_audience(trust: &Trust, claims: &Map<String, Value>, client: Option<&str>) -> Result<(), Rejection> {
+fn check_audience(trust: &Trust, claims: &Members<'_>, client: Option<&str>) -> Result<(), Rejection> {
     let audience: Vec<&str> = match claims.get("aud") {
         None => Vec::new(),
-        Some(Value::String(one)) => vec![one],
-        Some(Value::Array(several)) => several
+        Some(Json::String(one)) => vec![one],
+        Some(Json::Array(several)) => several
             .iter()
             .map(|one| one.as_str().ok_or_else(|| invalid("aud", "strings", &one.to_string())))
             .collect::<Result<_, _>>()?,
@@ -168,7 +173,7 @@ fn check_audience(trust: &Trust, claims: &Map<String, Value>, client: Option<&st
         .mend(mend))
 }
 
-fn check_required(trust: &Trust, claims: &Map<String, Value>) -> Result<(), Rejection> {
+fn check_required(trust: &Trust, claims: &Members<'_>) -> Result<(), Rejection> {
     for (claim, expected) in &trust.required_claims {
         let found = claims.get(claim).ok_or_else(|| missing(claim))?;
         if !has_value(found, expected) {
@@ -180,26 +185,27 @@ fn check_required(trust: &Trust, claims: &Map<String, Value>) -> Result<(), Reje
 }
 
 /// Whether a claim has the value, or one of the values; an array has every value in it.
-pub(crate) fn has_value(found: &Value, expected: &Value) -> bool {
-    match expected {
-        Value::Array(several) => several.iter().any(|one| has_value(found, one)),
-        one => found == one || found.as_array().is_some_and(|all| all.contains(one)),
+fn has_value(found: &Json<'_>, expected: &Value) -> bool {
+    match (found, expected) {
+        (found, Value::Array(several)) => several.iter().any(|one| has_value(found, one)),
+        (Json::Array(all), one) => all.iter().any(|found| found.to_value() == *one),
+        (found, one) => found.to_value() == *one,
     }
 }
 
 /// The first of the client claims that is there.
-fn client(trust: &Trust, claims: &Map<String, Value>) -> Result<Option<String>, Rejection> {
+fn client(trust: &Trust, claims: &Members<'_>) -> Result<Option<String>, Rejection> {
     for claim in &trust.client_claims {
         match claims.get(claim) {
             None => {}
-            Some(Value::String(client)) if !client.is_empty() => return Ok(Some(client.clone())),
+            Some(Json::String(client)) if !client.is_empty() => return Ok(Some(client.to_string())),
             Some(other) => return Err(invalid(claim, "a client identifier", &other.to_string())),
         }
     }
     Ok(None)
 }
 
-fn scopes(trust: &Trust, claims: &Map<String, Value>) -> Result<Vec<String>, Rejection> {
+fn scopes(trust: &Trust, claims: &Members<'_>) -> Result<Vec<String>, Rejection> {
     let Some((name, value)) = [trust.scope_claim.as_str(), "scp"]
         .into_iter()
         .find_map(|name| Some((name, claims.get(name)?)))
@@ -207,8 +213,8 @@ fn scopes(trust: &Trust, claims: &Map<String, Value>) -> Result<Vec<String>, Rej
         return Ok(Vec::new());
     };
     let texts: Vec<&str> = match value {
-        Value::String(text) => vec![text],
-        Value::Array(several) => several
+        Json::String(text) => vec![text],
+        Json::Array(several) => several
             .iter()
             .map(|one| one.as_str().ok_or_else(|| invalid(name, "strings", &one.to_string())))
             .collect::<Result<_, _>>()?,
@@ -228,22 +234,25 @@ fn scopes(trust: &Trust, claims: &Map<String, Value>) -> Result<Vec<String>, Rej
 }
 
 /// The claim of that very name first: names like `https://acme.example/roles` have dots too.
-fn roles(trust: &Trust, claims: &Map<String, Value>) -> Vec<String> {
+fn roles(trust: &Trust, claims: &Members<'_>) -> Vec<String> {
     let found = claims.get(&trust.roles_claim).or_else(|| {
         let mut path = trust.roles_claim.split('.');
         let first = claims.get(path.next()?)?;
-        path.try_fold(first, |value, name| value.get(name))
+        path.try_fold(first, |value, name| match value {
+            Json::Object(members) => members.get(name),
+            _ => None,
+        })
     });
     match found {
-        Some(Value::String(one)) => vec![one.clone()],
-        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Some(Json::String(one)) => vec![one.to_string()],
+        Some(Json::Array(several)) => several.iter().filter_map(Json::as_str).map(str::to_owned).collect(),
         // Zitadel: the roles are the names of the members.
-        Some(Value::Object(members)) => members.keys().cloned().collect(),
+        Some(Json::Object(members)) => members.names().map(str::to_owned).collect(),
         _ => Vec::new(),
     }
 }
 
-fn name(claims: &Map<String, Value>) -> Option<String> {
+fn name(claims: &Members<'_>) -> Option<String> {
     let parts = || {
         let names: Vec<_> = ["given_name", "family_name"]
             .into_iter()
@@ -256,15 +265,15 @@ fn name(claims: &Map<String, Value>) -> Option<String> {
 
 /// The key (RFC 9449, section 6) and the certificate (RFC 8705, section 3) that the token is bound to. A binding that is
 /// not understood cannot be checked, so it is refused rather than ignored.
-fn binding(claims: &Map<String, Value>) -> Result<(Option<String>, Option<String>), Rejection> {
+fn binding(claims: &Members<'_>) -> Result<(Option<String>, Option<String>), Rejection> {
     let confirmation = match claims.get("cnf") {
         None => return Ok((None, None)),
-        Some(Value::Object(confirmation)) => confirmation,
+        Some(Json::Object(confirmation)) => confirmation,
         Some(other) => return Err(invalid("cnf", "an object", &other.to_string())),
     };
     let thumbprint = |member: &str| match confirmation.get(member) {
         None => Ok(None),
-        Some(Value::String(thumbprint)) if !thumbprint.is_empty() => Ok(Some(thumbprint.clone())),
+        Some(Json::String(thumbprint)) if !thumbprint.is_empty() => Ok(Some(thumbprint.to_string())),
         Some(_) => Err(invalid("cnf", &format!("`{member}` as a thumbprint"), "another value")),
     };
     let both = (thumbprint("jkt")?, thumbprint("x5t#S256")?);
@@ -275,10 +284,10 @@ fn binding(claims: &Map<String, Value>) -> Result<(Option<String>, Option<String
 }
 
 /// A `NumericDate`: a number, with or without a fraction, from 1970 to 9999.
-fn date(claims: &Map<String, Value>, claim: &str) -> Result<Option<f64>, Rejection> {
+fn date(claims: &Members<'_>, claim: &str) -> Result<Option<f64>, Rejection> {
     match claims.get(claim) {
         None => Ok(None),
-        Some(Value::Number(number)) => match number.as_f64() {
+        Some(Json::Number(number)) => match number.as_f64() {
             Some(date) if (0.0..=LAST_DATE).contains(&date) => Ok(Some(date)),
             _ => Err(invalid(claim, "seconds since 1970", &number.to_string())),
         },
@@ -286,19 +295,19 @@ fn date(claims: &Map<String, Value>, claim: &str) -> Result<Option<f64>, Rejecti
     }
 }
 
-fn text(claims: &Map<String, Value>, claim: &str) -> Option<String> {
+fn text(claims: &Members<'_>, claim: &str) -> Option<String> {
     claims
         .get(claim)
-        .and_then(Value::as_str)
+        .and_then(Json::as_str)
         .filter(|text| !text.is_empty())
         .map(str::to_owned)
 }
 
 /// A claim that must be a string with something in it.
-pub(crate) fn required_text(claims: &Map<String, Value>, claim: &str) -> Result<String, Rejection> {
+pub(crate) fn required_text<'a>(claims: &'a Members<'_>, claim: &str) -> Result<&'a str, Rejection> {
     match claims.get(claim) {
         None => Err(missing(claim)),
-        Some(Value::String(text)) if !text.is_empty() => Ok(text.clone()),
+        Some(Json::String(text)) if !text.is_empty() => Ok(text),
         Some(other) => Err(invalid(claim, "a string that is not empty", &other.to_string())),
     }
 }

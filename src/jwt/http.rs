@@ -117,6 +117,9 @@ fn build(settings: &Settings) -> Result<Client, FetchError> {
     if let Some(path) = &settings.ca_file {
         let certificates =
             reqwest::Certificate::from_pem_bundle(&file(path)?).map_err(|error| setting(path, &error))?;
+        if certificates.is_empty() {
+            return Err(setting(path, &"it holds no certificate (PEM)"));
+        }
         builder = builder.tls_certs_merge(certificates);
     }
     if let Some(path) = &settings.client_certificate_file {
@@ -203,7 +206,7 @@ fn file(path: &str) -> Result<Vec<u8>, FetchError> {
     std::fs::read(path).map_err(|error| setting(path, &error))
 }
 
-fn setting(path: &str, error: &dyn std::error::Error) -> FetchError {
+fn setting(path: &str, error: &dyn std::fmt::Display) -> FetchError {
     FetchError::Setting {
         path: path.to_owned(),
         why: error.to_string(),
@@ -217,4 +220,18 @@ fn basic(client_id: &str, client_secret: &str) -> String {
         "Basic {}",
         STANDARD.encode(format!("{}:{}", encode(client_id), encode(client_secret)))
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_that_leads_into_a_private_network_is_refused_after_it_was_looked_up() {
+        let name = "localhost".parse::<Name>().unwrap();
+        let error = PublicAddresses.resolve(name).await.err().expect("it is refused");
+        assert!(error.downcast_ref::<PrivateAddress>().is_some(), "{error}");
+        let looked_up = tokio::net::lookup_host(("localhost", 0)).await.unwrap();
+        assert!(looked_up.count() > 0, "the name itself can be looked up");
+    }
 }

@@ -13,7 +13,8 @@ use super::{
     cache::{TokenDigest, Verdict, Verdicts},
     claims,
     clock::unix,
-    json,
+    json::{self, Json},
+    principal::{Claims, Proven},
 };
 use crate::Reason;
 
@@ -63,23 +64,28 @@ impl Introspection {
         }
         let answer = self.ask(token).await?;
         let believed_until = now + BELIEVED_SECONDS;
-        let mut claims = json::object(&answer).map_err(|why| self.unavailable(why))?;
-        if claims.get("active") != Some(&Value::Bool(true)) {
+        let read = json::object(&answer).map_err(|why| self.unavailable(why))?;
+        if !matches!(read.get("active"), Some(Json::Bool(true))) {
             let verdict = self.verdict(Arc::default(), now, believed_until);
             self.bad.insert(digest, verdict, token.len());
             return Err(self.inactive());
         }
         // Both are optional here (RFC 7662, section 2.2): the issuer is the one that was asked, and an answer without an
         // end is asked for again.
-        let issuer = match claims.get("iss") {
-            None => self.trust.issuer.clone(),
-            Some(Value::String(said)) if self.trust.accepted_issuers().contains(said) => self.trust.issuer.clone(),
-            Some(_) => {
-                return Err(Rejection::new(Reason::IssuerNotTrusted).expected(format!("iss {:?}", self.trust.issuer)));
-            }
+        let accepted = |said: &Json<'_>| {
+            said.as_str()
+                .is_some_and(|said| self.trust.accepted_issuers().iter().any(|one| one == said))
         };
+        if read.get("iss").is_some_and(|said| !accepted(said)) {
+            return Err(Rejection::new(Reason::IssuerNotTrusted).expected(format!("iss {:?}", self.trust.issuer)));
+        }
+        let mut claims = read.to_map();
         claims.entry("exp").or_insert_with(|| believed_until.floor().into());
-        let (proven, validity) = claims::check(&self.trust, issuer, Some("at+jwt"), claims, now)?;
+        let claims = Value::Object(claims).to_string().into_bytes();
+        let read = json::object(&claims).map_err(|why| self.unavailable(why))?;
+        let issuer = self.trust.issuer.clone();
+        let (mut proven, validity) = claims::check(&self.trust, issuer, Some("at+jwt"), &read, now)?;
+        proven.claims = Claims::new(claims);
         let verdict = self.verdict(Arc::new(proven), validity.from, validity.until.min(believed_until));
         self.good.insert(digest, verdict.clone(), answer.len());
         Ok(verdict)
@@ -108,7 +114,7 @@ impl Introspection {
             .map_err(|error| self.unavailable(error.to_string()))
     }
 
-    fn verdict(&self, proven: Arc<super::principal::Proven>, valid_from: f64, valid_until: f64) -> Verdict {
+    fn verdict(&self, proven: Arc<Proven>, valid_from: f64, valid_until: f64) -> Verdict {
         Verdict {
             proven,
             trust: self.position,

@@ -1,28 +1,110 @@
 //! JSON as tokens must have it: one object, no member twice, not deep. What two parsers could read in two ways is refused.
+//! Read in place: text is borrowed from the bytes wherever it has no escapes.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value, map::Entry};
+use serde_json::{Map, Number, Value};
 
 /// Deeper than any claim of a known provider (Keycloak's roles need four).
 const DEEPEST: usize = 12;
 
+/// Up to so many members a look at each is quicker than order.
+const FEW: usize = 16;
+
+/// A value, as it stands in the bytes.
+#[derive(Debug)]
+pub(crate) enum Json<'a> {
+    Null,
+    Bool(bool),
+    Number(Number),
+    String(Cow<'a, str>),
+    Array(Vec<Json<'a>>),
+    Object(Members<'a>),
+}
+
+/// The members of an object, each name once, in the order written.
+#[derive(Debug)]
+pub(crate) struct Members<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
+
 /// Reads an object.
-pub(crate) fn object(bytes: &[u8]) -> Result<Map<String, Value>, String> {
+pub(crate) fn object(bytes: &[u8]) -> Result<Members<'_>, String> {
     match value(bytes)? {
-        Value::Object(map) => Ok(map),
+        Json::Object(members) => Ok(members),
         _ => Err("it is no JSON object".to_owned()),
     }
 }
 
-fn value(bytes: &[u8]) -> Result<Value, String> {
-    let mut parser = serde_json::Deserializer::from_slice(bytes);
+fn value(bytes: &[u8]) -> Result<Json<'_>, String> {
+    // Text is looked at once for all; borrowed strings need no second look.
+    let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
+    let mut parser = serde_json::Deserializer::from_str(text);
     let value = Strict { left: DEEPEST }
         .deserialize(&mut parser)
         .map_err(|error| error.to_string())?;
     parser.end().map_err(|error| error.to_string())?;
     Ok(value)
+}
+
+impl<'a> Members<'a> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Json<'a>> {
+        self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_ref())
+    }
+
+    /// The same, standing for itself.
+    pub(crate) fn to_map(&self) -> Map<String, Value> {
+        self.0
+            .iter()
+            .map(|(name, value)| (name.to_string(), value.to_value()))
+            .collect()
+    }
+
+    /// A name that is there twice.
+    fn repeated(&self) -> Option<&str> {
+        if self.0.len() <= FEW {
+            let mut names = self.names().enumerate();
+            return names
+                .find_map(|(index, name)| self.names().take(index).any(|before| before == name).then_some(name));
+        }
+        let mut names: Vec<&str> = self.names().collect();
+        names.sort_unstable();
+        names.windows(2).find(|pair| pair[0] == pair[1]).map(|pair| pair[0])
+    }
+}
+
+impl Json<'_> {
+    pub(crate) fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn to_value(&self) -> Value {
+        match self {
+            Self::Null => Value::Null,
+            Self::Bool(truth) => Value::Bool(*truth),
+            Self::Number(number) => Value::Number(number.clone()),
+            Self::String(text) => Value::String(text.to_string()),
+            Self::Array(values) => values.iter().map(Self::to_value).collect(),
+            Self::Object(members) => Value::Object(members.to_map()),
+        }
+    }
+}
+
+/// As it would be written.
+impl fmt::Display for Json<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.to_value())
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -40,74 +122,101 @@ impl Strict {
 }
 
 impl<'de> DeserializeSeed<'de> for Strict {
-    type Value = Value;
+    type Value = Json<'de>;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json<'de>, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Strict {
-    type Value = Value;
+    type Value = Json<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("JSON")
     }
 
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
+        Ok(Json::Null)
     }
 
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
+    fn visit_bool<E>(self, value: bool) -> Result<Json<'de>, E> {
+        Ok(Json::Bool(value))
     }
 
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
+    fn visit_i64<E>(self, value: i64) -> Result<Json<'de>, E> {
+        Ok(Json::Number(value.into()))
     }
 
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value.into()))
+    fn visit_u64<E>(self, value: u64) -> Result<Json<'de>, E> {
+        Ok(Json::Number(value.into()))
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Json<'de>, E> {
         Number::from_f64(value)
-            .map(Value::Number)
+            .map(Json::Number)
             .ok_or_else(|| E::custom("a number is out of range"))
     }
 
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
+    fn visit_borrowed_str<E>(self, value: &'de str) -> Result<Json<'de>, E> {
+        Ok(Json::String(Cow::Borrowed(value)))
     }
 
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
+    fn visit_str<E>(self, value: &str) -> Result<Json<'de>, E> {
+        Ok(Json::String(Cow::Owned(value.to_owned())))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Json<'de>, A::Error> {
         let element = self.deeper()?;
         let mut values = Vec::new();
         while let Some(value) = sequence.next_element_seed(element)? {
             values.push(value);
         }
-        Ok(Value::Array(values))
+        Ok(Json::Array(values))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json<'de>, A::Error> {
         let member = self.deeper()?;
-        let mut map = Map::new();
-        while let Some(name) = members.next_key::<String>()? {
-            match map.entry(name) {
-                Entry::Vacant(place) => {
-                    place.insert(members.next_value_seed(member)?);
-                }
-                Entry::Occupied(taken) => {
-                    let name = super::printable(taken.key());
-                    return Err(A::Error::custom(format_args!("member \"{name}\" is there twice")));
-                }
+        // Room at once for the claims; thousands of empty objects inside of them must not take as much each.
+        let room = if self.left == DEEPEST { FEW } else { 0 };
+        let mut read = Members(Vec::with_capacity(room));
+        while let Some(name) = members.next_key_seed(Name)? {
+            read.0.push((name, members.next_value_seed(member)?));
+        }
+        match read.repeated() {
+            None => Ok(Json::Object(read)),
+            Some(name) => {
+                let name = super::printable(name);
+                Err(A::Error::custom(format_args!("member \"{name}\" is there twice")))
             }
         }
-        Ok(Value::Object(map))
+    }
+}
+
+/// The name of a member.
+struct Name;
+
+impl<'de> DeserializeSeed<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Cow<'de, str>, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Name {
+    type Value = Cow<'de, str>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Borrowed(name))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Cow<'de, str>, E> {
+        Ok(Cow::Owned(name.to_owned()))
     }
 }
 
@@ -121,6 +230,16 @@ mod tests {
         assert!(object(br#"{"a":1,"a":1}"#).unwrap_err().contains("twice"));
         assert!(object(br#"{"a":1,"\u0061":1}"#).unwrap_err().contains("twice"));
         assert!(object(br#"{"b":{"c":[{"d":1,"d":2}]}}"#).unwrap_err().contains("twice"));
+        for count in [FEW, FEW + 1, 500] {
+            let members = |last: usize| {
+                let names = (0..count - 1).chain([last]).map(|name| format!("\"{name}\":0"));
+                format!("{{{}}}", names.collect::<Vec<_>>().join(","))
+            };
+            assert!(object(members(count).as_bytes()).is_ok());
+            for last in [0, count / 2, count - 2] {
+                assert!(object(members(last).as_bytes()).unwrap_err().contains("twice"));
+            }
+        }
     }
 
     #[test]
@@ -133,5 +252,13 @@ mod tests {
         assert!(object(b"[]").is_err());
         assert!(object(br#"{"exp":1e400}"#).is_err());
         assert!(object(b"{\"a\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn what_is_read_is_what_any_parser_reads() {
+        let text = r#"{"a":null,"b":[true,-1,1.5,"\u00e9\n",{}],"c\"d":{"e":"f"}}"#;
+        let read = object(text.as_bytes()).unwrap();
+        let expected: Map<String, Value> = serde_json::from_str(text).unwrap();
+        assert_eq!(read.to_map(), expected);
     }
 }

@@ -41,6 +41,7 @@ mod pem;
 mod principal;
 mod rejection;
 mod revocation;
+mod secret;
 mod source;
 mod token;
 mod trust;
@@ -53,6 +54,7 @@ pub(crate) use self::{
     address::is_loopback_host,
     cache::TokenDigest,
     clock::unix,
+    json::{Json, Members},
     key::{Key, Material},
     pem::block as pem_block,
     token::parse as parse_token,
@@ -65,7 +67,8 @@ pub use keys_error::{KeysError, LoadError, LoadErrors};
 pub use principal::Principal;
 pub use rejection::{Demand, Rejection, printable};
 pub use revocation::{NoRevocations, Revocations};
-pub use trust::{KeySource, Secret, TokenType, Trust};
+pub use secret::Secret;
+pub use trust::{KeySource, TokenType, Trust};
 pub use trust_error::TrustError;
 pub use unverified::UnverifiedClaims;
 pub use validator::{RefreshTask, Validator, ValidatorBuilder};

@@ -1,4 +1,7 @@
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeMap};
 use serde_json::{Map, Value};
@@ -37,7 +40,30 @@ pub(crate) struct Proven {
     pub(crate) session_id: Option<String>,
     pub(crate) key_thumbprint: Option<String>,
     pub(crate) certificate_thumbprint: Option<String>,
-    pub(crate) claims: Map<String, Value>,
+    pub(crate) claims: Claims,
+}
+
+/// All claims, as the token has them. They are read into values when somebody asks for them; most calls never do.
+#[derive(Debug, Default)]
+pub(crate) struct Claims {
+    /// One object, as the strict parser has read it.
+    json: Vec<u8>,
+    values: OnceLock<Map<String, Value>>,
+}
+
+impl Claims {
+    pub(crate) fn new(json: Vec<u8>) -> Self {
+        Self {
+            json,
+            values: OnceLock::new(),
+        }
+    }
+
+    fn values(&self) -> &Map<String, Value> {
+        // What the strict parser has accepted, any parser reads.
+        self.values
+            .get_or_init(|| serde_json::from_slice(&self.json).unwrap_or_default())
+    }
 }
 
 impl Principal {
@@ -165,12 +191,12 @@ impl Principal {
     /// # Errors
     /// When the claims do not have that form.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        T::deserialize(&self.0.claims)
+        serde_json::from_slice(&self.0.claims.json)
     }
 
     /// One claim, as the token has it.
     pub fn claim(&self, name: &str) -> Option<&Value> {
-        self.0.claims.get(name)
+        self.0.claims.values().get(name)
     }
 }
 

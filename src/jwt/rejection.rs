@@ -127,7 +127,8 @@ impl fmt::Display for Rejection {
 
 impl std::error::Error for Rejection {}
 
-/// Text from outside, made fit for a log line: control characters and quotes escaped, at most 200 characters.
+/// Text from outside, made fit for a log line: control characters and quotes escaped, cut off after 200 characters, which an escape
+/// that begins there may pass by a few.
 ///
 /// ```
 /// assert_eq!(pixygate::jwt::printable("a\nb"), r"a\nb");
@@ -135,16 +136,33 @@ impl std::error::Error for Rejection {}
 pub fn printable(text: &str) -> String {
     const LONGEST: usize = 200;
     let mut shown = String::with_capacity(text.len().min(LONGEST));
-    let mut rest = text.chars();
-    for character in rest.by_ref().take(LONGEST) {
+    for character in text.chars() {
+        // What is shown counts, not what came: an escape is up to ten characters for one.
+        if shown.len() >= LONGEST {
+            shown.push('…');
+            break;
+        }
         if character.is_ascii_graphic() && !matches!(character, '"' | '\\') || character == ' ' {
             shown.push(character);
         } else {
             shown.extend(character.escape_default());
         }
     }
-    if rest.next().is_some() {
-        shown.push('…');
-    }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_is_short_also_when_all_of_it_is_escaped() {
+        let whole = "a".repeat(200);
+        assert_eq!(printable(&whole), whole);
+        assert_eq!(printable(&format!("{whole}b")), format!("{whole}…"));
+        for character in ['\u{7f}', '\n', '"', 'é', '\u{10ffff}'] {
+            let shown = printable(&character.to_string().repeat(8000));
+            assert!(shown.ends_with('…') && shown.chars().count() <= 211, "{shown}");
+        }
+    }
 }

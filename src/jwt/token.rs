@@ -1,15 +1,19 @@
 //! The compact serialization (RFC 7515, section 7.1), read strictly.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::{Map, Value};
 
-use super::{Algorithm, Rejection, UnverifiedClaims, json, printable};
+use super::{
+    Algorithm, Rejection, UnverifiedClaims,
+    json::{self, Json, Members},
+    printable,
+};
 use crate::Reason;
 
 /// A token in three parts. Nothing of it is proved.
 pub(crate) struct Unverified<'a> {
     pub(crate) header: Header,
-    pub(crate) claims: Map<String, Value>,
+    /// The JSON of the claims.
+    pub(crate) payload: Vec<u8>,
     /// What the signature is over.
     pub(crate) signed: &'a [u8],
     pub(crate) signature: Vec<u8>,
@@ -24,29 +28,33 @@ pub(crate) struct Header {
 
 /// Splits and decodes a token. Checks its form, and that its header asks for nothing that is not understood.
 pub(crate) fn parse(token: &str) -> Result<Unverified<'_>, Rejection> {
-    let (header, claims, signature) = segments(token)?;
-    let decoded_header = header_map(header)?;
-    let header_facts = read_header(&decoded_header)?;
-    let claims_map = decode_object(claims, "payload")?;
+    let (header, payload, signature) = segments(token)?;
+    let header_facts = read_header(&object(&decode(header, "header")?, "header")?)?;
+    let decoded = decode(payload, "payload")?;
     if signature.is_empty() {
         return Err(malformed("a signature", "an empty one"));
     }
-    let signature = decode(signature, "signature")?;
-    let signed = &token.as_bytes()[..header.len() + 1 + claims.len()];
     Ok(Unverified {
         header: header_facts,
-        claims: claims_map,
-        signed,
-        signature,
+        payload: decoded,
+        signed: &token.as_bytes()[..header.len() + 1 + payload.len()],
+        signature: decode(signature, "signature")?,
     })
+}
+
+impl Unverified<'_> {
+    /// The claims. Nothing of them is proved.
+    pub(crate) fn claims(&self) -> Result<Members<'_>, Rejection> {
+        object(&self.payload, "payload")
+    }
 }
 
 /// The header and claims alone.
 pub(crate) fn decode_only(token: &str) -> Result<UnverifiedClaims, Rejection> {
-    let (header, claims, _) = segments(token)?;
+    let (header, payload, _) = segments(token)?;
     Ok(UnverifiedClaims {
-        header: header_map(header)?,
-        claims: decode_object(claims, "payload")?,
+        header: object(&decode(header, "header")?, "header")?.to_map(),
+        claims: object(&decode(payload, "payload")?, "payload")?.to_map(),
     })
 }
 
@@ -85,13 +93,9 @@ fn not_three(token: &str) -> Rejection {
     }
 }
 
-fn header_map(segment: &str) -> Result<Map<String, Value>, Rejection> {
-    decode_object(segment, "header")
-}
-
-fn read_header(header: &Map<String, Value>) -> Result<Header, Rejection> {
+fn read_header(header: &Members<'_>) -> Result<Header, Rejection> {
     for (member, meaning) in [("crit", "an extension"), ("zip", "compression"), ("enc", "encryption")] {
-        if header.contains_key(member) {
+        if header.contains(member) {
             return Err(malformed(
                 format!("a header without `{member}`"),
                 format!("`{member}`: {meaning}"),
@@ -100,7 +104,7 @@ fn read_header(header: &Map<String, Value>) -> Result<Header, Rejection> {
     }
     let text = |member: &str| match header.get(member) {
         None => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text.as_str())),
+        Some(Json::String(text)) => Ok(Some(text.as_ref())),
         Some(other) => {
             let found = printable(&other.to_string());
             Err(malformed(format!("`{member}` in the header as a string"), found))
@@ -121,9 +125,8 @@ fn read_header(header: &Map<String, Value>) -> Result<Header, Rejection> {
     })
 }
 
-fn decode_object(segment: &str, part: &str) -> Result<Map<String, Value>, Rejection> {
-    let bytes = decode(segment, part)?;
-    json::object(&bytes).map_err(|why| malformed(format!("a JSON object as {part}"), why))
+fn object<'a>(bytes: &'a [u8], part: &str) -> Result<Members<'a>, Rejection> {
+    json::object(bytes).map_err(|why| malformed(format!("a JSON object as {part}"), why))
 }
 
 /// Base64url without padding, white space or stray bits (RFC 7515, section 2).

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use super::{Algorithm, TrustError};
+use super::{Algorithm, Secret, TrustError};
 
 /// Whose access tokens pass: one issuer, its keys, and what its tokens must say. A `[[trust]]` of the configuration.
 ///
@@ -78,32 +78,6 @@ pub struct Trust {
     /// Its secret.
     #[serde(skip_serializing)]
     pub introspection_client_secret: Secret,
-}
-
-/// A secret of the configuration; it never appears in a log, a debug print or an error.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Keeps a secret.
-    pub fn new(secret: impl Into<String>) -> Self {
-        Self(secret.into())
-    }
-
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.is_empty() {
-            "Secret(none)"
-        } else {
-            "Secret(…)"
-        })
-    }
 }
 
 /// The `typ` that access tokens must have.

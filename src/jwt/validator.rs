@@ -12,6 +12,7 @@ use super::{
     engine::KeyEngine,
     introspection::Introspection,
     key_set::{KeySet, Wanted},
+    principal::Claims,
     printable,
     source::Source,
     token,
@@ -223,6 +224,11 @@ impl Validator {
         self.shared.issuers.iter().all(|issuer| issuer.keys.is_ready(now))
     }
 
+    /// How many verdicts are kept: never more than [`token_cache`](ValidatorBuilder::token_cache) allows.
+    pub fn verdicts_kept(&self) -> usize {
+        self.shared.verdicts.len()
+    }
+
     /// Who brought this token, if it passes every check. A token that is bound to a key or a certificate is refused:
     /// the proof comes with a request, which only a gate sees.
     ///
@@ -302,12 +308,13 @@ impl Validator {
             return introspection.verify(token, digest, time).await;
         }
         let unverified = token::parse(token)?;
+        let claims = unverified.claims()?;
         check_kind(unverified.header.kind.as_deref())?;
-        let said = claims::required_text(&unverified.claims, "iss")?;
+        let said = claims::required_text(&claims, "iss")?;
         let position = *shared
             .by_issuer
-            .get(&said)
-            .ok_or_else(|| conflict::not_trusted(&said, &shared.trusts))?;
+            .get(said)
+            .ok_or_else(|| conflict::not_trusted(said, &shared.trusts))?;
         let Issuer { trust, keys } = &shared.issuers[position];
         let algorithm = unverified.header.algorithm;
         if !trust.algorithms.contains(&algorithm) {
@@ -319,7 +326,7 @@ impl Validator {
                     "add \"{algorithm}\" to trust.algorithms if the provider is meant to use it"
                 )));
         }
-        let names = [said.as_str(), trust.issuer.as_str()];
+        let names = [said, trust.issuer.as_str()];
         let wanted = Wanted {
             key_id: unverified.header.key_id.as_deref(),
             algorithm,
@@ -329,13 +336,14 @@ impl Validator {
             .verify(&wanted, unverified.signed, &unverified.signature, time)
             .await?;
 
-        let issuer = if trust.tenants.is_empty() || trust.aliases.contains(&said) {
+        let issuer = if trust.tenants.is_empty() || trust.aliases.iter().any(|alias| alias == said) {
             trust.issuer.clone()
         } else {
-            said
+            said.to_owned()
         };
         let kind = unverified.header.kind.as_deref();
-        let (proven, validity) = claims::check(trust, issuer, kind, unverified.claims, unix(time))?;
+        let (mut proven, validity) = claims::check(trust, issuer, kind, &claims, unix(time))?;
+        proven.claims = Claims::new(unverified.payload);
         let verdict = Verdict {
             proven: Arc::new(proven),
             trust: position,

@@ -16,8 +16,8 @@ use server_fn::request::browser::BrowserRequest;
 use server_fn::response::ClientRes;
 use wasm_streams::ReadableStream;
 
-use super::provider::session;
-use super::{CallError, deferred};
+use super::CallError;
+use super::provider::send;
 
 /// Attaches the access token to a server function's request: `#[server(client = GateClient)]`.
 ///
@@ -47,13 +47,12 @@ where
     fn send(mut request: Self::Request) -> impl Future<Output = Result<Self::Response, E>> + Send {
         SendWrapper::new(async move {
             let answer = async {
-                let session = session()?;
                 // What stays behind keeps the call from being aborted.
                 let nothing = Request::get("/").build().map_err(|error| CallError::Failed {
                     failure: error.to_string(),
                 })?;
                 let sent = std::mem::replace(&mut *request, nothing);
-                deferred::call(session, sent).await
+                send(sent).await.map_err(CallError::from)
             };
             let response = SendWrapper::new(answer.await.map_err(E::from)?);
             Ok(GateResponse { response, request })
@@ -85,11 +84,21 @@ fn unreadable<E: FromServerFnError>(error: gloo_net::Error) -> E {
 
 impl<E: FromServerFnError> ClientRes<E> for GateResponse {
     fn try_into_string(self) -> impl Future<Output = Result<String, E>> + Send {
-        SendWrapper::new(async move { self.response.text().await.map_err(unreadable) })
+        SendWrapper::new(async move {
+            let Self { response, request } = self;
+            let text = response.text().await.map_err(unreadable);
+            drop(request);
+            text
+        })
     }
 
     fn try_into_bytes(self) -> impl Future<Output = Result<Bytes, E>> + Send {
-        SendWrapper::new(async move { self.response.binary().await.map(Bytes::from).map_err(unreadable) })
+        SendWrapper::new(async move {
+            let Self { response, request } = self;
+            let bytes = response.binary().await.map(Bytes::from).map_err(unreadable);
+            drop(request);
+            bytes
+        })
     }
 
     fn try_into_stream(self) -> Result<impl Stream<Item = Result<Bytes, Bytes>> + Send + 'static, E> {

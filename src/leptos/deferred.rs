@@ -4,18 +4,15 @@
 use gloo_net::http::{Request, Response};
 
 use crate::authorization::{SignIn, TokenExchange};
-use crate::session::browser::{Browser, Popup};
-use crate::session::{Landing, Session, SessionError, SignInFailure};
+use crate::session::browser::Popup;
+use crate::session::{Landing, SessionError, SignInFailure};
 
-use super::CallError;
-use super::gated;
-
-type Here = Session<Browser>;
+use super::{gated, here};
 
 /// A function whose code the browser loads when it is first called, in builds with the feature `split` (`cargo leptos build
 /// --split`); otherwise a function like any other. Where the code cannot be loaded the caller gets an error: the error type is
 /// [`CallError`](crate::leptos::CallError), [`SessionError`](crate::session::SessionError), or another one that can be made
-/// of `leptos::wasm_split::SplitLoaderError`.
+/// of `leptos::wasm_split::SplitLoaderError`. A function that is never called is loaded with the first page.
 ///
 /// ```
 /// # use pixygate::leptos::CallError;
@@ -63,75 +60,61 @@ macro_rules! __deferred {
     };
 }
 
+/// What the session does. It is one part, and every application that has a session calls it: a split function that nobody
+/// calls would stay in the first load.
+pub(super) enum Work {
+    Start,
+    SignIn(SignIn),
+    SignInPopup(Popup, SignIn),
+    Complete(String),
+    SignOut,
+    SignOutHere,
+    AccessToken,
+    Exchange(Option<TokenExchange>),
+    Call(Request),
+}
+
+/// What came of it.
+pub(super) enum Done {
+    Nothing,
+    Landing(Result<Landing, SignInFailure>),
+    AccessToken(oauth2::AccessToken),
+    Response(Response),
+}
+
 deferred! {
-    pub(super) async fn sign_in(session: Here, options: SignIn) -> Result<(), SessionError> {
+    pub(super) async fn work(work: Work) -> Result<Done, SessionError> {
+        let session = here::session()?;
         session.restore().await;
-        session.sign_in(&options).await
-    }
-
-    pub(super) async fn sign_in_popup(session: Here, popup: Popup, options: SignIn) -> Result<(), SessionError> {
-        session.sign_in_popup(popup, &options).await
-    }
-
-    pub(super) async fn complete(session: Here, query: String) -> Result<Landing, SignInFailure> {
-        session.complete(&query).await
-    }
-
-    pub(super) async fn sign_out(session: Here) -> Result<(), SessionError> {
-        session.sign_out().await;
-        Ok(())
-    }
-
-    pub(super) async fn sign_out_here(session: Here) -> Result<(), SessionError> {
-        session.sign_out_here().await;
-        Ok(())
-    }
-
-    pub(super) async fn refresh_ahead(session: Here) -> Result<(), SessionError> {
-        session.refresh_ahead().await;
-        Ok(())
-    }
-
-    pub(super) async fn access_token(session: Here) -> Result<oauth2::AccessToken, SessionError> {
-        session.access_token().await
-    }
-
-    pub(super) async fn exchange(session: Here, exchange: Option<TokenExchange>) -> Result<(), SessionError> {
-        match exchange {
-            Some(exchange) => session.exchange(exchange).await,
-            None => session.exchange_back().await,
+        here::watch_idle(&session);
+        match work {
+            Work::Start => {}
+            Work::SignIn(options) => session.sign_in(&options).await?,
+            Work::SignInPopup(popup, options) => session.sign_in_popup(popup, &options).await?,
+            Work::Complete(query) => {
+                let landing = session.complete(&query).await;
+                if landing.as_ref().is_ok_and(|landing| landing.popup) {
+                    session.platform().close_window();
+                }
+                return Ok(Done::Landing(landing));
+            }
+            Work::SignOut => session.sign_out().await,
+            Work::SignOutHere => session.sign_out_here().await,
+            Work::AccessToken => return session.access_token().await.map(Done::AccessToken),
+            Work::Exchange(Some(exchange)) => session.exchange(exchange).await?,
+            Work::Exchange(None) => session.exchange_back().await?,
+            Work::Call(request) => return gated::call(&session, request).await.map(Done::Response),
         }
-    }
-
-    pub(super) async fn watch_idle(session: Here) -> Result<(), SessionError> {
-        session.restore().await;
-        session.watch_idle(|session| {
-            leptos::task::spawn_local(async move { session.sign_out().await });
-        });
-        Ok(())
-    }
-
-    pub(super) async fn call(session: Here, request: Request) -> Result<Response, CallError> {
-        gated::call(&session, request).await
+        Ok(Done::Nothing)
     }
 }
-
-/// Loads what signing out needs, so that it works without a network, too.
-#[cfg(feature = "split")]
-pub(super) async fn prepare() {
-    // What is missing is loaded when it is called for.
-    drop(__wasm_split_preload_sign_out().await);
-}
-
-#[cfg(not(feature = "split"))]
-pub(super) async fn prepare() {}
 
 #[cfg(feature = "split")]
 mod split {
     use leptos::wasm_split::SplitLoaderError;
 
     use crate::leptos::CallError;
-    use crate::session::{SessionError, SignInFailure};
+    use crate::session::SessionError;
 
     impl From<SplitLoaderError> for SessionError {
         fn from(_: SplitLoaderError) -> Self {
@@ -141,16 +124,7 @@ mod split {
 
     impl From<SplitLoaderError> for CallError {
         fn from(_: SplitLoaderError) -> Self {
-            SessionError::Self::PartMissing
-        }
-    }
-
-    impl From<SplitLoaderError> for SignInFailure {
-        fn from(_: SplitLoaderError) -> Self {
-            Self {
-                error: SessionError::PartMissing,
-                return_to: Default::default(),
-            }
+            SessionError::PartMissing.into()
         }
     }
 }

@@ -10,10 +10,8 @@ use wasm_bindgen::closure::Closure;
 use web_sys::AddEventListenerOptions;
 
 use crate::authorization::ReturnTo;
-use crate::session::browser::Browser;
+use crate::session::browser::{Browser, Popup};
 use crate::session::{Called, Credentials, Demand, NetworkError, Reply, Session, SessionError, WaitingCall};
-
-use super::CallError;
 
 thread_local! {
     static IN_POPUP: Cell<bool> = const { Cell::new(false) };
@@ -35,7 +33,7 @@ impl Reply for Response {
 }
 
 /// Sends copies of the request, so that its body is there for each attempt.
-pub(super) async fn call(session: &Session<Browser>, request: Request) -> Result<Response, CallError> {
+pub(super) async fn call(session: &Session<Browser>, request: Request) -> Result<Response, SessionError> {
     let request = web_sys::Request::from(request);
     let (method, url) = (request.method(), request.url());
     loop {
@@ -43,11 +41,7 @@ pub(super) async fn call(session: &Session<Browser>, request: Request) -> Result
         match called.await? {
             Called::Answered(response) => return Ok(response),
             Called::Demands(demand, response) => {
-                let popup = if IN_POPUP.get() {
-                    session.platform().open_popup()
-                } else {
-                    None
-                };
+                let popup = if IN_POPUP.get() { Popup::open() } else { None };
                 let met = match popup {
                     Some(popup) => session.step_up_popup(popup, &demand, &method, &url).await,
                     None => leave(session, &demand, &request).await,
@@ -56,7 +50,7 @@ pub(super) async fn call(session: &Session<Browser>, request: Request) -> Result
                     Ok(()) => {}
                     // The refusal says more than that nobody went to sign in.
                     Err(SessionError::Cancelled) => return Ok(response),
-                    Err(error) => return Err(error.into()),
+                    Err(error) => return Err(error),
                 }
             }
         }

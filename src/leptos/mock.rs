@@ -1,6 +1,5 @@
 //! A session for tests of applications: without a browser, a provider or a server.
 
-use leptos::prelude::*;
 use serde_json::{Map, Value, json};
 
 use crate::session::{AuthState, Event, SignOutReason, SignedIn};

@@ -15,6 +15,8 @@ mod deferred;
 mod error;
 mod gated;
 mod guard;
+mod here;
+mod lookout;
 #[cfg(feature = "test-support")]
 mod mock;
 mod page;

@@ -5,29 +5,37 @@ use std::rc::Rc;
 
 use gloo_net::http::{Request, Response};
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use oauth2::AccessToken;
 use serde::de::DeserializeOwned;
 use server_fn::ServerFn;
 
 use crate::authorization::{ReturnTo, SignIn, TokenExchange};
-use crate::session::browser::Browser;
-use crate::session::{AuthState, Event, Landing, Session, SessionError, SignInFailure};
+use crate::session::browser::{Popup, take_query};
+use crate::session::{AuthState, Event, Landing, SessionError, SignInFailure};
 
 use super::call::arguments;
-use super::{CallError, deferred, gated, page};
+use super::deferred::{Done, Work, work};
+use super::{CallError, gated, here, lookout};
 
 type Listener = Rc<dyn Fn(&Event)>;
 
 thread_local! {
-    /// The session of this page. Server functions are called from where no context reaches.
-    static SESSION: RefCell<Option<Session<Browser>>> = const { RefCell::new(None) };
+    static AUTH: Cell<Option<Auth>> = const { Cell::new(None) };
     static LISTENERS: RefCell<Vec<(u32, Listener)>> = const { RefCell::new(Vec::new()) };
     static NEXT_LISTENER: Cell<u32> = const { Cell::new(0) };
 }
 
-pub(super) fn session() -> Result<Session<Browser>, SessionError> {
-    SESSION.with_borrow(Clone::clone).ok_or(SessionError::SignedOut(None))
+/// The context of this page, for where no context reaches.
+pub(super) fn auth() -> Option<Auth> {
+    AUTH.get()
+}
+
+/// Sends a request through the session.
+pub(super) async fn send(request: Request) -> Result<Response, SessionError> {
+    match work(Work::Call(request)).await? {
+        Done::Response(response) => Ok(response),
+        _ => Err(SessionError::SignedOut(None)),
+    }
 }
 
 /// Who is signed in, and what can be done about it.
@@ -52,6 +60,7 @@ pub(super) fn session() -> Result<Session<Browser>, SessionError> {
 pub struct Auth {
     state: RwSignal<AuthState>,
     idle: RwSignal<Option<u32>>,
+    kept: RwSignal<bool>,
 }
 
 /// Opens the session for the components below. It belongs at the root, around the router; the server's shell needs
@@ -81,30 +90,9 @@ pub fn AuthProvider(
     let auth = Auth::provide(AuthState::Unknown);
     // Effects run in the browser only, and only after hydration.
     Effect::new(move || {
-        let Some((client, served_at)) = page::read() else {
-            leptos::logging::error!("the page has no <ClientData>, so nobody can sign in");
-            return;
-        };
-        let Some(browser) = Browser::new(served_at) else {
-            return;
-        };
         gated::step_up_in_popup(step_up_in_popup);
-        let watches_idle = client.idle_sign_out_seconds.is_some();
-        let session = Session::new(browser, client, move |event| auth.hear(event));
-        session.listen(|session| {
-            // What fails is told as an event.
-            spawn_local(async move { drop(deferred::refresh_ahead(session).await) });
-        });
-        SESSION.set(Some(session.clone()));
-        spawn_local(async move {
-            session.restore().await;
-            if session.state().signed_in().is_some() {
-                deferred::prepare().await;
-            }
-            if watches_idle && let Err(error) = deferred::watch_idle(session).await {
-                leptos::logging::error!("idle sign-out does not work: {error}");
-            }
-        });
+        AUTH.set(Some(auth));
+        lookout::start(auth);
     });
     children()
 }
@@ -126,6 +114,7 @@ impl Auth {
         let auth = Self {
             state: RwSignal::new(state),
             idle: RwSignal::new(None),
+            kept: RwSignal::new(true),
         };
         provide_context(auth);
         auth
@@ -133,14 +122,21 @@ impl Auth {
 
     pub(super) fn hear(self, event: &Event) {
         match event {
-            Event::Changed(state) => self.state.set(state.clone()),
+            Event::Changed(state) => self.known(state.clone()),
             Event::Idle(seconds) => self.idle.set(*seconds),
+            Event::NotKept => self.kept.set(false),
             _ => {}
         }
         let listeners =
             LISTENERS.with_borrow(|all| all.iter().map(|(_, listener)| Rc::clone(listener)).collect::<Vec<_>>());
         for listener in listeners {
             listener(event);
+        }
+    }
+
+    pub(super) fn known(self, state: AuthState) {
+        if self.state.with_untracked(|before| *before != state) {
+            self.state.set(state);
         }
     }
 
@@ -153,6 +149,12 @@ impl Auth {
     /// countdown; any sign of the person stops it.
     pub fn idle_warning(self) -> Signal<Option<u32>> {
         self.idle.into()
+    }
+
+    /// Whether the session outlives this tab. In a private window, or where storage is denied or full, it may not, and the
+    /// person wants to know.
+    pub fn is_kept(self) -> Signal<bool> {
+        self.kept.into()
     }
 
     /// Calls `listener` for everything that happens, until the component that asked for it is gone.
@@ -180,7 +182,7 @@ impl Auth {
     /// # Errors
     /// When the provider does not answer, or this browser cannot keep what must be remembered until the person is back.
     pub async fn sign_in(self, options: SignIn) -> Result<(), SessionError> {
-        deferred::sign_in(session()?, options).await
+        work(Work::SignIn(options)).await.map(drop)
     }
 
     /// Signs in in a window of its own, so that this page stays as it is. To be called while a click or a key is handled.
@@ -188,11 +190,10 @@ impl Auth {
     /// # Errors
     /// As for [`Auth::sign_in`]; [`SessionError::Cancelled`] when the browser opened no window, or it was closed before.
     pub fn sign_in_popup(self, options: SignIn) -> impl Future<Output = Result<(), SessionError>> + 'static {
-        let popup = session().map(|session| (session.platform().open_popup(), session));
+        let popup = Popup::open();
         async move {
-            let (popup, session) = popup?;
             let popup = popup.ok_or(SessionError::Cancelled)?;
-            deferred::sign_in_popup(session, popup, options).await
+            work(Work::SignInPopup(popup, options)).await.map(drop)
         }
     }
 
@@ -216,16 +217,15 @@ impl Auth {
     /// # Errors
     /// As for [`Session::complete`].
     pub async fn complete_sign_in(self) -> Result<Landing, SignInFailure> {
-        let session = session().map_err(|error| SignInFailure {
-            error,
-            return_to: ReturnTo::default(),
-        })?;
-        let query = session.platform().take_query();
-        let landing = deferred::complete(session.clone(), query).await?;
-        if landing.popup {
-            session.platform().close_window();
+        let query = take_query().unwrap_or_default();
+        match work(Work::Complete(query)).await {
+            Ok(Done::Landing(landing)) => landing,
+            Ok(_) => Ok(Landing::default()),
+            Err(error) => Err(SignInFailure {
+                error,
+                return_to: ReturnTo::default(),
+            }),
         }
-        Ok(landing)
     }
 
     /// Signs out here, in all tabs and at the provider.
@@ -233,7 +233,7 @@ impl Auth {
     /// # Errors
     /// [`SessionError::PartMissing`]; the person is still signed in then.
     pub async fn sign_out(self) -> Result<(), SessionError> {
-        deferred::sign_out(session()?).await
+        work(Work::SignOut).await.map(drop)
     }
 
     /// Signs out here and in all tabs. The session at the provider, and with it that of other applications, goes on.
@@ -241,7 +241,7 @@ impl Auth {
     /// # Errors
     /// As for [`Auth::sign_out`].
     pub async fn sign_out_here(self) -> Result<(), SessionError> {
-        deferred::sign_out_here(session()?).await
+        work(Work::SignOutHere).await.map(drop)
     }
 
     /// A fresh access token, for requests that this library does not make.
@@ -249,7 +249,10 @@ impl Auth {
     /// # Errors
     /// As for [`Session::access_token`].
     pub async fn access_token(self) -> Result<AccessToken, SessionError> {
-        deferred::access_token(session()?).await
+        match work(Work::AccessToken).await? {
+            Done::AccessToken(token) => Ok(token),
+            _ => Err(SessionError::SignedOut(None)),
+        }
     }
 
     /// Makes a request with a fresh access token and all that [`GateClient`](super::GateClient) does, to this origin or to
@@ -270,7 +273,7 @@ impl Auth {
     /// # Errors
     /// When the request was not made, or not answered. A refusal is an answer.
     pub async fn fetch(self, request: Request) -> Result<Response, CallError> {
-        deferred::call(session()?, request).await
+        Ok(send(request).await?)
     }
 
     /// The call of a server function that a sign-in was for, once: after the person came back with what the call had
@@ -296,7 +299,7 @@ impl Auth {
     /// ```
     pub fn take_waiting<F: ServerFn + DeserializeOwned>(self) -> Option<F> {
         let mut found = None;
-        session().ok()?.take_waiting(|call| {
+        here::opened()?.take_waiting(|call| {
             let path = call.url.split('?').next().unwrap_or_default();
             if path.ends_with(F::PATH) {
                 found = arguments(call.content_type.as_deref(), &call.url, call.body.as_deref());
@@ -321,7 +324,7 @@ impl Auth {
     /// # Errors
     /// As for [`Session::exchange`].
     pub async fn exchange(self, exchange: TokenExchange) -> Result<(), SessionError> {
-        deferred::exchange(session()?, Some(exchange)).await
+        work(Work::Exchange(Some(exchange))).await.map(drop)
     }
 
     /// Goes back to what the person signed in with.
@@ -329,6 +332,6 @@ impl Auth {
     /// # Errors
     /// As for [`Session::exchange_back`].
     pub async fn exchange_back(self) -> Result<(), SessionError> {
-        deferred::exchange(session()?, None).await
+        work(Work::Exchange(None)).await.map(drop)
     }
 }

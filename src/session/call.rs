@@ -63,7 +63,7 @@ impl std::fmt::Debug for Credentials {
 
 impl<P: Platform> Session<P> {
     /// Makes a call: with a fresh token, once more with another one when this one is refused, and once more when the server
-    /// wants a nonce in the DPoP proof. `send` is asked for each attempt and has to bring the same body each time.
+    /// wants a nonce in the DPoP proof or another time. `send` is asked for each attempt and has to bring the same body each time.
     ///
     /// # Errors
     /// As for [`Session::access_token`]; [`SessionError::ForeignOrigin`] for an address that no token is sent to; what
@@ -99,25 +99,34 @@ impl<P: Platform> Session<P> {
         url: &str,
         send: &impl AsyncFn(Credentials) -> Result<R, SessionError>,
     ) -> Result<Called<R>, SessionError> {
-        let (mut replaced, mut with_nonce) = (false, false);
+        let (mut replaced, mut with_nonce, mut timed) = (false, false, false);
         loop {
             let credentials = self.credentials(method, url).await?;
             let access_token = credentials.access_token.clone();
             let reply = send(credentials).await?;
             let nonce = reply.header("DPoP-Nonce");
             self.remember_nonce(url, nonce.as_deref());
+            if let Some(date) = reply.header("Date").filter(|_| origin(url) == self.0.platform.origin()) {
+                self.0.platform.learn_time(&date);
+            }
             let challenge = reply.header("WWW-Authenticate").unwrap_or_default();
             match challenge::read(reply.status(), &challenge) {
-                Some(Mend::Token) if !replaced && self.can_refresh() => {
+                Some(Mend::Token) if !replaced && self.can_refresh() && !self.0.replacing_is_vain.get() => {
                     replaced = true;
                     self.replace(&access_token).await?;
                 }
                 Some(Mend::Nonce) if !with_nonce && nonce.is_some() => with_nonce = true,
-                Some(Mend::SignIn(demand)) if !self.was_demanded(method, url, &demand) => {
+                // The device's clock may have been set since the page knew the time.
+                Some(Mend::Proof) if !timed => timed = true,
+                Some(Mend::SignIn(demand)) if self.may_bring(&demand) && !self.was_demanded(method, url, &demand) => {
                     return Ok(Called::Demands(demand, reply));
                 }
-                Some(_) => return Ok(Called::Answered(reply)),
+                Some(mend) => {
+                    self.0.replacing_is_vain.set(mend == Mend::Token);
+                    return Ok(Called::Answered(reply));
+                }
                 None => {
+                    self.0.replacing_is_vain.set(false);
                     let call = call_name(method, url);
                     self.0.demanded.borrow_mut().retain(|(known, _)| *known != call);
                     return Ok(Called::Answered(reply));
@@ -129,6 +138,18 @@ impl<P: Platform> Session<P> {
     /// Notes what a sign-in was asked for by a call.
     pub(super) fn note_demand(&self, method: &str, url: &str, demand: Demand) {
         self.0.demanded.borrow_mut().push((call_name(method, url), demand));
+    }
+
+    /// Whether a sign-in can help: scopes that are granted already come with no other.
+    fn may_bring(&self, demand: &Demand) -> bool {
+        let granted = |scope: &String| {
+            self.record()
+                .is_some_and(|record| record.current().scopes().contains(scope))
+        };
+        match demand {
+            Demand::Authentication { .. } => true,
+            Demand::Scopes(scopes) => !scopes.iter().all(granted),
+        }
     }
 
     fn was_demanded(&self, method: &str, url: &str, demand: &Demand) -> bool {

@@ -23,6 +23,8 @@ pub(super) enum Mend {
     Token,
     /// The same call with the nonce that came along.
     Nonce,
+    /// Another proof: the time in this one may have been wrong.
+    Proof,
     /// A sign-in.
     SignIn(Demand),
 }
@@ -45,6 +47,7 @@ pub(super) fn read(status: u16, header: &str) -> Option<Mend> {
     };
     match named("error")? {
         "invalid_token" => Some(Mend::Token),
+        "invalid_dpop_proof" => Some(Mend::Proof),
         "use_dpop_nonce" => Some(Mend::Nonce),
         "insufficient_user_authentication" => Some(Mend::SignIn(Demand::Authentication {
             acr_values: words("acr_values"),

@@ -37,6 +37,9 @@ pub enum SessionError {
     /// The window of the sign-in was closed, or did not open.
     #[error("the sign-in window was closed, or the browser did not open it")]
     Cancelled,
+    /// The server's shell lacks `<ClientData>`, or what it put into the page cannot be read.
+    #[error("the page does not say which client it is; `<ClientData>` belongs into the server's shell")]
+    NoClient,
     /// A part of the page could not be loaded: the network is down, or the site has another version by now.
     #[error("a part of this page could not be loaded; reload it when you are online")]
     PartMissing,
@@ -74,9 +77,11 @@ impl SessionError {
                 Remedy::SignIn
             }
             Self::Token(error) if error.ends_session() => Remedy::SignIn,
-            Self::Token(TokenError::Provider { .. }) | Self::Storage(_) | Self::Crypto(_) | Self::ForeignOrigin(_) => {
-                Remedy::Configuration
-            }
+            Self::Token(TokenError::Provider { .. })
+            | Self::NoClient
+            | Self::Storage(_)
+            | Self::Crypto(_)
+            | Self::ForeignOrigin(_) => Remedy::Configuration,
             Self::Callback(CallbackError::Reconfigured) => Remedy::SignIn,
             Self::IdToken(IdTokenError::Missing | IdTokenError::NotBound) => Remedy::Configuration,
             Self::Callback(_) | Self::IdToken(_) | Self::Token(_) => Remedy::Protocol,

@@ -10,6 +10,8 @@ pub enum Event {
     Changed(AuthState),
     /// Another person signed in, in another tab, while someone was signed in here. The new state follows.
     PersonChanged,
+    /// The browser keeps nothing: the session lives in this tab only, and ends with it.
+    NotKept,
     /// The access token was replaced.
     Refreshed,
     /// It could not be replaced. Unless the state changes too, the session is still there.

@@ -57,6 +57,8 @@ struct Inner<P> {
     backoff: Cell<refresh::Backoff>,
     /// The last nonce that each origin gave for DPoP proofs.
     nonces: RefCell<BTreeMap<String, String>>,
+    /// Whether the last token that took the place of a refused one was refused as well: then the next would be.
+    replacing_is_vain: Cell<bool>,
     stored: Cell<record::Stored>,
     /// The sign-in whose session the person has left in this tab: no copy of it comes back.
     left: RefCell<Option<String>>,
@@ -94,6 +96,7 @@ impl<P: Platform> Session<P> {
             refreshing: RefCell::default(),
             backoff: Cell::default(),
             nonces: RefCell::default(),
+            replacing_is_vain: Cell::default(),
             stored: Cell::default(),
             left: RefCell::default(),
             waiting: RefCell::default(),

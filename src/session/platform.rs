@@ -20,6 +20,9 @@ pub trait Platform: Crypto + 'static {
     /// The time in seconds since the Unix epoch by the server's clock; the device's own may be wrong.
     fn server_time(&self) -> f64;
 
+    /// Hears the time of this origin's server, as an HTTP date: [`Platform::server_time`] counts from it.
+    fn learn_time(&self, date: &str);
+
     /// The origin of this page.
     fn origin(&self) -> String;
 
@@ -86,6 +89,9 @@ pub trait Platform: Crypto + 'static {
 
     /// Leaves the page for `url`, without an entry in the history for the page that was left.
     fn navigate(&self, url: &str);
+
+    /// Leaves the page for `url`; the back button leads back to it.
+    fn navigate_and_back(&self, url: &str);
 
     /// Calls for [`Session::refresh_ahead`](super::Session::refresh_ahead) in so many milliseconds, instead of when it was
     /// last asked for; `None` for never.

@@ -9,7 +9,7 @@ use super::platform::Over;
 use super::{AuthState, Event, Platform, Session, SignOutReason, SignedIn, StorageError};
 
 /// The slot of the session's record.
-const SESSION: &str = "session";
+pub(super) const SESSION: &str = "session";
 
 /// Raised when the record's form changes; a record of another form is discarded.
 const SCHEMA: u32 = 2;
@@ -249,6 +249,9 @@ impl<P: Platform> Session<P> {
             // Nobody has these tokens any more.
             self.revoke(&record.tokens).await;
             return false;
+        }
+        if saved.is_err() && self.is_kept() {
+            self.tell(&Event::NotKept);
         }
         self.0.stored.set(match (saved, self.0.stored.get()) {
             (Ok(_), _) => Stored::Yes,

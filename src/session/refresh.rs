@@ -197,7 +197,7 @@ impl<P: Platform> Session<P> {
 
         let requested = platform.now();
         let response = match self.ask_token_endpoint(&request).await {
-            Err(SessionError::Token(error)) if error.ends_session() => {
+            Err(SessionError::Token(error)) if error.ends_refresh() => {
                 self.end(SignOutReason::EndedByProvider).await;
                 return Err(self.signed_out());
             }

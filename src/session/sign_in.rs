@@ -68,7 +68,7 @@ impl<P: Platform> Session<P> {
         };
         let (_, url) = self.begin(&options, false, Some(step_up)).await?;
         self.tell(&Event::StepUp(demand.clone()));
-        self.0.platform.navigate(&url);
+        self.0.platform.navigate_and_back(&url);
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use axum::{Router, body::Body, extract::ConnectInfo};
+use axum::{body::Body, extract::ConnectInfo};
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
@@ -16,6 +16,7 @@ use pixygate::{
     test_support::{ProofBuilder, TestKey, at},
 };
 use serde_json::json;
+use tower::Layer;
 
 use crate::world::{World, refusal, refused, request, send, signed_in, status, with_token, wrap};
 
@@ -225,7 +226,7 @@ async fn a_nonce_is_given_and_asked_for() {
 async fn two_gates_check_one_proof_once() {
     let world = World::new().await;
     let gate = || world.gate(signed_in()).build().unwrap();
-    let app: Router = gate().wrap(gate().wrap(crate::world::application()));
+    let app = gate().layer().layer(gate().wrap(crate::world::application()));
     let key = key();
     let token = world.token().bound_to(&key.thumbprint()).sign();
     let proof = key.proof("GET", ADDRESS, &token).sign();

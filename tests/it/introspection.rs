@@ -101,3 +101,40 @@ async fn an_answer_is_checked_like_a_token() {
     world.provider.set_down(true);
     assert_eq!(world.validate("another").await, Err(Reason::KeysUnavailable));
 }
+
+#[tokio::test]
+async fn invented_tokens_become_no_flood_of_questions_and_evict_no_good_answer() {
+    let world = asking().await;
+    world.provider.put(INTROSPECTION, &active());
+    world.validate("good").await.unwrap();
+    world.provider.put(INTROSPECTION, &json!({"active": false}));
+    for number in 0..2000 {
+        assert_eq!(
+            world.validate(&format!("invented-{number}")).await,
+            Err(Reason::Revoked)
+        );
+    }
+    assert_eq!(world.provider.asked(INTROSPECTION), 2001);
+    // Still answered from memory, for as long as its answer is believed.
+    world.validate("good").await.unwrap();
+    assert_eq!(world.provider.asked(INTROSPECTION), 2001);
+
+    // Sixteen questions at once; whoever comes then is told to come again, and those with a known answer do not wait.
+    world.provider.hold();
+    let waiting: Vec<_> = (0..16)
+        .map(|number| {
+            let (validator, now) = (world.validator.clone(), world.clock.time());
+            tokio::spawn(async move { validator.validate(&format!("at-once-{number}"), now).await })
+        })
+        .collect();
+    while world.provider.asked(INTROSPECTION) < 2001 + 16 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(world.validate("one-more").await, Err(Reason::KeysUnavailable));
+    world.validate("good").await.unwrap();
+    world.provider.release();
+    for question in waiting {
+        assert_eq!(question.await.unwrap().unwrap_err().reason(), Reason::Revoked);
+    }
+    assert_eq!(world.validate("one-more").await, Err(Reason::Revoked));
+}

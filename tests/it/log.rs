@@ -1,4 +1,4 @@
-//! 12, 24 and 50: every refusal is in the log with what was expected and found, escaped, and nothing secret is.
+//! 12, 24, 40 and 50: every refusal is in the log with what was expected and found, escaped, and nothing secret is.
 
 use std::{
     io,
@@ -82,6 +82,20 @@ async fn the_log_names_the_setting_for_a_wrong_issuer() {
         "issuer = ",
         "request_id=",
     ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+#[tokio::test]
+async fn keys_that_cannot_be_loaded_are_an_alarm() {
+    let world = World::new().await;
+    let (log, _guard) = Log::record();
+    world.validator.load().await.unwrap();
+    assert!(!log.text().contains("ERROR"), "{}", log.text());
+    world.provider.put_bytes(world.issuer.jwks_url(), "{\"keys\": []}");
+    world.validator.load().await.unwrap_err();
+    let text = log.text();
+    for part in ["ERROR", "https://idp.example", "the set is empty"] {
         assert!(text.contains(part), "{part}: {text}");
     }
 }

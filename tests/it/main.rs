@@ -1,9 +1,12 @@
-//! The server half of the library as its users meet it. Numbers in comments are lines of the list of threats.
+//! The server half of the library as its users meet it. Numbers in comments are
+//! lines of docs/threats.md.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod answers;
 mod binding;
 mod claims;
+mod configured_keys;
 mod gate;
 mod http_fetch;
 mod introspection;
@@ -13,4 +16,7 @@ mod log;
 mod matrix;
 mod paths;
 mod permission;
+mod threats;
+mod tls_fetch;
+mod verdicts;
 mod world;

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use axum::{Router, body::Body};
+use axum::body::Body;
 use http::{StatusCode, Uri};
 use pixygate::{
     Reason,
@@ -11,7 +11,7 @@ use pixygate::{
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
 
-use crate::world::{World, refused, request, status};
+use crate::world::{App, World, refused, request, status};
 
 #[tokio::test]
 async fn a_path_with_two_meanings_is_400_and_its_neighbour_is_judged() {
@@ -132,7 +132,7 @@ fn tricky() -> impl Strategy<Value = String> {
 }
 
 /// A gate that allows nothing.
-static CLOSED: LazyLock<(Runtime, Router)> = LazyLock::new(|| {
+static CLOSED: LazyLock<(Runtime, App)> = LazyLock::new(|| {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()

@@ -1,5 +1,7 @@
 //! A gate with an issuer behind it, a clock that stands still and a provider that does as it is told.
 
+use std::convert::Infallible;
+
 use axum::{
     Json, Router,
     body::Body,
@@ -10,11 +12,14 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use pixygate::{
     Reason, Refusal,
-    gate::{Gate, GateBuilder, Policies, Policy},
+    gate::{Gate, GateBuilder, GateService, Policies, Policy},
     jwt::{Algorithm, Principal, Trust, Validator, ValidatorBuilder},
     test_support::{Documents, TestClock, TestIssuer, TokenBuilder},
 };
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
+
+/// An application behind a gate.
+pub(crate) type App = GateService<Router>;
 
 pub(crate) const PUBLIC_URL: &str = "https://shop.example";
 
@@ -68,12 +73,12 @@ impl World {
     }
 
     /// An application with a route for everything, behind a gate.
-    pub(crate) fn app(&self, policies: Policies) -> Router {
+    pub(crate) fn app(&self, policies: Policies) -> App {
         wrap(self.gate(policies))
     }
 }
 
-pub(crate) fn wrap(gate: GateBuilder) -> Router {
+pub(crate) fn wrap(gate: GateBuilder) -> App {
     gate.build().unwrap().wrap(application())
 }
 
@@ -105,7 +110,10 @@ pub(crate) fn with_token(method: &str, path: &str, token: &str) -> Request<Body>
         .unwrap()
 }
 
-pub(crate) async fn send(app: &Router, request: Request<Body>) -> Response {
+pub(crate) async fn send<A>(app: &A, request: Request<Body>) -> Response
+where
+    A: Service<Request<Body>, Response = Response, Error = Infallible> + Clone,
+{
     app.clone().oneshot(request).await.unwrap()
 }
 
@@ -133,10 +141,16 @@ pub(crate) async fn refusal(response: Response) -> Refusal {
     refusal
 }
 
-pub(crate) async fn refused(app: &Router, request: Request<Body>) -> Reason {
+pub(crate) async fn refused<A>(app: &A, request: Request<Body>) -> Reason
+where
+    A: Service<Request<Body>, Response = Response, Error = Infallible> + Clone,
+{
     refusal(send(app, request).await).await.reason
 }
 
-pub(crate) async fn status(app: &Router, request: Request<Body>) -> StatusCode {
+pub(crate) async fn status<A>(app: &A, request: Request<Body>) -> StatusCode
+where
+    A: Service<Request<Body>, Response = Response, Error = Infallible> + Clone,
+{
     send(app, request).await.status()
 }

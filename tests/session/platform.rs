@@ -194,6 +194,8 @@ impl Platform for Tab {
         (served + age) / 1000.0
     }
 
+    fn learn_time(&self, _: &str) {}
+
     fn origin(&self) -> String {
         "https://app.example".to_owned()
     }
@@ -322,6 +324,10 @@ impl Platform for Tab {
 
     fn navigate(&self, url: &str) {
         self.state.went_to.borrow_mut().push(url.to_owned());
+    }
+
+    fn navigate_and_back(&self, url: &str) {
+        self.navigate(url);
     }
 
     fn wake_in(&self, milliseconds: Option<f64>) {

@@ -76,7 +76,10 @@ pub async fn profile() -> Result<Profile, CallError> {
 /// `POST /api/confirm`: takes a statement from a person who has just signed in, and says when that was, in seconds since
 /// the Unix epoch.
 #[server(name = Confirm, prefix = "/api", endpoint = "confirm", input = PostUrl, output = Json, client = GateClient)]
-pub async fn confirm(statement: String) -> Result<u64, CallError> {
+pub async fn confirm(
+    /// What the person confirms.
+    statement: String,
+) -> Result<u64, CallError> {
     let principal = super::proof::principal_with(None).await?;
     if statement.trim().is_empty() || statement.chars().count() > 200 {
         return Err(CallError::Failed {

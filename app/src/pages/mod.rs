@@ -5,3 +5,4 @@ pub(crate) mod callback;
 pub(crate) mod home;
 pub(crate) mod not_found;
 pub(crate) mod sign_in;
+pub(crate) mod verified;

@@ -1,13 +1,14 @@
 //! The same application, token and key set behind four gates, in one run: `cargo bench` in this folder.
 //!
 //! The others are set up as their documentation shows: issuer and audience checked, keys from a URL. tower-oauth2-resource-
-//! server has its aws-lc backend, the fastest it offers.
+//! server has its aws-lc backend, the fastest it offers. jwt-authorizer is made for axum 0.7, so its application is too, and its row has
+//! a row without a gate of its own.
 
-use std::{sync::Arc, time::Duration};
+use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc, time::Duration};
 
-use axum::{Json, Router, body::Body, extract::FromRef, response::Response, routing::get};
+use axum::{Json, Router, extract::FromRef, routing::get};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use http::Request;
+use http::{Request, Response};
 use jwt_authorizer::{IntoLayer, JwtAuthorizer, RegisteredClaims};
 use pixygate::{
     gate::{Gate, Policies, Policy},
@@ -16,7 +17,7 @@ use pixygate::{
 };
 use serde::Deserialize;
 use tokio::{net::TcpListener, runtime::Runtime};
-use tower::ServiceExt;
+use tower::{Service, ServiceExt};
 use tower_oauth2_resource_server::{server::OAuth2ResourceServer, tenant::TenantConfiguration};
 
 #[derive(Clone, Debug, Deserialize)]
@@ -32,6 +33,9 @@ struct Claims {
 struct Decoding {
     decoder: axum_jwt_auth::Decoder<Claims>,
 }
+
+/// Asks any of the applications once, and says with which status it answers.
+type App = Box<dyn Fn(&str) -> Pin<Box<dyn Future<Output = u16>>>>;
 
 async fn orders() -> &'static str {
     "orders"
@@ -56,7 +60,7 @@ async fn provider(algorithm: Algorithm) -> TestIssuer {
     issuer
 }
 
-async fn pixygate(issuer: &TestIssuer, cache: usize) -> Router {
+async fn pixygate(issuer: &TestIssuer, cache: usize) -> App {
     let clock = TestClock::default();
     let mut trust = issuer.trust("orders");
     // The clock stands still; the keys' age must not matter.
@@ -70,11 +74,8 @@ async fn pixygate(issuer: &TestIssuer, cache: usize) -> Router {
     let policies = Policies::new()
         .route("GET", "/api/orders", Policy::signed_in().scope("orders:read"))
         .unwrap();
-    Gate::builder(validator, policies)
-        .clock(clock)
-        .build()
-        .unwrap()
-        .wrap(bare())
+    let gate = Gate::builder(validator, policies).clock(clock).build().unwrap();
+    boxed::<_, axum::body::Body, _>(gate.wrap(bare()))
 }
 
 async fn tower_oauth2(issuer: &TestIssuer) -> Router {
@@ -91,7 +92,7 @@ async fn tower_oauth2(issuer: &TestIssuer) -> Router {
     bare().layer(server.into_layer())
 }
 
-async fn jwt_authorizer(issuer: &TestIssuer) -> Router {
+async fn jwt_authorizer(issuer: &TestIssuer) -> axum_0_7::Router {
     let validation = jwt_authorizer::Validation::new()
         .iss(&[issuer.issuer()])
         .aud(&["orders"]);
@@ -100,7 +101,7 @@ async fn jwt_authorizer(issuer: &TestIssuer) -> Router {
         .build()
         .await
         .unwrap();
-    bare().layer(authorizer.into_layer())
+    bare_0_7().layer(authorizer.into_layer())
 }
 
 async fn axum_jwt_auth(issuer: &TestIssuer, algorithm: Algorithm) -> Router {
@@ -120,14 +121,36 @@ async fn axum_jwt_auth(issuer: &TestIssuer, algorithm: Algorithm) -> Router {
         .with_state(Decoding { decoder })
 }
 
-async fn call(app: Router, header: &str) -> Response {
-    let request = Request::builder()
-        .uri("/api/orders")
-        .header("host", "shop.example")
-        .header("authorization", header)
-        .body(Body::empty())
-        .unwrap();
-    app.oneshot(request).await.unwrap()
+fn bare_0_7() -> axum_0_7::Router {
+    axum_0_7::Router::new().route("/api/orders", axum_0_7::routing::get(orders))
+}
+
+/// With its routes made ready, as `axum::serve` does.
+fn ready(router: Router) -> App {
+    boxed::<_, axum::body::Body, _>(router.with_state::<()>(()))
+}
+
+fn ready_0_7(router: axum_0_7::Router) -> App {
+    boxed::<_, axum_0_7::body::Body, _>(router.with_state::<()>(()))
+}
+
+fn boxed<A, B, C>(app: A) -> App
+where
+    A: Service<Request<B>, Response = Response<C>, Error = Infallible> + Clone + 'static,
+    A::Future: 'static,
+    B: From<&'static str> + 'static,
+    C: 'static,
+{
+    Box::new(move |header| {
+        let request = Request::builder()
+            .uri("/api/orders")
+            .header("host", "shop.example")
+            .header("authorization", header)
+            .body(B::from(""))
+            .unwrap();
+        let answer = app.clone().oneshot(request);
+        Box::pin(async move { answer.await.unwrap().status().as_u16() })
+    })
 }
 
 fn compare(criterion: &mut Criterion) {
@@ -143,22 +166,23 @@ fn compare(criterion: &mut Criterion) {
         let header = format!("Bearer {token}");
         let apps = runtime.block_on(async {
             [
-                ("no gate", bare()),
+                ("no gate", ready(bare())),
+                ("no gate, axum 0.7", ready_0_7(bare_0_7())),
                 ("pixygate, first", pixygate(&issuer, 0).await),
                 ("pixygate, cache", pixygate(&issuer, 100).await),
-                ("tower-oauth2-resource-server", tower_oauth2(&issuer).await),
-                ("jwt-authorizer", jwt_authorizer(&issuer).await),
-                ("axum-jwt-auth", axum_jwt_auth(&issuer, algorithm).await),
+                ("tower-oauth2-resource-server", ready(tower_oauth2(&issuer).await)),
+                ("jwt-authorizer", ready_0_7(jwt_authorizer(&issuer).await)),
+                ("axum-jwt-auth", ready(axum_jwt_auth(&issuer, algorithm).await)),
             ]
         });
         for (name, app) in apps {
-            let status = runtime.block_on(call(app.clone(), &header)).status();
+            let status = runtime.block_on(app(&header));
             if status != 200 {
                 eprintln!("{name} refuses {} with {status}: left out", algorithm.name());
                 continue;
             }
             group.bench_function(BenchmarkId::new(name, algorithm.name()), |bencher| {
-                bencher.iter(|| runtime.block_on(call(app.clone(), &header)));
+                bencher.iter(|| runtime.block_on(app(&header)));
             });
         }
     }

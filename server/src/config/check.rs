@@ -10,9 +10,9 @@ use pixygate::jwt::Trust;
 
 use super::keys::{self, Built, KEYS};
 use super::problem::Problems;
-use super::settings::{Setting, Settings, Value, default_of};
+use super::settings::{Setting, Settings, default_of};
 use super::url::PublicUrl;
-use super::{Config, DevIdp, Gate, Provider, Server};
+use super::{Config, DevIdp, Gate, Provider, Server, Telemetry};
 
 pub(super) fn check(settings: Settings) -> Result<Config, Problems> {
     let mut checker = Checker { settings };
@@ -39,6 +39,7 @@ impl Checker {
             .collect();
         self.distinct_issuers(&trust);
         let gate = self.gate();
+        let telemetry = self.telemetry();
         let dev_idp = self.dev_idp();
         let server = server?;
         if provider.is_none() && !server.public_url.is_loopback() {
@@ -62,6 +63,7 @@ impl Checker {
             idle_sign_out_seconds: self.idle_sign_out_seconds(),
             trust,
             gate,
+            telemetry: telemetry?,
             dev_idp: dev_idp?,
             settings: self.effective(),
             warnings,
@@ -75,8 +77,34 @@ impl Checker {
             rate_limit: self.rate("gate.rate_limit"),
             failure_limit: self.rate("gate.failure_limit"),
             dpop_nonce: self.flag("gate.dpop_nonce"),
+            certificate_header: self.certificate_header(),
             explain: self.flag("gate.explain"),
         }
+    }
+
+    /// Empty is none.
+    fn certificate_header(&mut self) -> Option<String> {
+        let header = self.text("gate.certificate_header");
+        if header.is_empty() {
+            return None;
+        }
+        let mend = "write \"client-cert\" (RFC 9440), or the name that your proxy uses";
+        if http::HeaderName::try_from(&header).is_err() {
+            self.problem("gate.certificate_header", "the name of a header", mend);
+        } else if self.list("server.trusted_proxies").is_empty() {
+            let expected = "empty, unless server.trusted_proxies names the proxies that may tell certificates";
+            self.problem("gate.certificate_header", expected, "name your proxies' networks");
+        }
+        Some(header)
+    }
+
+    /// An empty address is none.
+    fn telemetry(&mut self) -> Option<Telemetry> {
+        let metrics_listen = match self.text("telemetry.metrics_listen").is_empty() {
+            true => None,
+            false => Some(self.address("telemetry.metrics_listen")?),
+        };
+        Some(Telemetry { metrics_listen })
     }
 
     /// Empty is none.

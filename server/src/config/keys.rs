@@ -109,6 +109,7 @@ pub const KEYS: &[Key] = &[
     key("gate.rate_limit", Kind::Text, r#""50/s""#),
     key("gate.failure_limit", Kind::Text, r#""""#),
     key("gate.dpop_nonce", Kind::Flag, "false"),
+    key("gate.certificate_header", Kind::Text, r#""""#),
     key("gate.explain", Kind::Flag, "false"),
     not_yet("upstream[].name", Kind::Text, r#""""#),
     not_yet("upstream[].prefix", Kind::Text, r#""""#),
@@ -123,7 +124,7 @@ pub const KEYS: &[Key] = &[
     not_yet("upstream[].route[].max_age_seconds", Kind::Whole(0, 31_536_000), "0"),
     not_yet("upstream[].route[].public", Kind::Flag, "false"),
     not_yet("store.url", Kind::Text, r#""sqlite://pixygate.db""#),
-    not_yet("telemetry.metrics_listen", Kind::Text, r#""127.0.0.1:9464""#),
+    key("telemetry.metrics_listen", Kind::Text, r#""127.0.0.1:9464""#),
     not_yet("telemetry.otlp_endpoint", Kind::Text, r#""""#),
     key("dev_idp.listen", Kind::Text, r#""127.0.0.1:3001""#),
 ];

@@ -40,6 +40,8 @@ pub struct Config {
     pub trust: Vec<Trust>,
     /// The gate's own settings.
     pub gate: Gate,
+    /// What the server tells those who watch it.
+    pub telemetry: Telemetry,
     /// The embedded provider.
     pub dev_idp: DevIdp,
     /// Every known key with its value and where that came from, in the order of the table of keys.
@@ -97,8 +99,17 @@ pub struct Gate {
     pub failure_limit: Option<Rate>,
     /// Whether proofs must carry a nonce of the gate.
     pub dpop_nonce: bool,
+    /// Where trusted proxies tell the client's certificate.
+    pub certificate_header: Option<String>,
     /// Whether refusals carry details.
     pub explain: bool,
+}
+
+/// `[telemetry]`
+#[derive(Clone, Debug)]
+pub struct Telemetry {
+    /// Where the metrics can be read; none where nobody is to read them.
+    pub metrics_listen: Option<SocketAddr>,
 }
 
 /// `[dev_idp]`

@@ -230,6 +230,23 @@ fn the_embedded_provider_never_serves_the_public() {
 }
 
 #[test]
+fn a_certificate_counts_from_a_proxy_and_metrics_have_an_address() {
+    let proxies = "[server]\ntrusted_proxies = [\"10.0.0.0/8\"]\n";
+    let header = "[gate]\ncertificate_header = \"client-cert\"\n";
+    let config = read(&format!("{proxies}{header}")).unwrap();
+    assert_eq!(config.gate.certificate_header.as_deref(), Some("client-cert"));
+    assert_eq!(problem(header).key, "gate.certificate_header");
+    let broken = problem(&format!("{proxies}[gate]\ncertificate_header = \"client cert\"\n"));
+    assert_eq!(broken.key, "gate.certificate_header");
+
+    let metrics = |address: &str| read(&format!("[telemetry]\nmetrics_listen = \"{address}\"\n"));
+    let listen = |address: &str| metrics(address).unwrap().telemetry.metrics_listen;
+    assert_eq!(listen("127.0.0.1:9000"), Some("127.0.0.1:9000".parse().unwrap()));
+    assert_eq!(listen(""), None);
+    assert!(metrics("everywhere").is_err());
+}
+
+#[test]
 fn explaining_refusals_is_for_loopback() {
     read("[gate]\nexplain = true\n").unwrap();
     let problem = problem(&format!(

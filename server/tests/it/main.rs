@@ -2,12 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+mod bounds;
 mod cli;
 mod config;
 mod discovery;
 mod example_file;
 mod gate;
 mod house;
+mod metrics;
 mod pages;
 mod site;
 mod start;

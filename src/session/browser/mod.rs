@@ -18,7 +18,9 @@ use web_sys::{BroadcastChannel, Window};
 
 use crate::authorization::{Crypto, CryptoError, Hash, HttpReply, Jwk, Moment};
 
+use super::record::SESSION;
 use super::{LocalFuture, NetworkError, Over, Platform, StorageError};
+use store::{SEALED, Store};
 use vault::Vault;
 
 pub use popup::Popup;
@@ -29,7 +31,8 @@ pub struct Browser {
     window: Window,
     channel: Option<BroadcastChannel>,
     vault: Vault,
-    served_at: f64,
+    /// The server's time in seconds since the Unix epoch, and when that was.
+    told: Cell<(f64, Moment)>,
     timer: Cell<Option<i32>>,
     /// What the timer calls, once the session listens.
     wake: OnceCell<Function>,
@@ -42,31 +45,50 @@ impl Browser {
     /// epoch; `None` outside a browser.
     pub fn new(served_at: f64) -> Option<Self> {
         let window = web_sys::window()?;
+        let performance = window.performance()?;
+        let opened = Moment {
+            wall: performance.time_origin(),
+            monotonic: 0.0,
+        };
         Some(Self {
-            channel: BroadcastChannel::new("pixygate").ok(),
+            channel: channel(),
             vault: Vault::default(),
-            active: Cell::new(window.performance().map_or(0.0, |performance| performance.now())),
+            active: Cell::new(performance.now()),
             window,
-            served_at,
+            told: Cell::new((served_at, opened)),
             timer: Cell::default(),
             wake: OnceCell::new(),
         })
     }
 
-    /// Takes the query out of the address, and out of the history with it.
-    pub fn take_query(&self) -> String {
-        let location = self.window.location();
-        let query = location.search().unwrap_or_default();
-        if let (Ok(history), Ok(path)) = (self.window.history(), location.pathname()) {
-            // Refused only for another origin, which a path of this one is not.
-            drop(history.replace_state_with_url(&JsValue::NULL, "", Some(&path)));
-        }
-        query
-    }
-
     fn subtle(&self) -> Result<web_sys::SubtleCrypto, CryptoError> {
         crypto::subtle(&self.window)
     }
+}
+
+/// Whether a session is kept here, whoever's it is. It is all that a page needs to know while nobody is signed in.
+pub async fn is_anything_kept() -> bool {
+    let kept = async {
+        let store = Store::open(&web_sys::window()?).await.ok()?;
+        store.get(SEALED, SESSION).await.ok()?
+    };
+    kept.await.is_some()
+}
+
+/// The channel on which tabs tell each other to look at what is kept.
+pub fn channel() -> Option<BroadcastChannel> {
+    BroadcastChannel::new("pixygate").ok()
+}
+
+/// Takes the query out of the address, and out of the history with it.
+pub fn take_query() -> Option<String> {
+    let window = web_sys::window()?;
+    let location = window.location();
+    let query = location.search().ok()?;
+    let (history, path) = (window.history().ok()?, location.pathname().ok()?);
+    // Refused only for another origin, which a path of this one is not.
+    drop(history.replace_state_with_url(&JsValue::NULL, "", Some(&path)));
+    Some(query)
 }
 
 impl Crypto for Browser {
@@ -90,15 +112,20 @@ impl Platform for Browser {
         }
     }
 
-    /// The time at which the page was made, and since then the clock that saw more time pass: the monotonic one may have
-    /// slept with the device. A device whose clock is wrong all the time is as good as any.
+    /// The time that the server told last, and since then the clock that saw more time pass: the monotonic one may have slept
+    /// with the device. A device whose clock is wrong all the time is as good as any.
     fn server_time(&self) -> f64 {
         let Moment { wall, monotonic } = self.now();
-        let opened = self
-            .window
-            .performance()
-            .map_or(wall, |performance| performance.time_origin());
-        self.served_at + monotonic.max(wall - opened) / 1000.0
+        let (told, at) = self.told.get();
+        let elapsed = (monotonic - at.monotonic).max(wall - at.wall);
+        told + elapsed / 1000.0
+    }
+
+    fn learn_time(&self, date: &str) {
+        let told = js_sys::Date::parse(date);
+        if !told.is_nan() {
+            self.told.set((told / 1000.0, self.now()));
+        }
     }
 
     fn origin(&self) -> String {
@@ -164,6 +191,11 @@ impl Platform for Browser {
     fn navigate(&self, url: &str) {
         // Refused only for a URL that does not parse, and then the page stays.
         drop(self.window.location().replace(url));
+    }
+
+    fn navigate_and_back(&self, url: &str) {
+        // As above.
+        drop(self.window.location().assign(url));
     }
 
     fn wake_in(&self, milliseconds: Option<f64>) {

@@ -15,18 +15,19 @@ const LOOK: i32 = 300;
 #[derive(Debug)]
 pub struct Popup(Window);
 
-impl Browser {
+impl Popup {
     /// Opens the window, empty; `None` when the browser does not allow it.
-    pub fn open_popup(&self) -> Option<Popup> {
+    pub fn open() -> Option<Self> {
         let features = "popup,width=480,height=720";
-        let opened = self
-            .window
-            .open_with_url_and_target_and_features("", "_blank", features);
-        opened.ok().flatten().map(Popup)
+        let opened = web_sys::window()?.open_with_url_and_target_and_features("", "_blank", features);
+        opened.ok().flatten().map(Self)
     }
+}
 
+impl Browser {
     /// Closes this window, which only one that was opened by a page lets itself.
     pub fn close_window(&self) {
+        // Then it stays.
         drop(self.window.close());
     }
 

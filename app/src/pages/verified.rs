@@ -1,0 +1,196 @@
+//! What a signed-in person finds on the account page. It is loaded when someone is: the first page does without.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use leptos::prelude::*;
+use leptos::server_fn::ServerFn as _;
+use leptos::task::spawn_local;
+use pixygate::authorization::SignIn;
+use pixygate::leptos::{CallError, Texts, use_auth, use_signed_in};
+use pixygate::session::SessionError;
+
+use super::sign_in::SignInLink;
+use crate::api::{Confirm, profile, whoami};
+use crate::notice::Notice;
+
+/// What the server verified, and what can be done with it.
+#[component]
+pub(crate) fn Verified() -> impl IntoView {
+    let kept = use_auth().is_kept();
+    view! {
+        <p class="lead">{format!("Hello, {}.", use_signed_in().name())}</p>
+        {move || {
+            (!kept.get()).then(|| {
+                view! {
+                    <Notice
+                        kind="info"
+                        title="Signed in for this tab only"
+                        text="This browser does not let the site store anything, so you sign in again after a reload."
+                    >
+                        ""
+                    </Notice>
+                }
+            })
+        }}
+        <Answer title="What the server verified" call=|| Box::pin(identity()) />
+        <Answer title="What the scope “profile” opens" call=|| Box::pin(details()) />
+        <Confirmation />
+    }
+}
+
+/// What a server function said, as names and values to show.
+type Facts = Vec<(&'static str, String)>;
+
+/// A call that is under way.
+type Call = Pin<Box<dyn Future<Output = Result<Facts, CallError>>>>;
+
+/// The answer of a server function: on its way, there, or failed with a way on.
+#[component]
+fn Answer(
+    title: &'static str,
+    /// Makes the call.
+    call: fn() -> Call,
+) -> impl IntoView {
+    let answer = RwSignal::new(None::<Result<Facts, CallError>>);
+    let ask = move || {
+        answer.set(None);
+        spawn_local(async move {
+            let facts = call().await;
+            // The page may have been left meanwhile.
+            answer.try_set(Some(facts));
+        });
+    };
+    Effect::new(ask);
+    view! {
+        <section class="card" aria-label=title>
+            <h2>{title}</h2>
+            {move || match answer.get() {
+                None => view! { <div class="skeleton" role="status" aria-label="Loading…"></div> }.into_any(),
+                Some(Ok(facts)) => {
+                    let facts = facts.into_iter().map(|(name, value)| view! { <dt>{name}</dt> <dd>{value}</dd> });
+                    view! { <dl class="facts">{facts.collect_view()}</dl> }.into_any()
+                }
+                Some(Err(error)) => {
+                    let (title, text) = Texts::here().call(&error);
+                    view! {
+                        <Notice kind="error" title text detail=error.to_string()>
+                            <button type="button" class="button" on:click=move |_| ask()>"Try again"</button>
+                        </Notice>
+                    }
+                    .into_any()
+                }
+            }}
+        </section>
+    }
+}
+
+/// Something that asks for a sign-in of the last minutes. Who signed in longer ago does so again, comes back here, and it is
+/// done.
+#[component]
+fn Confirmation() -> impl IntoView {
+    let auth = use_auth();
+    let statement = RwSignal::new(String::new());
+    let busy = RwSignal::new(false);
+    let outcome = RwSignal::new(None::<Result<String, CallError>>);
+    let make = move |call: Confirm| {
+        busy.set(true);
+        outcome.set(None);
+        statement.set(call.statement.clone());
+        spawn_local(async move {
+            let stated = call.statement.clone();
+            let answer = call.run_on_client().await.map(|_| format!("Confirmed: {stated}"));
+            // The page may have been left meanwhile.
+            outcome.try_set(Some(answer));
+            busy.try_set(false);
+        });
+    };
+    Effect::new(move || {
+        if let Some(call) = auth.take_waiting::<Confirm>() {
+            make(call);
+        }
+    });
+    let submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        make(Confirm {
+            statement: statement.get_untracked(),
+        });
+    };
+    view! {
+        <section class="card" aria-labelledby="confirm">
+            <h2 id="confirm">"Confirm that it is you"</h2>
+            <p>"This asks for a sign-in of the last five minutes. If yours is older, you sign in again and come back here."</p>
+            <form on:submit=submit>
+                <div class="field">
+                    <label for="statement">"What you confirm"</label>
+                    <input id="statement" name="statement" required maxlength="200" autocomplete="off" bind:value=statement />
+                </div>
+                <button type="submit" class="button" aria-busy=move || busy.get().to_string() disabled=busy>
+                    "Confirm"
+                </button>
+            </form>
+            {move || match outcome.get()? {
+                Ok(confirmed) => Some(view! { <p role="status">{confirmed}</p> }.into_any()),
+                Err(error) => {
+                    let (title, text) = Texts::here().call(&error);
+                    let notice = view! { <Notice kind="error" title text detail=error.to_string()>""</Notice> };
+                    Some(notice.into_any())
+                }
+            }}
+        </section>
+    }
+}
+
+async fn identity() -> Result<Facts, CallError> {
+    let who = whoami().await?;
+    let scopes = who.scope.join(" ");
+    let mut facts = vec![("Issuer", who.iss), ("Subject", who.sub), ("Scopes", scopes)];
+    facts.extend(who.client_id.map(|id| ("Client", id)));
+    facts.extend(who.org_id.map(|id| ("Organisation", id)));
+    facts.extend(who.acr.map(|acr| ("Authentication", acr)));
+    Ok(facts)
+}
+
+async fn details() -> Result<Facts, CallError> {
+    let profile = profile().await?;
+    let roles = if profile.roles.is_empty() {
+        "none".to_owned()
+    } else {
+        profile.roles.join(", ")
+    };
+    Ok(vec![
+        ("Name", profile.name.unwrap_or_else(|| "not in the token".to_owned())),
+        ("Roles", roles),
+    ])
+}
+
+/// The session ended although the person did not sign out. What they have typed is still there, so they sign in again
+/// without leaving.
+#[component]
+pub(crate) fn Ended() -> impl IntoView {
+    let (auth, texts) = (use_auth(), Texts::here());
+    let (title, text) = texts.ended;
+    let failure = RwSignal::new(None::<SessionError>);
+    let again = move |_| {
+        let signed_in = auth.sign_in_popup(SignIn::default());
+        spawn_local(async move {
+            // The page is there again once it has succeeded, and this is not.
+            failure.try_set(signed_in.await.err());
+        });
+    };
+    view! {
+        <Notice kind="warning" title text>
+            <button type="button" class="button" on:click=again>
+                "Sign in"
+            </button>
+            {move || {
+                failure.get().map(|error| {
+                    view! {
+                        <p role="alert">{error.to_string()}</p>
+                        <SignInLink class="button quiet" />
+                    }
+                })
+            }}
+        </Notice>
+    }
+}

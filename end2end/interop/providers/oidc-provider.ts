@@ -1,0 +1,142 @@
+import { createPrivateKey, generateKeyPairSync, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import OidcProvider, { type Configuration } from 'oidc-provider';
+import type { Place, Provider } from './provider';
+
+/** Seconds for which access tokens are good. */
+export const LIFETIME = 6;
+
+export const RESOURCE = 'https://api.example/orders';
+
+const CLIENT = 'the-client';
+
+/** A confidential client, as which the gate asks about opaque tokens. */
+export const GATE = { client_id: 'the-gate', client_secret: 'a secret between the gate and the provider' };
+
+/**
+ * By way of PEM: in Node 20 the export of a key stops for good when the job that made it is collected meanwhile, since both
+ * take the key's lock.
+ */
+function jwk(alg: string, pem: unknown) {
+  return { ...createPrivateKey(String(pem)).export({ format: 'jwk' }), kid: alg.toLowerCase(), alg, use: 'sig' };
+}
+
+const encoded = {
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+} as const;
+
+const keys = [
+  jwk('RS256', generateKeyPairSync('rsa', { modulusLength: 2048, ...encoded }).privateKey),
+  jwk('ES256', generateKeyPairSync('ec', { namedCurve: 'P-256', ...encoded }).privateKey),
+  jwk('EdDSA', generateKeyPairSync('ed25519', encoded).privateKey),
+];
+
+/** What a shape changes. */
+export interface Variant {
+  /** The issuer, as a path under where it is served. */
+  issuer?: string;
+  /** The `iss` of access tokens, as a path under where it is served. */
+  accessTokenIssuer?: string;
+  /** What every access token is for; `null`: only what is asked for. */
+  defaultResource?: string | null;
+  client?: Record<string, unknown>;
+  configuration?: Configuration;
+}
+
+export interface Panva extends Provider {
+  origin: string;
+  /** What became of each call to the application's back-channel logout. */
+  calls: string[];
+}
+
+/** panva's oidc-provider, in this process. Its own sign-in pages take any name and password. */
+export async function oidcProvider(place: Place, variant: Variant = {}): Promise<Panva> {
+  const origin = `http://127.0.0.1:${place.port}`;
+  const issuer = origin + (variant.issuer ?? '');
+  const { features, ...configuration } = variant.configuration ?? {};
+  const resource = variant.defaultResource === undefined ? RESOURCE : variant.defaultResource;
+  const provider = new OidcProvider(issuer, {
+    jwks: { keys },
+    cookies: { keys: [randomUUID()] },
+    clients: [
+      {
+        client_id: CLIENT,
+        application_type: 'web',
+        token_endpoint_auth_method: 'none',
+        grant_types: ['authorization_code', 'refresh_token'],
+        redirect_uris: [`${place.app}/callback`],
+        post_logout_redirect_uris: [`${place.app}/`],
+        ...variant.client,
+      },
+      { ...GATE, grant_types: [], response_types: [], redirect_uris: [] },
+    ],
+    claims: { profile: ['name', 'preferred_username'], email: ['email', 'email_verified'] },
+    findAccount: (_, id) => ({
+      accountId: id,
+      claims: () => ({ sub: id, name: 'Alice Example', preferred_username: id, email: `${id}@example.com`, email_verified: true }),
+    }),
+    // Without `offline_access`, which would ask for consent each time.
+    issueRefreshToken: (_, client) => client.grantTypeAllowed('refresh_token'),
+    ttl: { AccessToken: LIFETIME, IdToken: 60, RefreshToken: 600, Grant: 600, Session: 600, Interaction: 60 },
+    ...configuration,
+    features: {
+      resourceIndicators: {
+        enabled: true,
+        defaultResource: (_, __, oneOf) => (oneOf ? oneOf[0]! : (resource ?? [])),
+        useGrantedResource: () => true,
+        getResourceServerInfo: (_, audience) => ({
+          audience,
+          scope: 'openid profile email',
+          accessTokenTTL: LIFETIME,
+          accessTokenFormat: 'jwt',
+          jwt: { sign: { alg: 'RS256' } },
+        }),
+      },
+      ...features,
+    },
+    formats: {
+      customizers: {
+        jwt(_, __, parts) {
+          if (variant.accessTokenIssuer) parts.payload!.iss = origin + variant.accessTokenIssuer;
+        },
+      },
+    },
+    // Its own dispatcher refuses loopback addresses, where the application is here.
+    fetch: (url, options) => fetch(url, { ...options, dispatcher: undefined } as RequestInit),
+  });
+
+  const calls: string[] = [];
+  provider.on('backchannel.success', () => calls.push('delivered'));
+  provider.on('backchannel.error', (_, error) => calls.push(error.message));
+
+  const server = createServer(provider.callback()).listen(place.port, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    issuer,
+    origin,
+    discovery: variant.issuer ? `${origin}/.well-known/openid-configuration` : undefined,
+    clientId: CLIENT,
+    calls,
+    async enter(page) {
+      await page.getByPlaceholder('Enter any login').fill('alice');
+      await page.getByPlaceholder('and password').fill('alice');
+      await page.getByRole('button', { name: 'Sign-in' }).click();
+      // Consent is asked for once and then remembered until the sign-out.
+      await page.getByRole('button', { name: 'Continue' }).click();
+    },
+    async leave(page) {
+      await page.getByRole('button', { name: 'Yes, sign me out' }).click();
+    },
+    async end(page) {
+      await page.goto(`${origin}/session/end`);
+      await page.getByRole('button', { name: 'Yes, sign me out' }).click();
+      await page.waitForURL('**/session/end/success');
+    },
+    async stop() {
+      server.closeAllConnections();
+      await once(server.close(), 'close');
+    },
+  };
+}

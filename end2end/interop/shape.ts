@@ -1,0 +1,57 @@
+import type { Feature } from './features';
+import type { Place, Provider } from './providers/provider';
+import type { World } from './world';
+
+/** A product, and whether it can be had on this machine. */
+export interface Product {
+  name: string;
+  /** The version that the table names. */
+  version(): Promise<string>;
+  /** Why it cannot be had here, and how to get it. */
+  missing(): Promise<string | undefined>;
+}
+
+/** A feature that is not what it is elsewhere, because of how the provider behaves. */
+export interface Gap<P extends Provider> {
+  /** For the table: the provider's behaviour, and what comes of it. */
+  because: string;
+  /** Shows that it is so, in the place of the usual check. */
+  shown(world: World<P>): Promise<void>;
+  /** The flow cannot go on after it. */
+  end?: boolean;
+}
+
+/** A provider as someone has set it up. */
+export interface Shape<P extends Provider = Provider> {
+  product: Product;
+  name: string;
+  start(place: Place): Promise<P>;
+  /** The `pixygate.toml`: nothing else tells the application about the provider. */
+  settings(provider: P): string;
+  /** What the header calls the person. */
+  shown: string;
+  /** The status of a call, when it is not 200. */
+  answer?: number;
+  /** Waits until an access token wants to be renewed; until it has expired, when left out. */
+  renewable?(world: World<P>): Promise<void>;
+  gaps?: Partial<Record<Feature, Gap<P>>>;
+  /** What the provider must have sent, or the shape would not be what its name says. */
+  traits?: Record<string, string>;
+  /** Further checks at the end, each with a line in the table. */
+  also?: Record<string, (world: World<P>) => Promise<void>>;
+}
+
+/** `[provider]` with its issuer and client. */
+export const client = (provider: Provider, more = '') => `
+[provider]
+issuer = "${provider.issuer}"
+client_id = "${provider.clientId}"
+${more}
+`;
+
+/** `[[trust]]` for its access tokens. */
+export const trust = (provider: Provider, ...more: string[]) => `
+[[trust]]
+issuer = "${provider.issuer}"
+${more.join('\n')}
+`;

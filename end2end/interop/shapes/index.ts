@@ -1,0 +1,7 @@
+import type { Shape } from '../shape';
+import { canailleShapes } from './canaille';
+import { lemonldapShapes } from './lemonldap';
+import { panva } from './oidc-provider';
+
+/** All of them, in the order of the table. Each keeps its provider's type to itself. */
+export const shapes: Shape<any>[] = [...panva, ...canailleShapes, ...lemonldapShapes];

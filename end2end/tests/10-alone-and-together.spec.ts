@@ -1,0 +1,154 @@
+import { Instance } from '../instance.mjs';
+import { alice, atProvider, bob, enter, expect, problem, show, signIn, signInButton, signedIn, signedOut, signOutButton, test, verified } from './fixtures';
+import type { Page } from '@playwright/test';
+
+/** How often the page asked for other tokens. */
+function refreshes(page: Page) {
+  const seen = { count: 0 };
+  page.on('request', (request) => {
+    if (request.postData()?.includes('grant_type=refresh_token')) seen.count += 1;
+  });
+  return seen;
+}
+
+test.describe('A token is replaced ahead of its expiry', () => {
+  test('while someone is there, without a click', async ({ page, instance, control }) => {
+    await control.set({ lifetimes: { access_token: 8 } });
+    await signIn(page, instance, alice, '/account');
+    await page.waitForRequest((request) => request.postData()?.includes('grant_type=refresh_token') ?? false);
+    await signedIn(page);
+    await expect(problem(page)).toBeHidden();
+  });
+
+  test('but not in a hidden tab, which does it when it is looked at', async ({ page, context, instance, control }) => {
+    await control.set({ lifetimes: { access_token: 8 } });
+    await signIn(page, instance, alice, '/account');
+    await expect(verified(page)).toContainText(instance.issuer);
+    await show(page, 'hidden');
+    const hidden = refreshes(page);
+    const visible = await context.newPage();
+    await visible.goto('/account');
+    // The visible one does it, in time.
+    await visible.waitForRequest((request) => request.postData()?.includes('grant_type=refresh_token') ?? false);
+    expect(hidden.count).toBe(0);
+    await show(visible, 'hidden');
+    const asked = page.waitForRequest((request) => request.postData()?.includes('grant_type=refresh_token') ?? false);
+    await show(page, 'visible');
+    await asked;
+    await signedIn(page);
+  });
+});
+
+test('Another tab that signs in as another person is noticed at once, and nothing is mixed', async ({ page, context, instance, control }) => {
+  await signIn(page, instance, alice, '/account');
+  await page.getByLabel('What you confirm').fill('from Alice');
+  const other = await context.newPage();
+  await other.goto('/');
+  await signedIn(other, alice);
+  // Bob signs in at the provider on a page that was opened before; no sign-out tells this tab.
+  await control.endSessions('alice');
+  await other.evaluate(() => indexedDB.deleteDatabase('pixygate'));
+  await other.goto('/sign-in');
+  await atProvider(other, instance);
+  await enter(other, bob);
+  await signedIn(other, bob);
+  await signedIn(page, bob);
+  await expect(page.getByText('Hello, Bob Example.')).toBeVisible();
+  await expect(page.getByLabel('What you confirm')).toHaveValue('');
+});
+
+test.describe('The network', () => {
+  test('that is gone ends no session, and is told from a refusal', async ({ page, context, instance }) => {
+    await signIn(page, instance, alice, '/account');
+    await expect(verified(page)).toContainText(instance.issuer);
+    await context.setOffline(true);
+    await page.getByLabel('What you confirm').fill('offline');
+    await page.getByRole('button', { name: 'Confirm', exact: true }).click();
+    await expect(problem(page)).toContainText('No connection');
+    await signedIn(page);
+    await expect(page.getByLabel('What you confirm')).toHaveValue('offline');
+    await context.setOffline(false);
+    await page.getByRole('button', { name: 'Confirm', exact: true }).click();
+    await expect(page.getByRole('status').filter({ hasText: 'Confirmed: offline' })).toBeVisible();
+  });
+
+  test('that lacks a part of the page is survived, and tried again', async ({ page, instance, watch }) => {
+    await page.route('**/split_work*.wasm', (route) => route.abort());
+    await page.goto('/sign-in');
+    await expect(problem(page)).toContainText('A part of this page is missing');
+    watch.take();
+    await page.unroute('**/split_work*.wasm');
+    await problem(page).getByRole('link', { name: 'Sign in' }).click();
+    await atProvider(page, instance);
+  });
+});
+
+test('A device whose clock is ten minutes off, either way, signs in and calls', async ({ browser, instance }) => {
+  for (const minutes of [-10, 10]) {
+    const context = await browser.newContext({ baseURL: instance.url });
+    await context.addInitScript((shift) => {
+      const [now, opened] = [Date.now.bind(Date), performance.timeOrigin];
+      Date.now = () => now() + shift;
+      Object.defineProperty(performance, 'timeOrigin', { get: () => opened + shift });
+    }, minutes * 60_000);
+    const page = await context.newPage();
+    await signIn(page, instance, alice, '/account');
+    await expect(verified(page)).toContainText(instance.issuer);
+    await page.reload();
+    await expect(verified(page)).toContainText(instance.issuer);
+    await expect(problem(page)).toBeHidden();
+    await context.close();
+  }
+});
+
+test('A clock that is set while the page is open costs one more attempt at most', async ({ page, instance }) => {
+  await signIn(page, instance, alice, '/account');
+  await expect(verified(page)).toContainText(instance.issuer);
+  const statuses: number[] = [];
+  page.on('response', (response) => {
+    if (new URL(response.url()).pathname === '/api/confirm') statuses.push(response.status());
+  });
+  for (const jump of ['forth', 'and back']) {
+    await page.evaluate((shift) => {
+      const now = Date.now.bind(Date);
+      Date.now = () => now() + shift;
+    }, jump === 'forth' ? 600_000 : -600_000);
+    await page.getByLabel('What you confirm').fill(jump);
+    await page.getByRole('button', { name: 'Confirm', exact: true }).click();
+    await expect(page.getByRole('status').filter({ hasText: `Confirmed: ${jump}` })).toBeVisible();
+  }
+  expect(statuses.filter((status) => status === 200)).toHaveLength(2);
+  expect(statuses.length).toBeLessThanOrEqual(4);
+});
+
+test.describe('Idle sign-out', () => {
+  test('warns, stays on any activity in any tab, and then signs out', async ({ browser }) => {
+    test.setTimeout(120_000);
+    // A server of its own: this is a setting of the whole server.
+    const instance = await Instance.start({ PIXYGATE_SESSION__IDLE_SIGN_OUT_SECONDS: '20' });
+    try {
+      const context = await browser.newContext({ baseURL: instance.url });
+      const page = await context.newPage();
+      await signIn(page, instance, alice, '/account');
+      const other = await context.newPage();
+      await other.goto('/');
+      await signedIn(other);
+      const warning = page.getByRole('alert').filter({ hasText: 'Are you still there?' });
+      await expect(warning).toBeVisible({ timeout: 15_000 });
+      await expect(warning).toContainText(/signed out in ([1-9]|10) seconds/);
+      // A sign of the person in the other tab counts for this one.
+      await other.keyboard.press('Shift');
+      await expect(warning).toBeHidden();
+      await signedIn(page);
+      // Then nobody.
+      await expect(signOutButton(page)).toBeHidden({ timeout: 30_000 });
+      await signedOut(other);
+      await other.goto('/');
+      await signInButton(other).click();
+      await atProvider(other, instance);
+      await context.close();
+    } finally {
+      await instance.stop();
+    }
+  });
+});

@@ -1,0 +1,42 @@
+//! What the gate has said so far, for Prometheus, at an address of its own: it needs no credential, and the gate is not asked.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
+use axum::routing::get;
+use pixygate::gate::{Gate, Tally};
+use tokio::net::TcpListener;
+
+/// The media type of Prometheus' text format.
+const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// `GET /metrics`
+pub fn router(gate: Gate, tally: Arc<Tally>) -> Router {
+    let metrics = move || async move { ([(CONTENT_TYPE, TEXT_FORMAT)], text(&gate, &tally)) };
+    Router::new().route("/metrics", get(metrics))
+}
+
+/// Serves them. An address that is taken is a reason to say so, and none to serve nobody.
+pub async fn serve(address: SocketAddr, gate: Gate, tally: Arc<Tally>) {
+    let served = async { axum::serve(TcpListener::bind(address).await?, router(gate, tally)).await };
+    if let Err(error) = served.await {
+        tracing::warn!(%address, %error, "metrics cannot be read: write another address under [telemetry] metrics_listen");
+    }
+}
+
+fn text(gate: &Gate, tally: &Tally) -> String {
+    let validator = gate.validator();
+    format!(
+        "{tally}\
+         # HELP pixygate_gate_verdicts_kept Verdicts that need no second signature check.\n\
+         # TYPE pixygate_gate_verdicts_kept gauge\n\
+         pixygate_gate_verdicts_kept {}\n\
+         # HELP pixygate_gate_keys_ready Whether every trusted issuer has keys that may serve.\n\
+         # TYPE pixygate_gate_keys_ready gauge\n\
+         pixygate_gate_keys_ready {}\n",
+        validator.verdicts_kept(),
+        u8::from(validator.is_ready()),
+    )
+}

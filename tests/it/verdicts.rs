@@ -1,0 +1,73 @@
+//! 46: verdicts that are kept, and what ends them.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use pixygate::{
+    Reason,
+    jwt::{Algorithm, Principal, Revocations},
+    test_support::{TestKey, at},
+};
+
+use crate::world::World;
+
+#[tokio::test]
+async fn verdicts_outlive_a_refresh_that_takes_no_key_away() {
+    let world = World::new().await;
+    let token = world.token().sign();
+    let first = world.validate(&token).await.unwrap();
+    world.validator.load().await.unwrap();
+    assert_eq!(world.validate(&token).await.unwrap(), first);
+}
+
+#[tokio::test]
+async fn a_flood_of_garbage_evicts_no_good_verdict() {
+    let world = World::with(|trust| trust, |validator| validator.token_cache(2)).await;
+    let good = [world.token().sign(), world.token().subject("bob").sign()];
+    for token in &good {
+        world.validate(token).await.unwrap();
+    }
+    assert_eq!(world.validator.verdicts_kept(), 2);
+    let stranger = TestKey::generate(Algorithm::ES256, "es256");
+    for number in 0..1000 {
+        let forged = world.issuer.token().key(&stranger).claim("jti", number).sign();
+        assert_eq!(world.validate(&forged).await, Err(Reason::BadSignature));
+        let expired = world.token().claim("exp", at(-100)).claim("jti", number).sign();
+        assert_eq!(world.validate(&expired).await, Err(Reason::Expired));
+        assert_eq!(world.validate(&format!("{number}")).await, Err(Reason::MalformedToken));
+    }
+    assert_eq!(world.validator.verdicts_kept(), 2);
+    // A third good one takes the place of one of them: the bound holds.
+    world.validate(&world.token().subject("carol").sign()).await.unwrap();
+    assert_eq!(world.validator.verdicts_kept(), 2);
+}
+
+struct Switch(Arc<AtomicBool>);
+
+impl Revocations for Switch {
+    fn is_revoked(&self, principal: &Principal) -> bool {
+        self.0.load(Ordering::Relaxed) && principal.token_id() == Some("token-1")
+    }
+}
+
+#[tokio::test]
+async fn a_cached_verdict_ends_with_the_token_and_with_its_revocation() {
+    let revoked = Arc::new(AtomicBool::new(false));
+    let switch = Switch(revoked.clone());
+    let world = World::with(|trust| trust, |validator| validator.revocations(switch)).await;
+    let token = world.token().sign();
+    world.validate(&token).await.unwrap();
+    revoked.store(true, Ordering::Relaxed);
+    assert_eq!(world.validate(&token).await, Err(Reason::Revoked));
+    world
+        .validate(&world.token().claim("jti", "token-2").sign())
+        .await
+        .unwrap();
+    revoked.store(false, Ordering::Relaxed);
+    world.clock.advance(299);
+    world.validate(&token).await.unwrap();
+    world.clock.advance(61);
+    assert_eq!(world.validate(&token).await, Err(Reason::Expired));
+}
