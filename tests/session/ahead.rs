@@ -129,6 +129,20 @@ fn without_a_refresh_token_there_is_nothing_to_do_ahead() {
 }
 
 #[test]
+fn after_a_sleep_it_is_due_at_once() {
+    for (asleep, fresh) in [(1800.0, "access-1"), (3550.0, "access-2"), (100_000.0, "access-2")] {
+        let (mut simulation, tab) = signed_in();
+        simulation.sleep(asleep);
+        // The timer has slept as well: it goes off when the page is looked at.
+        simulation.run(tab.session.look());
+        simulation.run(tab.session.refresh_ahead());
+        assert_eq!(simulation.run(tab.token()).unwrap(), fresh);
+        let left = if fresh == "access-1" { 3540.0 - asleep } else { 3540.0 };
+        assert_eq!(tab.state.wakes_in.get(), Some(left * 1000.0));
+    }
+}
+
+#[test]
 fn nobody_signed_in_nothing_is_due() {
     let mut simulation = Simulation::new();
     let tab = simulation.open();

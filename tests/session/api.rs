@@ -82,6 +82,8 @@ impl Api {
         let headers = [
             ("WWW-Authenticate", challenge),
             ("DPoP-Nonce", self.nonce.borrow().clone()),
+            // Any text that the platform understands.
+            ("Date", Some(now.to_string())),
         ];
         Answer {
             status,

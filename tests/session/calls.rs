@@ -94,6 +94,31 @@ fn it_is_made_again_once_only() {
 }
 
 #[test]
+fn a_server_that_takes_no_token_does_not_make_every_call_a_refresh() {
+    let (mut simulation, tab) = signed_in();
+    simulation.world.api.distrusts_all.set(true);
+    for _ in 0..20 {
+        assert_eq!(status(simulation.run(tab.call("GET", ORDERS, ""))), 401);
+    }
+    assert_eq!(simulation.world.provider.refreshes(), 1);
+
+    simulation.world.api.distrusts_all.set(false);
+    assert_eq!(status(simulation.run(tab.call("GET", ORDERS, ""))), 200);
+    simulation
+        .world
+        .api
+        .distrusts
+        .borrow_mut()
+        .insert("access-2".to_owned());
+    assert_eq!(
+        status(simulation.run(tab.call("GET", ORDERS, ""))),
+        200,
+        "now it helps again"
+    );
+    assert_eq!(simulation.world.provider.refreshes(), 2);
+}
+
+#[test]
 fn many_refused_calls_share_one_new_token() {
     let (mut simulation, tab) = signed_in();
     simulation
@@ -175,6 +200,43 @@ fn a_device_ten_minutes_off_makes_proofs_that_hold() {
         simulation.pass(1800.0);
         assert_eq!(status(simulation.run(tab.call("GET", ORDERS, ""))), 200);
     }
+}
+
+#[test]
+fn a_clock_that_is_set_while_the_page_is_open_costs_one_more_attempt() {
+    let (mut simulation, tab) = bound();
+    simulation.world.clock_error.set(600_000.0);
+    assert_eq!(status(simulation.run(tab.call("POST", ORDERS, "x"))), 200);
+    assert_eq!(status(simulation.run(tab.call("POST", ORDERS, "x"))), 200);
+    assert_eq!(statuses(&simulation), [401, 200, 200], "the time came with the refusal");
+    assert_eq!(simulation.world.provider.refreshes(), 0);
+
+    let sent = Cell::new(0);
+    let challenge = [("WWW-Authenticate", "DPoP error=\"invalid_dpop_proof\"")];
+    let never_content = tab.session.call("GET", ORDERS, async |_| {
+        sent.set(sent.get() + 1);
+        Ok(Answer::new(401, &challenge))
+    });
+    assert_eq!(status(simulation.run(never_content)), 401);
+    assert_eq!(sent.get(), 2);
+}
+
+#[test]
+fn the_time_of_another_origin_is_not_learned() {
+    let mut simulation = Simulation::new();
+    let mut client = simulation.world.provider.client();
+    client.call_origins = vec!["https://api.example".to_owned()];
+    let tab = simulation.open_with(client);
+    simulation.sign_in(&tab, "alice");
+    let learned = tab.state.learned.get();
+    simulation.pass(60.0);
+    assert_eq!(
+        status(simulation.run(tab.call("GET", "https://api.example/x", ""))),
+        200
+    );
+    assert_eq!(tab.state.learned.get(), learned);
+    assert_eq!(status(simulation.run(tab.call("GET", ORDERS, ""))), 200);
+    assert_ne!(tab.state.learned.get(), learned);
 }
 
 #[test]

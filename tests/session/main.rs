@@ -7,6 +7,7 @@
 mod ahead;
 mod api;
 mod calls;
+mod documented;
 mod dpop;
 mod ended;
 mod exchange;

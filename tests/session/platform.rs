@@ -21,14 +21,18 @@ use crate::world::{Vault, World, parse};
 pub(crate) struct TabState {
     pub(crate) told: Cell<bool>,
     pub(crate) went_to: RefCell<Vec<String>>,
+    /// Whether the back button leads back to the page.
+    pub(crate) can_go_back: Cell<bool>,
     pub(crate) states: RefCell<Vec<AuthState>>,
     pub(crate) events: RefCell<Vec<Event>>,
     /// In how many milliseconds the page wanted to refresh ahead, when it said so.
     pub(crate) wakes_in: Cell<Option<f64>>,
     /// When that is, on the monotonic clock.
     pub(crate) wakes_at: Cell<Option<f64>>,
-    /// The clocks when the page was opened: the true one, the device's, the monotonic one.
-    opened: (f64, f64, f64),
+    /// The monotonic clock when the page was opened.
+    opened: f64,
+    /// The clocks when the server last told the time: its own, the device's, the monotonic one.
+    pub(crate) learned: Cell<(f64, f64, f64)>,
     closed: Cell<bool>,
     held: RefCell<BTreeMap<u32, OwnedMutexGuard<()>>>,
     locked: Cell<u32>,
@@ -60,11 +64,13 @@ impl TabState {
         Self {
             told: Cell::default(),
             went_to: RefCell::default(),
+            can_go_back: Cell::default(),
             states: RefCell::default(),
             events: RefCell::default(),
             wakes_in: Cell::default(),
             wakes_at: Cell::default(),
-            opened: (wall, wall + world.clock_error.get(), world.monotonic.get()),
+            opened: world.monotonic.get(),
+            learned: Cell::new((wall, wall + world.clock_error.get(), world.monotonic.get())),
             closed: Cell::default(),
             held: RefCell::default(),
             locked: Cell::default(),
@@ -183,18 +189,22 @@ impl Platform for Tab {
     fn now(&self) -> Moment {
         Moment {
             wall: self.world.wall.get() + self.world.clock_error.get(),
-            monotonic: self.world.monotonic.get() - self.state.opened.2 + 500.0,
+            monotonic: self.world.monotonic.get() - self.state.opened + 500.0,
         }
     }
 
-    /// As the browser knows it: from the page's own age.
+    /// As the browser knows it: when the server last told, and how long that was ago.
     fn server_time(&self) -> f64 {
-        let (served, wall, monotonic) = self.state.opened;
+        let (told, wall, monotonic) = self.state.learned.get();
         let age = (self.world.monotonic.get() - monotonic).max(self.now().wall - wall);
-        (served + age) / 1000.0
+        (told + age) / 1000.0
     }
 
-    fn learn_time(&self, _: &str) {}
+    fn learn_time(&self, date: &str) {
+        let told = date.parse::<f64>().unwrap() * 1000.0;
+        let learned = (told, self.now().wall, self.world.monotonic.get());
+        self.state.learned.set(learned);
+    }
 
     fn origin(&self) -> String {
         "https://app.example".to_owned()
@@ -327,6 +337,7 @@ impl Platform for Tab {
     }
 
     fn navigate_and_back(&self, url: &str) {
+        self.state.can_go_back.set(true);
         self.navigate(url);
     }
 

@@ -102,6 +102,23 @@ fn the_network_and_a_broken_provider_sign_nobody_out() {
 }
 
 #[test]
+fn offline_during_a_refresh_is_no_sign_out() {
+    let (mut simulation, tab) = signed_in();
+    simulation.pass(3600.0);
+    simulation.world.held_back.set(true);
+    let session = tab.session.clone();
+    let waiting = simulation.start(async move { session.access_token().await });
+    simulation.world.offline.set(true);
+    simulation.release();
+    assert_eq!(waiting.take().unwrap().unwrap_err().remedy(), Remedy::TryAgain);
+    assert_eq!(tab.subject().as_deref(), Some("alice"));
+    simulation.world.offline.set(false);
+    tab.session.retry_now();
+    assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
+    assert_eq!(simulation.world.provider.refreshes(), 1, "the first never arrived");
+}
+
+#[test]
 fn back_online_the_next_call_does_not_wait() {
     let (mut simulation, tab) = signed_in();
     simulation.pass(3600.0);
@@ -138,6 +155,22 @@ fn invalid_grant_ends_the_session_once_and_for_all() {
         "the provider can still be told who signs out"
     );
     assert!(simulation.world.vault.borrow().is_empty());
+}
+
+#[test]
+fn some_providers_say_otherwise_that_a_refresh_token_is_no_longer_good() {
+    for error in [
+        "invalid_request",
+        "interaction_required",
+        "login_required",
+        "consent_required",
+    ] {
+        let (mut simulation, tab) = signed_in();
+        simulation.pass(3600.0);
+        simulation.world.provider.mood.replace(Mood::Refuses(error));
+        let ended = SessionError::SignedOut(Some(SignOutReason::EndedByProvider));
+        assert_eq!(simulation.run(tab.token()), Err(ended), "{error}");
+    }
 }
 
 #[test]

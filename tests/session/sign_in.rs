@@ -283,6 +283,29 @@ fn a_device_ten_minutes_off_signs_in() {
 }
 
 #[test]
+fn nobody_is_sent_to_another_origin() {
+    assert!(ReturnTo::parse("/account?next=https://evil.example").is_some());
+    for bad in [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "javascript:alert(1)",
+        "",
+    ] {
+        assert_eq!(ReturnTo::parse(bad), None, "{bad}");
+    }
+    // Not by what was kept, either.
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    let query = simulation.visit_provider(&tab, "alice");
+    for (_, text) in simulation.world.vault.borrow_mut().values_mut() {
+        assert!(text.contains("\"return_to\":\"/\""));
+        *text = text.replace("\"return_to\":\"/\"", "\"return_to\":\"//evil.example\"");
+    }
+    assert!(simulation.run(tab.session.complete(&query)).is_err());
+}
+
+#[test]
 fn nobody_is_sent_to_a_provider_that_does_not_answer() {
     let mut simulation = Simulation::new();
     let tab = simulation.open();

@@ -53,6 +53,7 @@ fn leave(simulation: &mut Simulation, tab: OpenTab) -> OpenTab {
         .run(tab.session.step_up(&demand, waiting(), return_to))
         .unwrap();
     assert!(tab.state.events.borrow().contains(&Event::StepUp(demand)));
+    assert!(tab.state.can_go_back.get());
     let next = simulation.open();
     next.state.went_to.replace(tab.state.went_to.take());
     simulation.close(tab);
@@ -175,6 +176,26 @@ fn missing_scopes_are_asked_for_beside_those_that_were_granted() {
         .insert("/api/transfer", "sign");
     let tab = leave(&mut simulation, tab);
     assert_eq!(tab.last_request()["scope"], "openid profile transfer sign");
+}
+
+#[test]
+fn scopes_that_are_granted_already_are_not_asked_for_again() {
+    let (mut simulation, tab) = signed_in();
+    let challenge = [(
+        "WWW-Authenticate",
+        "Bearer error=\"insufficient_scope\", scope=\"openid profile\"",
+    )];
+    let refuse = async |_| Ok(Answer::new(403, &challenge));
+    let called = simulation.run(tab.session.call("POST", TRANSFER, refuse));
+    assert_eq!(answered(called), 403);
+    let challenge = [(
+        "WWW-Authenticate",
+        "Bearer error=\"insufficient_scope\", scope=\"profile more\"",
+    )];
+    let refuse = async |_| Ok(Answer::new(403, &challenge));
+    let called = simulation.run(tab.session.call("POST", TRANSFER, refuse));
+    let scopes = ["profile", "more"].map(str::to_owned).to_vec();
+    assert_eq!(demanded(called), Demand::Scopes(scopes));
 }
 
 #[test]

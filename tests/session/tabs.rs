@@ -1,6 +1,6 @@
 //! Several tabs, one session; and where nothing can be kept.
 
-use pixygate::session::{AuthState, SessionError, SignOutReason};
+use pixygate::session::{AuthState, Event, SessionError, SignOutReason};
 
 use crate::world::{Simulation, parse};
 
@@ -83,6 +83,25 @@ fn another_person_is_noticed_and_never_mixed() {
 }
 
 #[test]
+fn a_message_says_nothing() {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    simulation.sign_in(&tab, "alice");
+    for _ in 0..10 {
+        // Whoever sent it and whatever it said: it makes the tab look, and storage has not changed.
+        tab.state.told.set(true);
+        simulation.deliver(&[&tab]);
+    }
+    assert_eq!(tab.subject().as_deref(), Some("alice"));
+    assert_eq!(simulation.run(tab.token()).unwrap(), "access-1");
+    assert_eq!(
+        simulation.world.provider.requests.borrow().len(),
+        1,
+        "the code exchange"
+    );
+}
+
+#[test]
 fn a_session_of_another_client_is_not_opened() {
     let mut simulation = Simulation::new();
     let tab = simulation.open();
@@ -109,8 +128,16 @@ fn where_nothing_can_be_kept_the_session_lives_in_this_page() {
     simulation.pass(3600.0);
     assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
     assert!(!tab.session.is_kept());
+    let said = |event: &&Event| **event == Event::NotKept;
+    assert_eq!(tab.state.events.borrow().iter().filter(said).count(), 1);
     simulation.run(tab.session.look());
     assert_eq!(tab.subject().as_deref(), Some("alice"));
+
+    simulation.world.storage_denied.set(false);
+    simulation.run(tab.session.look());
+    assert!(tab.session.is_kept(), "as soon as it can be");
+    let next = simulation.open();
+    assert_eq!(simulation.run(next.token()).unwrap(), "access-2");
 }
 
 #[test]

@@ -1,0 +1,83 @@
+//! What `docs/session.md` says of the tests is so, and every server function calls through the session.
+
+use std::collections::BTreeSet;
+use std::fs::{read_dir, read_to_string};
+use std::path::{Path, PathBuf};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Whether a test is there: `file::name`, with `dev-idp` before it or without, or `number: title` for a file of `end2end`.
+fn is_there(place: &str) -> bool {
+    let native = |folder: &str, place: &str| {
+        let (file, test) = place.split_once("::")?;
+        let source = read_to_string(root().join(folder).join(format!("{file}.rs"))).ok()?;
+        Some(source.contains(&format!("fn {test}()")))
+    };
+    let browser = |place: &str| {
+        let (file, title) = place.split_once(": ")?;
+        let mut files = read_dir(root().join("end2end/tests")).ok()?.filter_map(Result::ok);
+        let wanted = |name: &str| name.starts_with(&format!("{file}-")) || name == format!("{file}.spec.ts");
+        let found = files.find(|entry| wanted(&entry.file_name().to_string_lossy()))?;
+        let source = read_to_string(found.path()).ok()?;
+        let starts = |line: &str| line.trim_start().starts_with("test(") && line.contains(title);
+        Some(source.lines().any(starts))
+    };
+    let plain = place.replace('`', "");
+    match plain.strip_prefix("dev-idp ") {
+        Some(place) => native("server/dev-idp/tests/it", place),
+        None if plain.contains("::") => native("tests/session", &plain),
+        None => browser(&plain),
+    }
+    .unwrap_or(false)
+}
+
+#[test]
+fn every_complaint_and_every_threat_has_tests_that_are_there() {
+    assert!(is_there(
+        "`documented::every_complaint_and_every_threat_has_tests_that_are_there`"
+    ));
+    assert!(!is_there("`documented::no_such_test`") && !is_there("`8: no such title`") && !is_there("nothing"));
+
+    let page = read_to_string(root().join("docs/session.md")).unwrap();
+    let mut listed = BTreeSet::new();
+    for line in page.lines() {
+        let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let [number, _, places] = cells.as_slice() else {
+            continue;
+        };
+        let Ok(number) = number.parse::<u32>() else { continue };
+        assert!(listed.insert(number), "{number} is there twice");
+        for place in places.split("; ") {
+            assert!(is_there(place), "{number}: {place}");
+        }
+    }
+    assert_eq!(listed, (1..=17).chain(68..=75).chain(78..=82).collect());
+}
+
+/// The files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let below = |path: PathBuf| if path.is_dir() { files(&path) } else { vec![path] };
+    entries.flat_map(below).collect()
+}
+
+#[test]
+fn every_server_function_is_called_with_the_token() {
+    let mut found = 0;
+    for file in files(&root().join("app/src")) {
+        let source = read_to_string(&file).unwrap();
+        for (at, _) in source.match_indices("#[server") {
+            let end = source[at..].find(']').unwrap();
+            let attribute = &source[at..at + end];
+            assert!(
+                attribute.contains("client = GateClient"),
+                "{}: {attribute}",
+                file.display()
+            );
+            found += 1;
+        }
+    }
+    assert!(found > 0, "the search finds them");
+}
