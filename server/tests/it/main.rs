@@ -4,6 +4,7 @@
 
 mod bounds;
 mod cli;
+mod clients;
 mod config;
 mod discovery;
 mod example_file;
