@@ -4,7 +4,6 @@
 
 mod bounds;
 mod cli;
-mod clients;
 mod config;
 mod discovery;
 mod example_file;
