@@ -89,6 +89,22 @@ impl Reason {
         Self::MethodNotAllowed,
     ];
 
+    /// The `error` of the challenge and of the body (RFC 6750, section 3.1; RFC 9449; RFC 9470).
+    pub const fn error(self) -> &'static str {
+        match self {
+            Self::InsufficientScope => "insufficient_scope",
+            Self::InsufficientUserAuthentication => "insufficient_user_authentication",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
+            Self::UseDpopNonce => "use_dpop_nonce",
+            Self::InvalidRequest => "invalid_request",
+            Self::RateLimited => "rate_limited",
+            Self::KeysUnavailable => "temporarily_unavailable",
+            Self::RouteNotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            _ => "invalid_token",
+        }
+    }
+
     /// Its name, as the body of a refusal has it.
     pub const fn name(self) -> &'static str {
         match self {

@@ -53,7 +53,7 @@ fn challenge(scheme: Scheme, rejection: &Rejection, context: &Context<'_>) -> St
     }
     // Who brought nothing is told no error (RFC 6750, section 3.1).
     if rejection.reason() != Reason::MissingToken {
-        parameter("error", error_code(rejection.reason()));
+        parameter("error", rejection.reason().error());
         parameter("error_description", description(rejection.reason()));
     }
     let demand = rejection.demand();
@@ -78,22 +78,6 @@ fn quotable(value: &str) -> String {
         .chars()
         .filter(|character| matches!(character, ' ' | '!' | '#'..='[' | ']'..='~'))
         .collect()
-}
-
-/// The `error` of the challenge and of the body.
-pub(crate) fn error_code(reason: Reason) -> &'static str {
-    match reason {
-        Reason::InsufficientScope => "insufficient_scope",
-        Reason::InsufficientUserAuthentication => "insufficient_user_authentication",
-        Reason::InvalidDpopProof => "invalid_dpop_proof",
-        Reason::UseDpopNonce => "use_dpop_nonce",
-        Reason::InvalidRequest => "invalid_request",
-        Reason::RateLimited => "rate_limited",
-        Reason::KeysUnavailable => "temporarily_unavailable",
-        Reason::RouteNotFound => "not_found",
-        Reason::MethodNotAllowed => "method_not_allowed",
-        _ => "invalid_token",
-    }
 }
 
 /// For people who read the header. It tells nothing that the reason does not.

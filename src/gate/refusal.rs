@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::{
     RequestId,
-    challenge::{Context, challenges, error_code},
+    challenge::{Context, challenges},
 };
 use crate::{Refusal, jwt::Rejection};
 
@@ -18,7 +18,7 @@ impl Rejection {
     /// The body of the answer, without details.
     pub fn refusal(&self, request_id: &RequestId) -> Refusal {
         Refusal {
-            error: error_code(self.reason()).to_owned(),
+            error: self.reason().error().to_owned(),
             reason: self.reason(),
             request_id: request_id.to_string(),
             detail: None,

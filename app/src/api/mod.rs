@@ -1,12 +1,14 @@
 //! The server functions. Each has its policy in [`policies`], without which the server does not start; the gate asks it
 //! before the function runs, and the function asks once more.
 
+mod confirm;
 #[cfg(feature = "ssr")]
 mod policies;
 #[cfg(feature = "ssr")]
 mod proof;
 mod whoami;
 
+pub use confirm::{Confirm, LONGEST, confirm};
 #[cfg(feature = "ssr")]
 pub use policies::policies;
-pub use whoami::{Confirm, Profile, Whoami, confirm, profile, whoami};
+pub use whoami::{Profile, Whoami, profile, whoami};

@@ -18,16 +18,12 @@ pub(super) async fn principal_with(scope: Option<&str>) -> Result<Principal, Cal
 }
 
 /// In this version of Leptos every error is a 500 unless the response says otherwise.
-fn refuse(rejection: &Rejection) -> CallError {
+pub(super) fn refuse(rejection: &Rejection) -> CallError {
     let reason = rejection.reason();
     let status = http::StatusCode::from_u16(reason.status()).unwrap_or(http::StatusCode::FORBIDDEN);
     expect_context::<ResponseOptions>().set_status(status);
-    let error = match reason {
-        Reason::InsufficientScope => "insufficient_scope",
-        _ => "invalid_token",
-    };
     CallError::Refused(Refusal {
-        error: error.to_owned(),
+        error: reason.error().to_owned(),
         reason,
         request_id: String::new(),
         detail: None,

@@ -1,7 +1,7 @@
 //! Who is calling, as the gate verified it.
 
 use leptos::prelude::*;
-use leptos::server_fn::codec::{GetUrl, Json, PostUrl};
+use leptos::server_fn::codec::{GetUrl, Json};
 use pixygate::leptos::{CallError, GateClient};
 use serde::{Deserialize, Serialize};
 
@@ -71,20 +71,4 @@ pub async fn profile() -> Result<Profile, CallError> {
         name: principal.name().map(str::to_owned),
         roles: principal.roles().to_vec(),
     })
-}
-
-/// `POST /api/confirm`: takes a statement from a person who has just signed in, and says when that was, in seconds since
-/// the Unix epoch.
-#[server(name = Confirm, prefix = "/api", endpoint = "confirm", input = PostUrl, output = Json, client = GateClient)]
-pub async fn confirm(
-    /// What the person confirms.
-    statement: String,
-) -> Result<u64, CallError> {
-    let principal = super::proof::principal_with(None).await?;
-    if statement.trim().is_empty() || statement.chars().count() > 200 {
-        return Err(CallError::Failed {
-            failure: "a statement has 1 to 200 characters".to_owned(),
-        });
-    }
-    Ok(principal.auth_time().unwrap_or_default())
 }

@@ -1,0 +1,25 @@
+//! Something that only a person who has just signed in may do.
+
+use leptos::prelude::*;
+use leptos::server_fn::codec::{Json, PostUrl};
+use pixygate::leptos::{CallError, GateClient};
+
+/// The longest statement, in characters.
+pub const LONGEST: usize = 200;
+
+/// `POST /api/confirm`: takes a statement from a person who has just signed in, and says when that was, in seconds since
+/// the Unix epoch.
+#[server(name = Confirm, prefix = "/api", endpoint = "confirm", input = PostUrl, output = Json, client = GateClient)]
+pub async fn confirm(
+    /// What the person confirms.
+    statement: String,
+) -> Result<u64, CallError> {
+    use pixygate::Reason;
+    use pixygate::jwt::Rejection;
+
+    let principal = super::proof::principal_with(None).await?;
+    if statement.trim().is_empty() || statement.chars().count() > LONGEST {
+        return Err(super::proof::refuse(&Rejection::new(Reason::InvalidRequest)));
+    }
+    Ok(principal.auth_time().unwrap_or_default())
+}
