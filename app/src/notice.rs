@@ -17,14 +17,15 @@ pub(crate) fn Notice(
     #[prop(optional, into)]
     detail: Option<String>,
     /// Links and buttons.
-    children: Children,
+    #[prop(optional)]
+    children: Option<Children>,
 ) -> impl IntoView {
     view! {
         <section class="notice" data-kind=kind role=if kind == "error" { "alert" } else { "status" }>
             <h2>{title}</h2>
             <p>{text}</p>
             {detail.map(|detail| view! { <p class="detail"><code>{detail}</code></p> })}
-            <div class="actions">{children()}</div>
+            {children.map(|children| view! { <div class="actions">{children()}</div> })}
         </section>
     }
 }

@@ -11,7 +11,7 @@ use pixygate::leptos::{CallError, Texts, use_auth, use_signed_in};
 use pixygate::session::SessionError;
 
 use super::sign_in::SignInLink;
-use crate::api::{Confirm, profile, whoami};
+use crate::api::{Confirm, LONGEST, profile, whoami};
 use crate::notice::Notice;
 
 /// What the server verified, and what can be done with it.
@@ -27,9 +27,7 @@ pub(crate) fn Verified() -> impl IntoView {
                         kind="info"
                         title="Signed in for this tab only"
                         text="This browser does not let the site store anything, so you sign in again after a reload."
-                    >
-                        ""
-                    </Notice>
+                    />
                 }
             })
         }}
@@ -123,7 +121,7 @@ fn Confirmation() -> impl IntoView {
             <form on:submit=submit>
                 <div class="field">
                     <label for="statement">"What you confirm"</label>
-                    <input id="statement" name="statement" required maxlength="200" autocomplete="off" bind:value=statement />
+                    <input id="statement" name="statement" required maxlength=LONGEST.to_string() autocomplete="off" bind:value=statement />
                 </div>
                 <button type="submit" class="button" aria-busy=move || busy.get().to_string() disabled=busy>
                     "Confirm"
@@ -133,7 +131,7 @@ fn Confirmation() -> impl IntoView {
                 Ok(confirmed) => Some(view! { <p role="status">{confirmed}</p> }.into_any()),
                 Err(error) => {
                     let (title, text) = Texts::here().call(&error);
-                    let notice = view! { <Notice kind="error" title text detail=error.to_string()>""</Notice> };
+                    let notice = view! { <Notice kind="error" title text detail=error.to_string() /> };
                     Some(notice.into_any())
                 }
             }}
