@@ -343,16 +343,6 @@ impl From<IdToken> for String {
 }
 
 /// Reads the claims without checking them: for a token that was validated before it was sealed.
-#[cfg(feature = "test-support")]
-impl IdToken {
-    /// An ID token that nobody signed or validated, for tests. Claims that every ID token has must be among them.
-    #[expect(clippy::expect_used, reason = "a test that leaves a claim out is wrong")]
-    pub(crate) fn unchecked(claims: &serde_json::Value) -> Self {
-        let payload = URL_SAFE_NO_PAD.encode(claims.to_string());
-        Self::try_from(format!("e30.{payload}.")).expect("the claims of an ID token")
-    }
-}
-
 impl TryFrom<String> for IdToken {
     type Error = &'static str;
 

@@ -28,6 +28,6 @@ pub use crypto::{Crypto, CryptoError, Hash};
 pub(crate) use request::with_query;
 pub use request::{AuthorizationRequest, PendingSignIn, SignIn};
 pub use return_to::ReturnTo;
-pub use time::{Lifetime, Moment};
+pub use time::{Lifetime, Moment, ServerClock};
 pub use token::{Checks, HttpReply, TokenError, TokenResponse, TokenSet, TokenType};
 pub use token_request::{TokenExchange, TokenRequest};

@@ -11,13 +11,43 @@ pub struct Moment {
     pub monotonic: f64,
 }
 
+/// What a device knows of the server's time: when it was told last, and how long that was ago.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerClock {
+    /// The server's time in milliseconds since the Unix epoch.
+    pub told: f64,
+    /// When that was.
+    pub at: Moment,
+}
+
+impl ServerClock {
+    /// The server's time in milliseconds. Of two clocks the one that saw more time pass is believed: the monotonic one may
+    /// have slept with the device. A device whose clock is wrong all the time is as good as any.
+    pub fn time(&self, now: Moment) -> f64 {
+        self.told + (now.monotonic - self.at.monotonic).max(now.wall - self.at.wall)
+    }
+
+    /// The least that it can have been, for what must not seem younger than it is: of the wall clock nobody knows whether
+    /// the device slept or someone set it.
+    pub fn earliest(&self, then: Moment) -> f64 {
+        let monotonic = then.monotonic - self.at.monotonic;
+        // What was told afterwards lies back as long as the clock says that saw more time pass.
+        let since = if monotonic < 0.0 {
+            monotonic.min(then.wall - self.at.wall)
+        } else {
+            monotonic
+        };
+        self.told + since
+    }
+}
+
 /// How long a token is good for, from the moment its request was sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lifetime {
     /// `expires_in` in milliseconds; `None` when the provider did not say.
     duration: Option<f64>,
     requested_wall: f64,
-    /// By the server's clock, in milliseconds.
+    /// By the server's clock, in milliseconds; rather too early than too late.
     #[serde(default)]
     requested_server: Option<f64>,
     /// By the clock of the page that has it in memory.
@@ -26,12 +56,12 @@ pub struct Lifetime {
 }
 
 impl Lifetime {
-    /// A lifetime of `expires_in` seconds, counted from `requested`, which was `requested_server` by the server's clock.
-    pub fn new(requested: Moment, requested_server: f64, expires_in: Option<u64>) -> Self {
+    /// A lifetime of `expires_in` seconds, counted from `requested`.
+    pub fn new(requested: Moment, server: &ServerClock, expires_in: Option<u64>) -> Self {
         Self {
             duration: expires_in.map(|seconds| seconds as f64 * 1000.0),
             requested_wall: requested.wall,
-            requested_server: Some(requested_server),
+            requested_server: Some(server.earliest(requested)),
             requested_monotonic: Some(requested.monotonic),
         }
     }
@@ -39,11 +69,11 @@ impl Lifetime {
     /// Counts by the monotonic clock of this page from now on: the request was made by another page. The older of two ages
     /// is believed, by the wall clock and by the server's. A clock that stands before the request says nothing; when none
     /// says anything the token counts as expired.
-    pub fn anchor(&mut self, now: Moment, server: f64) {
+    pub fn anchor(&mut self, now: Moment, server: &ServerClock) {
         if self.requested_monotonic.is_none() {
             let wall = now.wall - self.requested_wall;
-            let server = self.requested_server.map(|requested| server - requested);
-            let known = [Some(wall), server].into_iter().flatten().filter(|age| *age >= 0.0);
+            let by_server = self.requested_server.map(|requested| server.time(now) - requested);
+            let known = [Some(wall), by_server].into_iter().flatten().filter(|age| *age >= 0.0);
             let age = known.reduce(f64::max).or(self.duration).unwrap_or_default();
             self.requested_monotonic = Some(now.monotonic - age);
         }
@@ -82,6 +112,8 @@ mod tests {
         monotonic: 500.0,
     };
 
+    const SERVER: ServerClock = ServerClock { told: 0.0, at: START };
+
     fn later(wall: f64, monotonic: f64) -> Moment {
         Moment {
             wall: START.wall + wall,
@@ -91,14 +123,14 @@ mod tests {
 
     #[test]
     fn counts_from_the_request() {
-        let lifetime = Lifetime::new(START, 0.0, Some(60));
+        let lifetime = Lifetime::new(START, &SERVER, Some(60));
         assert_eq!(lifetime.remaining(later(10_000.0, 10_000.0)), 50_000.0);
         assert_eq!(lifetime.remaining(later(60_000.0, 60_000.0)), 0.0);
     }
 
     #[test]
     fn sleep_and_a_clock_set_back_both_age_the_token() {
-        let lifetime = Lifetime::new(START, 0.0, Some(60));
+        let lifetime = Lifetime::new(START, &SERVER, Some(60));
         assert_eq!(
             lifetime.remaining(later(61_000.0, 5.0)),
             0.0,
@@ -113,7 +145,7 @@ mod tests {
 
     #[test]
     fn after_a_reload_only_the_wall_clock_is_left() {
-        let mut lifetime = Lifetime::new(START, 0.0, Some(60));
+        let mut lifetime = Lifetime::new(START, &SERVER, Some(60));
         lifetime.requested_monotonic = None;
         assert_eq!(lifetime.remaining(later(10_000.0, -400.0)), 50_000.0);
         assert_eq!(lifetime.remaining(later(-1.0, 0.0)), 0.0);
@@ -122,9 +154,10 @@ mod tests {
     #[test]
     fn a_page_that_reads_it_counts_on_by_its_own_clock() {
         let read = |wall: f64, server: f64| {
-            let mut lifetime = Lifetime::new(START, 0.0, Some(60));
+            let mut lifetime = Lifetime::new(START, &SERVER, Some(60));
             lifetime.requested_monotonic = None;
-            lifetime.anchor(later(wall, -400.0), server);
+            let now = later(wall, -400.0);
+            lifetime.anchor(now, &ServerClock { told: server, at: now });
             lifetime
         };
         let kept = read(10_000.0, 10_000.0);
@@ -148,8 +181,29 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_set_forward_makes_no_token_younger_for_the_next_page() {
+        let requested = later(3_540_000.0, 60_000.0);
+        let lifetime = Lifetime::new(requested, &SERVER, Some(3600));
+        assert_eq!(lifetime.requested_server, Some(60_000.0));
+        assert_eq!(
+            SERVER.time(requested),
+            3_540_000.0,
+            "for all else it may have been a sleep"
+        );
+
+        let told_afterwards = ServerClock {
+            told: 90_000.0,
+            at: later(30_000.0, 10_000.0),
+        };
+        assert_eq!(told_afterwards.earliest(START), 60_000.0, "and there it was one");
+    }
+
+    #[test]
     fn short_tokens_ask_for_less() {
-        assert_eq!(Lifetime::new(START, 0.0, Some(3600)).min_validity(30_000.0), 30_000.0);
-        assert_eq!(Lifetime::new(START, 0.0, Some(10)).min_validity(30_000.0), 2_500.0);
+        assert_eq!(
+            Lifetime::new(START, &SERVER, Some(3600)).min_validity(30_000.0),
+            30_000.0
+        );
+        assert_eq!(Lifetime::new(START, &SERVER, Some(10)).min_validity(30_000.0), 2_500.0);
     }
 }

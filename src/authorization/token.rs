@@ -7,7 +7,7 @@ use oauth2::{
 use serde::{Deserialize, Serialize};
 
 use super::id_token::{Expected, IdToken, IdTokenError};
-use super::{Client, Crypto, DpopMode, Jwk, Lifetime, Moment, ValidatedCallback};
+use super::{Client, Crypto, DpopMode, Jwk, Lifetime, Moment, ServerClock, ValidatedCallback};
 
 /// An HTTP response, as far as the flow reads it.
 #[derive(Clone, Debug, Default)]
@@ -183,12 +183,12 @@ pub struct Checks<'a, C> {
     pub keys: Option<&'a [Jwk]>,
     /// The platform's cryptography.
     pub crypto: &'a C,
-    /// The time in seconds since the Unix epoch.
-    pub now: f64,
+    /// The time now.
+    pub now: Moment,
     /// When the request was sent.
     pub requested: Moment,
-    /// The same, by the server's clock, in milliseconds.
-    pub requested_server: f64,
+    /// What is known of the server's time.
+    pub server: ServerClock,
 }
 
 impl ValidatedCallback {
@@ -208,7 +208,7 @@ impl ValidatedCallback {
             subject: None,
             max_age: self.max_age,
             access_token: response.0.access_token().secret(),
-            now: Some(checks.now),
+            now: Some(checks.server.time(checks.now) / 1000.0),
         };
         let keys = checks.keys.unwrap_or_default();
         let id_token = IdToken::validate(text, &expected, keys, checks.crypto).await?;
@@ -236,7 +236,7 @@ impl TokenSet {
             token_type,
             lifetime: Lifetime::new(
                 checks.requested,
-                checks.requested_server,
+                &checks.server,
                 response.expires_in().map(|duration| duration.as_secs()),
             ),
             refresh_token: response.refresh_token().cloned(),
@@ -310,7 +310,7 @@ impl TokenSet {
     }
 
     /// Counts the lifetime by the clock of the page that read these tokens.
-    pub(crate) fn anchor(&mut self, now: Moment, server: f64) {
+    pub(crate) fn anchor(&mut self, now: Moment, server: &ServerClock) {
         self.lifetime.anchor(now, server);
     }
 

@@ -107,7 +107,8 @@ impl<E: FromServerFnError> ClientRes<E> for GateResponse {
         })?;
         let request = self.request;
         let chunks = ReadableStream::from_raw(body).into_stream().map(move |chunk| {
-            let _ = &request;
+            // It lives as long as the answer is read, and aborts the call when nobody reads on.
+            let _lives = &request;
             chunk
                 .map(|bytes| Bytes::from(Uint8Array::new(&bytes).to_vec()))
                 .map_err(|_| {

@@ -13,7 +13,7 @@ use crate::session::AuthState;
 use crate::session::browser::{channel, is_anything_kept};
 
 use super::Auth;
-use super::deferred::{Work, work};
+use super::work::{Work, work};
 
 thread_local! {
     static RELIEVED: Cell<bool> = const { Cell::new(false) };

@@ -1,7 +1,10 @@
 //! A session for tests of applications: without a browser, a provider or a server.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
+use crate::authorization::id_token::IdToken;
 use crate::session::{AuthState, Event, SignOutReason, SignedIn};
 
 use super::Auth;
@@ -45,9 +48,15 @@ impl MockAuth {
     }
 
     /// From now on this person is signed in.
+    ///
+    /// # Panics
+    /// When [`MockPerson::claim`] took a claim away that every ID token has, or gave it another type.
+    #[expect(clippy::expect_used, reason = "a test with such a person is wrong")]
     pub fn sign_in(self, person: MockPerson) {
-        let person = SignedIn::unchecked(Value::Object(person.claims), person.scopes);
-        self.set(AuthState::SignedIn(person));
+        // Nobody signed or validated it.
+        let payload = URL_SAFE_NO_PAD.encode(Value::Object(person.claims).to_string());
+        let id_token = IdToken::try_from(format!("e30.{payload}.")).expect("the claims of an ID token");
+        self.set(AuthState::SignedIn(SignedIn::new(id_token, person.scopes)));
     }
 
     /// From now on nobody is.

@@ -22,6 +22,7 @@ mod mock;
 mod page;
 mod provider;
 mod texts;
+mod work;
 
 pub use call::{GateClient, GateResponse};
 pub use error::CallError;

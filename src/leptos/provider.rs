@@ -14,7 +14,7 @@ use crate::session::browser::{Popup, take_query};
 use crate::session::{AuthState, Event, Landing, SessionError, SignInFailure};
 
 use super::call::arguments;
-use super::deferred::{Done, Work, work};
+use super::work::{Done, Work, work};
 use super::{CallError, gated, here, lookout};
 
 type Listener = Rc<dyn Fn(&Event)>;

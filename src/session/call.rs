@@ -3,11 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use oauth2::AccessToken;
+use serde::{Deserialize, Serialize};
 
 use crate::authorization::dpop::{self, Proof};
 use crate::authorization::{CryptoError, DpopMode, Hash, TokenType};
-
-use serde::{Deserialize, Serialize};
 
 use super::challenge::{self, Demand, Mend};
 use super::{Event, Platform, Session, SessionError};
@@ -229,7 +228,7 @@ impl<P: Platform> Session<P> {
         let proof = Proof {
             method,
             url,
-            issued_at: platform.server_time(),
+            issued_at: platform.server_clock().time(platform.now()) / 1000.0,
             access_token_hash: access_token_hash.as_deref(),
             nonce: nonce.as_deref(),
         };

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::authorization::{Crypto, CryptoError, HttpReply, Jwk, Moment};
+use crate::authorization::{Crypto, CryptoError, HttpReply, Jwk, Moment, ServerClock};
 
 /// A future on the browser's one thread.
 pub type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
@@ -17,10 +17,10 @@ pub trait Platform: Crypto + 'static {
     /// Both clocks of this device.
     fn now(&self) -> Moment;
 
-    /// The time in seconds since the Unix epoch by the server's clock; the device's own may be wrong.
-    fn server_time(&self) -> f64;
+    /// What is known of the server's time; the device's own clock may be wrong.
+    fn server_clock(&self) -> ServerClock;
 
-    /// Hears the time of this origin's server, as an HTTP date: [`Platform::server_time`] counts from it.
+    /// Hears the time of this origin's server, as an HTTP date: [`Platform::server_clock`] counts from it.
     fn learn_time(&self, date: &str);
 
     /// The origin of this page.

@@ -64,10 +64,10 @@ impl Record {
 
     /// Counts the lifetimes of what another page kept by the clock of this one.
     fn anchor(&mut self, platform: &impl Platform) {
-        let (now, server) = (platform.now(), platform.server_time() * 1000.0);
-        self.tokens.anchor(now, server);
+        let (now, server) = (platform.now(), platform.server_clock());
+        self.tokens.anchor(now, &server);
         if let Some(acting) = &mut self.acting {
-            acting.tokens.anchor(now, server);
+            acting.tokens.anchor(now, &server);
         }
     }
 }
@@ -222,7 +222,8 @@ impl<P: Platform> Session<P> {
         self.0.backoff.take();
         self.0.platform.forget_keys();
         record.anchor(&self.0.platform);
-        let person = SignedIn::new(record.current());
+        let current = record.current();
+        let person = SignedIn::new(current.id_token().clone(), current.scopes().to_vec());
         let before = self.state();
         self.0.kept.replace(Some(Kept::Live(Box::new(record))));
         if before

@@ -263,15 +263,13 @@ impl<P: Platform> Session<P> {
 
     pub(super) fn checks<'a>(&'a self, keys: Option<&'a [Jwk]>, requested: Moment) -> Checks<'a, P> {
         let platform = &self.0.platform;
-        let (now, server) = (platform.now(), platform.server_time());
-        let since = (now.monotonic - requested.monotonic).max(now.wall - requested.wall);
         Checks {
             client: &self.0.client,
             keys,
             crypto: platform,
-            now: server,
+            now: platform.now(),
             requested,
-            requested_server: server * 1000.0 - since,
+            server: platform.server_clock(),
         }
     }
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::authorization::TokenSet;
 use crate::authorization::id_token::{Claims, IdToken};
 
 /// Whether someone is signed in.
@@ -53,20 +52,8 @@ struct Person {
 }
 
 impl SignedIn {
-    pub(super) fn new(tokens: &TokenSet) -> Self {
-        Self(Arc::new(Person {
-            id_token: tokens.id_token().clone(),
-            scopes: tokens.scopes().to_vec(),
-        }))
-    }
-
-    /// A person of whom nobody checked anything, for tests.
-    #[cfg(feature = "test-support")]
-    pub(crate) fn unchecked(claims: serde_json::Value, scopes: Vec<String>) -> Self {
-        Self(Arc::new(Person {
-            id_token: IdToken::unchecked(&claims),
-            scopes,
-        }))
+    pub(crate) fn new(id_token: IdToken, scopes: Vec<String>) -> Self {
+        Self(Arc::new(Person { id_token, scopes }))
     }
 
     /// The validated claims of the ID token.

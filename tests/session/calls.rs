@@ -228,15 +228,15 @@ fn the_time_of_another_origin_is_not_learned() {
     client.call_origins = vec!["https://api.example".to_owned()];
     let tab = simulation.open_with(client);
     simulation.sign_in(&tab, "alice");
-    let learned = tab.state.learned.get();
+    let learned = tab.state.server_clock.get().told;
     simulation.pass(60.0);
     assert_eq!(
         status(simulation.run(tab.call("GET", "https://api.example/x", ""))),
         200
     );
-    assert_eq!(tab.state.learned.get(), learned);
+    assert_eq!(tab.state.server_clock.get().told, learned);
     assert_eq!(status(simulation.run(tab.call("GET", ORDERS, ""))), 200);
-    assert_ne!(tab.state.learned.get(), learned);
+    assert_ne!(tab.state.server_clock.get().told, learned);
 }
 
 #[test]

@@ -147,3 +147,25 @@ fn a_tab_that_could_not_read_who_is_signed_in_ends_nobody_elses_session() {
     ];
     replay(GIVEN, &steps);
 }
+
+#[test]
+fn tokens_gone_back_to_are_as_old_as_they_are() {
+    let given = Given {
+        lifetime: 3600,
+        rotates: false,
+        ..GIVEN
+    };
+    let steps = [
+        SignIn(0),
+        SetClock(3540),
+        RefreshAhead(0),
+        SetClock(-1008),
+        Pass(1627),
+        Exchange(0),
+        Pass(1973),
+        ExchangeBack(0),
+        Open,
+        ExchangeBack(0),
+    ];
+    replay(given, &steps);
+}

@@ -10,12 +10,15 @@ use aws_lc_rs::digest::{self, SHA256};
 use futures::channel::oneshot;
 use futures::lock::OwnedMutexGuard;
 use futures::task::LocalSpawnExt as _;
-use pixygate::authorization::{Crypto, CryptoError, Hash, HttpReply, Jwk, Moment};
+use pixygate::authorization::{Crypto, CryptoError, Hash, HttpReply, Jwk, Moment, ServerClock};
 use pixygate::session::{AuthState, Event, LocalFuture, NetworkError, Over, Platform, StorageError};
 
 use crate::dpop::{Key, verifies};
 use crate::provider::Mood;
 use crate::world::{Vault, World, parse};
+
+/// What a monotonic clock shows when its page opens.
+const OPENED: f64 = 500.0;
 
 /// What one tab has for itself.
 pub(crate) struct TabState {
@@ -31,8 +34,7 @@ pub(crate) struct TabState {
     pub(crate) wakes_at: Cell<Option<f64>>,
     /// The monotonic clock when the page was opened.
     opened: f64,
-    /// The clocks when the server last told the time: its own, the device's, the monotonic one.
-    pub(crate) learned: Cell<(f64, f64, f64)>,
+    pub(crate) server_clock: Cell<ServerClock>,
     closed: Cell<bool>,
     held: RefCell<BTreeMap<u32, OwnedMutexGuard<()>>>,
     locked: Cell<u32>,
@@ -70,7 +72,13 @@ impl TabState {
             wakes_in: Cell::default(),
             wakes_at: Cell::default(),
             opened: world.monotonic.get(),
-            learned: Cell::new((wall, wall + world.clock_error.get(), world.monotonic.get())),
+            server_clock: Cell::new(ServerClock {
+                told: wall,
+                at: Moment {
+                    wall: wall + world.clock_error.get(),
+                    monotonic: OPENED,
+                },
+            }),
             closed: Cell::default(),
             held: RefCell::default(),
             locked: Cell::default(),
@@ -189,21 +197,17 @@ impl Platform for Tab {
     fn now(&self) -> Moment {
         Moment {
             wall: self.world.wall.get() + self.world.clock_error.get(),
-            monotonic: self.world.monotonic.get() - self.state.opened + 500.0,
+            monotonic: self.world.monotonic.get() - self.state.opened + OPENED,
         }
     }
 
-    /// As the browser knows it: when the server last told, and how long that was ago.
-    fn server_time(&self) -> f64 {
-        let (told, wall, monotonic) = self.state.learned.get();
-        let age = (self.world.monotonic.get() - monotonic).max(self.now().wall - wall);
-        (told + age) / 1000.0
+    fn server_clock(&self) -> ServerClock {
+        self.state.server_clock.get()
     }
 
     fn learn_time(&self, date: &str) {
         let told = date.parse::<f64>().unwrap() * 1000.0;
-        let learned = (told, self.now().wall, self.world.monotonic.get());
-        self.state.learned.set(learned);
+        self.state.server_clock.set(ServerClock { told, at: self.now() });
     }
 
     fn origin(&self) -> String {

@@ -16,7 +16,7 @@ use js_sys::Function;
 use wasm_bindgen::JsValue;
 use web_sys::{BroadcastChannel, Window};
 
-use crate::authorization::{Crypto, CryptoError, Hash, HttpReply, Jwk, Moment};
+use crate::authorization::{Crypto, CryptoError, Hash, HttpReply, Jwk, Moment, ServerClock};
 
 use super::record::SESSION;
 use super::{LocalFuture, NetworkError, Over, Platform, StorageError};
@@ -31,8 +31,7 @@ pub struct Browser {
     window: Window,
     channel: Option<BroadcastChannel>,
     vault: Vault,
-    /// The server's time in seconds since the Unix epoch, and when that was.
-    told: Cell<(f64, Moment)>,
+    server_clock: Cell<ServerClock>,
     timer: Cell<Option<i32>>,
     /// What the timer calls, once the session listens.
     wake: OnceCell<Function>,
@@ -55,7 +54,10 @@ impl Browser {
             vault: Vault::default(),
             active: Cell::new(performance.now()),
             window,
-            told: Cell::new((served_at, opened)),
+            server_clock: Cell::new(ServerClock {
+                told: served_at * 1000.0,
+                at: opened,
+            }),
             timer: Cell::default(),
             wake: OnceCell::new(),
         })
@@ -112,19 +114,14 @@ impl Platform for Browser {
         }
     }
 
-    /// The time that the server told last, and since then the clock that saw more time pass: the monotonic one may have slept
-    /// with the device. A device whose clock is wrong all the time is as good as any.
-    fn server_time(&self) -> f64 {
-        let Moment { wall, monotonic } = self.now();
-        let (told, at) = self.told.get();
-        let elapsed = (monotonic - at.monotonic).max(wall - at.wall);
-        told + elapsed / 1000.0
+    fn server_clock(&self) -> ServerClock {
+        self.server_clock.get()
     }
 
     fn learn_time(&self, date: &str) {
         let told = js_sys::Date::parse(date);
         if !told.is_nan() {
-            self.told.set((told / 1000.0, self.now()));
+            self.server_clock.set(ServerClock { told, at: self.now() });
         }
     }
 

@@ -1,0 +1,60 @@
+//! What the session does beyond knowing who is signed in. The first page does without: in builds with the feature `split` it is
+//! loaded when it is first called, together with all that only it needs (the requests to the provider, the validation of ID
+//! tokens, the calls).
+
+use gloo_net::http::{Request, Response};
+
+use crate::authorization::{SignIn, TokenExchange};
+use crate::session::browser::Popup;
+use crate::session::{Landing, SessionError, SignInFailure};
+
+use super::{gated, here};
+
+/// It is one part, and every application that has a session calls it: a split function that nobody calls would stay in the
+/// first load.
+pub(super) enum Work {
+    Start,
+    SignIn(SignIn),
+    SignInPopup(Popup, SignIn),
+    Complete(String),
+    SignOut,
+    SignOutHere,
+    AccessToken,
+    Exchange(Option<TokenExchange>),
+    Call(Request),
+}
+
+/// What came of it.
+pub(super) enum Done {
+    Nothing,
+    Landing(Result<Landing, SignInFailure>),
+    AccessToken(oauth2::AccessToken),
+    Response(Response),
+}
+
+crate::deferred! {
+    pub(super) async fn work(work: Work) -> Result<Done, SessionError> {
+        let session = here::session()?;
+        session.restore().await;
+        here::watch_idle(&session);
+        match work {
+            Work::Start => {}
+            Work::SignIn(options) => session.sign_in(&options).await?,
+            Work::SignInPopup(popup, options) => session.sign_in_popup(popup, &options).await?,
+            Work::Complete(query) => {
+                let landing = session.complete(&query).await;
+                if landing.as_ref().is_ok_and(|landing| landing.popup) {
+                    session.platform().close_window();
+                }
+                return Ok(Done::Landing(landing));
+            }
+            Work::SignOut => session.sign_out().await,
+            Work::SignOutHere => session.sign_out_here().await,
+            Work::AccessToken => return session.access_token().await.map(Done::AccessToken),
+            Work::Exchange(Some(exchange)) => session.exchange(exchange).await?,
+            Work::Exchange(None) => session.exchange_back().await?,
+            Work::Call(request) => return gated::call(&session, request).await.map(Done::Response),
+        }
+        Ok(Done::Nothing)
+    }
+}
