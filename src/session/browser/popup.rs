@@ -15,6 +15,14 @@ const LOOK: i32 = 300;
 #[derive(Debug)]
 pub struct Popup(Window);
 
+/// It closes when nobody waits for it any more.
+impl Drop for Popup {
+    fn drop(&mut self) {
+        // Closed already, or cut off from its opener: then it closes itself.
+        drop(self.0.close());
+    }
+}
+
 impl Popup {
     /// Opens the window, empty; `None` when the browser does not allow it.
     pub fn open() -> Option<Self> {
@@ -49,14 +57,8 @@ impl Session<Browser> {
     /// # Errors
     /// As for [`Session::sign_in`]; [`SessionError::Cancelled`] when the window was closed before.
     pub async fn sign_in_popup(&self, popup: Popup, options: &SignIn) -> Result<(), SessionError> {
-        let Popup(window) = popup;
-        let (state, url) = match self.begin(options, true, None).await {
-            Ok(begun) => begun,
-            Err(error) => {
-                drop(window.close());
-                return Err(error);
-            }
-        };
+        let (state, url) = self.begin(options, true, None).await?;
+        let Popup(window) = &popup;
         // Refused only for a URL that does not parse.
         drop(window.location().replace(&url));
         let browser = self.platform();

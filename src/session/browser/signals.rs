@@ -13,7 +13,7 @@ use super::Browser;
 const AWAY: f64 = 600_000.0;
 
 /// What tells that someone is there.
-pub(super) const ACTIVITY: [&str; 4] = ["pointerdown", "pointermove", "keydown", "wheel"];
+pub(super) const ACTIVITY: [&str; 5] = ["pointerdown", "pointermove", "keydown", "wheel", "click"];
 
 impl Session<Browser> {
     /// Listens for as long as the page lives: to the other tabs, to becoming visible, to the network coming back, and to
