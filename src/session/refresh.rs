@@ -211,6 +211,12 @@ impl<P: Platform> Session<P> {
             .refreshed(response, &self.checks(keys.as_deref(), requested))
             .await?;
         self.0.backoff.take();
+        // What another tab did can be read only now, when storage was not to be had before.
+        if let Some(kept) = self.kept_of(&record.id).await
+            && kept.generation > record.generation
+        {
+            record.acting = kept.acting;
+        }
         self.store(record.clone()).await?;
         self.tell(&Event::Refreshed);
         match record.acting.take() {
@@ -253,7 +259,9 @@ impl<P: Platform> Session<P> {
 
     /// Keeps a record in place of the one before it.
     async fn store(&self, record: Record) -> Result<(), SessionError> {
-        let generation = record.generation.max(self.record().map_or(0, |own| own.generation)) + 1;
+        let (own, kept) = (self.record(), self.kept_of(&record.id).await);
+        let others = [own.as_ref(), kept.as_deref()].into_iter().flatten();
+        let generation = others.fold(record.generation, |newest, other| newest.max(other.generation)) + 1;
         match self.keep(Record { generation, ..record }, Over::Existing).await {
             true => Ok(()),
             // A person who signed out meanwhile stays signed out.

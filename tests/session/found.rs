@@ -169,3 +169,18 @@ fn tokens_gone_back_to_are_as_old_as_they_are() {
     ];
     replay(given, &steps);
 }
+
+#[test]
+fn a_tab_that_could_not_read_what_another_did_goes_on_from_it() {
+    let answers = false;
+    let steps = [
+        Open,
+        SignIn(0),
+        Open,
+        Exchange(2),
+        Hold { answers },
+        StorageDenied(true),
+        Pass(3540),
+    ];
+    replay(GIVEN, &steps);
+}
