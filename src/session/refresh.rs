@@ -309,7 +309,11 @@ impl<P: Platform> Session<P> {
             self.remember_nonce(endpoint, reply.dpop_nonce.as_deref());
             match TokenResponse::read(&reply) {
                 Err(error) if again && error.wants_dpop_nonce() && reply.dpop_nonce.is_some() => again = false,
-                answer => return Ok(answer?),
+                answer => {
+                    let response = answer?;
+                    self.0.granted.set(self.0.granted.get() + 1);
+                    return Ok(response);
+                }
             }
         }
     }

@@ -184,3 +184,28 @@ fn a_tab_that_could_not_read_what_another_did_goes_on_from_it() {
     ];
     replay(GIVEN, &steps);
 }
+
+#[test]
+fn a_token_of_another_tab_that_is_refused_as_well_is_replaced() {
+    let answers = true;
+    let given = Given {
+        lifetime: 300,
+        rotates: false,
+        ..GIVEN
+    };
+    let steps = [
+        Open,
+        SignIn(0),
+        Sleep(216),
+        Call(0),
+        Hold { answers },
+        SignIn(0),
+        Pass(54),
+        Sleep(300),
+        SignIn(2),
+        SetClock(-85),
+        Call(0),
+        RefreshAhead(1),
+    ];
+    replay(given, &steps);
+}
