@@ -209,3 +209,27 @@ fn a_token_of_another_tab_that_is_refused_as_well_is_replaced() {
     ];
     replay(given, &steps);
 }
+
+#[test]
+fn who_arrives_last_is_the_one_whose_session_it_is() {
+    let answers = true;
+    let given = Given {
+        rotates: false,
+        ..GIVEN
+    };
+    let steps = [
+        Open,
+        Open,
+        Open,
+        SignIn(0),
+        Thaw(1),
+        Hold { answers },
+        SignIn(2),
+        Reload(0),
+        Pass(8),
+        EndAll,
+        SignIn(0),
+        RefuseExchange(false),
+    ];
+    replay(given, &steps);
+}

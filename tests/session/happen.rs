@@ -321,11 +321,13 @@ impl Browser {
                         Some(SignOutReason::Expired) => EXPIRED,
                         None => "none",
                     };
-                    // Someone else may have signed in, in another tab, without this one hearing of it.
+                    // Someone else may have signed in since, in another tab, without this one hearing of it.
+                    let arrived = self.world().arrived.borrow();
+                    let turn = |person: &u32| arrived.iter().position(|it| *it == person.to_string());
                     let allowed = self
                         .reasons
-                        .range(person..)
-                        .any(|(_, reasons)| reasons.contains(reason));
+                        .iter()
+                        .any(|(other, reasons)| turn(other) >= turn(person) && reasons.contains(reason));
                     assert!(allowed, "person {person} was signed out, for this reason: {reason}");
                 }
                 before = match state {
