@@ -22,9 +22,13 @@ use crate::Reason;
 #[derive(Clone)]
 pub struct Principal(Arc<Proven>);
 
-/// What the token said, after every check.
+/// What the token said, after every check. What each call looks at stands at the start, beside the count of the `Arc`: with many
+/// verdicts it is memory that is waited for.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Proven {
+    pub(crate) key_thumbprint: Option<String>,
+    pub(crate) certificate_thumbprint: Option<String>,
     pub(crate) issuer: String,
     pub(crate) subject: String,
     pub(crate) client_id: Option<String>,
@@ -38,8 +42,6 @@ pub(crate) struct Proven {
     pub(crate) expires_at: u64,
     pub(crate) token_id: Option<String>,
     pub(crate) session_id: Option<String>,
-    pub(crate) key_thumbprint: Option<String>,
-    pub(crate) certificate_thumbprint: Option<String>,
     pub(crate) claims: Claims,
 }
 
