@@ -115,6 +115,8 @@ pub struct NetworkError {
     pub url: String,
     /// What the platform says.
     pub problem: String,
+    /// Whether it gave up waiting; else there was none to wait for.
+    pub timed_out: bool,
 }
 
 /// Nothing can be kept here.

@@ -301,11 +301,17 @@ impl<P: Platform> Session<P> {
                 true => Some(self.proof("POST", endpoint, None).await?),
                 false => None,
             };
-            let reply = self
-                .0
-                .platform
-                .post_form(endpoint, request.body(), proof.as_deref())
-                .await?;
+            let platform = &self.0.platform;
+            let reply = match platform.post_form(endpoint, request.body(), proof.as_deref()).await {
+                // A browser does not say why there is no answer.
+                Err(error) if !error.timed_out && platform.reach(endpoint).await.is_ok() => {
+                    return Err(SessionError::Withheld {
+                        url: endpoint.clone(),
+                        origin: platform.origin(),
+                    });
+                }
+                answer => answer?,
+            };
             self.remember_nonce(endpoint, reply.dpop_nonce.as_deref());
             match TokenResponse::read(&reply) {
                 Err(error) if again && error.wants_dpop_nonce() && reply.dpop_nonce.is_some() => again = false,

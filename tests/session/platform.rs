@@ -188,6 +188,7 @@ fn offline(url: &str) -> NetworkError {
     NetworkError {
         url: url.to_owned(),
         problem: "offline".to_owned(),
+        timed_out: false,
     }
 }
 
@@ -236,7 +237,10 @@ impl Platform for Tab {
                     provider.unheard.borrow_mut().extend(refresh_token.clone());
                 }
                 self.wait(&self.world.answers_held_back).await;
-                self.connected(url).map(|()| reply)
+                match *provider.mood.borrow() {
+                    Mood::Withheld => Err(offline(url)),
+                    _ => self.connected(url).map(|()| reply),
+                }
             }
             Err(error) => Err(error),
         };

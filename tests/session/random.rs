@@ -12,6 +12,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     let mood = prop_oneof![
         3 => Just(Mood::Well),
         1 => Just(Mood::Unreachable),
+        1 => Just(Mood::Withheld),
         1 => Just(Mood::Broken(500)),
         1 => Just(Mood::Busy(30)),
         1 => Just(Mood::Refuses("invalid_grant")),

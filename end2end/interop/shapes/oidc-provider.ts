@@ -156,11 +156,11 @@ export const panva: Shape<Panva>[] = [
   shape('CORS refused', { configuration: { clientBasedCORS: () => false } }, {
     gaps: {
       'sign in': {
-        because: 'no `Access-Control-Allow-Origin` in the answer of the token endpoint, so the browser withholds it. The page says that the service does not answer, and the detail names the endpoint',
+        because: 'no `Access-Control-Allow-Origin` in the answer of the token endpoint, so the browser withholds it. The page says so, and the detail names the endpoint and the origin to allow',
         async shown(world) {
           await world.signIn();
-          await expect(problem(world.page)).toContainText('The sign-in service does not answer');
-          await expect(problem(world.page)).toContainText(`${world.provider.origin}/token`);
+          await expect(problem(world.page)).toContainText('The sign-in service does not talk to this site');
+          await expect(problem(world.page)).toContainText(`${world.provider.origin}/token answers, but the browser withholds the answer from ${world.instance.url}`);
         },
         end: true,
       },

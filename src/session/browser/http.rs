@@ -42,6 +42,7 @@ pub(super) async fn reach(url: &str) -> Result<(), NetworkError> {
         Ok(response) => Err(NetworkError {
             url: url.to_owned(),
             problem: format!("it answers with the status {}", response.status()),
+            timed_out: false,
         }),
         Err(_) => {
             let opaque = bounded(Request::get(url))
@@ -79,6 +80,7 @@ fn bounded(request: RequestBuilder) -> RequestBuilder {
 }
 
 fn failed(url: &str, error: gloo_net::Error) -> NetworkError {
+    let timed_out = matches!(&error, gloo_net::Error::JsError(error) if error.name == "TimeoutError");
     let problem = match error {
         gloo_net::Error::JsError(error) => format!("{}: {}", error.name, error.message),
         gloo_net::Error::SerdeError(_) => "the answer is not the JSON that it should be".to_owned(),
@@ -87,5 +89,6 @@ fn failed(url: &str, error: gloo_net::Error) -> NetworkError {
     NetworkError {
         url: url.split('?').next().unwrap_or_default().to_owned(),
         problem,
+        timed_out,
     }
 }
