@@ -178,11 +178,7 @@ impl<P: Platform> Session<P> {
         let access_token = tokens.access_token().clone();
         let dpop = match tokens.token_type() {
             TokenType::Bearer => None,
-            TokenType::Dpop => {
-                let platform = &self.0.platform;
-                let now = platform.server_clock().time(platform.now());
-                Some(self.proof(method, url, Some(&access_token), now).await?)
-            }
+            TokenType::Dpop => Some(self.proof(method, url, Some(&access_token)).await?),
         };
         let authorization = format!("{} {}", tokens.token_type().scheme(), access_token.secret());
         Ok(Credentials {
@@ -217,13 +213,12 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// A DPoP proof for one request (RFC 9449, section 4.2), made at this time by the server's clock, in milliseconds.
+    /// A DPoP proof for one request (RFC 9449, section 4.2).
     pub(super) async fn proof(
         &self,
         method: &str,
         url: &str,
         access_token: Option<&AccessToken>,
-        issued_at: f64,
     ) -> Result<String, CryptoError> {
         let platform = &self.0.platform;
         let key = platform.dpop_key().await?;
@@ -235,7 +230,7 @@ impl<P: Platform> Session<P> {
         let proof = Proof {
             method,
             url,
-            issued_at: issued_at / 1000.0,
+            issued_at: platform.server_clock().time(platform.now()) / 1000.0,
             access_token_hash: access_token_hash.as_deref(),
             nonce: nonce.as_deref(),
         };

@@ -293,20 +293,14 @@ impl<P: Platform> Session<P> {
     }
 
     /// Sends a request to the token endpoint, once more when it asks for a DPoP nonce, and once more when it does not take
-    /// the time of the proof: then the device's clock was set since the page knew the server's.
+    /// the time of the proof: then the device's clock was set since the server told its own.
     pub(super) async fn ask_token_endpoint(&self, request: &TokenRequest) -> Result<TokenResponse, SessionError> {
         let endpoint = &self.0.client.provider.token_endpoint;
-        let (mut again, mut clock_was_set) = (true, false);
+        let (mut again, mut timed) = (true, false);
         loop {
             let platform = &self.0.platform;
-            let (now, server) = (platform.now(), platform.server_clock());
-            let issued_at = if clock_was_set {
-                server.earliest(now)
-            } else {
-                server.time(now)
-            };
             let proof = match self.uses_dpop() {
-                true => Some(self.proof("POST", endpoint, None, issued_at).await?),
+                true => Some(self.proof("POST", endpoint, None).await?),
                 false => None,
             };
             let reply = match platform.post_form(endpoint, request.body(), proof.as_deref()).await {
@@ -322,7 +316,10 @@ impl<P: Platform> Session<P> {
             self.remember_nonce(endpoint, reply.dpop_nonce.as_deref());
             match TokenResponse::read(&reply) {
                 Err(error) if again && error.wants_dpop_nonce() && reply.dpop_nonce.is_some() => again = false,
-                Err(error) if !clock_was_set && error.refuses_dpop_proof() => clock_was_set = true,
+                Err(error) if !timed && error.refuses_dpop_proof() => {
+                    platform.ask_time().await;
+                    timed = true;
+                }
                 answer => {
                     let response = answer?;
                     self.0.granted.set(self.0.granted.get() + 1);

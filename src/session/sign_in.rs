@@ -9,7 +9,7 @@ use crate::authorization::{
 use super::pending::{Pending, StepUp};
 use super::platform::Over;
 use super::record::Record;
-use super::{AuthState, Demand, Event, Platform, Session, SessionError, WaitingCall};
+use super::{AuthState, Demand, Event, Platform, Session, SessionError, SignOutReason, WaitingCall};
 
 /// A sign-in that came back and did not succeed. A session that was there before is untouched.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -181,6 +181,7 @@ impl<P: Platform> Session<P> {
         };
 
         platform.forget_keys();
+        let bound_to = self.dpop_thumbprint().await?;
         let requested = platform.now();
         let response = self.ask_token_endpoint(&validated.token_request()).await?;
         let keys = self.keys_for(&response).await?;
@@ -196,10 +197,21 @@ impl<P: Platform> Session<P> {
         let record = Record {
             id: state,
             generation: 1,
-            tokens,
+            tokens: tokens.clone(),
             acting: None,
         };
         self.keep(record, Over::Any).await;
+        platform.forget_keys();
+        let bound_now = self.dpop_thumbprint().await;
+        if bound_now.as_ref() != Ok(&bound_to) {
+            // Someone signed out meanwhile, and the key is gone that these tokens are bound to.
+            self.forget().await;
+            self.set_state(AuthState::SignedOut(Some(SignOutReason::SignedOut)));
+            platform.tell_other_tabs();
+            self.revoke(&tokens).await;
+            bound_now?;
+            return Err(CallbackError::UnknownState.into());
+        }
         Ok(())
     }
 

@@ -2,11 +2,13 @@
 
 use crate::happen::Step::{self, *};
 use crate::happen::{Browser, Given};
+use crate::provider::Mood::Broken;
 
 const GIVEN: Given = Given {
     lifetime: 10,
     rotates: true,
     refresh_tokens: true,
+    bound: false,
 };
 
 fn replay(given: Given, steps: &[Step]) {
@@ -231,5 +233,39 @@ fn who_arrives_last_is_the_one_whose_session_it_is() {
         SignIn(0),
         RefuseExchange(false),
     ];
+    replay(given, &steps);
+}
+
+#[test]
+fn a_sign_in_whose_key_is_gone_is_over() {
+    let answers = true;
+    let given = Given {
+        refresh_tokens: false,
+        bound: true,
+        ..GIVEN
+    };
+    let steps = [
+        Hold { answers },
+        SignIn(0),
+        Sleep(1),
+        Mood(Broken(500)),
+        SignOut(0),
+        SetClock(0),
+    ];
+    replay(given, &steps);
+    replay(
+        given,
+        &[Hold { answers }, SignIn(0), StorageFull(true), SignOut(0), Release],
+    );
+}
+
+#[test]
+fn the_time_of_a_proof_is_asked_for_when_no_clock_of_the_device_tells_it() {
+    let given = Given {
+        rotates: false,
+        bound: true,
+        ..GIVEN
+    };
+    let steps = [SignIn(0), Online(false), Open, Pass(270), Sleep(60), SetClock(60)];
     replay(given, &steps);
 }

@@ -211,6 +211,13 @@ impl Platform for Tab {
         self.state.server_clock.set(ServerClock { told, at: self.now() });
     }
 
+    async fn ask_time(&self) {
+        self.alive().await;
+        if !self.world.offline.get() {
+            self.learn_time(&(self.world.wall.get() / 1000.0).to_string());
+        }
+    }
+
     fn origin(&self) -> String {
         "https://app.example".to_owned()
     }

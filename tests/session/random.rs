@@ -76,7 +76,8 @@ proptest! {
         lifetime in prop_oneof![Just(10_u64), Just(300), Just(3600)],
         rotates in prop::bool::weighted(0.8),
         refresh_tokens in prop::bool::weighted(0.9),
+        bound in prop::bool::weighted(0.3),
     ) {
-        Browser::new(Given { lifetime, rotates, refresh_tokens }).run(&steps);
+        Browser::new(Given { lifetime, rotates, refresh_tokens, bound }).run(&steps);
     }
 }

@@ -1,6 +1,6 @@
 //! Requests to the provider: no cookies, no redirects, no referrer, bounded in time.
 
-use gloo_net::http::{Request, RequestBuilder, Response};
+use gloo_net::http::{Method, Request, RequestBuilder, Response};
 use serde::Deserialize;
 use web_sys::{AbortSignal, ReferrerPolicy, RequestCache, RequestCredentials, RequestMode, RequestRedirect};
 
@@ -51,6 +51,13 @@ pub(super) async fn reach(url: &str) -> Result<(), NetworkError> {
             opaque.send().await.map(drop).map_err(failed)
         }
     }
+}
+
+/// When this origin's server answers. An answer that a cache kept tells an older time.
+pub(super) async fn date(origin: &str) -> Option<String> {
+    let response = bounded(Request::get(origin).method(Method::HEAD)).send().await.ok()?;
+    let headers = response.headers();
+    headers.get("Date").filter(|_| headers.get("Age").is_none())
 }
 
 pub(super) async fn fetch_keys(url: &str) -> Result<Vec<Jwk>, NetworkError> {
