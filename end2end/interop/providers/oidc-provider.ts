@@ -1,6 +1,7 @@
 import { createPrivateKey, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import type { Page } from '@playwright/test';
 import OidcProvider, { type Configuration } from 'oidc-provider';
 import type { Place, Provider } from './provider';
 
@@ -39,6 +40,8 @@ export interface Variant {
   issuer?: string;
   /** The `iss` of access tokens, as a path under where it is served. */
   accessTokenIssuer?: string;
+  /** Access tokens say when the person signed in. */
+  authTime?: boolean;
   /** What every access token is for; `null`: only what is asked for. */
   defaultResource?: string | null;
   client?: Record<string, unknown>;
@@ -51,12 +54,19 @@ export interface Panva extends Provider {
   calls: string[];
 }
 
+async function password(page: Page) {
+  await page.getByPlaceholder('Enter any login').fill('alice');
+  await page.getByPlaceholder('and password').fill('alice');
+  await page.getByRole('button', { name: 'Sign-in' }).click();
+}
+
 /** panva's oidc-provider, in this process. Its own sign-in pages take any name and password. */
 export async function oidcProvider(place: Place, variant: Variant = {}): Promise<Panva> {
   const origin = `http://127.0.0.1:${place.port}`;
   const issuer = origin + (variant.issuer ?? '');
   const { features, ...configuration } = variant.configuration ?? {};
   const resource = variant.defaultResource === undefined ? RESOURCE : variant.defaultResource;
+  let session = '';
   const provider = new OidcProvider(issuer, {
     jwks: { keys },
     cookies: { keys: [randomUUID()] },
@@ -98,8 +108,10 @@ export async function oidcProvider(place: Place, variant: Variant = {}): Promise
     },
     formats: {
       customizers: {
-        jwt(_, __, parts) {
+        async jwt(_, token, parts) {
           if (variant.accessTokenIssuer) parts.payload!.iss = origin + variant.accessTokenIssuer;
+          if ('sessionUid' in token && token.sessionUid) session = token.sessionUid;
+          if (variant.authTime) parts.payload!.auth_time = (await provider.Session.findByUid(session))?.authTime();
         },
       },
     },
@@ -119,10 +131,14 @@ export async function oidcProvider(place: Place, variant: Variant = {}): Promise
     discovery: variant.issuer ? `${origin}/.well-known/openid-configuration` : undefined,
     clientId: CLIENT,
     calls,
+    async signedInEarlier(seconds) {
+      const found = (await provider.Session.findByUid(session))!;
+      found.loginTs = found.authTime()! - seconds;
+      await found.persist();
+    },
+    password,
     async enter(page) {
-      await page.getByPlaceholder('Enter any login').fill('alice');
-      await page.getByPlaceholder('and password').fill('alice');
-      await page.getByRole('button', { name: 'Sign-in' }).click();
+      await password(page);
       // Consent is asked for once and then remembered until the sign-out.
       await page.getByRole('button', { name: 'Continue' }).click();
     },

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { expect } from '@playwright/test';
 import { problem, signedOut, signInButton } from '../../tests/fixtures';
 import { GATE, oidcProvider, RESOURCE, type Panva, type Variant } from '../providers/oidc-provider';
-import { client, trust, type Product, type Shape } from '../shape';
+import { client, noAuthTime, trust, type Product, type Shape } from '../shape';
 
 const product: Product = {
   name: 'oidc-provider',
@@ -24,6 +24,7 @@ const shape = (name: string, variant: Variant, more: Partial<Shape<Panva>> = {})
   settings: (provider) => client(provider) + trust(provider, audience),
   shown: 'Alice Example',
   ...more,
+  gaps: { ...(!variant.authTime && noAuthTime<Panva>()), ...more.gaps },
 });
 
 const bearer = { dPoP: { enabled: false } };
@@ -134,6 +135,8 @@ export const panva: Shape<Panva>[] = [
       traits: { 'access token': 'opaque' },
     },
   ),
+
+  shape('`auth_time` in access tokens', { authTime: true }),
 
   shape('no refresh tokens', { client: { grant_types: ['authorization_code'] } }, {
     traits: { 'refresh token': 'none' },
