@@ -194,25 +194,33 @@ impl<P: Platform> Session<P> {
         }
         // Not while another tab refreshes: it would keep its tokens over these.
         let _lock = self.lock_tokens().await;
-        let record = Record {
-            id: state,
-            generation: 1,
-            tokens: tokens.clone(),
-            acting: None,
-        };
-        self.keep(record, Over::Any).await;
-        platform.forget_keys();
-        let bound_now = self.dpop_thumbprint().await;
-        if bound_now.as_ref() != Ok(&bound_to) {
-            // Someone signed out meanwhile, and the key is gone that these tokens are bound to.
-            self.forget().await;
-            self.set_state(AuthState::SignedOut(Some(SignOutReason::SignedOut)));
-            platform.tell_other_tabs();
+        let mut over = self.key_is_gone(&bound_to).await;
+        if !over {
+            let record = Record {
+                id: state,
+                generation: 1,
+                tokens: tokens.clone(),
+                acting: None,
+            };
+            self.keep(record, Over::Any).await;
+            over = self.key_is_gone(&bound_to).await;
+            if over {
+                self.forget().await;
+                self.set_state(AuthState::SignedOut(Some(SignOutReason::SignedOut)));
+                platform.tell_other_tabs();
+            }
+        }
+        if over {
             self.revoke(&tokens).await;
-            bound_now?;
             return Err(CallbackError::UnknownState.into());
         }
         Ok(())
+    }
+
+    /// Whether someone signed out meanwhile, and the key is gone that new tokens are bound to.
+    async fn key_is_gone(&self, bound_to: &Option<String>) -> bool {
+        self.0.platform.forget_keys();
+        self.dpop_thumbprint().await.as_ref() != Ok(bound_to)
     }
 
     /// Whether the session is the one that the sign-in with this `state` brought.
