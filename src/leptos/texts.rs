@@ -26,6 +26,8 @@ pub type Text = (&'static str, &'static str);
 pub struct Texts {
     /// The person, or the provider, said no.
     pub cancelled: Text,
+    /// The window of a sign-in is gone, or was never there.
+    pub no_window: Text,
     /// The provider reports an error of its own.
     pub provider_problem: Text,
     /// The callback belongs to a sign-in that is over.
@@ -68,6 +70,10 @@ impl Default for Texts {
             cancelled: (
                 "Sign-in was cancelled",
                 "The sign-in page says that access was denied. Nothing has changed here.",
+            ),
+            no_window: (
+                "The sign-in window is not there",
+                "It was closed, or the browser did not open it. Nothing has changed here.",
             ),
             provider_problem: (
                 "The sign-in page reports a problem",
@@ -145,6 +151,7 @@ impl Texts {
             SessionError::Storage(_) | SessionError::Crypto(_) => self.browser,
             SessionError::PartMissing => self.part_missing,
             SessionError::Withheld { .. } => self.withheld,
+            SessionError::Cancelled => self.no_window,
             _ if error.remedy() == Remedy::TryAgain => self.provider_down,
             _ => self.refused_sign_in,
         }

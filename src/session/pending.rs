@@ -55,7 +55,7 @@ impl<P: Platform> Session<P> {
         Ok(Some(found))
     }
 
-    async fn all_pending(&self) -> Result<Vec<Pending>, StorageError> {
+    pub(super) async fn all_pending(&self) -> Result<Vec<Pending>, StorageError> {
         let text = self.0.platform.load(PENDING, &self.binding()).await?;
         let mut all: Vec<Pending> = text
             .and_then(|text| serde_json::from_slice(text.as_bytes()).ok())

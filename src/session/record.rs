@@ -221,14 +221,15 @@ impl<P: Platform> Session<P> {
     /// Takes over a record, unless this tab has it already (its own also knows the monotonic clock) or has a newer one
     /// that could not be kept.
     fn adopt(&self, mut record: Record) {
-        let known = self
-            .record()
-            .is_some_and(|own| own.id == record.id && own.generation >= record.generation);
-        if known {
+        let own = self.record().filter(|own| own.id == record.id);
+        if own.as_ref().is_some_and(|own| own.generation >= record.generation) {
             return;
         }
         self.0.backoff.take();
-        self.0.platform.forget_keys();
+        // Another sign-in may have another key. That of this one may not be readable any more.
+        if own.is_none() {
+            self.0.platform.forget_keys();
+        }
         record.anchor(&self.0.platform);
         let current = record.current();
         let person = SignedIn::new(current.id_token().clone(), current.scopes().to_vec());

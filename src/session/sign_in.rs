@@ -96,6 +96,8 @@ impl<P: Platform> Session<P> {
         step_up: Option<StepUp>,
     ) -> Result<(String, String), SessionError> {
         let (platform, client) = (&self.0.platform, &self.0.client);
+        // Where nothing can be kept there is no key either, and who is signed in needs the one that they have.
+        self.all_pending().await?;
         platform.forget_keys();
         let thumbprint = self.dpop_thumbprint().await?;
         let (sign_in, request) = PendingSignIn::begin(client, options, thumbprint.as_deref());

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use pixygate::authorization::DpopMode;
+use pixygate::authorization::{DpopMode, SignIn};
 use pixygate::session::{AuthState, Called, Event, Remedy, SessionError};
 
 use crate::api::Answer;
@@ -293,6 +293,23 @@ fn after_a_sign_out_the_next_person_has_another_key() {
     simulation.sign_in(&two, "bob");
     assert_ne!(thumbprint(&two), first);
     assert_eq!(status(simulation.run(two.call("GET", ORDERS, ""))), 200);
+}
+
+#[test]
+fn where_nothing_can_be_kept_any_more_the_key_is_still_there() {
+    let (mut simulation, tab) = bound();
+    assert_eq!(status(simulation.run(tab.call("GET", ORDERS, ""))), 200);
+    simulation.world.storage_denied.set(true);
+    for refreshes in 1..=2 {
+        simulation.pass(3600.0);
+        assert_eq!(status(simulation.run(tab.call("GET", ORDERS, ""))), 200);
+        assert_eq!(simulation.world.provider.refreshes(), refreshes);
+    }
+    assert!(!tab.session.is_kept());
+    // A sign-in cannot begin, and takes nothing from who is signed in.
+    let error = simulation.run(tab.session.sign_in(&SignIn::default())).unwrap_err();
+    assert!(matches!(error, SessionError::Storage(_)), "{error:?}");
+    assert_eq!(status(simulation.run(tab.call("GET", ORDERS, ""))), 200);
 }
 
 #[test]

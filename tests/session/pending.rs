@@ -1,9 +1,10 @@
 //! Sign-ins that are under way: several at once, abandoned ones, and callbacks that come twice.
 
 use futures::future::join;
-use pixygate::authorization::{CallbackError, ReturnTo, SignIn};
+use pixygate::authorization::{CallbackError, DpopMode, ReturnTo, SignIn};
 use pixygate::session::{SessionError, StorageError};
 
+use crate::provider::Mood;
 use crate::world::{OpenTab, Simulation};
 
 fn going_to(path: &str) -> SignIn {
@@ -160,6 +161,22 @@ fn where_nothing_can_be_kept_nobody_leaves() {
     let error = simulation.run(tab.session.sign_in(&SignIn::default())).unwrap_err();
     assert!(matches!(error, SessionError::Storage(StorageError(_))), "full");
     simulation.world.storage_full.set(false);
+    simulation.sign_in(&tab, "alice");
+}
+
+#[test]
+fn where_nothing_can_be_kept_that_is_what_is_said() {
+    let mut simulation = Simulation::new();
+    let mut client = simulation.world.provider.client();
+    client.dpop = DpopMode::Required;
+    let tab = simulation.open_with(client);
+    simulation.world.storage_denied.set(true);
+    *simulation.world.provider.mood.borrow_mut() = Mood::Unreachable;
+    // Not that there is no key, and not that the provider does not answer: neither would help.
+    let error = simulation.run(tab.session.sign_in(&SignIn::default())).unwrap_err();
+    assert!(matches!(error, SessionError::Storage(StorageError(_))), "{error:?}");
+    *simulation.world.provider.mood.borrow_mut() = Mood::Well;
+    simulation.world.storage_denied.set(false);
     simulation.sign_in(&tab, "alice");
 }
 

@@ -177,10 +177,19 @@ impl Tab {
         most.set(most.get().max(all));
     }
 
-    fn key(&self) -> Rc<Key> {
+    /// The key that this page has in memory, or else the kept one.
+    fn key(&self) -> Result<Rc<Key>, CryptoError> {
         let mut cached = self.state.dpop.borrow_mut();
-        let kept = || Rc::clone(self.world.dpop.borrow_mut().get_or_insert_with(|| Rc::new(Key::new())));
-        Rc::clone(cached.get_or_insert_with(kept))
+        if let Some(key) = &*cached {
+            return Ok(Rc::clone(key));
+        }
+        self.storage().map_err(|error| CryptoError(error.0))?;
+        let mut kept = self.world.dpop.borrow_mut();
+        if kept.is_none() && self.world.storage_full.get() {
+            return Err(CryptoError("full".to_owned()));
+        }
+        let key = kept.get_or_insert_with(|| Rc::new(Key::new()));
+        Ok(Rc::clone(cached.insert(Rc::clone(key))))
     }
 }
 
@@ -335,12 +344,12 @@ impl Platform for Tab {
 
     async fn dpop_key(&self) -> Result<Jwk, CryptoError> {
         self.alive().await;
-        Ok(self.key().public())
+        Ok(self.key()?.public())
     }
 
     async fn dpop_sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
         self.alive().await;
-        Ok(self.key().sign(message))
+        Ok(self.key()?.sign(message))
     }
 
     fn spawn(&self, future: LocalFuture<()>) {

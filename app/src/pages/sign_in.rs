@@ -19,6 +19,9 @@ pub(crate) fn SignInLink(
     /// Where to go afterwards, when not back to this page.
     #[prop(optional, into)]
     return_to: Option<ReturnTo>,
+    /// Leaves this page as it is: a tab that is signed in is enough for all.
+    #[prop(optional)]
+    new_tab: bool,
 ) -> impl IntoView {
     let location = use_location();
     let here = move || match location.pathname.get().as_str() {
@@ -39,7 +42,9 @@ pub(crate) fn SignInLink(
         )
     };
     // The browser follows it by itself: a page that is started afresh needs nothing of this one, hydrated or not.
-    view! { <a href=href class=class rel="external nofollow">"Sign in"</a> }
+    let text = if new_tab { "Sign in in a new tab" } else { "Sign in" };
+    let target = new_tab.then_some("_blank");
+    view! { <a href=href class=class rel="external nofollow" target=target>{text}</a> }
 }
 
 /// Leaves for the provider as soon as it can; a person who is signed in already goes straight on.

@@ -182,9 +182,10 @@ pub(crate) fn Ended() -> impl IntoView {
             </button>
             {move || {
                 failure.get().map(|error| {
+                    let (title, text) = texts.sign_in(&error);
                     view! {
-                        <p role="alert">{error.to_string()}</p>
-                        <SignInLink class="button quiet" />
+                        <p role="alert">{format!("{title}. {text}")}</p>
+                        <SignInLink class="button quiet" new_tab=true />
                     }
                 })
             }}
