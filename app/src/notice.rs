@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-/// A message with its way on as children. Errors are announced at once.
+/// A message with its way on as children. Errors and warnings are announced at once.
 #[component]
 pub(crate) fn Notice(
     /// `info`, `warning` or `error`.
@@ -21,7 +21,7 @@ pub(crate) fn Notice(
     children: Option<Children>,
 ) -> impl IntoView {
     view! {
-        <section class="notice" data-kind=kind role=if kind == "error" { "alert" } else { "status" }>
+        <section class="notice" data-kind=kind role=if kind == "info" { "status" } else { "alert" }>
             <h2>{title}</h2>
             <p>{text}</p>
             {detail.map(|detail| view! { <p class="detail"><code>{detail}</code></p> })}

@@ -29,8 +29,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     let client = use_context::<Client>();
     let nonce = use_nonce();
     let start = format!(
-        "import start, {{ hydrate }} from {js:?};\
-         start({{ module_or_path: {wasm:?} }}).then(hydrate, () => document.documentElement.classList.add('broken'));"
+        "import({js:?}).then((page) => page.default({{ module_or_path: {wasm:?} }}).then(page.hydrate))\
+         .catch((error) => {{ document.documentElement.classList.add('broken'); throw error; }});"
     );
     view! {
         <!DOCTYPE html>

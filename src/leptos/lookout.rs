@@ -50,7 +50,7 @@ fn look(auth: Auth) {
     spawn_local(async move {
         if is_anything_kept().await {
             // Where the session's code cannot be loaded it is still not known who is there; being online again looks again.
-            drop(work(Work::Start).await);
+            auth.found_out(work(Work::Start).await.is_ok());
         } else if !RELIEVED.get() {
             auth.known(AuthState::SignedOut(None));
         }

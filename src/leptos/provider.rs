@@ -61,6 +61,7 @@ pub struct Auth {
     state: RwSignal<AuthState>,
     idle: RwSignal<Option<u32>>,
     kept: RwSignal<bool>,
+    incomplete: RwSignal<bool>,
 }
 
 /// Opens the session for the components below. It belongs at the root, around the router; the server's shell needs
@@ -115,6 +116,7 @@ impl Auth {
             state: RwSignal::new(state),
             idle: RwSignal::new(None),
             kept: RwSignal::new(true),
+            incomplete: RwSignal::new(false),
         };
         provide_context(auth);
         auth
@@ -132,6 +134,10 @@ impl Auth {
         for listener in listeners {
             listener(event);
         }
+    }
+
+    pub(super) fn found_out(self, yes: bool) {
+        self.incomplete.set(!yes);
     }
 
     pub(super) fn known(self, state: AuthState) {
@@ -155,6 +161,13 @@ impl Auth {
     /// person wants to know.
     pub fn is_kept(self) -> Signal<bool> {
         self.kept.into()
+    }
+
+    /// Whether it cannot be found out who is signed in, since that part of the page could not be loaded: the network is down,
+    /// or the site has another version by now. The state stays [`AuthState::Unknown`]; when the network is back, or the page
+    /// is looked at again, it is tried again.
+    pub fn is_incomplete(self) -> Signal<bool> {
+        self.incomplete.into()
     }
 
     /// Calls `listener` for everything that happens, until the component that asked for it is gone.

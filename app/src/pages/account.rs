@@ -6,7 +6,7 @@ use leptos_meta::Title;
 use pixygate::leptos::{RequireSignedIn, Texts, use_auth};
 use pixygate::session::AuthState;
 
-use super::sign_in::SignInLink;
+use super::sign_in::{Impossible, SignInLink};
 use crate::deferred::{Coming, ended, verified};
 use crate::notice::Notice;
 
@@ -24,11 +24,26 @@ pub(crate) fn Account() -> impl IntoView {
 
 #[component]
 fn Loading() -> impl IntoView {
-    view! {
-        <div class="card" aria-busy="true">
-            <p class="visually-hidden" role="status">"Loading…"</p>
-            <div class="skeleton" aria-hidden="true"></div>
-        </div>
+    let incomplete = use_auth().is_incomplete();
+    move || {
+        if !incomplete.get() {
+            return view! {
+                <div class="card" aria-busy="true">
+                    <p class="visually-hidden" role="status">"Loading…"</p>
+                    <div class="skeleton" aria-hidden="true"></div>
+                </div>
+                <Impossible />
+            }
+            .into_any();
+        }
+        let (title, text) = Texts::here().part_missing;
+        view! {
+            <Notice kind="error" title text>
+                // The same address, from the server.
+                <a href="/account" rel="external" class="button">"Reload"</a>
+            </Notice>
+        }
+        .into_any()
     }
 }
 

@@ -77,6 +77,17 @@ pub(crate) fn SignInPage() -> impl IntoView {
     view! { <SigningIn failure doing="Taking you to the sign-in page…" /> }
 }
 
+/// What a page says that waits for a front end that never comes.
+#[component]
+pub(crate) fn Impossible() -> impl IntoView {
+    view! {
+        <noscript>
+            <p>"Signing in needs JavaScript and WebAssembly. Allow them for this site, then start again."</p>
+        </noscript>
+        <p class="when-broken" role="alert">"The page could not be loaded completely. Check your connection, then reload it."</p>
+    }
+}
+
 /// What is shown on both ends of the way to the provider: that it goes on, or why it does not.
 #[component]
 pub(crate) fn SigningIn(
@@ -95,12 +106,7 @@ pub(crate) fn SigningIn(
                         <span class="spinner" aria-hidden="true"></span>
                         {doing}
                     </p>
-                    <noscript>
-                        <p>"Signing in needs JavaScript and WebAssembly. Allow them for this site, then start again."</p>
-                    </noscript>
-                    <p class="when-broken">
-                        "The page could not be loaded completely. Check your connection, then reload it."
-                    </p>
+                    <Impossible />
                 </section>
             }
             .into_any(),
