@@ -27,6 +27,8 @@ pub struct Principal(Arc<Proven>);
 pub(crate) struct Proven {
     pub(crate) issuer: String,
     pub(crate) subject: String,
+    /// `sub`, where `trust.subject_claim` takes the subject from another claim.
+    pub(crate) sub: Option<String>,
     pub(crate) client_id: Option<String>,
     pub(crate) scopes: Vec<String>,
     pub(crate) roles: Vec<String>,
@@ -79,6 +81,11 @@ impl Principal {
     /// The subject, unique within the issuer.
     pub fn subject(&self) -> &str {
         &self.0.subject
+    }
+
+    /// What the provider calls the person in its other tokens: always `sub`.
+    pub(crate) fn sub(&self) -> &str {
+        self.0.sub.as_deref().unwrap_or(&self.0.subject)
     }
 
     /// The client that the token was issued to.
