@@ -268,6 +268,35 @@ async fn a_form_with_one_logout_token_is_read_and_no_other() {
     assert_eq!(house.send(get).await.status(), StatusCode::METHOD_NOT_ALLOWED);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_is_given_up_in_time() {
+    let house = House::new().await;
+    let form = |body: Body| {
+        let request = request("POST", "/backchannel-logout").header("content-type", FORM);
+        request.body(body).unwrap()
+    };
+    let start = tokio::time::Instant::now();
+    let never = futures::stream::pending::<Result<Vec<u8>, std::io::Error>>();
+    assert_eq!(
+        refused(house.send(form(Body::from_stream(never))).await).await,
+        Reason::InvalidRequest
+    );
+    assert_eq!(start.elapsed().as_secs(), 10);
+    let endless = futures::stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b'x'; 1024]));
+    assert_eq!(
+        refused(house.send(form(Body::from_stream(endless))).await).await,
+        Reason::InvalidRequest
+    );
+    let whole = futures::stream::iter([
+        Ok::<_, std::io::Error>("logout_token=".to_owned()),
+        Ok(house.logout("1").sign()),
+    ]);
+    assert_eq!(
+        house.send(form(Body::from_stream(whole))).await.status(),
+        StatusCode::OK
+    );
+}
+
 #[tokio::test]
 async fn a_page_of_another_site_cannot_post_one() {
     let house = House::new().await;

@@ -1,6 +1,7 @@
 import { createPrivateKey, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
+import type { Page } from '@playwright/test';
 import OidcProvider, { type Configuration } from 'oidc-provider';
 import type { Place, Provider } from './provider';
 
@@ -49,6 +50,8 @@ export interface Panva extends Provider {
   origin: string;
   /** What became of each call to the application's back-channel logout. */
   calls: string[];
+  /** Seconds for which the next access tokens are good. */
+  lifetime: number;
 }
 
 /** panva's oidc-provider, in this process. Its own sign-in pages take any name and password. */
@@ -56,6 +59,7 @@ export async function oidcProvider(place: Place, variant: Variant = {}): Promise
   const origin = `http://127.0.0.1:${place.port}`;
   const issuer = origin + (variant.issuer ?? '');
   const { features, ...configuration } = variant.configuration ?? {};
+  const next = { lifetime: LIFETIME };
   const resource = variant.defaultResource === undefined ? RESOURCE : variant.defaultResource;
   const provider = new OidcProvider(issuer, {
     jwks: { keys },
@@ -89,7 +93,7 @@ export async function oidcProvider(place: Place, variant: Variant = {}): Promise
         getResourceServerInfo: (_, audience) => ({
           audience,
           scope: 'openid profile email',
-          accessTokenTTL: LIFETIME,
+          accessTokenTTL: next.lifetime,
           accessTokenFormat: 'jwt',
           jwt: { sign: { alg: 'RS256' } },
         }),
@@ -113,23 +117,23 @@ export async function oidcProvider(place: Place, variant: Variant = {}): Promise
 
   const server = createServer(provider.callback()).listen(place.port, '127.0.0.1');
   await once(server, 'listening');
-  return {
+  return Object.assign(next, {
     issuer,
     origin,
     discovery: variant.issuer ? `${origin}/.well-known/openid-configuration` : undefined,
     clientId: CLIENT,
     calls,
-    async enter(page) {
+    async enter(page: Page) {
       await page.getByPlaceholder('Enter any login').fill('alice');
       await page.getByPlaceholder('and password').fill('alice');
       await page.getByRole('button', { name: 'Sign-in' }).click();
       // Consent is asked for once and then remembered until the sign-out.
       await page.getByRole('button', { name: 'Continue' }).click();
     },
-    async leave(page) {
+    async leave(page: Page) {
       await page.getByRole('button', { name: 'Yes, sign me out' }).click();
     },
-    async end(page) {
+    async end(page: Page) {
       await page.goto(`${origin}/session/end`);
       await page.getByRole('button', { name: 'Yes, sign me out' }).click();
       await page.waitForURL('**/session/end/success');
@@ -138,5 +142,5 @@ export async function oidcProvider(place: Place, variant: Variant = {}): Promise
       server.closeAllConnections();
       await once(server.close(), 'close');
     },
-  };
+  });
 }
