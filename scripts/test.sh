@@ -36,7 +36,7 @@ native_tests() {
 wasm_tests() {
   node scripts/webdriver.mjs "$TARGET/webdriver.json"
   WASM_BINDGEN_TEST_WEBDRIVER_JSON=$TARGET/webdriver.json WASM_BINDGEN_TEST_TIMEOUT=120 \
-    cargo test --no-fail-fast --target "$WASM" -p pixygate --features leptos --lib --tests
+    cargo test --no-fail-fast --target "$WASM" -p pixygate --features leptos --lib --tests -- --nocapture
 }
 
 # In parts: what the first page does without comes when it is first needed.
@@ -76,7 +76,7 @@ step check 'guard: no axum and no tokio in the browser' scripts/guard.sh
 step "$(have cargo-nextest && echo nextest || echo cargo)" 'tests: unit and integration' native_tests
 # shellcheck disable=SC2086
 step cargo 'tests: documentation' cargo test --doc --no-fail-fast $NATIVE
-step cargo 'tests: WASM in a headless browser' wasm_tests
+SHOW='/^access_token()/p' step cargo 'tests: WASM in a headless browser' wasm_tests
 
 step check 'build: front end' front_end
 step check 'build: server' server

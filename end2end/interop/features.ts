@@ -5,6 +5,7 @@ export const FEATURES = [
   'second tab',
   'reload',
   'refresh across expiry',
+  'step-up',
   'sign out',
   'session ended at the provider',
 ] as const;

@@ -58,6 +58,15 @@ const steps: Record<Feature, (world: World) => Promise<void>> = {
     await world.signedIn();
   },
 
+  'step-up': async (world) => {
+    expect(await world.confirm('just now')).toEqual([200]);
+    await world.provider.signedInEarlier!(400);
+    await world.renewable();
+    const statuses = await world.confirm('still me', () => world.provider.password!(world.page));
+    expect(statuses, 'refused once, made once').toEqual([401, 200]);
+    await world.signedIn();
+  },
+
   'sign out': async ({ page, second, provider, instance }) => {
     await signOutButton(page).click();
     await provider.leave?.(page);

@@ -41,6 +41,15 @@ export interface Shape<P extends Provider = Provider> {
   also?: Record<string, (world: World<P>) => Promise<void>>;
 }
 
+/** Of providers whose access tokens have no `auth_time`. */
+export const noAuthTime = <P extends Provider>(): Shape<P>['gaps'] => ({
+  'step-up': {
+    because:
+      'access tokens do not say when the person signed in (`auth_time`): a call that wants it recent (RFC 9470) leads to the provider once, and then the page says that it was not enough',
+    shown: (world) => world.confirmInVain(),
+  },
+});
+
 /** `[provider]` with its issuer and client. */
 export const client = (provider: Provider, more = '') => `
 [provider]

@@ -1,6 +1,6 @@
-import { expect, type BrowserContext, type Page } from '@playwright/test';
+import { expect, type BrowserContext, type Page, type Response } from '@playwright/test';
 import type { Instance } from '../instance.mjs';
-import { signInButton, signOutButton, who } from '../tests/fixtures';
+import { problem, signInButton, signOutButton, who } from '../tests/fixtures';
 import type { Observed } from './observed';
 import type { Provider } from './providers/provider';
 import type { Shape } from './shape';
@@ -46,6 +46,34 @@ export class World<P extends Provider = Provider> {
     const answered = tab.waitForResponse('**/api/whoami');
     await this.account(tab);
     expect((await answered).status()).toBe(this.shape.answer ?? 200);
+  }
+
+  /** Makes the call that only who has just signed in may make, by way of `detour` when there is one; the statuses that it got. */
+  async confirm(statement: string, detour?: () => Promise<void>, outcome = this.confirmed(statement)) {
+    const { page } = this;
+    const statuses: number[] = [];
+    const count = (response: Response) => {
+      if (new URL(response.url()).pathname === '/api/confirm') statuses.push(response.status());
+    };
+    page.on('response', count);
+    await this.account();
+    await page.getByLabel('What you confirm').fill(statement);
+    await page.getByRole('button', { name: 'Confirm', exact: true }).click();
+    await detour?.();
+    await expect(outcome).toBeVisible();
+    page.off('response', count);
+    return statuses;
+  }
+
+  private confirmed(statement: string) {
+    return this.page.getByRole('status').filter({ hasText: `Confirmed: ${statement}` });
+  }
+
+  /** The access token does not say when the person signed in: they are sent to sign in once, and then told. */
+  async confirmInVain() {
+    const told = problem(this.page).filter({ hasText: 'Sign in again for this' });
+    expect(await this.confirm('no', undefined, told)).toEqual([401, 401]);
+    await this.signedIn();
   }
 
   /** Until the newest access token has no more than these seconds left, by default none. */

@@ -121,6 +121,24 @@ test('A clock that is set while the page is open costs one more attempt at most'
   expect(statuses.length).toBeLessThanOrEqual(4);
 });
 
+test('A clock that is set beyond the expiry renews the token, with a proof of the right time', async ({ page, instance }) => {
+  await signIn(page, instance, alice, '/account');
+  await expect(verified(page)).toContainText(instance.issuer);
+  const statuses: number[] = [];
+  page.on('response', (response) => {
+    if (new URL(response.url()).pathname.endsWith('/oauth2/token')) statuses.push(response.status());
+  });
+  await page.evaluate(() => {
+    const now = Date.now.bind(Date);
+    Date.now = () => now() + 7_200_000;
+  });
+  await page.getByLabel('What you confirm').fill('two hours later');
+  await page.getByRole('button', { name: 'Confirm', exact: true }).click();
+  await expect(page.getByRole('status').filter({ hasText: 'Confirmed: two hours later' })).toBeVisible();
+  expect(statuses, 'the first proof is of the future').toEqual([400, 200]);
+  await signedIn(page);
+});
+
 test.describe('Idle sign-out', () => {
   test('warns, stays on any activity in any tab, and then signs out', async ({ browser }) => {
     test.setTimeout(120_000);

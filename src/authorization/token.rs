@@ -83,6 +83,11 @@ impl TokenError {
         self.ends_session() || matches!(self, Self::Provider { error, .. } if error == "invalid_request")
     }
 
+    /// Whether the endpoint does not take the DPoP proof, of which only the time can be wrong (RFC 9449, section 5).
+    pub fn refuses_dpop_proof(&self) -> bool {
+        matches!(self, Self::Provider { error, .. } if error == "invalid_dpop_proof")
+    }
+
     /// Whether the endpoint wants the same request again, with the nonce that it just gave (RFC 9449, section 8).
     pub fn wants_dpop_nonce(&self) -> bool {
         matches!(self, Self::Provider { error, .. } if error == "use_dpop_nonce")

@@ -1,16 +1,13 @@
 //! Verdicts that need no second signature check, by the SHA-256 of the token. Only good ones are kept, so garbage evicts
 //! nothing. Bounded in number and in bytes; what is asked for often stays (CLOCK).
 
-use std::{
-    collections::HashMap,
-    hash::{BuildHasherDefault, Hasher},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use aws_lc_rs::digest::{SHA256, digest};
+use hashbrown::HashTable;
 use parking_lot::RwLock;
 
 use super::principal::Proven;
@@ -26,36 +23,16 @@ impl TokenDigest {
         Self(bytes)
     }
 
-    /// Its first bytes: what the map knows it by.
-    fn prefix(&self) -> u64 {
+    /// Its first bytes. A digest is already as even as a hash; and who wants to crowd a bucket needs good tokens for it.
+    fn hash(&self) -> u64 {
         let mut first = [0; 8];
         first.copy_from_slice(&self.0[..8]);
         u64::from_le_bytes(first)
     }
 
-    /// Bytes that the map does not look at first, so that shards and buckets are independent.
+    /// Bytes that the index does not look at, so that shards and buckets are independent.
     fn shard(&self, shards: usize) -> usize {
         usize::from(self.0[31]) % shards
-    }
-}
-
-/// A digest is already as even as a hash; and who wants to crowd a bucket needs good tokens for it.
-#[derive(Default)]
-pub(crate) struct AsIs(u64);
-
-impl Hasher for AsIs {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, value: u64) {
-        self.0 = value;
     }
 }
 
@@ -77,9 +54,8 @@ pub(crate) struct Verdicts {
 
 #[derive(Default)]
 struct Shard {
-    /// By prefix, and small: with many verdicts it is memory that is waited for. Of two digests with one prefix, which nobody can
-    /// make, the later stays.
-    positions: HashMap<u64, u32, BuildHasherDefault<AsIs>>,
+    /// Where the slot of a digest is, in four bytes: with many verdicts it is memory that is waited for.
+    positions: HashTable<u32>,
     slots: Vec<Slot>,
     hand: usize,
     bytes: usize,
@@ -123,10 +99,7 @@ impl Verdicts {
 
     pub(crate) fn get(&self, digest: &TokenDigest) -> Option<Verdict> {
         let shard = self.shard(digest)?.read();
-        let slot = shard.slots.get(*shard.positions.get(&digest.prefix())? as usize)?;
-        if slot.digest != *digest {
-            return None;
-        }
+        let slot = &shard.slots[shard.position(digest)?];
         // Only a write when it changes: the line stays shared between readers.
         if !slot.asked_for.load(Ordering::Relaxed) {
             slot.asked_for.store(true, Ordering::Relaxed);
@@ -141,7 +114,7 @@ impl Verdicts {
         // Parsed claims take about three times the bytes of the token.
         let bytes = token_bytes * 3 + 512;
         let mut shard = shard.write();
-        shard.remove(digest.prefix());
+        shard.remove(&digest);
         if bytes > shard.most_bytes {
             return;
         }
@@ -152,19 +125,20 @@ impl Verdicts {
         let Ok(position) = u32::try_from(shard.slots.len()) else {
             return;
         };
-        shard.positions.insert(digest.prefix(), position);
         shard.slots.push(Slot {
             digest,
             verdict,
             bytes,
             asked_for: AtomicBool::new(false),
         });
+        let Shard { positions, slots, .. } = &mut *shard;
+        positions.insert_unique(digest.hash(), position, |at| slots[*at as usize].digest.hash());
         shard.bytes += bytes;
     }
 
     pub(crate) fn remove(&self, digest: &TokenDigest) {
         if let Some(shard) = self.shard(digest) {
-            shard.write().remove(digest.prefix());
+            shard.write().remove(digest);
         }
     }
 
@@ -178,18 +152,31 @@ impl Verdicts {
 }
 
 impl Shard {
-    fn remove(&mut self, prefix: u64) {
-        if let Some(position) = self.positions.get(&prefix).copied() {
-            self.remove_at(position as usize);
+    fn position(&self, digest: &TokenDigest) -> Option<usize> {
+        let position = self
+            .positions
+            .find(digest.hash(), |at| self.slots[*at as usize].digest == *digest)?;
+        Some(*position as usize)
+    }
+
+    fn remove(&mut self, digest: &TokenDigest) {
+        if let Some(position) = self.position(digest) {
+            self.remove_at(position);
         }
     }
 
     fn remove_at(&mut self, position: usize) {
-        let slot = self.slots.swap_remove(position);
-        let place = self.positions.remove(&slot.digest.prefix());
-        self.bytes -= slot.bytes;
-        if let (Some(moved), Some(place)) = (self.slots.get(position), place) {
-            self.positions.insert(moved.digest.prefix(), place);
+        let Self { positions, slots, .. } = self;
+        if let Ok(entry) = positions.find_entry(slots[position].digest.hash(), |at| *at as usize == position) {
+            entry.remove();
+        }
+        self.bytes -= slots.swap_remove(position).bytes;
+        // The last one has taken its place.
+        let last = slots.len();
+        if let Some(moved) = slots.get(position)
+            && let Some(at) = positions.find_mut(moved.digest.hash(), |at| *at as usize == last)
+        {
+            *at = position as u32;
         }
     }
 
@@ -242,6 +229,22 @@ mod tests {
                 assert!(verdicts.len() <= most);
             }
         }
+    }
+
+    #[test]
+    fn what_is_removed_leaves_the_others_where_they_are_found() {
+        let verdicts = Verdicts::new(1000);
+        for number in 0..600 {
+            verdicts.insert(digest_of(number), verdict(), 600);
+        }
+        for number in (0..600).step_by(3) {
+            verdicts.remove(&digest_of(number));
+        }
+        for number in 0..600 {
+            assert_eq!(verdicts.get(&digest_of(number)).is_some(), number % 3 != 0, "{number}");
+        }
+        verdicts.insert(digest_of(1), verdict(), 600);
+        assert_eq!(verdicts.len(), 400, "the same one twice is one");
     }
 
     #[test]

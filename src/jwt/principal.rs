@@ -22,13 +22,15 @@ use crate::Reason;
 #[derive(Clone)]
 pub struct Principal(Arc<Proven>);
 
-/// What the token said, after every check.
+/// What the token said, after every check. What each call looks at stands at the start, beside the count of the `Arc`: with many
+/// verdicts it is memory that is waited for.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(crate) struct Proven {
+    pub(crate) key_thumbprint: Option<String>,
+    pub(crate) certificate_thumbprint: Option<String>,
     pub(crate) issuer: String,
     pub(crate) subject: String,
-    /// `sub`, where `trust.subject_claim` takes the subject from another claim.
-    pub(crate) sub: Option<String>,
     pub(crate) client_id: Option<String>,
     pub(crate) scopes: Vec<String>,
     pub(crate) roles: Vec<String>,
@@ -40,8 +42,8 @@ pub(crate) struct Proven {
     pub(crate) expires_at: u64,
     pub(crate) token_id: Option<String>,
     pub(crate) session_id: Option<String>,
-    pub(crate) key_thumbprint: Option<String>,
-    pub(crate) certificate_thumbprint: Option<String>,
+    /// `sub`, where `trust.subject_claim` takes the subject from another claim.
+    pub(crate) sub: Option<String>,
     pub(crate) claims: Claims,
 }
 

@@ -61,6 +61,7 @@ async fn send(request: &web_sys::Request, credentials: Credentials) -> Result<Re
     let failed = |problem: String| NetworkError {
         url: request.url().split('?').next().unwrap_or_default().to_owned(),
         problem,
+        timed_out: false,
     };
     let copy = request
         .clone()

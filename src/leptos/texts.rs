@@ -36,6 +36,8 @@ pub struct Texts {
     pub browser: Text,
     /// The provider does not answer.
     pub provider_down: Text,
+    /// The provider answers, but not to this origin.
+    pub withheld: Text,
     /// The provider refused the last step.
     pub refused_sign_in: Text,
     /// A part of the page is missing.
@@ -90,6 +92,10 @@ impl Default for Texts {
                 "The sign-in service does not answer",
                 "It may be down, or you may be offline. Try again in a moment.",
             ),
+            withheld: (
+                "The sign-in service does not talk to this site",
+                "It has to be told the address of this site, which only whoever runs it can do.",
+            ),
             refused_sign_in: (
                 "Signing in did not succeed",
                 "The sign-in service refused the last step. Starting again may help.",
@@ -138,6 +144,7 @@ impl Texts {
             SessionError::Callback(_) | SessionError::IdToken(_) => self.stopped,
             SessionError::Storage(_) | SessionError::Crypto(_) => self.browser,
             SessionError::PartMissing => self.part_missing,
+            SessionError::Withheld { .. } => self.withheld,
             _ if error.remedy() == Remedy::TryAgain => self.provider_down,
             _ => self.refused_sign_in,
         }

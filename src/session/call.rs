@@ -98,7 +98,7 @@ impl<P: Platform> Session<P> {
         url: &str,
         send: &impl AsyncFn(Credentials) -> Result<R, SessionError>,
     ) -> Result<Called<R>, SessionError> {
-        let (mut replaced, mut with_nonce, mut timed) = (false, false, false);
+        let (mut replaced, mut with_nonce, mut timed) = (0, false, false);
         loop {
             let credentials = self.credentials(method, url).await?;
             let access_token = credentials.access_token.clone();
@@ -110,9 +110,11 @@ impl<P: Platform> Session<P> {
             }
             let challenge = reply.header("WWW-Authenticate").unwrap_or_default();
             match challenge::read(reply.status(), &challenge) {
-                Some(Mend::Token) if !replaced && self.can_refresh() && !self.0.replacing_is_vain.get() => {
-                    replaced = true;
+                Some(Mend::Token) if replaced < 2 && self.can_refresh() && !self.0.replacing_is_vain.get() => {
+                    let before = self.0.granted.get();
                     self.replace(&access_token).await?;
+                    // One that another tab had may be as bad; one that was asked for just now is the best there is.
+                    replaced += if self.0.granted.get() == before { 1 } else { 2 };
                 }
                 Some(Mend::Nonce) if !with_nonce && nonce.is_some() => with_nonce = true,
                 // The device's clock may have been set since the page knew the time.

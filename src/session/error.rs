@@ -16,6 +16,16 @@ pub enum SessionError {
     /// The provider did not answer. The session is still there.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// The token endpoint's answer did not arrive, although there is one: the provider does not let this origin read it.
+    #[error(
+        "{url} answers, but the browser withholds the answer from {origin}: allow that origin (CORS) at the provider"
+    )]
+    Withheld {
+        /// The endpoint.
+        url: String,
+        /// The origin of this page.
+        origin: String,
+    },
     /// The token endpoint refused, or answered what is not understood.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -78,6 +88,7 @@ impl SessionError {
             }
             Self::Token(error) if error.ends_session() => Remedy::SignIn,
             Self::Token(TokenError::Provider { .. })
+            | Self::Withheld { .. }
             | Self::NoClient
             | Self::Storage(_)
             | Self::Crypto(_)

@@ -57,6 +57,8 @@ struct Inner<P> {
     backoff: Cell<refresh::Backoff>,
     /// The last nonce that each origin gave for DPoP proofs.
     nonces: RefCell<BTreeMap<String, String>>,
+    /// How often the token endpoint gave this tab tokens.
+    granted: Cell<u32>,
     /// Whether the last token that took the place of a refused one was refused as well: then the next would be.
     replacing_is_vain: Cell<bool>,
     stored: Cell<record::Stored>,
@@ -96,6 +98,7 @@ impl<P: Platform> Session<P> {
             refreshing: RefCell::default(),
             backoff: Cell::default(),
             nonces: RefCell::default(),
+            granted: Cell::default(),
             replacing_is_vain: Cell::default(),
             stored: Cell::default(),
             left: RefCell::default(),

@@ -23,6 +23,9 @@ pub trait Platform: Crypto + 'static {
     /// Hears the time of this origin's server, as an HTTP date: [`Platform::server_clock`] counts from it.
     fn learn_time(&self, date: &str);
 
+    /// Asks this origin's server for its time, and learns it. Nothing changes when there is no answer.
+    async fn ask_time(&self);
+
     /// The origin of this page.
     fn origin(&self) -> String;
 
@@ -115,6 +118,8 @@ pub struct NetworkError {
     pub url: String,
     /// What the platform says.
     pub problem: String,
+    /// Whether it gave up waiting; else there was none to wait for.
+    pub timed_out: bool,
 }
 
 /// Nothing can be kept here.

@@ -174,6 +174,14 @@ impl<P: Platform> Session<P> {
         Ok(text.and_then(|text| serde_json::from_slice(text.as_bytes()).ok()))
     }
 
+    /// What is kept of the session with this `id`, as far as it can be read.
+    pub(super) async fn kept_of(&self, id: &str) -> Option<Box<Record>> {
+        match self.load().await {
+            Ok(Some(Kept::Live(record))) if record.id == id => Some(record),
+            _ => None,
+        }
+    }
+
     fn has_left(&self, record: &Record) -> bool {
         self.0.left.borrow().as_ref() == Some(&record.id)
     }

@@ -211,6 +211,12 @@ impl<P: Platform> Session<P> {
             .refreshed(response, &self.checks(keys.as_deref(), requested))
             .await?;
         self.0.backoff.take();
+        // What another tab did can be read only now, when storage was not to be had before.
+        if let Some(kept) = self.kept_of(&record.id).await
+            && kept.generation > record.generation
+        {
+            record.acting = kept.acting;
+        }
         self.store(record.clone()).await?;
         self.tell(&Event::Refreshed);
         match record.acting.take() {
@@ -253,7 +259,9 @@ impl<P: Platform> Session<P> {
 
     /// Keeps a record in place of the one before it.
     async fn store(&self, record: Record) -> Result<(), SessionError> {
-        let generation = record.generation.max(self.record().map_or(0, |own| own.generation)) + 1;
+        let (own, kept) = (self.record(), self.kept_of(&record.id).await);
+        let others = [own.as_ref(), kept.as_deref()].into_iter().flatten();
+        let generation = others.fold(record.generation, |newest, other| newest.max(other.generation)) + 1;
         match self.keep(Record { generation, ..record }, Over::Existing).await {
             true => Ok(()),
             // A person who signed out meanwhile stays signed out.
@@ -284,24 +292,39 @@ impl<P: Platform> Session<P> {
         Ok(fetched)
     }
 
-    /// Sends a request to the token endpoint, and once more when it asks for a DPoP nonce.
+    /// Sends a request to the token endpoint, once more when it asks for a DPoP nonce, and once more when it does not take
+    /// the time of the proof: then the device's clock was set since the server told its own.
     pub(super) async fn ask_token_endpoint(&self, request: &TokenRequest) -> Result<TokenResponse, SessionError> {
         let endpoint = &self.0.client.provider.token_endpoint;
-        let mut again = true;
+        let (mut again, mut timed) = (true, false);
         loop {
+            let platform = &self.0.platform;
             let proof = match self.uses_dpop() {
                 true => Some(self.proof("POST", endpoint, None).await?),
                 false => None,
             };
-            let reply = self
-                .0
-                .platform
-                .post_form(endpoint, request.body(), proof.as_deref())
-                .await?;
+            let reply = match platform.post_form(endpoint, request.body(), proof.as_deref()).await {
+                // A browser does not say why there is no answer.
+                Err(error) if !error.timed_out && platform.reach(endpoint).await.is_ok() => {
+                    return Err(SessionError::Withheld {
+                        url: endpoint.clone(),
+                        origin: platform.origin(),
+                    });
+                }
+                answer => answer?,
+            };
             self.remember_nonce(endpoint, reply.dpop_nonce.as_deref());
             match TokenResponse::read(&reply) {
                 Err(error) if again && error.wants_dpop_nonce() && reply.dpop_nonce.is_some() => again = false,
-                answer => return Ok(answer?),
+                Err(error) if !timed && error.refuses_dpop_proof() => {
+                    platform.ask_time().await;
+                    timed = true;
+                }
+                answer => {
+                    let response = answer?;
+                    self.0.granted.set(self.0.granted.get() + 1);
+                    return Ok(response);
+                }
             }
         }
     }

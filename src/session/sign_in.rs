@@ -9,7 +9,7 @@ use crate::authorization::{
 use super::pending::{Pending, StepUp};
 use super::platform::Over;
 use super::record::Record;
-use super::{AuthState, Demand, Event, Platform, Session, SessionError, WaitingCall};
+use super::{AuthState, Demand, Event, Platform, Session, SessionError, SignOutReason, WaitingCall};
 
 /// A sign-in that came back and did not succeed. A session that was there before is untouched.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -181,6 +181,7 @@ impl<P: Platform> Session<P> {
         };
 
         platform.forget_keys();
+        let bound_to = self.dpop_thumbprint().await?;
         let requested = platform.now();
         let response = self.ask_token_endpoint(&validated.token_request()).await?;
         let keys = self.keys_for(&response).await?;
@@ -193,14 +194,33 @@ impl<P: Platform> Session<P> {
         }
         // Not while another tab refreshes: it would keep its tokens over these.
         let _lock = self.lock_tokens().await;
-        let record = Record {
-            id: state,
-            generation: 1,
-            tokens,
-            acting: None,
-        };
-        self.keep(record, Over::Any).await;
+        let mut over = self.key_is_gone(&bound_to).await;
+        if !over {
+            let record = Record {
+                id: state,
+                generation: 1,
+                tokens: tokens.clone(),
+                acting: None,
+            };
+            self.keep(record, Over::Any).await;
+            over = self.key_is_gone(&bound_to).await;
+            if over {
+                self.forget().await;
+                self.set_state(AuthState::SignedOut(Some(SignOutReason::SignedOut)));
+                platform.tell_other_tabs();
+            }
+        }
+        if over {
+            self.revoke(&tokens).await;
+            return Err(CallbackError::UnknownState.into());
+        }
         Ok(())
+    }
+
+    /// Whether someone signed out meanwhile, and the key is gone that new tokens are bound to.
+    async fn key_is_gone(&self, bound_to: &Option<String>) -> bool {
+        self.0.platform.forget_keys();
+        self.dpop_thumbprint().await.as_ref() != Ok(bound_to)
     }
 
     /// Whether the session is the one that the sign-in with this `state` brought.

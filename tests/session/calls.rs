@@ -354,3 +354,20 @@ fn events_tell_of_calls_without_their_query() {
     let events = [started.clone(), finished, started, Event::CallFailed { url, error }];
     assert_eq!(tab.state.events.take(), events);
 }
+
+#[test]
+fn a_clock_set_forward_while_the_page_is_open_stops_no_refresh() {
+    let (mut simulation, tab) = bound();
+    simulation.world.clock_error.set(7_200_000.0);
+    assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
+    assert_eq!(
+        simulation.world.provider.refreshes(),
+        2,
+        "the first proof was of the future"
+    );
+
+    simulation.world.clock_error.set(0.0);
+    simulation.pass(3600.0);
+    assert_eq!(simulation.run(tab.token()).unwrap(), "access-3");
+    assert_eq!(simulation.world.provider.refreshes(), 3);
+}

@@ -2,11 +2,13 @@
 
 use crate::happen::Step::{self, *};
 use crate::happen::{Browser, Given};
+use crate::provider::Mood::Broken;
 
 const GIVEN: Given = Given {
     lifetime: 10,
     rotates: true,
     refresh_tokens: true,
+    bound: false,
 };
 
 fn replay(given: Given, steps: &[Step]) {
@@ -167,5 +169,103 @@ fn tokens_gone_back_to_are_as_old_as_they_are() {
         Open,
         ExchangeBack(0),
     ];
+    replay(given, &steps);
+}
+
+#[test]
+fn a_tab_that_could_not_read_what_another_did_goes_on_from_it() {
+    let answers = false;
+    let steps = [
+        Open,
+        SignIn(0),
+        Open,
+        Exchange(2),
+        Hold { answers },
+        StorageDenied(true),
+        Pass(3540),
+    ];
+    replay(GIVEN, &steps);
+}
+
+#[test]
+fn a_token_of_another_tab_that_is_refused_as_well_is_replaced() {
+    let answers = true;
+    let given = Given {
+        lifetime: 300,
+        rotates: false,
+        ..GIVEN
+    };
+    let steps = [
+        Open,
+        SignIn(0),
+        Sleep(216),
+        Call(0),
+        Hold { answers },
+        SignIn(0),
+        Pass(54),
+        Sleep(300),
+        SignIn(2),
+        SetClock(-85),
+        Call(0),
+        RefreshAhead(1),
+    ];
+    replay(given, &steps);
+}
+
+#[test]
+fn who_arrives_last_is_the_one_whose_session_it_is() {
+    let answers = true;
+    let given = Given {
+        rotates: false,
+        ..GIVEN
+    };
+    let steps = [
+        Open,
+        Open,
+        Open,
+        SignIn(0),
+        Thaw(1),
+        Hold { answers },
+        SignIn(2),
+        Reload(0),
+        Pass(8),
+        EndAll,
+        SignIn(0),
+        RefuseExchange(false),
+    ];
+    replay(given, &steps);
+}
+
+#[test]
+fn a_sign_in_whose_key_is_gone_is_over() {
+    let answers = true;
+    let given = Given {
+        refresh_tokens: false,
+        bound: true,
+        ..GIVEN
+    };
+    let steps = [
+        Hold { answers },
+        SignIn(0),
+        Sleep(1),
+        Mood(Broken(500)),
+        SignOut(0),
+        SetClock(0),
+    ];
+    replay(given, &steps);
+    replay(
+        given,
+        &[Hold { answers }, SignIn(0), StorageFull(true), SignOut(0), Release],
+    );
+}
+
+#[test]
+fn the_time_of_a_proof_is_asked_for_when_no_clock_of_the_device_tells_it() {
+    let given = Given {
+        rotates: false,
+        bound: true,
+        ..GIVEN
+    };
+    let steps = [SignIn(0), Online(false), Open, Pass(270), Sleep(60), SetClock(60)];
     replay(given, &steps);
 }

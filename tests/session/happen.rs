@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pixygate::authorization::{SignIn, TokenExchange};
+use pixygate::authorization::{DpopMode, SignIn, TokenExchange};
 use pixygate::session::{AuthState, Called, Event, SessionError, SignOutReason};
 
 use crate::api::Answer;
@@ -59,6 +59,8 @@ pub(crate) struct Given {
     pub(crate) lifetime: u64,
     pub(crate) rotates: bool,
     pub(crate) refresh_tokens: bool,
+    /// Tokens are bound to the browser's key.
+    pub(crate) bound: bool,
 }
 
 struct Page {
@@ -70,6 +72,7 @@ struct Page {
 #[derive(Default)]
 pub(crate) struct Browser {
     simulation: Option<Simulation>,
+    bound: bool,
     pages: Vec<Page>,
     people: u32,
     /// Who may be signed out for which reason.
@@ -94,6 +97,7 @@ impl Browser {
         provider.gives_refresh_tokens.set(given.refresh_tokens);
         let mut browser = Self {
             simulation: Some(simulation),
+            bound: given.bound,
             ..Self::default()
         };
         browser.open();
@@ -113,7 +117,11 @@ impl Browser {
     }
 
     fn open(&mut self) -> usize {
-        let tab = self.simulation().open();
+        let mut client = self.world().provider.client();
+        if self.bound {
+            client.dpop = DpopMode::Required;
+        }
+        let tab = self.simulation().open_with(client);
         let session = tab.session.clone();
         self.simulation().start(async move { session.restore().await });
         self.pages.push(Page {
@@ -321,11 +329,13 @@ impl Browser {
                         Some(SignOutReason::Expired) => EXPIRED,
                         None => "none",
                     };
-                    // Someone else may have signed in, in another tab, without this one hearing of it.
+                    // Someone else may have signed in since, in another tab, without this one hearing of it.
+                    let arrived = self.world().arrived.borrow();
+                    let turn = |person: &u32| arrived.iter().position(|it| *it == person.to_string());
                     let allowed = self
                         .reasons
-                        .range(person..)
-                        .any(|(_, reasons)| reasons.contains(reason));
+                        .iter()
+                        .any(|(other, reasons)| turn(other) >= turn(person) && reasons.contains(reason));
                     assert!(allowed, "person {person} was signed out, for this reason: {reason}");
                 }
                 before = match state {

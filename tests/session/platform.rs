@@ -188,6 +188,7 @@ fn offline(url: &str) -> NetworkError {
     NetworkError {
         url: url.to_owned(),
         problem: "offline".to_owned(),
+        timed_out: false,
     }
 }
 
@@ -208,6 +209,13 @@ impl Platform for Tab {
     fn learn_time(&self, date: &str) {
         let told = date.parse::<f64>().unwrap() * 1000.0;
         self.state.server_clock.set(ServerClock { told, at: self.now() });
+    }
+
+    async fn ask_time(&self) {
+        self.alive().await;
+        if !self.world.offline.get() {
+            self.learn_time(&(self.world.wall.get() / 1000.0).to_string());
+        }
     }
 
     fn origin(&self) -> String {
@@ -236,7 +244,10 @@ impl Platform for Tab {
                     provider.unheard.borrow_mut().extend(refresh_token.clone());
                 }
                 self.wait(&self.world.answers_held_back).await;
-                self.connected(url).map(|()| reply)
+                match *provider.mood.borrow() {
+                    Mood::Withheld => Err(offline(url)),
+                    _ => self.connected(url).map(|()| reply),
+                }
             }
             Err(error) => Err(error),
         };

@@ -24,6 +24,8 @@ pub(crate) enum Mood {
     Well,
     /// No answer arrives.
     Unreachable,
+    /// It does as it is asked, and the browser withholds its answer (CORS).
+    Withheld,
     /// This status, with nothing to read.
     Broken(u16),
     /// 429, to be asked again after so many seconds.
@@ -231,7 +233,7 @@ impl Provider {
     fn reply(&self, url: &str, form: Form, proof: Option<&str>, now: f64) -> HttpReply {
         self.requests.borrow_mut().push(form.clone());
         match &*self.mood.borrow() {
-            Mood::Well => {}
+            Mood::Well | Mood::Withheld => {}
             Mood::Unreachable => unreachable!("the network does not deliver this"),
             Mood::Broken(status) => return status_only(*status),
             Mood::Busy(seconds) => {

@@ -12,6 +12,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     let mood = prop_oneof![
         3 => Just(Mood::Well),
         1 => Just(Mood::Unreachable),
+        1 => Just(Mood::Withheld),
         1 => Just(Mood::Broken(500)),
         1 => Just(Mood::Busy(30)),
         1 => Just(Mood::Refuses("invalid_grant")),
@@ -75,7 +76,8 @@ proptest! {
         lifetime in prop_oneof![Just(10_u64), Just(300), Just(3600)],
         rotates in prop::bool::weighted(0.8),
         refresh_tokens in prop::bool::weighted(0.9),
+        bound in prop::bool::weighted(0.3),
     ) {
-        Browser::new(Given { lifetime, rotates, refresh_tokens }).run(&steps);
+        Browser::new(Given { lifetime, rotates, refresh_tokens, bound }).run(&steps);
     }
 }

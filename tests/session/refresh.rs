@@ -102,6 +102,23 @@ fn the_network_and_a_broken_provider_sign_nobody_out() {
 }
 
 #[test]
+fn an_answer_that_the_browser_withholds_is_told_from_none() {
+    let (mut simulation, tab) = signed_in();
+    simulation.pass(3600.0);
+    simulation.world.provider.rotates.replace(false);
+    simulation.world.provider.mood.replace(Mood::Withheld);
+    let error = simulation.run(tab.token()).unwrap_err();
+    assert_eq!(error.remedy(), Remedy::Configuration);
+    let said = error.to_string();
+    assert!(said.contains("https://app.example: allow that origin (CORS)"), "{said}");
+    assert_eq!(tab.subject().as_deref(), Some("alice"), "and it signs nobody out");
+
+    simulation.world.provider.mood.replace(Mood::Well);
+    simulation.pass(1.1);
+    assert!(simulation.run(tab.token()).is_ok());
+}
+
+#[test]
 fn offline_during_a_refresh_is_no_sign_out() {
     let (mut simulation, tab) = signed_in();
     simulation.pass(3600.0);

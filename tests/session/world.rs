@@ -44,6 +44,8 @@ pub(crate) struct World {
     /// The most refresh requests that were under way at once.
     pub(crate) most_refreshes: Cell<usize>,
     pub(crate) tabs: RefCell<Vec<Weak<TabState>>>,
+    /// Whoever was signed in, in the order of arrival, which is not that of setting out.
+    pub(crate) arrived: RefCell<Vec<String>>,
     pub(crate) spawner: LocalSpawner,
 }
 
@@ -81,6 +83,7 @@ impl Simulation {
             waiting: RefCell::default(),
             most_refreshes: Cell::default(),
             tabs: RefCell::default(),
+            arrived: RefCell::default(),
             spawner: pool.spawner(),
         };
         Self {
@@ -101,10 +104,11 @@ impl Simulation {
             world: Rc::clone(&self.world),
             state: Rc::clone(&state),
         };
-        let seen = Rc::clone(&state);
+        let (seen, world) = (Rc::clone(&state), Rc::clone(&self.world));
         let session = Session::new(tab, client, move |event| {
             if let Event::Changed(now) = event {
                 seen.states.borrow_mut().push(now.clone());
+                world.arrive(now);
             }
             seen.events.borrow_mut().push(event.clone());
         });
@@ -196,6 +200,18 @@ impl Simulation {
     /// The provider refuses, and sends the browser back with this error.
     pub(crate) fn come_back_with(&self, tab: &OpenTab, error: &str) -> String {
         callback(&self.world.provider.asked(&tab.last_request()), &[("error", error)])
+    }
+}
+
+impl World {
+    fn arrive(&self, now: &AuthState) {
+        let Some(person) = now.signed_in().map(|person| person.claims().sub.clone()) else {
+            return;
+        };
+        let mut arrived = self.arrived.borrow_mut();
+        if !arrived.contains(&person) {
+            arrived.push(person);
+        }
     }
 }
 

@@ -127,13 +127,12 @@ fn Confirmation() -> impl IntoView {
                     "Confirm"
                 </button>
             </form>
-            {move || match outcome.get()? {
-                Ok(confirmed) => Some(view! { <p role="status">{confirmed}</p> }.into_any()),
-                Err(error) => {
-                    let (title, text) = Texts::here().call(&error);
-                    let notice = view! { <Notice kind="error" title text detail=error.to_string() /> };
-                    Some(notice.into_any())
-                }
+            // There before its text, or a screen reader says nothing.
+            <p class="outcome" role="status">{move || outcome.get()?.ok()}</p>
+            {move || {
+                let error = outcome.get()?.err()?;
+                let (title, text) = Texts::here().call(&error);
+                Some(view! { <Notice kind="error" title text detail=error.to_string() /> })
             }}
         </section>
     }

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
 /** How long a provider may take until it answers, in milliseconds. */
-const PATIENCE = 10_000;
+const PATIENCE = 30_000;
 
 /** Starts a provider that is a program of its own, and waits until `url` answers. What it returns stops it. */
 export async function child(command: string, args: string[], env: Record<string, string>, folder: string, url: string) {

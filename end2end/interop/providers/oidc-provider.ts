@@ -40,6 +40,8 @@ export interface Variant {
   issuer?: string;
   /** The `iss` of access tokens, as a path under where it is served. */
   accessTokenIssuer?: string;
+  /** Access tokens say when the person signed in. */
+  authTime?: boolean;
   /** What every access token is for; `null`: only what is asked for. */
   defaultResource?: string | null;
   client?: Record<string, unknown>;
@@ -50,8 +52,14 @@ export interface Panva extends Provider {
   origin: string;
   /** What became of each call to the application's back-channel logout. */
   calls: string[];
-  /** Seconds for which the next access tokens are good. */
-  lifetime: number;
+  /** The next access tokens are good for so many seconds. */
+  lifetime(seconds: number): void;
+}
+
+async function password(page: Page) {
+  await page.getByPlaceholder('Enter any login').fill('alice');
+  await page.getByPlaceholder('and password').fill('alice');
+  await page.getByRole('button', { name: 'Sign-in' }).click();
 }
 
 /** panva's oidc-provider, in this process. Its own sign-in pages take any name and password. */
@@ -59,8 +67,9 @@ export async function oidcProvider(place: Place, variant: Variant = {}): Promise
   const origin = `http://127.0.0.1:${place.port}`;
   const issuer = origin + (variant.issuer ?? '');
   const { features, ...configuration } = variant.configuration ?? {};
-  const next = { lifetime: LIFETIME };
   const resource = variant.defaultResource === undefined ? RESOURCE : variant.defaultResource;
+  let session = '';
+  let lifetime = LIFETIME;
   const provider = new OidcProvider(issuer, {
     jwks: { keys },
     cookies: { keys: [randomUUID()] },
@@ -83,7 +92,7 @@ export async function oidcProvider(place: Place, variant: Variant = {}): Promise
     }),
     // Without `offline_access`, which would ask for consent each time.
     issueRefreshToken: (_, client) => client.grantTypeAllowed('refresh_token'),
-    ttl: { AccessToken: LIFETIME, IdToken: 60, RefreshToken: 600, Grant: 600, Session: 600, Interaction: 60 },
+    ttl: { AccessToken: () => lifetime, IdToken: 60, RefreshToken: 600, Grant: 600, Session: 600, Interaction: 60 },
     ...configuration,
     features: {
       resourceIndicators: {
@@ -93,7 +102,7 @@ export async function oidcProvider(place: Place, variant: Variant = {}): Promise
         getResourceServerInfo: (_, audience) => ({
           audience,
           scope: 'openid profile email',
-          accessTokenTTL: next.lifetime,
+          accessTokenTTL: lifetime,
           accessTokenFormat: 'jwt',
           jwt: { sign: { alg: 'RS256' } },
         }),
@@ -102,8 +111,10 @@ export async function oidcProvider(place: Place, variant: Variant = {}): Promise
     },
     formats: {
       customizers: {
-        jwt(_, __, parts) {
+        async jwt(_, token, parts) {
           if (variant.accessTokenIssuer) parts.payload!.iss = origin + variant.accessTokenIssuer;
+          if ('sessionUid' in token && token.sessionUid) session = token.sessionUid;
+          if (variant.authTime) parts.payload!.auth_time = (await provider.Session.findByUid(session))?.authTime();
         },
       },
     },
@@ -117,23 +128,30 @@ export async function oidcProvider(place: Place, variant: Variant = {}): Promise
 
   const server = createServer(provider.callback()).listen(place.port, '127.0.0.1');
   await once(server, 'listening');
-  return Object.assign(next, {
+  return {
     issuer,
     origin,
     discovery: variant.issuer ? `${origin}/.well-known/openid-configuration` : undefined,
     clientId: CLIENT,
     calls,
-    async enter(page: Page) {
-      await page.getByPlaceholder('Enter any login').fill('alice');
-      await page.getByPlaceholder('and password').fill('alice');
-      await page.getByRole('button', { name: 'Sign-in' }).click();
+    lifetime(seconds) {
+      lifetime = seconds;
+    },
+    async signedInEarlier(seconds) {
+      const found = (await provider.Session.findByUid(session))!;
+      found.loginTs = found.authTime()! - seconds;
+      await found.persist();
+    },
+    password,
+    async enter(page) {
+      await password(page);
       // Consent is asked for once and then remembered until the sign-out.
       await page.getByRole('button', { name: 'Continue' }).click();
     },
-    async leave(page: Page) {
+    async leave(page) {
       await page.getByRole('button', { name: 'Yes, sign me out' }).click();
     },
-    async end(page: Page) {
+    async end(page) {
       await page.goto(`${origin}/session/end`);
       await page.getByRole('button', { name: 'Yes, sign me out' }).click();
       await page.waitForURL('**/session/end/success');
@@ -142,5 +160,5 @@ export async function oidcProvider(place: Place, variant: Variant = {}): Promise
       server.closeAllConnections();
       await once(server.close(), 'close');
     },
-  });
+  };
 }

@@ -18,6 +18,10 @@ export interface Provider {
   clientId: string;
   /** Fills in its sign-in pages, which have to ask for the password. */
   enter(page: Page): Promise<void>;
+  /** Fills in the page that asks for the password again. */
+  password?(page: Page): Promise<void>;
+  /** As if Alice had signed in so many seconds earlier. */
+  signedInEarlier?(seconds: number): Promise<void>;
   /** Answers its sign-out page, where it has one that asks. */
   leave?(page: Page): Promise<void>;
   /** Alice ends her session on the provider's own pages. */

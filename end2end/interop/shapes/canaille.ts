@@ -30,6 +30,13 @@ const shape = (name: string, options: Options, more: Partial<Shape> = {}): Shape
   shown: 'Alice Example',
   renewable: lastQuarter,
   ...more,
+  gaps: {
+    'step-up': {
+      because: 'its access tokens say when the person signed in, and one of the last minutes is enough. That an older one leads to the password was not tried: nobody can make its clock run',
+      shown: async (world) => expect(await world.confirm('just now')).toEqual([200]),
+    },
+    ...more.gaps,
+  },
 });
 
 export const canailleShapes: Shape[] = [

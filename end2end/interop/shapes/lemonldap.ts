@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 import { expect } from '@playwright/test';
 import { problem, signOutButton } from '../../tests/fixtures';
 import { lemonldap, type Lemonldap, type Options } from '../providers/lemonldap';
-import { client, type Product, type Shape } from '../shape';
+import { client, noAuthTime, type Product, type Shape } from '../shape';
 
 const PACKAGE = 'liblemonldap-ng-portal-perl';
 /** Debian 12's. Another one behaves differently, and the table would be wrong about it. */
@@ -31,6 +31,7 @@ const shape = (name: string, options: Options, more: Partial<Shape<Lemonldap>> =
   settings: (provider) => client(provider),
   shown: 'Doctor Who',
   ...more,
+  gaps: { ...noAuthTime<Lemonldap>(), ...more.gaps },
 });
 
 export const lemonldapShapes: Shape<Lemonldap>[] = [

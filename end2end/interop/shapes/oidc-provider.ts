@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { expect } from '@playwright/test';
 import { problem, signedOut, signInButton, verified } from '../../tests/fixtures';
 import { GATE, oidcProvider, RESOURCE, type Panva, type Variant } from '../providers/oidc-provider';
-import { client, trust, type Product, type Shape } from '../shape';
+import { client, noAuthTime, trust, type Product, type Shape } from '../shape';
 import { World } from '../world';
 
 const product: Product = {
@@ -25,6 +25,7 @@ const shape = (name: string, variant: Variant, more: Partial<Shape<Panva>> = {})
   settings: (provider) => client(provider) + trust(provider, audience),
   shown: 'Alice Example',
   ...more,
+  gaps: { ...(!variant.authTime && noAuthTime<Panva>()), ...more.gaps },
 });
 
 const bearer = { dPoP: { enabled: false } };
@@ -136,6 +137,8 @@ export const panva: Shape<Panva>[] = [
     },
   ),
 
+  shape('`auth_time` in access tokens', { authTime: true }),
+
   shape('no refresh tokens', { client: { grant_types: ['authorization_code'] } }, {
     traits: { 'refresh token': 'none' },
     gaps: {
@@ -157,11 +160,11 @@ export const panva: Shape<Panva>[] = [
   shape('CORS refused', { configuration: { clientBasedCORS: () => false } }, {
     gaps: {
       'sign in': {
-        because: 'no `Access-Control-Allow-Origin` in the answer of the token endpoint, so the browser withholds it. The page says that the service does not answer, and the detail names the endpoint',
+        because: 'no `Access-Control-Allow-Origin` in the answer of the token endpoint, so the browser withholds it. The page says so, and the detail names the endpoint and the origin to allow',
         async shown(world) {
           await world.signIn();
-          await expect(problem(world.page)).toContainText('The sign-in service does not answer');
-          await expect(problem(world.page)).toContainText(`${world.provider.origin}/token`);
+          await expect(problem(world.page)).toContainText('The sign-in service does not talk to this site');
+          await expect(problem(world.page)).toContainText(`${world.provider.origin}/token answers, but the browser withholds the answer from ${world.instance.url}`);
         },
         end: true,
       },
@@ -203,7 +206,7 @@ export const panva: Shape<Panva>[] = [
       'an access token of the ended session is refused at once: `revoked`, long before it expires. The page hears of it at its next call':
         async (world) => {
           const { provider, instance, observed } = world;
-          provider.lifetime = 600;
+          provider.lifetime(600);
           await world.signIn();
           await world.signedIn();
           await world.call();

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::response::Response;
 use http::StatusCode;
-use http::header::{AUTHORIZATION, HOST, WWW_AUTHENTICATE};
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
 use serde_json::json;
 
 use crate::house::{self, House, header, request};
@@ -198,4 +198,42 @@ async fn probes_and_metadata_are_open() {
         metadata["authorization_servers"],
         json!([house.started.announcement.provider])
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_who_has_just_signed_in_confirms_and_only_what_is_a_statement() {
+    let house = House::start().await;
+    let confirm = async |token: &str, statement: &str| {
+        let form = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("statement", statement)
+            .finish();
+        let request = http::Request::post("/api/confirm")
+            .header(HOST, "localhost:3000")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(AUTHORIZATION, format!("Bearer {token}"));
+        house.send(request.body(Body::from(form)).unwrap()).await
+    };
+
+    let token = house.access_token().await;
+    let longest = "ä".repeat(200);
+    for statement in ["I am Alice", &longest] {
+        assert_eq!(confirm(&token, statement).await.status(), StatusCode::OK);
+    }
+    for statement in ["", "  ", &format!("{longest}b")] {
+        let response = confirm(&token, statement).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST, "{statement:?}");
+        assert!(house::text(response).await.contains("invalid_request"));
+    }
+
+    house.control("clock", json!({ "shift": -400 })).await;
+    let before = house.access_token().await;
+    let response = confirm(&before, "I am Alice").await;
+    assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    let challenge = header(response.headers(), WWW_AUTHENTICATE.as_str()).to_owned();
+    assert!(
+        challenge.contains("insufficient_user_authentication") && challenge.contains("max_age=\"300\""),
+        "{challenge}"
+    );
+    let elsewhere = house.call("/api/whoami", &format!("Bearer {before}")).await;
+    assert_eq!(elsewhere.status(), StatusCode::OK, "the token itself is good");
 }

@@ -1,6 +1,6 @@
 //! Requests to the provider: no cookies, no redirects, no referrer, bounded in time.
 
-use gloo_net::http::{Request, RequestBuilder, Response};
+use gloo_net::http::{Method, Request, RequestBuilder, Response};
 use serde::Deserialize;
 use web_sys::{AbortSignal, ReferrerPolicy, RequestCache, RequestCredentials, RequestMode, RequestRedirect};
 
@@ -42,6 +42,7 @@ pub(super) async fn reach(url: &str) -> Result<(), NetworkError> {
         Ok(response) => Err(NetworkError {
             url: url.to_owned(),
             problem: format!("it answers with the status {}", response.status()),
+            timed_out: false,
         }),
         Err(_) => {
             let opaque = bounded(Request::get(url))
@@ -50,6 +51,13 @@ pub(super) async fn reach(url: &str) -> Result<(), NetworkError> {
             opaque.send().await.map(drop).map_err(failed)
         }
     }
+}
+
+/// When this origin's server answers. An answer that a cache kept tells an older time.
+pub(super) async fn date(origin: &str) -> Option<String> {
+    let response = bounded(Request::get(origin).method(Method::HEAD)).send().await.ok()?;
+    let headers = response.headers();
+    headers.get("Date").filter(|_| headers.get("Age").is_none())
 }
 
 pub(super) async fn fetch_keys(url: &str) -> Result<Vec<Jwk>, NetworkError> {
@@ -79,6 +87,7 @@ fn bounded(request: RequestBuilder) -> RequestBuilder {
 }
 
 fn failed(url: &str, error: gloo_net::Error) -> NetworkError {
+    let timed_out = matches!(&error, gloo_net::Error::JsError(error) if error.name == "TimeoutError");
     let problem = match error {
         gloo_net::Error::JsError(error) => format!("{}: {}", error.name, error.message),
         gloo_net::Error::SerdeError(_) => "the answer is not the JSON that it should be".to_owned(),
@@ -87,5 +96,6 @@ fn failed(url: &str, error: gloo_net::Error) -> NetworkError {
     NetworkError {
         url: url.split('?').next().unwrap_or_default().to_owned(),
         problem,
+        timed_out,
     }
 }

@@ -125,6 +125,12 @@ impl Platform for Browser {
         }
     }
 
+    async fn ask_time(&self) {
+        if let Some(date) = http::date(&self.origin()).await {
+            self.learn_time(&date);
+        }
+    }
+
     fn origin(&self) -> String {
         self.window.location().origin().unwrap_or_default()
     }
