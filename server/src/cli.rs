@@ -75,6 +75,11 @@ pub fn routes(policies: &Policies) -> String {
     let open = crate::router::OPEN
         .iter()
         .map(|path| [Method::GET.to_string(), (*path).to_owned(), "public".to_owned()]);
+    let told = [[
+        Method::POST.to_string(),
+        crate::router::BACKCHANNEL_LOGOUT.to_owned(),
+        "public, the provider's logout tokens".to_owned(),
+    ]];
     let pages = pages.iter().map(|page| {
         [
             Method::GET.to_string(),
@@ -97,7 +102,7 @@ pub fn routes(policies: &Policies) -> String {
         ],
         ["*".to_owned(), "/api/**, /gw/**".to_owned(), "refused".to_owned()],
     ];
-    aligned(judged.chain(open).chain(pages).chain(rest))
+    aligned(judged.chain(open).chain(told).chain(pages).chain(rest))
 }
 
 /// Columns with two spaces between them.

@@ -1,8 +1,12 @@
 //! The whole stack in one place.
 
 use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::get;
+use axum::response::Response;
+use axum::routing::{get, post};
+use http::Request;
 use tower::ServiceBuilder;
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -15,6 +19,9 @@ use crate::{bounds, observe, pages, probes, security};
 /// The paths that machines ask for and that are open to everybody.
 pub(crate) const OPEN: [&str; 3] = ["/healthz", "/readyz", "/.well-known/oauth-protected-resource"];
 
+/// Where the provider tells that a session has ended.
+pub(crate) const BACKCHANNEL_LOGOUT: &str = "/backchannel-logout";
+
 /// The server, ready to be served or asked with `oneshot`.
 ///
 /// Time limits on headers are the connection's, see [`crate::serve`].
@@ -25,6 +32,8 @@ pub fn router(state: AppState) -> Router {
         .route(OPEN[2], get(probes::protected_resource))
         .merge(pages::routes(&state))
         .layer(from_fn(bounds::body))
+        // It reads its body by itself, and less of it.
+        .route(BACKCHANNEL_LOGOUT, post(backchannel_logout))
         .with_state(state.clone());
 
     // In the order in which a request meets them.
@@ -46,4 +55,8 @@ pub fn router(state: AppState) -> Router {
 
     // The gate stands before routing: what has no policy never reaches a route.
     Router::new().fallback_service(state.gate.wrap(routes)).layer(stack)
+}
+
+async fn backchannel_logout(State(state): State<AppState>, request: Request<Body>) -> Response {
+    state.backchannel_logout.answer(request).await
 }

@@ -4,8 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use axum::Router;
-use pixygate::gate::{Gate, GateError, PatternError, Policies, Tally};
-use pixygate::jwt::{HttpFetch, LoadErrors, RefreshTask, Trust, TrustError, Validator};
+use pixygate::gate::{BackchannelLogout, Gate, GateError, PatternError, Policies, Tally};
+use pixygate::jwt::{HttpFetch, LoadErrors, LocalRevocations, RefreshTask, Trust, TrustError, Validator};
 
 use crate::config::{Config, Problems};
 use crate::embedded::{Embedded, EmbeddedError};
@@ -129,7 +129,9 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         public_url.clone(),
     )));
 
+    let revocations = Arc::new(LocalRevocations::default());
     let validator = Validator::builder(trust.clone())
+        .revocations(revocations.clone())
         .token_cache(config.gate.token_cache)
         .max_token_bytes(config.gate.max_token_bytes)
         .build()?;
@@ -151,6 +153,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         .failure_limit(config.gate.failure_limit)
         .trusted_proxies(config.server.trusted_proxies.iter().copied())
         .build()?;
+    let logout = BackchannelLogout::new(&gate, &provider.issuer, &provider.client_id, revocations);
 
     let announcement = Announcement {
         open: public_url.to_string(),
@@ -161,7 +164,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         trusted: trust.iter().map(|entry| entry.issuer.clone()).collect(),
         warnings: config.warnings.clone(),
     };
-    let state = AppState::new(gate, current, site, public_url.clone(), reload_port);
+    let state = AppState::new(gate, logout, current, site, public_url.clone(), reload_port);
     Ok(Started {
         router: crate::router(state.clone()),
         state,

@@ -2,7 +2,7 @@
 
 use axum::extract::FromRef;
 use leptos::config::LeptosOptions;
-use pixygate::gate::Gate;
+use pixygate::gate::{BackchannelLogout, Gate};
 
 use crate::config::PublicUrl;
 use crate::provider::CurrentProvider;
@@ -13,6 +13,8 @@ use crate::site::Site;
 pub struct AppState {
     /// What judges every call.
     pub gate: Gate,
+    /// What takes the provider's word that a session has ended.
+    pub backchannel_logout: BackchannelLogout,
     /// Where people sign in.
     pub provider: CurrentProvider,
     /// The files for the browser.
@@ -29,6 +31,7 @@ impl AppState {
     /// Puts the parts together.
     pub fn new(
         gate: Gate,
+        backchannel_logout: BackchannelLogout,
         provider: CurrentProvider,
         site: Site,
         public_url: PublicUrl,
@@ -43,6 +46,7 @@ impl AppState {
             .build();
         Self {
             gate,
+            backchannel_logout,
             provider,
             site,
             public_url,

@@ -39,6 +39,7 @@
 #[doc = include_str!("../../docs/gate.md")]
 mod guide {}
 
+mod backchannel;
 mod builder;
 mod certificate;
 mod challenge;
@@ -64,6 +65,7 @@ mod replay;
 mod request_id;
 mod tally;
 
+pub use backchannel::BackchannelLogout;
 pub use builder::{Gate, GateBuilder, GateError};
 pub use layer::{GateLayer, GateService};
 pub use observe::{NoObserver, Observe, Verdict};

@@ -32,17 +32,29 @@ pub(crate) fn answer(rejection: &Rejection, request_id: &RequestId, context: &Co
     if explain {
         refusal.detail = Some(rejection.detail().clone());
     }
+    let status = StatusCode::from_u16(rejection.status()).unwrap_or(StatusCode::UNAUTHORIZED);
+    let mut response = written(status, rejection, &refusal, request_id);
+    for challenge in challenges(rejection, context) {
+        response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+/// The parts that every refusal has.
+pub(crate) fn written(
+    status: StatusCode,
+    rejection: &Rejection,
+    refusal: &Refusal,
+    request_id: &RequestId,
+) -> Response {
     // A refusal is strings all the way down; they always serialize.
-    let body = serde_json::to_vec(&refusal).unwrap_or_default();
+    let body = serde_json::to_vec(refusal).unwrap_or_default();
     let mut response = Response::new(Body::from(body));
-    *response.status_mut() = StatusCode::from_u16(rejection.status()).unwrap_or(StatusCode::UNAUTHORIZED);
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(REQUEST_ID, request_id.as_header());
-    for challenge in challenges(rejection, context) {
-        headers.append(header::WWW_AUTHENTICATE, challenge);
-    }
     if let Some(delay) = rejection.retry_delay() {
         // Rounded up: a client that comes back on time is not refused again.
         headers.insert(

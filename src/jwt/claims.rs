@@ -38,6 +38,7 @@ pub(crate) fn check(
     let (key_thumbprint, certificate_thumbprint) = binding(claims)?;
     let proven = Proven {
         subject,
+        sub: text(claims, "sub").filter(|_| trust.subject_claim != "sub"),
         client_id,
         scopes: scopes(trust, claims)?,
         roles: roles(trust, claims),
@@ -99,7 +100,7 @@ fn check_kind(expected: TokenType, kind: Option<&str>, claims: &Members<'_>) -> 
     Ok(())
 }
 
-fn check_times(trust: &Trust, claims: &Members<'_>, now: f64) -> Result<Validity, Rejection> {
+pub(crate) fn check_times(trust: &Trust, claims: &Members<'_>, now: f64) -> Result<Validity, Rejection> {
     let leeway = trust.leeway_seconds as f64;
     let expires = date(claims, "exp")?.ok_or_else(|| missing("exp"))?;
     let until = expires + leeway;
@@ -284,7 +285,7 @@ fn binding(claims: &Members<'_>) -> Result<(Option<String>, Option<String>), Rej
 }
 
 /// A `NumericDate`: a number, with or without a fraction, from 1970 to 9999.
-fn date(claims: &Members<'_>, claim: &str) -> Result<Option<f64>, Rejection> {
+pub(crate) fn date(claims: &Members<'_>, claim: &str) -> Result<Option<f64>, Rejection> {
     match claims.get(claim) {
         None => Ok(None),
         Some(Json::Number(number)) => match number.as_f64() {
@@ -319,7 +320,7 @@ pub(crate) fn missing(claim: &str) -> Rejection {
         .mend("let the provider put the claim into access tokens")
 }
 
-fn invalid(claim: &str, expected: &str, found: &str) -> Rejection {
+pub(crate) fn invalid(claim: &str, expected: &str, found: &str) -> Rejection {
     Rejection::new(Reason::InvalidClaim)
         .expected(format!("`{}`: {expected}", printable(claim)))
         .found(printable(found))

@@ -8,6 +8,7 @@
 //!    [`Validator::spawn_refresh`], fetched through [`Fetch`].
 //! 4. [`Validator::validate`]: the signature, then every claim.
 //! 5. [`Principal`], or a [`Rejection`] with what was expected, what was found and what mends it.
+//! 6. [`Revocations`]: what was taken back meanwhile. A [`LogoutToken`] is the provider's word that a session has ended.
 //!
 //! ```no_run
 //! # async fn example(token: &str) -> Result<(), Box<dyn std::error::Error>> {
@@ -37,6 +38,8 @@ mod json;
 mod key;
 mod key_set;
 mod keys_error;
+mod local_revocations;
+mod logout_token;
 mod pem;
 mod principal;
 mod rejection;
@@ -64,6 +67,8 @@ pub use clock::{Clock, SystemClock};
 pub use fetch::{FETCH_SECONDS, Fetch, FetchError, FetchFuture, FetchRequest, MAX_BODY_BYTES, Post};
 pub use http::HttpFetch;
 pub use keys_error::{KeysError, LoadError, LoadErrors};
+pub use local_revocations::LocalRevocations;
+pub use logout_token::LogoutToken;
 pub use principal::Principal;
 pub use rejection::{Demand, Rejection, printable};
 pub use revocation::{NoRevocations, Revocations};

@@ -42,6 +42,8 @@ pub(crate) struct Proven {
     pub(crate) expires_at: u64,
     pub(crate) token_id: Option<String>,
     pub(crate) session_id: Option<String>,
+    /// `sub`, where `trust.subject_claim` takes the subject from another claim.
+    pub(crate) sub: Option<String>,
     pub(crate) claims: Claims,
 }
 
@@ -81,6 +83,11 @@ impl Principal {
     /// The subject, unique within the issuer.
     pub fn subject(&self) -> &str {
         &self.0.subject
+    }
+
+    /// What the provider calls the person in its other tokens: always `sub`.
+    pub(crate) fn sub(&self) -> &str {
+        self.0.sub.as_deref().unwrap_or(&self.0.subject)
     }
 
     /// The client that the token was issued to.

@@ -1,11 +1,21 @@
+use std::{sync::Arc, time::Duration};
+
 use super::Principal;
 
 /// What was taken back before it expired. Asked for every token, from the cache too, so it must answer from memory.
+/// [`LocalRevocations`](super::LocalRevocations) knows what a provider says by back-channel logout.
 pub trait Revocations: Send + Sync + 'static {
     /// Whether the token, its session, its subject or its client was revoked. Compare with
     /// [`token_id`](Principal::token_id), [`session_id`](Principal::session_id), [`subject`](Principal::subject) and
     /// [`issued_at`](Principal::issued_at).
     fn is_revoked(&self, principal: &Principal) -> bool;
+
+    /// How long the refusal of a revoked token is held back, where a token that its client fetches upon it could not be told
+    /// from it yet. Not at all, unless an implementation says otherwise.
+    fn hold(&self, principal: &Principal) -> Duration {
+        let _ = principal;
+        Duration::ZERO
+    }
 }
 
 /// Nothing is ever revoked.
@@ -15,5 +25,15 @@ pub struct NoRevocations;
 impl Revocations for NoRevocations {
     fn is_revoked(&self, _: &Principal) -> bool {
         false
+    }
+}
+
+impl<R: Revocations + ?Sized> Revocations for Arc<R> {
+    fn is_revoked(&self, principal: &Principal) -> bool {
+        (**self).is_revoked(principal)
+    }
+
+    fn hold(&self, principal: &Principal) -> Duration {
+        (**self).hold(principal)
     }
 }

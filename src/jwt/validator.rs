@@ -15,7 +15,7 @@ use super::{
     principal::Claims,
     printable,
     source::Source,
-    token,
+    token::{self, Unverified},
 };
 use crate::{Reason, jwt::KeySource};
 
@@ -257,12 +257,7 @@ impl Validator {
     /// Everything but the binding, which needs the request: whether who brought the token may use it is still open.
     pub(crate) async fn verify(&self, token: &str, time: SystemTime) -> Result<Principal, Rejection> {
         let shared = &*self.shared;
-        if token.len() > shared.max_token_bytes {
-            return Err(Rejection::new(Reason::TokenTooLarge)
-                .expected(format!("at most {} bytes", shared.max_token_bytes))
-                .found(format!("{} bytes", token.len()))
-                .mend("let the provider put fewer claims into access tokens, or raise gate.max_token_bytes"));
-        }
+        self.check_size(token)?;
         let digest = TokenDigest::of(token);
         let verdict = match self.kept(&digest, time).await? {
             Some(verdict) => verdict,
@@ -270,6 +265,7 @@ impl Validator {
         };
         let principal = Principal::new(verdict.proven);
         if shared.revocations.is_revoked(&principal) {
+            tokio::time::sleep(shared.revocations.hold(&principal)).await;
             return Err(Rejection::new(Reason::Revoked)
                 .expected("a token that was not taken back")
                 .found(format!(
@@ -277,9 +273,24 @@ impl Validator {
                     printable(principal.subject()),
                     principal.issuer()
                 ))
-                .mend("sign in again"));
+                .mend(match principal.issued_at() {
+                    Some(_) => "sign in again",
+                    None => "let the provider put `iat` into access tokens: without it nothing tells a new one from an old one",
+                }));
         }
         Ok(principal)
+    }
+
+    /// Before anything of the token is read.
+    pub(crate) fn check_size(&self, token: &str) -> Result<(), Rejection> {
+        let most = self.shared.max_token_bytes;
+        if token.len() <= most {
+            return Ok(());
+        }
+        Err(Rejection::new(Reason::TokenTooLarge)
+            .expected(format!("at most {most} bytes"))
+            .found(format!("{} bytes", token.len()))
+            .mend("let the provider put fewer claims into tokens, or raise gate.max_token_bytes"))
     }
 
     /// A verdict from the cache, when its time has not passed and its keys are still there.
@@ -309,8 +320,31 @@ impl Validator {
         }
         let unverified = token::parse(token)?;
         let claims = unverified.claims()?;
-        check_kind(unverified.header.kind.as_deref())?;
+        let kind = unverified.header.kind.as_deref();
+        check_kind(kind)?;
         let said = claims::required_text(&claims, "iss")?;
+        let signer = self.signer(&unverified, said, time).await?;
+        let (mut proven, validity) = claims::check(signer.trust, signer.issuer, kind, &claims, unix(time))?;
+        proven.claims = Claims::new(unverified.payload);
+        let verdict = Verdict {
+            proven: Arc::new(proven),
+            trust: signer.position,
+            generation: signer.generation,
+            valid_from: validity.from,
+            valid_until: validity.until,
+        };
+        shared.verdicts.insert(digest, verdict.clone(), token.len());
+        Ok(verdict)
+    }
+
+    /// Whose signature a token has: that of the trusted issuer that it names, with one of that issuer's own keys.
+    pub(crate) async fn signer(
+        &self,
+        unverified: &Unverified<'_>,
+        said: &str,
+        time: SystemTime,
+    ) -> Result<Signer<'_>, Rejection> {
+        let shared = &*self.shared;
         let position = *shared
             .by_issuer
             .get(said)
@@ -335,25 +369,27 @@ impl Validator {
         let generation = keys
             .verify(&wanted, unverified.signed, &unverified.signature, time)
             .await?;
-
         let issuer = if trust.tenants.is_empty() || trust.aliases.iter().any(|alias| alias == said) {
             trust.issuer.clone()
         } else {
             said.to_owned()
         };
-        let kind = unverified.header.kind.as_deref();
-        let (mut proven, validity) = claims::check(trust, issuer, kind, &claims, unix(time))?;
-        proven.claims = Claims::new(unverified.payload);
-        let verdict = Verdict {
-            proven: Arc::new(proven),
-            trust: position,
+        Ok(Signer {
+            trust,
+            issuer,
+            position,
             generation,
-            valid_from: validity.from,
-            valid_until: validity.until,
-        };
-        shared.verdicts.insert(digest, verdict.clone(), token.len());
-        Ok(verdict)
+        })
     }
+}
+
+/// Who signed a token.
+pub(crate) struct Signer<'a> {
+    pub(crate) trust: &'a Trust,
+    /// The exact `iss` or, under an alias, the configured issuer.
+    pub(crate) issuer: String,
+    position: usize,
+    generation: u64,
 }
 
 /// Another kind of JWT says so in its header, before its claims are looked at.

@@ -99,6 +99,22 @@ impl TestIssuer {
         }
         .key(key)
     }
+
+    /// A logout token about all sessions of `alice`, for a client, good for two minutes (OpenID Connect Back-Channel Logout
+    /// 1.0, section 2.4).
+    ///
+    /// # Panics
+    /// When the issuer has no key.
+    pub fn logout_token(&self, client_id: &str) -> TokenBuilder<'_> {
+        let events = json!({"http://schemas.openid.net/event/backchannel-logout": {}});
+        self.token()
+            .header("typ", "logout+jwt")
+            .audience(client_id)
+            .without("client_id")
+            .claim("exp", at(120))
+            .claim("jti", "logout-1")
+            .claim("events", events)
+    }
 }
 
 /// A token in the making: good, until something is changed.

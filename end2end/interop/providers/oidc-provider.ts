@@ -52,6 +52,8 @@ export interface Panva extends Provider {
   origin: string;
   /** What became of each call to the application's back-channel logout. */
   calls: string[];
+  /** The next access tokens are good for so many seconds. */
+  lifetime(seconds: number): void;
 }
 
 async function password(page: Page) {
@@ -67,6 +69,7 @@ export async function oidcProvider(place: Place, variant: Variant = {}): Promise
   const { features, ...configuration } = variant.configuration ?? {};
   const resource = variant.defaultResource === undefined ? RESOURCE : variant.defaultResource;
   let session = '';
+  let lifetime = LIFETIME;
   const provider = new OidcProvider(issuer, {
     jwks: { keys },
     cookies: { keys: [randomUUID()] },
@@ -89,7 +92,7 @@ export async function oidcProvider(place: Place, variant: Variant = {}): Promise
     }),
     // Without `offline_access`, which would ask for consent each time.
     issueRefreshToken: (_, client) => client.grantTypeAllowed('refresh_token'),
-    ttl: { AccessToken: LIFETIME, IdToken: 60, RefreshToken: 600, Grant: 600, Session: 600, Interaction: 60 },
+    ttl: { AccessToken: () => lifetime, IdToken: 60, RefreshToken: 600, Grant: 600, Session: 600, Interaction: 60 },
     ...configuration,
     features: {
       resourceIndicators: {
@@ -99,7 +102,7 @@ export async function oidcProvider(place: Place, variant: Variant = {}): Promise
         getResourceServerInfo: (_, audience) => ({
           audience,
           scope: 'openid profile email',
-          accessTokenTTL: LIFETIME,
+          accessTokenTTL: lifetime,
           accessTokenFormat: 'jwt',
           jwt: { sign: { alg: 'RS256' } },
         }),
@@ -131,6 +134,9 @@ export async function oidcProvider(place: Place, variant: Variant = {}): Promise
     discovery: variant.issuer ? `${origin}/.well-known/openid-configuration` : undefined,
     clientId: CLIENT,
     calls,
+    lifetime(seconds) {
+      lifetime = seconds;
+    },
     async signedInEarlier(seconds) {
       const found = (await provider.Session.findByUid(session))!;
       found.loginTs = found.authTime()! - seconds;

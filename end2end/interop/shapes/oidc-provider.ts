@@ -2,9 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { expect } from '@playwright/test';
-import { problem, signedOut, signInButton } from '../../tests/fixtures';
+import { problem, signedOut, signInButton, verified } from '../../tests/fixtures';
 import { GATE, oidcProvider, RESOURCE, type Panva, type Variant } from '../providers/oidc-provider';
 import { client, noAuthTime, trust, type Product, type Shape } from '../shape';
+import { World } from '../world';
 
 const product: Product = {
   name: 'oidc-provider',
@@ -194,14 +195,61 @@ export const panva: Shape<Panva>[] = [
     start: (place) =>
       oidcProvider(place, {
         client: { backchannel_logout_uri: `${place.app}/backchannel-logout` },
-        configuration: { features: { backchannelLogout: { enabled: true } } },
+        configuration: { features: { ...bearer, backchannelLogout: { enabled: true } } },
       }),
+    traits: { 'token type': 'Bearer' },
     also: {
-      'it posts a logout token to `/backchannel-logout` at each sign-out. Pixygate does not have that path yet (404); the session ends at its next refresh':
-        async ({ provider, instance }) => {
-          // Once for the sign-out here, once for the one on its own pages.
-          const refused = `expected 200 OK from ${instance.url}/backchannel-logout, got: 404 Not Found`;
-          expect(provider.calls).toEqual([refused, refused]);
+      'it posts a logout token to `/backchannel-logout` at each sign-out, and gets 200': async ({ provider }) => {
+        // Once for the sign-out here, once for the one on its own pages.
+        expect(provider.calls).toEqual(['delivered', 'delivered']);
+      },
+      'an access token of the ended session is refused at once: `revoked`, long before it expires. The page hears of it at its next call':
+        async (world) => {
+          const { provider, instance, observed } = world;
+          provider.lifetime(600);
+          await world.signIn();
+          await world.signedIn();
+          await world.call();
+          const { token } = (await observed.complete()).calls.at(-1)!;
+          const whoami = async () => {
+            const answer = await fetch(`${instance.url}/api/whoami`, { headers: { authorization: `Bearer ${token}` } });
+            return [answer.status, ((await answer.json()) as { reason?: string }).reason];
+          };
+          expect(await whoami()).toEqual([200, undefined]);
+          const there = await world.context.newPage();
+          await provider.end(there);
+          await there.close();
+          await expect.poll(() => provider.calls).toEqual(['delivered', 'delivered', 'delivered']);
+          expect(await whoami()).toEqual([401, 'revoked']);
+
+          // Refused, refreshed, refused there too: the session ends, with its reason.
+          const calls = observed.calls.length;
+          await world.account();
+          await signedOut(world.page);
+          await expect(world.page.getByText('Your session has ended').first()).toBeVisible();
+          expect(observed.calls.slice(calls).map(({ status }) => status)).toEqual([401]);
+          const last = (await observed.complete()).answers.at(-1);
+          expect([last?.grant, last?.status, last?.body.error]).toEqual(['refresh_token', 400, 'invalid_grant']);
+        },
+      'another browser of the same person goes on: its access token has no `sid` and is refused too, the page refreshes, and the call is made again':
+        async (world) => {
+          const { provider, instance, shape, observed } = world;
+          await world.signIn();
+          await world.signedIn();
+          const context = await world.context.browser()!.newContext();
+          const other = new World(shape, context, await context.newPage(), instance, provider, observed);
+          await other.signIn();
+          await other.signedIn();
+          await other.call();
+          await provider.end(await world.context.newPage());
+          await expect.poll(() => provider.calls.length).toBe(4);
+          const statuses: number[] = [];
+          other.page.on('response', (answer) => void (answer.url().endsWith('/api/whoami') && statuses.push(answer.status())));
+          await other.account();
+          await expect(verified(other.page)).toContainText(provider.issuer);
+          expect(statuses).toEqual([401, 200]);
+          await other.signedIn();
+          await context.close();
         },
     },
   }),

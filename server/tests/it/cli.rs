@@ -31,6 +31,7 @@ fn routes_has_functions_pages_and_the_rule_for_the_rest() {
         ("/api/whoami", "signed in"),
         ("/api/profile", "scope profile"),
         ("/healthz", "public"),
+        ("/backchannel-logout", "public"),
         ("/callback", "page"),
         ("/api/**", "refused"),
     ] {

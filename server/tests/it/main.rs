@@ -9,6 +9,7 @@ mod discovery;
 mod example_file;
 mod gate;
 mod house;
+mod logout;
 mod metrics;
 mod pages;
 mod site;

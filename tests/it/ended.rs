@@ -1,0 +1,178 @@
+//! 76: what becomes of access tokens when a session has ended at the provider.
+
+use http::StatusCode;
+use pixygate::{Reason, jwt::LocalRevocations, test_support::at};
+
+use tokio::time::Instant;
+
+use crate::{
+    logout::House,
+    world::{refused, signed_in, status, with_token},
+};
+
+#[tokio::test(start_paused = true)]
+async fn tokens_of_an_ended_session_are_refused_and_those_of_others_are_not() {
+    type Named = (Option<&'static str>, Option<&'static str>);
+    // The logout names, and then of the tokens of alice: the same session, another one, none; and one of bob's.
+    let cases: [(Named, [bool; 4]); 3] = [
+        ((Some("alice"), Some("s1")), [true, false, true, false]),
+        ((Some("alice"), None), [true, true, true, false]),
+        ((None, Some("s1")), [true, false, false, false]),
+    ];
+    for ((subject, session), expected) in cases {
+        let house = House::new().await;
+        let token = || house.world.token();
+        let calls = [
+            token().claim("sid", "s1"),
+            token().claim("sid", "s2"),
+            token(),
+            token().subject("bob").claim("sid", "s3"),
+        ];
+        for call in &calls {
+            assert_eq!(house.call(call).await, Ok(()));
+        }
+        let mut logout = house.logout("1").without("sub");
+        for (claim, value) in [("sub", subject), ("sid", session)] {
+            logout = match value {
+                Some(value) => logout.claim(claim, value),
+                None => logout,
+            };
+        }
+        house.told(&logout.sign()).await;
+        // All four have verdicts that are kept.
+        assert_eq!(house.world.validator.verdicts_kept(), 4);
+        for (call, refused) in calls.iter().zip(expected) {
+            let expected = if refused { Err(Reason::Revoked) } else { Ok(()) };
+            assert_eq!(
+                house.call(call).await,
+                expected,
+                "{subject:?} {session:?} {}",
+                call.claims_text()
+            );
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_signs_in_again_is_accepted() {
+    let house = House::new().await;
+    let issued = |seconds: f64| house.world.token().claim("iat", 1_800_000_000_f64 + seconds);
+    let logout = house.logout("1").claim("iat", at(10));
+    house.world.clock.advance(20);
+    assert_eq!(house.call(&issued(10.0)).await, Ok(()));
+    house.told(&logout.sign()).await;
+    for before in [0.0, 9.0, 10.0, 10.9] {
+        assert_eq!(house.call(&issued(before)).await, Err(Reason::Revoked), "{before}");
+    }
+    for after in [11.0, 20.0] {
+        assert_eq!(house.call(&issued(after)).await, Ok(()), "{after}");
+    }
+    // Told later, about an earlier moment: what is known already stays.
+    house.told(&house.logout("2").claim("iat", at(5)).sign()).await;
+    assert_eq!(house.call(&issued(10.0)).await, Err(Reason::Revoked));
+    assert_eq!(house.call(&issued(11.0)).await, Ok(()));
+    // Nothing tells when it was issued.
+    let undated = house.world.token().without("iat");
+    assert_eq!(house.call(&undated).await, Err(Reason::Revoked));
+    assert_eq!(house.call(&undated.clone().subject("bob")).await, Ok(()));
+}
+
+/// A browser that makes no difference between sessions fetches a new token when it is refused, at once.
+#[tokio::test(start_paused = true)]
+async fn a_token_of_the_second_of_the_logout_is_refused_when_that_second_is_over() {
+    let house = House::new().await;
+    let token = |session: &str| match session {
+        "" => house.world.token(),
+        session => house.world.token().claim("sid", session),
+    };
+    house.told(&house.logout("1").claim("sid", "s1").sign()).await;
+    for (what, token, expected, milliseconds) in [
+        ("the session itself", token("s1"), Err(Reason::Revoked), 0),
+        (
+            "an earlier token",
+            token("").claim("iat", at(-1)),
+            Err(Reason::Revoked),
+            0,
+        ),
+        ("another session", token("s2"), Ok(()), 0),
+        ("no session", token(""), Err(Reason::Revoked), 1000),
+        ("no session, later", token(""), Err(Reason::Revoked), 0),
+    ] {
+        let start = Instant::now();
+        assert_eq!(house.call(&token).await, expected, "{what}");
+        assert_eq!(start.elapsed().as_millis(), milliseconds, "{what}");
+    }
+    house.world.clock.advance(1);
+    assert_eq!(house.call(&token("").claim("iat", at(1))).await, Ok(()));
+    // Signed in again in the second in which all sessions ended.
+    house.told(&house.logout("2").claim("iat", at(1)).sign()).await;
+    let start = Instant::now();
+    assert_eq!(house.call(&token("s3").claim("iat", at(1))).await, Err(Reason::Revoked));
+    assert_eq!(start.elapsed().as_millis(), 1000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_forgotten_is_refused_by_its_date() {
+    let house = House::with(LocalRevocations::new(4), |trust| trust).await;
+    house.world.clock.advance(30);
+    let person = |number: i64| format!("person-{number}");
+    let token = |number: i64, issued: i64| {
+        let token = house.world.token().subject(&person(number));
+        token.claim("iat", at(issued)).claim("exp", at(300))
+    };
+    for number in 1..=5 {
+        let logout = house.logout(&person(number)).subject(&person(number));
+        house.told(&logout.claim("iat", at(number)).sign()).await;
+        // The newest counts at once, also the one that is too many.
+        assert_eq!(house.call(&token(number, number)).await, Err(Reason::Revoked));
+        assert_eq!(house.call(&token(number, number + 1)).await, Ok(()), "{number}");
+    }
+    // The first three are forgotten: until then, everybody's tokens are refused.
+    for number in 1..=5 {
+        assert_eq!(
+            house.call(&token(number, number)).await,
+            Err(Reason::Revoked),
+            "{number}"
+        );
+    }
+    assert_eq!(house.call(&token(9, 3)).await, Err(Reason::Revoked));
+    assert_eq!(house.call(&token(9, 4)).await, Ok(()));
+    assert_eq!(house.call(&token(1, 4)).await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subject_from_another_claim_is_known_by_its_sub() {
+    let house = House::with(LocalRevocations::default(), |mut trust| {
+        trust.subject_claim = "email".into();
+        trust
+    })
+    .await;
+    let token = |subject: &str| house.world.token().subject(subject).claim("email", "a@example.com");
+    house.told(&house.logout("1").sign()).await;
+    assert_eq!(house.call(&token("alice")).await, Err(Reason::Revoked));
+    assert_eq!(house.call(&token("a@example.com")).await, Ok(()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn under_an_alias_it_is_the_same_person() {
+    let house = House::with(LocalRevocations::default(), |trust| {
+        trust.alias("https://idp.example/v1")
+    })
+    .await;
+    let token = house.world.token().claim("iss", "https://idp.example/v1");
+    assert_eq!(house.call(&token).await, Ok(()));
+    house.told(&house.logout("1").sign()).await;
+    assert_eq!(house.call(&token).await, Err(Reason::Revoked));
+    assert_eq!(house.call(&token.subject("bob")).await, Ok(()));
+}
+
+/// The answer that an application behind the gate gets.
+#[tokio::test(start_paused = true)]
+async fn a_revoked_token_is_401_with_its_reason() {
+    let house = House::new().await;
+    let app = house.world.app(signed_in());
+    let call = || with_token("GET", "/api/whoami", &house.world.token().sign());
+    assert_eq!(status(&app, call()).await, StatusCode::OK);
+    house.told(&house.logout("1").sign()).await;
+    assert_eq!(refused(&app, call()).await, Reason::Revoked);
+}
