@@ -179,16 +179,44 @@ test.describe('8. Wrong turns end on a page that says what happened', () => {
     await expect(second).toHaveURL('/account?tab=second');
   });
 
-  for (const target of ['//attacker.example', 'https://attacker.example/', 'javascript:alert(1)', '/\\attacker.example']) {
+  const attacks = [
+    '//attacker.example',
+    'https://attacker.example/',
+    'javascript:alert(1)',
+    '/\\attacker.example',
+    // Paths here as they stand, and what a browser makes of them is not.
+    '/.//attacker.example',
+    '/a/..//attacker.example',
+    '/%2e//attacker.example',
+  ];
+  for (const target of attacks) {
     test(`nobody is sent to ${target}`, async ({ page, instance }) => {
+      const errors: Error[] = [];
+      page.on('pageerror', (error) => errors.push(error));
       await page.goto(`/callback?return_to=${encodeURIComponent(target)}`);
       await expect(problem(page).or(signInButton(page)).first()).toBeVisible();
-      await page.goto(`/account?return_to=${encodeURIComponent(target)}`);
-      await page.getByRole('main').getByText('Sign in', { exact: true }).click();
+      await page.goto(`/sign-in?return_to=${encodeURIComponent(target)}`);
       await atProvider(page, instance);
       await enter(page, alice);
       await signedIn(page);
-      expect(new URL(page.url()).origin).toBe(instance.url);
+      await expect(page).toHaveURL('/');
+      // Who is signed in goes straight on, without the provider.
+      await page.goto(`/sign-in?return_to=${encodeURIComponent(target)}`);
+      await expect(page).toHaveURL('/');
+      await signedIn(page);
+      expect(errors).toEqual([]);
     });
   }
+
+  test('a path of this site is where the link to the sign-in leads', async ({ page, instance }) => {
+    const link = `/sign-in?return_to=${encodeURIComponent('/account?tab=a.b#top')}`;
+    await page.goto(link);
+    await atProvider(page, instance);
+    await enter(page, alice);
+    await signedIn(page);
+    await expect(page).toHaveURL('/account?tab=a.b#top');
+    await page.goto(link);
+    await expect(page).toHaveURL('/account?tab=a.b#top');
+    await signedIn(page);
+  });
 });

@@ -9,12 +9,14 @@ pub struct ReturnTo(String);
 
 impl ReturnTo {
     /// The path, or `None` for anything that a browser could read as another origin: `https:…`, `//host`, `/\host`,
-    /// `javascript:`, or text with control characters, which browsers drop before they parse.
+    /// `javascript:`, or text with control characters, which browsers drop before they parse. Nor one with the segments
+    /// `.` and `..`, which browsers resolve: `/.//host` becomes `//host`.
     ///
     /// ```
     /// use pixygate::authorization::ReturnTo;
     /// assert!(ReturnTo::parse("/account?tab=2#top").is_some());
     /// assert!(ReturnTo::parse("//evil.example").is_none());
+    /// assert!(ReturnTo::parse("/.//evil.example").is_none());
     /// assert!(ReturnTo::parse("javascript:alert(1)").is_none());
     /// ```
     pub fn parse(path: &str) -> Option<Self> {
@@ -23,6 +25,12 @@ impl ReturnTo {
             && !matches!(bytes.next(), Some(b'/' | b'\\'))
             && !path.contains('\\')
             && !path.contains(|c: char| c.is_control() || c.is_whitespace())
+            && !path
+                .split(['?', '#'])
+                .next()
+                .unwrap_or_default()
+                .split('/')
+                .any(is_dots)
             && path.len() <= 2048;
         local.then(|| Self(path.to_owned()))
     }
@@ -31,6 +39,11 @@ impl ReturnTo {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Whether a browser resolves the segment instead of keeping it (WHATWG URL, "single-dot" and "double-dot URL path segment").
+fn is_dots(segment: &str) -> bool {
+    matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
 }
 
 impl Default for ReturnTo {
@@ -65,6 +78,13 @@ mod tests {
             "/a?b=c&d=%2F%2Fx#e",
             "/a//b",
             "/?next=https://x.example/",
+            "/a.b",
+            "/..a",
+            "/a../...",
+            "/%2ea/%2e%2e%2e",
+            "/a?x=/../",
+            "/a#/./",
+            "/a?x=/.#/..//b",
         ] {
             assert_eq!(ReturnTo::parse(good).map(String::from).as_deref(), Some(good));
         }
@@ -81,6 +101,17 @@ mod tests {
             "javascript:alert(1)",
             "/a\\..\\b",
             "data:text/html,x",
+            "/.//evil.example",
+            "/..//evil.example",
+            "/a/..//evil.example",
+            "/%2e//evil.example",
+            "/%2E%2e//evil.example",
+            "/.%2E//evil.example",
+            "/a/.",
+            "/a/..",
+            "/a/..?b",
+            "/a/%2E#b",
+            "/a\u{7f}",
         ] {
             assert_eq!(ReturnTo::parse(bad), None, "{bad:?}");
         }
