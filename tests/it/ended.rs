@@ -6,7 +6,7 @@ use pixygate::{Reason, jwt::LocalRevocations, test_support::at};
 use tokio::time::Instant;
 
 use crate::{
-    logout::House,
+    logout::{House, refused as refused_logout},
     world::{refused, signed_in, status, with_token},
 };
 
@@ -160,6 +160,13 @@ async fn under_an_alias_it_is_the_same_person() {
     })
     .await;
     let token = house.world.token().claim("iss", "https://idp.example/v1");
+    assert_eq!(house.call(&token).await, Ok(()));
+    // The provider itself has one name, and that is the one that ends sessions.
+    let aliased = house.logout("1").claim("iss", "https://idp.example/v1").sign();
+    assert_eq!(
+        refused_logout(house.tell(&aliased).await).await,
+        Reason::IssuerNotTrusted
+    );
     assert_eq!(house.call(&token).await, Ok(()));
     house.told(&house.logout("1").sign()).await;
     assert_eq!(house.call(&token).await, Err(Reason::Revoked));

@@ -52,7 +52,7 @@ impl House {
         self.router.clone().oneshot(request).await.unwrap()
     }
 
-    async fn tell(&self, token: &str) -> Response {
+    pub(crate) async fn tell(&self, token: &str) -> Response {
         self.send(form(&format!("logout_token={token}"))).await
     }
 
@@ -73,7 +73,7 @@ fn form(body: &str) -> Request<Body> {
 }
 
 /// A 400 with everything that it must have.
-async fn refused(response: Response) -> Reason {
+pub(crate) async fn refused(response: Response) -> Reason {
     let (status, headers) = (response.status(), response.headers().clone());
     let body = text(response).await;
     let refusal: Refusal = serde_json::from_str(&body).unwrap_or_else(|_| panic!("no refusal: {status} {body}"));
