@@ -1,6 +1,7 @@
 import type { Page } from '@playwright/test';
 import { alice, atProvider, enter, expect, expired, problem, signedIn, signedOut, signIn, signInButton, test, verified } from './fixtures';
 import { claimsOf } from './forge';
+import { Secrets } from './secrets';
 
 /** A page that says what happened and offers the way on. */
 async function explained(page: Page, about: RegExp) {
@@ -70,6 +71,26 @@ test.describe('8. Wrong turns end on a page that says what happened', () => {
     await signIn(page, instance);
     await control.set({ down: true });
     await page.goto('/account');
+    await signedIn(page);
+    await expect(verified(page)).toContainText(instance.issuer);
+  });
+
+  test('the provider is down when the token has to be replaced: whoever is signed in stays so', async ({ page, instance, control }) => {
+    await control.set({ lifetimes: { access_token: 2 } });
+    const secrets = new Secrets(page, instance);
+    await signIn(page, instance);
+    const access = (await secrets.complete()).get('access_token')!;
+    await page.goto('about:blank');
+    await control.set({ down: true });
+    await expired(Number(claimsOf(access)['exp']));
+    const asked: string[] = [];
+    page.on('request', (request) => request.url() === instance.tokenEndpoint && asked.push(request.method()));
+    await page.goto('/account');
+    await expect(problem(page).getByRole('button', { name: 'Try again' }).first()).toBeVisible();
+    await signedIn(page);
+    expect(asked, 'a refresh was tried').toContain('POST');
+    await control.calm();
+    await page.reload();
     await signedIn(page);
     await expect(verified(page)).toContainText(instance.issuer);
   });
@@ -181,14 +202,28 @@ test.describe('8. Wrong turns end on a page that says what happened', () => {
 
   for (const target of ['//attacker.example', 'https://attacker.example/', 'javascript:alert(1)', '/\\attacker.example']) {
     test(`nobody is sent to ${target}`, async ({ page, instance }) => {
-      await page.goto(`/callback?return_to=${encodeURIComponent(target)}`);
-      await expect(problem(page).or(signInButton(page)).first()).toBeVisible();
-      await page.goto(`/account?return_to=${encodeURIComponent(target)}`);
-      await page.getByRole('main').getByText('Sign in', { exact: true }).click();
+      const lure = `/sign-in?return_to=${encodeURIComponent(target)}`;
+      await page.goto(lure);
       await atProvider(page, instance);
       await enter(page, alice);
       await signedIn(page);
-      expect(new URL(page.url()).origin).toBe(instance.url);
+      await expect(page).toHaveURL('/');
+      // Who is signed in already goes straight on.
+      await page.goto(lure);
+      await signedIn(page);
+      await expect(page).toHaveURL('/');
     });
   }
+
+  test('a link to the sign-in may name a page of this origin', async ({ page, instance }) => {
+    const link = `/sign-in?return_to=${encodeURIComponent('/account?tab=1')}`;
+    await page.goto(link);
+    await atProvider(page, instance);
+    await enter(page, alice);
+    await signedIn(page);
+    await expect(page).toHaveURL('/account?tab=1');
+    await page.goto(link);
+    await signedIn(page);
+    await expect(page).toHaveURL('/account?tab=1');
+  });
 });
