@@ -51,15 +51,22 @@ test.describe('3. The callback', () => {
     page.on('request', (request) => {
       if (request.isNavigationRequest() && request.url().startsWith(`${instance.url}/callback?`)) callback = request.url();
     });
+    let during = '';
+    await page.route(instance.tokenEndpoint, async (route) => {
+      during = await page.evaluate(() => location.href);
+      await route.continue();
+    });
     await signIn(page, instance);
     const code = new URL(callback).searchParams.get('code')!;
     expect(code.length).toBeGreaterThan(8);
+    expect(during, 'gone before anything else is done').toBe(`${instance.url}/callback`);
     expect(page.url()).not.toContain(code);
     const history = await page.evaluate(() =>
       (globalThis as unknown as { navigation: { entries(): { url: string }[] } }).navigation.entries().map((entry) => entry.url),
     );
     expect(history.length).toBeGreaterThan(0);
     expect(history.join('\n')).not.toContain(code);
+    expect(history, 'the back button does not lead to the callback').not.toContain(`${instance.url}/callback`);
   });
 
   test('leads to where the person was going', async ({ page, instance }) => {
@@ -108,37 +115,41 @@ test.describe('3. The ID token', () => {
     await signedIn(page);
   });
 
-  const defects: Record<string, Forgery> = {
-    'a signature by another key': { stranger: true },
+  /** Each with what the page says of it, so that no other check refuses it in this one's place. */
+  const defects: Record<string, Forgery & { about: RegExp }> = {
+    'a signature by another key': { about: /signature does not verify/, stranger: true },
     'no signature (alg none)': {
+      about: /signed with `none`/,
       header: (header) => ({ ...header, alg: 'none' }),
       token: (token) => `${token.slice(0, token.lastIndexOf('.'))}.`,
     },
     'a bit of the payload flipped': {
+      about: /signature does not verify/,
       token: (token) => {
         const [header, payload, signature] = token.split('.') as [string, string, string];
         const claims = Buffer.from(payload, 'base64url').toString().replace('"sub":"', '"sub":"x');
         return [header, Buffer.from(claims).toString('base64url'), signature].join('.');
       },
     },
-    'another issuer': { claims: (claims) => ({ ...claims, iss: `${claims['iss']}/` }) },
-    'another audience': { claims: (claims) => ({ ...claims, aud: 'somebody-else' }) },
+    'another issuer': { about: /`iss` is/, claims: (claims) => ({ ...claims, iss: `${claims['iss']}/` }) },
+    'another audience': { about: /`aud` is/, claims: (claims) => ({ ...claims, aud: 'somebody-else' }) },
     'several audiences and another azp': {
+      about: /`azp` is/,
       claims: (claims) => ({ ...claims, aud: ['pixygate', 'somebody-else'], azp: 'somebody-else' }),
     },
-    'an azp of another client': { claims: (claims) => ({ ...claims, azp: 'somebody-else' }) },
-    'an exp that has passed': { claims: (claims) => ({ ...claims, iat: now() - 7200, exp: now() - 3600 }) },
-    'no exp': { claims: ({ exp: _, ...claims }) => claims },
-    'another nonce': { claims: (claims) => ({ ...claims, nonce: 'another' }) },
-    'no nonce': { claims: ({ nonce: _, ...claims }) => claims },
-    'the at_hash of another access token': { claims: (claims) => ({ ...claims, at_hash: halfHash('another') }) },
-    'no sub': { claims: ({ sub: _, ...claims }) => claims },
+    'an azp of another client': { about: /`azp` is/, claims: (claims) => ({ ...claims, azp: 'somebody-else' }) },
+    'an exp that has passed': { about: /`exp` is/, claims: (claims) => ({ ...claims, iat: now() - 7200, exp: now() - 3600 }) },
+    'no exp': { about: /payload lacks/, claims: ({ exp: _, ...claims }) => claims },
+    'another nonce': { about: /`nonce` is not/, claims: (claims) => ({ ...claims, nonce: 'another' }) },
+    'no nonce': { about: /`nonce` is not/, claims: ({ nonce: _, ...claims }) => claims },
+    'the at_hash of another access token': { about: /`at_hash` is not/, claims: (claims) => ({ ...claims, at_hash: halfHash('another') }) },
+    'no sub': { about: /payload lacks/, claims: ({ sub: _, ...claims }) => claims },
   };
 
-  for (const [defect, forgery] of Object.entries(defects)) {
+  for (const [defect, { about, ...forgery }] of Object.entries(defects)) {
     test(`is refused with ${defect}`, async ({ page, instance }) => {
       await signInWith(page, instance, forgery);
-      await refused(page, /./);
+      await refused(page, about);
       await page.goto('/account');
       await signedOut(page);
     });
@@ -154,6 +165,6 @@ test.describe('3. The ID token', () => {
     await signInButton(page).click();
     await atProvider(page, instance);
     await enter(page, alice);
-    await refused(page, /./);
+    await refused(page, /no ID token/);
   });
 });

@@ -12,6 +12,21 @@ test.describe('7. Sign out', () => {
     await expect(login(page).password).toBeVisible();
   });
 
+  test('takes the tokens back, also when the provider does not hear of the sign-out', async ({ page, instance, request }) => {
+    const secrets = new Secrets(page, instance);
+    await signIn(page, instance);
+    const tokens = await secrets.complete();
+    const active = async (name: string) => {
+      const form = { client_id: 'resource-server', client_secret: 'resource-server', token: tokens.get(name)! };
+      return (await (await request.post(`${instance.tenant}/oauth2/introspect`, { form })).json()).active;
+    };
+    for (const name of ['access_token', 'refresh_token']) expect(await active(name), name).toBe(true);
+    // There the session's end would take the tokens along.
+    await page.route(`${instance.tenant}/oidc/logout?**`, (route) => route.abort('connectionrefused'));
+    await signOutButton(page).click();
+    for (const name of ['access_token', 'refresh_token']) await expect.poll(() => active(name), name).toBe(false);
+  });
+
   test('without it the provider would not ask again', async ({ page, context, instance }) => {
     // The other half of the test above: single sign-on is real here.
     await signIn(page, instance);

@@ -1,6 +1,7 @@
 import type { Page } from '@playwright/test';
 import { alice, atProvider, enter, expect, expired, problem, signedIn, signedOut, signIn, signInButton, test, verified } from './fixtures';
 import { claimsOf } from './forge';
+import { Secrets } from './secrets';
 
 /** A page that says what happened and offers the way on. */
 async function explained(page: Page, about: RegExp) {
@@ -70,6 +71,26 @@ test.describe('8. Wrong turns end on a page that says what happened', () => {
     await signIn(page, instance);
     await control.set({ down: true });
     await page.goto('/account');
+    await signedIn(page);
+    await expect(verified(page)).toContainText(instance.issuer);
+  });
+
+  test('the provider is down when the token has to be replaced: whoever is signed in stays so', async ({ page, instance, control }) => {
+    await control.set({ lifetimes: { access_token: 2 } });
+    const secrets = new Secrets(page, instance);
+    await signIn(page, instance);
+    const access = (await secrets.complete()).get('access_token')!;
+    await page.goto('about:blank');
+    await control.set({ down: true });
+    await expired(Number(claimsOf(access)['exp']));
+    const asked: string[] = [];
+    page.on('request', (request) => request.url() === instance.tokenEndpoint && asked.push(request.method()));
+    await page.goto('/account');
+    await expect(problem(page).getByRole('button', { name: 'Try again' }).first()).toBeVisible();
+    await signedIn(page);
+    expect(asked, 'a refresh was tried').toContain('POST');
+    await control.calm();
+    await page.reload();
     await signedIn(page);
     await expect(verified(page)).toContainText(instance.issuer);
   });

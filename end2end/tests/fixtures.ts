@@ -88,7 +88,7 @@ export const confirmation = (page: Page) => ({
 });
 
 /** What a page says that had someone signed in until the provider ended it. */
-export const ended = (page: Page) => page.getByRole('main').getByRole('status').filter({ hasText: 'Your session has ended' });
+export const ended = (page: Page) => page.getByRole('main').getByRole('alert').filter({ hasText: 'Your session has ended' });
 
 /** The provider's page that asks for name and password. */
 export const login = (page: Page) => ({

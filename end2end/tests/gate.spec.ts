@@ -33,6 +33,7 @@ test.describe('The gate', () => {
       ['not a token', 'Bearer nonsense', 'malformed_token', 'invalid_token'],
       ['a changed payload', `Bearer ${header}.${changed}.${signature}`, 'bad_signature', 'invalid_token'],
       ['alg none', `Bearer ${unsigned}.${payload}.`, undefined, 'invalid_token'],
+      ['alg none, with a signature', `Bearer ${unsigned}.${payload}.${signature}`, 'unsupported_algorithm', 'invalid_token'],
       ['the ID token', `Bearer ${id_token}`, 'wrong_token_type', 'invalid_token'],
       ['another issuer', `Bearer ${otherIssuer}`, 'issuer_not_trusted', 'invalid_token'],
       ['another audience', `Bearer ${otherAudience}`, 'audience_mismatch', 'invalid_token'],
