@@ -8,8 +8,8 @@ use gloo_net::http::{Request, Response};
 use js_sys::Uint8Array;
 use send_wrapper::SendWrapper;
 use server_fn::ServerFn;
-use server_fn::client::Client;
 use server_fn::client::browser::BrowserClient;
+use server_fn::client::{Client, get_server_url};
 use server_fn::error::{FromServerFnError, IntoAppError as _, ServerFnErrorErr};
 use server_fn::redirect::REDIRECT_HEADER;
 use server_fn::request::browser::BrowserRequest;
@@ -17,13 +17,25 @@ use server_fn::response::ClientRes;
 use wasm_streams::ReadableStream;
 
 use super::CallError;
-use super::provider::send;
+use super::auth::send;
 
 /// Attaches the access token to a server function's request: `#[server(client = GateClient)]`.
 ///
 /// The token is fresh, see [`Session::access_token`](crate::session::Session::access_token). A call that is refused for its
 /// token is made once more with another one, and one that needs a stronger sign-in leads to that sign-in, see
-/// [`Auth::take_waiting`](super::Auth::take_waiting). Without a session the call is not made.
+/// [`Auth::take_waiting`](super::Auth::take_waiting). Without a session the call is not made. A redirect is not followed;
+/// `leptos_axum::redirect` is none.
+///
+/// ```
+/// use leptos::prelude::*;
+/// use leptos::server_fn::codec::{GetUrl, Json};
+/// use pixygate::leptos::{CallError, GateClient};
+///
+/// #[server(prefix = "/api", input = GetUrl, output = Json, client = GateClient)]
+/// async fn orders(year: u32) -> Result<Vec<String>, CallError> {
+///     Ok(vec![format!("the first order of {year}")])
+/// }
+/// ```
 #[derive(Debug)]
 pub struct GateClient;
 
@@ -136,6 +148,16 @@ impl<E: FromServerFnError> ClientRes<E> for GateResponse {
     }
 }
 
+/// Whether a call went to the server function with this path, from a page of the origin `page`.
+pub(super) fn is_call_of(url: &str, page: &str, path: &str) -> bool {
+    let server = match get_server_url() {
+        "" => page,
+        server => server,
+    };
+    let called = url.split(['?', '#']).next().unwrap_or_default();
+    called.strip_prefix(server) == Some(path)
+}
+
 /// The arguments of a server function, from the call that carried them.
 pub(super) fn arguments<F: ServerFn + serde::de::DeserializeOwned>(
     content_type: Option<&str>,
@@ -149,5 +171,26 @@ pub(super) fn arguments<F: ServerFn + serde::de::DeserializeOwned>(
             serde_json::from_str(body).ok()
         }
         Some(body) => serde_qs::from_str(body).ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_call_of;
+
+    #[test]
+    fn a_call_is_known_by_its_origin_and_its_whole_path() {
+        let is_call = |url| is_call_of(url, "https://app.example", "/api/confirm");
+        assert!(is_call("https://app.example/api/confirm"));
+        assert!(is_call("https://app.example/api/confirm?statement=x"));
+        for other in [
+            "https://app.example/v2/api/confirm",
+            "https://app.example/api/confirm/all",
+            "https://api.example/api/confirm",
+            "https://app.example.evil.example/api/confirm",
+            "https://app.example/api/other?next=/api/confirm",
+        ] {
+            assert!(!is_call(other), "{other}");
+        }
     }
 }

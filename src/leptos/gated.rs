@@ -4,14 +4,15 @@ use std::cell::Cell;
 
 use futures_channel::oneshot;
 use gloo_net::http::{Request, Response};
-use leptos::prelude::window;
+use js_sys::{Function, Reflect};
+use leptos::prelude::{document, window};
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen::closure::Closure;
-use web_sys::AddEventListenerOptions;
+use web_sys::{AddEventListenerOptions, EventTarget, RequestInit, RequestRedirect, ResponseType, VisibilityState};
 
 use crate::authorization::ReturnTo;
 use crate::session::browser::{Browser, Popup};
-use crate::session::{Called, Credentials, Demand, NetworkError, Reply, Session, SessionError, WaitingCall};
+use crate::session::{Credentials, Demand, LocalFuture, NetworkError, Reply, Session, SessionError, WaitingCall};
 
 thread_local! {
     static IN_POPUP: Cell<bool> = const { Cell::new(false) };
@@ -34,47 +35,66 @@ impl Reply for Response {
 
 /// Sends copies of the request, so that its body is there for each attempt.
 pub(super) async fn call(session: &Session<Browser>, request: Request) -> Result<Response, SessionError> {
-    let request = web_sys::Request::from(request);
-    let (method, url) = (request.method(), request.url());
-    loop {
-        let called = session.call(&method, &url, async |credentials| send(&request, credentials).await);
-        match called.await? {
-            Called::Answered(response) => return Ok(response),
-            Called::Demands(demand, response) => {
-                let popup = if IN_POPUP.get() { Popup::open() } else { None };
-                let met = match popup {
-                    Some(popup) => session.step_up_popup(popup, &demand, &method, &url).await,
-                    None => leave(session, &demand, &request).await,
-                };
-                match met {
-                    Ok(()) => {}
-                    // The refusal says more than that nobody went to sign in.
-                    Err(SessionError::Cancelled) => return Ok(response),
-                    Err(error) => return Err(error),
-                }
+    let request = without_redirects(request.into())?;
+    let sign_in = |demand| -> LocalFuture<_> {
+        // While the click counts that led to the call.
+        let popup = if IN_POPUP.get() { Popup::open() } else { None };
+        // The same request: its own `clone` is a copy.
+        let (session, request) = (session.clone(), Clone::clone(&request));
+        Box::pin(async move {
+            match popup {
+                Some(popup) => session.step_up_popup(popup, &demand).await,
+                None => leave(&session, &demand, &request).await,
             }
-        }
+        })
+    };
+    let (method, url) = (request.method(), request.url());
+    let send = async |credentials| send(&request, credentials).await;
+    session.call_stepping_up(&method, &url, send, sign_in).await
+}
+
+/// A redirect may lead to an origin that is not listed, and the browser would take the proof along.
+fn without_redirects(request: web_sys::Request) -> Result<web_sys::Request, SessionError> {
+    let init = RequestInit::new();
+    init.set_redirect(RequestRedirect::Manual);
+    // With any of these set the browser forgets the two others.
+    init.set_referrer(&request.referrer());
+    init.set_referrer_policy(request.referrer_policy());
+    let made = web_sys::Request::new_with_request_and_init(&request, &init);
+    Ok(made.map_err(|_| was_read(&request))?)
+}
+
+fn failed(request: &web_sys::Request, problem: String) -> NetworkError {
+    NetworkError {
+        url: without_query(&request.url()),
+        problem,
+        timed_out: false,
     }
 }
 
+fn was_read(request: &web_sys::Request) -> NetworkError {
+    failed(request, "its body was read before".to_owned())
+}
+
+fn without_query(url: &str) -> String {
+    url.split(['?', '#']).next().unwrap_or_default().to_owned()
+}
+
 async fn send(request: &web_sys::Request, credentials: Credentials) -> Result<Response, SessionError> {
-    let failed = |problem: String| NetworkError {
-        url: request.url().split('?').next().unwrap_or_default().to_owned(),
-        problem,
-        timed_out: false,
-    };
-    let copy = request
-        .clone()
-        .map_err(|_| failed("its body was read before".to_owned()))?;
+    let copy = request.clone().map_err(|_| was_read(request))?;
     let copy = Request::from(copy);
     copy.headers().set("Authorization", &credentials.authorization);
     if let Some(proof) = &credentials.dpop {
         copy.headers().set("DPoP", proof);
     }
-    Ok(copy.send().await.map_err(|error| failed(error.to_string()))?)
+    let response = copy.send().await.map_err(|error| failed(request, error.to_string()))?;
+    match response.type_() {
+        ResponseType::Opaqueredirect => Err(SessionError::Redirected(without_query(&request.url()))),
+        _ => Ok(response),
+    }
 }
 
-/// Leaves for the provider with the call in the luggage. Comes back only when the person does, by the back button.
+/// Leaves for the provider with the call in the luggage. Comes back only when the person does, or when they never left.
 async fn leave(session: &Session<Browser>, demand: &Demand, request: &web_sys::Request) -> Result<(), SessionError> {
     let copy = request.clone().map(Request::from).ok();
     let body = match copy {
@@ -91,20 +111,41 @@ async fn leave(session: &Session<Browser>, demand: &Demand, request: &web_sys::R
     let here = [location.pathname(), location.search(), location.hash()];
     let here: String = here.into_iter().map(Result::unwrap_or_default).collect();
     let return_to = ReturnTo::parse(&here).unwrap_or_default();
-
-    let (back, wait) = oneshot::channel::<()>();
-    let shown = Closure::once_into_js(move || back.send(()).unwrap_or_default());
-    let once = AddEventListenerOptions::new();
-    once.set_once(true);
     session.step_up(demand, call, return_to).await?;
-    // Where it cannot be listened to, waiting ends at once.
-    drop(
-        window().add_event_listener_with_callback_and_add_event_listener_options(
-            "pageshow",
-            shown.unchecked_ref(),
-            &once,
-        ),
-    );
-    wait.await.unwrap_or_default();
+    still_here().await;
     Err(SessionError::Cancelled)
+}
+
+/// Waits for a sign that the person is on this page although it was left: they came back to it, stopped the browser, or the
+/// provider answered with no page. The mouse says nothing, since it moves while the next page loads.
+async fn still_here() {
+    let (here, wait) = oneshot::channel::<()>();
+    let here = Cell::new(Some(here));
+    let told: Function = Closure::<dyn Fn()>::new(move || {
+        // A page that is being left is hidden, too.
+        if document().visibility_state() == VisibilityState::Visible {
+            // It is told once.
+            here.take().map(|here| here.send(()));
+        }
+    })
+    .into_js_value()
+    .unchecked_into();
+    let on = |target: &EventTarget, event| {
+        let once = AddEventListenerOptions::new();
+        once.set_once(true);
+        // Refused only for what is no event target.
+        drop(target.add_event_listener_with_callback_and_add_event_listener_options(event, &told, &once));
+    };
+    for event in ["pageshow", "focus", "pointerdown", "keydown"] {
+        on(&window(), event);
+    }
+    on(&document(), "visibilitychange");
+    // The only one that tells at once, where the browser has it.
+    if let Some(navigation) = Reflect::get(&window(), &"navigation".into())
+        .ok()
+        .and_then(|navigation| navigation.dyn_into::<EventTarget>().ok())
+    {
+        on(&navigation, "navigateerror");
+    }
+    wait.await.unwrap_or_default();
 }

@@ -10,6 +10,7 @@
     reason = "the component macro puts what it makes into a module of its own"
 )]
 
+mod auth;
 mod call;
 mod deferred;
 mod error;

@@ -3,19 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use gloo_net::http::{Request, Response};
 use leptos::prelude::*;
-use oauth2::AccessToken;
-use serde::de::DeserializeOwned;
-use server_fn::ServerFn;
 
-use crate::authorization::{ReturnTo, SignIn, TokenExchange};
-use crate::session::browser::{Popup, take_query};
-use crate::session::{AuthState, Event, Landing, SessionError, SignInFailure};
+use crate::session::browser::window;
+use crate::session::{AuthState, Event};
 
-use super::call::arguments;
-use super::work::{Done, Work, work};
-use super::{CallError, gated, here, lookout};
+use super::{gated, lookout};
 
 type Listener = Rc<dyn Fn(&Event)>;
 
@@ -28,14 +21,6 @@ thread_local! {
 /// The context of this page, for where no context reaches.
 pub(super) fn auth() -> Option<Auth> {
     AUTH.get()
-}
-
-/// Sends a request through the session.
-pub(super) async fn send(request: Request) -> Result<Response, SessionError> {
-    match work(Work::Call(request)).await? {
-        Done::Response(response) => Ok(response),
-        _ => Err(SessionError::SignedOut(None)),
-    }
 }
 
 /// Who is signed in, and what can be done about it.
@@ -127,6 +112,7 @@ impl Auth {
             Event::Changed(state) => self.known(state.clone()),
             Event::Idle(seconds) => self.idle.set(*seconds),
             Event::NotKept => self.kept.set(false),
+            Event::Kept => self.kept.set(true),
             _ => {}
         }
         let listeners =
@@ -170,7 +156,8 @@ impl Auth {
         self.incomplete.into()
     }
 
-    /// Calls `listener` for everything that happens, until the component that asked for it is gone.
+    /// Calls `listener` for everything that happens, until the component that asked for it is gone. On the server nothing
+    /// does.
     ///
     /// ```
     /// use pixygate::leptos::use_auth;
@@ -185,166 +172,12 @@ impl Auth {
     /// # }
     /// ```
     pub fn on(self, listener: impl Fn(&Event) + 'static) {
+        // A thread of the server would keep it for pages of others.
+        if window().is_none() {
+            return;
+        }
         let id = NEXT_LISTENER.replace(NEXT_LISTENER.get() + 1);
         LISTENERS.with_borrow_mut(|all| all.push((id, Rc::new(listener))));
         on_cleanup(move || LISTENERS.with_borrow_mut(|all| all.retain(|(known, _)| *known != id)));
-    }
-
-    /// Leaves for the provider's sign-in page.
-    ///
-    /// # Errors
-    /// When the provider does not answer, or this browser cannot keep what must be remembered until the person is back.
-    pub async fn sign_in(self, options: SignIn) -> Result<(), SessionError> {
-        work(Work::SignIn(options)).await.map(drop)
-    }
-
-    /// Signs in in a window of its own, so that this page stays as it is. To be called while a click or a key is handled.
-    ///
-    /// # Errors
-    /// As for [`Auth::sign_in`]; [`SessionError::Cancelled`] when the browser opened no window, or it was closed before.
-    pub fn sign_in_popup(self, options: SignIn) -> impl Future<Output = Result<(), SessionError>> + 'static {
-        let popup = Popup::open();
-        async move {
-            let popup = popup.ok_or(SessionError::Cancelled)?;
-            work(Work::SignInPopup(popup, options)).await.map(drop)
-        }
-    }
-
-    /// Asks the provider, by a redirect without any page of its own (`prompt=none`), whether the person is signed in there.
-    /// They come back to `return_to` either way.
-    ///
-    /// # Errors
-    /// As for [`Auth::sign_in`].
-    pub async fn sign_in_silently(self, return_to: ReturnTo) -> Result<(), SessionError> {
-        let options = SignIn {
-            return_to,
-            prompt: Some("none".to_owned()),
-            ..SignIn::default()
-        };
-        self.sign_in(options).await
-    }
-
-    /// Completes the sign-in that the browser just came back from, and says where the person was going. The code is
-    /// taken out of the address and the history before anything else. A window that was opened for the sign-in closes.
-    ///
-    /// # Errors
-    /// As for [`Session::complete`].
-    pub async fn complete_sign_in(self) -> Result<Landing, SignInFailure> {
-        let query = take_query().unwrap_or_default();
-        match work(Work::Complete(query)).await {
-            Ok(Done::Landing(landing)) => landing,
-            Ok(_) => Ok(Landing::default()),
-            Err(error) => Err(SignInFailure {
-                error,
-                return_to: ReturnTo::default(),
-            }),
-        }
-    }
-
-    /// Signs out here, in all tabs and at the provider.
-    ///
-    /// # Errors
-    /// [`SessionError::PartMissing`]; the person is still signed in then.
-    pub async fn sign_out(self) -> Result<(), SessionError> {
-        work(Work::SignOut).await.map(drop)
-    }
-
-    /// Signs out here and in all tabs. The session at the provider, and with it that of other applications, goes on.
-    ///
-    /// # Errors
-    /// As for [`Auth::sign_out`].
-    pub async fn sign_out_here(self) -> Result<(), SessionError> {
-        work(Work::SignOutHere).await.map(drop)
-    }
-
-    /// A fresh access token, for requests that this library does not make.
-    ///
-    /// # Errors
-    /// As for [`Session::access_token`].
-    pub async fn access_token(self) -> Result<AccessToken, SessionError> {
-        match work(Work::AccessToken).await? {
-            Done::AccessToken(token) => Ok(token),
-            _ => Err(SessionError::SignedOut(None)),
-        }
-    }
-
-    /// Makes a request with a fresh access token and all that [`GateClient`](super::GateClient) does, to this origin or to
-    /// one of [`Client::call_origins`](crate::authorization::Client). The answer can be read as a stream.
-    ///
-    /// ```
-    /// use gloo_net::http::Request;
-    /// use pixygate::leptos::{CallError, use_auth};
-    ///
-    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-    /// let request = Request::get("https://api.example.com/orders").build()?;
-    /// let response = use_auth().fetch(request).await?;
-    /// assert_eq!(response.status(), 200);
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// When the request was not made, or not answered. A refusal is an answer.
-    pub async fn fetch(self, request: Request) -> Result<Response, CallError> {
-        Ok(send(request).await?)
-    }
-
-    /// The call of a server function that a sign-in was for, once: after the person came back with what the call had
-    /// been refused for. The page that makes such calls asks for it when it is opened, and makes the call again.
-    ///
-    /// ```
-    /// # use leptos::prelude::*;
-    /// # use pixygate::leptos::{CallError, GateClient, use_auth};
-    /// # use leptos::server_fn::codec::{Json, PostUrl};
-    /// #[server(prefix = "/api", input = PostUrl, output = Json, client = GateClient)]
-    /// async fn transfer(amount: u32) -> Result<u32, CallError> {
-    ///     Ok(amount)
-    /// }
-    ///
-    /// # fn component() {
-    /// let action = ServerAction::<Transfer>::new();
-    /// Effect::new(move || {
-    ///     if let Some(call) = use_auth().take_waiting::<Transfer>() {
-    ///         action.dispatch(call);
-    ///     }
-    /// });
-    /// # }
-    /// ```
-    pub fn take_waiting<F: ServerFn + DeserializeOwned>(self) -> Option<F> {
-        let mut found = None;
-        here::opened()?.take_waiting(|call| {
-            let path = call.url.split('?').next().unwrap_or_default();
-            if path.ends_with(F::PATH) {
-                found = arguments(call.content_type.as_deref(), &call.url, call.body.as_deref());
-            }
-            found.is_some()
-        });
-        found
-    }
-
-    /// Lets the person act for another organisation from now on: calls are made with a token for it, in all tabs.
-    ///
-    /// ```
-    /// use pixygate::leptos::use_auth;
-    /// use pixygate::authorization::TokenExchange;
-    ///
-    /// # async fn example() -> Result<(), pixygate::session::SessionError> {
-    /// use_auth().exchange(TokenExchange::organization("10084a8d-113f")).await?;
-    /// use_auth().exchange_back().await
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// As for [`Session::exchange`].
-    pub async fn exchange(self, exchange: TokenExchange) -> Result<(), SessionError> {
-        work(Work::Exchange(Some(exchange))).await.map(drop)
-    }
-
-    /// Goes back to what the person signed in with.
-    ///
-    /// # Errors
-    /// As for [`Session::exchange_back`].
-    pub async fn exchange_back(self) -> Result<(), SessionError> {
-        work(Work::Exchange(None)).await.map(drop)
     }
 }

@@ -4,7 +4,7 @@
 
 use gloo_net::http::{Request, Response};
 
-use crate::authorization::{SignIn, TokenExchange};
+use crate::authorization::{Client, SignIn, TokenExchange};
 use crate::session::browser::Popup;
 use crate::session::{Landing, SessionError, SignInFailure};
 
@@ -20,6 +20,8 @@ pub(super) enum Work {
     SignOut,
     SignOutHere,
     AccessToken,
+    Refresh,
+    Client,
     Exchange(Option<TokenExchange>),
     Call(Request),
 }
@@ -29,6 +31,7 @@ pub(super) enum Done {
     Nothing,
     Landing(Result<Landing, SignInFailure>),
     AccessToken(oauth2::AccessToken),
+    Client(Box<Client>),
     Response(Response),
 }
 
@@ -51,6 +54,8 @@ crate::deferred! {
             Work::SignOut => session.sign_out().await,
             Work::SignOutHere => session.sign_out_here().await,
             Work::AccessToken => return session.access_token().await.map(Done::AccessToken),
+            Work::Refresh => session.replace_now().await.map(drop)?,
+            Work::Client => return Ok(Done::Client(Box::new(session.client().clone()))),
             Work::Exchange(Some(exchange)) => session.exchange(exchange).await?,
             Work::Exchange(None) => session.exchange_back().await?,
             Work::Call(request) => return gated::call(&session, request).await.map(Done::Response),

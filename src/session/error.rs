@@ -47,6 +47,12 @@ pub enum SessionError {
     /// The call goes to an origin that no token is sent to.
     #[error("no token is sent to `{0}`: it is neither this origin nor one of `call_origins`")]
     ForeignOrigin(String),
+    /// The call was answered with a redirect.
+    #[error("`{0}` answers with a redirect, which no token follows: call the address that it leads to")]
+    Redirected(String),
+    /// The access token cannot be replaced.
+    #[error("the access token cannot be replaced: the provider gave no refresh token")]
+    NoRefreshToken,
     /// The window of the sign-in was closed, or did not open.
     #[error("the sign-in window was closed, or the browser did not open it")]
     Cancelled,
@@ -85,7 +91,7 @@ impl SessionError {
             | Self::BackingOff { .. }
             | Self::PartMissing
             | Self::Token(TokenError::Unavailable { .. }) => Remedy::TryAgain,
-            Self::SignedOut(_) | Self::AnotherPerson | Self::Cancelled => Remedy::SignIn,
+            Self::SignedOut(_) | Self::AnotherPerson | Self::Cancelled | Self::NoRefreshToken => Remedy::SignIn,
             Self::Callback(CallbackError::Absent | CallbackError::UnknownState | CallbackError::Provider { .. }) => {
                 Remedy::SignIn
             }
@@ -95,6 +101,7 @@ impl SessionError {
             | Self::NoClient
             | Self::Storage(_)
             | Self::Crypto(_)
+            | Self::Redirected(_)
             | Self::ForeignOrigin(_) => Remedy::Configuration,
             Self::Callback(CallbackError::Reconfigured) => Remedy::SignIn,
             Self::IdToken(IdTokenError::Missing | IdTokenError::NotBound) => Remedy::Configuration,

@@ -12,6 +12,8 @@ pub enum Event {
     PersonChanged,
     /// The browser keeps nothing: the session lives in this tab only, and ends with it.
     NotKept,
+    /// The browser keeps the session again.
+    Kept,
     /// The access token was replaced.
     Refreshed,
     /// It could not be replaced. Unless the state changes too, the session is still there.

@@ -19,6 +19,7 @@ mod refresh;
 mod sign_in;
 mod sign_out;
 mod state;
+mod step_up;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,6 +69,7 @@ struct Inner<P> {
     waiting: RefCell<Option<(String, WaitingCall)>>,
     /// What sign-ins were asked for by calls that have not succeeded since, so that no call asks for the same twice.
     demanded: RefCell<Vec<(String, Demand)>>,
+    stepping_up: step_up::UnderWay,
 }
 
 impl<P: Platform> Clone for Session<P> {
@@ -104,6 +106,7 @@ impl<P: Platform> Session<P> {
             left: RefCell::default(),
             waiting: RefCell::default(),
             demanded: RefCell::default(),
+            stepping_up: RefCell::default(),
         }))
     }
 

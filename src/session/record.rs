@@ -133,12 +133,12 @@ impl<P: Platform> Session<P> {
                 self.0.platform.clear().await;
                 self.0.platform.tell_other_tabs();
             }
-            Ok(Some(Kept::Live(record))) => match (self.record(), self.0.stored.replace(Stored::Yes)) {
+            Ok(Some(Kept::Live(record))) => match (self.record(), self.0.stored.get()) {
                 (Some(own), Stored::Behind(kept)) if own.id == record.id && record.generation == kept => {
-                    self.0.stored.set(Stored::Behind(kept));
                     self.catch_up(own).await;
                 }
                 (_, stored) => {
+                    self.set_stored(Stored::Yes);
                     // Another tab has gone on from what could be kept.
                     if stored != Stored::Yes {
                         self.0.kept.take();
@@ -166,11 +166,21 @@ impl<P: Platform> Session<P> {
         };
         match self.save(&Kept::Live(Box::new(record)), over).await {
             Ok(true) => {
-                self.0.stored.set(Stored::Yes);
+                self.set_stored(Stored::Yes);
                 self.0.platform.tell_other_tabs();
             }
             Ok(false) => self.nobody_here(),
             Err(_) => {}
+        }
+    }
+
+    fn set_stored(&self, stored: Stored) {
+        let before = self.is_kept();
+        self.0.stored.set(stored);
+        match (before, self.is_kept()) {
+            (true, false) => self.tell(&Event::NotKept),
+            (false, true) => self.tell(&Event::Kept),
+            _ => {}
         }
     }
 
@@ -266,10 +276,7 @@ impl<P: Platform> Session<P> {
             self.revoke(&record.tokens).await;
             return false;
         }
-        if saved.is_err() && self.is_kept() {
-            self.tell(&Event::NotKept);
-        }
-        self.0.stored.set(match (saved, self.0.stored.get()) {
+        self.set_stored(match (saved, self.0.stored.get()) {
             (Ok(_), _) => Stored::Yes,
             (Err(_), _) if over == Over::Any => Stored::Never,
             (Err(_), Stored::Yes) => Stored::Behind(self.record().map_or(0, |own| own.generation)),

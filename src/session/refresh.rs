@@ -59,6 +59,19 @@ impl<P: Platform> Session<P> {
         Ok(self.refresh_if(refused).await?.access_token().clone())
     }
 
+    /// Replaces the access token now, once for all who ask at the same time: for who knows that its claims have changed.
+    ///
+    /// # Errors
+    /// As for [`Session::access_token`]; [`SessionError::NoRefreshToken`] when the provider gave none, and the session goes on.
+    pub async fn replace_now(&self) -> Result<AccessToken, SessionError> {
+        self.restore().await;
+        let tokens = self.tokens().ok_or_else(|| self.signed_out())?;
+        match self.can_refresh() {
+            true => self.replace(tokens.access_token()).await,
+            false => Err(SessionError::NoRefreshToken),
+        }
+    }
+
     pub(super) fn can_refresh(&self) -> bool {
         self.record()
             .is_some_and(|record| record.tokens.refresh_token().is_some())

@@ -24,6 +24,9 @@ pub(crate) fn SignInLink(
     new_tab: bool,
 ) -> impl IntoView {
     let location = use_location();
+    // The server does not hear of it, so the first render is without.
+    let fragment = RwSignal::new(String::new());
+    Effect::new(move || fragment.set(location.hash.get()));
     let here = move || match location.pathname.get().as_str() {
         // Their queries are theirs alone: that of the callback holds a code.
         "/callback" | "/sign-in" => ReturnTo::default(),
@@ -31,7 +34,7 @@ pub(crate) fn SignInLink(
             let search = location.search.get();
             let search = search.trim_start_matches('?');
             let mark = if search.is_empty() { "" } else { "?" };
-            ReturnTo::parse(&format!("{path}{mark}{search}")).unwrap_or_default()
+            ReturnTo::parse(&format!("{path}{mark}{search}{}", fragment.get())).unwrap_or_default()
         }
     };
     let href = move || {

@@ -43,7 +43,7 @@ impl Browser {
     /// The platform of this page. `served_at` is the server's time when it made the page, in seconds since the Unix
     /// epoch; `None` outside a browser.
     pub fn new(served_at: f64) -> Option<Self> {
-        let window = web_sys::window()?;
+        let window = window()?;
         let performance = window.performance()?;
         let opened = Moment {
             wall: performance.time_origin(),
@@ -68,10 +68,15 @@ impl Browser {
     }
 }
 
+/// The window; `None` outside of a browser, where merely asking the browser for it would be a panic.
+pub(crate) fn window() -> Option<Window> {
+    cfg!(target_family = "wasm").then(web_sys::window).flatten()
+}
+
 /// Whether a session is kept here, whoever's it is. It is all that a page needs to know while nobody is signed in.
 pub async fn is_anything_kept() -> bool {
     let kept = async {
-        let store = Store::open(&web_sys::window()?).await.ok()?;
+        let store = Store::open(&window()?).await.ok()?;
         store.get(SEALED, SESSION).await.ok()?
     };
     kept.await.is_some()
@@ -84,7 +89,7 @@ pub fn channel() -> Option<BroadcastChannel> {
 
 /// Takes the query out of the address, and out of the history with it.
 pub fn take_query() -> Option<String> {
-    let window = web_sys::window()?;
+    let window = window()?;
     let location = window.location();
     let query = location.search().ok()?;
     let (history, path) = (window.history().ok()?, location.pathname().ok()?);

@@ -6,7 +6,7 @@ use web_sys::Window;
 use crate::authorization::SignIn;
 use crate::session::{Demand, Event, Session, SessionError};
 
-use super::Browser;
+use super::{Browser, window};
 
 /// How often it is looked whether the window was closed, in milliseconds. No event tells.
 const LOOK: i32 = 300;
@@ -27,7 +27,7 @@ impl Popup {
     /// Opens the window, empty; `None` when the browser does not allow it.
     pub fn open() -> Option<Self> {
         let features = "popup,width=480,height=720";
-        let opened = web_sys::window()?.open_with_url_and_target_and_features("", "_blank", features);
+        let opened = window()?.open_with_url_and_target_and_features("", "_blank", features);
         opened.ok().flatten().map(Self)
     }
 }
@@ -80,22 +80,18 @@ impl Session<Browser> {
         }
     }
 
-    /// Meets the demand of a call in a window of its own; who waits here makes the call again.
+    /// Meets the demand of a call in a window of its own; [`Session::call_stepping_up`] makes the call again. Whoever signs in
+    /// there is signed in.
     ///
     /// # Errors
     /// As for [`Session::sign_in_popup`].
-    pub async fn step_up_popup(
-        &self,
-        popup: Popup,
-        demand: &Demand,
-        method: &str,
-        url: &str,
-    ) -> Result<(), SessionError> {
+    pub async fn step_up_popup(&self, popup: Popup, demand: &Demand) -> Result<(), SessionError> {
         let record = self.record().ok_or_else(|| self.signed_out())?;
+        let options = SignIn {
+            resource: record.tokens.resource().map(str::to_owned),
+            ..Self::options_for(demand, record.tokens.scopes())
+        };
         self.tell(&Event::StepUp(demand.clone()));
-        self.sign_in_popup(popup, &Self::options_for(demand, record.tokens.scopes()))
-            .await?;
-        self.note_demand(method, url, demand.clone());
-        Ok(())
+        self.sign_in_popup(popup, &options).await
     }
 }

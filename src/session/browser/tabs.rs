@@ -1,9 +1,11 @@
 //! One refresh for all tabs: Web Locks.
 
 use futures_channel::oneshot;
+use futures_util::future::{Either, select};
 use js_sys::{Function, Promise, Reflect};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::Window;
 
 use super::js::get;
@@ -21,7 +23,7 @@ impl Drop for Lock {
     }
 }
 
-/// Waits for the lock. `None` in a browser without Web Locks, where each tab is on its own.
+/// Waits for the lock. `None` in a browser without Web Locks, or one that grants none here: then each tab is on its own.
 pub(super) async fn lock(window: &Window, name: &str) -> Option<Lock> {
     // Web Locks are behind a compiler flag in web-sys; they are called by name instead.
     let locks = get(&window.navigator(), "locks")?;
@@ -36,6 +38,10 @@ pub(super) async fn lock(window: &Window, name: &str) -> Option<Lock> {
             }
         })
     });
-    request.call2(&locks, &name.into(), &callback).ok()?;
-    wait.await.ok()
+    let asked: Promise = request.call2(&locks, &name.into(), &callback).ok()?.dyn_into().ok()?;
+    match select(wait, JsFuture::from(asked)).await {
+        Either::Left((granted, _)) => granted.ok(),
+        // The browser grants none here. The callback, which is never called then, would be waited for without end.
+        Either::Right(_) => None,
+    }
 }

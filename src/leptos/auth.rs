@@ -1,0 +1,334 @@
+//! What can be done with the session.
+
+use gloo_net::http::{Request, Response};
+use oauth2::AccessToken;
+use serde::de::DeserializeOwned;
+use server_fn::ServerFn;
+
+use crate::authorization::{Client, ReturnTo, SignIn, TokenExchange};
+use crate::session::browser::{Popup, take_query};
+use crate::session::{Landing, Platform as _, SessionError, SignInFailure, WaitingCall};
+
+use super::call::{arguments, is_call_of};
+use super::work::{Done, Work, work};
+use super::{Auth, CallError, here};
+
+/// Sends a request through the session.
+pub(super) async fn send(request: Request) -> Result<Response, SessionError> {
+    match work(Work::Call(request)).await? {
+        Done::Response(response) => Ok(response),
+        _ => Err(SessionError::SignedOut(None)),
+    }
+}
+
+impl Auth {
+    /// Leaves for the provider's sign-in page.
+    ///
+    /// ```
+    /// use leptos::prelude::*;
+    /// use leptos::task::spawn_local;
+    /// use pixygate::authorization::{ReturnTo, SignIn};
+    /// use pixygate::leptos::{Texts, use_auth};
+    ///
+    /// #[component]
+    /// fn Enter() -> impl IntoView {
+    ///     let (auth, texts) = (use_auth(), Texts::here());
+    ///     let problem = RwSignal::new(None);
+    ///     let enter = move |_| {
+    ///         let options = SignIn {
+    ///             return_to: ReturnTo::parse("/orders").unwrap_or_default(),
+    ///             ..SignIn::default()
+    ///         };
+    ///         spawn_local(async move {
+    ///             if let Err(error) = auth.sign_in(options).await {
+    ///                 problem.set(Some(texts.sign_in(&error).0));
+    ///             }
+    ///         });
+    ///     };
+    ///     view! {
+    ///         <button on:click=enter>"Sign in"</button>
+    ///         <p role="alert">{problem}</p>
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// When the provider does not answer, or this browser cannot keep what must be remembered until the person is back.
+    pub async fn sign_in(self, options: SignIn) -> Result<(), SessionError> {
+        work(Work::SignIn(options)).await.map(drop)
+    }
+
+    /// Signs in in a window of its own, so that this page stays as it is. To be called while a click or a key is handled.
+    ///
+    /// ```
+    /// use leptos::prelude::*;
+    /// use leptos::task::spawn_local;
+    /// use pixygate::authorization::SignIn;
+    /// use pixygate::leptos::use_auth;
+    ///
+    /// #[component]
+    /// fn Enter() -> impl IntoView {
+    ///     let auth = use_auth();
+    ///     let enter = move |_| {
+    ///         // The window opens here, before anything is waited for.
+    ///         let signed_in = auth.sign_in_popup(SignIn::default());
+    ///         spawn_local(async move {
+    ///             if let Err(error) = signed_in.await {
+    ///                 leptos::logging::warn!("{error}");
+    ///             }
+    ///         });
+    ///     };
+    ///     view! { <button on:click=enter>"Sign in"</button> }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Auth::sign_in`]; [`SessionError::Cancelled`] when the browser opened no window, or it was closed before.
+    pub fn sign_in_popup(self, options: SignIn) -> impl Future<Output = Result<(), SessionError>> + 'static {
+        let popup = Popup::open();
+        async move {
+            let popup = popup.ok_or(SessionError::Cancelled)?;
+            work(Work::SignInPopup(popup, options)).await.map(drop)
+        }
+    }
+
+    /// Asks the provider, by a redirect without any page of its own (`prompt=none`), whether the person is signed in there.
+    /// They come back to `return_to` either way.
+    ///
+    /// ```
+    /// use pixygate::authorization::ReturnTo;
+    /// use pixygate::leptos::use_auth;
+    ///
+    /// # async fn example() -> Result<(), pixygate::session::SessionError> {
+    /// let here = ReturnTo::parse("/welcome").unwrap_or_default();
+    /// use_auth().sign_in_silently(here).await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Auth::sign_in`].
+    pub async fn sign_in_silently(self, return_to: ReturnTo) -> Result<(), SessionError> {
+        let options = SignIn {
+            return_to,
+            prompt: Some("none".to_owned()),
+            ..SignIn::default()
+        };
+        self.sign_in(options).await
+    }
+
+    /// Completes the sign-in that the browser just came back from, and says where the person was going. The code is
+    /// taken out of the address and the history before anything else. A window that was opened for the sign-in closes.
+    ///
+    /// # Errors
+    /// As for [`Session::complete`](crate::session::Session::complete).
+    pub async fn complete_sign_in(self) -> Result<Landing, SignInFailure> {
+        let query = take_query().unwrap_or_default();
+        match work(Work::Complete(query)).await {
+            Ok(Done::Landing(landing)) => landing,
+            Ok(_) => Ok(Landing::default()),
+            Err(error) => Err(SignInFailure {
+                error,
+                return_to: ReturnTo::default(),
+            }),
+        }
+    }
+
+    /// Signs out here, in all tabs and at the provider.
+    ///
+    /// # Errors
+    /// [`SessionError::PartMissing`]; the person is still signed in then.
+    pub async fn sign_out(self) -> Result<(), SessionError> {
+        work(Work::SignOut).await.map(drop)
+    }
+
+    /// Revokes the tokens and signs out here, in all tabs. The session at the provider, and with it that of other applications,
+    /// goes on.
+    ///
+    /// # Errors
+    /// As for [`Auth::sign_out`].
+    pub async fn sign_out_here(self) -> Result<(), SessionError> {
+        work(Work::SignOutHere).await.map(drop)
+    }
+
+    /// A fresh access token, for requests that this library does not make. It is good for the next one: ask again for the
+    /// one after that.
+    ///
+    /// ```
+    /// use pixygate::leptos::use_auth;
+    ///
+    /// # async fn example() -> Result<(), pixygate::session::SessionError> {
+    /// let token = use_auth().access_token().await?;
+    /// let authorization = format!("Bearer {}", token.secret());
+    /// # let _ = authorization;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Session::access_token`](crate::session::Session::access_token).
+    pub async fn access_token(self) -> Result<AccessToken, SessionError> {
+        match work(Work::AccessToken).await? {
+            Done::AccessToken(token) => Ok(token),
+            _ => Err(SessionError::SignedOut(None)),
+        }
+    }
+
+    /// Replaces the access token now, in all tabs: after something has changed that it tells, such as the roles of the person.
+    /// Nobody needs it because of the time; a token is replaced before it expires.
+    ///
+    /// ```
+    /// use pixygate::leptos::use_auth;
+    ///
+    /// # async fn example() -> Result<(), pixygate::session::SessionError> {
+    /// let auth = use_auth();
+    /// auth.refresh().await?;
+    /// let with_the_new_roles = auth.access_token().await?;
+    /// # let _ = with_the_new_roles;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Session::replace_now`](crate::session::Session::replace_now).
+    pub async fn refresh(self) -> Result<(), SessionError> {
+        work(Work::Refresh).await.map(drop)
+    }
+
+    /// What the page knows of the relying party and of the provider: the endpoints, the scopes that are asked for, where calls
+    /// may go.
+    ///
+    /// ```
+    /// use pixygate::leptos::use_auth;
+    ///
+    /// # async fn example() -> Result<(), pixygate::session::SessionError> {
+    /// let client = use_auth().client().await?;
+    /// leptos::logging::log!("{} at {}", client.client_id, client.provider.issuer);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// [`SessionError::NoClient`] where no [`ClientData`](super::ClientData) is; [`SessionError::PartMissing`].
+    pub async fn client(self) -> Result<Client, SessionError> {
+        match work(Work::Client).await? {
+            Done::Client(client) => Ok(*client),
+            _ => Err(SessionError::NoClient),
+        }
+    }
+
+    /// Makes a request with a fresh access token and all that [`GateClient`](super::GateClient) does, to this origin or to
+    /// one of [`Client::call_origins`](crate::authorization::Client). The answer can be read as a stream. A redirect is not
+    /// followed, it is the error [`SessionError::Redirected`].
+    ///
+    /// ```
+    /// use gloo_net::http::Request;
+    /// use pixygate::leptos::{CallError, use_auth};
+    ///
+    /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let request = Request::get("https://api.example.com/orders").build()?;
+    /// let response = use_auth().fetch(request).await?;
+    /// assert_eq!(response.status(), 200);
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// When the request was not made, or not answered. A refusal is an answer.
+    pub async fn fetch(self, request: Request) -> Result<Response, CallError> {
+        Ok(send(request).await?)
+    }
+
+    /// The call of a server function that a sign-in was for, once: after the person came back with what the call had
+    /// been refused for. The page that makes such calls asks for it when it is opened, and makes the call again.
+    ///
+    /// ```
+    /// # use leptos::prelude::*;
+    /// # use pixygate::leptos::{CallError, GateClient, use_auth};
+    /// # use leptos::server_fn::codec::{Json, PostUrl};
+    /// #[server(prefix = "/api", input = PostUrl, output = Json, client = GateClient)]
+    /// async fn transfer(amount: u32) -> Result<u32, CallError> {
+    ///     Ok(amount)
+    /// }
+    ///
+    /// # fn component() {
+    /// let action = ServerAction::<Transfer>::new();
+    /// Effect::new(move || {
+    ///     if let Some(call) = use_auth().take_waiting::<Transfer>() {
+    ///         action.dispatch(call);
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    pub fn take_waiting<F: ServerFn + DeserializeOwned>(self) -> Option<F> {
+        let session = here::opened()?;
+        let page = session.platform().origin();
+        let mut found = None;
+        session.take_waiting(|call| {
+            if is_call_of(&call.url, &page, F::PATH) {
+                found = arguments(call.content_type.as_deref(), &call.url, call.body.as_deref());
+            }
+            found.is_some()
+        });
+        found
+    }
+
+    /// The same for a request that was made with [`Auth::fetch`], or for any other call that the page knows how to make: `fits`
+    /// picks it.
+    ///
+    /// ```
+    /// use gloo_net::http::Request;
+    /// use leptos::prelude::*;
+    /// use leptos::task::spawn_local;
+    /// use pixygate::leptos::{Auth, use_auth};
+    ///
+    /// const TRANSFERS: &str = "https://api.example.com/transfers";
+    ///
+    /// async fn transfer(auth: Auth, order: String) -> Result<(), Box<dyn std::error::Error>> {
+    ///     let request = Request::post(TRANSFERS).header("Content-Type", "application/json").body(order)?;
+    ///     auth.fetch(request).await?;
+    ///     Ok(())
+    /// }
+    ///
+    /// # fn component() {
+    /// let auth = use_auth();
+    /// Effect::new(move || {
+    ///     if let Some(call) = auth.take_waiting_call(|call| call.method == "POST" && call.url == TRANSFERS) {
+    ///         spawn_local(async move {
+    ///             if let Err(error) = transfer(auth, call.body.unwrap_or_default()).await {
+    ///                 leptos::logging::warn!("{error}");
+    ///             }
+    ///         });
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    pub fn take_waiting_call(self, fits: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
+        here::opened()?.take_waiting(fits)
+    }
+
+    /// Lets the person act for another organisation from now on: calls are made with a token for it, in all tabs.
+    ///
+    /// ```
+    /// use pixygate::leptos::use_auth;
+    /// use pixygate::authorization::TokenExchange;
+    ///
+    /// # async fn example() -> Result<(), pixygate::session::SessionError> {
+    /// use_auth().exchange(TokenExchange::organization("10084a8d-113f")).await?;
+    /// use_auth().exchange_back().await
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Session::exchange`](crate::session::Session::exchange).
+    pub async fn exchange(self, exchange: TokenExchange) -> Result<(), SessionError> {
+        work(Work::Exchange(Some(exchange))).await.map(drop)
+    }
+
+    /// Goes back to what the person signed in with.
+    ///
+    /// # Errors
+    /// As for [`Session::exchange_back`](crate::session::Session::exchange_back).
+    pub async fn exchange_back(self) -> Result<(), SessionError> {
+        work(Work::Exchange(None)).await.map(drop)
+    }
+}

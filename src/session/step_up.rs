@@ -1,0 +1,104 @@
+//! Calls that ask for a sign-in: one sign-in for all that ask at once, and the calls afterwards for nobody else.
+
+use std::cell::RefCell;
+
+use futures_util::FutureExt as _;
+use futures_util::future::WeakShared;
+
+use super::{Called, Credentials, Demand, LocalFuture, Platform, Reply, Session, SessionError};
+
+type Outcome = Result<(), SessionError>;
+
+/// A sign-in that calls wait for, and what it is to bring. It is given up when none of them waits any more.
+pub(super) type UnderWay = RefCell<Option<(Demand, WeakShared<LocalFuture<Outcome>>)>>;
+
+/// Issuer and subject.
+type Identity = Option<(String, String)>;
+
+impl<P: Platform> Session<P> {
+    /// Makes a call as [`Session::call`] does, and makes it again after the sign-in that it asked for. `sign_in` brings what is
+    /// demanded without leaving this page; a call that asks while another one's sign-in is under way waits for that one.
+    ///
+    /// # Errors
+    /// As for [`Session::call`], and as `sign_in`. [`SessionError::AnotherPerson`] when it was another person who signed in:
+    /// they did not ask for the call. When `sign_in` ends with [`SessionError::Cancelled`] the refusal is the answer.
+    pub async fn call_stepping_up<R: Reply>(
+        &self,
+        method: &str,
+        url: &str,
+        send: impl AsyncFn(Credentials) -> Result<R, SessionError>,
+        sign_in: impl Fn(Demand) -> LocalFuture<Outcome>,
+    ) -> Result<R, SessionError> {
+        self.restore().await;
+        let whose = self.identity();
+        // The sign-in that the last attempt was made with.
+        let made_with = RefCell::new(None);
+        let send = async |credentials| {
+            self.check_person(&whose)?;
+            made_with.replace(self.sign_in_id());
+            send(credentials).await
+        };
+        loop {
+            match self.call(method, url, &send).await? {
+                Called::Answered(reply) => return Ok(reply),
+                // It was on its way when the sign-in of another call succeeded, which may have brought what it lacks.
+                Called::Demands(..) if made_with.take() != self.sign_in_id() => {}
+                Called::Demands(demand, reply) => match self.meet(&demand, &whose, &sign_in).await {
+                    // What this sign-in did not bring, the next one will not.
+                    Ok(brought) if brought == demand => self.note_demand(method, url, demand),
+                    Ok(_) => {}
+                    // The refusal says more than that nobody signed in.
+                    Err(SessionError::Cancelled) => return Ok(reply),
+                    Err(error) => return Err(error),
+                },
+            }
+        }
+    }
+
+    /// Joins the sign-in that is under way, or starts one, and says what it was to bring.
+    async fn meet(
+        &self,
+        demand: &Demand,
+        whose: &Identity,
+        sign_in: impl Fn(Demand) -> LocalFuture<Outcome>,
+    ) -> Result<Demand, SessionError> {
+        let under_way = self.0.stepping_up.borrow().clone();
+        let under_way = under_way.and_then(|(asked, running)| Some((asked, running.upgrade()?)));
+        let (asked, running) = under_way.unwrap_or_else(|| {
+            let acting = self.record().and_then(|record| record.acting);
+            let (session, whose) = (self.clone(), whose.clone());
+            let signed_in = sign_in(demand.clone());
+            let future: LocalFuture<_> = Box::pin(async move {
+                signed_in.await?;
+                session.check_person(&whose)?;
+                // The calls were for an organisation, and are made for no other.
+                match acting {
+                    Some(acting) => session.exchange(acting.exchange).await,
+                    None => Ok(()),
+                }
+            });
+            let shared = future.shared();
+            let weak = shared.downgrade().map(|weak| (demand.clone(), weak));
+            self.0.stepping_up.replace(weak);
+            (demand.clone(), shared)
+        });
+        running.await.map(|()| asked)
+    }
+
+    fn check_person(&self, whose: &Identity) -> Outcome {
+        match self.identity() == *whose {
+            true => Ok(()),
+            false => Err(SessionError::AnotherPerson),
+        }
+    }
+
+    fn identity(&self) -> Identity {
+        let record = self.record()?;
+        let claims = record.tokens.id_token().claims();
+        Some((claims.iss.clone(), claims.sub.clone()))
+    }
+
+    fn sign_in_id(&self) -> Option<String> {
+        self.record().map(|record| record.id)
+    }
+}

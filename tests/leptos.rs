@@ -1,0 +1,71 @@
+//! The Leptos layer where there is no browser: on the server, and in the tests of an application.
+
+#![cfg(not(target_family = "wasm"))]
+#![allow(clippy::unwrap_used, reason = "what fails in a test fails the test")]
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use futures::executor::block_on;
+use leptos::prelude::*;
+use pixygate::authorization::{ReturnTo, SignIn, TokenExchange};
+use pixygate::leptos::{AuthProvider, MockAuth, MockPerson, use_auth};
+use pixygate::session::{AuthState, SessionError};
+
+/// Everything that needs a browser says that there is none.
+fn says_so() {
+    let auth = use_auth();
+    let no_client = |outcome: Result<(), SessionError>| assert_eq!(outcome, Err(SessionError::NoClient));
+    block_on(async {
+        no_client(auth.access_token().await.map(drop));
+        no_client(auth.client().await.map(drop));
+        no_client(auth.refresh().await);
+        no_client(auth.sign_in(SignIn::default()).await);
+        no_client(auth.sign_in_silently(ReturnTo::default()).await);
+        no_client(auth.sign_out().await);
+        no_client(auth.sign_out_here().await);
+        no_client(auth.exchange(TokenExchange::organization("x")).await);
+        no_client(auth.exchange_back().await);
+        no_client(auth.complete_sign_in().await.map(drop).map_err(|failure| failure.error));
+        let popup = auth.sign_in_popup(SignIn::default()).await;
+        assert_eq!(popup, Err(SessionError::Cancelled));
+    });
+    assert_eq!(auth.take_waiting_call(|_| true), None);
+}
+
+#[test]
+fn on_the_server_what_needs_a_browser_is_an_error_and_no_panic() {
+    let owner = Owner::new();
+    owner.set();
+    let page = view! {
+        <AuthProvider>
+            {move || {
+                says_so();
+                "a page"
+            }}
+        </AuthProvider>
+    };
+    assert!(page.to_html().contains("a page"));
+}
+
+#[test]
+fn a_mock_has_a_person_and_no_token() {
+    let owner = Owner::new();
+    owner.set();
+    MockAuth::provide().sign_in(MockPerson::new("alice"));
+    assert!(use_auth().state().get_untracked().signed_in().is_some());
+    says_so();
+}
+
+#[test]
+fn on_the_server_nobody_listens() {
+    let owner = Owner::new();
+    owner.set();
+    let mock = MockAuth::provide();
+    let heard = Rc::new(Cell::new(0));
+    let hears = Rc::clone(&heard);
+    use_auth().on(move |_| hears.set(hears.get() + 1));
+    assert_eq!(Rc::strong_count(&heard), 1, "nothing is kept on this thread");
+    mock.set(AuthState::Unknown);
+    assert_eq!(heard.get(), 0);
+}
