@@ -70,8 +70,18 @@ impl<'a> ProofBuilder<'a> {
         Self { key, ..self }
     }
 
+    /// The header as JSON.
+    pub fn header_text(&self) -> String {
+        self.header.to_string()
+    }
+
+    /// The claims as JSON.
+    pub fn claims_text(&self) -> String {
+        self.claims.to_string()
+    }
+
     /// The proof.
     pub fn sign(&self) -> String {
-        self.key.sign_text(&self.header.to_string(), &self.claims.to_string())
+        self.key.sign_text(&self.header_text(), &self.claims_text())
     }
 }

@@ -1,6 +1,12 @@
 //! 62–67: tokens that are bound to a key or to a client certificate.
 
-use std::net::SocketAddr;
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use axum::{body::Body, extract::ConnectInfo};
@@ -11,7 +17,7 @@ use base64::{
 use http::{Request, StatusCode};
 use pixygate::{
     Reason,
-    gate::{Policies, Policy},
+    gate::{LocalReplays, Policies, Policy, ReplayFuture, Replays},
     jwt::Algorithm,
     test_support::{ProofBuilder, TestKey, at},
 };
@@ -164,6 +170,61 @@ async fn a_proof_for_something_else_is_refused() {
     );
 }
 
+/// The token is good, so it is not what the answer may complain of.
+#[tokio::test]
+async fn a_proof_that_is_no_strict_json_is_a_bad_proof_and_no_bad_token() {
+    let world = World::new().await;
+    let app = world.app(signed_in());
+    let key = key();
+    let token = world.token().bound_to(&key.thumbprint()).sign();
+    let good = key.proof("GET", ADDRESS, &token);
+    let (header, claims) = (good.header_text(), good.claims_text());
+    let twice = claims.replacen('{', "{\"htm\":\"GET\",", 1);
+    for claims in ["no JSON", "[]", &twice] {
+        let response = send(&app, with_proof(&token, &key.sign_text(&header, claims))).await;
+        let challenge = response.headers()["www-authenticate"].to_str().unwrap().to_owned();
+        assert!(challenge.contains("error=\"invalid_dpop_proof\""), "{challenge}");
+        assert_eq!(refusal(response).await.reason, Reason::InvalidDpopProof, "{claims}");
+    }
+    let same = key.sign_text(&header, &claims);
+    assert_eq!(status(&app, with_proof(&token, &same)).await, StatusCode::OK);
+}
+
+/// Counts what it is asked to remember.
+#[derive(Clone, Default)]
+struct Counting(Arc<AtomicUsize>, Arc<LocalReplays>);
+
+impl Replays for Counting {
+    fn record(&self, proof: [u8; 32], now: u64, until: u64) -> ReplayFuture<'_> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        self.1.record(proof, now, until)
+    }
+}
+
+#[tokio::test]
+async fn calls_that_are_too_many_fill_no_memory_of_proofs_and_replays_use_up_no_rate() {
+    let world = World::new().await;
+    let memory = Counting::default();
+    let gate = world.gate(signed_in()).replays(memory.clone());
+    let app = wrap(gate.rate_limit(Some("2/s".parse().unwrap())));
+    let key = key();
+    let token = world.token().bound_to(&key.thumbprint()).sign();
+    let call = |id: &str| with_proof(&token, &key.proof("GET", ADDRESS, &token).id(id).sign());
+    assert_eq!(status(&app, call("1")).await, StatusCode::OK);
+    for _ in 0..5 {
+        assert_eq!(refused(&app, call("1")).await, Reason::InvalidDpopProof);
+    }
+    assert_eq!(status(&app, call("2")).await, StatusCode::OK);
+    let remembered = memory.0.load(Ordering::Relaxed);
+    for number in 3..20 {
+        assert_eq!(refused(&app, call(&number.to_string())).await, Reason::RateLimited);
+    }
+    assert_eq!(memory.0.load(Ordering::Relaxed), remembered);
+    // So the same proof is good when there is room again.
+    world.clock.advance(1);
+    assert_eq!(status(&app, call("3")).await, StatusCode::OK);
+}
+
 #[tokio::test]
 async fn a_replayed_proof_is_refused_and_another_key_may_have_the_same_identifier() {
     let world = World::new().await;
@@ -225,12 +286,15 @@ async fn a_nonce_is_given_and_asked_for() {
 #[tokio::test]
 async fn two_gates_check_one_proof_once() {
     let world = World::new().await;
-    let gate = || world.gate(signed_in()).build().unwrap();
-    let app = gate().layer().layer(gate().wrap(crate::world::application()));
+    // One gate twice, over one memory of proofs: the second look would take every proof for replayed.
+    let memory = Counting::default();
+    let gate = world.gate(signed_in()).replays(memory.clone()).build().unwrap();
+    let app = gate.layer().layer(gate.wrap(crate::world::application()));
     let key = key();
     let token = world.token().bound_to(&key.thumbprint()).sign();
     let proof = key.proof("GET", ADDRESS, &token).sign();
     assert_eq!(status(&app, with_proof(&token, &proof)).await, StatusCode::OK);
+    assert_eq!(memory.0.load(Ordering::Relaxed), 1);
     assert_eq!(
         refused(&app, with_proof(&token, &proof)).await,
         Reason::InvalidDpopProof

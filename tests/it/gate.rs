@@ -305,7 +305,11 @@ async fn a_gate_that_cannot_be_meant_is_not_built() {
         gate().allow_origin("partner").build(),
         Err(GateError::Origin(_))
     ));
-    assert!(matches!(gate().explain(true).build(), Err(GateError::Explain(_))));
+    for elsewhere in ["", "https://shop.example", "http://192.0.2.1"] {
+        let explaining = gate().public_url(elsewhere).explain(true).build();
+        assert!(matches!(explaining, Err(GateError::Explain(_))), "{elsewhere}");
+    }
+    assert!(gate().public_url("http://localhost:3000").explain(true).build().is_ok());
     assert!(matches!(gate().protect(["api"]).build(), Err(GateError::Prefix(_))));
     assert!(matches!(
         gate().protect(["/gw"]).build(),

@@ -271,6 +271,59 @@ async fn the_refresh_task_is_ahead_of_the_age() {
     assert_eq!(world.provider.asked(&url), 2, "no caller met keys that were due");
 }
 
+/// The old place still answers, with the old keys.
+#[tokio::test]
+async fn keys_that_moved_are_found_by_the_first_token_that_needs_them() {
+    let mut world = rotating().await;
+    let old_place = world.issuer.jwks_url();
+    let old_key = world
+        .issuer
+        .replace_keys([TestKey::generate(Algorithm::ES256, "new")])
+        .remove(0);
+    let moved = "https://idp.example/moved";
+    let both = json!({"keys": [old_key.jwk(), world.issuer.keys()[0].jwk()]});
+    world.provider.put(moved, &both);
+    let mut metadata = world.issuer.metadata();
+    metadata["jwks_uri"] = moved.into();
+    world.provider.put(world.issuer.metadata_url(), &metadata);
+    world.validate(&world.token().sign()).await.unwrap();
+    world.validate(&world.token().key(&old_key).sign()).await.unwrap();
+    assert_eq!((world.provider.asked(&old_place), world.provider.asked(moved)), (1, 1));
+
+    // Metadata are asked for no more often than keys, and what is known serves without them.
+    world.provider.put_bytes(world.issuer.metadata_url(), "gone");
+    for _ in 0..5 {
+        let stranger = world.token().header("kid", "stranger").sign();
+        assert_eq!(world.validate(&stranger).await, Err(Reason::UnknownKey));
+    }
+    assert_eq!(world.provider.asked(&world.issuer.metadata_url()), 2);
+    world.clock.advance(10);
+    let stranger = world.token().header("kid", "stranger").sign();
+    assert_eq!(world.validate(&stranger).await, Err(Reason::UnknownKey));
+    assert_eq!(world.provider.asked(&world.issuer.metadata_url()), 3);
+    assert_eq!((world.provider.asked(&old_place), world.provider.asked(moved)), (1, 2));
+}
+
+/// What a runtime that is going down is given to run, it drops at once, in the middle of the call.
+#[test]
+fn a_call_on_a_runtime_that_goes_down_comes_to_an_end() {
+    let issuer = TestIssuer::new("https://idp.example", [Algorithm::ES256]);
+    let validator = Validator::new([issuer.trust("orders")], Documents::of([&issuer])).unwrap();
+    let token = issuer.token().sign();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let handle = runtime.handle().clone();
+    drop(runtime);
+    let (ended, verdict) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let _entered = handle.enter();
+        let now = TestClock::default().time();
+        let verdict = futures::executor::block_on(validator.validate(&token, now));
+        ended.send(verdict.map_err(|why| why.reason())).unwrap();
+    });
+    let verdict = verdict.recv_timeout(std::time::Duration::from_secs(30));
+    assert_eq!(verdict.expect("it ended"), Err(Reason::KeysUnavailable));
+}
+
 #[tokio::test]
 async fn metadata_of_another_issuer_are_refused_with_both_named_and_the_line_to_write() {
     let issuer = TestIssuer::new("https://api.idp.example/t/acme/oauth2/token", [Algorithm::ES256]);

@@ -7,8 +7,11 @@ use http::{Request, StatusCode};
 use pixygate::{
     Reason,
     gate::{Policies, Policy},
+    jwt::Algorithm,
+    test_support::TestKey,
 };
 
+use crate::log::Log;
 use crate::world::{World, refusal, refused, request, send, signed_in, status, with_token, wrap};
 
 #[tokio::test]
@@ -105,4 +108,78 @@ async fn refused_calls_of_an_address_are_limited_and_a_forged_address_does_not_h
     for _ in 0..9 {
         assert_eq!(status(&app, from("192.0.2.7", "", good())).await, StatusCode::OK);
     }
+}
+
+#[tokio::test]
+async fn an_address_of_the_same_network_is_the_same_caller() {
+    let world = World::new().await;
+    let app = wrap(world.gate(signed_in()).failure_limit(Some("2/s".parse().unwrap())));
+    let bad = || request("GET", "/api/a").body(Body::empty()).unwrap();
+    for peer in ["[2001:db8:0:1::1]", "[2001:db8:0:1:ffff::2]"] {
+        assert_eq!(refused(&app, from(peer, "", bad())).await, Reason::MissingToken);
+    }
+    let third = from("[2001:db8:0:1:abcd::3]", "", bad());
+    assert_eq!(refused(&app, third).await, Reason::RateLimited);
+    for neighbour in ["[2001:db8:0:2::1]", "192.0.2.1", "192.0.2.2", "[::ffff:192.0.2.3]"] {
+        assert_eq!(refused(&app, from(neighbour, "", bad())).await, Reason::MissingToken);
+    }
+}
+
+/// Every session begins with being asked for one.
+#[tokio::test]
+async fn to_be_asked_for_a_nonce_is_no_failure() {
+    let world = World::new().await;
+    let gate = world.gate(signed_in()).dpop_nonce(true);
+    let app = wrap(gate.failure_limit(Some("1/m".parse().unwrap())));
+    let key = TestKey::generate(Algorithm::ES256, "");
+    let token = world.token().bound_to(&key.thumbprint()).sign();
+    let call = |method: &str| {
+        let proof = key.proof(method, "https://shop.example/api/a", &token).sign();
+        let call = request("GET", "/api/a").header("authorization", format!("DPoP {token}"));
+        from("192.0.2.1", "", call.header("dpop", proof).body(Body::empty()).unwrap())
+    };
+    for _ in 0..5 {
+        assert_eq!(refused(&app, call("GET")).await, Reason::UseDpopNonce);
+    }
+    assert_eq!(refused(&app, call("POST")).await, Reason::InvalidDpopProof);
+    assert_eq!(refused(&app, call("GET")).await, Reason::RateLimited);
+}
+
+#[tokio::test]
+async fn a_limit_that_meets_no_address_is_an_alarm_once() {
+    let world = World::new().await;
+    let bad = || request("GET", "/api/a").body(Body::empty()).unwrap();
+    let (log, _guard) = Log::record();
+    let alarms = || log.text().matches("into_make_service_with_connect_info").count();
+    let limited = || wrap(world.gate(signed_in()).failure_limit(Some("1/m".parse().unwrap())));
+    let (unlimited, told) = (world.app(signed_in()), limited());
+    refused(&unlimited, bad()).await;
+    refused(&told, from("192.0.2.1", "", bad())).await;
+    assert_eq!(alarms(), 0);
+    let app = limited();
+    for _ in 0..3 {
+        assert_eq!(refused(&app, bad()).await, Reason::MissingToken);
+    }
+    assert_eq!(alarms(), 1);
+}
+
+/// As the guide serves it, over a connection.
+#[tokio::test]
+async fn a_gate_that_is_served_with_addresses_limits_them() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let world = World::new().await;
+    let app = wrap(world.gate(signed_in()).failure_limit(Some("1/h".parse().unwrap())));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let service = app.into_make_service_with_connect_info::<SocketAddr>();
+    let server = tokio::spawn(async move { axum::serve(listener, service).await });
+    for expected in ["HTTP/1.1 401 ", "HTTP/1.1 429 "] {
+        let mut connection = tokio::net::TcpStream::connect(address).await.unwrap();
+        let call = b"GET /api/a HTTP/1.1\r\nHost: shop.example\r\nConnection: close\r\n\r\n";
+        connection.write_all(call).await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with(expected), "{answer}");
+    }
+    server.abort();
 }

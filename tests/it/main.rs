@@ -18,6 +18,8 @@ mod logout;
 mod matrix;
 mod paths;
 mod permission;
+mod second;
+mod served;
 mod threats;
 mod tls_fetch;
 mod verdicts;

@@ -31,7 +31,7 @@ fn every_line_of_the_list_has_a_test_that_is_there() {
             };
             let (file, test) = place.split_once("::").unwrap();
             let source = std::fs::read_to_string(root.join(folder).join(format!("{file}.rs"))).unwrap();
-            assert!(source.contains(&format!("fn {test}()")), "{number}: {place}");
+            assert!(is_test(&source, test), "{number}: {place}");
         }
     }
     let expected: HashSet<u32> = (1..=50)
@@ -40,4 +40,35 @@ fn every_line_of_the_list_has_a_test_that_is_there() {
         .chain([76, 77])
         .collect();
     assert_eq!(listed, expected);
+}
+
+/// Whether it is there, and is run.
+fn is_test(source: &str, name: &str) -> bool {
+    let Some((before, _)) = source.split_once(&format!("fn {name}()")) else {
+        return false;
+    };
+    // Attributes stand right before it, each on a line of its own.
+    let mut lines = before.rsplit('\n');
+    let modifiers = lines.next().unwrap_or_default();
+    matches!(modifiers, "" | "async ")
+        && lines
+            .take_while(|line| line.starts_with("#["))
+            .any(|line| line == "#[test]" || line.starts_with("#[tokio::test"))
+}
+
+#[test]
+fn a_function_that_is_not_run_is_no_test() {
+    for (source, expected) in [
+        ("\n#[test]\nfn a() {}", true),
+        ("\n#[tokio::test(start_paused = true)]\nasync fn a() {}", true),
+        ("\n#[test]\n#[should_panic]\nfn a() {}", true),
+        ("fn a() {}", false),
+        ("\n#[allow(dead_code)]\nfn a() {}", false),
+        ("\n#[test]\nfn b() {}\n\nfn a() {}", false),
+        ("\n#[test]\nfn aa() {}", false),
+        ("\n// #[test]\nfn a() {}", false),
+        ("\n#[test]\n// fn a() {}", false),
+    ] {
+        assert_eq!(is_test(source, "a"), expected, "{source}");
+    }
 }

@@ -40,7 +40,7 @@ pub const AUDIENCE: &str = "orders";
 /// Who signs what in the matrix.
 #[derive(Debug)]
 pub struct Setting {
-    /// Trusted, with keys for RS256, PS256, ES256 and EdDSA.
+    /// Trusted, with keys for RS256, PS256, ES256 and EdDSA, and one for RS512, which the trust does not list.
     pub issuer: TestIssuer,
     /// Trusted too, with its own keys of the same `kid`s.
     pub other: TestIssuer,
@@ -57,9 +57,9 @@ impl Default for Setting {
 impl Setting {
     /// Makes the keys.
     pub fn new() -> Self {
-        use Algorithm::{ES256, EdDSA, PS256, RS256};
+        use Algorithm::{ES256, EdDSA, PS256, RS256, RS512};
         Self {
-            issuer: TestIssuer::new(ISSUER, [RS256, PS256, ES256, EdDSA]),
+            issuer: TestIssuer::new(ISSUER, [RS256, PS256, ES256, EdDSA, RS512]),
             other: TestIssuer::new(OTHER_ISSUER, [ES256]),
             stranger: TestKey::generate(ES256, "es256"),
         }

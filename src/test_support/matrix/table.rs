@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{Case, Setting, accepted, refused};
 use crate::{
     Reason::{BadSignature, MalformedToken, TokenTooLarge, UnknownKey, UnsupportedAlgorithm},
-    jwt::Algorithm::{ES256, EdDSA, PS256, RS256},
+    jwt::Algorithm::{ES256, EdDSA, PS256, RS256, RS512},
     test_support::TokenBuilder,
 };
 
@@ -32,6 +32,12 @@ pub(super) fn good(s: &Setting) -> TokenBuilder<'_> {
     s.issuer.token().key(s.issuer.key(ES256))
 }
 
+fn unsigned(token: &TokenBuilder<'_>) -> String {
+    let token = token.sign();
+    let (signed, _) = token.rsplit_once('.').unwrap_or_default();
+    format!("{signed}.")
+}
+
 fn algorithms() -> Vec<Case> {
     vec![
         accepted(5, "RS256", |s| s.issuer.token().key(s.issuer.key(RS256)).sign()),
@@ -41,23 +47,16 @@ fn algorithms() -> Vec<Case> {
         refused(1, "alg none", UnsupportedAlgorithm, |s| {
             good(s).header("alg", "none").sign()
         }),
-        refused(1, "alg NoNe, unsigned", MalformedToken, |s| {
-            let token = good(s).header("alg", "ES256").sign();
-            token
-                .rsplit_once('.')
-                .map(|(signed, _)| format!("{signed}."))
-                .unwrap_or_default()
+        refused(1, "alg NoNe, unsigned", UnsupportedAlgorithm, |s| {
+            unsigned(&good(s).header("alg", "NoNe"))
         }),
         refused(1, "alg nOnE", UnsupportedAlgorithm, |s| {
             good(s).header("alg", "nOnE").sign()
         }),
         refused(1, "alg none, unsigned", UnsupportedAlgorithm, |s| {
-            let token = good(s).header("alg", "none").sign();
-            token
-                .rsplit_once('.')
-                .map(|(signed, _)| format!("{signed}."))
-                .unwrap_or_default()
+            unsigned(&good(s).header("alg", "none"))
         }),
+        refused(7, "alg ES256, unsigned", MalformedToken, |s| unsigned(&good(s))),
         refused(2, "HS256 keyed with the RSA key as PEM", UnsupportedAlgorithm, |s| {
             hmac_signed(s, s.issuer.key(RS256).public_pem().as_bytes())
         }),
@@ -78,8 +77,8 @@ fn algorithms() -> Vec<Case> {
             "an algorithm outside the list, validly signed",
             UnsupportedAlgorithm,
             |s| {
-                // RS512 is understood, and not in the default list.
-                good(s).header("alg", "RS512").sign()
+                // RS512 is understood, its key is published, and it is not in the default list.
+                s.issuer.token().key(s.issuer.key(RS512)).sign()
             },
         ),
         refused(5, "alg as a number", MalformedToken, |s| {

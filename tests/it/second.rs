@@ -1,0 +1,141 @@
+//! The second layer: what a handler refuses is answered, logged and told like what the gate refuses.
+
+use std::sync::{Arc, Mutex};
+
+use axum::{Extension, Router, body::Body, routing::get};
+use http::{Request, StatusCode};
+use pixygate::{
+    Reason,
+    gate::{Gate, Objection, Observe, Policies, Policy, RequestId, Tally, Verdict},
+    jwt::{Principal, Rejection},
+};
+use tower::ServiceExt as _;
+
+use crate::{
+    log::Log,
+    world::{World, refusal, request, send, signed_in, text, with_token},
+};
+
+/// Handlers that look once more: the one answers the rejection itself, the other can only object.
+fn handlers() -> Router {
+    Router::new()
+        .route(
+            "/api/returns",
+            get(|principal: Principal| async move {
+                principal.require_scope("pay")?;
+                Ok::<_, Rejection>("paid")
+            }),
+        )
+        .route(
+            "/api/objects",
+            get(
+                |principal: Principal, Extension(objection): Extension<Objection>| async move {
+                    if let Err(rejection) = principal.require_scope("pay") {
+                        objection.raise(rejection);
+                    }
+                    "paid"
+                },
+            ),
+        )
+}
+
+#[derive(Clone, Default)]
+struct Seen(Arc<Mutex<Vec<(String, Option<Reason>)>>>);
+
+impl Observe for Seen {
+    fn judged(&self, verdict: &Verdict<'_>) {
+        let reason = verdict.rejection.map(Rejection::reason);
+        assert!(
+            reason.is_none()
+                || verdict
+                    .principal
+                    .is_some_and(|principal| principal.subject() == "alice")
+        );
+        let path = verdict.path.unwrap().as_str().to_owned();
+        self.0.lock().unwrap().push((path, reason));
+    }
+}
+
+#[tokio::test]
+async fn what_a_handler_refuses_looks_like_what_the_gate_refuses() {
+    let world = World::new().await;
+    let (seen, tally) = (Seen::default(), Arc::new(Tally::default()));
+    let gate = world.gate(signed_in()).observer((seen.clone(), tally.clone()));
+    let app = gate.realm("till").build().unwrap().wrap(handlers());
+    let may = world.token().scope("pay").sign();
+    let may_not = world.token().scope("look").sign();
+    for (number, path) in ["/api/returns", "/api/objects"].into_iter().enumerate() {
+        let response = send(&app, with_token("GET", path, &may)).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(text(response).await, "paid");
+        assert_eq!(*seen.0.lock().unwrap(), [(path.to_owned(), None)]);
+
+        let (log, _guard) = Log::record();
+        let mut call = with_token("GET", path, &may_not);
+        let id = format!("outer-{number}");
+        call.extensions_mut().insert(RequestId::new(&id).unwrap());
+        let response = send(&app, call).await;
+        assert_eq!(response.status(), StatusCode::FORBIDDEN);
+        let challenge = response.headers()["www-authenticate"].to_str().unwrap().to_owned();
+        for part in [
+            "Bearer realm=\"till\"",
+            "resource_metadata=\"https://shop.example/",
+            "error=\"insufficient_scope\"",
+            "scope=\"pay\"",
+        ] {
+            assert!(challenge.contains(part), "{path} {challenge}");
+        }
+        assert_eq!(response.headers().get_all("www-authenticate").iter().count(), 1);
+        let length = response.headers().get("content-length").cloned();
+        let refusal = refusal(response).await;
+        assert_eq!((refusal.reason, &refusal.request_id), (Reason::InsufficientScope, &id));
+        assert_eq!(length, None, "not that of the handler's own answer");
+        let line = log.text();
+        assert!(
+            line.contains(&format!("request_id={id}")) && line.contains("InsufficientScope"),
+            "{line}"
+        );
+        let told = std::mem::take(&mut *seen.0.lock().unwrap());
+        let refused = Some(Reason::InsufficientScope);
+        assert_eq!(told[1..], [(path.to_owned(), None), (path.to_owned(), refused)]);
+    }
+    assert_eq!((tally.accepted(), tally.refused(Reason::InsufficientScope)), (4, 2));
+}
+
+#[tokio::test]
+async fn a_bound_call_that_a_handler_refuses_is_challenged_for_dpop() {
+    use pixygate::{jwt::Algorithm, test_support::TestKey};
+    let world = World::new().await;
+    let app = world.gate(signed_in()).build().unwrap().wrap(handlers());
+    let key = TestKey::generate(Algorithm::ES256, "");
+    let token = world.token().bound_to(&key.thumbprint()).sign();
+    let proof = key.proof("GET", "https://shop.example/api/returns", &token).sign();
+    let call = request("GET", "/api/returns")
+        .header("authorization", format!("DPoP {token}"))
+        .header("dpop", proof);
+    let response = send(&app, call.body(Body::empty()).unwrap()).await;
+    let challenge = response.headers()["www-authenticate"].to_str().unwrap().to_owned();
+    assert!(
+        challenge.starts_with("DPoP ") && challenge.contains("scope=\"pay\""),
+        "{challenge}"
+    );
+}
+
+#[tokio::test]
+async fn without_a_gate_or_outside_its_prefixes_the_rejection_is_the_answer() {
+    let world = World::new().await;
+    let bare = Router::new().route("/open", get(|| async { Rejection::new(Reason::MissingToken) }));
+    let policies = Policies::new().route("GET", "/api/a", Policy::public()).unwrap();
+    let tally = Arc::new(Tally::default());
+    let gate: Gate = world.gate(policies).observer(tally.clone()).build().unwrap();
+    let ask = || -> Request<Body> { request("GET", "/open").body(Body::empty()).unwrap() };
+    assert_eq!(
+        refusal(bare.clone().oneshot(ask()).await.unwrap()).await.reason,
+        Reason::MissingToken
+    );
+    assert_eq!(
+        refusal(send(&gate.wrap(bare), ask()).await).await.reason,
+        Reason::MissingToken
+    );
+    assert_eq!(tally.refused(Reason::MissingToken), 0);
+}
