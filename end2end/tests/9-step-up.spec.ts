@@ -1,4 +1,4 @@
-import { alice, atProvider, bob, enter, expect, problem, signIn, signedIn, test } from './fixtures';
+import { alice, atProvider, bob, confirmation, ended, enter, expect, problem, signIn, signedIn, test } from './fixtures';
 import type { Instance } from '../instance.mjs';
 import type { Control } from './control';
 import type { Page } from '@playwright/test';
@@ -6,9 +6,9 @@ import type { Page } from '@playwright/test';
 /** Longer ago than the policy of `POST /api/confirm` allows. */
 const LONG_AGO = -400;
 
-const statement = (page: Page) => page.getByLabel('What you confirm');
-const confirm = (page: Page) => page.getByRole('button', { name: 'Confirm', exact: true });
-const confirmed = (page: Page) => page.getByRole('status').filter({ hasText: 'Confirmed:' });
+const statement = (page: Page) => confirmation(page).statement;
+const confirm = (page: Page) => confirmation(page).button;
+const confirmed = (page: Page) => confirmation(page).done;
 
 /** The statuses that the calls got. */
 function calls(page: Page) {
@@ -89,8 +89,7 @@ test.describe('A session that the provider has ended', () => {
     await statement(page).fill('half a sentence');
     await control.endSessions('alice');
     // The refresh ahead of the expiry finds out; nobody clicked.
-    const ended = page.getByRole('status').or(page.getByRole('alert')).filter({ hasText: 'Your session has ended' });
-    await expect(ended).toBeVisible();
+    await expect(ended(page)).toBeVisible();
     await expect(statement(page)).toBeHidden();
 
     const opened = context.waitForEvent('page');

@@ -1,4 +1,4 @@
-import { test as base, expect, type BrowserContext, type Page } from '@playwright/test';
+import { test as base, expect, type BrowserContext, type Page, type Request, type Route } from '@playwright/test';
 import { Instance } from '../instance.mjs';
 import { Control } from './control';
 
@@ -80,6 +80,16 @@ export const who = (page: Page) => page.getByRole('banner').locator('.who');
 /** What the account page shows of the server's answer. */
 export const verified = (page: Page) => page.getByRole('region', { name: 'What the server verified' }).locator('dl.facts');
 
+/** The form of the account page that asks for a sign-in of the last minutes. */
+export const confirmation = (page: Page) => ({
+  statement: page.getByLabel('What you confirm'),
+  button: page.getByRole('button', { name: 'Confirm', exact: true }),
+  done: page.getByRole('status').filter({ hasText: 'Confirmed:' }),
+});
+
+/** What a page says that had someone signed in until the provider ended it. */
+export const ended = (page: Page) => page.getByRole('main').getByRole('status').filter({ hasText: 'Your session has ended' });
+
 /** The provider's page that asks for name and password. */
 export const login = (page: Page) => ({
   name: page.getByLabel(/name/i).first(),
@@ -116,6 +126,20 @@ export async function signedIn(page: Page, person = alice) {
 export async function signedOut(page: Page) {
   await expect(signInButton(page)).toBeVisible();
   await expect(signOutButton(page)).toBeHidden();
+}
+
+/** A request for other tokens. */
+export const isRefresh = (request: Request) => request.postData()?.includes('grant_type=refresh_token') ?? false;
+
+/** The answer to the next request for other tokens. It comes when a token is due, not at once. */
+export const refreshed = (page: Page) => page.waitForResponse((response) => isRefresh(response.request()), { timeout: 30_000 });
+
+/** Holds back the next request to an address, until the test lets it go. */
+export async function hold(on: Page | BrowserContext, url: string) {
+  let take!: (route: Route) => void;
+  const held = new Promise<Route>((resolve) => (take = resolve));
+  await on.route(url, take, { times: 1 });
+  return { held };
 }
 
 /** Headless browsers hide no tab; the page is told that it is hidden. */

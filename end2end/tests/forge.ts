@@ -2,12 +2,20 @@
 // defect then shows that exactly this check is made; a token without a defect is accepted, which shows that the forgery
 // itself is not what is refused.
 
-import { createHash, createSign, generateKeyPairSync } from 'node:crypto';
+import { createHash, createPublicKey, createSign, generateKeyPairSync } from 'node:crypto';
 import type { Page } from '@playwright/test';
 import type { Instance } from '../instance.mjs';
 
-const key = generateKeyPairSync('rsa', { modulusLength: 2048 });
-const other = generateKeyPairSync('rsa', { modulusLength: 2048 });
+/** As PEM: the export as JWK of a key that was just made can hang in Node 20. */
+const pair = () =>
+  generateKeyPairSync('rsa', {
+    modulusLength: 2048,
+    publicKeyEncoding: { type: 'spki', format: 'pem' },
+    privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+  });
+
+const key = pair();
+const other = pair();
 const kid = 'end-to-end-test';
 
 type Claims = Record<string, unknown>;
@@ -39,7 +47,7 @@ export async function forgeIdTokens(page: Page, instance: Instance, forgery: For
   await page.route(instance.jwksUri, (route) =>
     route.fulfill({
       headers: { 'access-control-allow-origin': instance.url },
-      json: { keys: [{ ...key.publicKey.export({ format: 'jwk' }), kid, alg: 'RS256', use: 'sig' }] },
+      json: { keys: [{ ...createPublicKey(key.publicKey).export({ format: 'jwk' }), kid, alg: 'RS256', use: 'sig' }] },
     }),
   );
   await page.route(instance.tokenEndpoint, async (route) => {

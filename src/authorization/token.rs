@@ -354,6 +354,11 @@ impl TokenSet {
         &self.scopes
     }
 
+    /// The resource that was asked for (RFC 8707).
+    pub fn resource(&self) -> Option<&str> {
+        self.resource.as_deref()
+    }
+
     /// Who signed in.
     pub fn id_token(&self) -> &IdToken {
         &self.id_token

@@ -1,4 +1,8 @@
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{Arc, Once},
+};
 
 use http::Uri;
 use ipnet::IpNet;
@@ -35,9 +39,22 @@ pub(crate) struct Settings {
     pub(crate) realm: String,
     pub(crate) protected: Vec<String>,
     pub(crate) explain: bool,
+    pub(crate) missed_address: Once,
 }
 
 impl Settings {
+    /// Says, once, that what depends on the peer's address does not work.
+    pub(crate) fn miss_address(&self) {
+        if self.failure_limit.is_some() || self.certificate_header.is_some() {
+            self.missed_address.call_once(|| {
+                tracing::error!(
+                    "the address of peers is not known, so gate.failure_limit counts nothing and no proxy is trusted; \
+                     serve with `into_make_service_with_connect_info::<SocketAddr>()`"
+                );
+            });
+        }
+    }
+
     /// The address of a request as clients see it, without query: what `htu` must say (RFC 9449, section 4.2).
     pub(crate) fn public_address(&self, uri: &Uri) -> Option<Url> {
         let base = self.public_url.as_ref()?.as_str().trim_end_matches('/');
@@ -82,7 +99,9 @@ pub enum GateError {
     #[error("the policy for {0:?} is outside the protected prefixes, so it would never be asked")]
     Unprotected(String),
     /// Explanations help an attacker too, so they are for development.
-    #[error("gate.explain is for development; with server.public_url {0:?} set it to false")]
+    #[error(
+        "gate.explain is for development: it needs a server.public_url on this machine, not {0:?}; else set it to false"
+    )]
     Explain(String),
     /// A client certificate header counts only when it comes from a trusted proxy.
     #[error("a client certificate header needs server.trusted_proxies; anybody else could send it")]
@@ -155,7 +174,7 @@ impl GateBuilder {
         self
     }
 
-    /// Puts details into refusals. For development only.
+    /// Puts details into refusals. For development only: it needs a loopback [`public_url`](Self::public_url).
     #[must_use]
     pub fn explain(mut self, explain: bool) -> Self {
         self.explain = explain;
@@ -211,7 +230,8 @@ impl GateBuilder {
         self
     }
 
-    /// Limits the refused calls of one address.
+    /// Limits the refused calls of one address (of IPv6, one /64). It needs the addresses of peers:
+    /// [`GateService::into_make_service_with_connect_info`].
     #[must_use]
     pub fn failure_limit(mut self, rate: Option<Rate>) -> Self {
         self.failure_limit = rate;
@@ -248,8 +268,9 @@ impl GateBuilder {
             "" => None,
             url => Some(base(url).ok_or_else(|| GateError::PublicUrl(url.to_owned()))?),
         };
-        if let Some(url) = public_url.as_ref().filter(|url| self.explain && !is_loopback_host(url)) {
-            return Err(GateError::Explain(url.to_string()));
+        // Without one nothing says that only this machine is served.
+        if self.explain && !public_url.as_ref().is_some_and(is_loopback_host) {
+            return Err(GateError::Explain(self.public_url));
         }
         let mut allowed_origins = Vec::new();
         for origin in &self.allowed_origins {
@@ -303,6 +324,7 @@ impl GateBuilder {
                 .map(|prefix| if prefix == "/" { String::new() } else { prefix })
                 .collect(),
             explain: self.explain,
+            missed_address: Once::new(),
         };
         Ok(Gate {
             settings: Arc::new(settings),

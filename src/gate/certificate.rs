@@ -9,11 +9,12 @@ use http::HeaderMap;
 
 use crate::{Reason, jwt::Rejection};
 
-/// Compares the certificate in the header of a trusted proxy with the thumbprint in the token.
+/// Compares the certificate in the header of a trusted proxy with the thumbprint in the token. `trusted` is `None` where the
+/// peer's address is not known.
 pub(crate) fn check(
     thumbprint: &str,
     header: Option<&str>,
-    trusted: bool,
+    trusted: Option<bool>,
     headers: &HeaderMap,
 ) -> Result<(), Rejection> {
     let refuse = |found: &str| {
@@ -28,8 +29,10 @@ pub(crate) fn check(
     let Some(header) = header else {
         return refuse("no header is configured to tell it");
     };
-    if !trusted {
-        return refuse("a peer that is no trusted proxy");
+    match trusted {
+        Some(true) => {}
+        Some(false) => return refuse("a peer that is no trusted proxy"),
+        None => return refuse("a peer whose address the server does not tell (into_make_service_with_connect_info)"),
     }
     let mut values = headers.get_all(header).iter();
     let (Some(value), None) = (values.next(), values.next()) else {

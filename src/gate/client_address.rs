@@ -1,4 +1,4 @@
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use axum::extract::ConnectInfo;
 use http::{Extensions, HeaderMap};
@@ -18,11 +18,6 @@ impl TrustedProxies {
 
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|network| network.contains(&address))
-    }
-
-    /// Whether the request comes through a trusted proxy.
-    pub(crate) fn vouch_for(&self, extensions: &Extensions) -> bool {
-        Self::peer(extensions).is_some_and(|peer| self.contains(peer))
     }
 
     /// The client: behind trusted proxies, the last address of `X-Forwarded-For` that is none of them. What stands before
@@ -48,5 +43,13 @@ impl TrustedProxies {
             }
         }
         Some(client)
+    }
+}
+
+/// What one caller has to itself: of IPv6 a whole /64, within which addresses cost nothing.
+pub(crate) fn network(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into(),
     }
 }

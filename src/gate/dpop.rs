@@ -52,7 +52,7 @@ pub(crate) fn check(
             unverified.header.kind.as_deref().unwrap_or("none"),
         ));
     }
-    let said = UnverifiedClaims::decode(proof)?;
+    let said = UnverifiedClaims::decode(proof).map_err(|why| refuse("a signed proof", &why.detail().found))?;
     let jwk = said
         .header
         .get("jwk")

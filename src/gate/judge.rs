@@ -1,14 +1,18 @@
 //! The judgement of one request, from its path to its principal.
 
+use std::time::Duration;
+
 use http::{Extensions, Method, Uri, Version, header::HOST, request::Parts};
 
 use super::{
     Gate, Policy, RequestPath, Use,
     builder::Settings,
     certificate,
-    client_address::TrustedProxies,
+    client_address::{TrustedProxies, network},
     credentials::{Credentials, Scheme, credentials},
-    cross_site, dpop, permission,
+    cross_site, dpop,
+    limit::Limit,
+    permission,
     policies::Lookup,
 };
 use crate::{
@@ -25,6 +29,8 @@ pub(crate) enum Judgement {
         path: RequestPath,
         principal: Option<Principal>,
         proved: Option<Proved>,
+        scheme: Option<Scheme>,
+        dpop_only: bool,
     },
     Refused(Refused),
 }
@@ -46,7 +52,7 @@ pub(crate) struct Refused {
 pub(crate) struct Proved(TokenDigest);
 
 impl Refused {
-    fn new(rejection: Rejection, path: Option<RequestPath>) -> Self {
+    pub(crate) fn new(rejection: Rejection, path: Option<RequestPath>) -> Self {
         Self {
             rejection: Box::new(rejection),
             path,
@@ -101,6 +107,8 @@ pub(crate) async fn judge(gate: &Gate, parts: &Parts) -> Judgement {
             path,
             principal: None,
             proved: None,
+            scheme: None,
+            dpop_only: false,
         };
     }
     Caller {
@@ -165,7 +173,10 @@ impl Caller<'_> {
             .settings
             .proxies
             .client(&self.parts.headers, &self.parts.extensions);
-        let failures = self.settings.failure_limit.as_ref().zip(address);
+        if address.is_none() {
+            self.settings.miss_address();
+        }
+        let failures = self.settings.failure_limit.as_ref().zip(address.map(network));
         let mut scheme = None;
         let mut known = None;
         let result = async {
@@ -180,7 +191,7 @@ impl Caller<'_> {
             let proved = self.check_binding(&credentials, &verified, now).await?;
             let principal = known.insert(verified);
             permission::check(self.policy, principal, now)?;
-            self.check_rate(principal, now)?;
+            self.check_rate(principal, |limit, subject| limit.count(subject, now))?;
             Ok::<_, Rejection>(proved)
         }
         .await;
@@ -189,9 +200,15 @@ impl Caller<'_> {
                 path,
                 principal: known,
                 proved,
+                scheme,
+                dpop_only: self.policy.dpop,
             },
             Err(rejection) => {
-                let caused_by_caller = !matches!(rejection.reason(), Reason::KeysUnavailable | Reason::RateLimited);
+                // A nonce is asked for as a matter of course.
+                let caused_by_caller = !matches!(
+                    rejection.reason(),
+                    Reason::KeysUnavailable | Reason::RateLimited | Reason::UseDpopNonce
+                );
                 if let Some((limit, address)) = failures.filter(|_| caused_by_caller) {
                     // The next call is refused for it, not this one.
                     limit.count(address, now).unwrap_or_default();
@@ -216,7 +233,8 @@ impl Caller<'_> {
     ) -> Result<Option<Proved>, Rejection> {
         if let Some(thumbprint) = principal.certificate_thumbprint() {
             let header = self.settings.certificate_header.as_deref();
-            let trusted = self.settings.proxies.vouch_for(&self.parts.extensions);
+            let peer = peer(&self.parts.extensions);
+            let trusted = peer.map(|peer| self.settings.proxies.contains(peer));
             certificate::check(thumbprint, header, trusted, &self.parts.headers)?;
         }
         match (credentials.scheme, principal.key_thumbprint()) {
@@ -237,14 +255,20 @@ impl Caller<'_> {
                 let digest = TokenDigest::of(credentials.token);
                 let proved = self.parts.extensions.get::<Proved>();
                 if proved.is_none_or(|Proved(proved)| *proved != digest) {
-                    self.check_proof(thumbprint, &digest, now).await?;
+                    self.check_proof(principal, thumbprint, &digest, now).await?;
                 }
                 Ok(Some(Proved(digest)))
             }
         }
     }
 
-    async fn check_proof(&self, thumbprint: &str, token: &TokenDigest, now: f64) -> Result<(), Rejection> {
+    async fn check_proof(
+        &self,
+        principal: &Principal,
+        thumbprint: &str,
+        token: &TokenDigest,
+        now: f64,
+    ) -> Result<(), Rejection> {
         let address = self.settings.public_address(&self.parts.uri).ok_or_else(|| {
             Rejection::new(Reason::InvalidDpopProof)
                 .expected("a public URL to compare `htu` with")
@@ -264,6 +288,8 @@ impl Caller<'_> {
             Some(nonces) if nonce.is_some_and(|nonce| nonces.accepts(nonce, seconds)) => dpop::Nonce::Fresh,
             Some(_) => dpop::Nonce::Stale,
         })?;
+        // What is too much already is not remembered either; it counts only when nothing else is wrong with it.
+        self.check_rate(principal, |limit, subject| limit.peek(subject, now))?;
         match self
             .settings
             .replays
@@ -278,27 +304,28 @@ impl Caller<'_> {
             Use::Unknown => Err(Rejection::new(Reason::KeysUnavailable)
                 .expected("to know whether the proof was used before")
                 .found("the record of proofs cannot be asked")
-                .retry_after(std::time::Duration::from_secs(1))),
+                .retry_after(Duration::from_secs(1))),
         }
     }
 
-    fn check_rate(&self, principal: &Principal, now: f64) -> Result<(), Rejection> {
+    fn check_rate(
+        &self,
+        principal: &Principal,
+        ask: impl Fn(&Limit, (&str, &str)) -> Result<(), Duration>,
+    ) -> Result<(), Rejection> {
         let subject = (principal.issuer(), principal.subject());
         if let Some(limit) = &self.settings.rate_limit {
-            limit
-                .count(subject, now)
-                .map_err(|wait| too_many("calls of one subject", "gate.rate_limit", wait))?;
+            ask(limit, subject).map_err(|wait| too_many("calls of one subject", "gate.rate_limit", wait))?;
         }
         if let Some(limit) = self.settings.route_limits.get(&self.position) {
-            limit
-                .count(subject, now)
+            ask(limit, subject)
                 .map_err(|wait| too_many("calls of one subject to this route", "the route's rate_limit", wait))?;
         }
         Ok(())
     }
 }
 
-fn too_many(what: &str, setting: &str, wait: std::time::Duration) -> Rejection {
+fn too_many(what: &str, setting: &str, wait: Duration) -> Rejection {
     Rejection::new(Reason::RateLimited)
         .expected(format!("fewer {what}"))
         .found(format!("more than {setting} allows"))

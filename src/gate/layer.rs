@@ -4,19 +4,23 @@ use std::{
     mem,
     pin::Pin,
     task::{Context, Poll},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use axum::{
     body::Body,
+    extract::connect_info::IntoMakeServiceWithConnectInfo,
     response::Response,
     serve::{IncomingStream, Listener},
 };
-use http::{HeaderName, HeaderValue, Request, header::ALLOW};
+use http::{
+    HeaderName, HeaderValue, Request,
+    header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, LOCATION},
+};
 use tower::{Layer, Service};
 
 use super::{
-    Gate, RequestId, Verdict, challenge,
+    Gate, Objection, RequestId, Verdict, challenge,
     judge::{Judgement, Refused, judge, peer},
     refusal::{REQUEST_ID, answer},
 };
@@ -52,6 +56,17 @@ pub struct GateService<S> {
 impl<S> GateService<S> {
     pub(crate) fn new(gate: Gate, inner: S) -> Self {
         Self { gate, inner }
+    }
+}
+
+impl<S> GateService<S>
+where
+    Self: Service<Request<Body>>,
+{
+    /// For `axum::serve`, with the address of whoever is connected: without it a
+    /// [`failure_limit`](super::GateBuilder::failure_limit) counts nothing and no proxy is trusted.
+    pub fn into_make_service_with_connect_info<C>(self) -> IntoMakeServiceWithConnectInfo<Self, C> {
+        axum::ServiceExt::<Request<Body>>::into_make_service_with_connect_info(self)
     }
 }
 
@@ -128,30 +143,51 @@ where
                 rejection: Some(rejection),
                 ..verdict
             };
-            log(&verdict, peer(&parts.extensions));
-            gate.settings.observer.judged(&verdict);
+            tell(&gate, &verdict, peer(&parts.extensions));
             Ok(refuse(&gate, &refused, &request_id))
         }
         Judgement::Allowed {
             path,
             principal,
             proved,
+            scheme,
+            dpop_only,
         } => {
             gate.settings.observer.judged(&Verdict {
                 path: Some(&path),
                 principal: principal.as_ref(),
                 ..verdict
             });
+            let (method, peer, objection) = (parts.method.clone(), peer(&parts.extensions), Objection::default());
             parts.extensions.insert(request_id.clone());
-            parts.extensions.insert(path);
-            if let Some(principal) = principal {
-                parts.extensions.insert(principal);
+            parts.extensions.insert(path.clone());
+            parts.extensions.insert(objection.clone());
+            if let Some(principal) = &principal {
+                parts.extensions.insert(principal.clone());
             }
             let proof_came = proved.is_some();
             if let Some(proved) = proved {
                 parts.extensions.insert(proved);
             }
             let mut response = inner.call(Request::from_parts(parts, body)).await?;
+            let from_handler = objection.raised().or_else(|| response.extensions_mut().remove());
+            if let Some(rejection) = from_handler {
+                let verdict = Verdict {
+                    request_id: &request_id,
+                    method: &method,
+                    path: Some(&path),
+                    principal: principal.as_ref(),
+                    rejection: Some(&rejection),
+                    took: Duration::ZERO,
+                };
+                tell(&gate, &verdict, peer);
+                let refused = Refused {
+                    scheme,
+                    dpop_only,
+                    ..Refused::new(rejection, Some(path))
+                };
+                return Ok(in_place_of(response, refuse(&gate, &refused, &request_id)));
+            }
             let id = || request_id.as_header();
             response.headers_mut().entry(REQUEST_ID).or_insert_with(id);
             // The next proof has its nonce already, and no call is lost to asking for it.
@@ -161,6 +197,24 @@ where
             Ok(response)
         }
     }
+}
+
+fn tell(gate: &Gate, verdict: &Verdict<'_>, peer: Option<std::net::IpAddr>) {
+    log(verdict, peer);
+    gate.settings.observer.judged(verdict);
+}
+
+/// The gate's answer in place of the handler's; what layers between them have added stays.
+fn in_place_of(mut response: Response, answer: Response) -> Response {
+    let (parts, body) = answer.into_parts();
+    let headers = response.headers_mut();
+    for of_the_body in [CONTENT_LENGTH, CONTENT_ENCODING, LOCATION] {
+        headers.remove(of_the_body);
+    }
+    headers.extend(parts.headers);
+    *response.status_mut() = parts.status;
+    *response.body_mut() = body;
+    response
 }
 
 fn refuse(gate: &Gate, refused: &Refused, request_id: &RequestId) -> Response {

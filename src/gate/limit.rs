@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use super::Rate;
 
 const SHARDS: usize = 16;
-/// More callers at once than one node serves; beyond it the idle ones are forgotten, then all of them.
+/// More callers at once than one node serves; beyond it those are forgotten that have the least against them.
 const MOST_PER_SHARD: usize = 16_384;
 
 pub(crate) struct Limit {
@@ -53,15 +53,24 @@ impl Limit {
         }
         if count {
             if spread.len() >= MOST_PER_SHARD {
-                spread.retain(|_, until| *until > now);
-                if spread.len() >= MOST_PER_SHARD {
-                    spread.clear();
-                }
+                forget_half(&mut spread);
             }
             spread.insert(caller, until + step);
         }
         Ok(())
     }
+}
+
+/// The half whose calls are spread the least far. A half at a time, so that a flood of callers does not pay for each.
+fn forget_half(spread: &mut HashMap<u64, f64>) {
+    let mut ends: Vec<f64> = spread.values().copied().collect();
+    let mut excess = ends.len() / 2;
+    let (_, &mut middle, _) = ends.select_nth_unstable_by(excess, f64::total_cmp);
+    spread.retain(|_, until| {
+        let forgotten = excess > 0 && *until <= middle;
+        excess -= usize::from(forgotten);
+        !forgotten
+    });
 }
 
 #[cfg(test)]
@@ -89,5 +98,18 @@ mod tests {
             assert_eq!(limit.count(caller, 100.0), Ok(()));
         }
         assert!(limit.spread.iter().all(|shard| shard.lock().len() <= MOST_PER_SHARD));
+    }
+
+    #[test]
+    fn a_flood_of_callers_frees_none_that_is_refused() {
+        let limit = Limit::new("2/h".parse().unwrap());
+        for _ in 0..2 {
+            assert_eq!(limit.count("mallory", 100.0), Ok(()));
+        }
+        for caller in 0..SHARDS * MOST_PER_SHARD * 2 {
+            assert_eq!(limit.count(caller, 100.0), Ok(()));
+        }
+        assert!(limit.peek("mallory", 100.0).is_err());
+        assert_eq!(limit.peek("alice", 100.0), Ok(()));
     }
 }

@@ -30,7 +30,8 @@
 //! // `wrap` puts the gate in front of routing; `Router::layer` would judge after it.
 //! let app = gate.wrap(Router::new().route("/api/orders", get(orders)));
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-//! axum::serve(listener, app).await?;
+//! // Who is connected is told to the gate, for limits on addresses and for certificates from a proxy.
+//! axum::serve(listener, app.into_make_service_with_connect_info::<std::net::SocketAddr>()).await?;
 //! # drop(refresh);
 //! # Ok(()) }
 //! ```
@@ -53,6 +54,7 @@ mod layer;
 mod limit;
 mod metadata;
 mod nonce;
+mod objection;
 mod observe;
 mod path;
 mod pattern;
@@ -68,6 +70,7 @@ mod tally;
 pub use backchannel::BackchannelLogout;
 pub use builder::{Gate, GateBuilder, GateError};
 pub use layer::{GateLayer, GateService};
+pub use objection::Objection;
 pub use observe::{NoObserver, Observe, Verdict};
 pub use path::{AmbiguousPath, RequestPath};
 pub use pattern::{Methods, Pattern, PatternError};

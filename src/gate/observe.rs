@@ -7,11 +7,12 @@ use crate::jwt::{Principal, Rejection};
 
 /// Is told of every verdict of the gate, for metrics and an activity record. It must not block.
 pub trait Observe: Send + Sync + 'static {
-    /// A protected path was asked for, and this is what the gate said.
+    /// A protected path was asked for, and this is what the gate said. A call that passed and was then refused by its own
+    /// handler, with a [`Rejection`], is told a second time.
     fn judged(&self, verdict: &Verdict<'_>);
 }
 
-/// What the gate said of a request, before any handler ran.
+/// What the gate, or after it the handler, said of a request.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Verdict<'a> {
@@ -25,7 +26,7 @@ pub struct Verdict<'a> {
     pub principal: Option<&'a Principal>,
     /// Why it was refused.
     pub rejection: Option<&'a Rejection>,
-    /// How long the gate took.
+    /// How long the gate took; nothing where the handler refused.
     pub took: Duration,
 }
 

@@ -65,7 +65,9 @@ pub(crate) fn written(
     response
 }
 
-/// For handlers that refuse by themselves, as [`Principal::require_scope`](crate::jwt::Principal::require_scope) does.
+/// For handlers that refuse by themselves, as [`Principal::require_scope`](crate::jwt::Principal::require_scope) does. The gate
+/// in front takes the rejection from the response's extensions and answers it like one of its own: with its realm, the
+/// request's id, a line in the log and a count. Without a gate this is the answer.
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         let context = Context {
@@ -74,6 +76,8 @@ impl IntoResponse for Rejection {
             scheme: None,
             dpop_only: false,
         };
-        answer(&self, &RequestId::random(), &context, false)
+        let mut response = answer(&self, &RequestId::random(), &context, false);
+        response.extensions_mut().insert(self);
+        response
     }
 }

@@ -3,31 +3,86 @@
 use super::{Rejection, Trust, printable};
 use crate::Reason;
 
-/// Longer ones are compared up to here; the comparison is quadratic.
-const COMPARED: usize = 256;
+/// What differs is compared up to here; the comparison is quadratic, and anybody can ask for it with an unsigned token.
+const COMPARED: usize = 64;
+/// So many accepted issuers are compared, however many there are.
+const CANDIDATES: usize = 8;
+/// An issuer is looked up by so many of its first characters.
+const LOOKED_UP: usize = 256;
 
-/// A token's `iss` that no trust accepts.
-pub(crate) fn not_trusted(found: &str, trusts: &[Trust]) -> Rejection {
-    let rejection = Rejection::new(Reason::IssuerNotTrusted);
-    let Some((trust, nearest)) = nearest(found, trusts) else {
-        return rejection.found(printable(found));
-    };
-    let rejection = rejection.expected(format!("iss {nearest:?}")).found(format!(
-        "iss \"{}\" ({})",
-        printable(found),
-        difference(&nearest, found)
-    ));
-    if !related(&nearest, found) {
-        return rejection.mend(
-            "if this is a provider of yours, add a [[trust]] with this issuer; otherwise the token is not for this gate",
-        );
+/// Every accepted issuer, in an order in which those that are alike stand together.
+pub(crate) struct Accepted(Vec<One>);
+
+struct One {
+    /// Host first, without the scheme, in lower case.
+    order: String,
+    issuer: String,
+    /// As its trust writes it.
+    configured: String,
+}
+
+impl Accepted {
+    pub(crate) fn new(trusts: &[Trust]) -> Self {
+        let mut all: Vec<One> = trusts
+            .iter()
+            .flat_map(|trust| trust.accepted_issuers().into_iter().map(move |issuer| (trust, issuer)))
+            .map(|(trust, issuer)| One {
+                order: order(&issuer),
+                issuer,
+                configured: trust.issuer.clone(),
+            })
+            .collect();
+        all.sort_by(|one, other| one.order.cmp(&other.order));
+        Self(all)
     }
-    rejection.mend(lines(&trust.issuer, found))
+
+    /// A token's `iss` that no trust accepts.
+    pub(crate) fn not_trusted(&self, found: &str) -> Rejection {
+        let rejection = Rejection::new(Reason::IssuerNotTrusted);
+        let judged = self.candidates(found).iter().map(|one| {
+            let distance = distance(&one.issuer, found);
+            (one, is_related(&one.issuer, found, distance), distance)
+        });
+        let Some((nearest, related, _)) = judged.min_by_key(|(_, related, distance)| (!related, *distance)) else {
+            return rejection.found(printable(found));
+        };
+        let rejection = rejection.expected(format!("iss {:?}", nearest.issuer)).found(format!(
+            "iss \"{}\" ({})",
+            printable(found),
+            difference(&nearest.issuer, found)
+        ));
+        if !related {
+            return rejection.mend(
+                "if this is a provider of yours, add a [[trust]] with this issuer; otherwise the token is not for this gate",
+            );
+        }
+        rejection.mend(lines(&nearest.configured, found))
+    }
+
+    /// The few that may be meant: in their order the neighbours share the longest beginning, the host before all.
+    fn candidates(&self, found: &str) -> &[One] {
+        let found = order(found);
+        let place = self.0.partition_point(|one| one.order < found);
+        let from = place.saturating_sub(CANDIDATES / 2);
+        let until = (from + CANDIDATES).min(self.0.len());
+        &self.0[until.saturating_sub(CANDIDATES)..until]
+    }
+}
+
+fn order(issuer: &str) -> String {
+    let rest = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
+    rest.chars().take(LOOKED_UP).collect::<String>().to_ascii_lowercase()
 }
 
 /// The lines of the configuration of which one mends it.
 pub(crate) fn lines(configured: &str, found: &str) -> String {
     let found = printable(found);
+    if configured.contains("{tenantid}") {
+        return format!(
+            "if this is a tenant of yours, add it to `tenants` in the [[trust]] of {configured:?}; an `iss` of another form \
+             needs a [[trust]] of its own"
+        );
+    }
     format!(
         "if this is your provider, write in the [[trust]] of {configured:?}: issuer = \"{found}\" when its tokens always say so, \
          or aliases = [\"{found}\"] when they say both"
@@ -77,37 +132,32 @@ pub(crate) fn difference(expected: &str, found: &str) -> String {
     format!("they differ from character {} on", same + 1)
 }
 
-/// The accepted issuer that looks most like it.
-fn nearest<'a>(found: &str, trusts: &'a [Trust]) -> Option<(&'a Trust, String)> {
-    trusts
-        .iter()
-        .flat_map(|trust| trust.accepted_issuers().into_iter().map(move |issuer| (trust, issuer)))
-        .min_by_key(|(_, issuer)| (!related(issuer, found), distance(issuer, found)))
-}
-
 /// Whether one may be meant with the other: they share the host, or differ in little.
-fn related(one: &str, other: &str) -> bool {
+fn is_related(one: &str, other: &str, distance: usize) -> bool {
     let host = |issuer: &str| {
         let rest = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
         rest.split(['/', ':']).next().unwrap_or_default().to_ascii_lowercase()
     };
-    host(one) == host(other) || distance(one, other) <= one.chars().count() / 4
+    host(one) == host(other) || distance <= one.chars().count() / 4
 }
 
-/// How many characters must change to make one of the other (Levenshtein).
+/// How many characters must change to make one of the other (Levenshtein), as far as they are compared.
 fn distance(one: &str, other: &str) -> usize {
-    let other: Vec<char> = other.chars().take(COMPARED).collect();
-    let mut row: Vec<usize> = (0..=other.len()).collect();
-    for (i, left) in one.chars().take(COMPARED).enumerate() {
+    let same = one.chars().zip(other.chars()).take_while(|(one, other)| one == other);
+    let same = same.count();
+    let rest = |text: &str| text.chars().skip(same).take(COMPARED).collect::<Vec<_>>();
+    let (one_rest, other_rest) = (rest(one), rest(other));
+    let mut row: Vec<usize> = (0..=other_rest.len()).collect();
+    for (i, left) in one_rest.iter().enumerate() {
         let mut diagonal = row[0];
         row[0] = i + 1;
-        for (j, right) in other.iter().enumerate() {
-            let changed = diagonal + usize::from(left != *right);
+        for (j, right) in other_rest.iter().enumerate() {
+            let changed = diagonal + usize::from(left != right);
             diagonal = row[j + 1];
             row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
         }
     }
-    row[other.len()]
+    row[other_rest.len()].max(one.chars().count().abs_diff(other.chars().count()))
 }
 
 #[cfg(test)]
@@ -120,7 +170,7 @@ mod tests {
     fn the_base_url_in_place_of_the_token_endpoint_is_named_with_the_line_to_write() {
         let trusts = [Trust::new("https://login.example/"), Trust::new(TOKEN_ENDPOINT)];
         let found = "https://login.example.com/t/acme";
-        let rejection = not_trusted(found, &trusts);
+        let rejection = Accepted::new(&trusts).not_trusted(found);
         assert_eq!(rejection.detail().expected, format!("iss {TOKEN_ENDPOINT:?}"));
         assert!(
             rejection.detail().found.contains("lacks \"/oauth2/token\""),
@@ -156,8 +206,68 @@ mod tests {
 
     #[test]
     fn a_stranger_is_not_proposed_as_an_alias() {
-        let rejection = not_trusted("https://evil.example/x\n", &[Trust::new(TOKEN_ENDPOINT)]);
+        let rejection = Accepted::new(&[Trust::new(TOKEN_ENDPOINT)]).not_trusted("https://evil.example/x\n");
         assert!(!rejection.detail().mend.contains("aliases"));
         assert!(rejection.detail().found.contains(r"\n"));
+    }
+
+    #[test]
+    fn a_tenant_that_is_not_listed_is_proposed_as_a_tenant() {
+        let mut trust = Trust::new("https://login.example/{tenantid}/v2.0");
+        trust.tenants = vec!["t1".into()];
+        let rejection = Accepted::new(&[trust]).not_trusted("https://login.example/t2/v2.0");
+        assert_eq!(rejection.detail().expected, "iss \"https://login.example/t1/v2.0\"");
+        let mend = &rejection.detail().mend;
+        assert!(
+            mend.contains("add it to `tenants`") && !mend.contains("aliases"),
+            "{mend}"
+        );
+    }
+
+    /// Anybody can send an unsigned token, so what it costs must not grow with what is configured.
+    #[test]
+    fn of_thousands_of_tenants_a_few_are_compared_and_the_one_that_is_meant_is_among_them() {
+        for tenants in [1, 7, 8, 9, 300, 3000] {
+            let issuer = |number: usize| format!("https://login.example/{number:05}/v2.0");
+            let trusts: Vec<_> = (0..tenants).map(|number| Trust::new(issuer(number))).collect();
+            let accepted = Accepted::new(&trusts);
+            for found in [
+                "",
+                "a",
+                "https://zzz.example/",
+                &"x".repeat(8000),
+                "https://login.example/",
+            ] {
+                assert_eq!(accepted.candidates(found).len(), tenants.min(CANDIDATES), "{found:.30}");
+            }
+            for meant in [0, tenants / 2, tenants - 1] {
+                let meant = issuer(meant);
+                for found in [
+                    meant.replace("https", "http"),
+                    meant.to_uppercase(),
+                    meant.replace("/v2.0", ""),
+                    format!("{meant}/"),
+                ] {
+                    let rejection = accepted.not_trusted(&found);
+                    assert_eq!(rejection.detail().expected, format!("iss {meant:?}"), "{found}");
+                    assert!(rejection.detail().mend.contains("aliases"), "{found}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_distance_counts_what_differs_and_what_is_longer() {
+        for (one, other, expected) in [
+            ("", "", 0),
+            ("abc", "abc", 0),
+            ("abc", "abd", 1),
+            ("abc", "ab", 1),
+            ("kitten", "sitting", 3),
+            ("a", &"a".repeat(8000), 7999),
+        ] {
+            assert_eq!(distance(one, other), expected, "{one} {other:.10}");
+            assert_eq!(distance(other, one), expected, "{one} {other:.10}");
+        }
     }
 }

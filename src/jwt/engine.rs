@@ -217,12 +217,15 @@ impl KeyEngine {
             engine: self.clone(),
             _end: end,
         };
-        tokio::spawn(async move { landing.engine.fetch_now().await });
+        // Where nothing can be spawned any more, the landing is dropped here and now, and takes the lock.
+        drop(flight);
+        let anew = matches!(cause, Cause::UnknownKey(_));
+        tokio::spawn(async move { landing.engine.fetch_now(anew).await });
         Some(running)
     }
 
-    async fn fetch_now(&self) {
-        let result = self.source.load().await;
+    async fn fetch_now(&self, anew: bool) {
+        let result = self.source.load(anew).await;
         let now = self.clock.now();
         let mut state = State::clone(&self.state.load());
         let issuer = &self.trust.issuer;

@@ -1,11 +1,17 @@
 //! Opaque tokens, asked about at their issuer (RFC 7662). Answers are kept apart from the verdicts on JWTs, good ones and
 //! bad ones in bounds of their own, so that a flood of invented tokens neither evicts a good answer nor becomes a flood of
-//! questions to the provider.
+//! questions to the provider. One token is one question, however many calls bring it; and tokens that were good before are
+//! asked about in turns of their own, which no invented token can take.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
+use parking_lot::Mutex;
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use url::Url;
 
 use super::{
@@ -20,24 +26,39 @@ use crate::Reason;
 
 /// How long an answer is believed, in seconds; a revoked token is accepted no longer.
 const BELIEVED_SECONDS: f64 = 30.0;
+/// At this age it is asked for anew beside the call, so that no caller waits for it.
+const RENEWED_SECONDS: u64 = 20;
 const GOOD_ANSWERS: usize = 10_000;
 const BAD_ANSWERS: usize = 1_000;
+/// About tokens that nothing is known of.
 const QUESTIONS_AT_ONCE: usize = 16;
+/// About tokens that were good when they were asked about last.
+const RENEWALS_AT_ONCE: usize = 8;
+/// How long a question waits for its turn; then 503.
+const TURN: Duration = Duration::from_secs(2);
+/// So many questions about unknown tokens may be under way or wait; each holds its token.
+const MOST_UNDER_WAY: usize = 1_000;
 
 pub(crate) struct Introspection {
     trust: Arc<Trust>,
     position: usize,
     url: Url,
     fetch: Arc<dyn Fetch>,
+    /// The generation of these verdicts is the second in which the question was put.
     good: Verdicts,
     bad: Verdicts,
     questions: Semaphore,
+    renewals: Semaphore,
+    under_way: Mutex<HashMap<[u8; 32], watch::Receiver<Answer>>>,
 }
 
+/// Of a question: `None` while it is under way.
+type Answer = Option<Result<Verdict, Rejection>>;
+
 impl Introspection {
-    pub(crate) fn new(trust: Arc<Trust>, position: usize, url: Url, fetch: Arc<dyn Fetch>) -> Self {
+    pub(crate) fn new(trust: Arc<Trust>, position: usize, url: Url, fetch: Arc<dyn Fetch>) -> Arc<Self> {
         let (good, bad) = (Verdicts::new(GOOD_ANSWERS), Verdicts::new(BAD_ANSWERS));
-        Self {
+        Arc::new(Self {
             trust,
             position,
             url,
@@ -45,28 +66,79 @@ impl Introspection {
             good,
             bad,
             questions: Semaphore::new(QUESTIONS_AT_ONCE),
-        }
+            renewals: Semaphore::new(RENEWALS_AT_ONCE),
+            under_way: Mutex::default(),
+        })
     }
 
     pub(crate) async fn verify(
-        &self,
+        self: &Arc<Self>,
         token: &str,
         digest: TokenDigest,
         time: SystemTime,
     ) -> Result<Verdict, Rejection> {
         let now = unix(time);
         let current = |verdict: &Verdict| (verdict.valid_from..verdict.valid_until).contains(&now);
-        if let Some(verdict) = self.good.get(&digest).filter(current) {
+        let kept = self.good.get(&digest);
+        let was_good = kept.is_some();
+        if let Some(verdict) = kept.filter(current) {
+            if now >= (verdict.generation + RENEWED_SECONDS) as f64 {
+                // Whatever comes of it, this answer is believed to its end.
+                drop(self.question(token, digest, now, true));
+            }
             return Ok(verdict);
         }
         if self.bad.get(&digest).filter(current).is_some() {
             return Err(self.inactive());
         }
-        let answer = self.ask(token).await?;
+        let mut answer = self.question(token, digest, now, was_good)?;
+        match answer.wait_for(Option::is_some).await.as_deref() {
+            Ok(Some(answer)) => answer.clone(),
+            _ => Err(self.unavailable("the question was given up".into())),
+        }
+    }
+
+    /// The question about a token: the one under way, or a new one. It runs on its own, so that a caller who goes away
+    /// takes it from nobody.
+    fn question(
+        self: &Arc<Self>,
+        token: &str,
+        digest: TokenDigest,
+        now: f64,
+        was_good: bool,
+    ) -> Result<watch::Receiver<Answer>, Rejection> {
+        let (told, answer) = watch::channel(None);
+        let mut under_way = self.under_way.lock();
+        if let Some(answer) = under_way.get(&digest.0) {
+            return Ok(answer.clone());
+        }
+        if !was_good && under_way.len() >= MOST_UNDER_WAY {
+            return Err(self.unavailable("too many questions at once".into()));
+        }
+        under_way.insert(digest.0, answer.clone());
+        // Where nothing can be spawned any more, what would have been is dropped here and now, and takes the lock.
+        drop(under_way);
+        let landing = Landing {
+            asks: self.clone(),
+            digest,
+        };
+        let token = token.to_owned();
+        tokio::spawn(async move {
+            let found = landing.asks.find_out(&token, digest, now, was_good).await;
+            // What is found is kept by now: whoever comes next needs no question.
+            drop(landing);
+            told.send_replace(Some(found));
+        });
+        Ok(answer)
+    }
+
+    async fn find_out(&self, token: &str, digest: TokenDigest, now: f64, was_good: bool) -> Result<Verdict, Rejection> {
+        let answer = self.ask(token, was_good).await?;
         let believed_until = now + BELIEVED_SECONDS;
         let read = json::object(&answer).map_err(|why| self.unavailable(why))?;
         if !matches!(read.get("active"), Some(Json::Bool(true))) {
-            let verdict = self.verdict(Arc::default(), now, believed_until);
+            let verdict = self.verdict(Arc::default(), now, now, believed_until);
+            self.good.remove(&digest);
             self.bad.insert(digest, verdict, token.len());
             return Err(self.inactive());
         }
@@ -86,15 +158,16 @@ impl Introspection {
         let issuer = self.trust.issuer.clone();
         let (mut proven, validity) = claims::check(&self.trust, issuer, Some("at+jwt"), &read, now)?;
         proven.claims = Claims::new(claims);
-        let verdict = self.verdict(Arc::new(proven), validity.from, validity.until.min(believed_until));
+        let until = validity.until.min(believed_until);
+        let verdict = self.verdict(Arc::new(proven), now, validity.from, until);
         self.good.insert(digest, verdict.clone(), answer.len());
         Ok(verdict)
     }
 
-    async fn ask(&self, token: &str) -> Result<Vec<u8>, Rejection> {
-        let _turn = self
-            .questions
-            .try_acquire()
+    async fn ask(&self, token: &str, was_good: bool) -> Result<Vec<u8>, Rejection> {
+        let turns = if was_good { &self.renewals } else { &self.questions };
+        let _turn = tokio::time::timeout(TURN, turns.acquire())
+            .await
             .map_err(|_| self.unavailable("too many questions at once".into()))?;
         let form = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("token", token)
@@ -114,11 +187,11 @@ impl Introspection {
             .map_err(|error| self.unavailable(error.to_string()))
     }
 
-    fn verdict(&self, proven: Arc<Proven>, valid_from: f64, valid_until: f64) -> Verdict {
+    fn verdict(&self, proven: Arc<Proven>, asked: f64, valid_from: f64, valid_until: f64) -> Verdict {
         Verdict {
             proven,
             trust: self.position,
-            generation: 0,
+            generation: asked as u64,
             valid_from,
             valid_until,
         }
@@ -137,5 +210,17 @@ impl Introspection {
             .found(found)
             .mend("see that the provider can be reached and that trust.introspection_* are right")
             .retry_after(std::time::Duration::from_secs(1))
+    }
+}
+
+/// Ends the question even when it panics.
+struct Landing {
+    asks: Arc<Introspection>,
+    digest: TokenDigest,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.asks.under_way.lock().remove(&self.digest.0);
     }
 }

@@ -142,6 +142,7 @@ impl Revocations for LocalRevocations {
         let issued = principal.issued_at().unwrap_or(0);
         own.max(ended.everything).is_some_and(|ended| issued <= ended)
     }
+
     /// A client that is refused fetches another token at once. In the second of the logout that one would be refused again,
     /// and the client would take it that no other helps.
     fn hold(&self, principal: &Principal) -> Duration {

@@ -36,15 +36,17 @@ impl Source {
         matches!(self.place, KeySource::Jwks(_) | KeySource::PublicKey(_))
     }
 
-    pub(crate) async fn load(&self) -> Result<KeySet, KeysError> {
+    /// Fetches the keys; with `anew` the metadata too, whose `jwks_uri` may have moved while the old place still answers.
+    pub(crate) async fn load(&self, anew: bool) -> Result<KeySet, KeysError> {
         let trust = &*self.trust;
         match &self.place {
             KeySource::Discovery(metadata) => {
                 let remembered = self.discovered.lock().clone();
-                let known = remembered.is_some();
+                let known = remembered.is_some() && !anew;
                 let jwks_url = match remembered {
-                    Some(url) => url,
-                    None => self.discover(metadata).await?,
+                    Some(url) if known => url,
+                    // What is remembered will do while the metadata are out of reach.
+                    remembered => self.discover(metadata).await.or_else(|error| remembered.ok_or(error))?,
                 };
                 match self.fetch_set(&jwks_url).await {
                     Err(_) if known => {

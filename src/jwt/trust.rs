@@ -20,7 +20,8 @@ use super::{Algorithm, Secret, TrustError};
 pub struct Trust {
     /// The exact `iss`. With [`tenants`](Self::tenants) it holds `{tenantid}`.
     pub issuer: String,
-    /// Further exact `iss` values, never prefixes. The principal has [`issuer`](Self::issuer) for them too.
+    /// Further exact `iss` values, never prefixes. The principal has [`issuer`](Self::issuer) for them too. Not with
+    /// [`tenants`](Self::tenants).
     pub aliases: Vec<String>,
     /// The tenants of an Entra ID issuer, whose `issuer` is `https://login.microsoftonline.com/{tenantid}/v2.0`. Each
     /// tenant is an exact issuer of its own; `tid` must agree.
@@ -196,6 +197,17 @@ impl Trust {
         let templated = self.issuer.contains("{tenantid}");
         if templated == self.tenants.is_empty() {
             return Err(faulty("`{tenantid}` and `tenants` belong together"));
+        }
+        // An alias, or an opaque token, would not say which tenant it stands for, and the template is nobody's issuer.
+        if templated && !self.aliases.is_empty() {
+            return Err(faulty(
+                "`tenants` and `aliases` exclude each other; give the other `iss` a [[trust]] of its own",
+            ));
+        }
+        if templated && !self.introspection_url.is_empty() {
+            return Err(faulty(
+                "`tenants` and `introspection_url` exclude each other; give the tenant a [[trust]] of its own",
+            ));
         }
         for issuer in self.accepted_issuers() {
             // There are issuers that are no URL, only a host's name. That is fine when the keys' place is said.

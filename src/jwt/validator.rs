@@ -30,8 +30,10 @@ struct Shared {
     issuers: Vec<Issuer>,
     /// Every exact `iss`, with the position of its trust.
     by_issuer: HashMap<String, usize>,
+    /// The same, to find what may be meant with another.
+    accepted: conflict::Accepted,
     verdicts: Verdicts,
-    introspection: Option<Introspection>,
+    introspection: Option<Arc<Introspection>>,
     revocations: Arc<dyn Revocations>,
     clock: Arc<dyn Clock>,
     max_token_bytes: usize,
@@ -100,7 +102,7 @@ impl ValidatorBuilder {
         let fetch = self.fetch.unwrap_or_else(|| Arc::new(HttpFetch::new()));
         let mut issuers = Vec::new();
         let mut by_issuer = HashMap::new();
-        let mut introspection: Option<(String, Introspection)> = None;
+        let mut introspection: Option<(String, Arc<Introspection>)> = None;
         for (position, trust) in self.trusts.iter().enumerate() {
             trust.check()?;
             for issuer in trust.accepted_issuers() {
@@ -125,6 +127,7 @@ impl ValidatorBuilder {
             });
         }
         let shared = Shared {
+            accepted: conflict::Accepted::new(&self.trusts),
             trusts: self.trusts,
             issuers,
             by_issuer,
@@ -348,7 +351,7 @@ impl Validator {
         let position = *shared
             .by_issuer
             .get(said)
-            .ok_or_else(|| conflict::not_trusted(said, &shared.trusts))?;
+            .ok_or_else(|| shared.accepted.not_trusted(said))?;
         let Issuer { trust, keys } = &shared.issuers[position];
         let algorithm = unverified.header.algorithm;
         if !trust.algorithms.contains(&algorithm) {
@@ -369,7 +372,8 @@ impl Validator {
         let generation = keys
             .verify(&wanted, unverified.signed, &unverified.signature, time)
             .await?;
-        let issuer = if trust.tenants.is_empty() || trust.aliases.iter().any(|alias| alias == said) {
+        // With tenants there are no aliases, and the template itself is nobody's issuer.
+        let issuer = if trust.tenants.is_empty() {
             trust.issuer.clone()
         } else {
             said.to_owned()

@@ -6,7 +6,7 @@ use oauth2::AccessToken;
 use serde::{Deserialize, Serialize};
 
 use crate::authorization::dpop::{self, Proof};
-use crate::authorization::{CryptoError, DpopMode, Hash, TokenType};
+use crate::authorization::{CryptoError, DpopMode, Hash, TokenSet, TokenType};
 
 use super::challenge::{self, Demand, Mend};
 use super::{Event, Platform, Session, SessionError};
@@ -109,8 +109,26 @@ impl<P: Platform> Session<P> {
         send: &impl AsyncFn(Credentials) -> Result<R, SessionError>,
     ) -> Result<Called<R>, SessionError> {
         let (mut replaced, mut with_nonce, mut timed) = (0, false, false);
+        let to = origin(url);
+        let is_vain = || self.0.replacing_is_vain.borrow().contains(to);
+        let set_vain = |yes: bool| {
+            let mut vain = self.0.replacing_is_vain.borrow_mut();
+            if yes {
+                vain.insert(to.to_owned())
+            } else {
+                vain.remove(to)
+            };
+        };
+        let mut whose = self.record().map(|record| record.subject().to_owned());
         loop {
-            let credentials = self.credentials(method, url).await?;
+            self.check_origin(url)?;
+            let tokens = self.fresh_tokens().await?;
+            let subject = &tokens.id_token().claims().sub;
+            // Meanwhile another one may have signed in, in another tab.
+            if whose.get_or_insert_with(|| subject.clone()) != subject {
+                return Err(SessionError::AnotherPerson);
+            }
+            let credentials = self.present(&tokens, method, url).await?;
             let access_token = credentials.access_token.clone();
             let reply = send(credentials).await?;
             let nonce = reply.header("DPoP-Nonce");
@@ -120,7 +138,7 @@ impl<P: Platform> Session<P> {
             }
             let challenge = reply.header("WWW-Authenticate").unwrap_or_default();
             match challenge::read(reply.status(), &challenge) {
-                Some(Mend::Token) if replaced < 2 && self.can_refresh() && !self.0.replacing_is_vain.get() => {
+                Some(Mend::Token) if replaced < 2 && self.can_refresh() && !is_vain() => {
                     let before = self.0.granted.get();
                     self.replace(&access_token).await?;
                     // One that another tab had may be as bad; one that was asked for just now is the best there is.
@@ -133,11 +151,11 @@ impl<P: Platform> Session<P> {
                     return Ok(Called::Demands(demand, reply));
                 }
                 Some(mend) => {
-                    self.0.replacing_is_vain.set(mend == Mend::Token);
+                    set_vain(mend == Mend::Token);
                     return Ok(Called::Answered(reply));
                 }
                 None => {
-                    self.0.replacing_is_vain.set(false);
+                    set_vain(false);
                     let call = call_name(method, url);
                     self.0.demanded.borrow_mut().retain(|(known, _)| *known != call);
                     return Ok(Called::Answered(reply));
@@ -175,7 +193,10 @@ impl<P: Platform> Session<P> {
     /// The call that the last sign-in was for, once: the page that made it makes it again. `fits` tells whether it is
     /// the one that the page knows how to make.
     pub fn take_waiting(&self, fits: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
-        self.0.waiting.borrow_mut().take_if(|call| fits(call))
+        let whose = self.record()?.subject().to_owned();
+        let mut waiting = self.0.waiting.borrow_mut();
+        let (_, call) = waiting.take_if(|(subject, call)| *subject == whose && fits(call))?;
+        Some(call)
     }
 
     /// The headers for one request, with a fresh token.
@@ -184,7 +205,10 @@ impl<P: Platform> Session<P> {
     /// As for [`Session::access_token`]; [`SessionError::ForeignOrigin`] for an address that no token is sent to.
     pub async fn credentials(&self, method: &str, url: &str) -> Result<Credentials, SessionError> {
         self.check_origin(url)?;
-        let tokens = self.fresh_tokens().await?;
+        self.present(&self.fresh_tokens().await?, method, url).await
+    }
+
+    async fn present(&self, tokens: &TokenSet, method: &str, url: &str) -> Result<Credentials, SessionError> {
         let access_token = tokens.access_token().clone();
         let dpop = match tokens.token_type() {
             TokenType::Bearer => None,

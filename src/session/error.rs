@@ -41,6 +41,9 @@ pub enum SessionError {
     /// The ID token does not hold.
     #[error(transparent)]
     IdToken(#[from] IdTokenError),
+    /// Another person signed in while the call was being made. It was not made as them.
+    #[error("another person has signed in; the call was not made as them")]
+    AnotherPerson,
     /// The call goes to an origin that no token is sent to.
     #[error("no token is sent to `{0}`: it is neither this origin nor one of `call_origins`")]
     ForeignOrigin(String),
@@ -90,7 +93,7 @@ impl SessionError {
             | Self::BackingOff { .. }
             | Self::PartMissing
             | Self::Token(TokenError::Unavailable { .. }) => Remedy::TryAgain,
-            Self::SignedOut(_) | Self::Cancelled => Remedy::SignIn,
+            Self::SignedOut(_) | Self::AnotherPerson | Self::Cancelled => Remedy::SignIn,
             Self::Callback(CallbackError::Absent | CallbackError::UnknownState | CallbackError::Provider { .. }) => {
                 Remedy::SignIn
             }

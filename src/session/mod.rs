@@ -21,7 +21,7 @@ mod sign_out;
 mod state;
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use futures_util::future::Shared;
@@ -59,13 +59,13 @@ struct Inner<P> {
     nonces: RefCell<BTreeMap<String, String>>,
     /// How often the token endpoint gave this tab tokens.
     granted: Cell<u32>,
-    /// Whether the last token that took the place of a refused one was refused as well: then the next would be.
-    replacing_is_vain: Cell<bool>,
+    /// The origins that also refused the last token which took the place of a refused one: they would refuse the next.
+    replacing_is_vain: RefCell<BTreeSet<String>>,
     stored: Cell<record::Stored>,
     /// The sign-in whose session the person has left in this tab: no copy of it comes back.
     left: RefCell<Option<String>>,
-    /// The call that a sign-in was for, until the page asks for it.
-    waiting: RefCell<Option<WaitingCall>>,
+    /// The call that a sign-in was for, and whose it is, until the page asks for it.
+    waiting: RefCell<Option<(String, WaitingCall)>>,
     /// What sign-ins were asked for by calls that have not succeeded since, so that no call asks for the same twice.
     demanded: RefCell<Vec<(String, Demand)>>,
 }
@@ -99,7 +99,7 @@ impl<P: Platform> Session<P> {
             backoff: Cell::default(),
             nonces: RefCell::default(),
             granted: Cell::default(),
-            replacing_is_vain: Cell::default(),
+            replacing_is_vain: RefCell::default(),
             stored: Cell::default(),
             left: RefCell::default(),
             waiting: RefCell::default(),

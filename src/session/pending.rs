@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::authorization::PendingSignIn;
+use crate::authorization::{PendingSignIn, TokenExchange};
 
 use super::platform::Over;
 use super::{Demand, Platform, Session, StorageError, WaitingCall};
@@ -30,6 +30,8 @@ pub(super) struct Pending {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct StepUp {
     pub(super) subject: String,
+    /// For whom the person acts.
+    pub(super) acting: Option<TokenExchange>,
     pub(super) demand: Demand,
     pub(super) call: WaitingCall,
 }

@@ -57,6 +57,11 @@ pub(super) enum Stored {
 }
 
 impl Record {
+    /// Who signed in.
+    pub(super) fn subject(&self) -> &str {
+        &self.tokens.id_token().claims().sub
+    }
+
     /// The tokens that calls are made with.
     pub(super) fn current(&self) -> &TokenSet {
         self.acting.as_ref().map_or(&self.tokens, |acting| &acting.tokens)
@@ -239,6 +244,7 @@ impl<P: Platform> Session<P> {
             .signed_in()
             .is_some_and(|before| before.identity() != person.identity())
         {
+            self.0.waiting.take();
             self.tell(&Event::PersonChanged);
         }
         self.set_state(AuthState::SignedIn(person));
@@ -303,13 +309,14 @@ impl<P: Platform> Session<P> {
         self.0.platform.tell_other_tabs();
     }
 
-    /// Forgets everything, in this tab and in storage, and returns what there was.
-    pub(super) async fn forget(&self) -> Option<Kept> {
+    /// Forgets everything, in this tab and in storage.
+    pub(super) async fn forget(&self) {
         self.0.left.replace(self.record().map(|record| record.id));
-        let kept = self.0.kept.take();
+        self.0.kept.take();
         self.0.nonces.take();
+        self.0.waiting.take();
+        self.0.demanded.take();
         self.0.platform.wake_in(None);
         self.0.platform.clear().await;
-        kept
     }
 }

@@ -128,10 +128,13 @@ impl<P: Platform> Session<P> {
     /// # Errors
     /// As for [`Session::access_token`], and what the token endpoint refuses; the tokens are then as they were.
     pub async fn exchange(&self, exchange: TokenExchange) -> Result<(), SessionError> {
-        self.fresh_tokens().await?;
+        self.restore().await;
         let _lock = self.lock_tokens().await;
         self.look().await;
-        let record = self.record().ok_or_else(|| self.signed_out())?;
+        let mut record = self.record().ok_or_else(|| self.signed_out())?;
+        if !self.is_fresh(&record.tokens) {
+            record = self.renew(record).await?;
+        }
         self.act(record, exchange).await.map(drop)
     }
 
@@ -162,39 +165,52 @@ impl<P: Platform> Session<P> {
 
     /// Held under the lock.
     async fn replace_tokens(&self, stale: &AccessToken) -> Result<TokenSet, SessionError> {
-        let platform = &self.0.platform;
         // Another tab may have been here while this one waited.
         self.look().await;
-        let Some(mut record) = self.record() else {
+        let Some(record) = self.record() else {
             return Err(self.signed_out());
         };
         let current = record.current();
         if current.access_token().secret() != stale.secret() && self.is_fresh(current) {
             return Ok(current.clone());
         }
-        let pause = self.0.backoff.get().until - platform.now().monotonic;
-        let backing_off = SessionError::BackingOff {
-            seconds: (pause / 1000.0).ceil() as u64,
+        // Only what was exchanged may be stale: its last exchange failed, or it lives shorter.
+        let only_acting = record
+            .acting
+            .as_ref()
+            .is_some_and(|acting| !self.is_fresh(&acting.tokens));
+        let mut record = match only_acting && self.is_fresh(&record.tokens) {
+            true => record,
+            false => self.renew(record).await?,
         };
-        // Only what was exchanged is stale: its last exchange failed, or it lives shorter.
-        if let Some(acting) = &record.acting
-            && !self.is_fresh(&acting.tokens)
-            && self.is_fresh(&record.tokens)
-        {
-            let exchange = acting.exchange.clone();
-            return match pause > 0.0 {
-                true => Err(backing_off),
-                false => self.act(record, exchange).await,
-            };
+        match record.acting.take() {
+            None => Ok(record.tokens),
+            Some(acting) => {
+                self.check_pause()?;
+                self.act(record, acting.exchange).await
+            }
         }
+    }
+
+    /// After a failure the next attempt waits.
+    fn check_pause(&self) -> Result<(), SessionError> {
+        let pause = self.0.backoff.get().until - self.0.platform.now().monotonic;
+        match pause > 0.0 {
+            true => Err(SessionError::BackingOff {
+                seconds: (pause / 1000.0).ceil() as u64,
+            }),
+            false => Ok(()),
+        }
+    }
+
+    /// Refreshes the tokens that the person signed in with. Held under the lock.
+    async fn renew(&self, mut record: Record) -> Result<Record, SessionError> {
+        let platform = &self.0.platform;
         let Some(request) = TokenRequest::refresh(&self.0.client, &record.tokens) else {
             self.end(SignOutReason::Expired).await;
             return Err(self.signed_out());
         };
-        if pause > 0.0 {
-            return Err(backing_off);
-        }
-
+        self.check_pause()?;
         let requested = platform.now();
         let response = match self.ask_token_endpoint(&request).await {
             Err(SessionError::Token(error)) if error.ends_refresh() => {
@@ -203,9 +219,10 @@ impl<P: Platform> Session<P> {
             }
             answer => answer?,
         };
-        // When the keys for a new ID token cannot be had the old one stays: the refresh token may have been rotated, and
-        // losing the new one would end the session.
+        // When the key of a new ID token cannot be had the old one stays: the refresh token may have been rotated, and losing
+        // the new one would end the session.
         let keys = self.keys_for(&response).await.ok();
+        let keys = keys.filter(|keys| response.finds_key(&self.0.client, keys));
         record.tokens = record
             .tokens
             .refreshed(response, &self.checks(keys.as_deref(), requested))
@@ -217,19 +234,14 @@ impl<P: Platform> Session<P> {
         {
             record.acting = kept.acting;
         }
-        self.store(record.clone()).await?;
+        self.store(record).await?;
         self.tell(&Event::Refreshed);
-        match record.acting.take() {
-            None => Ok(record.tokens),
-            Some(acting) => {
-                let record = self.record().ok_or_else(|| self.signed_out())?;
-                self.act(record, acting.exchange).await
-            }
-        }
+        self.record().ok_or_else(|| self.signed_out())
     }
 
-    /// Exchanges the tokens of the record, and keeps what comes of it. Held under the lock.
-    async fn act(&self, record: Record, exchange: TokenExchange) -> Result<TokenSet, SessionError> {
+    /// Exchanges the tokens of the record, and keeps what comes of it beside them: they are what is refreshed, and gone back
+    /// to. Held under the lock.
+    pub(super) async fn act(&self, record: Record, exchange: TokenExchange) -> Result<TokenSet, SessionError> {
         let requested = self.0.platform.now();
         let request = TokenRequest::exchange(&self.0.client, &record.tokens, &exchange);
         let response = self.ask_token_endpoint(&request).await?;
@@ -238,22 +250,15 @@ impl<P: Platform> Session<P> {
             .tokens
             .exchanged(response, &self.checks(Some(&keys), requested))
             .await?;
-        // With a refresh token of their own they stand for themselves.
-        let record = match tokens.refresh_token() {
-            Some(_) => Record {
-                tokens: tokens.clone(),
-                acting: None,
-                ..record
-            },
-            None => Record {
-                acting: Some(Acting {
-                    exchange,
-                    tokens: tokens.clone(),
-                }),
-                ..record
-            },
+        let acting = Acting {
+            exchange,
+            tokens: tokens.clone(),
         };
-        self.store(record).await?;
+        self.store(Record {
+            acting: Some(acting),
+            ..record
+        })
+        .await?;
         Ok(tokens)
     }
 

@@ -59,10 +59,12 @@ impl<P: Platform> Session<P> {
         let record = self.record().ok_or_else(|| self.signed_out())?;
         let options = SignIn {
             return_to,
+            resource: record.tokens.resource().map(str::to_owned),
             ..Self::options_for(demand, record.tokens.scopes())
         };
         let step_up = StepUp {
-            subject: record.tokens.id_token().claims().sub.clone(),
+            subject: record.subject().to_owned(),
+            acting: record.acting.map(|acting| acting.exchange),
             demand: demand.clone(),
             call,
         };
@@ -154,11 +156,12 @@ impl<P: Platform> Session<P> {
         let mut landing = Landing::default();
         match self.land(query, &mut landing).await {
             Ok(()) => Ok(landing),
-            Err(SessionError::Callback(CallbackError::Absent | CallbackError::UnknownState))
-                if matches!(self.state(), AuthState::SignedIn(_)) =>
-            {
-                Ok(landing)
-            }
+            Err(SessionError::Callback(
+                CallbackError::Absent
+                | CallbackError::Duplicate(_)
+                | CallbackError::MissingState
+                | CallbackError::UnknownState,
+            )) if matches!(self.state(), AuthState::SignedIn(_)) => Ok(landing),
             Err(error) => Err(SignInFailure {
                 error,
                 return_to: landing.return_to,
@@ -179,6 +182,7 @@ impl<P: Platform> Session<P> {
             {
                 return Ok(());
             }
+            Err(CallbackError::Provider { .. }) if self.stays(pending.step_up.as_ref()) => return Ok(()),
             validated => validated?,
         };
 
@@ -188,12 +192,9 @@ impl<P: Platform> Session<P> {
         let response = self.ask_token_endpoint(&validated.token_request()).await?;
         let keys = self.keys_for(&response).await?;
         let tokens = validated.accept(response, &self.checks(Some(&keys), requested)).await?;
-        if let Some(step_up) = pending.step_up
-            && step_up.subject == tokens.id_token().claims().sub
-        {
-            self.note_demand(&step_up.call.method, &step_up.call.url, step_up.demand);
-            self.0.waiting.replace(Some(step_up.call));
-        }
+        let step_up = pending
+            .step_up
+            .filter(|step_up| step_up.subject == tokens.id_token().claims().sub);
         // Not while another tab refreshes: it would keep its tokens over these.
         let _lock = self.lock_tokens().await;
         let mut over = self.key_is_gone(&bound_to).await;
@@ -216,7 +217,26 @@ impl<P: Platform> Session<P> {
             self.revoke(&tokens).await;
             return Err(CallbackError::UnknownState.into());
         }
+        if let Some(step_up) = step_up {
+            // The call was made for an organisation, and is made for no other.
+            if let (Some(exchange), Some(record)) = (step_up.acting, self.record()) {
+                self.act(record, exchange).await?;
+            }
+            self.note_demand(&step_up.call.method, &step_up.call.url, step_up.demand);
+            self.0.waiting.replace(Some((step_up.subject, step_up.call)));
+        }
         Ok(())
+    }
+
+    /// Whether who was asked for a stronger sign-in, and did not bring it, is still signed in: the call then is answered
+    /// as it was before, and does not ask again.
+    fn stays(&self, step_up: Option<&StepUp>) -> bool {
+        let Some(step_up) = step_up.filter(|it| self.record().is_some_and(|record| record.subject() == it.subject))
+        else {
+            return false;
+        };
+        self.note_demand(&step_up.call.method, &step_up.call.url, step_up.demand.clone());
+        true
     }
 
     /// Whether someone signed out meanwhile, and the key is gone that new tokens are bound to.

@@ -30,24 +30,36 @@ impl<P: Platform> Session<P> {
 
     async fn leave(&self) -> Option<String> {
         self.restore().await;
+        // Where another tab signs out at the same moment it is gone afterwards, and the provider still wants it.
+        let hint = self.id_token();
         // Another tab may have newer tokens, and those are the ones to revoke.
         self.look().await;
         self.set_state(AuthState::SigningOut);
         let record = self.record();
         let revoke = async {
             if let Some(record) = &record {
-                self.revoke(&record.tokens).await;
+                let acting = async {
+                    if let Some(acting) = &record.acting {
+                        self.revoke(&acting.tokens).await;
+                    }
+                };
+                join(self.revoke(&record.tokens), acting).await;
             }
         };
         // Nothing waits for the answers but leaving the page, which would break the requests off: a person who closes it
         // meanwhile is signed out as well.
         let forget = async {
-            let kept = self.forget().await;
+            self.forget().await;
             self.0.platform.tell_other_tabs();
-            kept
         };
-        let ((), kept) = join(revoke, forget).await;
-        kept.map(|kept| kept.id_token().as_str().to_owned())
+        let newer = self.id_token();
+        join(revoke, forget).await;
+        newer.or(hint)
+    }
+
+    fn id_token(&self) -> Option<String> {
+        let kept = self.0.kept.borrow();
+        kept.as_ref().map(|kept| kept.id_token().as_str().to_owned())
     }
 
     /// Best effort: the tokens are forgotten here whatever the provider answers.

@@ -133,6 +133,33 @@ async fn a_tenant_is_an_issuer_of_its_own() {
     }
 }
 
+/// Neither an alias nor an opaque token says which tenant it stands for.
+#[test]
+fn tenants_go_with_neither_aliases_nor_introspection() {
+    let tenants = || {
+        let mut trust = Trust::new("https://login.example/{tenantid}/v2.0").audience("orders");
+        trust.tenants = vec!["t1".into()];
+        trust
+    };
+    let asking = |mut trust: Trust| {
+        trust.introspection_url = "https://login.example/introspect".into();
+        trust.introspection_client_id = "gate".into();
+        trust
+    };
+    let lone = || Trust::new("https://login.example/t1/v2.0").audience("orders");
+    let alias = "https://sts.example/t1/";
+    for fine in [tenants(), lone().alias(alias), asking(lone())] {
+        assert_eq!(fine.check(), Ok(()));
+    }
+    for (trust, key) in [
+        (tenants().alias(alias), "`aliases`"),
+        (asking(tenants()), "`introspection_url`"),
+    ] {
+        let why = trust.check().unwrap_err().to_string();
+        assert!(why.contains(key) && why.contains("a [[trust]] of its own"), "{why}");
+    }
+}
+
 #[tokio::test]
 async fn a_named_client_passes_whatever_its_audience() {
     let world = World::with(|trust| trust.client_id("console"), |validator| validator).await;

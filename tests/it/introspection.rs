@@ -1,27 +1,32 @@
 //! Opaque tokens: what to change at the provider, or the question to it (RFC 7662).
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use http::StatusCode;
 use pixygate::{
     Reason,
-    jwt::{Secret, UnverifiedClaims},
-    test_support::at,
+    jwt::{Algorithm, Fetch, FetchFuture, FetchRequest, Principal, Rejection, Secret, Trust, UnverifiedClaims},
+    test_support::{Documents, TestIssuer, at},
 };
 use serde_json::{Value, json};
+use tokio::{sync::watch, task::JoinHandle};
 
-use crate::world::World;
+use crate::world::{World, signed_in, status, with_token};
 
 const INTROSPECTION: &str = "https://idp.example/introspect";
 
+fn asks(mut trust: Trust) -> Trust {
+    trust.introspection_url = INTROSPECTION.into();
+    trust.introspection_client_id = "gate".into();
+    trust.introspection_client_secret = Secret::new("hunter2");
+    trust
+}
+
 async fn asking() -> World {
-    World::with(
-        |mut trust| {
-            trust.introspection_url = INTROSPECTION.into();
-            trust.introspection_client_id = "gate".into();
-            trust.introspection_client_secret = Secret::new("hunter2");
-            trust
-        },
-        |validator| validator,
-    )
-    .await
+    World::with(asks, |validator| validator).await
 }
 
 fn active() -> Value {
@@ -62,10 +67,11 @@ async fn an_active_token_is_asked_about_once_in_a_while() {
     }
     assert_eq!(world.provider.asked(INTROSPECTION), 1);
     assert_eq!(world.provider.posted(), ["token=opaque&token_type_hint=access_token"]);
-    world.provider.put(INTROSPECTION, &json!({"active": false}));
-    world.clock.advance(29);
+    world.clock.advance(19);
     world.validate("opaque").await.unwrap();
-    world.clock.advance(1);
+    assert_eq!(world.provider.asked(INTROSPECTION), 1);
+    world.provider.put(INTROSPECTION, &json!({"active": false}));
+    world.clock.advance(11);
     assert_eq!(world.validate("opaque").await, Err(Reason::Revoked));
     assert_eq!(world.validate("opaque").await, Err(Reason::Revoked));
     assert_eq!(world.provider.asked(INTROSPECTION), 2);
@@ -102,39 +108,137 @@ async fn an_answer_is_checked_like_a_token() {
     assert_eq!(world.validate("another").await, Err(Reason::KeysUnavailable));
 }
 
-#[tokio::test]
-async fn invented_tokens_become_no_flood_of_questions_and_evict_no_good_answer() {
-    let world = asking().await;
-    world.provider.put(INTROSPECTION, &active());
-    world.validate("good").await.unwrap();
-    world.provider.put(INTROSPECTION, &json!({"active": false}));
-    for number in 0..2000 {
-        assert_eq!(
-            world.validate(&format!("invented-{number}")).await,
-            Err(Reason::Revoked)
-        );
-    }
-    assert_eq!(world.provider.asked(INTROSPECTION), 2001);
-    // Still answered from memory, for as long as its answer is believed.
-    world.validate("good").await.unwrap();
-    assert_eq!(world.provider.asked(INTROSPECTION), 2001);
+/// A provider that knows the tokens beginning with `good`, answers when it is let, and counts how many wait for it at once.
+#[derive(Clone)]
+struct Desk {
+    documents: Documents,
+    open: watch::Sender<bool>,
+    waiting: Arc<AtomicUsize>,
+    most: Arc<AtomicUsize>,
+}
 
-    // Sixteen questions at once; whoever comes then is told to come again, and those with a known answer do not wait.
-    world.provider.hold();
-    let waiting: Vec<_> = (0..16)
-        .map(|number| {
-            let (validator, now) = (world.validator.clone(), world.clock.time());
-            tokio::spawn(async move { validator.validate(&format!("at-once-{number}"), now).await })
+impl Desk {
+    async fn world() -> (Self, World) {
+        let desk = Self {
+            documents: Documents::of([&TestIssuer::new("https://idp.example", [Algorithm::ES256])]),
+            open: watch::Sender::new(true),
+            waiting: Arc::default(),
+            most: Arc::default(),
+        };
+        let fetch = desk.clone();
+        let world = World::with(asks, |validator| validator.fetch(fetch)).await;
+        (desk, world)
+    }
+
+    fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
+    }
+}
+
+impl Fetch for Desk {
+    fn fetch<'a>(&'a self, request: FetchRequest<'a>) -> FetchFuture<'a> {
+        Box::pin(async move {
+            let Some(post) = request.post else {
+                return self.documents.fetch(request).await;
+            };
+            let good = post.form.starts_with("token=good");
+            let waiting = self.waiting.fetch_add(1, Ordering::SeqCst) + 1;
+            self.most.fetch_max(waiting, Ordering::SeqCst);
+            self.open.subscribe().wait_for(|open| *open).await.unwrap();
+            self.waiting.fetch_sub(1, Ordering::SeqCst);
+            let mut answer = active();
+            answer["active"] = good.into();
+            answer["exp"] = at(9000).into();
+            Ok(answer.to_string().into_bytes())
         })
-        .collect();
-    while world.provider.asked(INTROSPECTION) < 2001 + 16 {
+    }
+}
+
+/// Lets everything run that can without time going by.
+async fn settled() {
+    for _ in 0..10_000 {
         tokio::task::yield_now().await;
     }
-    assert_eq!(world.validate("one-more").await, Err(Reason::KeysUnavailable));
-    world.validate("good").await.unwrap();
+}
+
+fn started(world: &World, tokens: impl IntoIterator<Item = String>) -> Vec<JoinHandle<Result<Principal, Rejection>>> {
+    let start = |token: String| {
+        let (validator, now) = (world.validator.clone(), world.clock.time());
+        tokio::spawn(async move { validator.validate(&token, now).await })
+    };
+    tokens.into_iter().map(start).collect()
+}
+
+#[tokio::test]
+async fn many_calls_with_one_token_are_one_question() {
+    let world = asking().await;
+    world.provider.put(INTROSPECTION, &active());
+    let app = world.app(signed_in());
+    world.provider.hold();
+    let calls: Vec<_> = (0..40)
+        .map(|_| {
+            let app = app.clone();
+            tokio::spawn(async move { status(&app, with_token("GET", "/api/a", "opaque")).await })
+        })
+        .collect();
+    settled().await;
+    assert_eq!(world.provider.asked(INTROSPECTION), 1);
+    // Who asked first goes away; the others get the answer all the same.
+    calls[0].abort();
     world.provider.release();
-    for question in waiting {
-        assert_eq!(question.await.unwrap().unwrap_err().reason(), Reason::Revoked);
+    for call in calls.into_iter().skip(1) {
+        assert_eq!(call.await.unwrap(), StatusCode::OK);
     }
-    assert_eq!(world.validate("one-more").await, Err(Reason::Revoked));
+    assert_eq!(world.provider.asked(INTROSPECTION), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn invented_tokens_are_asked_about_sixteen_at_once_and_hold_up_no_good_one() {
+    let (desk, world) = Desk::world().await;
+    world.validate("good-1").await.unwrap();
+    world.validate("good-2").await.unwrap();
+    desk.open.send_replace(false);
+    let flood = started(&world, (0..2000).map(|number| format!("invented-{number}")));
+    settled().await;
+    assert_eq!(desk.waiting(), 16);
+    // A kept answer needs no question …
+    world.validate("good-1").await.unwrap();
+    assert_eq!(desk.waiting(), 16);
+    // … one that is getting old is renewed beside the call, and one that is past has a turn of its own.
+    world.clock.advance(20);
+    world.validate("good-1").await.unwrap();
+    settled().await;
+    assert_eq!(desk.waiting(), 17);
+    world.clock.advance(10);
+    let renewal = started(&world, ["good-2".to_owned()]);
+    settled().await;
+    assert_eq!(desk.waiting(), 18);
+    // Time goes by only here, where everybody waits: those without a turn are told to come again.
+    let mut told_to_wait = 0;
+    for call in flood.into_iter().rev().take(1900) {
+        let rejection = call.await.unwrap().unwrap_err();
+        assert_eq!(rejection.reason(), Reason::KeysUnavailable);
+        assert!(rejection.retry_delay().is_some());
+        told_to_wait += 1;
+    }
+    assert_eq!((told_to_wait, desk.waiting()), (1900, 18));
+    desk.open.send_replace(true);
+    for call in renewal {
+        assert_eq!(call.await.unwrap().unwrap().subject(), "alice");
+    }
+    assert_eq!(world.validate("invented-7").await, Err(Reason::Revoked));
+    assert_eq!(desk.most.load(Ordering::SeqCst), 18);
+}
+
+#[tokio::test]
+async fn invented_tokens_evict_no_good_answer() {
+    let (desk, world) = Desk::world().await;
+    world.validate("good").await.unwrap();
+    for number in 0..2000 {
+        let invented = format!("invented-{number}");
+        assert_eq!(world.validate(&invented).await, Err(Reason::Revoked));
+    }
+    desk.open.send_replace(false);
+    world.validate("good").await.unwrap();
+    assert_eq!((desk.waiting(), desk.most.load(Ordering::SeqCst)), (0, 1));
 }

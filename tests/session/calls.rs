@@ -222,6 +222,41 @@ fn a_clock_that_is_set_while_the_page_is_open_costs_one_more_attempt() {
 }
 
 #[test]
+fn a_call_is_made_as_who_made_it_or_not_at_all() {
+    for (who, outcome) in [("bob", None), ("alice", Some(200))] {
+        let (mut simulation, tab) = bound();
+        let other = open_bound(&simulation);
+        simulation.sign_in(&other, who);
+        // This page does not know yet, and its token is no longer good.
+        simulation.pass(3600.0);
+        let called = simulation.run(tab.call("POST", ORDERS, "as Alice"));
+        match outcome {
+            None => assert!(matches!(called, Err(SessionError::AnotherPerson)), "{called:?}"),
+            Some(expected) => assert_eq!(status(called), expected),
+        }
+        assert_eq!(statuses(&simulation), Vec::from_iter(outcome));
+        assert_eq!(tab.subject().as_deref(), Some(who));
+        assert_eq!(status(simulation.run(tab.call("POST", ORDERS, "again"))), 200);
+    }
+}
+
+#[test]
+fn an_origin_that_refuses_every_token_stops_no_other() {
+    let mut simulation = Simulation::new();
+    let mut client = simulation.world.provider.client();
+    client.call_origins = vec!["https://api.example".to_owned()];
+    let tab = simulation.open_with(client);
+    simulation.sign_in(&tab, "alice");
+    let challenge = [("WWW-Authenticate", "Bearer error=\"invalid_token\"")];
+    let refuse = async |_| Ok(Answer::new(401, &challenge));
+    let refused = simulation.run(tab.session.call("GET", "https://api.example/x", refuse));
+    assert_eq!(status(refused), 401);
+    let token = simulation.run(tab.token()).unwrap();
+    simulation.world.api.distrusts.borrow_mut().insert(token);
+    assert_eq!(status(simulation.run(tab.call("GET", ORDERS, ""))), 200);
+}
+
+#[test]
 fn the_time_of_another_origin_is_not_learned() {
     let mut simulation = Simulation::new();
     let mut client = simulation.world.provider.client();

@@ -47,10 +47,14 @@ fn every_complaint_and_every_threat_has_tests_that_are_there() {
         let [number, _, places] = cells.as_slice() else {
             continue;
         };
-        let Ok(number) = number.parse::<u32>() else { continue };
-        assert!(listed.insert(number), "{number} is there twice");
+        if !places.contains('`') {
+            continue;
+        }
         for place in places.split("; ") {
             assert!(is_there(place), "{number}: {place}");
+        }
+        if let Ok(number) = number.parse::<u32>() {
+            assert!(listed.insert(number), "{number} is there twice");
         }
     }
     assert_eq!(listed, (1..=17).chain(68..=75).chain(78..=82).collect());

@@ -162,14 +162,36 @@ fn a_network_that_fails_in_between_loses_no_rotation() {
 }
 
 #[test]
-fn tokens_with_a_refresh_token_of_their_own_stand_for_themselves() {
+fn there_is_a_way_back_from_tokens_with_a_refresh_token_of_their_own() {
     let (mut simulation, one, _) = signed_in();
     simulation.world.provider.exchange_refreshes.set(true);
     switch(&mut simulation, &one).unwrap();
     simulation.pass(3600.0);
     assert_eq!(target(&mut simulation, &one).as_deref(), Some("acme"));
-    let provider = &simulation.world.provider;
-    assert_eq!((provider.refreshes(), provider.granted(SWITCH)), (1, 1));
+    simulation.run(one.session.exchange_back()).unwrap();
+    assert_eq!(target(&mut simulation, &one), None);
+
+    switch(&mut simulation, &one).unwrap();
+    let token = simulation.run(one.token()).unwrap();
+    simulation.run(one.session.sign_out_here());
+    assert!(
+        !simulation.world.provider.access.borrow().contains_key(&token),
+        "it is revoked as well"
+    );
+}
+
+#[test]
+fn what_is_exchanged_is_fresh() {
+    let (mut simulation, one, _) = signed_in();
+    simulation.pass(3000.0);
+    switch(&mut simulation, &one).unwrap();
+    // The token of the organisation is still good, the one that it came of is not.
+    simulation.pass(1200.0);
+    assert_eq!(simulation.world.provider.refreshes(), 0);
+    let other = TokenExchange::organization("other");
+    simulation.run(one.session.exchange(other)).unwrap();
+    assert_eq!(target(&mut simulation, &one).as_deref(), Some("other"));
+    assert_eq!(simulation.world.provider.refreshes(), 1);
 }
 
 #[test]

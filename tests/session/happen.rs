@@ -270,8 +270,9 @@ impl Browser {
             Step::EndAll => self.world().provider.end_all(),
             Step::Call(number) => {
                 let url = "https://app.example/api/orders";
-                let called = self.start(*number, async move |session| call(&session, "GET", url, "").await);
                 let at = number % self.pages.len();
+                let whose = self.pages[at].tab.subject().unwrap_or_default();
+                let called = self.start(*number, async move |session| call(&session, "GET", url, &whose).await);
                 self.pages[at].calls.extend(called);
             }
             Step::RefreshAhead(number) => {
@@ -317,6 +318,21 @@ impl Browser {
             // Then no clock of the page knows how much time has passed.
             let excused = self.slept && self.set_back.iter().any(|time| *time >= token.issued);
             assert!(excused, "a call went out with a token that was expired");
+        }
+        for seen in self
+            .world()
+            .api
+            .seen
+            .borrow()
+            .iter()
+            .filter(|seen| !seen.body.is_empty())
+        {
+            let access = self.world().provider.access.borrow();
+            let mut issued = access.get(&seen.access_token).into_iter();
+            assert!(
+                issued.all(|token| token.grant.subject == seen.body),
+                "a call was made as another person"
+            );
         }
         for page in &self.pages {
             let mut before: Option<u32> = None;

@@ -282,7 +282,7 @@ impl Provider {
                 };
             }
         };
-        let (grant, brings_refresh_token) = match self.grant(form) {
+        let (grant, brings_refresh_token) = match self.grant(form, now) {
             Ok((grant, _)) if grant.jkt.is_some() && grant.jkt != jkt => return refusal("invalid_dpop_proof"),
             Ok(granted) => granted,
             Err(error) => return refusal(error),
@@ -291,7 +291,7 @@ impl Provider {
     }
 
     /// What a request is granted, and whether a refresh token comes with it.
-    fn grant(&self, form: &Form) -> Result<(Grant, bool), &'static str> {
+    fn grant(&self, form: &Form, now: f64) -> Result<(Grant, bool), &'static str> {
         let gives = self.gives_refresh_tokens.get();
         match form["grant_type"].as_str() {
             "authorization_code" => {
@@ -332,7 +332,9 @@ impl Provider {
                     }
                     other => unreachable!("the grant type {other}"),
                 };
-                let grant = self.access.borrow().get(subject).map(|issued| issued.grant.clone());
+                let access = self.access.borrow();
+                let good = access.get(subject).filter(|issued| now < issued.expires);
+                let grant = good.map(|issued| issued.grant.clone());
                 let grant = Grant {
                     target: Some(target.clone()),
                     nonce: None,

@@ -102,6 +102,24 @@ fn the_network_and_a_broken_provider_sign_nobody_out() {
 }
 
 #[test]
+fn a_key_that_is_not_published_yet_loses_no_rotation() {
+    let (mut simulation, tab) = signed_in();
+    simulation.pass(3600.0);
+    // The new ID token is signed with a key that the provider's key set lacks, as a cache in between may have it.
+    simulation.world.provider.header.replace(json!({ "kid": "second" }));
+    assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
+    simulation.world.provider.header.replace(json!({}));
+    simulation.pass(3600.0);
+    assert_eq!(simulation.run(tab.token()).unwrap(), "access-3");
+    assert!(simulation.world.provider.reused.borrow().is_empty());
+
+    // A key that is there, and a signature that it did not make, is another matter.
+    simulation.pass(3600.0);
+    simulation.world.provider.forged.set(true);
+    assert!(simulation.run(tab.token()).is_err());
+}
+
+#[test]
 fn an_answer_that_the_browser_withholds_is_told_from_none() {
     let (mut simulation, tab) = signed_in();
     simulation.pass(3600.0);

@@ -375,3 +375,18 @@ fn nobody_is_sent_to_a_provider_that_does_not_answer() {
     simulation.world.provider.mood.replace(Mood::Well);
     simulation.sign_in(&tab, "alice");
 }
+
+#[test]
+fn a_callback_that_nobody_understands_just_lands_who_is_signed_in() {
+    for query in ["", "code=x", "code=x&state=a&state=b", "code=x&state=unknown"] {
+        let mut simulation = Simulation::new();
+        let tab = simulation.open();
+        assert!(
+            simulation.run(tab.session.complete(query)).is_err(),
+            "{query:?} signs nobody in"
+        );
+        simulation.sign_in(&tab, "alice");
+        assert!(simulation.run(tab.session.complete(query)).is_ok(), "{query:?}");
+        assert_eq!(tab.subject().as_deref(), Some("alice"));
+    }
+}

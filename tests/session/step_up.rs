@@ -1,6 +1,6 @@
 //! Calls that need more than the person has: a sign-in that brings it, and the call made afterwards.
 
-use pixygate::authorization::ReturnTo;
+use pixygate::authorization::{ReturnTo, SignIn, TokenExchange};
 use pixygate::session::{Called, Demand, Event, SessionError, WaitingCall};
 
 use crate::api::Answer;
@@ -102,6 +102,80 @@ fn another_person_does_not_get_the_call() {
     simulation.run(tab.session.complete(&query)).unwrap();
     assert_eq!(tab.subject().as_deref(), Some("bob"));
     assert_eq!(tab.session.take_waiting(|_| true), None);
+}
+
+#[test]
+fn nobody_else_finds_the_call_later() {
+    for leave_by in ["sign-out", "another tab"] {
+        let (mut simulation, tab) = signed_in();
+        let wants = &simulation.world.api.wants_acr;
+        wants.borrow_mut().insert("/api/transfer", "gold");
+        let tab = leave(&mut simulation, tab);
+        let query = simulation.come_back(&tab, "alice");
+        simulation.run(tab.session.complete(&query)).unwrap();
+        if leave_by == "sign-out" {
+            simulation.run(tab.session.sign_out_here());
+            simulation.sign_in(&tab, "bob");
+        } else {
+            let other = simulation.open();
+            simulation.sign_in(&other, "bob");
+            simulation.deliver(&[&tab]);
+        }
+        assert_eq!(tab.subject().as_deref(), Some("bob"));
+        assert_eq!(tab.session.take_waiting(|_| true), None);
+    }
+}
+
+#[test]
+fn who_acts_for_an_organisation_still_does() {
+    for refused in [false, true] {
+        let (mut simulation, tab) = signed_in();
+        let wants = &simulation.world.api.wants_acr;
+        wants.borrow_mut().insert("/api/transfer", "gold");
+        let acme = TokenExchange::organization("acme");
+        simulation.run(tab.session.exchange(acme)).unwrap();
+        let tab = leave(&mut simulation, tab);
+        let query = simulation.come_back(&tab, "alice");
+        let provider = &simulation.world.provider;
+        provider.refuses_exchange.set(refused.then_some("invalid_grant"));
+        let landed = simulation.run(tab.session.complete(&query));
+        let waiting = tab.session.take_waiting(|_| true);
+        assert_eq!(
+            (landed.is_err(), waiting.is_none()),
+            (refused, refused),
+            "the call is made for no other"
+        );
+        if !refused {
+            let token = simulation.run(tab.token()).unwrap();
+            let access = simulation.world.provider.access.borrow();
+            assert_eq!(access[&token].grant.target.as_deref(), Some("acme"));
+        }
+    }
+}
+
+#[test]
+fn who_refuses_the_stronger_sign_in_is_back_where_they_were() {
+    for (error, lands) in [("access_denied", true), ("invalid_scope", true)] {
+        let (mut simulation, tab) = signed_in();
+        let wants = &simulation.world.api.wants_acr;
+        wants.borrow_mut().insert("/api/transfer", "gold");
+        let tab = leave(&mut simulation, tab);
+        let query = simulation.come_back_with(&tab, error);
+        let landed = simulation.run(tab.session.complete(&query));
+        assert_eq!(
+            landed.map(|landing| landing.return_to.as_str() == "/account?tab=2"),
+            Ok(lands)
+        );
+        assert_eq!(tab.subject().as_deref(), Some("alice"));
+        let called = simulation.run(tab.call("POST", TRANSFER, "100"));
+        assert_eq!(answered(called), 401, "it does not ask again");
+    }
+    // Who was not signed in, and only wanted to be, is told.
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    simulation.run(tab.session.sign_in(&SignIn::default())).unwrap();
+    let query = simulation.come_back_with(&tab, "access_denied");
+    assert!(simulation.run(tab.session.complete(&query)).is_err());
 }
 
 #[test]

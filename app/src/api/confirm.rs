@@ -19,7 +19,7 @@ pub async fn confirm(
 
     let principal = super::proof::principal_with(None).await?;
     if statement.trim().is_empty() || statement.chars().count() > LONGEST {
-        return Err(super::proof::refuse(&Rejection::new(Reason::InvalidRequest)));
+        return Err(super::proof::refuse(Rejection::new(Reason::InvalidRequest)));
     }
     Ok(principal.auth_time().unwrap_or_default())
 }

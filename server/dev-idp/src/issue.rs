@@ -175,6 +175,10 @@ fn access_claims(realm: &Realm, on: &Occasion<'_>) -> Result<Map<String, Value>,
     if let Some(jkt) = on.jkt {
         put(&mut claims, "cnf", json!({"jkt": jkt}));
     }
+    // By itself it has none: it is the mark of an ID token.
+    if let Some(nonce) = &switches.nonce {
+        put(&mut claims, "nonce", nonce.as_str());
+    }
     if realm.tenant.shape == Shape::Asgardeo {
         put(&mut claims, "nbf", now);
         put(&mut claims, "azp", on.client.id.as_str());

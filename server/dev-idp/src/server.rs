@@ -16,6 +16,7 @@ use crate::config::{Config, ConfigError};
 use crate::journal::{Decision, Entry};
 use crate::provider::{Provider, StartError};
 use crate::refusal::Refusal;
+use crate::switches::Endpoint;
 use crate::{control, cors, endpoints, pages};
 
 const LARGEST_BODY: usize = 64 * 1024;
@@ -144,12 +145,13 @@ pub fn router(provider: Provider) -> Router {
 /// Down and slow, when the switches say so.
 async fn weather(State(provider): State<Provider>, request: Request, next: Next) -> Response {
     let switches = provider.switches();
-    let name = endpoints::name(request.uri().path()).unwrap_or_default();
-    let is_slow = switches.delay_endpoints.is_empty() || switches.delay_endpoints.iter().any(|it| it == name);
+    let endpoint = endpoints::behind(request.uri().path());
+    let is_among = |named: &[Endpoint]| endpoint.is_some_and(|it| named.contains(&it));
+    let is_slow = switches.delay_endpoints.is_empty() || is_among(&switches.delay_endpoints);
     if switches.delay_ms > 0 && is_slow {
         tokio::time::sleep(Duration::from_millis(switches.delay_ms)).await;
     }
-    if switches.down || switches.down_endpoints.iter().any(|it| it == name) {
+    if switches.down || is_among(&switches.down_endpoints) {
         return Refusal::new("temporarily_unavailable", "the control switch for being down is on")
             .status(StatusCode::SERVICE_UNAVAILABLE)
             .header(header::RETRY_AFTER, "1")

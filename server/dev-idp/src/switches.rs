@@ -11,13 +11,12 @@ use crate::jose::Algorithm;
 pub struct Switches {
     /// Every endpoint under `/t` answers 503.
     pub down: bool,
-    /// These endpoints answer 503: `authorize`, `token`, `jwks`, `userinfo`, `revoke`, `introspect`, `par`, `logout`,
-    /// `discovery`.
-    pub down_endpoints: Vec<String>,
+    /// These endpoints answer 503.
+    pub down_endpoints: Vec<Endpoint>,
     /// How long every answer under `/t` takes, in milliseconds.
     pub delay_ms: u64,
     /// The endpoints that are slow; empty for all.
-    pub delay_endpoints: Vec<String>,
+    pub delay_endpoints: Vec<Endpoint>,
     /// The OAuth error that the token endpoint answers with.
     pub token_error: Option<String>,
     /// Lifetimes in place of the tenants' own, in seconds.
@@ -42,6 +41,32 @@ pub struct Switches {
     pub callback_iss: Option<String>,
     /// The `state` of the authorization response instead of the client's.
     pub callback_state: Option<String>,
+}
+
+/// An endpoint of a tenant, as the switches call it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Endpoint {
+    /// `/oauth2/authorize`.
+    Authorize,
+    /// The pages that the authorization endpoint leads to.
+    SignIn,
+    /// `/oauth2/token`.
+    Token,
+    /// `/oauth2/jwks`.
+    Jwks,
+    /// `/oauth2/userinfo`.
+    Userinfo,
+    /// `/oauth2/revoke`.
+    Revoke,
+    /// `/oauth2/introspect`.
+    Introspect,
+    /// `/oauth2/par`.
+    Par,
+    /// `/oidc/logout`.
+    Logout,
+    /// The metadata, wherever they are.
+    Discovery,
 }
 
 /// Lifetimes that a switch shortens or stretches, in seconds.

@@ -70,6 +70,7 @@ pub(crate) const FIELDS: &[Field] = &[
     field("access_token.iss", "iss of access tokens", Kind::Text),
     field("access_token.aud", "aud of access tokens", Kind::Text),
     field("access_token.typ", "typ of access tokens", Kind::Text),
+    field("access_token.nonce", "nonce of access tokens", Kind::Text),
     field("id_token.iss", "iss of ID tokens", Kind::Text),
     field("id_token.aud", "aud of ID tokens", Kind::Text),
     field("id_token.typ", "typ of ID tokens", Kind::Text),

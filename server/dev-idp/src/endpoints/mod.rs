@@ -10,21 +10,23 @@ pub(crate) mod revoke;
 pub(crate) mod token;
 pub(crate) mod userinfo;
 
-/// The name of the endpoint behind a path, as the switches call it.
-pub(crate) fn name(path: &str) -> Option<&'static str> {
+use crate::switches::Endpoint;
+
+/// The endpoint behind a path.
+pub(crate) fn behind(path: &str) -> Option<Endpoint> {
     let rest = path.strip_prefix("/t/")?;
     let (_, path) = rest.split_once('/')?;
     Some(match path {
-        "oauth2/authorize" => "authorize",
-        "oauth2/token" => "token",
-        "oauth2/jwks" => "jwks",
-        "oauth2/userinfo" => "userinfo",
-        "oauth2/revoke" => "revoke",
-        "oauth2/introspect" => "introspect",
-        "oauth2/par" => "par",
-        "oidc/logout" => "logout",
-        path if path.ends_with(".well-known/openid-configuration") => "discovery",
-        path if path.starts_with("signin/") => "signin",
+        "oauth2/authorize" => Endpoint::Authorize,
+        "oauth2/token" => Endpoint::Token,
+        "oauth2/jwks" => Endpoint::Jwks,
+        "oauth2/userinfo" => Endpoint::Userinfo,
+        "oauth2/revoke" => Endpoint::Revoke,
+        "oauth2/introspect" => Endpoint::Introspect,
+        "oauth2/par" => Endpoint::Par,
+        "oidc/logout" => Endpoint::Logout,
+        path if path.ends_with(".well-known/openid-configuration") => Endpoint::Discovery,
+        path if path.starts_with("signin/") => Endpoint::SignIn,
         _ => return None,
     })
 }

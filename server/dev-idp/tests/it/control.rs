@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::world::{ORIGIN, REDIRECT_URI, START, access_token, changed, claims, form, header_of, kids, world};
 
@@ -176,7 +176,12 @@ async fn the_last_requests_say_what_was_decided_and_hold_no_secret() {
 #[tokio::test]
 async fn an_unknown_switch_is_refused() {
     let world = world();
-    for body in [json!({"dwon": true}), json!({"jwks": "bad"})] {
+    for body in [
+        json!({"dwon": true}),
+        json!({"jwks": "bad"}),
+        json!({"down_endpoints": ["tokens"]}),
+        json!({"delay_endpoints": ["Token"]}),
+    ] {
         let request = world.request(Method::PATCH, &format!("{ORIGIN}/control/switches"));
         let request = request.header(header::CONTENT_TYPE, "application/json");
         let answer = world.send(request.body(Body::from(body.to_string())).unwrap()).await;
@@ -225,6 +230,12 @@ async fn the_control_page_shows_everything_and_turns_the_switches() {
     let wrong = post(&[("do", "switches"), ("lifetimes.access_token", "soon")]).await;
     assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY);
 
+    let families = world.control(Method::GET, "families", json!({})).await.json();
+    assert_eq!(families[0]["ended"], Value::Null);
+    let family = families[0]["family"].as_str().unwrap();
+    post(&[("do", "revoke_family"), ("tenant", "demo"), ("value", family)]).await;
+    let families = world.control(Method::GET, "families", json!({})).await.json();
+    assert_eq!(families[0]["ended"], "it was revoked on the control page");
     let sessions = world.control(Method::GET, "sessions", json!({})).await.json();
     post(&[
         ("do", "end_session"),
@@ -244,4 +255,129 @@ async fn the_control_page_shows_everything_and_turns_the_switches() {
     assert_eq!(post(&[("do", "reset")]).await.location(), "/");
     let switches = world.control(Method::GET, "switches", json!({})).await.json();
     assert_eq!(switches["opaque_access_tokens"], false);
+}
+
+/// The path of every switch in the JSON of all of them.
+fn paths(switches: &Value, before: &str, found: &mut Vec<String>) {
+    match switches {
+        Value::Object(members) => members
+            .iter()
+            .for_each(|(name, value)| paths(value, &format!("{before}.{name}"), found)),
+        _ => found.push(before.trim_start_matches('.').to_owned()),
+    }
+}
+
+#[tokio::test]
+async fn the_control_page_has_every_switch() {
+    let world = world();
+    let mut all = Vec::new();
+    let switches = world.control(Method::GET, "switches", json!({})).await.json();
+    paths(&switches, "", &mut all);
+    assert!(all.contains(&"lifetimes.code".to_owned()), "{all:?}");
+    let page = world.get(&format!("{ORIGIN}/")).await;
+    for path in all {
+        page.assert_page(&format!("name=\"{path}\""));
+    }
+}
+
+#[tokio::test]
+async fn a_reset_signs_everyone_out_and_keeps_the_keys() {
+    let world = world();
+    let browser = world.browser();
+    let back = browser.sign_in("alice", &world.authorization_request()).await;
+    let tokens = world.redeem(&back.callback("code"), &[]).await.json();
+    let pending = browser.authorize(&world.authorization_request()).await.callback("code");
+    let keys = world.get("/oauth2/jwks").await.json();
+    world.switch(json!({"omit_refresh_token": true})).await;
+    world.advance(100).await;
+
+    world.control(Method::POST, "reset", json!({})).await;
+
+    browser.begin(&world.authorization_request()).await;
+    world.redeem(&pending, &[]).await.assert_error(400, "invalid_grant");
+    world
+        .refresh(tokens["refresh_token"].as_str().unwrap(), &[])
+        .await
+        .assert_error(400, "invalid_grant");
+    assert_eq!(
+        world.introspect(tokens["access_token"].as_str().unwrap()).await["active"],
+        false
+    );
+    assert_eq!(world.get("/oauth2/jwks").await.json(), keys);
+    assert_eq!(world.control(Method::GET, "clock", json!({})).await.json()["shift"], 0);
+    let switches = world.control(Method::GET, "switches", json!({})).await.json();
+    assert_eq!(switches["omit_refresh_token"], false);
+    assert!(world.tokens().await["refresh_token"].is_string());
+}
+
+#[tokio::test]
+async fn sessions_and_families_are_ended_by_their_names_and_no_others() {
+    let world = world();
+    let (alice, bob) = (world.browser(), world.browser());
+    let mut given = Vec::new();
+    for (browser, person) in [(&alice, "alice"), (&bob, "bob")] {
+        let back = browser.sign_in(person, &world.authorization_request()).await;
+        given.push(world.redeem(&back.callback("code"), &[]).await.json());
+    }
+    let active =
+        async |tokens: &Value| world.introspect(tokens["refresh_token"].as_str().unwrap()).await["active"].clone();
+    let sid = claims(given[0]["id_token"].as_str().unwrap())["sid"].clone();
+
+    world
+        .control(Method::POST, "families/revoke", json!({"username": "bob"}))
+        .await;
+    assert_eq!(
+        (active(&given[0]).await, active(&given[1]).await),
+        (true.into(), false.into())
+    );
+    assert_ne!(
+        bob.authorize(&world.authorization_request()).await.callback("code"),
+        "",
+        "his session stays"
+    );
+    world.control(Method::POST, "sessions/end", json!({"sid": sid})).await;
+    assert_eq!(active(&given[0]).await, false);
+    alice.begin(&world.authorization_request()).await;
+    assert_ne!(bob.authorize(&world.authorization_request()).await.callback("code"), "");
+
+    let again = world.tokens().await;
+    let sid = claims(again["id_token"].as_str().unwrap())["sid"].clone();
+    world
+        .control(Method::POST, "families/revoke", json!({"sid": sid}))
+        .await;
+    assert_eq!(active(&again).await, false);
+}
+
+#[tokio::test]
+async fn a_control_request_is_about_the_tenant_that_it_names() {
+    let world = world();
+    let demo = world.control(Method::GET, "keys", json!({})).await.json();
+    assert_eq!(demo, world.get("/oauth2/jwks").await.json());
+    let rotated = world
+        .control(Method::POST, "keys/rotate?tenant=plain", json!({}))
+        .await
+        .json();
+    assert_eq!(world.control(Method::GET, "keys", json!({})).await.json(), demo);
+    let plain = world.control(Method::GET, "keys?tenant=plain", json!({})).await;
+    assert!(plain.body.contains(rotated["kid"].as_str().unwrap()));
+    let nowhere = world.get(&format!("{ORIGIN}/control/keys?tenant=nowhere")).await;
+    assert_eq!(nowhere.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn people_are_listed_and_the_last_requests_forgotten() {
+    let world = world();
+    let people = world.control(Method::GET, "people", json!({})).await.json();
+    let names: Vec<&str> = people
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter_map(|it| it["username"].as_str())
+        .collect();
+    assert_eq!(names, ["alice", "bob", "admin"]);
+    world.get("/oauth2/jwks").await;
+    let requests = async || world.control(Method::GET, "requests", json!({})).await.json();
+    assert_ne!(requests().await, json!([]));
+    world.control(Method::DELETE, "requests", json!({})).await;
+    assert_eq!(requests().await, json!([]));
 }

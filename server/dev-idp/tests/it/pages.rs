@@ -56,6 +56,14 @@ async fn many_wrong_passwords_have_to_wait() {
         ""
     );
     world.advance(1).await;
+    assert_eq!(
+        browser.post(&page, &wrong).await.status,
+        StatusCode::UNPROCESSABLE_ENTITY
+    );
+    world.advance(1).await;
+    let soon = browser.password(&page, "alice").await;
+    assert_eq!(soon.status, StatusCode::TOO_MANY_REQUESTS, "the next wait is longer");
+    world.advance(1).await;
     assert_ne!(browser.password(&page, "alice").await.callback("code"), "");
 }
 

@@ -1,9 +1,9 @@
 //! Every switch, seen from outside.
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::world::{START, access_token, claims, header_of, kids, world};
+use crate::world::{START, World, access_token, claims, header_of, kids, world};
 
 #[tokio::test]
 async fn down_and_up_again() {
@@ -194,4 +194,108 @@ async fn a_jwks_that_helps_nobody() {
     assert!(spoiled.len() > good.len() && spoiled.ends_with(&good));
     world.switch(json!({"jwks": "good"})).await;
     assert_eq!(kids(&world).await, good);
+}
+
+/// The endpoints as the switches call them, each with a request that it answers when it is up.
+const ENDPOINTS: [(&str, Method, &str); 10] = [
+    ("authorize", Method::GET, "/oauth2/authorize"),
+    ("signin", Method::GET, "/signin/none"),
+    ("token", Method::POST, "/oauth2/token"),
+    ("jwks", Method::GET, "/oauth2/jwks"),
+    ("userinfo", Method::GET, "/oauth2/userinfo"),
+    ("revoke", Method::POST, "/oauth2/revoke"),
+    ("introspect", Method::POST, "/oauth2/introspect"),
+    ("par", Method::POST, "/oauth2/par"),
+    ("logout", Method::GET, "/oidc/logout"),
+    (
+        "discovery",
+        Method::GET,
+        "/oauth2/oidcdiscovery/.well-known/openid-configuration",
+    ),
+];
+
+/// The names of the endpoints that are down.
+async fn down(world: &World) -> Vec<&'static str> {
+    let mut down = Vec::new();
+    for (name, method, path) in ENDPOINTS {
+        let request = world.request(method, path).body(axum::body::Body::empty()).unwrap();
+        if world.send(request).await.status == StatusCode::SERVICE_UNAVAILABLE {
+            down.push(name);
+        }
+    }
+    down
+}
+
+#[tokio::test]
+async fn each_endpoint_goes_down_by_its_name_and_all_of_them_together() {
+    let world = world();
+    assert_eq!(down(&world).await, Vec::<&str>::new());
+    for (name, ..) in ENDPOINTS {
+        world.switch(json!({"down_endpoints": [name]})).await;
+        assert_eq!(down(&world).await, [name]);
+    }
+    world.switch(json!({"down": true, "down_endpoints": []})).await;
+    assert_eq!(down(&world).await, ENDPOINTS.map(|(name, ..)| name));
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_is_slow_when_no_endpoint_is_named() {
+    let world = world();
+    world.switch(json!({"delay_ms": 700})).await;
+    for (name, method, path) in ENDPOINTS {
+        let before = tokio::time::Instant::now();
+        let request = world.request(method, path).body(axum::body::Body::empty()).unwrap();
+        world.send(request).await;
+        assert_eq!(before.elapsed().as_millis(), 700, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_of_the_token_endpoint_uses_no_code_up() {
+    let world = world();
+    let code = world.code().await;
+    world.switch(json!({"token_error": "invalid_client"})).await;
+    world.redeem(&code, &[]).await.assert_error(400, "invalid_client");
+    world.switch(json!({"token_error": null})).await;
+    assert_eq!(world.redeem(&code, &[]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn an_access_token_with_the_mark_of_an_id_token_or_without_a_type() {
+    let world = world();
+    world
+        .switch(json!({"access_token": {"typ": "", "nonce": "others"}}))
+        .await;
+    let token = access_token(&world).await;
+    assert!(header_of(&token).get("typ").is_none());
+    assert_eq!(claims(&token)["nonce"], "others");
+    world
+        .switch(json!({"access_token": {"typ": null, "nonce": null}}))
+        .await;
+    let token = access_token(&world).await;
+    assert_eq!(header_of(&token)["typ"], "at+jwt");
+    assert!(claims(&token).get("nonce").is_none());
+}
+
+#[tokio::test]
+async fn id_tokens_are_signed_with_the_other_algorithm_too() {
+    let world = world();
+    for algorithm in ["PS256", "ES256", "EdDSA", "RS256"] {
+        world.switch(json!({"signing_algorithm": algorithm})).await;
+        let tokens = world.tokens().await;
+        assert_eq!(header_of(tokens["id_token"].as_str().unwrap())["alg"], algorithm);
+    }
+}
+
+#[tokio::test]
+async fn all_switches_at_once_turn_off_what_is_not_named() {
+    let world = world();
+    world.switch(json!({"opaque_access_tokens": true})).await;
+    assert!(!access_token(&world).await.contains('.'));
+    world
+        .control(Method::PUT, "switches", json!({"omit_refresh_token": true}))
+        .await;
+    let tokens = world.tokens().await;
+    assert!(tokens["access_token"].as_str().unwrap().contains('.'));
+    assert!(tokens.get("refresh_token").is_none());
 }
