@@ -10,6 +10,10 @@
     reason = "the component macro puts what it makes into a module of its own"
 )]
 
+#[cfg(all(doctest, feature = "test-support"))]
+#[doc = include_str!("../../docs/coming-from-auth-react.md")]
+mod guide {}
+
 mod call;
 mod deferred;
 mod error;
