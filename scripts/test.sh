@@ -83,7 +83,7 @@ step check 'build: front end' front_end
 step check 'build: server' server
 SHOW='/^first load/,$p' step check 'size budget' node scripts/size.mjs
 if [ -f server/dev-idp/clients/package.json ]; then step node 'tests: independent clients of the provider' clients; fi
-step lines 'end to end' e2e --grep-invert @screenshots
+step lines 'end to end' e2e
 SHOW='/^skipped:/p;/is left out/p' step lines 'interop: providers that are not ours' interop
 if [ "$ONLY" != . ]; then step lines 'screenshots' e2e --grep @screenshots; fi
 

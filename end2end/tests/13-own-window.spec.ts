@@ -8,7 +8,7 @@ import { test } from './profile';
 test.describe.configure({ timeout: 90_000 });
 
 /** What the page says about the window. */
-const told = (page: Page) => page.getByRole('main').getByRole('alert');
+const told = (page: Page) => ended(page).getByRole('alert');
 const button = (page: Page) => ended(page).getByRole('button', { name: 'Sign in', exact: true });
 
 /** The provider has ended the session of someone who was writing. */
