@@ -15,22 +15,24 @@ const SIGN: &str = "https://app.example/api/sign";
 
 type Made = Started<Result<Answer, SessionError>>;
 
+type Outcome = Result<(), SessionError>;
+
 /// The window that calls open, and that the test closes.
 #[derive(Clone, Default)]
 struct Window {
     asked: Rc<RefCell<Vec<Demand>>>,
-    open: Rc<RefCell<Option<oneshot::Sender<Result<(), SessionError>>>>>,
+    open: Rc<RefCell<Option<oneshot::Sender<Outcome>>>>,
 }
 
 impl Window {
-    fn sign_in(&self, demand: Demand) -> LocalFuture<Result<(), SessionError>> {
+    fn sign_in(&self, demand: Demand) -> LocalFuture<Outcome> {
         self.asked.borrow_mut().push(demand);
         let (close, closed) = oneshot::channel();
         self.open.replace(Some(close));
         Box::pin(async move { closed.await.unwrap_or(Err(SessionError::Cancelled)) })
     }
 
-    fn close(&self, simulation: &mut Simulation, outcome: Result<(), SessionError>) {
+    fn close(&self, simulation: &mut Simulation, outcome: Outcome) {
         let open = self.open.take().unwrap();
         open.send(outcome).unwrap();
         simulation.settle();
