@@ -94,7 +94,7 @@ function document(columns: Column[]) {
 <!-- Written by the tests in end2end/interop. To write it anew: ${REFRESH} -->
 
 Pixygate with providers that none of its authors wrote, in a browser, from the first click to a session that the provider ends. Each
-line is a provider as someone may have set it up. Nothing in the library or the application knows which provider it
+line is a provider as someone may have set it up. Nothing in the library or the application acts by which provider it
 meets: what differs is the configuration, or what discovery says.
 
 ${features}

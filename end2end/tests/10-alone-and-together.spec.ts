@@ -1,6 +1,6 @@
 import { Instance } from '../instance.mjs';
 import { alice, atProvider, bob, enter, expect, problem, show, signIn, signInButton, signedIn, signedOut, signOutButton, test, verified } from './fixtures';
-import type { Page } from '@playwright/test';
+import type { Page, Request } from '@playwright/test';
 
 /** How often the page asked for other tokens. */
 function refreshes(page: Page) {
@@ -149,7 +149,7 @@ test.describe('Idle sign-out', () => {
       const page = await context.newPage();
       await signIn(page, instance, alice, '/account');
       const other = await context.newPage();
-      await other.goto('/');
+      await other.goto('/account');
       await signedIn(other);
       const warning = page.getByRole('alert').filter({ hasText: 'Are you still there?' });
       await expect(warning).toBeVisible({ timeout: 15_000 });
@@ -158,12 +158,27 @@ test.describe('Idle sign-out', () => {
       await other.keyboard.press('Shift');
       await expect(warning).toBeHidden();
       await signedIn(page);
-      // Then nobody.
+      // Then nobody. One of the two ends the session at the provider.
+      const leaves = (request: Request) => request.isNavigationRequest() && new URL(request.url()).origin === instance.provider;
+      const left = context.waitForEvent('request', { predicate: leaves, timeout: 60_000 });
       await expect(signOutButton(page)).toBeHidden({ timeout: 30_000 });
       await signedOut(other);
-      await other.goto('/');
+      // Whoever comes back learns why: in both tabs, and after a reload.
+      const why = (tab: Page) => tab.getByRole('heading', { name: 'You were signed out' });
+      const there = (await left).frame().page();
+      await there.waitForURL(`${instance.url}/`);
+      await expect(why(page)).toBeVisible();
+      await expect(why(other)).toBeVisible();
+      await page.goto('/account');
+      await expect(why(page)).toBeVisible();
+      await expect(page.getByRole('main')).toContainText('Nobody seemed to be there');
       await signInButton(other).click();
       await atProvider(other, instance);
+      await enter(other, alice);
+      await signedIn(other);
+      await signedIn(page);
+      await expect(why(other)).toBeHidden();
+      await expect(why(page)).toBeHidden();
       await context.close();
     } finally {
       await instance.stop();

@@ -1,25 +1,32 @@
 //! The authorization response (RFC 6749, section 4.1.2; RFC 9207).
 
+use std::fmt;
+
 use oauth2::{AuthorizationCode, PkceCodeVerifier};
 
 use super::{Client, PendingSignIn};
 
 /// What came back from the provider, not yet trusted.
-#[derive(Debug)]
 pub struct Callback {
     state: String,
     iss: Option<String>,
     answer: Answer,
 }
 
-#[derive(Debug)]
+impl fmt::Debug for Callback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Callback")
+            .field("iss", &self.iss)
+            .finish_non_exhaustive()
+    }
+}
+
 enum Answer {
     Code(AuthorizationCode),
     Error { error: String, description: Option<String> },
 }
 
 /// A callback whose `state` and `iss` hold: the code may be exchanged.
-#[derive(Debug)]
 pub struct ValidatedCallback {
     pub(super) code: AuthorizationCode,
     pub(super) verifier: PkceCodeVerifier,
@@ -29,6 +36,14 @@ pub struct ValidatedCallback {
     pub(super) max_age: Option<u64>,
     pub(super) resource: Option<String>,
     pub(super) scopes: Vec<String>,
+}
+
+impl fmt::Debug for ValidatedCallback {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ValidatedCallback")
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why a callback does not lead to a sign-in.

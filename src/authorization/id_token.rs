@@ -1,5 +1,7 @@
 //! The ID token and its validation (OpenID Connect Core, sections 2 and 3.1.3.7).
 
+use std::fmt;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -10,7 +12,7 @@ use super::{Client, Crypto, CryptoError, Hash, Jwk};
 const LEEWAY: f64 = 60.0;
 
 /// A validated ID token.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct IdToken {
     text: String,
@@ -18,8 +20,18 @@ pub struct IdToken {
     claims: Claims,
 }
 
+/// Without its text, and without what it says of the person beyond who they are.
+impl fmt::Debug for IdToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdToken")
+            .field("iss", &self.claims.iss)
+            .field("sub", &self.claims.sub)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The claims that validation and the page need; all others are read with [`IdToken::extra`].
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, PartialEq, Deserialize)]
 pub struct Claims {
     /// The issuer.
     pub iss: String,
@@ -54,8 +66,17 @@ pub struct Claims {
     pub email: Option<String>,
 }
 
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claims")
+            .field("iss", &self.iss)
+            .field("sub", &self.sub)
+            .field("aud", &self.aud)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What an ID token is held against.
-#[derive(Debug)]
 pub struct Expected<'a> {
     /// The relying party.
     pub client: &'a Client,
@@ -70,6 +91,15 @@ pub struct Expected<'a> {
     /// Seconds since the Unix epoch; `None` after a refresh: the clock of the device may have been set since the page was
     /// made, and new tokens of a known person, straight from the provider, are not thrown away for that.
     pub now: Option<f64>,
+}
+
+impl fmt::Debug for Expected<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Expected")
+            .field("client_id", &self.client.client_id)
+            .field("subject", &self.subject)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The check that an ID token did not pass.

@@ -1,6 +1,7 @@
 //! The authorization request (RFC 6749, section 4.1.1; RFC 7636; OpenID Connect Core, section 3.1.2.1).
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use form_urlencoded::Serializer;
 use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier};
@@ -9,7 +10,20 @@ use serde::{Deserialize, Serialize};
 use super::{Client, ReturnTo};
 
 /// What one sign-in asks of the provider, beyond the client's configuration.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+///
+/// ```
+/// use pixygate::authorization::{ReturnTo, SignIn};
+///
+/// let options = SignIn {
+///     return_to: ReturnTo::parse("/account?tab=2").unwrap_or_default(),
+///     prompt: Some("login".to_owned()),
+///     max_age: Some(300),
+///     extra_params: [("fidp".to_owned(), "corporate".to_owned())].into(),
+///     ..SignIn::default()
+/// };
+/// # let _ = options;
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct SignIn {
     /// Where the person goes afterwards.
     pub return_to: ReturnTo,
@@ -30,27 +44,58 @@ pub struct SignIn {
     /// An ID token of the person who is meant to sign in; see [`SignedIn::id_token`](crate::session::SignedIn::id_token).
     /// It ends up in an address at the provider.
     pub id_token_hint: Option<String>,
-    /// Further parameters, such as `fidp`. They cannot replace those that keep the flow secure.
+    /// Further parameters, such as `fidp`, in the place of those of the [`Client`]. They replace none that are set otherwise, and
+    /// none that are [reserved](Self::is_reserved).
     pub extra_params: BTreeMap<String, String>,
 }
 
-/// Parameters that only this module may set.
-const RESERVED: [&str; 11] = [
-    "response_type",
-    "client_id",
-    "redirect_uri",
-    "state",
-    "nonce",
-    "code_challenge",
-    "code_challenge_method",
-    "scope",
-    "request",
-    "request_uri",
-    "dpop_jkt",
-];
+impl SignIn {
+    /// Whether a parameter is none that [`Self::extra_params`] or those of the [`Client`] may have: with one of these from
+    /// outside, what comes back could not be checked.
+    ///
+    /// ```
+    /// use pixygate::authorization::SignIn;
+    ///
+    /// assert!(SignIn::is_reserved("code_challenge"));
+    /// assert!(!SignIn::is_reserved("prompt"));
+    /// ```
+    pub fn is_reserved(parameter: &str) -> bool {
+        matches!(
+            parameter,
+            "response_type"
+                | "response_mode"
+                | "client_id"
+                | "redirect_uri"
+                | "scope"
+                | "state"
+                | "nonce"
+                | "code_challenge"
+                | "code_challenge_method"
+                | "max_age"
+                | "resource"
+                | "request"
+                | "request_uri"
+                | "dpop_jkt"
+        )
+    }
+}
+
+/// Without the ID token, and without who it is.
+impl fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignIn")
+            .field("return_to", &self.return_to)
+            .field("prompt", &self.prompt)
+            .field("acr_values", &self.acr_values)
+            .field("max_age", &self.max_age)
+            .field("scopes", &self.scopes)
+            .field("resource", &self.resource)
+            .finish_non_exhaustive()
+    }
+}
 
 /// A sign-in that is under way: what must be remembered until the callback, and shown to nobody.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct PendingSignIn {
     pub(super) state: CsrfToken,
     pub(super) nonce: String,
@@ -64,19 +109,39 @@ pub struct PendingSignIn {
     pub(super) scopes: Vec<String>,
 }
 
+impl fmt::Debug for PendingSignIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PendingSignIn")
+            .field("issuer", &self.issuer)
+            .field("client_id", &self.client_id)
+            .field("return_to", &self.return_to)
+            .finish_non_exhaustive()
+    }
+}
+
 /// The parameters of an authorization request, and how they get to the provider: in the address, or pushed (RFC 9126).
-#[derive(Debug)]
-pub struct AuthorizationRequest(String);
+pub struct AuthorizationRequest {
+    client_id: String,
+    query: String,
+}
+
+impl fmt::Debug for AuthorizationRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthorizationRequest")
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
+}
 
 impl AuthorizationRequest {
     /// The address to send the browser to, with all parameters in it.
     pub fn url(&self, client: &Client) -> String {
-        with_query(&client.provider.authorization_endpoint, &self.0)
+        with_query(&client.provider.authorization_endpoint, &self.query)
     }
 
     /// The form to post to the pushed authorization request endpoint.
     pub fn body(&self) -> &str {
-        &self.0
+        &self.query
     }
 
     /// The address to send the browser to once the request was pushed.
@@ -118,18 +183,18 @@ impl PendingSignIn {
                 .cloned()
                 .collect(),
         };
-        let scope = joined(&pending.scopes);
-        let mut query = Serializer::new(String::new());
-        query
-            .append_pair("response_type", "code")
-            .append_pair("client_id", &client.client_id)
-            .append_pair("redirect_uri", &client.redirect_uri)
-            .append_pair("scope", &scope)
-            .append_pair("state", pending.state.secret())
-            .append_pair("nonce", &pending.nonce)
-            .append_pair("code_challenge", challenge.as_str())
-            .append_pair("code_challenge_method", "S256");
-        let max_age = options.max_age.map(|seconds| seconds.to_string());
+        let (scope, max_age) = (joined(&pending.scopes), options.max_age.map(|age| age.to_string()));
+        let (acr_values, ui_locales) = (joined(&options.acr_values), joined(&options.ui_locales));
+        let mut own = vec![
+            ("response_type", "code"),
+            ("client_id", &client.client_id),
+            ("redirect_uri", &client.redirect_uri),
+            ("scope", &scope),
+            ("state", pending.state.secret()),
+            ("nonce", &pending.nonce),
+            ("code_challenge", challenge.as_str()),
+            ("code_challenge_method", "S256"),
+        ];
         for (name, value) in [
             ("dpop_jkt", dpop_jkt),
             ("resource", pending.resource.as_deref()),
@@ -137,23 +202,33 @@ impl PendingSignIn {
             ("login_hint", options.login_hint.as_deref()),
             ("id_token_hint", options.id_token_hint.as_deref()),
             ("max_age", max_age.as_deref()),
+            (
+                "acr_values",
+                Some(acr_values.as_str()).filter(|values| !values.is_empty()),
+            ),
+            (
+                "ui_locales",
+                Some(ui_locales.as_str()).filter(|values| !values.is_empty()),
+            ),
         ] {
-            if let Some(value) = value {
-                query.append_pair(name, value);
-            }
+            own.extend(value.map(|value| (name, value)));
         }
-        for (name, values) in [("acr_values", &options.acr_values), ("ui_locales", &options.ui_locales)] {
-            if !values.is_empty() {
-                query.append_pair(name, &joined(values));
-            }
-        }
+        // Each parameter once (RFC 6749, section 3.1): the request's own, else the call's, else the client's.
+        let mut extra: BTreeMap<&str, &str> = BTreeMap::new();
         for (name, value) in client.extra_params.iter().chain(&options.extra_params) {
-            if !RESERVED.contains(&name.as_str()) {
-                query.append_pair(name, value);
+            if !SignIn::is_reserved(name) && own.iter().all(|(set, _)| set != name) {
+                extra.insert(name, value);
             }
         }
-
-        (pending, AuthorizationRequest(query.finish()))
+        let query = Serializer::new(String::new())
+            .extend_pairs(own)
+            .extend_pairs(extra)
+            .finish();
+        let request = AuthorizationRequest {
+            client_id: client.client_id.clone(),
+            query,
+        };
+        (pending, request)
     }
 
     /// The `state` that the callback will carry; it names this sign-in among several in other tabs.

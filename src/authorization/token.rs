@@ -1,5 +1,7 @@
 //! The token endpoint's responses (RFC 6749, section 5), and the tokens of a session.
 
+use std::fmt;
+
 use oauth2::basic::{BasicErrorResponseType, BasicTokenType};
 use oauth2::{
     AccessToken, ExtraTokenFields, RefreshToken, StandardErrorResponse, StandardTokenResponse, TokenResponse as _,
@@ -10,7 +12,7 @@ use super::id_token::{Expected, IdToken, IdTokenError};
 use super::{Client, Crypto, DpopMode, Jwk, Lifetime, Moment, ServerClock, ValidatedCallback};
 
 /// An HTTP response, as far as the flow reads it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct HttpReply {
     /// The status code.
     pub status: u16,
@@ -20,6 +22,16 @@ pub struct HttpReply {
     pub dpop_nonce: Option<String>,
     /// `Retry-After`, in seconds.
     pub retry_after: Option<u64>,
+}
+
+/// Without the body: it may hold tokens.
+impl fmt::Debug for HttpReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpReply")
+            .field("status", &self.status)
+            .field("retry_after", &self.retry_after)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What the token endpoint may answer instead of tokens.
@@ -94,7 +106,7 @@ impl TokenError {
     }
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 struct OpenIdFields {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     id_token: Option<String>,
@@ -102,9 +114,22 @@ struct OpenIdFields {
 
 impl ExtraTokenFields for OpenIdFields {}
 
+impl fmt::Debug for OpenIdFields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenIdFields").finish_non_exhaustive()
+    }
+}
+
 /// A token response whose ID token is not validated yet.
-#[derive(Debug)]
 pub struct TokenResponse(StandardTokenResponse<OpenIdFields, BasicTokenType>);
+
+impl fmt::Debug for TokenResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenResponse")
+            .field("token_type", self.0.token_type())
+            .finish_non_exhaustive()
+    }
+}
 
 impl TokenResponse {
     /// Reads the answer of the token endpoint.

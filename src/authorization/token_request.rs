@@ -8,6 +8,14 @@ use super::{Client, TokenSet, ValidatedCallback};
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
 /// What to exchange the access token for (RFC 8693). It stays in force over refreshes until it is taken back.
+///
+/// ```
+/// use pixygate::authorization::TokenExchange;
+///
+/// let organisation = TokenExchange::organization("10084a8d-113f");
+/// let service = TokenExchange::resource("https://api.example.com/").scopes(["orders:read"]);
+/// assert_ne!(organisation, service);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenExchange {
     audience: Option<String>,
@@ -50,9 +58,17 @@ impl TokenExchange {
 }
 
 /// The form to post to the token endpoint.
-#[derive(Debug)]
 pub struct TokenRequest {
+    client_id: String,
     body: String,
+}
+
+impl std::fmt::Debug for TokenRequest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenRequest")
+            .field("client_id", &self.client_id)
+            .finish_non_exhaustive()
+    }
 }
 
 impl TokenRequest {
@@ -61,7 +77,10 @@ impl TokenRequest {
         body.append_pair("grant_type", grant_type)
             .append_pair("client_id", client_id)
             .extend_pairs(fields);
-        Self { body: body.finish() }
+        Self {
+            client_id: client_id.to_owned(),
+            body: body.finish(),
+        }
     }
 
     /// A refresh; `None` when the provider gave nothing to refresh with.

@@ -84,7 +84,7 @@ fn check_kind(expected: TokenType, kind: Option<&str>, claims: &Members<'_>) -> 
     if claims.contains("events") {
         return Err(refuse("a logout token or security event (it has `events`)".into()));
     }
-    // Cognito and Keycloak say of themselves what a token is.
+    // Some tokens say of themselves what they are.
     for (claim, others) in [
         ("token_use", &["id"][..]),
         ("typ", &["ID", "Refresh", "Offline", "Logout"]),
@@ -126,7 +126,7 @@ pub(crate) fn check_times(trust: &Trust, claims: &Members<'_>, now: f64) -> Resu
     Ok(Validity { from, until })
 }
 
-/// Entra ID: `tid` agrees with the tenant in `iss`.
+/// A template of tenants: `tid` agrees with the tenant in `iss`.
 fn check_tenant(trust: &Trust, issuer: &str, claims: &Members<'_>) -> Result<(), Rejection> {
     if trust.tenants.is_empty() {
         return Ok(());
@@ -247,7 +247,7 @@ fn roles(trust: &Trust, claims: &Members<'_>) -> Vec<String> {
     match found {
         Some(Json::String(one)) => vec![one.to_string()],
         Some(Json::Array(several)) => several.iter().filter_map(Json::as_str).map(str::to_owned).collect(),
-        // Zitadel: the roles are the names of the members.
+        // The roles are the names of the members.
         Some(Json::Object(members)) => members.names().map(str::to_owned).collect(),
         _ => Vec::new(),
     }

@@ -164,14 +164,14 @@ fn distance(one: &str, other: &str) -> usize {
 mod tests {
     use super::*;
 
-    const ASGARDEO: &str = "https://api.asgardeo.io/t/acme/oauth2/token";
+    const TOKEN_ENDPOINT: &str = "https://login.example.com/t/acme/oauth2/token";
 
     #[test]
     fn the_base_url_in_place_of_the_token_endpoint_is_named_with_the_line_to_write() {
-        let trusts = [Trust::new("https://login.example/"), Trust::new(ASGARDEO)];
-        let found = "https://api.asgardeo.io/t/acme";
+        let trusts = [Trust::new("https://login.example/"), Trust::new(TOKEN_ENDPOINT)];
+        let found = "https://login.example.com/t/acme";
         let rejection = Accepted::new(&trusts).not_trusted(found);
-        assert_eq!(rejection.detail().expected, format!("iss {ASGARDEO:?}"));
+        assert_eq!(rejection.detail().expected, format!("iss {TOKEN_ENDPOINT:?}"));
         assert!(
             rejection.detail().found.contains("lacks \"/oauth2/token\""),
             "{}",
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_stranger_is_not_proposed_as_an_alias() {
-        let rejection = Accepted::new(&[Trust::new(ASGARDEO)]).not_trusted("https://evil.example/x\n");
+        let rejection = Accepted::new(&[Trust::new(TOKEN_ENDPOINT)]).not_trusted("https://evil.example/x\n");
         assert!(!rejection.detail().mend.contains("aliases"));
         assert!(rejection.detail().found.contains(r"\n"));
     }

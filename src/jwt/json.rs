@@ -6,7 +6,7 @@ use std::{borrow::Cow, fmt};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Deeper than any claim of a known provider (Keycloak's roles need four).
+/// Deeper than any claim that was met (roles of a client, in an object of clients, need four).
 const DEEPEST: usize = 12;
 
 /// Up to so many members a look at each is quicker than order.

@@ -16,7 +16,7 @@ use super::Algorithm;
 /// A key of an issuer, ready to verify.
 pub(crate) struct Key {
     pub(crate) key_id: Option<String>,
-    /// Entra ID's mark of which issuer may use the key.
+    /// The member `issuer` of a key that is for one issuer only: where one key set serves many tenants.
     pub(crate) issuer: Option<String>,
     /// The public key as it came, to tell whether two keys are the same.
     material: Vec<u8>,

@@ -14,7 +14,7 @@
 //! # async fn example(token: &str) -> Result<(), Box<dyn std::error::Error>> {
 //! use pixygate::jwt::{Trust, Validator};
 //!
-//! let trust = Trust::new("https://api.asgardeo.io/t/acme/oauth2/token").audience("my-client-id");
+//! let trust = Trust::new("https://login.example.com/t/acme/oauth2/token").audience("my-client-id");
 //! let validator = Validator::builder([trust]).build()?;
 //! validator.load().await?;
 //! let refresh = validator.spawn_refresh();

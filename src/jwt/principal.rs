@@ -140,7 +140,7 @@ impl Principal {
         self.0.name.as_deref()
     }
 
-    /// The organisation (`org_id`; for Entra ID `tid`).
+    /// The organisation (`org_id`, else `tid`).
     pub fn org_id(&self) -> Option<&str> {
         self.0.org_id.as_deref()
     }

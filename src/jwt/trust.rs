@@ -11,7 +11,7 @@ use super::{Algorithm, Secret, TrustError};
 /// ```
 /// use pixygate::jwt::Trust;
 ///
-/// let trust = Trust::new("https://api.asgardeo.io/t/acme/oauth2/token").audience("my-client-id");
+/// let trust = Trust::new("https://login.example.com/t/acme/oauth2/token").audience("my-client-id");
 /// assert!(trust.check().is_ok());
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,7 +131,7 @@ impl Default for Trust {
             algorithms: vec![RS256, PS256, ES256, ES384, EdDSA, Ed25519],
             token_type: TokenType::Auto,
             subject_claim: "sub".into(),
-            // `cid` is Okta's.
+            // Also in use for the same: `cid`.
             client_claims: vec!["client_id".into(), "azp".into(), "cid".into()],
             scope_claim: "scope".into(),
             roles_claim: "groups".into(),
@@ -210,7 +210,7 @@ impl Trust {
             ));
         }
         for issuer in self.accepted_issuers() {
-            // Google's tokens say `accounts.google.com`: an identifier, not a URL. It is fine when the keys' place is said.
+            // There are issuers that are no URL, only a host's name. That is fine when the keys' place is said.
             match Url::parse(&issuer) {
                 Ok(url) => secure(&url).map_err(faulty)?,
                 Err(_) if issuer.is_empty() => return Err(faulty("it is empty")),
@@ -363,7 +363,7 @@ impl Trust {
             return self.location("discovery_url", &self.discovery_url);
         }
         // OpenID Connect Discovery 1.0, section 4: a terminating slash of the issuer is removed first. The issuer
-        // itself, as an identity, keeps it. Entra serves the template's metadata under `common`.
+        // itself, as an identity, keeps it. The metadata of a template of tenants are those of `common`.
         let issuer = self.issuer.replace("{tenantid}", "common");
         let url = format!(
             "{}/.well-known/openid-configuration",

@@ -37,6 +37,6 @@ pub(super) fn opened() -> Option<Session<Browser>> {
 
 pub(super) fn watch_idle(session: &Session<Browser>) {
     if !WATCHES_IDLE.replace(true) {
-        session.watch_idle(|session| spawn_local(async move { session.sign_out().await }));
+        session.watch_idle(|session| spawn_local(async move { session.sign_out_idle().await }));
     }
 }

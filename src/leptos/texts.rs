@@ -62,6 +62,8 @@ pub struct Texts {
     pub failed: Text,
     /// The provider ended the session.
     pub ended: Text,
+    /// The session ended because nobody seemed to be there.
+    pub idle: Text,
 }
 
 impl Default for Texts {
@@ -131,6 +133,10 @@ impl Default for Texts {
                 "Your session has ended",
                 "Sign in again to go on. This page stays as you left it.",
             ),
+            idle: (
+                "You were signed out",
+                "Nobody seemed to be there for a while. Sign in again to go on.",
+            ),
         }
     }
 }
@@ -182,6 +188,7 @@ impl Texts {
     pub fn end(&self, reason: Option<SignOutReason>) -> Option<Text> {
         match reason? {
             SignOutReason::EndedByProvider | SignOutReason::Expired => Some(self.ended),
+            SignOutReason::Idle => Some(self.idle),
             SignOutReason::SignedOut => None,
         }
     }

@@ -31,7 +31,7 @@ pub enum Called<R> {
 }
 
 /// A call that has to wait for a sign-in, to be made again afterwards. It is kept sealed meanwhile.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitingCall {
     /// The method.
     pub method: String,
@@ -41,6 +41,16 @@ pub struct WaitingCall {
     pub content_type: Option<String>,
     /// The body, when it is text.
     pub body: Option<String>,
+}
+
+/// Without what the person typed: it is in the body, or in the query.
+impl std::fmt::Debug for WaitingCall {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("WaitingCall")
+            .field("method", &self.method)
+            .field("url", &self.url.split('?').next())
+            .finish_non_exhaustive()
+    }
 }
 
 /// The headers that a call to the gate carries. They hold the token: attach them to one request and keep them nowhere.

@@ -85,6 +85,14 @@ pub enum Remedy {
 
 impl SessionError {
     /// What helps.
+    ///
+    /// ```
+    /// use pixygate::session::{Remedy, SessionError};
+    ///
+    /// let error = SessionError::BackingOff { seconds: 4 };
+    /// assert_eq!(error.remedy(), Remedy::TryAgain);
+    /// assert_eq!(SessionError::SignedOut(None).remedy(), Remedy::SignIn);
+    /// ```
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Network(_)

@@ -2,7 +2,21 @@
 
 use super::{AuthState, Demand, SessionError};
 
-/// Something that happened. Nothing in it is secret.
+/// Something that happened. Shown with `{:?}` it says who, and nothing that is secret.
+///
+/// ```
+/// use pixygate::session::{AuthState, Event};
+///
+/// fn note(event: &Event) -> Option<String> {
+///     match event {
+///         Event::Changed(AuthState::SignedIn(person)) => Some(format!("{} is here", person.name())),
+///         Event::RefreshFailed(error) => Some(format!("{error}: {:?}", error.remedy())),
+///         _ => None,
+///     }
+/// }
+///
+/// assert_eq!(note(&Event::Refreshed), None);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {

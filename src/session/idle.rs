@@ -1,5 +1,7 @@
 //! Ending a session that nobody uses.
 
+use super::{Platform, Session, SignOutReason};
+
 /// How long the warning is shown before the session ends, in milliseconds, or half of a shorter time.
 const WARNING: f64 = 60_000.0;
 
@@ -25,6 +27,30 @@ impl Idle {
             Self::Warning((left / 1000.0).ceil() as u32)
         } else {
             Self::Active(left - warning)
+        }
+    }
+}
+
+impl<P: Platform> Session<P> {
+    /// Signs out because nobody seems to be there: as [`Session::sign_out`] does, but every tab, and the next page, is told
+    /// why. Of what is kept, only that and the ID token stay.
+    pub async fn sign_out_idle(&self) {
+        self.restore().await;
+        // A refresh that is under way would keep its tokens over the end.
+        let lock = self.lock_tokens().await;
+        self.look().await;
+        let Some(record) = self.record() else {
+            // Another tab was first.
+            return;
+        };
+        self.end(SignOutReason::Idle).await;
+        drop(lock);
+        self.revoke(&record.tokens).await;
+        if let Some(acting) = &record.acting {
+            self.revoke(&acting.tokens).await;
+        }
+        if let Some(url) = self.end_session_url(Some(record.tokens.id_token().as_str())) {
+            self.0.platform.navigate(&url);
         }
     }
 }

@@ -91,7 +91,7 @@ impl<P: Platform> Session<P> {
         .await;
     }
 
-    fn end_session_url(&self, id_token: Option<&str>) -> Option<String> {
+    pub(super) fn end_session_url(&self, id_token: Option<&str>) -> Option<String> {
         let client = &self.0.client;
         let endpoint = client.provider.end_session_endpoint.as_deref()?;
         let mut query = Serializer::new(String::new());

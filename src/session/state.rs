@@ -7,6 +7,21 @@ use serde::{Deserialize, Serialize};
 use crate::authorization::id_token::{Claims, IdToken};
 
 /// Whether someone is signed in.
+///
+/// ```
+/// use pixygate::session::AuthState;
+///
+/// fn greeting(state: &AuthState) -> String {
+///     match state {
+///         // The same on the server and in the browser, until the kept session is read.
+///         AuthState::Unknown | AuthState::SigningOut => String::new(),
+///         AuthState::SignedIn(person) => format!("Hello, {}", person.name()),
+///         AuthState::SignedOut(_) => "Please sign in".to_owned(),
+///     }
+/// }
+///
+/// assert_eq!(greeting(&AuthState::SignedOut(None)), "Please sign in");
+/// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum AuthState {
     /// Not known yet: on the server always, in the browser until the kept session is read.
@@ -39,6 +54,8 @@ pub enum SignOutReason {
     EndedByProvider,
     /// The access token expired and the provider had given no refresh token.
     Expired,
+    /// Nobody seemed to be there, for [`Client::idle_sign_out_seconds`](crate::authorization::Client).
+    Idle,
 }
 
 /// The person who is signed in, as the validated ID token tells.
@@ -98,6 +115,20 @@ impl SignedIn {
     }
 
     /// Claims of the application's own.
+    ///
+    /// ```
+    /// use pixygate::session::SignedIn;
+    ///
+    /// #[derive(serde::Deserialize)]
+    /// struct Work {
+    ///     #[serde(default)]
+    ///     groups: Vec<String>,
+    /// }
+    ///
+    /// fn is_editor(person: &SignedIn) -> bool {
+    ///     person.extra::<Work>().is_ok_and(|work| work.groups.iter().any(|group| group == "editors"))
+    /// }
+    /// ```
     ///
     /// # Errors
     /// When the type asks for what the ID token does not have.

@@ -16,6 +16,7 @@ mod limits;
 mod log;
 mod logout;
 mod matrix;
+mod names;
 mod paths;
 mod permission;
 mod second;

@@ -39,8 +39,11 @@ fn handlers() -> Router {
         )
 }
 
+/// Which path was asked for, and why it was refused.
+type Told = (String, Option<Reason>);
+
 #[derive(Clone, Default)]
-struct Seen(Arc<Mutex<Vec<(String, Option<Reason>)>>>);
+struct Seen(Arc<Mutex<Vec<Told>>>);
 
 impl Observe for Seen {
     fn judged(&self, verdict: &Verdict<'_>) {

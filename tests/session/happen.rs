@@ -343,6 +343,7 @@ impl Browser {
                         Some(SignOutReason::SignedOut) => LEFT,
                         Some(SignOutReason::EndedByProvider) => ENDED,
                         Some(SignOutReason::Expired) => EXPIRED,
+                        Some(SignOutReason::Idle) => "idle",
                         None => "none",
                     };
                     // Someone else may have signed in since, in another tab, without this one hearing of it.

@@ -7,12 +7,14 @@
 mod ahead;
 mod api;
 mod calls;
+mod debug;
 mod documented;
 mod dpop;
 mod ended;
 mod exchange;
 mod found;
 mod happen;
+mod idle;
 mod kept;
 mod pending;
 mod platform;

@@ -86,6 +86,65 @@ fn the_request_has_everything_that_keeps_the_flow_secure() {
     assert!(request["nonce"].len() >= 22);
 }
 
+/// RFC 6749, section 3.1.
+#[test]
+fn no_parameter_comes_twice_and_the_nearest_one_counts() {
+    let mut simulation = Simulation::new();
+    let mut client = simulation.world.provider.client();
+    let params = |pairs: &[(&str, &str)]| {
+        let own = pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        own.collect::<std::collections::BTreeMap<_, _>>()
+    };
+    client.resource = Some("https://orders.example".to_owned());
+    client.extra_params = params(&[
+        ("prompt", "login"),
+        ("fidp", "of the client"),
+        ("audience", "orders"),
+        ("login_hint", "bob"),
+        ("response_mode", "fragment"),
+        ("max_age", "1"),
+    ]);
+    let tab = simulation.open_with(client);
+    let options = SignIn {
+        prompt: Some("none".to_owned()),
+        login_hint: Some("alice".to_owned()),
+        extra_params: params(&[
+            ("fidp", "of the call"),
+            ("prompt", "consent"),
+            ("resource", "https://other.example"),
+            ("scope", "all"),
+            ("code_challenge", "plain"),
+            ("acr_values", "mfa"),
+        ]),
+        ..SignIn::default()
+    };
+    simulation.run(tab.session.sign_in(&options)).unwrap();
+    let request = tab.last_request();
+    for (name, value) in [
+        ("prompt", "none"),
+        ("login_hint", "alice"),
+        ("fidp", "of the call"),
+        ("audience", "orders"),
+        ("resource", "https://orders.example"),
+        ("scope", "openid profile"),
+        ("acr_values", "mfa"),
+    ] {
+        assert_eq!(request[name], value, "{name}");
+    }
+    assert_ne!(request["code_challenge"], "plain");
+    assert!(!request.contains_key("response_mode") && !request.contains_key("max_age"));
+    let address = tab.state.went_to.borrow().last().unwrap().clone();
+    let (_, query) = address.split_once('?').unwrap();
+    assert_eq!(query.split('&').count(), request.len(), "{query}");
+
+    // What the request does not say itself, the client's may.
+    simulation.run(tab.session.sign_in(&SignIn::default())).unwrap();
+    let request = tab.last_request();
+    assert_eq!((&*request["prompt"], &*request["fidp"]), ("login", "of the client"));
+}
+
 #[test]
 fn a_person_signs_in_and_is_where_they_were_going() {
     let mut simulation = Simulation::new();

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
 use pixygate::leptos::{RequireSignedIn, Texts, use_auth};
-use pixygate::session::AuthState;
+use pixygate::session::{AuthState, SignOutReason};
 
 use super::sign_in::{Impossible, SignInLink};
 use crate::deferred::{Coming, ended, verified};
@@ -49,15 +49,20 @@ fn Loading() -> impl IntoView {
 
 #[component]
 fn SignedOut() -> impl IntoView {
-    let kept = use_auth().state().with_untracked(|state| match state {
-        AuthState::SignedOut(reason) => Texts::here().end(*reason).is_some(),
-        _ => false,
+    let reason = use_auth().state().with_untracked(|state| match state {
+        AuthState::SignedOut(reason) => *reason,
+        _ => None,
     });
-    if kept {
-        return view! { <Part load=|| Box::pin(ended()) /> }.into_any();
-    }
+    let (title, text) = match reason {
+        Some(SignOutReason::EndedByProvider | SignOutReason::Expired) => {
+            return view! { <Part load=|| Box::pin(ended()) /> }.into_any();
+        }
+        // The page is not kept for whoever comes by.
+        Some(SignOutReason::Idle) => Texts::here().idle,
+        Some(SignOutReason::SignedOut) | None => ("This page is for you alone", "You come back here after signing in."),
+    };
     view! {
-        <Notice kind="info" title="This page is for you alone" text="You come back here after signing in.">
+        <Notice kind="info" title text>
             <SignInLink class="button" />
         </Notice>
     }

@@ -2,16 +2,26 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use pixygate::leptos::use_auth;
+use pixygate::leptos::{Texts, use_auth};
+use pixygate::session::{AuthState, SignOutReason};
 
 use super::sign_in::SignInLink;
+use crate::notice::Notice;
 
 /// What this is, and the way in.
 #[component]
 pub(crate) fn Home() -> impl IntoView {
     let state = use_auth().state();
+    // The sign-out at the provider leads back here.
+    let idle = Memo::new(move |_| state.with(|state| *state == AuthState::SignedOut(Some(SignOutReason::Idle))));
     view! {
         <Title text="The way in" />
+        {move || {
+            idle.get().then(|| {
+                let (title, text) = Texts::here().idle;
+                view! { <Notice kind="info" title text /> }
+            })
+        }}
         <section class="hero">
             <h1>"The way in"</h1>
             <p class="lead">

@@ -302,7 +302,7 @@ fn without_openid_nobody_signs_in() {
 }
 
 #[test]
-fn extra_parameters_cannot_take_pkce_away() {
+fn extra_parameters_are_none_that_the_sign_in_sets_itself() {
     for name in [
         "code_challenge_method",
         "code_challenge",
@@ -310,17 +310,24 @@ fn extra_parameters_cannot_take_pkce_away() {
         "nonce",
         "redirect_uri",
         "response_type",
+        "response_mode",
         "request",
+        "request_uri",
+        "client_id",
+        "scope",
+        "max_age",
+        "resource",
+        "dpop_jkt",
     ] {
         let problem = problem(&format!("{PROVIDER}extra_params = {{ {name} = \"plain\" }}\n"));
         assert_eq!(problem.key, "provider.extra_params");
         assert!(problem.mend.contains(name), "{problem}");
     }
     let config = read(&format!(
-        "{PROVIDER}extra_params = {{ audience = \"x\", fidp = \"google\" }}\n"
+        "{PROVIDER}extra_params = {{ audience = \"x\", fidp = \"google\", prompt = \"select_account\" }}\n"
     ))
     .unwrap();
-    assert_eq!(config.provider.unwrap().extra_params.len(), 2);
+    assert_eq!(config.provider.unwrap().extra_params.len(), 3);
 }
 
 #[test]

@@ -125,6 +125,60 @@ async fn a_scope_that_is_missing_is_403_and_named() {
     assert_eq!(house::json(response).await["reason"], "insufficient_scope");
 }
 
+/// What a server function refuses by itself is answered, numbered and counted like what the gate refuses.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_function_refuses_as_the_gate_does() {
+    let house = House::start().await;
+    let token = house.access_token().await;
+    let confirm = || {
+        http::Request::post("/api/confirm")
+            .header(HOST, "localhost:3000")
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(AUTHORIZATION, format!("Bearer {token}"))
+    };
+    let good = confirm().body(Body::from("statement=yes")).unwrap();
+    assert_eq!(house.send(good).await.status(), StatusCode::OK);
+    let response = house.send(confirm().body(Body::from("statement=")).unwrap()).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    let headers = response.headers().clone();
+    let body = house::json(response).await;
+    assert_eq!(body["reason"], "invalid_request", "{body}");
+    let id = header(&headers, server::REQUEST_ID);
+    assert!(!id.is_empty() && body["request_id"] == id, "{body}");
+    assert_eq!(header(&headers, "cache-control"), "no-store");
+    let tally = &house.started.tally;
+    assert_eq!(tally.refused(pixygate::Reason::InvalidRequest), 1);
+}
+
+/// The same server functions, mounted by mistake where no gate stands.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_function_without_the_gate_refuses_everybody() {
+    let house = House::start().await;
+    let bearer = format!("Bearer {}", house.access_token().await);
+    let bare = axum::Router::new().route("/api/{*name}", axum::routing::any(leptos_axum::handle_server_fns));
+    for (method, path) in [
+        ("GET", "/api/whoami"),
+        ("GET", "/api/profile"),
+        ("POST", "/api/confirm"),
+    ] {
+        let call = || {
+            let call = request(path).method(method).header(AUTHORIZATION, &bearer);
+            let call = call.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+            call.body(Body::from("statement=yes")).unwrap()
+        };
+        assert_eq!(
+            house.send(call()).await.status(),
+            StatusCode::OK,
+            "{path}, with the gate"
+        );
+        let response = tower::ServiceExt::oneshot(bare.clone(), call()).await.unwrap();
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{path}");
+        let challenge = header(response.headers(), WWW_AUTHENTICATE.as_str()).to_owned();
+        assert!(challenge.starts_with("Bearer "), "{path} {challenge}");
+        assert_eq!(house::json(response).await["reason"], "missing_token", "{path}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_listed_and_what_is_ambiguous_is_refused() {
     let house = House::start().await;

@@ -32,7 +32,7 @@ struct Watch {
 }
 
 impl Session<Browser> {
-    /// Ends the session with `end` (which signs out) when nobody was there for
+    /// Ends the session with `end` (which calls [`Session::sign_out_idle`]) when nobody was there for
     /// [`Client::idle_sign_out_seconds`](crate::authorization::Client). Before that [`Event::Idle`] counts down; any sign of
     /// the person, in any tab, stops it.
     pub fn watch_idle(&self, end: impl Fn(Self) + 'static) {

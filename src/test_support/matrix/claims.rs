@@ -47,7 +47,7 @@ pub(super) fn kinds() -> Vec<Case> {
                 .proof("GET", "https://a.example/", "token")
                 .sign()
         }),
-        refused(18, "Cognito's ID token", WrongTokenType, |s| {
+        refused(18, "an ID token, by its token_use", WrongTokenType, |s| {
             good(s).without_header("typ").claim("token_use", "id").sign()
         })
         .oracle_differs("it knows no kinds of token"),

@@ -30,7 +30,7 @@ use crate::{
 
 pub use table::cases;
 
-/// The issuer of the accepted tokens: shaped like Asgardeo's, whose issuer is its token endpoint.
+/// The issuer of the accepted tokens: one that is the address of a token endpoint, as there are.
 pub const ISSUER: &str = "https://api.idp.example/t/acme/oauth2/token";
 /// Another trusted issuer, which uses the same `kid`s.
 pub const OTHER_ISSUER: &str = "https://other.example";

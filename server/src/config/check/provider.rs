@@ -1,28 +1,10 @@
 //! `[provider]`
 
-use pixygate::authorization::DpopMode;
+use pixygate::authorization::{DpopMode, SignIn};
 
 use super::super::Provider;
 use super::super::url::issuer;
 use super::Checker;
-
-/// The parameters of an authorization request that Pixygate alone sets: with one of them changed from outside, PKCE,
-/// state or nonce could be lost.
-const OWN_PARAMS: &[&str] = &[
-    "client_id",
-    "code_challenge",
-    "code_challenge_method",
-    "dpop_jkt",
-    "nonce",
-    "redirect_uri",
-    "request",
-    "request_uri",
-    "resource",
-    "response_mode",
-    "response_type",
-    "scope",
-    "state",
-];
 
 impl Checker {
     pub(super) fn provider(&mut self) -> Provider {
@@ -65,7 +47,7 @@ impl Checker {
             );
         }
         let extra_params = self.map("provider.extra_params");
-        if let Some(own) = extra_params.keys().find(|name| OWN_PARAMS.contains(&name.as_str())) {
+        if let Some(own) = extra_params.keys().find(|name| SignIn::is_reserved(name)) {
             let expected = format!("parameters that Pixygate does not set itself; {own} is one that it does");
             self.problem("provider.extra_params", &expected, &format!("take {own} out"));
         }
