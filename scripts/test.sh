@@ -76,6 +76,7 @@ step check 'guard: no axum and no tokio in the browser' scripts/guard.sh
 step "$(have cargo-nextest && echo nextest || echo cargo)" 'tests: unit and integration' native_tests
 # shellcheck disable=SC2086
 step cargo 'tests: documentation' cargo test --doc --no-fail-fast $NATIVE
+step cargo 'tests: server without the embedded provider' cargo test -p server --no-default-features --test without_embedded
 SHOW='/^access_token()/p' step cargo 'tests: WASM in a headless browser' wasm_tests
 
 step check 'build: front end' front_end

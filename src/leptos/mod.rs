@@ -11,6 +11,10 @@
 )]
 
 mod auth;
+#[cfg(all(doctest, feature = "test-support"))]
+#[doc = include_str!("../../docs/coming-from-auth-react.md")]
+mod guide {}
+
 mod call;
 mod deferred;
 mod error;
