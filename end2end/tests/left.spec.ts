@@ -1,0 +1,55 @@
+import { alice, expect, problem, signIn, test } from './fixtures';
+import type { Instance } from '../instance.mjs';
+import type { Control } from './control';
+import type { Page } from '@playwright/test';
+
+test('a call follows no redirect, and the token goes no further', async ({ page, instance }) => {
+  await signIn(page, instance, alice);
+  await page.route('**/api/whoami', (route) => {
+    return route.fulfill({ status: 307, headers: { location: 'http://elsewhere.localhost:9/api/whoami' } });
+  });
+  await page.goto('/account');
+  // A request to another host would fail the test by itself.
+  await expect(problem(page).filter({ hasText: 'answers with a redirect' })).toBeVisible();
+});
+
+test('signing in leads back to the fragment', async ({ page, instance }) => {
+  await signIn(page, instance, alice, '/?a=b#there');
+  const { pathname, search, hash } = new URL(page.url());
+  expect(pathname + search + hash).toBe('/?a=b#there');
+});
+
+test.describe('A page that was left for a sign-in that never came', () => {
+  const confirm = (page: Page) => page.getByRole('button', { name: 'Confirm', exact: true });
+
+  /** On the way to the provider, whose page does not come. */
+  async function onTheWay(page: Page, instance: Instance, control: Control, answer: 'none' | 'no page') {
+    await control.clock(-400);
+    await signIn(page, instance, alice, '/account');
+    await control.clock(0);
+    const asked = page.waitForRequest(/\/authorize\?/);
+    await page.route(/\/authorize\?/, (route) => (answer === 'none' ? undefined : route.fulfill({ status: 204 })));
+    await page.getByLabel('What you confirm').fill('it is me');
+    await confirm(page).click();
+    await asked;
+  }
+
+  async function goesOn(page: Page) {
+    await expect(confirm(page)).toBeEnabled();
+    await expect(problem(page).filter({ hasText: 'Sign in again for this' })).toBeVisible();
+  }
+
+  test('goes on when the person stops it', async ({ page, context, instance, control }) => {
+    await onTheWay(page, instance, control, 'none');
+    const browser = await context.newCDPSession(page);
+    await browser.send('Page.stopLoading');
+    await goesOn(page);
+  });
+
+  test('goes on when the provider answers with no page and the person does something', async ({ page, instance, control }) => {
+    await onTheWay(page, instance, control, 'no page');
+    await expect(confirm(page)).toBeDisabled();
+    await page.keyboard.press('Shift');
+    await goesOn(page);
+  });
+});
