@@ -6,6 +6,7 @@ HEARTBEAT=30
 
 passed=0
 failed=0
+skipped=0
 failures=''
 number=0
 child=''
@@ -47,6 +48,7 @@ step() {
   fi
   passed=$((passed + good))
   failed=$((failed + bad))
+  skipped=$((skipped + $(grep -c '^skipped: ' "$log" || true)))
 
   elapsed=$(($(date +%s) - started))
   if [ "$bad" = 0 ]; then
@@ -94,6 +96,8 @@ count_node() {
 finish() {
   say
   if [ -n "$failures" ]; then say "${RED}Failed:${PLAIN}$failures"; say; fi
+  # Named above, where they were left out.
+  if [ "$skipped" != 0 ]; then say "$skipped skipped"; fi
   printf '%s%s passed, %s failed%s\n' "$([ "$failed" = 0 ] && printf '%s' "$GREEN" || printf '%s' "$RED")" "$passed" "$failed" "$PLAIN"
   [ "$failed" = 0 ] && [ "$passed" -gt 0 ]
 }
