@@ -143,8 +143,8 @@ impl Revocations for LocalRevocations {
         own.max(ended.everything).is_some_and(|ended| issued <= ended)
     }
 
-    /// A client that is refused fetches another token at once. In the second of the logout that one would be refused again,
-    /// and the client would take it that no other helps.
+    /// A client that is refused fetches another token at once, whatever the age of the one before. In the second of the logout
+    /// that one would be refused again, and the client would take it that no other helps.
     fn hold(&self, principal: &Principal) -> Duration {
         let issuers = self.issuers.read();
         let Some((ended, (latest, heard))) = issuers.get(principal.issuer()).and_then(|it| Some((it, it.latest?)))
@@ -152,7 +152,7 @@ impl Revocations for LocalRevocations {
             return Duration::ZERO;
         };
         let own_ended = principal.session_id().and_then(|session| ended.sessions.get(session)) == Some(&latest);
-        if own_ended || principal.issued_at() != Some(latest) {
+        if own_ended || principal.issued_at().is_none() {
             return Duration::ZERO;
         }
         (heard + SECOND).saturating_duration_since(Instant::now())
