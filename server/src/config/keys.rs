@@ -135,9 +135,18 @@ pub(super) fn find(concrete: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.path == path)
 }
 
-/// Whether the value may be shown to nobody.
-pub(super) fn is_secret(concrete: &str) -> bool {
-    concrete.ends_with("_secret")
+/// Keys whose values may be shown to nobody. An address can have a password in it.
+const SECRETS: [&str; 3] = [
+    "trust[].introspection_client_secret",
+    "store.url",
+    "telemetry.otlp_endpoint",
+];
+
+impl Key {
+    /// Whether the value may be shown to nobody.
+    pub(super) fn is_secret(&self) -> bool {
+        SECRETS.contains(&self.path)
+    }
 }
 
 /// Whether the path is a table (or an array of tables, `[]` at its end) that holds keys.

@@ -207,7 +207,9 @@ impl Settings {
         let value = value
             .and_then(|value| accept(key.kind, value))
             .map(|value| match value {
-                Value::Text(text) if keys::is_secret(&path) => Value::Secret(Hidden(text)),
+                // What everybody has is no secret.
+                value if default_of(key).as_ref() == Some(&value) => value,
+                Value::Text(text) if key.is_secret() => Value::Secret(Hidden(text)),
                 value => value,
             });
         match value {

@@ -135,6 +135,33 @@ fn toml_that_cannot_be_read_names_the_line_and_shows_nothing_of_it() {
 }
 
 #[test]
+fn an_address_with_a_password_is_refused_without_showing_it() {
+    for text in [
+        "[store]\nurl = \"postgres://me:hunter2@db/pixygate\"\n",
+        "[telemetry]\notlp_endpoint = \"https://me:hunter2@collector.example\"\n",
+    ] {
+        let message = read(text).unwrap_err().to_string();
+        assert!(message.contains("not available in this build yet"), "{message}");
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+    read("[store]\nurl = \"sqlite://pixygate.db\"\n").unwrap();
+}
+
+#[test]
+fn an_address_that_is_none_is_mended_under_its_own_name() {
+    for (text, mend) in [
+        ("[server]\nlisten = \"here\"\n", "write listen = \"127.0.0.1:3000\""),
+        (
+            "[telemetry]\nmetrics_listen = \"here\"\n",
+            "write metrics_listen = \"127.0.0.1:9464\"",
+        ),
+        ("[dev_idp]\nlisten = \"here\"\n", "write listen = \"127.0.0.1:3001\""),
+    ] {
+        assert!(problem(text).mend.starts_with(mend), "{}", problem(text).mend);
+    }
+}
+
+#[test]
 fn values_have_their_kind() {
     for (text, key) in [
         ("[server]\nlisten = \"localhost\"\n", "server.listen"),

@@ -79,7 +79,9 @@ impl Checker {
     pub(super) fn address(&mut self, path: &str) -> Option<SocketAddr> {
         let address = self.text(path).parse().ok();
         if address.is_none() {
-            self.problem(path, "an IP address and a port", "write listen = \"127.0.0.1:3000\"");
+            let default = keys::find(path).map_or("", |key| key.default);
+            let name = path.rsplit('.').next().unwrap_or(path);
+            self.problem(path, "an IP address and a port", &format!("write {name} = {default}"));
         }
         address
     }
