@@ -3,6 +3,7 @@
 //   node browser.mjs            prints the path
 //   node browser.mjs --version  prints the version
 //   node browser.mjs --driver   prints the path of the chromedriver that fits
+//   node browser.mjs --firefox  prints the path of Firefox
 //   … --quiet                   prints nothing, only the exit code tells
 
 import { spawnSync } from 'node:child_process';
@@ -54,8 +55,13 @@ export function chromium() {
   return path && { path, own: false };
 }
 
-/** Firefox is tested where Playwright's own build is: a system Firefox does not speak Playwright's protocol. */
-export const firefox = () => ofPlaywright('firefox');
+/** Playwright's own, else the distribution's, which it drives by WebDriver BiDi. */
+export function firefox() {
+  const own = ofPlaywright('firefox');
+  if (own) return { path: own, own: true };
+  const path = ['firefox-esr', 'firefox'].map(onPath).find(Boolean);
+  return path && { path, own: false };
+}
 
 function version(path) {
   const { stdout } = spawnSync(path, ['--version'], { encoding: 'utf8' });
@@ -84,7 +90,9 @@ if (import.meta.url === pathToFileURL(process.argv[1]).href) {
     ? chromedriver()
     : process.argv.includes('--version')
       ? version(chromium()?.path)
-      : chromium()?.path;
+      : process.argv.includes('--firefox')
+        ? firefox()?.path
+        : chromium()?.path;
   if (!process.argv.includes('--quiet') && asked) console.log(asked);
   process.exit(asked ? 0 : 1);
 }

@@ -2,6 +2,8 @@ import { defineConfig, devices } from '@playwright/test';
 import { chromium, firefox, flags } from './browser.mjs';
 
 const found = chromium();
+const other = firefox();
+if (!other) console.log('skipped: every test in Firefox, which is not here');
 
 export default defineConfig({
   testDir: 'tests',
@@ -30,6 +32,18 @@ export default defineConfig({
         launchOptions: { args: flags, executablePath: found && !found.own ? found.path : undefined },
       },
     },
-    ...(firefox() ? [{ name: 'firefox', use: devices['Desktop Firefox'] }] : []),
+    ...(other
+      ? [
+          {
+            name: 'firefox',
+            // What only Chromium can be told to do, by settings or by its own protocol.
+            grepInvert: /@chromium/,
+            use: {
+              ...devices['Desktop Firefox'],
+              ...(other.own ? {} : { channel: 'moz-firefox', launchOptions: { executablePath: other.path } }),
+            },
+          },
+        ]
+      : []),
   ],
 });

@@ -8,7 +8,16 @@ purpose=${1:-run}
 installing() { say "${BOLD}set-up${PLAIN}  $*"; }
 
 as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@" 2>/dev/null || sudo "$@"; fi
+  if [ "$(id -u)" = 0 ]; then "$@"; elif sudo -n true 2>/dev/null; then sudo -n "$@"; else sudo "$@"; fi
+}
+
+# without NAME WANTED: whether NAME could not be had in an earlier run, in the version that is still wanted.
+without() { [ "$(cat "$TARGET/without-$1" 2>/dev/null)" = "$2" ]; }
+
+# give_up NAME WANTED TEXT: goes on without it, in later runs too.
+give_up() {
+  mkdir -p "$TARGET" && printf '%s\n' "$2" >"$TARGET/without-$1"
+  say "        $3 To try again: rm $TARGET/without-$1"
 }
 
 can_be_root() { [ "$(id -u)" = 0 ] || { have sudo && { [ -t 0 ] || sudo -n true 2>/dev/null; }; }; }
@@ -55,14 +64,15 @@ npm_packages() {
 # One browser for Playwright and for the WASM tests: Playwright's own, else the distribution's Chromium.
 browser() {
   if node end2end/browser.mjs --quiet; then return; fi
-  if [ ! -f "$TARGET/no-playwright-browser" ]; then
+  local playwright
+  playwright=$(cd end2end && npx playwright --version)
+  if ! without playwright-chromium "$playwright"; then
     installing "a browser (Playwright's Chromium)"
     if (cd end2end && PLAYWRIGHT_DOWNLOAD_CONNECTION_TIMEOUT=20000 npx playwright install chromium) && node end2end/browser.mjs --quiet; then
       if [ "$(uname)" = Linux ] && can_be_root; then (cd end2end && npx playwright install-deps chromium) || true; fi
       return
     fi
-    say "        Playwright's download is out of reach; looking for the system's Chromium."
-    mkdir -p "$TARGET" && touch "$TARGET/no-playwright-browser"
+    give_up playwright-chromium "$playwright" "Playwright's download is out of reach; looking for the system's Chromium."
   fi
   if have apt-get && can_be_root; then
     installing "Chromium from the distribution"
@@ -73,6 +83,25 @@ browser() {
     brew install --cask chromium
   fi
   node end2end/browser.mjs --quiet || die "No Chromium was found and none could be installed. Install Chromium or Google Chrome and run this again."
+}
+
+# A second engine. Its tests are skipped where it cannot be had, and say so.
+second_browser() {
+  if node end2end/browser.mjs --firefox --quiet; then return; fi
+  local playwright
+  playwright=$(cd end2end && npx playwright --version)
+  if without firefox "$playwright"; then return; fi
+  installing "Firefox"
+  if ! without playwright-chromium "$playwright" && (cd end2end && npx playwright install firefox) && node end2end/browser.mjs --firefox --quiet; then
+    if [ "$(uname)" = Linux ] && can_be_root; then (cd end2end && npx playwright install-deps firefox) || true; fi
+    return
+  fi
+  # Not Ubuntu's `firefox`, which is a snap.
+  if have apt-get && can_be_root; then
+    as_root apt-get update -qq || true
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends firefox-esr || true
+  fi
+  node end2end/browser.mjs --firefox --quiet || give_up firefox "$playwright" "Firefox could not be installed; its tests are left out."
 }
 
 # The WASM tests speak to the browser through chromedriver, of the browser's own version.
@@ -92,6 +121,7 @@ driver() {
 canaille() {
   local folder=end2end/.venv wanted=end2end/interop/providers/canaille/requirements.txt
   if [ -f "$folder/.installed" ] && cmp -s "$wanted" "$folder/.installed"; then return; fi
+  if without canaille "$(cat "$wanted")"; then return; fi
   if ! have python3 || ! python3 -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
     say "        Python 3.11 with venv is missing; the tests with Canaille are left out."
     return
@@ -102,7 +132,7 @@ canaille() {
     cp "$wanted" "$folder/.installed"
   else
     rm -rf "$folder"
-    say "        Canaille could not be installed; its tests are left out."
+    give_up canaille "$(cat "$wanted")" "Canaille could not be installed; its tests are left out."
   fi
 }
 
@@ -114,13 +144,15 @@ lemonldap() {
   if dpkg-query -s $needed >/dev/null 2>&1; then
     case $(dpkg-query -W -f '${Version}' "$package" 2>/dev/null) in "$version"*) return ;; esac
   fi
-  if have apt-get && can_be_root; then
+  if without lemonldap "$version"; then return; fi
+  # It is a service that starts with the machine: nobody gets it who would first have to be asked for a password.
+  if have apt-get && { [ "$(id -u)" = 0 ] || { have sudo && sudo -n true 2>/dev/null; }; }; then
     installing "LemonLDAP::NG $version (Debian packages)"
     as_root apt-get update -qq || true
     # shellcheck disable=SC2086
     if as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package=$version*" $needed; then return; fi
   fi
-  say "        LemonLDAP::NG $version is in Debian 12 and could not be installed here; its tests are left out."
+  give_up lemonldap "$version" "LemonLDAP::NG $version is in Debian 12 and could not be installed here; its tests are left out."
 }
 
 toolchain
@@ -148,6 +180,7 @@ if [ "$purpose" = test ]; then
   npm_packages end2end
   if [ -f server/dev-idp/clients/package-lock.json ]; then npm_packages server/dev-idp/clients; fi
   browser
+  second_browser
   driver
   canaille
   lemonldap

@@ -60,7 +60,6 @@ step() {
     printf '     %sfailed%s  %s passed, %s failed  %s%s s%s\n' "$RED" "$PLAIN" "$good" "$bad" "$DIM" "$elapsed" "$PLAIN"
     tail -n 60 "$log" | sed 's/^/     | /'
   fi
-  LAST_OK=$([ "$bad" = 0 ] && echo yes || echo no)
 }
 
 # The last line that says something, short enough for a terminal and without its colours.
@@ -83,7 +82,7 @@ count_nextest() {
     END { print p + 0, f + 0 }'
 }
 
-# Playwright's and node's summaries are written by their own small reporters as "COUNT passed failed".
+# Playwright's summary is written by a small reporter of its own as "COUNT passed failed".
 count_lines() {
   awk '/^COUNT / { p += $2; f += $3 } END { print p + 0, f + 0 }' "$1"
 }

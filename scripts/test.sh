@@ -41,7 +41,7 @@ wasm_tests() {
 
 # In parts: what the first page does without comes when it is first needed.
 front_end() {
-  LEPTOS_SITE_ROOT=$TEST_SITE cargo leptos build --release --frontend-only --split --lib-features hydrate,split
+  LEPTOS_SITE_ROOT=$TEST_SITE cargo leptos build --release --frontend-only --split --precompress --lib-features hydrate,split
 }
 
 server() { cargo build -p server; }
@@ -67,6 +67,7 @@ step check 'clippy: library, all features' clippy -p pixygate --all-features
 step check 'clippy: library in the browser' clippy -p pixygate --features leptos --target "$WASM"
 step check 'clippy: app, ssr' clippy -p app --features ssr
 step check "clippy: app, hydrate" cargo clippy -p app --features hydrate --target "$WASM" -- -D warnings
+step check "clippy: app, hydrate in parts" cargo clippy -p app --features hydrate,split --target "$WASM" -- -D warnings
 step check 'clippy: server' clippy -p server
 step check 'clippy: server without the embedded provider' clippy -p server --no-default-features
 step check 'clippy: dev-idp' clippy -p dev-idp

@@ -15,8 +15,8 @@ export interface Product {
 export interface Gap<P extends Provider> {
   /** For the table: the provider's behaviour, and what comes of it. */
   because: string;
-  /** Shows that it is so, in the place of the usual check. */
-  shown(world: World<P>): Promise<void>;
+  /** Shows that it is so, in the place of the usual check, which it may make as a part of it. */
+  shown(world: World<P>, usual: () => Promise<void>): Promise<void>;
   /** The flow cannot go on after it. */
   end?: boolean;
 }

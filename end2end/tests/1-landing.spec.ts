@@ -1,4 +1,5 @@
-import { atProvider, expect, login, settled, signInButton, test } from './fixtures';
+import { firstLoad } from '../first-load.mjs';
+import { atProvider, expect, login, settled, signIn, signInButton, test } from './fixtures';
 
 test.describe('1. The landing page', () => {
   test.describe('without scripts', () => {
@@ -13,7 +14,19 @@ test.describe('1. The landing page', () => {
     });
   });
 
-  test('knows nobody in the HTML that the server sends', async ({ page }) => {
+  test('fetches what the budget counts, and nothing else', async ({ page, instance }) => {
+    const counted = (await firstLoad(instance.url)).map(({ path }) => path);
+    const fetched: string[] = [];
+    page.on('request', (request) => fetched.push(new URL(request.url()).pathname));
+    await page.goto('/');
+    await settled(page);
+    // Headless browsers do not ask for the icon.
+    const files = (paths: string[]) => paths.filter((path) => !path.endsWith('.svg')).sort();
+    expect(files(fetched)).toEqual(files(counted));
+  });
+
+  test('knows nobody in the HTML that the server sends, whoever is signed in', async ({ page, instance }) => {
+    await signIn(page, instance);
     const html = await (await page.request.get('/')).text();
     expect(html).toMatch(/Sign in/);
     expect(html).not.toMatch(/Sign out/);

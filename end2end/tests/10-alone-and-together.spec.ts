@@ -1,12 +1,12 @@
 import { Instance } from '../instance.mjs';
-import { alice, atProvider, bob, enter, expect, problem, show, signIn, signInButton, signedIn, signedOut, signOutButton, test, verified } from './fixtures';
+import { alice, atProvider, bob, enter, expect, isRefresh, problem, show, signIn, signInButton, signedIn, signedOut, signOutButton, test, verified } from './fixtures';
 import type { Page, Request } from '@playwright/test';
 
 /** How often the page asked for other tokens. */
 function refreshes(page: Page) {
   const seen = { count: 0 };
   page.on('request', (request) => {
-    if (request.postData()?.includes('grant_type=refresh_token')) seen.count += 1;
+    if (isRefresh(request)) seen.count += 1;
   });
   return seen;
 }
@@ -15,7 +15,7 @@ test.describe('A token is replaced ahead of its expiry', () => {
   test('while someone is there, without a click', async ({ page, instance, control }) => {
     await control.set({ lifetimes: { access_token: 8 } });
     await signIn(page, instance, alice, '/account');
-    await page.waitForRequest((request) => request.postData()?.includes('grant_type=refresh_token') ?? false);
+    await page.waitForRequest(isRefresh);
     await signedIn(page);
     await expect(problem(page)).toBeHidden();
   });
@@ -29,10 +29,10 @@ test.describe('A token is replaced ahead of its expiry', () => {
     const visible = await context.newPage();
     await visible.goto('/account');
     // The visible one does it, in time.
-    await visible.waitForRequest((request) => request.postData()?.includes('grant_type=refresh_token') ?? false);
+    await visible.waitForRequest(isRefresh);
     expect(hidden.count).toBe(0);
     await show(visible, 'hidden');
-    const asked = page.waitForRequest((request) => request.postData()?.includes('grant_type=refresh_token') ?? false);
+    const asked = page.waitForRequest(isRefresh);
     await show(page, 'visible');
     await asked;
     await signedIn(page);

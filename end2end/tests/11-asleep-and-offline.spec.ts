@@ -40,8 +40,7 @@ async function asleep(browser: Browser, meanwhile: () => Promise<void>) {
   }
 }
 
-test.describe('Asleep past the expiry of its token', () => {
-  test.skip(({ browserName }) => browserName !== 'chromium', 'Only Chromium says which processes its pages are.');
+test.describe('Asleep past the expiry of its token', { tag: '@chromium' }, () => {
 
   for (const [what, sleeps] of [['a frozen page', false], ['a sleeping device', true]] as const) {
     test(`the first call of ${what} after waking has a fresh one`, async ({ page, context, browser, instance, control }) => {

@@ -45,7 +45,7 @@ async function clickWithoutRight(page: Page) {
   await evaluate("[...document.querySelectorAll('main .notice button')].find((it) => it.textContent === 'Sign in').click()");
 }
 
-test.describe('A sign-in in a window of its own', () => {
+test.describe('A sign-in in a window of its own', { tag: '@chromium' }, () => {
   test('that is closed early says so, loses nothing and can be started again', async ({ page, context, instance, control }) => {
     await interrupted(page, instance, control);
     const opened = context.waitForEvent('page');

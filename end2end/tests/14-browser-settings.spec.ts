@@ -42,7 +42,7 @@ async function sendsThirdPartyCookies(page: Page, context: BrowserContext, insta
 }
 
 for (const [setting, mode] of [['allowed', 0], ['blocked', 1]] as const) {
-  test.describe('Third-party cookies', () => {
+  test.describe('Third-party cookies', { tag: '@chromium' }, () => {
     test.use({ preferences: { profile: { cookie_controls_mode: mode } } });
 
     test(`${setting}: sign-in, reload, refresh and sign-out work, and no page is loaded twice`, async ({ page, context, instance, control }) => {
@@ -95,7 +95,7 @@ async function saysSo(page: Page, instance: Instance) {
   expect(asked, 'nobody is sent away who could not come back').toEqual([]);
 }
 
-test.describe('Storage denied from the start', () => {
+test.describe('Storage denied from the start', { tag: '@chromium' }, () => {
   test.describe('by a setting of the browser', () => {
     const denied = { 'http://localhost,*': { setting: 2 } };
     test.use({ preferences: { profile: { content_settings: { exceptions: { cookies: denied } } } } });
@@ -131,7 +131,7 @@ test.describe('Storage denied from the start', () => {
   }
 });
 
-test.describe('Storage that is denied later', () => {
+test.describe('Storage that is denied later', { tag: '@chromium' }, () => {
   /** From then on this page keeps nothing, until it may again. */
   const deny = (page: Page, denied: boolean) => page.evaluate((denied) => Object.assign(window, { denied }), denied);
 

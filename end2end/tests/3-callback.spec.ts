@@ -1,6 +1,6 @@
 import type { Page, Request } from '@playwright/test';
 import type { Instance } from '../instance.mjs';
-import { alice, atProvider, enter, expect, problem, signedIn, signedOut, signIn, signInButton, test } from './fixtures';
+import { alice, atProvider, enter, expect, explained, problem, signedIn, signedOut, signIn, signInButton, test } from './fixtures';
 import { forgeIdTokens, halfHash, type Forgery } from './forge';
 
 /** Goes through the login page with the callback's query changed on its way. */
@@ -20,12 +20,9 @@ async function callbackWith(page: Page, instance: Instance, change: (query: URLS
   await enter(page, alice);
 }
 
-/** A page that says what happened, with the two ways on, and nobody signed in. */
-async function refused(page: Page, about: RegExp) {
-  await expect(problem(page)).toBeVisible();
-  await expect(problem(page)).toContainText(about);
-  await expect(problem(page).getByRole('button', { name: 'Sign in' }).or(problem(page).getByRole('link', { name: 'Sign in' }))).toBeVisible();
-  await expect(problem(page).getByRole('link', { name: /home|start/i })).toBeVisible();
+/** What came back was not used, and nobody is signed in. */
+async function refused(page: Page, about: RegExp, title = 'This sign-in was stopped') {
+  await explained(page, title, about);
   await signedOut(page);
   expect(new URL(page.url()).search, 'the query stays in the address').not.toMatch(/code|state/);
 }
@@ -74,18 +71,18 @@ test.describe('3. The callback', () => {
     await expect(page).toHaveURL('/account?tab=1&of=2');
   });
 
-  for (const [name, change, about] of [
-    ['another state', (query) => query.set('state', 'A'.repeat(43)), /start/i],
+  for (const [name, change, about, title] of [
+    ['another state', (query) => query.set('state', 'A'.repeat(43)), /completed before/, 'This sign-in is over'],
     ['no state', (query) => query.delete('state'), /`state`/],
     ['another iss', (query) => query.set('iss', 'https://attacker.example'), /`iss`/],
     ['no iss, which the provider announces', (query) => query.delete('iss'), /`iss`/],
     ['the state twice', (query) => query.append('state', query.get('state')!), /more than once/],
-  ] satisfies [string, (query: URLSearchParams) => void, RegExp][]) {
+  ] satisfies [string, (query: URLSearchParams) => void, RegExp, string?][]) {
     test(`is refused with ${name}`, async ({ page, instance }) => {
       const exchanged: string[] = [];
       page.on('request', (request) => request.url() === instance.tokenEndpoint && exchanged.push(request.method()));
       await callbackWith(page, instance, change);
-      await refused(page, about);
+      await refused(page, about, title);
       expect(exchanged, 'the code must not be exchanged').toEqual([]);
     });
   }

@@ -75,6 +75,14 @@ export const signOutButton = (page: Page) =>
 
 export const problem = (page: Page) => page.getByRole('alert').and(page.locator('.notice[data-kind=error]'));
 
+/** The page says under this title what happened, and offers the way on. */
+export async function explained(page: Page, title: string, about: string | RegExp = /./) {
+  await expect(problem(page).getByRole('heading')).toHaveText(title);
+  await expect(problem(page)).toContainText(about);
+  await expect(problem(page).getByRole('link', { name: 'Sign in', exact: true })).toBeVisible();
+  await expect(problem(page).getByRole('link', { name: 'To the start page', exact: true })).toBeVisible();
+}
+
 export const who = (page: Page) => page.getByRole('banner').locator('.who');
 
 /** What the account page shows of the server's answer. */

@@ -39,7 +39,8 @@ test.describe('A page that was left for a sign-in that never came', () => {
     await expect(problem(page).filter({ hasText: 'Sign in again for this' })).toBeVisible();
   }
 
-  test('goes on when the person stops it', async ({ page, context, instance, control }) => {
+  // Only Chromium can be told to stop loading.
+  test('goes on when the person stops it', { tag: '@chromium' }, async ({ page, context, instance, control }) => {
     await onTheWay(page, instance, control, 'none');
     const browser = await context.newCDPSession(page);
     await browser.send('Page.stopLoading');

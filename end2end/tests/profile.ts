@@ -1,4 +1,4 @@
-// A browser of its own whose person has changed its settings, as they are kept in their profile.
+// A Chromium of its own whose person has changed its settings, as they are kept in their profile.
 
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -9,8 +9,7 @@ import { test as base } from './fixtures';
 export const test = base.extend<{ preferences: object }>({
   /** Chromium's preferences, by their names in its profile. */
   preferences: [{}, { option: true }],
-  context: async ({ preferences, launchOptions, actionTimeout, baseURL, locale, browserName }, use) => {
-    test.skip(browserName !== 'chromium', 'These are the settings of Chromium.');
+  context: async ({ preferences, launchOptions, actionTimeout, baseURL, locale }, use) => {
     const profile = await mkdtemp(join(tmpdir(), 'pixygate-profile-'));
     await mkdir(join(profile, 'Default'));
     await writeFile(join(profile, 'Default', 'Preferences'), JSON.stringify(preferences));

@@ -42,7 +42,7 @@ async fn run(command: Command) -> Result<(), StartError> {
     match command {
         Command::Serve => serve(&configuration()?).await?,
         Command::Config => print!("{}", cli::effective(&configuration()?)),
-        Command::Routes => print!("{}", cli::routes(&app::api::policies()?)),
+        Command::Routes => print!("{}", cli::routes(&server::start::policies(&configuration()?)?)),
         Command::Help => println!("{USAGE}"),
         Command::Version => println!("pixygate {}", env!("CARGO_PKG_VERSION")),
     }

@@ -7,7 +7,7 @@ use axum::Router;
 use pixygate::gate::{BackchannelLogout, Gate, GateError, PatternError, Policies, Tally};
 use pixygate::jwt::{HttpFetch, LoadErrors, LocalRevocations, RefreshTask, Trust, TrustError, Validator};
 
-use crate::config::{Config, Problems};
+use crate::config::{Config, Problem, Problems};
 use crate::embedded::{Embedded, EmbeddedError};
 use crate::provider::{CurrentProvider, DiscoveryError, Reach};
 use crate::site::{self, Candidates, Site, SiteError};
@@ -94,7 +94,7 @@ impl Drop for Started {
 ///
 /// The first thing that keeps the server from doing its work. Nothing has been served by then.
 pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option<u16>) -> Result<Started, StartError> {
-    let policies = app::api::policies()?;
+    let policies = policies(config)?;
     every_function_has_a_policy(&policies, leptos::server_fn::axum::server_fn_paths())?;
     let site = Site::load(site::find(candidates)?, reload_port.is_some())?;
 
@@ -173,6 +173,51 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         tasks,
         _keys: keys,
     })
+}
+
+/// The policies of the code, with what the configuration asks for as well.
+///
+/// # Errors
+///
+/// When an entry is about no route, or nobody could meet it.
+pub fn policies(config: &Config) -> Result<Policies, StartError> {
+    let mut policies = app::api::policies()?;
+    let known: Vec<_> = policies
+        .routes()
+        .iter()
+        .map(|route| (route.methods.to_string(), route.pattern.to_string()))
+        .collect();
+    for route in &config.gate.routes {
+        let refuse = |expected: String, found: String, mend: &str| {
+            StartError::Config(Problems(vec![Problem {
+                origin: route.origin.clone(),
+                key: "gate.route".to_owned(),
+                expected,
+                found,
+                mend: mend.to_owned(),
+            }]))
+        };
+        let found = policies
+            .narrow(&route.methods, &route.pattern, &route.policy)
+            .map_err(|why| {
+                let expected = "what a call can bring beside what the code asks for";
+                refuse(
+                    expected.to_owned(),
+                    why.to_string(),
+                    "change the entry; `pixygate routes` shows the others",
+                )
+            })?;
+        if found == 0 {
+            let expected = format!("a server function:{}", lines(&known));
+            let found = format!("{} {}", route.methods, route.pattern);
+            return Err(refuse(
+                expected,
+                found,
+                "correct path and methods, or take the entry out",
+            ));
+        }
+    }
+    Ok(policies)
 }
 
 /// Deny by default: a function that nobody thought of must be noticed at start, not in production.

@@ -75,7 +75,7 @@ pub use observe::{NoObserver, Observe, Verdict};
 pub use path::{AmbiguousPath, RequestPath};
 pub use pattern::{Methods, Pattern, PatternError};
 pub use policies::{Policies, Route};
-pub use policy::Policy;
+pub use policy::{Contradiction, Policy};
 pub use rate::{Rate, RateError};
 pub use replay::{LocalReplays, ReplayFuture, Replays, Use};
 pub use request_id::RequestId;

@@ -160,6 +160,11 @@ impl Methods {
         self.0.is_empty() || self.0.contains(method) || (*method == Method::HEAD && self.0.contains(&Method::GET))
     }
 
+    /// Whether all of the others are meant.
+    pub(crate) fn include(&self, others: &Self) -> bool {
+        self.0.is_empty() || (!others.0.is_empty() && others.0.iter().all(|method| self.contains(method)))
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Method> {
         self.0.iter()
     }

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use http::Method;
 
-use super::{Methods, Pattern, PatternError, Policy};
+use super::{Contradiction, Methods, Pattern, PatternError, Policy};
 
 /// Which policy each method and path has. What is not listed is refused; the first route that matches counts.
 ///
@@ -85,6 +85,35 @@ impl Policies {
             policy,
         });
         Ok(())
+    }
+
+    /// Asks for more on the routes for one path that a pattern matches, when every method of the route is among these; the number of
+    /// such routes. It never asks for less, so what an operator configures cannot open what the code has closed.
+    ///
+    /// ```
+    /// use pixygate::gate::{Methods, Policies, Policy};
+    ///
+    /// let mut policies = Policies::new().route("POST", "/api/pay", Policy::signed_in().scope("pay"))?;
+    /// let found = policies.narrow(&Methods::ANY, &"/api/**".parse()?, &Policy::signed_in().acr("mfa"))?;
+    /// assert_eq!(found, 1);
+    /// assert_eq!(policies.routes()[0].policy.to_string(), "signed in, scope pay, acr mfa");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When no call could meet both; nothing is changed then.
+    pub fn narrow(&mut self, methods: &Methods, pattern: &Pattern, more: &Policy) -> Result<usize, Contradiction> {
+        let mut narrowed = Vec::new();
+        for (position, route) in self.routes.iter().enumerate() {
+            if methods.include(&route.methods) && route.pattern.exact().is_some_and(|path| pattern.matches(path)) {
+                narrowed.push((position, route.policy.clone().and(more.clone())?));
+            }
+        }
+        let found = narrowed.len();
+        for (position, policy) in narrowed {
+            self.routes[position].policy = policy;
+        }
+        Ok(found)
     }
 
     /// Every route, in the order written.

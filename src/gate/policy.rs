@@ -4,6 +4,21 @@ use serde_json::Value;
 
 use super::Rate;
 
+/// Two policies of which no call could meet both, or that do not say which limit counts.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Contradiction {
+    /// No authentication context class is accepted by both.
+    #[error("no acr is accepted by both: {0} and {1}")]
+    Acr(String, String),
+    /// No value of a claim is accepted by both.
+    #[error("no value of the claim {0} is accepted by both")]
+    Claim(String),
+    /// Each has a limit of its own.
+    #[error("there is a rate limit already: {0}")]
+    Rate(Rate),
+}
+
 /// What a call must bring. Every requirement is added to the ones before it: all of them must hold.
 ///
 /// ```
@@ -126,6 +141,49 @@ impl Policy {
         self.closed()
     }
 
+    /// Both: a call must meet this policy and the other one.
+    ///
+    /// ```
+    /// use pixygate::gate::Policy;
+    ///
+    /// let both = Policy::signed_in().scope("orders").and(Policy::signed_in().role("staff"))?;
+    /// assert_eq!(both.to_string(), "signed in, scope orders, role staff");
+    /// # Ok::<(), pixygate::gate::Contradiction>(())
+    /// ```
+    ///
+    /// # Errors
+    /// When no call could meet both, and when each limits the rate.
+    pub fn and(mut self, other: Self) -> Result<Self, Contradiction> {
+        if self.acr.is_empty() {
+            self.acr = other.acr;
+        } else if !other.acr.is_empty() {
+            let both = common(&self.acr, &other.acr)
+                .ok_or_else(|| Contradiction::Acr(self.acr.join(" or "), other.acr.join(" or ")))?;
+            self.acr = both;
+        }
+        for (name, values) in other.claims {
+            match self.claims.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, known)) => *known = common(known, &values).ok_or(Contradiction::Claim(name))?,
+                None => self.claims.push((name, values)),
+            }
+        }
+        self.rate = match (self.rate, other.rate) {
+            (Some(rate), Some(_)) => return Err(Contradiction::Rate(rate)),
+            (one, another) => one.or(another),
+        };
+        self.max_age = match (self.max_age, other.max_age) {
+            (Some(one), Some(another)) => Some(one.min(another)),
+            (one, another) => one.or(another),
+        };
+        self.scopes.extend(other.scopes);
+        self.any_scopes.extend(other.any_scopes);
+        self.roles.extend(other.roles);
+        self.any_roles.extend(other.any_roles);
+        self.dpop |= other.dpop;
+        self.public &= other.public;
+        Ok(self)
+    }
+
     /// Whether it is open to everybody.
     pub fn is_public(&self) -> bool {
         self.public
@@ -144,6 +202,12 @@ impl Policy {
         self.public = false;
         self
     }
+}
+
+/// What is in both; `None` when that is nothing.
+fn common<T: Clone + PartialEq>(one: &[T], another: &[T]) -> Option<Vec<T>> {
+    let both: Vec<_> = one.iter().filter(|item| another.contains(item)).cloned().collect();
+    (!both.is_empty()).then_some(both)
 }
 
 impl fmt::Display for Policy {
@@ -181,5 +245,68 @@ impl fmt::Display for Policy {
             write!(f, ", {rate}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_of_two_policies_hold() {
+        let rate = |text: &str| text.parse::<Rate>().unwrap();
+        let code = Policy::signed_in()
+            .scope("orders")
+            .acr("mfa")
+            .acr("hardware")
+            .max_age(Duration::from_secs(300))
+            .claim("tier", "gold")
+            .claim("tier", "silver");
+        let more = Policy::signed_in()
+            .any_scope(["read", "write"])
+            .role("staff")
+            .any_role(["a", "b"])
+            .acr("hardware")
+            .acr("other")
+            .max_age(Duration::from_secs(600))
+            .claim("tier", "silver")
+            .claim("org_id", 7)
+            .dpop()
+            .rate_limit(rate("1/s"));
+        let both = code.clone().and(more.clone()).unwrap();
+        assert_eq!(
+            both.to_string(),
+            "signed in, scope orders, scope read or write, role staff, role a or b, acr hardware, signed in within 300 s, \
+             tier = \"silver\", org_id = 7, DPoP, 1/s"
+        );
+        assert_eq!(code.clone().and(Policy::signed_in()), Ok(code.clone()));
+        assert_eq!(Policy::signed_in().and(code.clone()), Ok(code));
+        assert_eq!(
+            more.clone().and(Policy::signed_in().rate_limit(rate("50/s"))),
+            Err(Contradiction::Rate(rate("1/s")))
+        );
+    }
+
+    #[test]
+    fn what_nobody_could_meet_is_a_contradiction() {
+        let acr = |name: &str| Policy::signed_in().acr(name);
+        assert!(acr("mfa").and(acr("mfa")).is_ok());
+        assert_eq!(
+            acr("mfa").and(acr("pwd")),
+            Err(Contradiction::Acr("mfa".into(), "pwd".into()))
+        );
+        let claim = |value: &str| Policy::signed_in().claim("tier", value);
+        assert!(claim("gold").and(claim("gold")).is_ok());
+        assert_eq!(
+            claim("gold").and(claim("tin")),
+            Err(Contradiction::Claim("tier".into()))
+        );
+    }
+
+    #[test]
+    fn only_two_public_policies_are_public() {
+        assert!(Policy::public().and(Policy::public()).unwrap().is_public());
+        assert!(!Policy::public().and(Policy::signed_in()).unwrap().is_public());
+        assert!(!Policy::signed_in().and(Policy::public()).unwrap().is_public());
     }
 }

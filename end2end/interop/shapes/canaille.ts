@@ -31,6 +31,14 @@ const shape = (name: string, options: Options, more: Partial<Shape> = {}): Shape
   renewable: lastQuarter,
   ...more,
   gaps: {
+    'refresh across expiry': {
+      because: 'its refresh tokens live no longer than the access token: a token is renewed in its last quarter, while someone looks at the page, and not after it',
+      shown: (_, usual) => usual(),
+    },
+    'session ended at the provider': {
+      because: 'what the person does there is to withdraw their consent, which revokes the tokens: the next refresh is refused and they are signed out',
+      shown: (_, usual) => usual(),
+    },
     'step-up': {
       because: 'its access tokens say when the person signed in, and one of the last minutes is enough. That an older one leads to the password was not tried: nobody can make its clock run',
       shown: async (world) => expect(await world.confirm('just now')).toEqual([200]),

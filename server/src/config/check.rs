@@ -2,6 +2,7 @@
 
 mod lookup;
 mod provider;
+mod route;
 mod trust;
 
 use ipnet::IpNet;
@@ -79,6 +80,9 @@ impl Checker {
             dpop_nonce: self.flag("gate.dpop_nonce"),
             certificate_header: self.certificate_header(),
             explain: self.flag("gate.explain"),
+            routes: (0..self.count("gate.route"))
+                .filter_map(|index| self.route(&format!("gate.route[{index}]")))
+                .collect(),
         }
     }
 

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 use pixygate::authorization::DpopMode;
-use pixygate::gate::Rate;
+use pixygate::gate::{Methods, Pattern, Policy, Rate};
 use pixygate::jwt::Trust;
 
 pub use problem::{Origin, Problem, Problems};
@@ -103,6 +103,21 @@ pub struct Gate {
     pub certificate_header: Option<String>,
     /// Whether refusals carry details.
     pub explain: bool,
+    /// What calls must bring beyond what the code asks for.
+    pub routes: Vec<GateRoute>,
+}
+
+/// `[[gate.route]]`
+#[derive(Clone, Debug)]
+pub struct GateRoute {
+    /// For these methods …
+    pub methods: Methods,
+    /// … and paths …
+    pub pattern: Pattern,
+    /// … this is asked for as well.
+    pub policy: Policy,
+    /// Where it is written.
+    pub origin: Origin,
 }
 
 /// `[telemetry]`

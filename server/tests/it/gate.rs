@@ -291,3 +291,47 @@ async fn only_who_has_just_signed_in_confirms_and_only_what_is_a_statement() {
     let elsewhere = house.call("/api/whoami", &format!("Bearer {before}")).await;
     assert_eq!(elsewhere.status(), StatusCode::OK, "the token itself is good");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_route_of_the_configuration_asks_for_more() {
+    let house = House::with("[[gate.route]]\npath = \"/api/whoami\"\nscopes = [\"orders\"]\n").await;
+    let bearer = format!("Bearer {}", house.access_token().await);
+    let response = house.call("/api/whoami", &bearer).await;
+    assert_eq!(response.status(), StatusCode::FORBIDDEN);
+    let challenge = header(response.headers(), WWW_AUTHENTICATE.as_str()).to_owned();
+    assert!(challenge.contains("scope=\"orders\""), "{challenge}");
+    assert_eq!(house::json(response).await["reason"], "insufficient_scope");
+    // Its neighbour, which the entry does not name.
+    assert_eq!(house.call("/api/profile", &bearer).await.status(), StatusCode::OK);
+}
+
+#[test]
+fn a_route_of_the_configuration_is_about_something_and_can_be_met() {
+    let policies = |more: &str| server::start::policies(&house::config(more));
+    let narrowed = policies("[[gate.route]]\npath = \"/api/**\"\nroles = [\"staff\"]\n").unwrap();
+    assert!(
+        narrowed
+            .routes()
+            .iter()
+            .all(|route| route.policy.to_string().ends_with("role staff")
+                || route.policy.to_string().contains("role staff,"))
+    );
+
+    let nowhere = policies("[[gate.route]]\nmethods = [\"DELETE\"]\npath = \"/api/whoami\"\n")
+        .unwrap_err()
+        .to_string();
+    for part in [
+        "line 3",
+        "DELETE /api/whoami",
+        "GET /api/whoami",
+        "correct path and methods",
+    ] {
+        assert!(nowhere.contains(part), "{part} in {nowhere}");
+    }
+    let twice = "[[gate.route]]\npath = \"/api/whoami\"\nacr = [\"mfa\"]\n[[gate.route]]\npath = \"/api/**\"\nacr = [\"pwd\"]\n";
+    let impossible = policies(twice).unwrap_err().to_string();
+    assert!(
+        impossible.contains("no acr is accepted by both: mfa and pwd"),
+        "{impossible}"
+    );
+}

@@ -120,7 +120,7 @@ impl Checker {
         }
     }
 
-    fn claims(&self, path: &str) -> BTreeMap<String, serde_json::Value> {
+    pub(super) fn claims(&self, path: &str) -> BTreeMap<String, serde_json::Value> {
         match self.setting(path) {
             Some(Setting {
                 value: Value::Claims(claims),
