@@ -249,6 +249,16 @@ impl TenantStore {
         self.families.get(id).filter(|family| family.ended.is_none())
     }
 
+    /// The sessions that something still lives of, with whose they are: a cookie's, or tokens that outlived it.
+    pub(crate) fn living_sids(&self, now: i64) -> BTreeMap<&str, &str> {
+        let sessions = self.sessions.values().filter(|session| now < session.expires);
+        let families = self.families.values().filter(|family| family.ended.is_none());
+        sessions
+            .map(|session| (session.sid.as_str(), session.username.as_str()))
+            .chain(families.map(|family| (family.grant.sid.as_str(), family.grant.username.as_str())))
+            .collect()
+    }
+
     /// Ends a session and everything that was given out in it. Answers who has to be told: client and username.
     pub(crate) fn end_session(&mut self, sid: &str, why: &str) -> Vec<Grant> {
         self.sessions.retain(|_, session| session.sid != sid);
