@@ -79,9 +79,7 @@ fn tokens(
     };
     let access_token = issue::access_token(realm, store, &on)?;
     let wants_refresh = client.refresh_tokens && !realm.switches.omit_refresh_token;
-    // A confidential client is bound by its secret; a public one by its key (RFC 9449, section 5).
-    let bound_to = request.jkt().filter(|_| client.is_public());
-    let refresh_token = wants_refresh.then(|| issue::refresh_token(realm, store, family, bound_to));
+    let refresh_token = wants_refresh.then(|| issue::refresh_token(realm, store, family, request.binds_refresh_to()));
     let id_token = if scope.iter().any(|it| it == "openid") {
         let nonce = found.nonce.as_deref();
         Some(issue::id_token(realm, store, &on, nonce, &access_token, Some(code))?)

@@ -121,4 +121,10 @@ impl TokenRequest<'_> {
     fn jkt(&self) -> Option<&str> {
         self.proof.as_ref().map(|proof| proof.jkt.as_str())
     }
+
+    /// The key of a refresh token. A confidential client is bound by its secret; a public one by its key, from its first
+    /// proof on (RFC 9449, section 5).
+    fn binds_refresh_to(&self) -> Option<&str> {
+        self.jkt().filter(|_| self.client.is_public())
+    }
 }

@@ -43,7 +43,7 @@ pub(super) fn refresh(request: &TokenRequest<'_>) -> Result<Tokens, Refusal> {
             if let Some(used) = store.refresh_tokens.get_mut(&digest) {
                 used.used = true;
             }
-            issue::refresh_token(realm, store, &found.family, found.jkt.as_deref())
+            issue::refresh_token(realm, store, &found.family, request.binds_refresh_to())
         });
         let what = format!("refreshed for {}", grant.username);
         Ok(Tokens {
