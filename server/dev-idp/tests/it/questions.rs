@@ -63,6 +63,24 @@ async fn prompt_none_never_asks() {
 }
 
 #[tokio::test]
+async fn a_max_age_of_zero_asks_again_within_the_same_second() {
+    let world = world();
+    let browser = world.browser();
+    browser.sign_in("alice", &world.authorization_request()).await;
+    let silent = changed(&world.authorization_request(), &[("prompt", "none"), ("max_age", "0")]);
+    browser.authorize(&silent).await.assert_callback_error("login_required");
+    let second = changed(&silent, &[("max_age", "1")]);
+    assert_ne!(browser.authorize(&second).await.callback("code"), "");
+    let asked = changed(&world.authorization_request(), &[("max_age", "0")]);
+    let page = browser.begin(&asked).await;
+    assert_ne!(
+        browser.password(&page, "alice").await.callback("code"),
+        "",
+        "and once is enough"
+    );
+}
+
+#[tokio::test]
 async fn prompt_login_and_max_age_ask_for_the_password_again() {
     let world = world();
     let browser = world.browser();
