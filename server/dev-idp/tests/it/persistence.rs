@@ -103,6 +103,28 @@ async fn secrets_are_kept_as_hashes_and_the_file_is_private() {
 }
 
 #[tokio::test]
+async fn what_could_not_be_kept_is_kept_as_soon_as_it_can_be() {
+    let file = File::new("full");
+    let world = file.start();
+    let code = world.code().await;
+    // A folder with something in it, where the new file is written.
+    let in_the_way = file.0.with_extension("json.new");
+    std::fs::create_dir_all(in_the_way.join("x")).unwrap();
+    let lost = world.redeem(&code, &[]).await;
+    assert_eq!(lost.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(lost.body.contains("cannot be used"), "{lost:?}");
+    std::fs::remove_dir_all(&in_the_way).unwrap();
+    assert_eq!(
+        world.get("/oauth2/jwks").await.status,
+        StatusCode::OK,
+        "a request that changes nothing"
+    );
+    let again = file.start().redeem(&code, &[]).await;
+    again.assert_error(400, "invalid_grant");
+    assert!(again.body.contains("used before"), "{again:?}");
+}
+
+#[tokio::test]
 async fn a_file_that_is_not_ours_is_not_overwritten() {
     let file = File::new("foreign");
     std::fs::write(&file.0, "something else").unwrap();
