@@ -148,6 +148,27 @@ async fn clients_people_and_settings_are_added_while_it_runs() {
 }
 
 #[tokio::test]
+async fn what_is_replaced_keeps_its_place_and_what_is_new_comes_last() {
+    let world = world();
+    let names = async |path: &str, name: &str| {
+        let list = world.control(Method::GET, path, json!({})).await.json();
+        let names = list.as_array().unwrap().iter().map(|it| it[name].clone());
+        names.collect::<Vec<_>>()
+    };
+    for (path, name, new) in [
+        ("clients", "id", json!({"id": "new"})),
+        ("people", "username", json!({"username": "new", "password": "p"})),
+    ] {
+        let before = names(path, name).await;
+        let list = world.control(Method::GET, path, json!({})).await.json();
+        world.control(Method::PUT, path, list[0].clone()).await;
+        assert_eq!(names(path, name).await, before);
+        world.control(Method::PUT, path, new).await;
+        assert_eq!(names(path, name).await, [before, vec!["new".into()]].concat());
+    }
+}
+
+#[tokio::test]
 async fn the_last_requests_say_what_was_decided_and_hold_no_secret() {
     let world = world();
     let tokens = world.tokens().await;
