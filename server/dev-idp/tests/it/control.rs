@@ -370,6 +370,37 @@ async fn sessions_and_families_are_ended_by_their_names_and_no_others() {
 }
 
 #[tokio::test]
+async fn a_session_whose_cookie_has_gone_is_ended_as_long_as_its_tokens_live() {
+    let world = world();
+    let wanted = |username: &str| json!({"username": username});
+    let end = async |whose: Value| world.control(Method::POST, "sessions/end", whose).await.json()["ended"].clone();
+    let made = async |username: &str| world.control(Method::POST, "tokens", wanted(username)).await.json();
+    let (alices, bobs) = (made("alice").await, made("bob").await);
+    assert_eq!(end(wanted("alice")).await, json!([alices["sid"]]));
+    let refresh = async |tokens: &Value| {
+        let answer = world.refresh(tokens["refresh_token"].as_str().unwrap(), &[]).await;
+        answer.status
+    };
+    assert_eq!(
+        (refresh(&alices).await, refresh(&bobs).await),
+        (StatusCode::BAD_REQUEST, StatusCode::OK)
+    );
+    assert_eq!(end(wanted("alice")).await, json!([]), "it has ended");
+    assert_eq!(end(json!({"sid": bobs["sid"]})).await, json!([bobs["sid"]]));
+
+    let tokens = world.tokens().await;
+    world.switch(json!({"lifetimes": {"session": 1}})).await;
+    world.browser().sign_in("alice", &world.authorization_request()).await;
+    world.advance(2).await;
+    let sid = claims(tokens["id_token"].as_str().unwrap())["sid"].clone();
+    assert_eq!(
+        end(wanted("alice")).await,
+        json!([sid]),
+        "what has expired is not there"
+    );
+}
+
+#[tokio::test]
 async fn a_control_request_is_about_the_tenant_that_it_names() {
     let world = world();
     let demo = world.control(Method::GET, "keys", json!({})).await.json();
