@@ -116,6 +116,8 @@ pub fn router(provider: Provider) -> Router {
         )
         .route("/t/{tenant}/oauth2/revoke", post(endpoints::revoke::post))
         .route("/t/{tenant}/oauth2/par", post(endpoints::par::post))
+        .layer(middleware::from_fn_with_state(provider.clone(), weather))
+        // Around the weather: without its headers a script would not learn that the provider is down.
         .layer(middleware::from_fn_with_state(provider.clone(), cors::layer));
     let rest = Router::new()
         .route(
@@ -130,10 +132,10 @@ pub fn router(provider: Provider) -> Router {
         .route(
             "/t/{tenant}/oidc/logout",
             get(endpoints::logout::get).post(endpoints::logout::post),
-        );
+        )
+        .layer(middleware::from_fn_with_state(provider.clone(), weather));
     scripts
         .merge(rest)
-        .layer(middleware::from_fn_with_state(provider.clone(), weather))
         .merge(control::router())
         .route("/style.css", get(pages::style))
         .route("/icon.svg", get(pages::icon))
