@@ -139,6 +139,7 @@ pub fn router(provider: Provider) -> Router {
         .merge(control::router())
         .route("/style.css", get(pages::style))
         .route("/icon.svg", get(pages::icon))
+        .fallback(pages::error::not_found)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(middleware::from_fn_with_state(provider.clone(), around))
         .with_state(provider)
@@ -154,6 +155,9 @@ async fn weather(State(provider): State<Provider>, request: Request, next: Next)
         tokio::time::sleep(Duration::from_millis(switches.delay_ms)).await;
     }
     if switches.down || is_among(&switches.down_endpoints) {
+        if endpoints::is_for_people(request.uri().path()) {
+            return pages::error::down();
+        }
         return Refusal::new("temporarily_unavailable", "the control switch for being down is on")
             .status(StatusCode::SERVICE_UNAVAILABLE)
             .header(header::RETRY_AFTER, "1")

@@ -29,6 +29,14 @@ fn as_get(realm: &Realm, path: &str, params: &Params) -> Response {
     response
 }
 
+/// Whether a person looks at what is answered under a path: at the pages, and where nothing is.
+pub(crate) fn is_for_people(path: &str) -> bool {
+    matches!(
+        behind(path),
+        None | Some(Endpoint::Authorize | Endpoint::SignIn | Endpoint::Logout)
+    )
+}
+
 /// The endpoint behind a path.
 pub(crate) fn behind(path: &str) -> Option<Endpoint> {
     let rest = path.strip_prefix("/t/")?;
