@@ -306,6 +306,24 @@ async fn a_device_whose_clock_is_wrong_gets_in_with_a_nonce() {
 }
 
 #[tokio::test]
+async fn a_nonce_stands_for_a_wrong_iat_and_not_for_none() {
+    let world = world();
+    world.switch(json!({"require_dpop_nonce": true})).await;
+    let key = Key::new(1);
+    let code = world.code().await;
+    let asked = redeem(&world, &code, &[&key.proof("a")]).await;
+    let nonce = asked.header("dpop-nonce");
+    for iat in [Value::Null, "1".into()] {
+        let without = key.proof_with(json!({}), json!({"nonce": nonce, "iat": iat, "jti": "b"}));
+        let answer = redeem(&world, &code, &[&without]).await;
+        answer.assert_error(400, "invalid_dpop_proof");
+        assert!(answer.body.contains("no iat"), "{answer:?}");
+    }
+    let with = key.proof_with(json!({}), json!({"nonce": nonce, "iat": 1, "jti": "b"}));
+    assert_eq!(redeem(&world, &code, &[&with]).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn userinfo_wants_the_proof_of_a_bound_token() {
     let world = world();
     let (key, other) = (Key::new(1), Key::new(2));
