@@ -113,7 +113,7 @@ pub(crate) fn logout_token(realm: &Realm, store: &TenantStore, grant: &Grant) ->
     });
     match claims {
         Value::Object(claims) => signed(realm, store, "logout+jwt", &claims),
-        _ => Err(Refusal::new("server_error", "claims are an object")),
+        _ => Err(Refusal::server_error("claims are an object")),
     }
 }
 
@@ -223,10 +223,10 @@ fn algorithm(realm: &Realm) -> Algorithm {
 fn signed(realm: &Realm, store: &TenantStore, typ: &str, claims: &Map<String, Value>) -> Result<String, Refusal> {
     let algorithm = algorithm(realm);
     let no_key = || {
-        Refusal::new(
-            "server_error",
-            format!("every key for {} was dropped; rotate to have one", algorithm.name()),
-        )
+        Refusal::server_error(format!(
+            "every key for {} was dropped; rotate to have one",
+            algorithm.name()
+        ))
     };
     let (key, kid) = store.keys.signer(algorithm).ok_or_else(no_key)?;
     let mut header = Map::new();

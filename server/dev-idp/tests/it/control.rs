@@ -29,7 +29,17 @@ async fn keys_are_rotated_and_dropped() {
     assert!(!kids(&world).await.contains(&before));
     world.control(Method::POST, "keys/drop", json!({"kid": after})).await;
     let code = world.code().await;
-    world.redeem(&code, &[]).await.assert_error(400, "server_error");
+    world.redeem(&code, &[]).await.assert_error(500, "server_error");
+    world
+        .control(Method::POST, "keys/rotate", json!({"algorithm": "ES256"}))
+        .await;
+    let tokens = world.redeem(&code, &[]).await.json();
+    assert_eq!(
+        world.userinfo(tokens["access_token"].as_str().unwrap()).await.status,
+        StatusCode::OK,
+        "the code was not used up"
+    );
+    world.redeem(&code, &[]).await.assert_error(400, "invalid_grant");
 }
 
 #[tokio::test]

@@ -30,16 +30,18 @@ pub(super) fn redeem(request: &TokenRequest<'_>) -> Result<Tokens, Refusal> {
             ));
         }
         let family = realm.random().id();
+        // Before the code is used up: a client may try again when there is a key to sign with.
+        let tokens = tokens(request, store, &found, &family, code)?;
         let begun = Family {
-            grant: found.grant.clone(),
+            grant: found.grant,
             created: realm.now(),
             ended: None,
         };
         store.families.insert(family.clone(), begun);
         if let Some(code) = store.codes.get_mut(&digest) {
-            code.used = Some(family.clone());
+            code.used = Some(family);
         }
-        tokens(request, store, &found, &family, code)
+        Ok(tokens)
     })
 }
 
