@@ -142,12 +142,20 @@ async fn clients_people_and_settings_are_added_while_it_runs() {
         10
     );
 
-    let bad = world.request(Method::PUT, &format!("{ORIGIN}/control/clients"));
-    let bad = bad.header(header::CONTENT_TYPE, "application/json");
-    let body = json!({"id": "x", "redirect_uris": ["/relative"]}).to_string();
-    let answer = world.send(bad.body(Body::from(body)).unwrap()).await;
-    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(answer.body.contains("redirect_uris"));
+    for (path, body, setting) in [
+        (
+            "clients",
+            json!({"id": "x", "redirect_uris": ["/relative"]}),
+            "redirect_uris",
+        ),
+        ("people", json!({"username": "x"}), "password"),
+    ] {
+        let bad = world.request(Method::PUT, &format!("{ORIGIN}/control/{path}"));
+        let bad = bad.header(header::CONTENT_TYPE, "application/json");
+        let answer = world.send(bad.body(Body::from(body.to_string())).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(answer.body.contains(setting), "{answer:?}");
+    }
 
     world.control(Method::POST, "reset", json!({})).await;
     world
