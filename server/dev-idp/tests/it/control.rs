@@ -94,6 +94,41 @@ async fn the_clock_is_shifted_for_tokens_and_the_date_header() {
 }
 
 #[tokio::test]
+async fn the_clock_goes_fifty_years_and_no_further() {
+    let world = world();
+    let fifty = 50 * 365 * 86_400_i64;
+    let turn = async |change: &Value| {
+        let request = world.request(Method::POST, &format!("{ORIGIN}/control/clock"));
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        world.send(request.body(Body::from(change.to_string())).unwrap()).await
+    };
+    let shift = async || world.control(Method::GET, "clock", json!({})).await.json()["shift"].clone();
+    for good in [-fifty, fifty] {
+        assert_eq!(turn(&json!({"shift": good})).await.status, StatusCode::OK);
+        world.tokens().await;
+    }
+    for bad in [
+        json!({"advance": 1}),
+        json!({"advance": i64::MAX}),
+        json!({"shift": -fifty - 1}),
+        json!({"shift": i64::MAX}),
+        json!({"shift": i64::MIN}),
+    ] {
+        let answer = turn(&bad).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{bad}");
+        assert!(answer.body.contains("fifty years"), "{answer:?}");
+        assert_eq!(shift().await, fifty, "{bad}");
+    }
+    let form = form(&[("do", "switches"), ("clock_shift", "9223372036854775807")]);
+    let request = world
+        .request(Method::POST, &format!("{ORIGIN}/control/form"))
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let answer = world.send(request.body(Body::from(form)).unwrap()).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(shift().await, fifty);
+}
+
+#[tokio::test]
 async fn tokens_without_a_browser() {
     let world = world();
     let wanted = json!({"username": "admin", "scope": "openid orders:write", "acr": "LOA2", "nonce": "n"});
