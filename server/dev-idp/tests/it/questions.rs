@@ -176,6 +176,29 @@ async fn a_second_factor_raises_the_acr_and_each_code_works_once() {
 }
 
 #[tokio::test]
+async fn many_wrong_codes_have_to_wait() {
+    let world = world();
+    let browser = world.browser();
+    browser.sign_in("alice", &world.authorization_request()).await;
+    let stronger = changed(&world.authorization_request(), &[("acr_values", "LOA2")]);
+    let page = browser.begin(&stronger).await;
+    let right = code_shown(&browser, &page).await;
+    let send = async |code: &str| {
+        browser
+            .post(&page, &[("answer", "second_factor"), ("code", code)])
+            .await
+    };
+    for _ in 0..5 {
+        assert_eq!(send("no code").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    let wait = send(&right).await;
+    assert_eq!(wait.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(wait.body.contains("Too many wrong codes"), "{wait:?}");
+    world.advance(1).await;
+    assert_ne!(send(&right).await.callback("code"), "");
+}
+
+#[tokio::test]
 async fn someone_without_a_second_factor_cannot_step_up() {
     let mut config = crate::world::config();
     config.tenants[0].people[1].totp_secret.clear();
