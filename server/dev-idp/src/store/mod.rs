@@ -13,7 +13,7 @@ pub use file::StoreFileError;
 
 use crate::jose::KeyRing;
 
-/// SHA-256 of a cookie, code or token, as base64url.
+/// SHA-256 of a cookie, code, token or `request_uri`, as base64url.
 pub(crate) type Digest = String;
 
 /// Everything that is remembered, by tenant.
@@ -31,7 +31,7 @@ pub(crate) struct TenantStore {
     #[serde(default)]
     pub(crate) interactions: BTreeMap<String, Interaction>,
     #[serde(default)]
-    pub(crate) pushed: BTreeMap<String, PushedRequest>,
+    pub(crate) pushed: BTreeMap<Digest, PushedRequest>,
     #[serde(default)]
     pub(crate) codes: BTreeMap<Digest, Code>,
     #[serde(default)]

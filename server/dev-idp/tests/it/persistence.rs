@@ -85,6 +85,7 @@ async fn secrets_are_kept_as_hashes_and_the_file_is_private() {
     let browser = world.browser();
     let back = browser.sign_in("alice", &world.authorization_request()).await;
     let tokens = world.redeem(&back.callback("code"), &[]).await.json();
+    let pushed = world.post("/oauth2/par", &world.authorization_request()).await.json();
     let kept = std::fs::read_to_string(&file.0).unwrap();
     assert!(kept.contains("alice"));
     let cookies = browser.cookies.borrow();
@@ -92,6 +93,7 @@ async fn secrets_are_kept_as_hashes_and_the_file_is_private() {
         back.callback("code").as_str(),
         tokens["access_token"].as_str().unwrap(),
         tokens["refresh_token"].as_str().unwrap(),
+        pushed["request_uri"].as_str().unwrap(),
     ]) {
         assert!(!kept.contains(secret));
     }

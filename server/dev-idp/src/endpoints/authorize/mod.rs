@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::Response;
 
 use crate::cookie;
+use crate::jose::sha256;
 use crate::pages;
 use crate::params::Params;
 use crate::realm::Realm;
@@ -39,7 +40,7 @@ pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Respo
 fn resolve(realm: &Realm, params: &Params) -> Result<AuthorizationRequest, Refused> {
     match params.get("request_uri") {
         Some(uri) if uri.starts_with(super::par::REQUEST_URI_PREFIX) => {
-            let pushed = realm.write(|store| store.pushed.remove(uri));
+            let pushed = realm.write(|store| store.pushed.remove(&sha256(uri)));
             pushed
                 .filter(|it| realm.now() < it.expires && params.get("client_id") == Some(&it.request.client_id))
                 .map(|it| it.request)
