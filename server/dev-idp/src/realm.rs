@@ -96,9 +96,12 @@ impl FromRequestParts<Provider> for Realm {
             .iter()
             .find(|(name, _)| *name == "tenant")
             .and_then(|(_, name)| Self::of(provider, name))
-            .ok_or_else(|| match is_for_people {
-                true => pages::error::no_tenant(),
-                false => (StatusCode::NOT_FOUND, "There is no such tenant.\n").into_response(),
+            .ok_or_else(|| {
+                if is_for_people {
+                    pages::error::no_tenant()
+                } else {
+                    (StatusCode::NOT_FOUND, "There is no such tenant.\n").into_response()
+                }
             })
     }
 }
