@@ -1,6 +1,10 @@
 //! The embedded provider, for development. It has an origin of its own, and nothing of it is shared with the gate: to the
 //! rest of the server it is a provider like any other, found by discovery.
 
+use std::net::SocketAddr;
+
+use dev_idp::config::StateFile;
+
 use crate::config::{Config, Origin, Provider};
 
 /// The client that the embedded provider has registered for this application.
@@ -19,10 +23,21 @@ pub(crate) struct Embedded {
 )]
 pub struct EmbeddedError(#[from] dev_idp::StartError);
 
+/// Port 0 takes a free one, another at each start: what was kept for it would lie around, and would be read by whoever
+/// gets that port next.
+fn state(listen: SocketAddr) -> StateFile {
+    if listen.port() == 0 {
+        StateFile::Nowhere
+    } else {
+        StateFile::Auto
+    }
+}
+
 impl Embedded {
     pub(crate) async fn bind(config: &Config) -> Result<Self, EmbeddedError> {
         let mut settings = dev_idp::Config {
             listen: config.dev_idp.listen,
+            state: state(config.dev_idp.listen),
             ..dev_idp::Config::default()
         };
         settings
@@ -66,5 +81,17 @@ impl Embedded {
         if let Err(error) = self.bound.serve(std::future::pending()).await {
             tracing::error!(%error, "the embedded provider has ended");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_port_that_is_named_has_a_state_file() {
+        let state = |listen: &str| state(listen.parse().unwrap());
+        assert_eq!(state("127.0.0.1:0"), StateFile::Nowhere);
+        assert_eq!(state("127.0.0.1:3001"), StateFile::Auto);
     }
 }

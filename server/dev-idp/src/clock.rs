@@ -49,8 +49,34 @@ impl Clock {
     }
 
     /// Sets by how many seconds it is ahead of its source.
-    pub fn set_shift(&self, seconds: i64) {
-        self.shift.store(seconds, Ordering::Relaxed);
+    pub fn set_shift(&self, shift: Shift) {
+        self.shift.store(shift.0, Ordering::Relaxed);
+    }
+}
+
+/// Seconds by which a clock is ahead of its source, within bounds: no date or lifetime that is counted from it overflows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shift(i64);
+
+/// A clock that would be too far away.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("the clock cannot be shifted by {found} seconds, expected at most {LARGEST_SHIFT} either way (fifty years)")]
+pub struct ShiftError {
+    /// The shift.
+    pub found: i64,
+}
+
+const LARGEST_SHIFT: i64 = 50 * 365 * 86_400;
+
+impl TryFrom<i64> for Shift {
+    type Error = ShiftError;
+
+    fn try_from(seconds: i64) -> Result<Self, ShiftError> {
+        if (-LARGEST_SHIFT..=LARGEST_SHIFT).contains(&seconds) {
+            Ok(Self(seconds))
+        } else {
+            Err(ShiftError { found: seconds })
+        }
     }
 }
 

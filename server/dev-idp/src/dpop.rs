@@ -19,8 +19,8 @@ pub(crate) struct Proof {
 
 /// Checks the request's proof, if there is one.
 ///
-/// In order: one header; `typ`; a public key that signed it; `htm`; `htu`; `ath`; the nonce, or else `iat`; that its
-/// `jti` is new for the key.
+/// In order: one header; `typ`; a public key that signed it; `htm`; `htu`; `ath`; that it has `jti` and
+/// `iat`; the nonce, or else that `iat` is near; that its `jti` is new for the key.
 pub(crate) fn proof(
     realm: &Realm,
     headers: &HeaderMap,
@@ -65,7 +65,12 @@ pub(crate) fn proof(
         .claim_str("jti")
         .filter(|it| !it.is_empty())
         .ok_or_else(|| refuse("the proof has no jti"))?;
-    judge_freshness(realm, &jws)?;
+    let iat = jws
+        .claims
+        .get("iat")
+        .and_then(serde_json::Value::as_f64)
+        .ok_or_else(|| refuse("the proof has no iat"))?;
+    judge_freshness(realm, &jws, iat)?;
     let jkt = key.thumbprint();
     let seen = sha256(&format!("{jkt}.{jti}"));
     let until = realm.now() + NONCE_SECONDS + PROOF_SECONDS;
@@ -75,22 +80,15 @@ pub(crate) fn proof(
     Ok(Some(Proof { jkt }))
 }
 
-fn judge_freshness(realm: &Realm, jws: &UnverifiedJws<'_>) -> Result<(), Refusal> {
+fn judge_freshness(realm: &Realm, jws: &UnverifiedJws<'_>, iat: f64) -> Result<(), Refusal> {
     let ask = |what: &str| Refusal::new("use_dpop_nonce", what).header(DPOP_NONCE, nonce(realm));
     match jws.claim_str("nonce") {
         // A good nonce shows that the proof is fresh, whatever the clock of the device says.
         Some(found) if is_good_nonce(realm, found) => Ok(()),
         Some(_) => Err(ask("the proof's nonce is not one of the present ones")),
         None if realm.switches.require_dpop_nonce => Err(ask("the proof needs a nonce")),
-        None => {
-            let iat = jws.claims.get("iat").and_then(serde_json::Value::as_f64);
-            let iat = iat.ok_or_else(|| Refusal::new("invalid_dpop_proof", "the proof has no iat"))?;
-            if (iat - realm.now() as f64).abs() <= PROOF_SECONDS as f64 {
-                Ok(())
-            } else {
-                Err(ask("the proof's iat is not near this clock; a nonce will do instead"))
-            }
-        }
+        None if (iat - realm.now() as f64).abs() <= PROOF_SECONDS as f64 => Ok(()),
+        None => Err(ask("the proof's iat is not near this clock; a nonce will do instead")),
     }
 }
 

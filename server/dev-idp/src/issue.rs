@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::config::{Client, Organization, Person, Shape};
-use crate::jose::{self, UnverifiedJws, half_sha256, sha256};
+use crate::jose::{self, Algorithm, UnverifiedJws, half_hash, sha256};
 use crate::realm::Realm;
 use crate::refusal::Refusal;
 use crate::store::{AccessToken, Grant, RefreshToken, TenantStore};
@@ -71,6 +71,7 @@ pub(crate) fn id_token(
 ) -> Result<String, Refusal> {
     let person = person(realm, on.grant)?;
     let switches = &realm.switches.id_token;
+    let algorithm = algorithm(realm);
     let now = realm.now();
     let mut claims = person_claims(person, &on.grant.scope);
     put(&mut claims, "iss", switches.iss.as_deref().unwrap_or(&realm.issuer));
@@ -84,9 +85,9 @@ pub(crate) fn id_token(
     put(&mut claims, "acr", on.grant.acr.name());
     put(&mut claims, "amr", on.grant.amr.clone());
     put(&mut claims, "sid", on.grant.sid.as_str());
-    put(&mut claims, "at_hash", half_sha256(access_token));
+    put(&mut claims, "at_hash", half_hash(algorithm, access_token));
     if let Some(code) = code {
-        put(&mut claims, "c_hash", half_sha256(code));
+        put(&mut claims, "c_hash", half_hash(algorithm, code));
     }
     if let Some(nonce) = switches.nonce.as_deref().or(nonce) {
         put(&mut claims, "nonce", nonce);
@@ -112,7 +113,7 @@ pub(crate) fn logout_token(realm: &Realm, store: &TenantStore, grant: &Grant) ->
     });
     match claims {
         Value::Object(claims) => signed(realm, store, "logout+jwt", &claims),
-        _ => Err(Refusal::new("server_error", "claims are an object")),
+        _ => Err(Refusal::server_error("claims are an object")),
     }
 }
 
@@ -211,16 +212,21 @@ fn put_organization(realm: &Realm, claims: &mut Map<String, Value>, grant: &Gran
     }
 }
 
-fn signed(realm: &Realm, store: &TenantStore, typ: &str, claims: &Map<String, Value>) -> Result<String, Refusal> {
-    let algorithm = realm
+/// What tokens are signed with now.
+fn algorithm(realm: &Realm) -> Algorithm {
+    realm
         .switches
         .signing_algorithm
-        .unwrap_or(realm.tenant.signing_algorithm);
+        .unwrap_or(realm.tenant.signing_algorithm)
+}
+
+fn signed(realm: &Realm, store: &TenantStore, typ: &str, claims: &Map<String, Value>) -> Result<String, Refusal> {
+    let algorithm = algorithm(realm);
     let no_key = || {
-        Refusal::new(
-            "server_error",
-            format!("every key for {} was dropped; rotate to have one", algorithm.name()),
-        )
+        Refusal::server_error(format!(
+            "every key for {} was dropped; rotate to have one",
+            algorithm.name()
+        ))
     };
     let (key, kid) = store.keys.signer(algorithm).ok_or_else(no_key)?;
     let mut header = Map::new();

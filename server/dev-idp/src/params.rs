@@ -31,6 +31,13 @@ impl Params {
             .then(|| Self::parse(body))
     }
 
+    /// The parameters as a query.
+    pub(crate) fn to_query(&self) -> String {
+        form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(&self.0)
+            .finish()
+    }
+
     /// The value of a parameter that came once. One that came twice is as good as none.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
         let mut values = self.0.iter().filter(|(it, _)| it == name);

@@ -185,7 +185,8 @@ impl Provider {
             return Ok(());
         }
         memory.store.purge(self.0.clock.now());
-        self.0.file.save(&memory.store)
+        // What could not be written now is still to be written.
+        self.0.file.save(&memory.store).inspect_err(|_| memory.changed = true)
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {

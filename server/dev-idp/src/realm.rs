@@ -7,7 +7,9 @@ use axum::response::{IntoResponse as _, Response};
 
 use crate::clock::Random;
 use crate::config::{Client, Lifetimes, Person, Tenant};
+use crate::endpoints;
 use crate::jose;
+use crate::pages;
 use crate::provider::Provider;
 use crate::store::TenantStore;
 use crate::switches::Switches;
@@ -89,10 +91,17 @@ impl FromRequestParts<Provider> for Realm {
         let params = RawPathParams::from_request_parts(parts, provider)
             .await
             .map_err(|it| it.into_response())?;
+        let is_for_people = endpoints::is_for_people(parts.uri.path());
         params
             .iter()
             .find(|(name, _)| *name == "tenant")
             .and_then(|(_, name)| Self::of(provider, name))
-            .ok_or_else(|| (StatusCode::NOT_FOUND, "There is no such tenant.\n").into_response())
+            .ok_or_else(|| {
+                if is_for_people {
+                    pages::error::no_tenant()
+                } else {
+                    (StatusCode::NOT_FOUND, "There is no such tenant.\n").into_response()
+                }
+            })
     }
 }

@@ -41,6 +41,11 @@ impl Refusal {
         Self::new("invalid_grant", description)
     }
 
+    /// The provider's own fault: the request may be as good as any.
+    pub(crate) fn server_error(description: impl Into<String>) -> Self {
+        Self::new("server_error", description).status(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
     pub(crate) fn status(mut self, status: StatusCode) -> Self {
         self.status = status;
         self

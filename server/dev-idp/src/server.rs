@@ -116,6 +116,8 @@ pub fn router(provider: Provider) -> Router {
         )
         .route("/t/{tenant}/oauth2/revoke", post(endpoints::revoke::post))
         .route("/t/{tenant}/oauth2/par", post(endpoints::par::post))
+        .layer(middleware::from_fn_with_state(provider.clone(), weather))
+        // Around the weather: without its headers a script would not learn that the provider is down.
         .layer(middleware::from_fn_with_state(provider.clone(), cors::layer));
     let rest = Router::new()
         .route(
@@ -130,13 +132,14 @@ pub fn router(provider: Provider) -> Router {
         .route(
             "/t/{tenant}/oidc/logout",
             get(endpoints::logout::get).post(endpoints::logout::post),
-        );
+        )
+        .layer(middleware::from_fn_with_state(provider.clone(), weather));
     scripts
         .merge(rest)
-        .layer(middleware::from_fn_with_state(provider.clone(), weather))
         .merge(control::router())
         .route("/style.css", get(pages::style))
         .route("/icon.svg", get(pages::icon))
+        .fallback(pages::error::not_found)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(middleware::from_fn_with_state(provider.clone(), around))
         .with_state(provider)
@@ -152,6 +155,9 @@ async fn weather(State(provider): State<Provider>, request: Request, next: Next)
         tokio::time::sleep(Duration::from_millis(switches.delay_ms)).await;
     }
     if switches.down || is_among(&switches.down_endpoints) {
+        if endpoints::is_for_people(request.uri().path()) {
+            return pages::error::down();
+        }
         return Refusal::new("temporarily_unavailable", "the control switch for being down is on")
             .status(StatusCode::SERVICE_UNAVAILABLE)
             .header(header::RETRY_AFTER, "1")

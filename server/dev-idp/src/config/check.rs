@@ -53,6 +53,12 @@ pub enum ConfigError {
         /// What is expected.
         expected: &'static str,
     },
+    /// A person whom everybody could sign in as.
+    #[error("person `{person}`: `password` is empty; set one, and be it the username")]
+    Password {
+        /// The person.
+        person: String,
+    },
     /// The secret of a second factor is not base32.
     #[error("person `{person}`: `totp_secret` is not base32 without padding")]
     TotpSecret {
@@ -96,6 +102,11 @@ fn check_tenant(tenant: &Tenant) -> Result<(), ConfigError> {
     distinct("person", tenant.people.iter().map(|person| &person.username))?;
     tenant.clients.iter().try_for_each(check_client)?;
     for person in &tenant.people {
+        if person.password.is_empty() {
+            return Err(ConfigError::Password {
+                person: person.username.clone(),
+            });
+        }
         if crate::totp::decode_base32(&person.totp_secret).is_none() {
             return Err(ConfigError::TotpSecret {
                 person: person.username.clone(),

@@ -19,8 +19,7 @@ pub(super) async fn list(Target(realm): Target) -> Json<Vec<Client>> {
 /// Registers a client, or replaces the one with the same `id`. Kept until a restart or a reset.
 pub(super) async fn put(Target(realm): Target, Json(client): Json<Client>) -> Response {
     let mut tenant = realm.tenant.clone();
-    tenant.clients.retain(|it| it.id != client.id);
-    tenant.clients.push(client);
+    put_in_place(&mut tenant.clients, client, |one, other| one.id == other.id);
     replace(&realm.provider, tenant)
 }
 
@@ -31,8 +30,7 @@ pub(super) async fn people(Target(realm): Target) -> Json<Vec<Person>> {
 /// Adds a person, or replaces the one with the same `username`. Kept until a restart or a reset.
 pub(super) async fn put_person(Target(realm): Target, Json(person): Json<Person>) -> Response {
     let mut tenant = realm.tenant.clone();
-    tenant.people.retain(|it| it.username != person.username);
-    tenant.people.push(person);
+    put_in_place(&mut tenant.people, person, |one, other| one.username == other.username);
     replace(&realm.provider, tenant)
 }
 
@@ -53,6 +51,14 @@ pub(super) async fn put_tenant(
     match changed {
         Ok(tenant) => replace(&provider, tenant),
         Err(error) => unusable(&error),
+    }
+}
+
+/// The order says something: the first client is the one that is meant where none is named.
+fn put_in_place<T>(list: &mut Vec<T>, entry: T, is_same: impl Fn(&T, &T) -> bool) {
+    match list.iter_mut().find(|it| is_same(it, &entry)) {
+        Some(place) => *place = entry,
+        None => list.push(entry),
     }
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::switches::put_back;
 use crate::backchannel;
+use crate::clock::Shift;
 use crate::jose::Algorithm;
 use crate::pages;
 use crate::params::Params;
@@ -152,11 +153,12 @@ fn turn(provider: &Provider, form: &Params) -> Result<(), String> {
         }
     }
     let switches: Switches = serde_json::from_value(switches).map_err(|error| format!("Not turned: {error}."))?;
-    let shift = form
+    let shift: i64 = form
         .get("clock_shift")
         .unwrap_or("0")
         .parse()
         .map_err(|_| "The clock needs a number of seconds.")?;
+    let shift = Shift::try_from(shift).map_err(|error| format!("Not turned: {error}."))?;
     provider.set_switches(switches);
     provider.clock().set_shift(shift);
     Ok(())

@@ -36,15 +36,17 @@ pub(super) async fn list(Target(realm): Target) -> Json<Value> {
     Json(Value::from(realm.read(describe)))
 }
 
-/// Ends sessions with all that was given out in them, and tells the clients.
+/// Ends sessions with all that was given out in them, and tells the clients. Tokens outlive the cookie of their session,
+/// and those that the control API made never had one.
 pub(super) async fn end(Target(realm): Target, Json(whose): Json<Whose>) -> Response {
     let sids: Vec<String> = realm.read(|store| {
-        let sessions = store.sessions.values().filter(|session| match &whose {
-            Whose::Sid(sid) => session.sid == *sid,
-            Whose::Username(username) => session.username == *username,
+        let living = store.living_sids(realm.now()).into_iter();
+        let named = living.filter(|&(sid, username)| match &whose {
+            Whose::Sid(wanted) => sid == wanted,
+            Whose::Username(wanted) => username == wanted,
             Whose::Family(_) => false,
         });
-        sessions.map(|session| session.sid.clone()).collect()
+        named.map(|(sid, _)| sid.to_owned()).collect()
     });
     for sid in &sids {
         backchannel::end_session(&realm, sid, "the session was ended on the control page");

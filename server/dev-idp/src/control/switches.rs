@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{done, unusable};
+use crate::clock::Shift;
 use crate::provider::Provider;
 use crate::store::TenantStore;
 use crate::switches::Switches;
@@ -43,13 +44,17 @@ pub(super) async fn get_clock(State(provider): State<Provider>) -> Json<Value> {
     Json(json!({"now": provider.clock().now(), "shift": provider.clock().shift()}))
 }
 
-pub(super) async fn post_clock(State(provider): State<Provider>, Json(change): Json<ClockChange>) -> Json<Value> {
+pub(super) async fn post_clock(State(provider): State<Provider>, Json(change): Json<ClockChange>) -> Response {
     let clock = provider.clock();
-    clock.set_shift(match change {
+    let shift = Shift::try_from(match change {
         ClockChange::Shift(seconds) => seconds,
         ClockChange::Advance(seconds) => clock.shift().saturating_add(seconds),
     });
-    get_clock(State(provider)).await
+    match shift {
+        Ok(shift) => clock.set_shift(shift),
+        Err(error) => return unusable(&error),
+    }
+    get_clock(State(provider)).await.into_response()
 }
 
 pub(super) async fn reset(State(provider): State<Provider>) -> Response {
@@ -60,7 +65,7 @@ pub(super) async fn reset(State(provider): State<Provider>) -> Response {
 /// Switches off, clock right, configuration as at start, nobody signed in, no token good. Keys stay.
 pub(super) fn put_back(provider: &Provider) {
     provider.set_switches(Switches::default());
-    provider.clock().set_shift(0);
+    provider.clock().set_shift(Shift::default());
     let registered = provider.registered().clone();
     provider.configure(|config| *config = registered.clone());
     for tenant in &registered.tenants {

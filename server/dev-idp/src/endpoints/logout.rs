@@ -37,7 +37,7 @@ pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Respo
         return pages::error::bad_request(&realm, "The request is not a form.");
     };
     let Some(answer) = params.get("answer") else {
-        return logout(&realm, &headers, &params);
+        return super::as_get(&realm, "/oidc/logout", &params);
     };
     let request = match read(&realm, &params) {
         Ok(request) => request,
@@ -60,7 +60,7 @@ fn logout(realm: &Realm, headers: &HeaderMap, params: &Params) -> Response {
         Err(why) => return pages::error::bad_request(realm, why),
     };
     let Some(session) = cookie::session(realm, headers) else {
-        return leave(realm, &request, "nobody is signed in");
+        return end_hinted(realm, &request);
     };
     let person = realm.tenant.person(&session.username);
     let is_theirs = request.sid.as_deref() == Some(session.sid.as_str())
@@ -122,16 +122,30 @@ fn then(realm: &Realm, params: &Params, client_id: &str) -> Result<Option<String
 
 fn end(realm: &Realm, request: &Logout, session: &Session) -> Response {
     backchannel::end_session(realm, &session.sid, "the person signed out");
-    leave(realm, request, &format!("{} signed out", session.username))
-}
-
-fn leave(realm: &Realm, request: &Logout, what: &str) -> Response {
-    let mut response = match &request.then {
-        Some(uri) => pages::see_other(uri),
-        None => pages::sign_out::done(realm),
-    };
+    let mut response = leave(realm, request, &format!("{} signed out", session.username));
     response
         .headers_mut()
         .append(header::SET_COOKIE, cookie::no_session(realm));
+    response
+}
+
+/// The browser has lost its cookie, or the request comes from where it is not sent. What the ID token shows is enough to
+/// end its own session; the cookie stays, for it may be another session's.
+fn end_hinted(realm: &Realm, request: &Logout) -> Response {
+    let hinted = request.sid.as_deref();
+    match hinted.filter(|sid| realm.read(|store| store.living_sids(realm.now()).contains_key(*sid))) {
+        Some(sid) => {
+            backchannel::end_session(realm, sid, "the person signed out");
+            leave(realm, request, "the session of the id_token_hint was ended")
+        }
+        None => leave(realm, request, "nobody is signed in"),
+    }
+}
+
+fn leave(realm: &Realm, request: &Logout, what: &str) -> Response {
+    let response = match &request.then {
+        Some(uri) => pages::see_other(uri),
+        None => pages::sign_out::done(realm),
+    };
     decided(response, &request.client_id, what)
 }

@@ -10,7 +10,32 @@ pub(crate) mod revoke;
 pub(crate) mod token;
 pub(crate) mod userinfo;
 
+use axum::response::Response;
+
+use crate::journal::Decision;
+use crate::pages;
+use crate::params::Params;
+use crate::realm::Realm;
 use crate::switches::Endpoint;
+
+/// Sends the browser on to the same request with GET. Our cookies are `SameSite=Lax`: they do not come with a form of a
+/// page elsewhere, but with the GET that follows.
+fn as_get(realm: &Realm, path: &str, params: &Params) -> Response {
+    let mut response = pages::see_other(&format!("{}?{}", realm.url(path), params.to_query()));
+    response.extensions_mut().insert(Decision {
+        client_id: None,
+        what: "sent on to the same request with GET".to_owned(),
+    });
+    response
+}
+
+/// Whether a person looks at what is answered under a path: at the pages, and where nothing is.
+pub(crate) fn is_for_people(path: &str) -> bool {
+    matches!(
+        behind(path),
+        None | Some(Endpoint::Authorize | Endpoint::SignIn | Endpoint::Logout)
+    )
+}
 
 /// The endpoint behind a path.
 pub(crate) fn behind(path: &str) -> Option<Endpoint> {

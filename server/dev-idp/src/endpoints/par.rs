@@ -9,6 +9,7 @@ use super::authorize::request::{self, Refused};
 use super::token::form;
 use crate::client_authentication;
 use crate::dpop;
+use crate::jose::sha256;
 use crate::realm::Realm;
 use crate::refusal::{Answer, Refusal, decided, no_store};
 use crate::store::PushedRequest;
@@ -39,7 +40,7 @@ pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Answe
         request,
         expires: realm.now() + i64::from(seconds),
     };
-    realm.write(|store| store.pushed.insert(request_uri.clone(), pushed));
+    realm.write(|store| store.pushed.insert(sha256(&request_uri), pushed));
     let body = Json(json!({"request_uri": request_uri, "expires_in": seconds}));
     Ok(decided(
         (StatusCode::CREATED, no_store(), body),

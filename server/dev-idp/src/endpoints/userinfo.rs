@@ -42,7 +42,10 @@ pub(crate) async fn answer(realm: Realm, method: Method, headers: HeaderMap) -> 
         let refusal = Refusal::new("insufficient_scope", "userinfo needs the scope openid");
         return Err(refusal.challenge("Bearer").status(StatusCode::FORBIDDEN));
     }
-    let person = issue::person(&realm, &family.grant)?;
+    let person = issue::person(&realm, &family.grant).map_err(|gone| {
+        let scheme = if found.jkt.is_some() { "DPoP" } else { "Bearer" };
+        Refusal::new("invalid_token", gone.description).challenge(scheme)
+    })?;
     let mut claims: Map<String, Value> = issue::person_claims(person, &scope);
     claims.insert("sub".to_owned(), Value::from(realm.sub(person)));
     let response = (no_store(), Json(Value::Object(claims))).into_response();

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use sha2::{Digest as _, Sha256};
+use sha2::{Digest as _, Sha256, Sha512};
 
 pub(crate) use jwk::PublicKey;
 pub(crate) use key::{Kind, SecretKey};
@@ -100,9 +100,13 @@ pub(crate) fn sha256(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(text))
 }
 
-/// The left half of SHA-256 as base64url: `at_hash` and `c_hash` (OpenID Connect Core, section 3.1.3.6).
-pub(crate) fn half_sha256(text: &str) -> String {
-    URL_SAFE_NO_PAD.encode(&Sha256::digest(text)[..16])
+/// The left half of the hash that the algorithm signs with, as base64url: `at_hash` and `c_hash` (OpenID Connect Core,
+/// section 3.1.3.6). Ed25519 hashes with SHA-512 (RFC 8032, section 5.1).
+pub(crate) fn half_hash(algorithm: Algorithm, text: &str) -> String {
+    match algorithm {
+        Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256 => URL_SAFE_NO_PAD.encode(&Sha256::digest(text)[..16]),
+        Algorithm::EdDsa => URL_SAFE_NO_PAD.encode(&Sha512::digest(text)[..32]),
+    }
 }
 
 /// SHA-256 in hexadecimal digits.

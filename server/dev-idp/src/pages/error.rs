@@ -1,8 +1,8 @@
 //! The page for requests that cannot be answered to a client.
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
-use maud::html;
+use maud::{Markup, html};
 
 use super::Page;
 use crate::journal::Decision;
@@ -10,17 +10,75 @@ use crate::realm::Realm;
 
 /// A request whose redirect URI is not to be trusted, or a form that nobody waits for.
 pub(crate) fn bad_request(realm: &Realm, why: &str) -> Response {
+    let status = StatusCode::BAD_REQUEST;
+    page(
+        status,
+        house(realm),
+        "This request cannot be answered",
+        why,
+        &registered(),
+    )
+}
+
+/// An address that nothing is behind.
+pub(crate) async fn not_found() -> Response {
+    let why = "The provider has nothing at this address.";
+    page(
+        StatusCode::NOT_FOUND,
+        NOBODYS,
+        "There is no such page",
+        why,
+        &registered(),
+    )
+}
+
+/// An address under a tenant that is not configured.
+pub(crate) fn no_tenant() -> Response {
+    let why = "The address names a tenant that is not configured here.";
+    page(
+        StatusCode::NOT_FOUND,
+        NOBODYS,
+        "There is no such tenant",
+        why,
+        &registered(),
+    )
+}
+
+/// The switch for being down is on.
+pub(crate) fn down() -> Response {
+    let why = "The control switch for being down is on.";
+    let advice = html! {
+        "Try again later. If you are developing the application, the " a href="/" { "control page" } " turns the switch off."
+    };
+    let status = StatusCode::SERVICE_UNAVAILABLE;
+    let mut response = page(status, NOBODYS, "The provider is down", why, &advice);
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+/// Whose provider it is where no tenant is known.
+const NOBODYS: &str = "Development provider";
+
+fn registered() -> Markup {
+    html! {
+        "Go back to the application that sent you here. If you are developing it, the " a href="/" { "control page" } " says what is registered."
+    }
+}
+
+fn page(status: StatusCode, house: &str, title: &str, why: &str, advice: &Markup) -> Response {
     let page = Page {
-        title: "This request cannot be answered",
-        house: house(realm),
+        title,
+        house,
         leads_to: None,
-        status: StatusCode::BAD_REQUEST,
+        status,
         wide: false,
     };
     let mut response = page.render(&html! {
-        h1 { "This request cannot be answered" }
+        h1 { (title) }
         p { (why) }
-        p.soft { "Go back to the application that sent you here. If you are developing it, the " a href="/" { "control page" } " says what is registered." }
+        p.soft { (advice) }
     });
     response.extensions_mut().insert(Decision {
         client_id: None,

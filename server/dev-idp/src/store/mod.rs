@@ -13,7 +13,7 @@ pub use file::StoreFileError;
 
 use crate::jose::KeyRing;
 
-/// SHA-256 of a cookie, code or token, as base64url.
+/// SHA-256 of a cookie, code, token or `request_uri`, as base64url.
 pub(crate) type Digest = String;
 
 /// Everything that is remembered, by tenant.
@@ -31,7 +31,7 @@ pub(crate) struct TenantStore {
     #[serde(default)]
     pub(crate) interactions: BTreeMap<String, Interaction>,
     #[serde(default)]
-    pub(crate) pushed: BTreeMap<String, PushedRequest>,
+    pub(crate) pushed: BTreeMap<Digest, PushedRequest>,
     #[serde(default)]
     pub(crate) codes: BTreeMap<Digest, Code>,
     #[serde(default)]
@@ -247,6 +247,16 @@ impl TenantStore {
     /// The family, unless it has ended.
     pub(crate) fn living_family(&self, id: &str) -> Option<&Family> {
         self.families.get(id).filter(|family| family.ended.is_none())
+    }
+
+    /// The sessions that something still lives of, with whose they are: a cookie's, or tokens that outlived it.
+    pub(crate) fn living_sids(&self, now: i64) -> BTreeMap<&str, &str> {
+        let sessions = self.sessions.values().filter(|session| now < session.expires);
+        let families = self.families.values().filter(|family| family.ended.is_none());
+        sessions
+            .map(|session| (session.sid.as_str(), session.username.as_str()))
+            .chain(families.map(|family| (family.grant.sid.as_str(), family.grant.username.as_str())))
+            .collect()
     }
 
     /// Ends a session and everything that was given out in it. Answers who has to be told: client and username.

@@ -31,7 +31,30 @@ async fn the_request_may_come_as_a_form_and_with_parameters_that_are_only_hints(
     );
     let browser = world.browser();
     let answer = browser.post("/oauth2/authorize", &request).await;
+    let answer = browser.get(answer.location()).await;
     browser.get(answer.location()).await.assert_page("value=\"bob\"");
+}
+
+#[tokio::test]
+async fn a_form_of_another_page_finds_who_is_signed_in() {
+    let world = world();
+    let browser = world.browser();
+    browser.sign_in("alice", &world.authorization_request()).await;
+    // As browsers send it: `SameSite=Lax` cookies do not come with it.
+    let headers = [("origin", "http://localhost:3000")];
+    let answer = world
+        .post_with("/oauth2/authorize", &world.authorization_request(), &headers)
+        .await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    assert_eq!(answer.header("set-cookie"), "", "the browser's own cookie stays");
+    assert_ne!(browser.get(answer.location()).await.callback("code"), "");
+    let mut doubled = world.authorization_request();
+    doubled.push(("state", "again"));
+    let answer = world.post_with("/oauth2/authorize", &doubled, &headers).await;
+    browser
+        .get(answer.location())
+        .await
+        .assert_callback_error("invalid_request");
 }
 
 #[tokio::test]

@@ -104,6 +104,7 @@ fn a_configuration_that_cannot_work_is_refused_by_name() {
     assert!(broken(change).contains("origins"));
     let change: fn(&mut Config) = |it| it.tenants[0].clients[0].backchannel_logout_uri = "http://192.0.2.1/".to_owned();
     assert!(broken(change).contains("backchannel_logout_uri"));
+    assert!(broken(|it| it.tenants[0].people[0].password.clear()).contains("`password`"));
     assert!(broken(|it| it.tenants[0].people[0].totp_secret = "1".to_owned()).contains("totp_secret"));
 }
 

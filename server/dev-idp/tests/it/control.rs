@@ -29,7 +29,17 @@ async fn keys_are_rotated_and_dropped() {
     assert!(!kids(&world).await.contains(&before));
     world.control(Method::POST, "keys/drop", json!({"kid": after})).await;
     let code = world.code().await;
-    world.redeem(&code, &[]).await.assert_error(400, "server_error");
+    world.redeem(&code, &[]).await.assert_error(500, "server_error");
+    world
+        .control(Method::POST, "keys/rotate", json!({"algorithm": "ES256"}))
+        .await;
+    let tokens = world.redeem(&code, &[]).await.json();
+    assert_eq!(
+        world.userinfo(tokens["access_token"].as_str().unwrap()).await.status,
+        StatusCode::OK,
+        "the code was not used up"
+    );
+    world.redeem(&code, &[]).await.assert_error(400, "invalid_grant");
 }
 
 #[tokio::test]
@@ -84,6 +94,41 @@ async fn the_clock_is_shifted_for_tokens_and_the_date_header() {
 }
 
 #[tokio::test]
+async fn the_clock_goes_fifty_years_and_no_further() {
+    let world = world();
+    let fifty = 50 * 365 * 86_400_i64;
+    let turn = async |change: &Value| {
+        let request = world.request(Method::POST, &format!("{ORIGIN}/control/clock"));
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        world.send(request.body(Body::from(change.to_string())).unwrap()).await
+    };
+    let shift = async || world.control(Method::GET, "clock", json!({})).await.json()["shift"].clone();
+    for good in [-fifty, fifty] {
+        assert_eq!(turn(&json!({"shift": good})).await.status, StatusCode::OK);
+        world.tokens().await;
+    }
+    for bad in [
+        json!({"advance": 1}),
+        json!({"advance": i64::MAX}),
+        json!({"shift": -fifty - 1}),
+        json!({"shift": i64::MAX}),
+        json!({"shift": i64::MIN}),
+    ] {
+        let answer = turn(&bad).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{bad}");
+        assert!(answer.body.contains("fifty years"), "{answer:?}");
+        assert_eq!(shift().await, fifty, "{bad}");
+    }
+    let form = form(&[("do", "switches"), ("clock_shift", "9223372036854775807")]);
+    let request = world
+        .request(Method::POST, &format!("{ORIGIN}/control/form"))
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let answer = world.send(request.body(Body::from(form)).unwrap()).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(shift().await, fifty);
+}
+
+#[tokio::test]
 async fn tokens_without_a_browser() {
     let world = world();
     let wanted = json!({"username": "admin", "scope": "openid orders:write", "acr": "LOA2", "nonce": "n"});
@@ -132,12 +177,20 @@ async fn clients_people_and_settings_are_added_while_it_runs() {
         10
     );
 
-    let bad = world.request(Method::PUT, &format!("{ORIGIN}/control/clients"));
-    let bad = bad.header(header::CONTENT_TYPE, "application/json");
-    let body = json!({"id": "x", "redirect_uris": ["/relative"]}).to_string();
-    let answer = world.send(bad.body(Body::from(body)).unwrap()).await;
-    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(answer.body.contains("redirect_uris"));
+    for (path, body, setting) in [
+        (
+            "clients",
+            json!({"id": "x", "redirect_uris": ["/relative"]}),
+            "redirect_uris",
+        ),
+        ("people", json!({"username": "x"}), "password"),
+    ] {
+        let bad = world.request(Method::PUT, &format!("{ORIGIN}/control/{path}"));
+        let bad = bad.header(header::CONTENT_TYPE, "application/json");
+        let answer = world.send(bad.body(Body::from(body.to_string())).unwrap()).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+        assert!(answer.body.contains(setting), "{answer:?}");
+    }
 
     world.control(Method::POST, "reset", json!({})).await;
     world
@@ -145,6 +198,27 @@ async fn clients_people_and_settings_are_added_while_it_runs() {
         .authorize(&request)
         .await
         .assert_error_page("not registered");
+}
+
+#[tokio::test]
+async fn what_is_replaced_keeps_its_place_and_what_is_new_comes_last() {
+    let world = world();
+    let names = async |path: &str, name: &str| {
+        let list = world.control(Method::GET, path, json!({})).await.json();
+        let names = list.as_array().unwrap().iter().map(|it| it[name].clone());
+        names.collect::<Vec<_>>()
+    };
+    for (path, name, new) in [
+        ("clients", "id", json!({"id": "new"})),
+        ("people", "username", json!({"username": "new", "password": "p"})),
+    ] {
+        let before = names(path, name).await;
+        let list = world.control(Method::GET, path, json!({})).await.json();
+        world.control(Method::PUT, path, list[0].clone()).await;
+        assert_eq!(names(path, name).await, before);
+        world.control(Method::PUT, path, new).await;
+        assert_eq!(names(path, name).await, [before, vec!["new".into()]].concat());
+    }
 }
 
 #[tokio::test]
@@ -346,6 +420,37 @@ async fn sessions_and_families_are_ended_by_their_names_and_no_others() {
         .control(Method::POST, "families/revoke", json!({"sid": sid}))
         .await;
     assert_eq!(active(&again).await, false);
+}
+
+#[tokio::test]
+async fn a_session_whose_cookie_has_gone_is_ended_as_long_as_its_tokens_live() {
+    let world = world();
+    let wanted = |username: &str| json!({"username": username});
+    let end = async |whose: Value| world.control(Method::POST, "sessions/end", whose).await.json()["ended"].clone();
+    let made = async |username: &str| world.control(Method::POST, "tokens", wanted(username)).await.json();
+    let (alices, bobs) = (made("alice").await, made("bob").await);
+    assert_eq!(end(wanted("alice")).await, json!([alices["sid"]]));
+    let refresh = async |tokens: &Value| {
+        let answer = world.refresh(tokens["refresh_token"].as_str().unwrap(), &[]).await;
+        answer.status
+    };
+    assert_eq!(
+        (refresh(&alices).await, refresh(&bobs).await),
+        (StatusCode::BAD_REQUEST, StatusCode::OK)
+    );
+    assert_eq!(end(wanted("alice")).await, json!([]), "it has ended");
+    assert_eq!(end(json!({"sid": bobs["sid"]})).await, json!([bobs["sid"]]));
+
+    let tokens = world.tokens().await;
+    world.switch(json!({"lifetimes": {"session": 1}})).await;
+    world.browser().sign_in("alice", &world.authorization_request()).await;
+    world.advance(2).await;
+    let sid = claims(tokens["id_token"].as_str().unwrap())["sid"].clone();
+    assert_eq!(
+        end(wanted("alice")).await,
+        json!([sid]),
+        "what has expired is not there"
+    );
 }
 
 #[tokio::test]

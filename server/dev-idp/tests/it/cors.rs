@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
+use serde_json::json;
 
 use crate::world::{REDIRECT_URI, VERIFIER, World, form, world};
 
@@ -36,6 +37,24 @@ async fn a_registered_origin_may_call_and_read() {
     let answer = world.send(request.body(Body::empty()).unwrap()).await;
     assert_eq!(answer.header("access-control-allow-origin"), HOME);
     assert!(answer.header("access-control-expose-headers").contains("DPoP-Nonce"));
+}
+
+#[tokio::test]
+async fn a_registered_origin_learns_that_the_provider_is_down() {
+    let world = world();
+    world.switch(json!({"down": true})).await;
+    let answer = preflight(&world, "/oauth2/token", HOME).await;
+    assert_eq!(answer.status, StatusCode::NO_CONTENT);
+    let answer = world.post_with("/oauth2/token", &[], &[("origin", HOME)]).await;
+    answer.assert_error(503, "temporarily_unavailable");
+    assert_eq!(answer.header("access-control-allow-origin"), HOME);
+    assert!(answer.header("access-control-expose-headers").contains("Retry-After"));
+    let request = world
+        .request(Method::GET, "/oauth2/jwks")
+        .header(header::ORIGIN, "https://evil.example");
+    let answer = world.send(request.body(Body::empty()).unwrap()).await;
+    answer.assert_error(503, "temporarily_unavailable");
+    assert_eq!(answer.header("access-control-allow-origin"), "");
 }
 
 #[tokio::test]

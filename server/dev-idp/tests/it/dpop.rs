@@ -102,6 +102,49 @@ async fn tokens_are_bound_to_the_proved_key() {
 }
 
 #[tokio::test]
+async fn the_first_proof_binds_the_refresh_token_of_a_public_client() {
+    let world = world();
+    let (key, other) = (Key::new(1), Key::new(2));
+    let unbound = world.tokens().await;
+    let token = unbound["refresh_token"].as_str().unwrap();
+    let bound = refresh(&world, token, Some(&key.proof("a"))).await.json();
+    assert_eq!(bound["token_type"], "DPoP");
+    let token = bound["refresh_token"].as_str().unwrap();
+    refresh(&world, token, None).await.assert_error(400, "invalid_grant");
+    refresh(&world, token, Some(&other.proof("b")))
+        .await
+        .assert_error(400, "invalid_grant");
+    assert_eq!(
+        refresh(&world, token, Some(&key.proof("c"))).await.status,
+        StatusCode::OK
+    );
+}
+
+#[tokio::test]
+async fn the_secret_and_not_the_key_binds_the_refresh_token_of_a_confidential_client() {
+    let world = world();
+    world.change_client(json!({"secret": "s"})).await;
+    let secret = [("client_secret", "s")];
+    let unbound = world.redeem(&world.code().await, &secret).await.json();
+    let token = unbound["refresh_token"].as_str().unwrap();
+    let proof = Key::new(1).proof("a");
+    let pairs = [
+        ("grant_type", "refresh_token"),
+        ("client_id", "pixygate"),
+        ("client_secret", "s"),
+        ("refresh_token", token),
+    ];
+    let bound = world
+        .post_with("/oauth2/token", &pairs, &[("dpop", &proof)])
+        .await
+        .json();
+    assert_eq!(bound["token_type"], "DPoP");
+    let token = bound["refresh_token"].as_str().unwrap();
+    assert_eq!(world.refresh(token, &secret).await.status, StatusCode::OK);
+    world.refresh(token, &[]).await.assert_error(401, "invalid_client");
+}
+
+#[tokio::test]
 async fn each_flaw_of_a_proof_is_refused() {
     let world = world();
     let key = Key::new(1);
@@ -260,6 +303,24 @@ async fn a_device_whose_clock_is_wrong_gets_in_with_a_nonce() {
     asked.assert_error(400, "use_dpop_nonce");
     let answer = redeem(&world, &code, &[&late(asked.header("dpop-nonce").into(), "b")]).await;
     assert_eq!(answer.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_nonce_stands_for_a_wrong_iat_and_not_for_none() {
+    let world = world();
+    world.switch(json!({"require_dpop_nonce": true})).await;
+    let key = Key::new(1);
+    let code = world.code().await;
+    let asked = redeem(&world, &code, &[&key.proof("a")]).await;
+    let nonce = asked.header("dpop-nonce");
+    for iat in [Value::Null, "1".into()] {
+        let without = key.proof_with(json!({}), json!({"nonce": nonce, "iat": iat, "jti": "b"}));
+        let answer = redeem(&world, &code, &[&without]).await;
+        answer.assert_error(400, "invalid_dpop_proof");
+        assert!(answer.body.contains("no iat"), "{answer:?}");
+    }
+    let with = key.proof_with(json!({}), json!({"nonce": nonce, "iat": 1, "jti": "b"}));
+    assert_eq!(redeem(&world, &code, &[&with]).await.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -158,11 +158,87 @@ async fn without_an_address_a_page_says_that_it_is_done() {
     let hint = [("id_token_hint", tokens["id_token"].as_str().unwrap())];
     logout(&browser, &hint).await.assert_page("You are signed out");
     logout(&browser, &[]).await.assert_page("You are signed out");
-    let answer = browser.post("/oidc/logout", &request(&tokens)).await;
     assert_eq!(
-        answer.location(),
+        logout(&browser, &request(&tokens)).await.location(),
         format!("{HOME}?state=after"),
-        "a client may send a form, and twice does no harm"
+        "twice does no harm"
+    );
+}
+
+#[tokio::test]
+async fn a_form_of_another_page_is_sent_on_so_that_the_cookies_come() {
+    let world = world();
+    let (browser, tokens) = signed_in(&world).await;
+    // As browsers send it: `SameSite=Lax` cookies do not come with it.
+    let answer = world
+        .post_with(
+            "/oidc/logout",
+            &request(&tokens),
+            &[("origin", "http://localhost:3000")],
+        )
+        .await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    assert_eq!(answer.header("set-cookie"), "", "the form alone signs nobody out");
+    assert_ne!(
+        browser.authorize(&world.authorization_request()).await.callback("code"),
+        "",
+        "still signed in"
+    );
+    let end = browser.get(answer.location()).await;
+    assert_eq!(end.location(), format!("{HOME}?state=after"));
+    assert!(end.header("set-cookie").contains("Max-Age=0"));
+    browser.begin(&world.authorization_request()).await;
+}
+
+#[tokio::test]
+async fn a_cookie_stays_where_no_session_was_ended() {
+    let world = world();
+    let (browser, _) = signed_in(&world).await;
+    let answer = world.get("/oidc/logout").await;
+    answer.assert_page("You are signed out");
+    assert_eq!(answer.header("set-cookie"), "");
+    let forged = world.post("/oidc/logout", &[("answer", "sign_out")]).await;
+    forged.assert_page("You are signed out");
+    assert_eq!(forged.header("set-cookie"), "");
+    assert_ne!(
+        browser.authorize(&world.authorization_request()).await.callback("code"),
+        ""
+    );
+}
+
+#[tokio::test]
+async fn a_hint_ends_its_session_when_the_cookie_has_gone() {
+    let world = world();
+    let (uri, mut hears) = listening_client().await;
+    world.change_client(json!({"backchannel_logout_uri": uri})).await;
+    let (_, tokens) = signed_in(&world).await;
+    let (bystander, others) = signed_in(&world).await;
+    let without_cookie = world.browser();
+    for _ in 0..2 {
+        let answer = logout(&without_cookie, &request(&tokens)).await;
+        assert_eq!(answer.location(), format!("{HOME}?state=after"));
+        assert_eq!(answer.header("set-cookie"), "");
+    }
+    let token = hears.recv().await.unwrap();
+    let sid = |token: &str| claims(token)["sid"].clone();
+    assert_eq!(sid(&token), sid(tokens["id_token"].as_str().unwrap()));
+    world
+        .refresh(tokens["refresh_token"].as_str().unwrap(), &[])
+        .await
+        .assert_error(400, "invalid_grant");
+    assert_eq!(
+        world
+            .refresh(others["refresh_token"].as_str().unwrap(), &[])
+            .await
+            .status,
+        StatusCode::OK
+    );
+    logout(&bystander, &request(&others)).await;
+    let next = hears.recv().await.unwrap();
+    assert_eq!(
+        sid(&next),
+        sid(others["id_token"].as_str().unwrap()),
+        "the client is told once of each"
     );
 }
 

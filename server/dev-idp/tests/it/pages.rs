@@ -2,8 +2,9 @@
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
+use serde_json::json;
 
-use crate::world::{ORIGIN, changed, form, world};
+use crate::world::{Answer, ORIGIN, changed, form, world};
 
 #[tokio::test]
 async fn a_wrong_password_is_refused_with_a_message_and_the_name_is_kept() {
@@ -166,6 +167,52 @@ async fn pages_load_nothing_from_elsewhere_cannot_be_framed_and_escape_what_they
         cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
         "{cookie}"
     );
+}
+
+/// In the look of the others.
+#[track_caller]
+fn assert_page_of_ours(answer: &Answer, status: u16, heading: &str) {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    assert!(answer.body.contains(&format!("<h1>{heading}</h1>")), "{answer:?}");
+    assert!(answer.body.contains("href=\"/style.css\""), "{answer:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_there_has_a_page_and_programs_get_none() {
+    let world = world();
+    for path in ["/nothing", "/t/demo", "/t/demo/oauth2/nothing", "/t/nobody/nothing"] {
+        let answer = world.get(&format!("{ORIGIN}{path}")).await;
+        assert_page_of_ours(&answer, 404, "There is no such page");
+    }
+    for path in ["/oauth2/authorize", "/signin/x", "/oidc/logout"] {
+        let answer = world.get(&format!("{ORIGIN}/t/nobody{path}")).await;
+        assert_page_of_ours(&answer, 404, "There is no such tenant");
+        let known = world.get(path).await;
+        assert_ne!(known.status, StatusCode::NOT_FOUND, "{path}");
+    }
+    for path in ["/oauth2/jwks", "/oauth2/token/.well-known/openid-configuration"] {
+        let answer = world.get(&format!("{ORIGIN}/t/nobody{path}")).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        assert!(!answer.body.contains('<'), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_is_down_has_a_page_for_people() {
+    let world = world();
+    let browser = world.browser();
+    let page = browser.begin(&world.authorization_request()).await;
+    world.switch(json!({"down": true})).await;
+    for path in [&page, "/oauth2/authorize", "/oidc/logout"] {
+        let answer = browser.get(path).await;
+        assert_page_of_ours(&answer, 503, "The provider is down");
+        assert_eq!(answer.header("retry-after"), "1");
+    }
+    let json = world.get("/oauth2/jwks").await;
+    json.assert_error(503, "temporarily_unavailable");
+    world.switch(json!({"down": null})).await;
+    assert_ne!(browser.password(&page, "alice").await.callback("code"), "");
 }
 
 #[tokio::test]

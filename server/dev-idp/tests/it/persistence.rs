@@ -85,6 +85,7 @@ async fn secrets_are_kept_as_hashes_and_the_file_is_private() {
     let browser = world.browser();
     let back = browser.sign_in("alice", &world.authorization_request()).await;
     let tokens = world.redeem(&back.callback("code"), &[]).await.json();
+    let pushed = world.post("/oauth2/par", &world.authorization_request()).await.json();
     let kept = std::fs::read_to_string(&file.0).unwrap();
     assert!(kept.contains("alice"));
     let cookies = browser.cookies.borrow();
@@ -92,6 +93,7 @@ async fn secrets_are_kept_as_hashes_and_the_file_is_private() {
         back.callback("code").as_str(),
         tokens["access_token"].as_str().unwrap(),
         tokens["refresh_token"].as_str().unwrap(),
+        pushed["request_uri"].as_str().unwrap(),
     ]) {
         assert!(!kept.contains(secret));
     }
@@ -100,6 +102,28 @@ async fn secrets_are_kept_as_hashes_and_the_file_is_private() {
         use std::os::unix::fs::PermissionsExt as _;
         assert_eq!(std::fs::metadata(&file.0).unwrap().permissions().mode() & 0o777, 0o600);
     }
+}
+
+#[tokio::test]
+async fn what_could_not_be_kept_is_kept_as_soon_as_it_can_be() {
+    let file = File::new("full");
+    let world = file.start();
+    let code = world.code().await;
+    // A folder with something in it, where the new file is written.
+    let in_the_way = file.0.with_extension("json.new");
+    std::fs::create_dir_all(in_the_way.join("x")).unwrap();
+    let lost = world.redeem(&code, &[]).await;
+    assert_eq!(lost.status, StatusCode::INTERNAL_SERVER_ERROR);
+    assert!(lost.body.contains("cannot be used"), "{lost:?}");
+    std::fs::remove_dir_all(&in_the_way).unwrap();
+    assert_eq!(
+        world.get("/oauth2/jwks").await.status,
+        StatusCode::OK,
+        "a request that changes nothing"
+    );
+    let again = file.start().redeem(&code, &[]).await;
+    again.assert_error(400, "invalid_grant");
+    assert!(again.body.contains("used before"), "{again:?}");
 }
 
 #[tokio::test]

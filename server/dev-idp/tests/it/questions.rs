@@ -63,6 +63,24 @@ async fn prompt_none_never_asks() {
 }
 
 #[tokio::test]
+async fn a_max_age_of_zero_asks_again_within_the_same_second() {
+    let world = world();
+    let browser = world.browser();
+    browser.sign_in("alice", &world.authorization_request()).await;
+    let silent = changed(&world.authorization_request(), &[("prompt", "none"), ("max_age", "0")]);
+    browser.authorize(&silent).await.assert_callback_error("login_required");
+    let second = changed(&silent, &[("max_age", "1")]);
+    assert_ne!(browser.authorize(&second).await.callback("code"), "");
+    let asked = changed(&world.authorization_request(), &[("max_age", "0")]);
+    let page = browser.begin(&asked).await;
+    assert_ne!(
+        browser.password(&page, "alice").await.callback("code"),
+        "",
+        "and once is enough"
+    );
+}
+
+#[tokio::test]
 async fn prompt_login_and_max_age_ask_for_the_password_again() {
     let world = world();
     let browser = world.browser();
@@ -155,6 +173,29 @@ async fn a_second_factor_raises_the_acr_and_each_code_works_once() {
     other.password(&page, "alice").await;
     let answer = other.post(&page, &[("answer", "second_factor"), ("code", &code)]).await;
     assert!(answer.body.contains("used before"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn many_wrong_codes_have_to_wait() {
+    let world = world();
+    let browser = world.browser();
+    browser.sign_in("alice", &world.authorization_request()).await;
+    let stronger = changed(&world.authorization_request(), &[("acr_values", "LOA2")]);
+    let page = browser.begin(&stronger).await;
+    let right = code_shown(&browser, &page).await;
+    let send = async |code: &str| {
+        browser
+            .post(&page, &[("answer", "second_factor"), ("code", code)])
+            .await
+    };
+    for _ in 0..5 {
+        assert_eq!(send("no code").await.status, StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    let wait = send(&right).await;
+    assert_eq!(wait.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(wait.body.contains("Too many wrong codes"), "{wait:?}");
+    world.advance(1).await;
+    assert_ne!(send(&right).await.callback("code"), "");
 }
 
 #[tokio::test]

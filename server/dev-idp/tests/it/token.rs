@@ -2,7 +2,9 @@
 
 use axum::http::StatusCode;
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use serde_json::json;
+use sha2::{Digest as _, Sha256, Sha512};
 
 use crate::world::{ORIGIN, REDIRECT_URI, START, VERIFIER, changed, claims, header_of, s256, world};
 
@@ -47,10 +49,8 @@ async fn tokens_look_like_asgardeos() {
 
     let id_token = claims(tokens["id_token"].as_str().unwrap());
     let half = |text: &str| {
-        let whole = base64::engine::general_purpose::URL_SAFE_NO_PAD
-            .decode(s256(text))
-            .unwrap();
-        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(&whole[..16])
+        let whole = URL_SAFE_NO_PAD.decode(s256(text)).unwrap();
+        URL_SAFE_NO_PAD.encode(&whole[..16])
     };
     assert_eq!(id_token["aud"], "pixygate");
     assert_eq!(id_token["nonce"], "the-nonce");
@@ -62,6 +62,32 @@ async fn tokens_look_like_asgardeos() {
     assert_eq!(id_token["at_hash"], half(access_token));
     assert_eq!(id_token["c_hash"], half(&code));
     assert_eq!(id_token["email"], "alice@example.com");
+}
+
+#[tokio::test]
+async fn the_hashes_are_of_the_kind_that_the_algorithm_signs_with() {
+    let world = world();
+    let half = |algorithm: &str, text: &str| {
+        let whole = match algorithm {
+            "EdDSA" => Sha512::digest(text).to_vec(),
+            _ => Sha256::digest(text).to_vec(),
+        };
+        URL_SAFE_NO_PAD.encode(&whole[..whole.len() / 2])
+    };
+    for algorithm in ["RS256", "PS256", "ES256", "EdDSA"] {
+        world.switch(json!({"signing_algorithm": algorithm})).await;
+        let code = world.code().await;
+        let tokens = world.redeem(&code, &[]).await.json();
+        let id_token = tokens["id_token"].as_str().unwrap();
+        assert_eq!(header_of(id_token)["alg"], algorithm);
+        let access_token = tokens["access_token"].as_str().unwrap();
+        assert_eq!(
+            claims(id_token)["at_hash"],
+            half(algorithm, access_token),
+            "{algorithm}"
+        );
+        assert_eq!(claims(id_token)["c_hash"], half(algorithm, &code), "{algorithm}");
+    }
 }
 
 #[tokio::test]

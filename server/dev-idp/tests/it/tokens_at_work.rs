@@ -2,11 +2,29 @@
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
+use serde_json::json;
 
-use crate::world::{claims, world};
+use crate::world::{access_token, claims, world};
 
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+
+#[tokio::test]
+async fn a_token_of_someone_who_is_not_configured_any_more_is_invalid() {
+    let world = world();
+    let token = access_token(&world).await;
+    assert_eq!(world.userinfo(&token).await.status, StatusCode::OK);
+    let others = json!({"people": [{"username": "bob", "password": "bob"}]});
+    world.control(Method::PUT, "tenants/demo", others).await;
+    let answer = world.userinfo(&token).await;
+    answer.assert_error(401, "invalid_token");
+    assert!(
+        answer
+            .header("www-authenticate")
+            .starts_with("Bearer error=\"invalid_token\""),
+        "{answer:?}"
+    );
+}
 
 #[tokio::test]
 async fn userinfo_tells_what_the_scopes_open_and_only_to_a_good_token() {

@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::Response;
 
 use crate::cookie;
+use crate::jose::sha256;
 use crate::pages;
 use crate::params::Params;
 use crate::realm::Realm;
@@ -20,22 +21,18 @@ use request::{ClientError, Refused};
 use steps::Step;
 
 pub(crate) async fn get(realm: Realm, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    authorize(&realm, &headers, &Params::of_query(query.as_deref()))
-}
-
-/// OpenID Connect Core, section 3.1.2.1: POST has to work as well.
-pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Response {
-    match Params::of_form(&headers, &body) {
-        Some(params) => authorize(&realm, &headers, &params),
-        None => pages::error::bad_request(&realm, "The request is not a form."),
+    match resolve(&realm, &Params::of_query(query.as_deref())) {
+        Ok(request) => begin(&realm, &headers, request),
+        Err(Refused::OnOwnPage(why)) => pages::error::bad_request(&realm, why),
+        Err(Refused::ToClient(error)) => finish::refuse(&realm, &error),
     }
 }
 
-fn authorize(realm: &Realm, headers: &HeaderMap, params: &Params) -> Response {
-    match resolve(realm, params) {
-        Ok(request) => begin(realm, headers, request),
-        Err(Refused::OnOwnPage(why)) => pages::error::bad_request(realm, why),
-        Err(Refused::ToClient(error)) => finish::refuse(realm, &error),
+/// OpenID Connect Core, section 3.1.2.1: POST has to work as well, from any page.
+pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Response {
+    match Params::of_form(&headers, &body) {
+        Some(params) => super::as_get(&realm, "/oauth2/authorize", &params),
+        None => pages::error::bad_request(&realm, "The request is not a form."),
     }
 }
 
@@ -43,7 +40,7 @@ fn authorize(realm: &Realm, headers: &HeaderMap, params: &Params) -> Response {
 fn resolve(realm: &Realm, params: &Params) -> Result<AuthorizationRequest, Refused> {
     match params.get("request_uri") {
         Some(uri) if uri.starts_with(super::par::REQUEST_URI_PREFIX) => {
-            let pushed = realm.write(|store| store.pushed.remove(uri));
+            let pushed = realm.write(|store| store.pushed.remove(&sha256(uri)));
             pushed
                 .filter(|it| realm.now() < it.expires && params.get("client_id") == Some(&it.request.client_id))
                 .map(|it| it.request)

@@ -154,11 +154,10 @@ fn second_factor(realm: &Realm, mut waiting: Waiting, form: &Params) -> Response
         .read(|store| store.failures.get(&tries).copied())
         .unwrap_or_default();
     if realm.now() < failures.wait_until {
-        return proceed(
-            realm,
-            &waiting,
-            Some("Too many wrong codes. Wait half a minute, then try again."),
-        );
+        let problem = "Too many wrong codes. Wait half a minute, then try again.";
+        let mut response = proceed(realm, &waiting, Some(problem));
+        *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        return response;
     }
     let Some(step) = totp::matching_step(&secret, realm.now(), typed) else {
         remember_failure(realm, &tries, realm.now());

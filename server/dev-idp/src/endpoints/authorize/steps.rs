@@ -38,7 +38,10 @@ pub(crate) fn next(
     if asked(Prompt::SelectAccount) && !interaction.account_chosen && !interaction.signed_in {
         return Step::ChooseAccount;
     }
-    let too_old = request.max_age.is_some_and(|seconds| now - session.auth_time > seconds);
+    // Zero is as good as prompt=login (OpenID Connect Core, section 3.1.2.1), also within the second of the sign-in.
+    let too_old = request
+        .max_age
+        .is_some_and(|seconds| seconds == 0 || now - session.auth_time > seconds);
     if (asked(Prompt::Login) || too_old) && !interaction.signed_in {
         return Step::SignIn;
     }

@@ -30,16 +30,18 @@ pub(super) fn redeem(request: &TokenRequest<'_>) -> Result<Tokens, Refusal> {
             ));
         }
         let family = realm.random().id();
+        // Before the code is used up: a client may try again when there is a key to sign with.
+        let tokens = tokens(request, store, &found, &family, code)?;
         let begun = Family {
-            grant: found.grant.clone(),
+            grant: found.grant,
             created: realm.now(),
             ended: None,
         };
         store.families.insert(family.clone(), begun);
         if let Some(code) = store.codes.get_mut(&digest) {
-            code.used = Some(family.clone());
+            code.used = Some(family);
         }
-        tokens(request, store, &found, &family, code)
+        Ok(tokens)
     })
 }
 
@@ -79,9 +81,7 @@ fn tokens(
     };
     let access_token = issue::access_token(realm, store, &on)?;
     let wants_refresh = client.refresh_tokens && !realm.switches.omit_refresh_token;
-    // A confidential client is bound by its secret; a public one by its key (RFC 9449, section 5).
-    let bound_to = request.jkt().filter(|_| client.is_public());
-    let refresh_token = wants_refresh.then(|| issue::refresh_token(realm, store, family, bound_to));
+    let refresh_token = wants_refresh.then(|| issue::refresh_token(realm, store, family, request.binds_refresh_to()));
     let id_token = if scope.iter().any(|it| it == "openid") {
         let nonce = found.nonce.as_deref();
         Some(issue::id_token(realm, store, &on, nonce, &access_token, Some(code))?)

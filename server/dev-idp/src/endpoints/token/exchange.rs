@@ -87,11 +87,7 @@ fn for_organization(request: &TokenRequest<'_>, token: &str, organization: &str)
             jkt: request.jkt(),
         };
         let access_token = issue::access_token(realm, store, &on)?;
-        let id_token = if scope.iter().any(|it| it == "openid") {
-            Some(issue::id_token(realm, store, &on, None, &access_token, None)?)
-        } else {
-            None
-        };
+        let id_token = request.id_token_afterwards(store, &on, &access_token)?;
         let what = format!("exchanged for {} in {}", grant.username, organization.name);
         Ok(Tokens {
             access_token,

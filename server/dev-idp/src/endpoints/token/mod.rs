@@ -13,9 +13,11 @@ use serde_json::{Value, json};
 use crate::client_authentication;
 use crate::config::Client;
 use crate::dpop::{self, Proof};
+use crate::issue::{self, Occasion};
 use crate::params::Params;
 use crate::realm::Realm;
 use crate::refusal::{Answer, DPOP_NONCE, Refusal, no_store};
+use crate::store::TenantStore;
 
 /// A token request whose client is known and whose proof holds.
 struct TokenRequest<'a> {
@@ -120,5 +122,25 @@ impl TokenRequest<'_> {
 
     fn jkt(&self) -> Option<&str> {
         self.proof.as_ref().map(|proof| proof.jkt.as_str())
+    }
+
+    /// An ID token, where the scope asks for one. It has no nonce and no code: those are of the sign-in.
+    fn id_token_afterwards(
+        &self,
+        store: &TenantStore,
+        on: &Occasion<'_>,
+        access_token: &str,
+    ) -> Result<Option<String>, Refusal> {
+        on.scope
+            .iter()
+            .any(|it| it == "openid")
+            .then(|| issue::id_token(self.realm, store, on, None, access_token, None))
+            .transpose()
+    }
+
+    /// The key of a refresh token. A confidential client is bound by its secret; a public one by its key, from its first
+    /// proof on (RFC 9449, section 5).
+    fn binds_refresh_to(&self) -> Option<&str> {
+        self.jkt().filter(|_| self.client.is_public())
     }
 }

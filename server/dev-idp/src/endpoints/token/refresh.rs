@@ -32,18 +32,14 @@ pub(super) fn refresh(request: &TokenRequest<'_>) -> Result<Tokens, Refusal> {
             jkt: request.jkt(),
         };
         let access_token = issue::access_token(realm, store, &on)?;
-        let id_token = if scope.iter().any(|it| it == "openid") {
-            Some(issue::id_token(realm, store, &on, None, &access_token, None)?)
-        } else {
-            None
-        };
+        let id_token = request.id_token_afterwards(store, &on, &access_token)?;
         // A client that gets no new refresh token keeps the old one (RFC 6749, section 6): it has to go on working.
         let rotates = !realm.switches.keep_refresh_token && !realm.switches.omit_refresh_token;
         let refresh_token = rotates.then(|| {
             if let Some(used) = store.refresh_tokens.get_mut(&digest) {
                 used.used = true;
             }
-            issue::refresh_token(realm, store, &found.family, found.jkt.as_deref())
+            issue::refresh_token(realm, store, &found.family, request.binds_refresh_to())
         });
         let what = format!("refreshed for {}", grant.username);
         Ok(Tokens {
