@@ -190,8 +190,9 @@ impl Caller<'_> {
             let verified = self.settings.validator.verify(credentials.token, time).await?;
             let proved = self.check_binding(&credentials, &verified, now).await?;
             let principal = known.insert(verified);
-            permission::check(self.policy, principal, now)?;
+            // Before the policy: a subject who only meets 403 would never be too many, and each proof is remembered.
             self.check_rate(principal, |limit, subject| limit.count(subject, now))?;
+            permission::check(self.policy, principal, now)?;
             Ok::<_, Rejection>(proved)
         }
         .await;
