@@ -101,7 +101,9 @@ impl KeyEngine {
             (None, Some((_, loaded))) => *loaded + Duration::from_secs(self.trust.jwks_refresh_seconds) * 4 / 5,
             (None, None) => now,
         };
-        Some(at.duration_since(now).unwrap_or_default())
+        let wait = at.duration_since(now).unwrap_or_default();
+        // After a clock was set back, the moment can be far off.
+        Some(wait.min(Duration::from_secs(self.trust.jwks_refresh_seconds).max(self.retry_pause())))
     }
 
     /// The count under which a verdict may be kept or is still good; `None` when the keys must be seen to first.
@@ -182,7 +184,7 @@ impl KeyEngine {
     /// After a failure, one attempt for each cooldown.
     fn may_retry(&self, state: &State, now: SystemTime) -> bool {
         let tried = state.failure.as_ref().map(|(_, tried)| *tried);
-        tried.is_none_or(|tried| now.duration_since(tried).unwrap_or_default() >= self.retry_pause())
+        tried.is_none_or(|tried| apart(now, tried) >= self.retry_pause())
     }
 
     fn retry_pause(&self) -> Duration {
@@ -206,7 +208,7 @@ impl KeyEngine {
         if let Cause::UnknownKey(now) = cause {
             let cooldown = Duration::from_secs(self.trust.jwks_cooldown_seconds);
             let last = flight.last_for_unknown_key;
-            if last.is_some_and(|last| now.duration_since(last).unwrap_or_default() < cooldown) {
+            if last.is_some_and(|last| apart(now, last) < cooldown) {
                 return None;
             }
             flight.last_for_unknown_key = Some(now);
@@ -285,6 +287,12 @@ impl KeyEngine {
             }
         }
     }
+}
+
+/// How far two moments are apart. The one that is remembered is a little ahead for who came before it was written down; it
+/// is far ahead only when the clock was set back, and then it must hold up nothing.
+fn apart(now: SystemTime, remembered: SystemTime) -> Duration {
+    now.duration_since(remembered).unwrap_or_else(|ahead| ahead.duration())
 }
 
 fn check(state: &State, wanted: &Wanted<'_>, signed: &[u8], signature: &[u8]) -> Outcome {

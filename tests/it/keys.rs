@@ -50,6 +50,49 @@ async fn a_flood_of_unknown_kids_costs_one_fetch_for_each_cooldown() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_keeps_no_new_key_out() {
+    let mut world = rotating().await;
+    world.clock.advance(200);
+    let stranger = world.token().header("kid", "stranger").sign();
+    assert_eq!(world.validate(&stranger).await, Err(Reason::UnknownKey));
+    new_key(&mut world, "new");
+    let token = world.token().sign();
+    // Within the cooldown it stays one fetch, in both directions.
+    world.clock.set_back(9);
+    assert_eq!(world.validate(&token).await, Err(Reason::UnknownKey));
+    world.clock.set_back(91);
+    world.validate(&token).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_during_an_outage_puts_no_retry_off() {
+    let issuer = TestIssuer::new("https://idp.example", [Algorithm::ES256]);
+    let (provider, clock) = (Documents::of([&issuer]), TestClock::default());
+    let builder = Validator::builder([issuer.trust("orders")]).fetch(provider.clone());
+    let validator = builder.clock(clock.clone()).build().unwrap();
+    provider.set_down(true);
+    clock.advance(200);
+    validator.load().await.unwrap_err();
+    provider.set_down(false);
+    clock.set_back(9);
+    validator
+        .validate(&issuer.token().sign(), clock.time())
+        .await
+        .unwrap_err();
+    clock.set_back(91);
+    validator.validate(&issuer.token().sign(), clock.time()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_puts_no_refresh_off() {
+    let world = World::new().await;
+    world.clock.set_back(9000);
+    let _refresh = world.validator.spawn_refresh();
+    tokio::time::sleep(std::time::Duration::from_secs(301)).await;
+    assert_eq!(world.provider.asked(&world.issuer.jwks_url()), 2);
+}
+
+#[tokio::test]
 async fn unknown_kids_that_wait_for_a_fetch_hold_up_nobody() {
     let world = World::new().await;
     world.provider.hold();
