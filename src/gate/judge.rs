@@ -98,6 +98,12 @@ pub(crate) async fn judge(gate: &Gate, parts: &Parts) -> Judgement {
             return Judgement::Refused(Refused::new(rejection, Some(path)));
         }
     };
+    // Another policy could be meant by what the router reads.
+    if let Some(routed) = path.as_routed()
+        && !matches!(settings.policies.look_up(&parts.method, routed), Lookup::Policy(other, _) if other == position)
+    {
+        return Judgement::Refused(Refused::new(disguised(), Some(path)));
+    }
     let own = settings.public_url.as_ref();
     if let Err(rejection) = cross_site::check(&parts.method, &parts.headers, own, &settings.allowed_origins) {
         return Judgement::Refused(Refused::new(rejection, Some(path)));
@@ -123,21 +129,24 @@ pub(crate) async fn judge(gate: &Gate, parts: &Parts) -> Judgement {
 
 /// The path, where it is protected.
 fn path_of(settings: &Settings, uri: &Uri) -> Result<Option<RequestPath>, Rejection> {
-    let refuse = |found: String| {
-        Rejection::new(Reason::InvalidRequest)
-            .expected("a path with one meaning")
-            .found(found)
-    };
-    let path = RequestPath::parse(uri.path()).map_err(|why| refuse(why.to_string()))?;
+    let path = RequestPath::parse(uri.path()).map_err(|why| two_meanings(&why.to_string()))?;
     if !settings.protected.iter().any(|prefix| path.is_under(prefix)) {
         return Ok(None);
     }
     if path.is_disguised() {
-        return Err(refuse(
-            "a protected path with characters escaped that need no escape".into(),
-        ));
+        return Err(disguised());
     }
     Ok(Some(path))
+}
+
+fn disguised() -> Rejection {
+    two_meanings("a protected path with characters escaped that need no escape")
+}
+
+fn two_meanings(found: &str) -> Rejection {
+    Rejection::new(Reason::InvalidRequest)
+        .expected("a path with one meaning")
+        .found(found)
 }
 
 /// Exactly one Host (RFC 9112, section 3.2); HTTP/2 has it in the address.
