@@ -120,6 +120,65 @@ async fn unknown_kids_that_wait_for_a_fetch_hold_up_nobody() {
 }
 
 #[tokio::test]
+async fn only_so_many_unknown_kids_wait_for_a_fetch() {
+    let world = World::new().await;
+    world.provider.hold();
+    let token = world.token().header("kid", "stranger").sign();
+    let ask = || {
+        let (validator, clock, token) = (world.validator.clone(), world.clock.clone(), token.clone());
+        tokio::spawn(async move { validator.validate(&token, clock.time()).await })
+    };
+    let waiting: Vec<_> = (0..1000).map(|_| ask()).collect();
+    tokio::task::yield_now().await;
+    let rejection = ask().await.unwrap().unwrap_err();
+    assert_eq!(rejection.reason(), Reason::KeysUnavailable);
+    assert!(rejection.retry_delay().is_some());
+    assert!(waiting.iter().all(|task| !task.is_finished()));
+    world.validate(&world.token().sign()).await.unwrap();
+    world.provider.release();
+    for task in waiting {
+        assert_eq!(task.await.unwrap().unwrap_err().reason(), Reason::UnknownKey);
+    }
+    // There is room again.
+    assert_eq!(ask().await.unwrap().unwrap_err().reason(), Reason::UnknownKey);
+}
+
+/// A refresh does not look for where the keys have moved to.
+#[tokio::test]
+async fn a_new_key_is_looked_for_once_more_when_only_a_refresh_was_under_way() {
+    let mut world = rotating().await;
+    world.issuer.replace_keys([TestKey::generate(Algorithm::ES256, "new")]);
+    let moved = "https://idp.example/moved";
+    world.provider.put(moved, &world.issuer.jwks());
+    let mut metadata = world.issuer.metadata();
+    metadata["jwks_uri"] = moved.into();
+    world.provider.put(world.issuer.metadata_url(), &metadata);
+    world.provider.hold();
+    let validator = world.validator.clone();
+    let refresh = tokio::spawn(async move { validator.load().await });
+    while world.provider.asked_in_all() < 3 {
+        tokio::task::yield_now().await;
+    }
+    let ask = |token: String| {
+        let (validator, now) = (world.validator.clone(), world.clock.time());
+        tokio::spawn(async move { validator.validate(&token, now).await })
+    };
+    let calls = [
+        ask(world.token().sign()),
+        ask(world.token().header("kid", "stranger").sign()),
+    ];
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    world.provider.release();
+    refresh.await.unwrap().unwrap();
+    let [new, stranger] = calls;
+    new.await.unwrap().unwrap();
+    assert_eq!(stranger.await.unwrap().unwrap_err().reason(), Reason::UnknownKey);
+    assert_eq!(world.provider.asked(moved), 1);
+}
+
+#[tokio::test]
 async fn good_keys_serve_through_an_outage_to_the_bound_then_503() {
     let world = World::new().await;
     world.provider.set_down(true);
