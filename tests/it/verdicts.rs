@@ -52,6 +52,21 @@ impl Revocations for Switch {
     }
 }
 
+/// Not even a timer is needed.
+#[test]
+fn a_refusal_that_is_not_held_back_waits_for_nothing() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let switch = Switch(Arc::new(AtomicBool::new(true)));
+        let world = World::with(|trust| trust, |validator| validator.revocations(switch)).await;
+        assert_eq!(world.validate(&world.token().sign()).await, Err(Reason::Revoked));
+        world
+            .validate(&world.token().claim("jti", "token-2").sign())
+            .await
+            .unwrap();
+    });
+}
+
 #[tokio::test]
 async fn a_cached_verdict_ends_with_the_token_and_with_its_revocation() {
     let revoked = Arc::new(AtomicBool::new(false));
