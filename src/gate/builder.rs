@@ -10,7 +10,7 @@ use url::{Origin, Url};
 
 use super::{
     GateLayer, GateService, LocalReplays, NoObserver, Observe, Policies, Rate, Replays, client_address::TrustedProxies,
-    limit::Limit, metadata::resource_metadata, nonce::Nonces,
+    limit::Limit, lines::Lines, metadata::resource_metadata, nonce::Nonces,
 };
 use crate::jwt::{Clock, Principal, SystemClock, Validator, is_loopback_host};
 
@@ -40,6 +40,7 @@ pub(crate) struct Settings {
     pub(crate) protected: Vec<String>,
     pub(crate) explain: bool,
     pub(crate) missed_address: Once,
+    pub(crate) lines: Lines,
 }
 
 impl Settings {
@@ -325,6 +326,7 @@ impl GateBuilder {
                 .collect(),
             explain: self.explain,
             missed_address: Once::new(),
+            lines: Lines::default(),
         };
         Ok(Gate {
             settings: Arc::new(settings),

@@ -1,6 +1,6 @@
 //! The one credential of a request (RFC 6750, section 2.1; RFC 9449, section 7.1).
 
-use http::{HeaderMap, Uri, header::AUTHORIZATION};
+use http::{HeaderMap, HeaderValue, Uri, header::AUTHORIZATION};
 
 use crate::{
     Reason,
@@ -20,18 +20,23 @@ pub(crate) enum Scheme {
     Dpop,
 }
 
+/// The Authorization header, if there is one.
+pub(crate) fn at_most_one(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Rejection> {
+    let mut all = headers.get_all(AUTHORIZATION).iter();
+    match (all.next(), all.next()) {
+        (_, Some(_)) => Err(ambiguous("several Authorization headers")),
+        (header, None) => Ok(header),
+    }
+}
+
 /// Finds the credential. A token in the query is never one, and beside a header it makes the request ambiguous.
 pub(crate) fn credentials<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<Credentials<'a>, Rejection> {
-    let mut all = headers.get_all(AUTHORIZATION).iter();
-    let Some(header) = all.next() else {
+    let Some(header) = at_most_one(headers)? else {
         return Err(Rejection::new(Reason::MissingToken)
             .expected("an Authorization header")
             .found("none")
             .mend("sign in, and send the access token as `Authorization: Bearer …`"));
     };
-    if all.next().is_some() {
-        return Err(ambiguous("several Authorization headers"));
-    }
     if has_query_token(uri) {
         return Err(ambiguous("an Authorization header and a token in the query"));
     }

@@ -1,6 +1,6 @@
 //! The judgement of one request, from its path to its principal.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use http::{Extensions, Method, Uri, Version, header::HOST, request::Parts};
 
@@ -9,7 +9,7 @@ use super::{
     builder::Settings,
     certificate,
     client_address::{TrustedProxies, network},
-    credentials::{Credentials, Scheme, credentials},
+    credentials::{Credentials, Scheme, at_most_one, credentials},
     cross_site, dpop,
     limit::Limit,
     permission,
@@ -64,19 +64,64 @@ impl Refused {
     }
 }
 
+/// What is known of a request before anybody is asked who it is from.
+enum Looked<'a> {
+    Elsewhere,
+    Public(RequestPath),
+    Asks(RequestPath, usize, &'a Policy),
+}
+
 pub(crate) async fn judge(gate: &Gate, parts: &Parts) -> Judgement {
     let settings = &*gate.settings;
-    // The asterisk form of OPTIONS names no path (RFC 9112, section 3.2.4).
+    match look(settings, parts) {
+        Ok(Looked::Elsewhere) => Judgement::Elsewhere,
+        Ok(Looked::Public(path)) => Judgement::Allowed {
+            path,
+            principal: None,
+            proved: None,
+            scheme: None,
+            dpop_only: false,
+        },
+        Ok(Looked::Asks(path, position, policy)) => {
+            let caller = Caller {
+                settings,
+                parts,
+                policy,
+                position,
+            };
+            caller.judge(path).await
+        }
+        Err(refused) => {
+            let failures = Failures::of(settings, parts, unix(settings.clock.now()));
+            Judgement::Refused(match failures.peek() {
+                Ok(()) => {
+                    failures.count(&refused.rejection);
+                    refused
+                }
+                Err(rejection) => Refused::new(rejection, refused.path),
+            })
+        }
+    }
+}
+
+fn look<'a>(settings: &'a Settings, parts: &Parts) -> Result<Looked<'a>, Refused> {
+    // The asterisk form of OPTIONS names no path (RFC 9112, section 3.2.4), and is under the root alone.
     if parts.method == Method::OPTIONS && parts.uri.path() == "*" {
-        return Judgement::Elsewhere;
+        if !settings.protected.iter().any(String::is_empty) {
+            return Ok(Looked::Elsewhere);
+        }
+        let rejection = Rejection::new(Reason::RouteNotFound)
+            .expected("a path with a policy")
+            .found("OPTIONS *");
+        return Err(Refused::new(rejection, None));
     }
     let path = match path_of(settings, &parts.uri) {
         Ok(Some(path)) => path,
-        Ok(None) => return Judgement::Elsewhere,
-        Err(rejection) => return Judgement::Refused(Refused::new(rejection, None)),
+        Ok(None) => return Ok(Looked::Elsewhere),
+        Err(rejection) => return Err(Refused::new(rejection, None)),
     };
     if let Err(rejection) = check_host(parts) {
-        return Judgement::Refused(Refused::new(rejection, Some(path)));
+        return Err(Refused::new(rejection, Some(path)));
     }
     let (position, policy) = match settings.policies.look_up(&parts.method, path.as_str()) {
         Lookup::Policy(position, policy) => (position, policy),
@@ -85,7 +130,7 @@ pub(crate) async fn judge(gate: &Gate, parts: &Parts) -> Judgement {
                 .expected(&*allow)
                 .found(parts.method.as_str());
             let refused = Refused::new(rejection, Some(path));
-            return Judgement::Refused(Refused {
+            return Err(Refused {
                 allow: Some(allow),
                 ..refused
             });
@@ -95,49 +140,49 @@ pub(crate) async fn judge(gate: &Gate, parts: &Parts) -> Judgement {
                 .expected("a path with a policy")
                 .found(format!("{} {}", parts.method, printable(path.as_str())))
                 .mend("give the path a policy; what has none is refused");
-            return Judgement::Refused(Refused::new(rejection, Some(path)));
+            return Err(Refused::new(rejection, Some(path)));
         }
     };
+    // Another policy could be meant by what the router reads.
+    if let Some(routed) = path.as_routed()
+        && !matches!(settings.policies.look_up(&parts.method, routed), Lookup::Policy(other, _) if other == position)
+    {
+        return Err(Refused::new(disguised(), Some(path)));
+    }
     let own = settings.public_url.as_ref();
-    if let Err(rejection) = cross_site::check(&parts.method, &parts.headers, own, &settings.allowed_origins) {
-        return Judgement::Refused(Refused::new(rejection, Some(path)));
+    let checked = cross_site::check(&parts.method, &parts.headers, own, &settings.allowed_origins);
+    // Whoever reads them further on could take another of two than the first.
+    let checked = checked.and_then(|()| at_most_one(&parts.headers).map(drop));
+    if let Err(rejection) = checked {
+        return Err(Refused::new(rejection, Some(path)));
     }
-    if policy.is_public() {
-        return Judgement::Allowed {
-            path,
-            principal: None,
-            proved: None,
-            scheme: None,
-            dpop_only: false,
-        };
-    }
-    Caller {
-        settings,
-        parts,
-        policy,
-        position,
-    }
-    .judge(path)
-    .await
+    Ok(if policy.is_public() {
+        Looked::Public(path)
+    } else {
+        Looked::Asks(path, position, policy)
+    })
 }
 
 /// The path, where it is protected.
 fn path_of(settings: &Settings, uri: &Uri) -> Result<Option<RequestPath>, Rejection> {
-    let refuse = |found: String| {
-        Rejection::new(Reason::InvalidRequest)
-            .expected("a path with one meaning")
-            .found(found)
-    };
-    let path = RequestPath::parse(uri.path()).map_err(|why| refuse(why.to_string()))?;
+    let path = RequestPath::parse(uri.path()).map_err(|why| two_meanings(&why.to_string()))?;
     if !settings.protected.iter().any(|prefix| path.is_under(prefix)) {
         return Ok(None);
     }
     if path.is_disguised() {
-        return Err(refuse(
-            "a protected path with characters escaped that need no escape".into(),
-        ));
+        return Err(disguised());
     }
     Ok(Some(path))
+}
+
+fn disguised() -> Rejection {
+    two_meanings("a protected path with characters escaped that need no escape")
+}
+
+fn two_meanings(found: &str) -> Rejection {
+    Rejection::new(Reason::InvalidRequest)
+        .expected("a path with one meaning")
+        .found(found)
 }
 
 /// Exactly one Host (RFC 9112, section 3.2); HTTP/2 has it in the address.
@@ -156,6 +201,46 @@ fn check_host(parts: &Parts) -> Result<(), Rejection> {
     }
 }
 
+/// The refused calls of the address that a request comes from, where they are limited and it is known.
+struct Failures<'a> {
+    limit: Option<(&'a Limit, IpAddr)>,
+    now: f64,
+}
+
+impl<'a> Failures<'a> {
+    fn of(settings: &'a Settings, parts: &Parts, now: f64) -> Self {
+        let address = settings.proxies.client(&parts.headers, &parts.extensions);
+        if address.is_none() {
+            settings.miss_address();
+        }
+        Self {
+            limit: settings.failure_limit.as_ref().zip(address.map(network)),
+            now,
+        }
+    }
+
+    fn peek(&self) -> Result<(), Rejection> {
+        let Some((limit, address)) = self.limit else {
+            return Ok(());
+        };
+        limit
+            .peek(address, self.now)
+            .map_err(|wait| too_many("refused calls of one address", "gate.failure_limit", wait))
+    }
+
+    fn count(&self, rejection: &Rejection) {
+        // A nonce is asked for as a matter of course.
+        let caused_by_caller = !matches!(
+            rejection.reason(),
+            Reason::KeysUnavailable | Reason::RateLimited | Reason::UseDpopNonce
+        );
+        if let Some((limit, address)) = self.limit.filter(|_| caused_by_caller) {
+            // The next call is refused for it, not this one.
+            limit.count(address, self.now).unwrap_or_default();
+        }
+    }
+}
+
 /// A request to a path that asks who it is.
 struct Caller<'a> {
     settings: &'a Settings,
@@ -169,29 +254,19 @@ impl Caller<'_> {
     async fn judge(&self, path: RequestPath) -> Judgement {
         let time = self.settings.clock.now();
         let now = unix(time);
-        let address = self
-            .settings
-            .proxies
-            .client(&self.parts.headers, &self.parts.extensions);
-        if address.is_none() {
-            self.settings.miss_address();
-        }
-        let failures = self.settings.failure_limit.as_ref().zip(address.map(network));
+        let failures = Failures::of(self.settings, self.parts, now);
         let mut scheme = None;
         let mut known = None;
         let result = async {
-            if let Some((limit, address)) = &failures {
-                limit
-                    .peek(address, now)
-                    .map_err(|wait| too_many("refused calls of one address", "gate.failure_limit", wait))?;
-            }
+            failures.peek()?;
             let credentials = credentials(&self.parts.headers, &self.parts.uri)?;
             scheme = Some(credentials.scheme);
             let verified = self.settings.validator.verify(credentials.token, time).await?;
             let proved = self.check_binding(&credentials, &verified, now).await?;
             let principal = known.insert(verified);
-            permission::check(self.policy, principal, now)?;
+            // Before the policy: a subject who only meets 403 would never be too many, and each proof is remembered.
             self.check_rate(principal, |limit, subject| limit.count(subject, now))?;
+            permission::check(self.policy, principal, now)?;
             Ok::<_, Rejection>(proved)
         }
         .await;
@@ -204,15 +279,7 @@ impl Caller<'_> {
                 dpop_only: self.policy.dpop,
             },
             Err(rejection) => {
-                // A nonce is asked for as a matter of course.
-                let caused_by_caller = !matches!(
-                    rejection.reason(),
-                    Reason::KeysUnavailable | Reason::RateLimited | Reason::UseDpopNonce
-                );
-                if let Some((limit, address)) = failures.filter(|_| caused_by_caller) {
-                    // The next call is refused for it, not this one.
-                    limit.count(address, now).unwrap_or_default();
-                }
+                failures.count(&rejection);
                 let refused = Refused::new(rejection, Some(path));
                 Judgement::Refused(Refused {
                     principal: known,
@@ -334,6 +401,6 @@ fn too_many(what: &str, setting: &str, wait: Duration) -> Rejection {
 }
 
 /// The peer's address, for the log.
-pub(crate) fn peer(extensions: &Extensions) -> Option<std::net::IpAddr> {
+pub(crate) fn peer(extensions: &Extensions) -> Option<IpAddr> {
     TrustedProxies::peer(extensions)
 }

@@ -200,7 +200,7 @@ where
 }
 
 fn tell(gate: &Gate, verdict: &Verdict<'_>, peer: Option<std::net::IpAddr>) {
-    log(verdict, peer);
+    log(gate, verdict, peer);
     gate.settings.observer.judged(verdict);
 }
 
@@ -246,17 +246,30 @@ fn fresh_nonce(gate: &Gate) -> Option<HeaderValue> {
 }
 
 /// Expected and found were made fit for a log where they were written; debug form escapes what a path could bring.
-fn log(verdict: &Verdict<'_>, peer: Option<std::net::IpAddr>) {
+fn log(gate: &Gate, verdict: &Verdict<'_>, peer: Option<std::net::IpAddr>) {
     let Some(rejection) = verdict.rejection else {
         return;
     };
+    let reason = rejection.reason();
+    let second = unix(gate.settings.clock.now()).max(0.0) as u64;
+    let line = gate.settings.lines.count(reason, second);
+    if line.left_out > 0 {
+        tracing::warn!(
+            ?reason,
+            "{} more refusals of this reason were not logged",
+            line.left_out
+        );
+    }
+    if !line.written {
+        return;
+    }
     let detail = rejection.detail();
     tracing::warn!(
         request_id = %verdict.request_id,
         method = %verdict.method,
         path = ?verdict.path.map(|path| path.as_str()),
         status = rejection.status(),
-        reason = ?rejection.reason(),
+        ?reason,
         expected = ?detail.expected,
         found = ?detail.found,
         mend = ?detail.mend,

@@ -45,7 +45,11 @@ impl Limit {
         let mut spread = self.spread[caller as usize % SHARDS].lock();
         let period = self.rate.period.as_secs_f64();
         let step = period / f64::from(self.rate.count.get());
-        let until = spread.get(&caller).copied().unwrap_or(now).max(now);
+        let until = spread.get_mut(&caller).map_or(now, |until| {
+            // Nobody is ahead by more than the period, unless the clock was set back since.
+            *until = until.min(now + period);
+            until.max(now)
+        });
         let wait = until + step - period - now;
         // A hair of tolerance, or the last call of a full burst would fall to rounding.
         if wait > 1e-6 {
@@ -89,6 +93,18 @@ mod tests {
         assert_eq!(limit.count("alice", 100.21), Ok(()));
         assert!(limit.peek("alice", 100.21).is_err());
         assert_eq!(limit.peek("alice", 101.5), Ok(()));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_holds_nobody_up_for_longer_than_a_step() {
+        let limit = Limit::new("5/s".parse().unwrap());
+        for _ in 0..5 {
+            assert_eq!(limit.count("alice", 9000.0), Ok(()));
+        }
+        let wait = limit.count("alice", 100.0).unwrap_err();
+        assert!(wait.as_secs_f64() < 0.201, "{wait:?}");
+        assert_eq!(limit.count("alice", 100.21), Ok(()));
+        assert!(limit.peek("alice", 100.21).is_err(), "the rate itself is as before");
     }
 
     #[test]

@@ -52,6 +52,7 @@ mod extract;
 mod judge;
 mod layer;
 mod limit;
+mod lines;
 mod metadata;
 mod nonce;
 mod objection;

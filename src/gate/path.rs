@@ -16,6 +16,8 @@ use std::borrow::Cow;
 pub struct RequestPath {
     decoded: String,
     disguised: bool,
+    /// Where some characters came escaped that may stand bare as well: with their escapes, as routers match it.
+    routed: Option<String>,
 }
 
 /// A path that two programs could read in two ways.
@@ -30,7 +32,11 @@ impl RequestPath {
     /// When it has `.` or `..` or an empty segment, an escaped separator, a control character, `\` or `;`, or escapes that
     /// are broken or would decode twice.
     pub fn parse(raw: &str) -> Result<Self, AmbiguousPath> {
-        let (decoded, disguised) = decode(raw)?;
+        let Decoded {
+            text: decoded,
+            disguised,
+            routed,
+        } = decode(raw)?;
         let Some(rest) = decoded.strip_prefix('/') else {
             return Err(AmbiguousPath("does not begin with a slash"));
         };
@@ -45,6 +51,7 @@ impl RequestPath {
         Ok(Self {
             decoded: decoded.into_owned(),
             disguised,
+            routed,
         })
     }
 
@@ -58,6 +65,12 @@ impl RequestPath {
         self.disguised
     }
 
+    /// The path as routers match it, where that is another than the decoded one and a route could be written for either:
+    /// `/@me` and `/%40me` are two paths for a router, and one for an upstream that decodes.
+    pub(crate) fn as_routed(&self) -> Option<&str> {
+        self.routed.as_deref()
+    }
+
     /// Whether it lies at or under a prefix.
     pub(crate) fn is_under(&self, prefix: &str) -> bool {
         self.decoded
@@ -66,7 +79,13 @@ impl RequestPath {
     }
 }
 
-fn decode(raw: &str) -> Result<(Cow<'_, str>, bool), AmbiguousPath> {
+struct Decoded<'a> {
+    text: Cow<'a, str>,
+    disguised: bool,
+    routed: Option<String>,
+}
+
+fn decode(raw: &str) -> Result<Decoded<'_>, AmbiguousPath> {
     if let Some(refused) = raw
         .bytes()
         .find(|byte| !byte.is_ascii_graphic() || matches!(byte, b'\\' | b';' | b'?' | b'#'))
@@ -78,14 +97,21 @@ fn decode(raw: &str) -> Result<(Cow<'_, str>, bool), AmbiguousPath> {
         }));
     }
     if !raw.contains('%') {
-        return Ok((Cow::Borrowed(raw), false));
+        return Ok(Decoded {
+            text: Cow::Borrowed(raw),
+            disguised: false,
+            routed: None,
+        });
     }
     let mut decoded = Vec::with_capacity(raw.len());
     let mut disguised = false;
+    let mut routed = Vec::with_capacity(raw.len());
+    let mut bare_as_well = false;
     let mut bytes = raw.bytes();
     while let Some(byte) = bytes.next() {
         if byte != b'%' {
             decoded.push(byte);
+            routed.push(byte);
             continue;
         }
         let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
@@ -101,7 +127,15 @@ fn decode(raw: &str) -> Result<(Cow<'_, str>, bool), AmbiguousPath> {
         }
         disguised |= meant.is_ascii_alphanumeric() || matches!(meant, b'-' | b'.' | b'_' | b'~');
         decoded.push(meant);
+        // Spaces and what is not ASCII have no other spelling.
+        if meant.is_ascii_graphic() {
+            bare_as_well = true;
+            routed.extend_from_slice(format!("%{meant:02X}").as_bytes());
+        } else {
+            routed.push(meant);
+        }
     }
+    let routed = bare_as_well.then(|| String::from_utf8_lossy(&routed).into_owned());
     let decoded = String::from_utf8(decoded).map_err(|_| AmbiguousPath("is not UTF-8"))?;
     // C1 controls and line separators have no place in a path, and end a line in some logs.
     if decoded
@@ -110,5 +144,9 @@ fn decode(raw: &str) -> Result<(Cow<'_, str>, bool), AmbiguousPath> {
     {
         return Err(AmbiguousPath("has a control character"));
     }
-    Ok((Cow::Owned(decoded), disguised))
+    Ok(Decoded {
+        text: Cow::Owned(decoded),
+        disguised,
+        routed,
+    })
 }

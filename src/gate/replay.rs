@@ -30,12 +30,14 @@ pub struct LocalReplays(Mutex<Generations>);
 /// More proofs than one node checks in the time that they are kept.
 const MOST: usize = 1_000_000;
 
-/// Two sets: what was used lately, and what was used before that. A proof is kept for one whole turn at least.
+/// Two sets: what was used lately, and what was used before that. A proof is kept for one whole turn at least, and a turn is
+/// as long as the longest time that one was to be kept for.
 #[derive(Debug, Default)]
 struct Generations {
     current: HashSet<[u8; 32]>,
     previous: HashSet<[u8; 32]>,
     turn_at: u64,
+    longest: u64,
 }
 
 impl Replays for LocalReplays {
@@ -47,14 +49,15 @@ impl Replays for LocalReplays {
 
 impl Generations {
     fn record(&mut self, proof: [u8; 32], now: u64, until: u64) -> Use {
+        self.longest = self.longest.max(until.saturating_sub(now));
         if now >= self.turn_at {
             // After a long silence both are past.
-            let silent = now >= self.turn_at + until.saturating_sub(now);
+            let silent = now >= self.turn_at + self.longest;
             self.previous = std::mem::take(&mut self.current);
             if silent {
                 self.previous.clear();
             }
-            self.turn_at = until;
+            self.turn_at = now + self.longest;
         }
         if self.previous.contains(&proof) || self.current.contains(&proof) {
             return Use::Again;
@@ -84,5 +87,19 @@ mod tests {
         }
         assert_eq!(seen.record([3; 32], 9999, 10119), Use::First);
         assert!(seen.previous.is_empty());
+    }
+
+    #[test]
+    fn a_proof_that_is_kept_for_long_survives_the_turns_of_others() {
+        let mut seen = Generations::default();
+        assert_eq!(seen.record([0; 32], 1000, 1060), Use::First);
+        assert_eq!(seen.record([1; 32], 1010, 1190), Use::First);
+        for (number, now) in (1060..1190).enumerate() {
+            let other = [2 + number as u8; 32];
+            assert_eq!(seen.record(other, now, now + 60), Use::First);
+            assert_eq!(seen.record([1; 32], now, now + 180), Use::Again, "{now}");
+        }
+        let longest = 180;
+        assert_eq!(seen.record([1; 32], 1190 + 2 * longest, 9999), Use::First);
     }
 }

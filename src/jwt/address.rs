@@ -58,12 +58,17 @@ fn is_private_v4(address: Ipv4Addr) -> bool {
 }
 
 fn is_private_v6(address: Ipv6Addr) -> bool {
+    let segments = address.segments();
     address.is_loopback()
         || address.is_unspecified()
         || address.is_multicast()
         || address.is_unique_local()
         || address.is_unicast_link_local()
-        || address.segments()[..2] == [0x2001, 0xdb8]
+        || segments[..2] == [0x2001, 0xdb8]
+        // NAT64 of a network's own (RFC 8215), what is thrown away (RFC 6666), site-local addresses (RFC 3879).
+        || segments[..3] == [0x64, 0xff9b, 1]
+        || segments[..4] == [0x100, 0, 0, 0]
+        || segments[0] & 0xffc0 == 0xfec0
 }
 
 /// IPv4 inside IPv6: mapped (`::ffff:…`), NAT64 (`64:ff9b::…`) and 6to4 (`2002:…`).
@@ -96,10 +101,23 @@ mod tests {
             "::ffff:10.0.0.1",
             "64:ff9b::a00:1",
             "2002:a00:1::",
+            "64:ff9b:1::101:101",
+            "64:ff9b:1:ffff::1",
+            "100::1",
+            "fec0::1",
+            "feff::1",
         ] {
             assert!(is_private(private.parse().unwrap()), "{private}");
         }
-        for public in ["1.1.1.1", "2606:4700::1111", "::ffff:1.1.1.1", "100.128.0.1"] {
+        for public in [
+            "1.1.1.1",
+            "2606:4700::1111",
+            "::ffff:1.1.1.1",
+            "100.128.0.1",
+            "64:ff9b::101:101",
+            "64:ff9b:2::1",
+            "100:0:0:1::1",
+        ] {
             assert!(!is_private(public.parse().unwrap()), "{public}");
         }
     }

@@ -75,6 +75,16 @@ fn check_kind(expected: TokenType, kind: Option<&str>, claims: &Members<'_>) -> 
             .mend("let the provider issue access tokens after RFC 9068, or set trust.token_type = \"auto\"")),
         };
     }
+    check_marks(claims)
+}
+
+/// What only tokens of other kinds have.
+pub(crate) fn check_marks(claims: &Members<'_>) -> Result<(), Rejection> {
+    let refuse = |found: String| {
+        Rejection::new(Reason::WrongTokenType)
+            .expected("an access token")
+            .found(found)
+    };
     for mark in ["nonce", "at_hash", "c_hash"] {
         if claims.contains(mark) {
             return Err(refuse(format!("an ID token (it has `{mark}`)"))
@@ -86,7 +96,7 @@ fn check_kind(expected: TokenType, kind: Option<&str>, claims: &Members<'_>) -> 
     }
     // Some tokens say of themselves what they are.
     for (claim, others) in [
-        ("token_use", &["id"][..]),
+        ("token_use", &["id", "refresh", "refresh_token"][..]),
         ("typ", &["ID", "Refresh", "Offline", "Logout"]),
     ] {
         if let Some(said) = claims

@@ -8,7 +8,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use super::{
     Clock, KeysError, Rejection, Trust,
@@ -18,12 +18,17 @@ use super::{
 };
 use crate::Reason;
 
+/// So many calls with unknown kids may wait for one fetch; each holds its token and its connection.
+const MOST_WAITING: usize = 1_000;
+
 pub(crate) struct KeyEngine {
     trust: Arc<Trust>,
     source: Source,
     clock: Arc<dyn Clock>,
     state: ArcSwap<State>,
     flight: Mutex<Flight>,
+    /// Places for calls with unknown kids.
+    waiting: Semaphore,
 }
 
 /// What is known at one moment. Replaced as a whole, by the one fetch that is under way.
@@ -38,9 +43,16 @@ struct State {
 
 #[derive(Default)]
 struct Flight {
-    /// Closes when the fetch that is under way has ended.
-    running: Option<watch::Receiver<()>>,
+    running: Option<Running>,
     last_for_unknown_key: Option<SystemTime>,
+}
+
+#[derive(Clone)]
+struct Running {
+    /// Closes when the fetch that is under way has ended.
+    end: watch::Receiver<()>,
+    /// Whether it asks for the metadata too.
+    anew: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,12 +85,13 @@ impl KeyEngine {
             clock,
             state: ArcSwap::default(),
             flight: Mutex::default(),
+            waiting: Semaphore::new(MOST_WAITING),
         })
     }
 
     /// Loads the keys, whatever their age.
     pub(crate) async fn load(self: &Arc<Self>) -> Result<(), KeysError> {
-        self.fetch(Cause::Age).await;
+        drop(self.fetch(Cause::Age).await);
         match &self.state.load().failure {
             Some((error, _)) => Err(error.clone()),
             None => Ok(()),
@@ -101,7 +114,9 @@ impl KeyEngine {
             (None, Some((_, loaded))) => *loaded + Duration::from_secs(self.trust.jwks_refresh_seconds) * 4 / 5,
             (None, None) => now,
         };
-        Some(at.duration_since(now).unwrap_or_default())
+        let wait = at.duration_since(now).unwrap_or_default();
+        // After a clock was set back, the moment can be far off.
+        Some(wait.min(Duration::from_secs(self.trust.jwks_refresh_seconds).max(self.retry_pause())))
     }
 
     /// The count under which a verdict may be kept or is still good; `None` when the keys must be seen to first.
@@ -118,14 +133,14 @@ impl KeyEngine {
         let state = self.state.load_full();
         match self.standing(&state, now) {
             Standing::Fresh => return Ok(state.generation),
-            Standing::Due => self.fetch(Cause::Age).await,
+            Standing::Due => drop(self.fetch(Cause::Age).await),
             Standing::Outage => {
                 if self.may_retry(&state, now) {
                     drop(self.join(Cause::Age));
                 }
                 return Ok(state.generation);
             }
-            Standing::Gone if self.may_retry(&state, now) => self.fetch(Cause::Age).await,
+            Standing::Gone if self.may_retry(&state, now) => drop(self.fetch(Cause::Age).await),
             Standing::Gone => {}
         }
         let state = self.state.load();
@@ -147,9 +162,17 @@ impl KeyEngine {
         let mut state = self.state.load_full();
         let mut outcome = check(&state, wanted, signed, signature);
         if matches!(outcome, Outcome::NoKey) && !self.source.is_fixed() {
-            self.fetch(Cause::UnknownKey(now)).await;
+            let _place = self.waiting.try_acquire().map_err(|_| self.crowded())?;
+            let joined = self.fetch(Cause::UnknownKey(now)).await;
             state = self.state.load_full();
             outcome = check(&state, wanted, signed, signature);
+            // A refresh may have begun before the key was there, and does not look where the keys have moved to.
+            let only_renewed = joined.is_some_and(|running| !running.anew) && state.failure.is_none();
+            if matches!(outcome, Outcome::NoKey) && only_renewed {
+                self.fetch(Cause::UnknownKey(now)).await;
+                state = self.state.load_full();
+                outcome = check(&state, wanted, signed, signature);
+            }
         }
         match outcome {
             Outcome::Verified => Ok(state.generation),
@@ -182,7 +205,7 @@ impl KeyEngine {
     /// After a failure, one attempt for each cooldown.
     fn may_retry(&self, state: &State, now: SystemTime) -> bool {
         let tried = state.failure.as_ref().map(|(_, tried)| *tried);
-        tried.is_none_or(|tried| now.duration_since(tried).unwrap_or_default() >= self.retry_pause())
+        tried.is_none_or(|tried| apart(now, tried) >= self.retry_pause())
     }
 
     fn retry_pause(&self) -> Duration {
@@ -190,15 +213,15 @@ impl KeyEngine {
     }
 
     /// Waits for a fetch: the one under way, or one of its own where the cause allows it.
-    async fn fetch(self: &Arc<Self>, cause: Cause) {
-        if let Some(mut running) = self.join(cause) {
-            // Nothing is ever sent; the channel closes when the fetch has ended.
-            while running.changed().await.is_ok() {}
-        }
+    async fn fetch(self: &Arc<Self>, cause: Cause) -> Option<Running> {
+        let mut running = self.join(cause)?;
+        // Nothing is ever sent; the channel closes when the fetch has ended.
+        while running.end.changed().await.is_ok() {}
+        Some(running)
     }
 
     /// The fetch runs on its own, so that a caller who goes away takes it from nobody.
-    fn join(self: &Arc<Self>, cause: Cause) -> Option<watch::Receiver<()>> {
+    fn join(self: &Arc<Self>, cause: Cause) -> Option<Running> {
         let mut flight = self.flight.lock();
         if let Some(running) = &flight.running {
             return Some(running.clone());
@@ -206,20 +229,21 @@ impl KeyEngine {
         if let Cause::UnknownKey(now) = cause {
             let cooldown = Duration::from_secs(self.trust.jwks_cooldown_seconds);
             let last = flight.last_for_unknown_key;
-            if last.is_some_and(|last| now.duration_since(last).unwrap_or_default() < cooldown) {
+            if last.is_some_and(|last| apart(now, last) < cooldown) {
                 return None;
             }
             flight.last_for_unknown_key = Some(now);
         }
-        let (end, running) = watch::channel(());
+        let anew = matches!(cause, Cause::UnknownKey(_));
+        let (ends, end) = watch::channel(());
+        let running = Running { end, anew };
         flight.running = Some(running.clone());
         let landing = Landing {
             engine: self.clone(),
-            _end: end,
+            _end: ends,
         };
         // Where nothing can be spawned any more, the landing is dropped here and now, and takes the lock.
         drop(flight);
-        let anew = matches!(cause, Cause::UnknownKey(_));
         tokio::spawn(async move { landing.engine.fetch_now(anew).await });
         Some(running)
     }
@@ -259,6 +283,13 @@ impl KeyEngine {
             .retry_after(self.retry_pause().saturating_sub(passed).max(Duration::from_secs(1)))
     }
 
+    fn crowded(&self) -> Rejection {
+        Rejection::new(Reason::KeysUnavailable)
+            .expected(format!("keys of {}", self.trust.issuer))
+            .found("too many calls that wait for them, with keys that are not known yet")
+            .retry_after(Duration::from_secs(1))
+    }
+
     fn unknown(&self, state: &State, wanted: &Wanted<'_>) -> Rejection {
         let rejection = Rejection::new(Reason::UnknownKey);
         let known = state.loaded.as_ref().map(|(set, _)| set);
@@ -285,6 +316,12 @@ impl KeyEngine {
             }
         }
     }
+}
+
+/// How far two moments are apart. The one that is remembered is a little ahead for who came before it was written down; it
+/// is far ahead only when the clock was set back, and then it must hold up nothing.
+fn apart(now: SystemTime, remembered: SystemTime) -> Duration {
+    now.duration_since(remembered).unwrap_or_else(|ahead| ahead.duration())
 }
 
 fn check(state: &State, wanted: &Wanted<'_>, signed: &[u8], signature: &[u8]) -> Outcome {

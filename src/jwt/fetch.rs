@@ -144,5 +144,28 @@ pub(crate) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);
+    // An address that can have no user has none.
+    url.set_username("").unwrap_or_default();
+    url.set_password(None).unwrap_or_default();
     url.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_what_may_be_secret() {
+        for (url, expected) in [
+            (
+                "https://user:secret@idp.example/jwks?key=secret#secret",
+                "https://idp.example/jwks",
+            ),
+            ("https://secret@idp.example:8443/jwks", "https://idp.example:8443/jwks"),
+            ("https://idp.example/a@b/jwks", "https://idp.example/a@b/jwks"),
+            ("file:///etc/passwd", "file:///etc/passwd"),
+        ] {
+            assert_eq!(shown(&Url::parse(url).unwrap()), expected);
+        }
+    }
 }

@@ -1,11 +1,11 @@
 //! Keys over HTTP, within the limits that keep a provider, or who poses as one, from doing harm.
 
-use std::{collections::HashMap, net::SocketAddr, time::Duration};
+use std::{collections::HashMap, env, future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use parking_lot::Mutex;
 use reqwest::{
-    Client, StatusCode,
+    Client, ClientBuilder, StatusCode,
     dns::{Addrs, Name, Resolve, Resolving},
     header, redirect,
 };
@@ -18,9 +18,9 @@ const MOST_REDIRECTS: usize = 3;
 
 /// Fetches over HTTP: [`FETCH_SECONDS`] for everything together, [`MAX_BODY_BYTES`] at most, no redirect to another
 /// host, port or scheme, private addresses only where the request allows them (checked after the name was looked up).
-#[derive(Default)]
 pub struct HttpFetch {
     clients: Mutex<HashMap<Settings, Client>>,
+    names: PublicAddresses,
 }
 
 /// What a connection depends on; requests that agree in it share their connections.
@@ -34,16 +34,37 @@ struct Settings {
 impl HttpFetch {
     /// Without connections yet.
     pub fn new() -> Self {
-        Self::default()
+        let look_up = |name: String| -> LookingUp {
+            Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) })
+        };
+        Self::with(PublicAddresses {
+            look_up: Arc::new(look_up),
+            proxies: proxies(|name| env::var(name).ok()).into(),
+        })
+    }
+
+    fn with(names: PublicAddresses) -> Self {
+        Self {
+            clients: Mutex::default(),
+            names,
+        }
     }
 
     fn client(&self, settings: &Settings) -> Result<Client, FetchError> {
         if let Some(client) = self.clients.lock().get(settings) {
             return Ok(client.clone());
         }
-        let client = build(settings)?;
+        let client = builder(settings, &self.names)?
+            .build()
+            .map_err(|error| setting("the TLS settings", &error))?;
         self.clients.lock().insert(settings.clone(), client.clone());
         Ok(client)
+    }
+}
+
+impl Default for HttpFetch {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -58,6 +79,10 @@ impl Fetch for HttpFetch {
                     url,
                     "it is a private address, and the issuer is not configured on one",
                 ));
+            }
+            // Its name is looked up without a look at where it leads, which holds for the way through it only.
+            if !private_addresses && url.host_str().is_some_and(|host| self.names.is_proxy(host)) {
+                return Err(forbidden(url, url, "it is the proxy of this machine"));
             }
             let client = self.client(&Settings {
                 private_addresses,
@@ -101,7 +126,7 @@ async fn read(url: &Url, mut response: reqwest::Response) -> Result<Vec<u8>, Fet
     Ok(body)
 }
 
-fn build(settings: &Settings) -> Result<Client, FetchError> {
+fn builder(settings: &Settings, names: &PublicAddresses) -> Result<ClientBuilder, FetchError> {
     let mut builder = Client::builder()
         .user_agent(concat!("pixygate/", env!("CARGO_PKG_VERSION")))
         .redirect(redirect::Policy::custom(same_host))
@@ -112,7 +137,7 @@ fn build(settings: &Settings) -> Result<Client, FetchError> {
         // What is near is reached directly; a proxy would look for it in its own network.
         builder = builder.no_proxy();
     } else {
-        builder = builder.dns_resolver(std::sync::Arc::new(PublicAddresses));
+        builder = builder.dns_resolver(Arc::new(names.clone()));
     }
     if let Some(path) = &settings.ca_file {
         let certificates =
@@ -125,7 +150,23 @@ fn build(settings: &Settings) -> Result<Client, FetchError> {
     if let Some(path) = &settings.client_certificate_file {
         builder = builder.identity(reqwest::Identity::from_pem(&file(path)?).map_err(|error| setting(path, &error))?);
     }
-    builder.build().map_err(|error| setting("the TLS settings", &error))
+    Ok(builder)
+}
+
+/// The hosts of the proxies in the environment, which the client takes from there by itself.
+fn proxies(variable: impl Fn(&str) -> Option<String>) -> Vec<String> {
+    ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
+        .into_iter()
+        .flat_map(|name| [variable(name), variable(&name.to_ascii_lowercase())])
+        .flatten()
+        .filter_map(|value| {
+            let url = match value.contains("://") {
+                true => Url::parse(&value),
+                false => Url::parse(&format!("http://{value}")),
+            };
+            url.ok()?.host_str().map(str::to_owned)
+        })
+        .collect()
 }
 
 /// Another host could be one that the provider does not control; another scheme or port, one that it does not protect.
@@ -146,8 +187,21 @@ fn same_host(attempt: redirect::Attempt<'_>) -> redirect::Action {
 #[error("redirected to {0}")]
 struct Elsewhere(String);
 
-/// Looks names up, and refuses those that lead into a private network.
-struct PublicAddresses;
+type LookingUp = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+
+/// Looks names up, and refuses those that lead into a private network. The proxy, which whoever runs this has chosen, may
+/// stand in one.
+#[derive(Clone)]
+struct PublicAddresses {
+    look_up: Arc<dyn Fn(String) -> LookingUp + Send + Sync>,
+    proxies: Arc<[String]>,
+}
+
+impl PublicAddresses {
+    fn is_proxy(&self, host: &str) -> bool {
+        self.proxies.iter().any(|proxy| proxy.eq_ignore_ascii_case(host))
+    }
+}
 
 #[derive(Debug, thiserror::Error)]
 #[error("the name leads to the private address {0}")]
@@ -155,11 +209,13 @@ struct PrivateAddress(std::net::IpAddr);
 
 impl Resolve for PublicAddresses {
     fn resolve(&self, name: Name) -> Resolving {
+        let proxy = self.is_proxy(name.as_str());
+        let looking_up = (self.look_up)(name.as_str().to_owned());
         Box::pin(async move {
-            let addresses: Vec<SocketAddr> = tokio::net::lookup_host((name.as_str(), 0)).await?.collect();
+            let addresses = looking_up.await?;
             match addresses.iter().find(|found| address::is_private(found.ip())) {
-                Some(found) => Err(PrivateAddress(found.ip()).into()),
-                None => Ok(Box::new(addresses.into_iter()) as Addrs),
+                Some(found) if !proxy => Err(PrivateAddress(found.ip()).into()),
+                _ => Ok(Box::new(addresses.into_iter()) as Addrs),
             }
         })
     }
@@ -224,14 +280,93 @@ fn basic(client_id: &str, client_secret: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use tokio::{
+        io::{AsyncReadExt as _, AsyncWriteExt as _},
+        net::TcpListener,
+    };
+
     use super::*;
+    use crate::jwt::Trust;
+
+    /// Every name leads to the same place.
+    fn leading_to(address: SocketAddr, proxies: &[&str]) -> HttpFetch {
+        HttpFetch::with(PublicAddresses {
+            look_up: Arc::new(move |_| Box::pin(std::future::ready(Ok(vec![address])))),
+            proxies: proxies.iter().map(|proxy| (*proxy).to_owned()).collect(),
+        })
+    }
+
+    async fn fetch(fetch: &HttpFetch, url: &str, trust: &Trust) -> FetchError {
+        let url = Url::parse(url).unwrap();
+        fetch.fetch(FetchRequest::get(&url, trust)).await.unwrap_err()
+    }
+
+    /// Says no to whoever comes, and tells what the first one asked for.
+    async fn closed_door() -> (SocketAddr, tokio::task::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let first = tokio::spawn(async move {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            let mut request = [0; 1024];
+            let length = connection.read(&mut request).await.unwrap();
+            let answer = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+            connection.write_all(answer).await.unwrap();
+            String::from_utf8_lossy(&request[..length]).into_owned()
+        });
+        (address, first)
+    }
 
     #[tokio::test]
     async fn a_name_that_leads_into_a_private_network_is_refused_after_it_was_looked_up() {
-        let name = "localhost".parse::<Name>().unwrap();
-        let error = PublicAddresses.resolve(name).await.err().expect("it is refused");
-        assert!(error.downcast_ref::<PrivateAddress>().is_some(), "{error}");
-        let looked_up = tokio::net::lookup_host(("localhost", 0)).await.unwrap();
-        assert!(looked_up.count() > 0, "the name itself can be looked up");
+        let (address, first) = closed_door().await;
+        let names = leading_to(address, &[]);
+        let public = Trust::new("https://idp.example").audience("orders");
+        let error = fetch(&names, "http://idp.example/jwks", &public).await;
+        let FetchError::Forbidden { to, .. } = &error else {
+            panic!("{error:?}");
+        };
+        assert_eq!(*to, "127.0.0.1");
+        // An issuer that is configured in such a network is asked there.
+        let url = format!("http://localhost:{}/jwks", address.port());
+        let private = Trust::new(&url).audience("orders");
+        let error = fetch(&names, &url, &private).await;
+        assert!(matches!(error, FetchError::Status { status: 403, .. }), "{error:?}");
+        assert!(first.await.unwrap().starts_with("GET /jwks "));
+    }
+
+    #[tokio::test]
+    async fn the_proxy_may_stand_in_a_private_network_and_is_asked_for_nothing_itself() {
+        let (address, first) = closed_door().await;
+        let names = leading_to(address, &["proxy.corp.example"]);
+        let public = Trust::new("https://idp.example").audience("orders");
+        let settings = Settings {
+            private_addresses: false,
+            ca_file: None,
+            client_certificate_file: None,
+        };
+        let proxy = format!("http://proxy.corp.example:{}", address.port());
+        let builder = builder(&settings, &names.names).unwrap();
+        let client = builder.no_proxy().proxy(reqwest::Proxy::all(&proxy).unwrap());
+        names.clients.lock().insert(settings, client.build().unwrap());
+        let error = fetch(&names, "https://idp.example/jwks", &public).await;
+        assert!(matches!(error, FetchError::Unreachable { .. }), "{error:?}");
+        assert!(first.await.unwrap().starts_with("CONNECT idp.example:443 "));
+        let error = fetch(&names, &format!("{proxy}/jwks"), &public).await;
+        assert!(matches!(error, FetchError::Forbidden { .. }), "{error:?}");
+    }
+
+    #[test]
+    fn the_proxies_are_those_of_the_environment_in_either_case() {
+        let hosts = proxies(|name| {
+            let value = match name {
+                "HTTP_PROXY" => "http://user:secret@one.corp:3128",
+                "https_proxy" => "two.corp:3128",
+                "all_proxy" => "socks5://three.corp",
+                "NO_PROXY" => "idp.example",
+                _ => return None,
+            };
+            Some(value.to_owned())
+        });
+        assert_eq!(hosts, ["one.corp", "two.corp", "three.corp"]);
     }
 }

@@ -21,6 +21,7 @@ use super::{
     clock::unix,
     json::{self, Json},
     principal::{Claims, Proven},
+    printable,
 };
 use crate::Reason;
 
@@ -151,6 +152,9 @@ impl Introspection {
         if read.get("iss").is_some_and(|said| !accepted(said)) {
             return Err(Rejection::new(Reason::IssuerNotTrusted).expected(format!("iss {:?}", self.trust.issuer)));
         }
+        check_token_type(&read)?;
+        // The answer has no header of a JWT, so what `token_type` of the trust says about one must not stand in for the marks.
+        claims::check_marks(&read)?;
         let mut claims = read.to_map();
         claims.entry("exp").or_insert_with(|| believed_until.floor().into());
         let claims = Value::Object(claims).to_string().into_bytes();
@@ -210,6 +214,21 @@ impl Introspection {
             .found(found)
             .mend("see that the provider can be reached and that trust.introspection_* are right")
             .retry_after(std::time::Duration::from_secs(1))
+    }
+}
+
+/// How an access token is used (RFC 7662, section 2.2; RFC 6749, section 7.1). Providers answer about refresh tokens too.
+fn check_token_type(answer: &json::Members<'_>) -> Result<(), Rejection> {
+    let access = |said: &Json<'_>| {
+        said.as_str()
+            .is_some_and(|said| said.eq_ignore_ascii_case("Bearer") || said.eq_ignore_ascii_case("DPoP"))
+    };
+    match answer.get("token_type") {
+        Some(said) if !access(said) => Err(Rejection::new(Reason::WrongTokenType)
+            .expected("token_type \"Bearer\", \"DPoP\" or none in the provider's answer")
+            .found(printable(&said.to_string()))
+            .mend("send the access token")),
+        _ => Ok(()),
     }
 }
 

@@ -209,7 +209,8 @@ impl Trust {
                 "`tenants` and `introspection_url` exclude each other; give the tenant a [[trust]] of its own",
             ));
         }
-        for issuer in self.accepted_issuers() {
+        // An alias is compared and never fetched, so it may be whatever a provider writes into `iss`.
+        for issuer in self.own_issuers() {
             // There are issuers that are no URL, only a host's name. That is fine when the keys' place is said.
             match Url::parse(&issuer) {
                 Ok(url) => secure(&url).map_err(faulty)?,
@@ -271,15 +272,20 @@ impl Trust {
 
     /// Every exact `iss` that this trust accepts: the issuer (one for each tenant) and the aliases.
     pub fn accepted_issuers(&self) -> Vec<String> {
-        let own = if self.tenants.is_empty() {
-            vec![self.issuer.clone()]
-        } else {
-            self.tenants
-                .iter()
-                .map(|tenant| self.issuer.replace("{tenantid}", tenant))
-                .collect()
-        };
-        own.into_iter().chain(self.aliases.iter().cloned()).collect()
+        self.own_issuers()
+            .into_iter()
+            .chain(self.aliases.iter().cloned())
+            .collect()
+    }
+
+    fn own_issuers(&self) -> Vec<String> {
+        if self.tenants.is_empty() {
+            return vec![self.issuer.clone()];
+        }
+        self.tenants
+            .iter()
+            .map(|tenant| self.issuer.replace("{tenantid}", tenant))
+            .collect()
     }
 
     /// Where this issuer's keys come from.

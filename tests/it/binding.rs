@@ -225,6 +225,38 @@ async fn calls_that_are_too_many_fill_no_memory_of_proofs_and_replays_use_up_no_
     assert_eq!(status(&app, call("3")).await, StatusCode::OK);
 }
 
+/// Otherwise one subject without rights could fill the memory, which is 503 for everybody else.
+#[tokio::test]
+async fn calls_that_the_policy_refuses_use_up_the_rate_and_so_fill_no_memory_of_proofs() {
+    let world = World::new().await;
+    let memory = Counting::default();
+    let policies = Policies::new()
+        .route("*", "/api/**", Policy::signed_in().scope("admin"))
+        .unwrap();
+    let gate = world.gate(policies).replays(memory.clone());
+    let app = wrap(gate.rate_limit(Some("2/s".parse().unwrap())));
+    let key = key();
+    let token = |scope: &str| {
+        let token = world.token().subject(scope).scope(scope);
+        token.bound_to(&key.thumbprint()).sign()
+    };
+    let (stranger, admin) = (token("look"), token("admin"));
+    let call = |token: &str, id: usize| {
+        let proof = key.proof("GET", ADDRESS, token).id(&id.to_string()).sign();
+        with_proof(token, &proof)
+    };
+    for id in 0..2 {
+        assert_eq!(refused(&app, call(&stranger, id)).await, Reason::InsufficientScope);
+    }
+    for id in 2..20 {
+        assert_eq!(refused(&app, call(&stranger, id)).await, Reason::RateLimited);
+    }
+    assert_eq!(memory.0.load(Ordering::Relaxed), 2);
+    for id in 20..22 {
+        assert_eq!(status(&app, call(&admin, id)).await, StatusCode::OK);
+    }
+}
+
 #[tokio::test]
 async fn a_replayed_proof_is_refused_and_another_key_may_have_the_same_identifier() {
     let world = World::new().await;

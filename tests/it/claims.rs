@@ -354,6 +354,20 @@ fn a_trust_that_cannot_be_meant_is_refused() {
     assert!(matches!(Validator::builder([]).build(), Err(TrustError::None)));
 }
 
+/// The lines that the log tells people to write.
+#[tokio::test]
+async fn an_alias_is_compared_and_so_may_be_no_https_url() {
+    for alias in ["http://keycloak:8080/realms/x", "accounts.google.com"] {
+        let world = World::with(|trust| trust.alias(alias), |validator| validator).await;
+        let principal = world.validate(&world.token().claim("iss", alias).sign()).await.unwrap();
+        assert_eq!(principal.issuer(), world.issuer.issuer());
+        let own = Trust::new(alias).audience("orders").alias("https://idp.example");
+        assert!(own.check().is_err(), "{alias}: keys are fetched by the issuer itself");
+    }
+    let empty = Trust::new("https://idp.example").audience("orders").alias("");
+    assert!(matches!(empty.check(), Err(TrustError::Empty { key: "aliases", .. })));
+}
+
 #[test]
 fn a_trust_reads_the_documented_keys_and_no_others() {
     let text = json!({

@@ -110,6 +110,33 @@ async fn two_credentials_are_400_and_a_token_in_the_query_is_none() {
 }
 
 #[tokio::test]
+async fn two_credentials_are_400_on_a_public_path_too() {
+    let world = World::new().await;
+    let app = world.app(Policies::new().route("GET", "/api/a", Policy::public()).unwrap());
+    let call = |headers: &[&str]| {
+        let call = headers.iter().fold(request("GET", "/api/a"), |call, header| {
+            call.header("authorization", *header)
+        });
+        call.body(Body::empty()).unwrap()
+    };
+    assert_eq!(
+        refused(&app, call(&["Bearer a", "Basic b"])).await,
+        Reason::InvalidRequest
+    );
+    // One is nobody's business here, whatever it is.
+    assert_eq!(status(&app, call(&["Basic b"])).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn the_asterisk_is_under_the_root_and_no_other_prefix() {
+    let world = World::new().await;
+    let ask = || request("OPTIONS", "*").body(Body::empty()).unwrap();
+    let everything = wrap(world.gate(signed_in()).protect(["/"]));
+    assert_eq!(refused(&everything, ask()).await, Reason::RouteNotFound);
+    assert_eq!(status(&world.app(signed_in()), ask()).await, StatusCode::OK);
+}
+
+#[tokio::test]
 async fn only_bearer_and_dpop_are_schemes_in_any_case() {
     let world = World::new().await;
     let app = world.app(signed_in());

@@ -8,7 +8,9 @@ use std::sync::{
 use http::StatusCode;
 use pixygate::{
     Reason,
-    jwt::{Algorithm, Fetch, FetchFuture, FetchRequest, Principal, Rejection, Secret, Trust, UnverifiedClaims},
+    jwt::{
+        Algorithm, Fetch, FetchFuture, FetchRequest, Principal, Rejection, Secret, TokenType, Trust, UnverifiedClaims,
+    },
     test_support::{Documents, TestIssuer, at},
 };
 use serde_json::{Value, json};
@@ -106,6 +108,48 @@ async fn an_answer_is_checked_like_a_token() {
     world.validate("opaque").await.unwrap();
     world.provider.set_down(true);
     assert_eq!(world.validate("another").await, Err(Reason::KeysUnavailable));
+}
+
+/// Providers answer about refresh tokens too, and call them active.
+#[tokio::test]
+async fn an_active_token_of_another_kind_is_refused_whatever_typ_the_trust_requires() {
+    for token_type in [TokenType::Auto, TokenType::AccessToken] {
+        let change = |mut trust: Trust| {
+            trust.token_type = token_type;
+            asks(trust)
+        };
+        for (member, value, accepted) in [
+            ("token_type", json!("Bearer"), true),
+            ("token_type", json!("bearer"), true),
+            ("token_type", json!("DPoP"), true),
+            ("token_type", json!("refresh_token"), false),
+            ("token_type", json!("Refresh"), false),
+            ("token_type", json!(["Bearer"]), false),
+            ("typ", json!("Bearer"), true),
+            ("typ", json!("Refresh"), false),
+            ("typ", json!("Offline"), false),
+            ("token_use", json!("access_token"), true),
+            ("token_use", json!("refresh_token"), false),
+            ("token_use", json!("id"), false),
+            ("nonce", json!("n"), false),
+            ("events", json!({}), false),
+        ] {
+            let world = World::with(change, |validator| validator).await;
+            let mut answer = active();
+            answer[member] = value.clone();
+            world.provider.put(INTROSPECTION, &answer);
+            let verdict = world
+                .validate("opaque")
+                .await
+                .map(|principal| principal.subject().to_owned());
+            let expected = if accepted {
+                Ok("alice".to_owned())
+            } else {
+                Err(Reason::WrongTokenType)
+            };
+            assert_eq!(verdict, expected, "{member} {value}");
+        }
+    }
 }
 
 /// A provider that knows the tokens beginning with `good`, answers when it is let, and counts how many wait for it at once.

@@ -50,6 +50,49 @@ async fn a_flood_of_unknown_kids_costs_one_fetch_for_each_cooldown() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_keeps_no_new_key_out() {
+    let mut world = rotating().await;
+    world.clock.advance(200);
+    let stranger = world.token().header("kid", "stranger").sign();
+    assert_eq!(world.validate(&stranger).await, Err(Reason::UnknownKey));
+    new_key(&mut world, "new");
+    let token = world.token().sign();
+    // Within the cooldown it stays one fetch, in both directions.
+    world.clock.set_back(9);
+    assert_eq!(world.validate(&token).await, Err(Reason::UnknownKey));
+    world.clock.set_back(91);
+    world.validate(&token).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_during_an_outage_puts_no_retry_off() {
+    let issuer = TestIssuer::new("https://idp.example", [Algorithm::ES256]);
+    let (provider, clock) = (Documents::of([&issuer]), TestClock::default());
+    let builder = Validator::builder([issuer.trust("orders")]).fetch(provider.clone());
+    let validator = builder.clock(clock.clone()).build().unwrap();
+    provider.set_down(true);
+    clock.advance(200);
+    validator.load().await.unwrap_err();
+    provider.set_down(false);
+    clock.set_back(9);
+    validator
+        .validate(&issuer.token().sign(), clock.time())
+        .await
+        .unwrap_err();
+    clock.set_back(91);
+    validator.validate(&issuer.token().sign(), clock.time()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_puts_no_refresh_off() {
+    let world = World::new().await;
+    world.clock.set_back(9000);
+    let _refresh = world.validator.spawn_refresh();
+    tokio::time::sleep(std::time::Duration::from_secs(301)).await;
+    assert_eq!(world.provider.asked(&world.issuer.jwks_url()), 2);
+}
+
+#[tokio::test]
 async fn unknown_kids_that_wait_for_a_fetch_hold_up_nobody() {
     let world = World::new().await;
     world.provider.hold();
@@ -74,6 +117,65 @@ async fn unknown_kids_that_wait_for_a_fetch_hold_up_nobody() {
         assert_eq!(task.await.unwrap(), Err(Reason::UnknownKey));
     }
     assert_eq!(world.provider.asked(&world.issuer.jwks_url()), 2);
+}
+
+#[tokio::test]
+async fn only_so_many_unknown_kids_wait_for_a_fetch() {
+    let world = World::new().await;
+    world.provider.hold();
+    let token = world.token().header("kid", "stranger").sign();
+    let ask = || {
+        let (validator, clock, token) = (world.validator.clone(), world.clock.clone(), token.clone());
+        tokio::spawn(async move { validator.validate(&token, clock.time()).await })
+    };
+    let waiting: Vec<_> = (0..1000).map(|_| ask()).collect();
+    tokio::task::yield_now().await;
+    let rejection = ask().await.unwrap().unwrap_err();
+    assert_eq!(rejection.reason(), Reason::KeysUnavailable);
+    assert!(rejection.retry_delay().is_some());
+    assert!(waiting.iter().all(|task| !task.is_finished()));
+    world.validate(&world.token().sign()).await.unwrap();
+    world.provider.release();
+    for task in waiting {
+        assert_eq!(task.await.unwrap().unwrap_err().reason(), Reason::UnknownKey);
+    }
+    // There is room again.
+    assert_eq!(ask().await.unwrap().unwrap_err().reason(), Reason::UnknownKey);
+}
+
+/// A refresh does not look for where the keys have moved to.
+#[tokio::test]
+async fn a_new_key_is_looked_for_once_more_when_only_a_refresh_was_under_way() {
+    let mut world = rotating().await;
+    world.issuer.replace_keys([TestKey::generate(Algorithm::ES256, "new")]);
+    let moved = "https://idp.example/moved";
+    world.provider.put(moved, &world.issuer.jwks());
+    let mut metadata = world.issuer.metadata();
+    metadata["jwks_uri"] = moved.into();
+    world.provider.put(world.issuer.metadata_url(), &metadata);
+    world.provider.hold();
+    let validator = world.validator.clone();
+    let refresh = tokio::spawn(async move { validator.load().await });
+    while world.provider.asked_in_all() < 3 {
+        tokio::task::yield_now().await;
+    }
+    let ask = |token: String| {
+        let (validator, now) = (world.validator.clone(), world.clock.time());
+        tokio::spawn(async move { validator.validate(&token, now).await })
+    };
+    let calls = [
+        ask(world.token().sign()),
+        ask(world.token().header("kid", "stranger").sign()),
+    ];
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    world.provider.release();
+    refresh.await.unwrap().unwrap();
+    let [new, stranger] = calls;
+    new.await.unwrap().unwrap();
+    assert_eq!(stranger.await.unwrap().unwrap_err().reason(), Reason::UnknownKey);
+    assert_eq!(world.provider.asked(moved), 1);
 }
 
 #[tokio::test]

@@ -110,6 +110,44 @@ async fn refused_calls_of_an_address_are_limited_and_a_forged_address_does_not_h
     }
 }
 
+/// A scan meets no token check at all, only what is not there.
+#[tokio::test]
+async fn a_scan_of_paths_is_limited_like_any_other_refusals() {
+    let world = World::new().await;
+    let policies = || {
+        let policies = Policies::new().route("GET", "/api/a", Policy::signed_in()).unwrap();
+        policies.route("*", "/api/open", Policy::public()).unwrap()
+    };
+    let ask = |method: &str, path: &str| request(method, path).body(Body::empty()).unwrap();
+    let cross_site = || {
+        let call = request("POST", "/api/open").header("sec-fetch-site", "cross-site");
+        call.body(Body::empty()).unwrap()
+    };
+    type Scan<'a> = (&'a dyn Fn() -> Request<Body>, Reason);
+    let scans: [Scan<'_>; 4] = [
+        (&|| ask("GET", "/api/.env"), Reason::RouteNotFound),
+        (&|| ask("DELETE", "/api/a"), Reason::MethodNotAllowed),
+        (&|| ask("GET", "/api/../a"), Reason::InvalidRequest),
+        (&cross_site, Reason::InvalidRequest),
+    ];
+    for (call, reason) in scans {
+        let app = wrap(world.gate(policies()).failure_limit(Some("2/s".parse().unwrap())));
+        for _ in 0..2 {
+            assert_eq!(refused(&app, from("192.0.2.1", "", call())).await, reason);
+        }
+        assert_eq!(refused(&app, from("192.0.2.1", "", call())).await, Reason::RateLimited);
+        let signed_in = with_token("GET", "/api/a", &world.token().sign());
+        assert_eq!(
+            refused(&app, from("192.0.2.1", "", signed_in)).await,
+            Reason::RateLimited
+        );
+        // What is open to everybody, or comes from elsewhere, is not held up.
+        let open = from("192.0.2.1", "", ask("GET", "/api/open"));
+        assert_eq!(status(&app, open).await, StatusCode::OK);
+        assert_eq!(refused(&app, from("192.0.2.2", "", call())).await, reason);
+    }
+}
+
 #[tokio::test]
 async fn an_address_of_the_same_network_is_the_same_caller() {
     let world = World::new().await;

@@ -7,6 +7,8 @@ use std::{
 
 use axum::body::Body;
 use pixygate::{
+    Reason,
+    gate::Tally,
     jwt::Algorithm,
     test_support::{
         TestKey,
@@ -15,7 +17,7 @@ use pixygate::{
 };
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::world::{World, request, send, signed_in, with_token};
+use crate::world::{World, request, send, signed_in, with_token, wrap};
 
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
@@ -123,9 +125,32 @@ async fn a_hostile_kid_and_path_are_escaped() {
 }
 
 #[tokio::test]
+async fn a_flood_of_refusals_is_counted_and_not_written_line_by_line() {
+    let world = World::new().await;
+    let tally = Arc::new(Tally::default());
+    let app = wrap(world.gate(signed_in()).observer(tally.clone()));
+    let (log, _guard) = Log::record();
+    let ask = || request("GET", "/api/a").body(Body::empty()).unwrap();
+    for _ in 0..500 {
+        send(&app, ask()).await;
+    }
+    send(&app, with_token("GET", "/api/a", "garbage")).await;
+    assert_eq!(log.text().matches("MissingToken").count(), 20);
+    assert_eq!(log.text().matches("MalformedToken").count(), 1);
+    world.clock.advance(1);
+    send(&app, ask()).await;
+    let text = log.text();
+    assert_eq!(text.lines().count(), 23, "{text}");
+    assert!(
+        text.contains("480 more refusals of this reason were not logged"),
+        "{text}"
+    );
+    assert_eq!(tally.refused(Reason::MissingToken), 501);
+}
+
+#[tokio::test]
 async fn nothing_secret_is_logged() {
     let world = World::new().await;
-    let app = world.app(signed_in());
     let (log, _guard) = Log::record();
     let mut secrets = vec!["query-secret".to_owned(), "cookie-secret".to_owned()];
     let setting = Setting::new();
@@ -140,6 +165,8 @@ async fn nothing_secret_is_logged() {
         .sign();
     secrets.extend([bound.clone(), proof.clone(), "nonce-secret".into()]);
     for token in secrets.clone() {
+        // A gate of its own has its own bound of lines.
+        let app = world.app(signed_in());
         for scheme in ["Bearer ", "DPoP ", "Basic ", ""] {
             let Ok(header) = http::HeaderValue::from_str(&format!("{scheme}{token}")) else {
                 continue;

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use axum::body::Body;
+use axum::{Router, body::Body, routing};
 use http::{StatusCode, Uri};
 use pixygate::{
     Reason,
@@ -11,7 +11,7 @@ use pixygate::{
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
 
-use crate::world::{App, World, refused, request, status};
+use crate::world::{App, World, refused, request, send, status, text};
 
 #[tokio::test]
 async fn a_path_with_two_meanings_is_400_and_its_neighbour_is_judged() {
@@ -131,6 +131,79 @@ fn tricky() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..12).prop_map(|pieces| format!("/{}", pieces.concat()))
 }
 
+/// Routes in the order of the policies, which is the router's own: what is exact before what is open.
+const ROUTES: [&str; 9] = [
+    "/api/@me",
+    "/api/a:b",
+    "/api/a",
+    "/api/!$&'()+,=",
+    "/api/{id}",
+    "/api/@me/{id}",
+    "/api/{id}/a",
+    "/api/{id}/{part}",
+    "/api@2/{id}",
+];
+
+/// Each route answers its number, and its policy asks for the scope of that name. One token for each.
+static ROUTED: LazyLock<(Runtime, App, Vec<String>)> = LazyLock::new(|| {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let (app, tokens) = runtime.block_on(async {
+        let world = World::new().await;
+        let (mut router, mut policies) = (Router::new(), Policies::new());
+        for (number, pattern) in ROUTES.into_iter().enumerate() {
+            router = router.route(pattern, routing::any(move || async move { number.to_string() }));
+            policies
+                .insert("*", pattern, Policy::signed_in().scope(number.to_string()))
+                .unwrap();
+        }
+        let gate = world.gate(policies).protect(["/api", "/api@2"]).build().unwrap();
+        let token = |number: usize| world.token().scope(&number.to_string()).sign();
+        (gate.wrap(router), (0..ROUTES.len()).map(token).collect())
+    });
+    (runtime, app, tokens)
+});
+
+/// Addresses near those routes, in spellings of their characters.
+fn near_a_route() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop::sample::select(vec![
+        "/",
+        "/api/",
+        "@",
+        "%40",
+        "me",
+        "@me",
+        "%40me",
+        "a",
+        "%61",
+        "b",
+        ":",
+        "%3A",
+        "%3a",
+        "!$&'()+,=",
+        "%21$&'()+,=",
+        "!%24%26%27%28%29%2B%2C%3D",
+        "%2A",
+        "%3B",
+        "2",
+        "é",
+        "%C3%A9",
+        "%20",
+        "?",
+        "%7C",
+        "|",
+    ]);
+    let near = prop::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat().into_bytes());
+    let start = prop::sample::select(vec!["/api/", "/api@2/", "/api%402/", "/api", "/"]);
+    (
+        start,
+        prop_oneof![4 => near, 1 => prop::collection::vec(any::<u8>(), 0..8)],
+    )
+        .prop_map(|(start, rest)| [start.as_bytes(), &rest].concat())
+}
+
 /// A gate that allows nothing.
 static CLOSED: LazyLock<(Runtime, App)> = LazyLock::new(|| {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -207,6 +280,47 @@ proptest! {
         let protected = lenient(&raw).first().is_some_and(|first| first == "api" || first == "gw");
         if protected {
             prop_assert!(matches!(status.as_u16(), 400 | 404), "{raw}: {status}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_may_stand_bare_and_came_escaped_is_refused_where_it_makes_a_difference() {
+    let world = World::new().await;
+    let policies = Policies::new()
+        .route("GET", "/api/users/@me", Policy::public())
+        .and_then(|policies| policies.route("GET", "/api/users/{id}", Policy::signed_in()))
+        .unwrap();
+    let app = world.app(policies);
+    let ask = |path: &str| request("GET", path).body(Body::empty()).unwrap();
+    assert_eq!(status(&app, ask("/api/users/@me")).await, StatusCode::OK);
+    // The router takes it for an `{id}`.
+    assert_eq!(refused(&app, ask("/api/users/%40me")).await, Reason::InvalidRequest);
+    // Browsers' `encodeURIComponent` writes addresses of mail so.
+    let escaped = "/api/users/alice%40example.com";
+    assert_eq!(refused(&app, ask(escaped)).await, Reason::MissingToken);
+    assert_eq!(
+        status(&app, crate::world::with_token("GET", escaped, &world.token().sign())).await,
+        StatusCode::OK
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// Whichever handler the router chose, the policy that let the request through was that handler's.
+    #[test]
+    fn the_handler_that_runs_is_the_one_whose_policy_was_asked(address in near_a_route()) {
+        let Ok(uri) = Uri::try_from(address) else { return Ok(()) };
+        let (runtime, app, tokens) = &*ROUTED;
+        for (number, token) in tokens.iter().enumerate() {
+            let call = http::Request::builder().uri(uri.clone()).header("host", "a");
+            let call = call.header("authorization", format!("Bearer {token}")).body(Body::empty()).unwrap();
+            let answer = runtime.block_on(send(app, call));
+            if answer.status() == StatusCode::OK {
+                let handler = runtime.block_on(text(answer));
+                prop_assert_eq!(handler, number.to_string(), "{}", uri);
+            }
         }
     }
 }

@@ -19,12 +19,16 @@ async fn verdicts_outlive_a_refresh_that_takes_no_key_away() {
     let token = world.token().sign();
     let first = world.validate(&token).await.unwrap();
     world.validator.load().await.unwrap();
-    assert_eq!(world.validate(&token).await.unwrap(), first);
+    assert_eq!(world.validator.verdicts_kept(), 1);
+    let again = world.validate(&token).await.unwrap();
+    assert_eq!(again, first);
+    // The very one: a token that was looked at anew would have another.
+    assert!(std::ptr::eq(again.subject(), first.subject()));
 }
 
 #[tokio::test]
 async fn a_flood_of_garbage_evicts_no_good_verdict() {
-    let world = World::with(|trust| trust, |validator| validator.token_cache(2)).await;
+    let world = World::with(|trust| trust, |validator| validator.token_cache(100)).await;
     let good = [world.token().sign(), world.token().subject("bob").sign()];
     for token in &good {
         world.validate(token).await.unwrap();
@@ -38,10 +42,16 @@ async fn a_flood_of_garbage_evicts_no_good_verdict() {
         assert_eq!(world.validate(&expired).await, Err(Reason::Expired));
         assert_eq!(world.validate(&format!("{number}")).await, Err(Reason::MalformedToken));
     }
+    // There was room for 98 more: not one of the bad ones took it.
     assert_eq!(world.validator.verdicts_kept(), 2);
-    // A third good one takes the place of one of them: the bound holds.
-    world.validate(&world.token().subject("carol").sign()).await.unwrap();
-    assert_eq!(world.validator.verdicts_kept(), 2);
+    // Good ones take it, up to the bound.
+    for number in 0..200 {
+        world
+            .validate(&world.token().claim("jti", number).sign())
+            .await
+            .unwrap();
+    }
+    assert_eq!(world.validator.verdicts_kept(), 100);
 }
 
 struct Switch(Arc<AtomicBool>);
@@ -50,6 +60,21 @@ impl Revocations for Switch {
     fn is_revoked(&self, principal: &Principal) -> bool {
         self.0.load(Ordering::Relaxed) && principal.token_id() == Some("token-1")
     }
+}
+
+/// Not even a timer is needed.
+#[test]
+fn a_refusal_that_is_not_held_back_waits_for_nothing() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let switch = Switch(Arc::new(AtomicBool::new(true)));
+        let world = World::with(|trust| trust, |validator| validator.revocations(switch)).await;
+        assert_eq!(world.validate(&world.token().sign()).await, Err(Reason::Revoked));
+        world
+            .validate(&world.token().claim("jti", "token-2").sign())
+            .await
+            .unwrap();
+    });
 }
 
 #[tokio::test]
