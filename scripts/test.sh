@@ -55,6 +55,7 @@ interop() {
 }
 
 clients() { server/dev-idp/clients/run; }
+python_client() { server/dev-idp/clients/run --python; }
 
 step check 'format' cargo fmt --all --check
 step check 'format: end-to-end tests type-check' npm --prefix end2end run check
@@ -71,6 +72,9 @@ step check "clippy: app, hydrate in parts" cargo clippy -p app --features hydrat
 step check 'clippy: server' clippy -p server
 step check 'clippy: server without the embedded provider' clippy -p server --no-default-features
 step check 'clippy: dev-idp' clippy -p dev-idp
+# Not in the workspace, so that what they depend on stays out of its lock file.
+step check 'check: fuzz targets' env CARGO_TARGET_DIR="$TARGET" cargo check --quiet --locked --manifest-path fuzz/Cargo.toml --features config
+step check 'check: the gate beside others' env CARGO_TARGET_DIR="$TARGET" cargo check --quiet --locked --manifest-path benches/compare/Cargo.toml --benches
 
 step check 'guard: no axum and no tokio in the browser' scripts/guard.sh
 
@@ -83,7 +87,12 @@ SHOW='/^access_token()/p' step cargo 'tests: WASM in a headless browser' wasm_te
 step check 'build: front end' front_end
 step check 'build: server' server
 SHOW='/^first load/,$p' step check 'size budget' node scripts/size.mjs
-if [ -f server/dev-idp/clients/package.json ]; then step node 'tests: independent clients of the provider' clients; fi
+step node 'tests: independent clients of the provider' clients
+if python3 -c 'import sys, venv; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
+  step check 'tests: a client of the provider in Python' python_client
+else
+  say "skipped: a client of the provider in Python, which is not here"
+fi
 step lines 'end to end' e2e
 SHOW='/^skipped:/p;/is left out/p' step lines 'interop: providers that are not ours' interop
 if [ "$ONLY" != . ]; then step lines 'screenshots' e2e --grep @screenshots; fi

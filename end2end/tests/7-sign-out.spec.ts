@@ -93,9 +93,12 @@ test.describe('7. Sign out', () => {
     await signIn(page, instance);
     await page.context().route(`${instance.provider}/**`, (route) => route.abort('connectionrefused'));
     await signOutButton(page).click();
-    await page.waitForURL((url) => url.href !== `${instance.url}/` , { timeout: 3_000 }).catch(() => {});
-    await page.context().unroute(`${instance.provider}/**`);
-    await page.goto('/');
+    // Not the browser's error page, and no silence: the session at the provider goes on.
+    await expect(page.getByRole('heading', { name: 'You are signed out here' })).toBeVisible();
+    await expect(page).toHaveURL(`${instance.url}/`);
     await signedOut(page);
+    await page.context().unroute(`${instance.provider}/**`);
+    await signInButton(page).click();
+    await signedIn(page);
   });
 });
