@@ -43,6 +43,7 @@ fn main() {
             runtime.block_on(validator.load()).unwrap();
             validator
         };
+        // Without a cache nothing is put into it either, so what that costs is not in "first".
         let (cold, warm) = (validator(0), validator(100));
         let token = issuer
             .token()

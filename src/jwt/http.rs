@@ -350,7 +350,9 @@ mod tests {
         names.clients.lock().insert(settings, client.build().unwrap());
         let error = fetch(&names, "https://idp.example/jwks", &public).await;
         assert!(matches!(error, FetchError::Unreachable { .. }), "{error:?}");
-        assert!(first.await.unwrap().starts_with("CONNECT idp.example:443 "));
+        let asked = tokio::time::timeout(Duration::from_secs(5), first).await;
+        let asked = asked.expect("the proxy was asked").unwrap();
+        assert!(asked.starts_with("CONNECT idp.example:443 "));
         let error = fetch(&names, &format!("{proxy}/jwks"), &public).await;
         assert!(matches!(error, FetchError::Forbidden { .. }), "{error:?}");
     }
