@@ -217,11 +217,13 @@ impl Introspection {
     }
 }
 
-/// How an access token is used (RFC 7662, section 2.2; RFC 6749, section 7.1). Providers answer about refresh tokens too.
+/// How an access token is used (RFC 7662, section 2.2; RFC 6749, section 7.1). Providers answer about refresh tokens too, and some
+/// put the name of the kind there (RFC 7009, section 2.1), which is as clear.
 fn check_token_type(answer: &json::Members<'_>) -> Result<(), Rejection> {
     let access = |said: &Json<'_>| {
+        let known = ["Bearer", "DPoP", "access_token"];
         said.as_str()
-            .is_some_and(|said| said.eq_ignore_ascii_case("Bearer") || said.eq_ignore_ascii_case("DPoP"))
+            .is_some_and(|said| known.iter().any(|known| said.eq_ignore_ascii_case(known)))
     };
     match answer.get("token_type") {
         Some(said) if !access(said) => Err(Rejection::new(Reason::WrongTokenType)

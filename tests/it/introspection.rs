@@ -122,6 +122,7 @@ async fn an_active_token_of_another_kind_is_refused_whatever_typ_the_trust_requi
             ("token_type", json!("Bearer"), true),
             ("token_type", json!("bearer"), true),
             ("token_type", json!("DPoP"), true),
+            ("token_type", json!("access_token"), true),
             ("token_type", json!("refresh_token"), false),
             ("token_type", json!("Refresh"), false),
             ("token_type", json!(["Bearer"]), false),
