@@ -17,7 +17,7 @@ enum Shown {
 /// Shows its children to a signed-in person. Below it [`use_signed_in`] knows who that is, so that pages need no `Option`.
 ///
 /// The guard decides what is shown; what is allowed is the gate's matter. The children stay as they are when a token is
-/// refreshed, and are made anew for another person. When the provider ends the session they are hidden but stay, with all
+/// refreshed, and are made anew for another person, or when they act for another organisation. When the provider ends the session they are hidden but stay, with all
 /// that was typed into them, until the same person is back; when the person signs out they are gone.
 ///
 /// ```
@@ -61,7 +61,9 @@ pub fn RequireSignedIn(
             (AuthState::SignedIn(person), _) => Shown::Person(person),
         },
         |before, now| match (before, now) {
-            (Some(Shown::Person(before)), Some(Shown::Person(now))) => before.identity() != now.identity(),
+            (Some(Shown::Person(before)), Some(Shown::Person(now))) => {
+                (before.identity(), before.acting()) != (now.identity(), now.acting())
+            }
             (before, now) => before != now,
         },
     );

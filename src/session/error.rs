@@ -41,8 +41,9 @@ pub enum SessionError {
     /// The ID token does not hold.
     #[error(transparent)]
     IdToken(#[from] IdTokenError),
-    /// Another person signed in while the call was being made. It was not made as them.
-    #[error("another person has signed in; the call was not made as them")]
+    /// Another person signed in while the call was being made, or the person acts for another organisation by now. It was not
+    /// made as them.
+    #[error("another person has signed in, or acts for another organisation; the call was not made as them")]
     AnotherPerson,
     /// The call goes to an origin that no token is sent to.
     #[error("no token is sent to `{0}`: it is neither this origin nor one of `call_origins`")]

@@ -8,7 +8,7 @@ use crate::authorization::{
 
 use super::pending::{Pending, StepUp};
 use super::platform::Over;
-use super::record::Record;
+use super::record::{Acting, Record};
 use super::{AuthState, Demand, Event, Platform, Session, SessionError, SignOutReason, WaitingCall};
 
 /// A sign-in that came back and did not succeed. A session that was there before is untouched.
@@ -198,12 +198,15 @@ impl<P: Platform> Session<P> {
         // Not while another tab refreshes: it would keep its tokens over these.
         let _lock = self.lock_tokens().await;
         let mut over = self.key_is_gone(&bound_to).await;
+        // Calls that were for an organisation are made for no other, whatever becomes of the exchange.
+        let acted_for = self.acted_for(&tokens.id_token().claims().sub).await;
+        let exchange = acted_for.unwrap_or_else(|| step_up.as_ref().and_then(|step_up| step_up.acting.clone()));
         if !over {
             let record = Record {
                 id: state,
                 generation: 1,
                 tokens: tokens.clone(),
-                acting: None,
+                acting: exchange.clone().map(|exchange| Acting { exchange, tokens: None }),
             };
             self.keep(record, Over::Any).await;
             over = self.key_is_gone(&bound_to).await;
@@ -218,12 +221,15 @@ impl<P: Platform> Session<P> {
             return Err(CallbackError::UnknownState.into());
         }
         if let Some(step_up) = step_up {
-            // The call was made for an organisation, and is made for no other.
-            if let (Some(exchange), Some(record)) = (step_up.acting, self.record()) {
-                self.act(record, exchange).await?;
-            }
             self.note_demand(&step_up.call.method, &step_up.call.url, step_up.demand);
-            self.0.waiting.replace(Some((step_up.subject, step_up.call)));
+            let whose = (step_up.subject, step_up.acting);
+            self.0.waiting.replace(Some((whose, step_up.call)));
+        }
+        if let (Some(exchange), Some(record)) = (exchange, self.record())
+            && let Err(error) = self.act(record, exchange).await
+        {
+            // The person is signed in, and the next call tries again.
+            self.tell(&Event::RefreshFailed(error));
         }
         Ok(())
     }

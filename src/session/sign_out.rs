@@ -39,8 +39,8 @@ impl<P: Platform> Session<P> {
         let revoke = async {
             if let Some(record) = &record {
                 let acting = async {
-                    if let Some(acting) = &record.acting {
-                        self.revoke(&acting.tokens).await;
+                    if let Some(tokens) = record.acting.as_ref().and_then(|acting| acting.tokens.as_ref()) {
+                        self.revoke(tokens).await;
                     }
                 };
                 join(self.revoke(&record.tokens), acting).await;

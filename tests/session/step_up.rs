@@ -138,18 +138,36 @@ fn who_acts_for_an_organisation_still_does() {
         let query = simulation.come_back(&tab, "alice");
         let provider = &simulation.world.provider;
         provider.refuses_exchange.set(refused.then_some("invalid_grant"));
-        let landed = simulation.run(tab.session.complete(&query));
-        let waiting = tab.session.take_waiting(|_| true);
+        simulation.run(tab.session.complete(&query)).unwrap();
+        assert!(tab.session.take_waiting(|_| true).is_some());
         assert_eq!(
-            (landed.is_err(), waiting.is_none()),
-            (refused, refused),
+            simulation.run(tab.token()).is_err(),
+            refused,
             "the call is made for no other"
         );
-        if !refused {
-            let token = simulation.run(tab.token()).unwrap();
-            let access = simulation.world.provider.access.borrow();
-            assert_eq!(access[&token].grant.target.as_deref(), Some("acme"));
+        simulation.world.provider.refuses_exchange.set(None);
+        simulation.pass(120.0);
+        let token = simulation.run(tab.token()).unwrap();
+        let access = simulation.world.provider.access.borrow();
+        assert_eq!(access[&token].grant.target.as_deref(), Some("acme"));
+    }
+}
+
+#[test]
+fn the_call_of_one_organisation_is_not_made_for_another() {
+    for switched in [false, true] {
+        let (mut simulation, tab) = signed_in();
+        let wants = &simulation.world.api.wants_acr;
+        wants.borrow_mut().insert("/api/transfer", "gold");
+        let exchange = |id| TokenExchange::organization(id);
+        simulation.run(tab.session.exchange(exchange("acme"))).unwrap();
+        let tab = leave(&mut simulation, tab);
+        let query = simulation.come_back(&tab, "alice");
+        simulation.run(tab.session.complete(&query)).unwrap();
+        if switched {
+            simulation.run(tab.session.exchange(exchange("other"))).unwrap();
         }
+        assert_eq!(tab.session.take_waiting(|_| true).is_none(), switched);
     }
 }
 
