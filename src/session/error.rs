@@ -16,7 +16,7 @@ pub enum SessionError {
     /// The provider did not answer. The session is still there.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// The token endpoint's answer did not arrive, although there is one: the provider does not let this origin read it.
+    /// The answer that a sign-in needs did not arrive, although there is one: the provider does not let this origin read it.
     #[error(
         "{url} answers, but the browser withholds the answer from {origin}: allow that origin (CORS) at the provider"
     )]

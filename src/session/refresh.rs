@@ -327,16 +327,7 @@ impl<P: Platform> Session<P> {
                 true => Some(self.proof("POST", endpoint, None).await?),
                 false => None,
             };
-            let reply = match platform.post_form(endpoint, request.body(), proof.as_deref()).await {
-                // A browser does not say why there is no answer.
-                Err(error) if !error.timed_out && platform.reach(endpoint).await.is_ok() => {
-                    return Err(SessionError::Withheld {
-                        url: endpoint.clone(),
-                        origin: platform.origin(),
-                    });
-                }
-                answer => answer?,
-            };
+            let reply = platform.post_form(endpoint, request.body(), proof.as_deref()).await?;
             self.remember_nonce(endpoint, reply.dpop_nonce.as_deref());
             match TokenResponse::read(&reply) {
                 Err(error) if again && error.wants_dpop_nonce() && reply.dpop_nonce.is_some() => again = false,
@@ -350,6 +341,25 @@ impl<P: Platform> Session<P> {
                     return Ok(response);
                 }
             }
+        }
+    }
+
+    /// A browser does not say why there is no answer. Where none was ever read, and there is one, it is withheld; later a
+    /// network that fails for a moment is likelier.
+    pub(super) async fn first_answer<T>(
+        &self,
+        endpoint: &str,
+        answer: Result<T, SessionError>,
+    ) -> Result<T, SessionError> {
+        let platform = &self.0.platform;
+        match answer {
+            Err(SessionError::Network(error)) if !error.timed_out && platform.reach(endpoint).await.is_ok() => {
+                Err(SessionError::Withheld {
+                    url: endpoint.to_owned(),
+                    origin: platform.origin(),
+                })
+            }
+            answer => answer,
         }
     }
 

@@ -131,7 +131,8 @@ impl<P: Platform> Session<P> {
         struct Pushed {
             request_uri: String,
         }
-        let reply = self.0.platform.post_form(endpoint, body, None).await?;
+        let answer = self.0.platform.post_form(endpoint, body, None).await;
+        let reply = self.first_answer(endpoint, answer.map_err(Into::into)).await?;
         if !matches!(reply.status, 200 | 201) {
             return Err(TokenError::read(&reply).into());
         }
@@ -189,7 +190,8 @@ impl<P: Platform> Session<P> {
         platform.forget_keys();
         let bound_to = self.dpop_thumbprint().await?;
         let requested = platform.now();
-        let response = self.ask_token_endpoint(&validated.token_request()).await?;
+        let answer = self.ask_token_endpoint(&validated.token_request()).await;
+        let response = self.first_answer(&client.provider.token_endpoint, answer).await?;
         let keys = self.keys_for(&response).await?;
         let tokens = validated.accept(response, &self.checks(Some(&keys), requested)).await?;
         let step_up = pending

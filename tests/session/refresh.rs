@@ -125,15 +125,30 @@ fn an_answer_that_the_browser_withholds_is_told_from_none() {
     simulation.pass(3600.0);
     simulation.world.provider.rotates.replace(false);
     simulation.world.provider.mood.replace(Mood::Withheld);
+    // Answers were read before, so that it is no matter of configuration.
     let error = simulation.run(tab.token()).unwrap_err();
-    assert_eq!(error.remedy(), Remedy::Configuration);
-    let said = error.to_string();
-    assert!(said.contains("https://app.example: allow that origin (CORS)"), "{said}");
+    assert_eq!(error.remedy(), Remedy::TryAgain);
     assert_eq!(tab.subject().as_deref(), Some("alice"), "and it signs nobody out");
 
     simulation.world.provider.mood.replace(Mood::Well);
     simulation.pass(1.1);
     assert!(simulation.run(tab.token()).is_ok());
+
+    // The first answer of all is another matter.
+    for (mood, remedy) in [
+        (Mood::Withheld, Remedy::Configuration),
+        (Mood::Unreachable, Remedy::TryAgain),
+    ] {
+        let mut simulation = Simulation::new();
+        let tab = simulation.open();
+        let query = simulation.visit_provider(&tab, "alice");
+        simulation.world.provider.mood.replace(mood);
+        let error = simulation.run(tab.session.complete(&query)).unwrap_err().error;
+        assert_eq!(error.remedy(), remedy);
+        let said = error.to_string();
+        let tells = said.contains("https://app.example: allow that origin (CORS)");
+        assert_eq!(tells, remedy == Remedy::Configuration, "{said}");
+    }
 }
 
 #[test]
