@@ -64,6 +64,8 @@ pub struct Texts {
     pub ended: Text,
     /// The session ended because nobody seemed to be there.
     pub idle: Text,
+    /// The person signed out, and the provider did not hear of it.
+    pub signed_out_here: Text,
 }
 
 impl Default for Texts {
@@ -137,6 +139,11 @@ impl Default for Texts {
                 "You were signed out",
                 "Nobody seemed to be there for a while. Sign in again to go on.",
             ),
+            signed_out_here: (
+                "You are signed out here",
+                "The sign-in service did not answer, so its own session may go on. Who uses this browser next may get in there \
+                 without a password.",
+            ),
         }
     }
 }
@@ -184,11 +191,12 @@ impl Texts {
         }
     }
 
-    /// For a session that ended by itself; `None` when the person signed out, or never signed in.
+    /// For a session that ended by itself, or here only; `None` when the person signed out, or never signed in.
     pub fn end(&self, reason: Option<SignOutReason>) -> Option<Text> {
         match reason? {
             SignOutReason::EndedByProvider | SignOutReason::Expired => Some(self.ended),
             SignOutReason::Idle => Some(self.idle),
+            SignOutReason::SignedOutHere => Some(self.signed_out_here),
             SignOutReason::SignedOut => None,
         }
     }

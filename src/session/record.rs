@@ -353,6 +353,26 @@ impl<P: Platform> Session<P> {
         self.0.platform.tell_other_tabs();
     }
 
+    /// Leaves word for the next page that the provider did not hear of the sign-out.
+    pub(super) async fn note_unheard(&self, id_token: Option<IdToken>) {
+        // A refresh that is under way in another tab would keep its tokens over this.
+        let _lock = self.lock_tokens().await;
+        match (id_token, self.load().await) {
+            (Some(id_token), Ok(None)) => {
+                let ended = Ended {
+                    reason: SignOutReason::SignedOutHere,
+                    id_token,
+                    acting: None,
+                };
+                // Where nothing can be kept, this page knows all the same.
+                drop(self.save(&Kept::Ended(Box::new(ended.clone())), Over::Any).await);
+                self.adopt_end(ended);
+                self.0.platform.tell_other_tabs();
+            }
+            _ => self.set_state(AuthState::SignedOut(Some(SignOutReason::SignedOut))),
+        }
+    }
+
     /// Forgets everything, in this tab and in storage.
     pub(super) async fn forget(&self) {
         self.0.left.replace(self.record().map(|record| record.id));

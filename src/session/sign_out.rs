@@ -3,22 +3,25 @@
 use form_urlencoded::Serializer;
 use futures_util::future::join;
 
+use crate::authorization::id_token::IdToken;
 use crate::authorization::{TokenSet, with_query};
 
 use super::{AuthState, Platform, Session, SignOutReason};
 
 impl<P: Platform> Session<P> {
     /// Revokes the tokens, forgets the session in all tabs and leaves for the provider's sign-out, which ends the session
-    /// there. A provider that does not answer delays nothing but its own part.
+    /// there. A provider that does not answer delays nothing but its own part; then the page after a sign-out tells
+    /// [`SignOutReason::SignedOutHere`].
     pub async fn sign_out(&self) {
-        let id_token = self.leave().await;
-        match self.end_session_url(id_token.as_deref()) {
-            Some(url) => self.0.platform.navigate(&url),
-            None => {
-                self.set_state(AuthState::SignedOut(Some(SignOutReason::SignedOut)));
-                self.0.platform.navigate(&self.0.client.post_logout_redirect_uri);
-            }
+        let platform = &self.0.platform;
+        // The browser's error page would be no way on.
+        let (id_token, reached) = join(self.leave(), platform.reach(&self.0.client.provider.jwks_uri)).await;
+        match self.end_session_url(id_token.as_ref().map(IdToken::as_str)) {
+            Some(url) if reached.is_ok() => return platform.navigate(&url),
+            Some(_) => self.note_unheard(id_token).await,
+            None => self.set_state(AuthState::SignedOut(Some(SignOutReason::SignedOut))),
         }
+        platform.navigate(&self.0.client.post_logout_redirect_uri);
     }
 
     /// Revokes the tokens and forgets the session in all tabs. The session at the provider goes on: the next sign-in may
@@ -28,7 +31,7 @@ impl<P: Platform> Session<P> {
         self.set_state(AuthState::SignedOut(Some(SignOutReason::SignedOut)));
     }
 
-    async fn leave(&self) -> Option<String> {
+    async fn leave(&self) -> Option<IdToken> {
         self.restore().await;
         // Where another tab signs out at the same moment it is gone afterwards, and the provider still wants it.
         let hint = self.id_token();
@@ -57,9 +60,9 @@ impl<P: Platform> Session<P> {
         newer.or(hint)
     }
 
-    fn id_token(&self) -> Option<String> {
+    fn id_token(&self) -> Option<IdToken> {
         let kept = self.0.kept.borrow();
-        kept.as_ref().map(|kept| kept.id_token().as_str().to_owned())
+        kept.as_ref().map(|kept| kept.id_token().clone())
     }
 
     /// Best effort: the tokens are forgotten here whatever the provider answers.

@@ -51,6 +51,8 @@ impl AuthState {
 pub enum SignOutReason {
     /// The person signed out, here or in another tab.
     SignedOut,
+    /// The person signed out, and the provider did not answer: its own session may go on.
+    SignedOutHere,
     /// The provider ended the session: the refresh token is no longer good.
     EndedByProvider,
     /// The access token expired and the provider had given no refresh token.
