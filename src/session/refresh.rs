@@ -149,6 +149,15 @@ impl<P: Platform> Session<P> {
     /// # Errors
     /// As for [`Session::access_token`], and what the token endpoint refuses; the tokens are then as they were.
     pub async fn exchange(&self, exchange: TokenExchange) -> Result<(), SessionError> {
+        let session = self.clone();
+        let future: LocalFuture<_> = Box::pin(async move { session.switch(exchange).await });
+        // It may refresh, and runs to its end as a refresh does.
+        let shared = future.shared();
+        self.0.platform.spawn(Box::pin(shared.clone().map(drop)));
+        shared.await
+    }
+
+    async fn switch(&self, exchange: TokenExchange) -> Result<(), SessionError> {
         self.restore().await;
         let _lock = self.lock_tokens().await;
         self.look().await;

@@ -308,6 +308,30 @@ fn without_a_session_or_a_network_nothing_is_exchanged() {
 }
 
 #[test]
+fn who_gives_an_exchange_up_loses_no_rotation() {
+    let (mut simulation, one, two) = signed_in();
+    simulation.pass(3600.0);
+    simulation.world.answers_held_back.set(true);
+    {
+        let mut exchange = std::pin::pin!(one.session.exchange(acme()));
+        let mut context = std::task::Context::from_waker(futures::task::noop_waker_ref());
+        while simulation.world.waiting.borrow().is_empty() {
+            assert!(exchange.as_mut().poll(&mut context).is_pending());
+            simulation.settle();
+        }
+        // The provider has rotated the refresh token, and nobody waits for it any more.
+    }
+    simulation.release();
+    simulation.deliver(&[&two]);
+    for tab in [&one, &two] {
+        assert_eq!(target(&mut simulation, tab).as_deref(), Some("acme"));
+    }
+    simulation.pass(3600.0);
+    assert!(simulation.run(two.token()).is_ok());
+    assert!(simulation.world.provider.reused.borrow().is_empty());
+}
+
+#[test]
 fn a_sign_out_while_an_exchange_is_under_way_wins() {
     let (mut simulation, one, two) = signed_in();
     simulation.world.answers_held_back.set(true);
