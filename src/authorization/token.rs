@@ -157,6 +157,11 @@ impl TokenResponse {
             .is_none_or(|text| IdToken::finds_key(text, client, keys))
     }
 
+    /// Those of a response that is not validated, to revoke them.
+    pub(crate) fn tokens(&self) -> (AccessToken, Option<RefreshToken>) {
+        (self.0.access_token().clone(), self.0.refresh_token().cloned())
+    }
+
     fn id_token(&self) -> Option<&str> {
         self.0.extra_fields().id_token.as_deref()
     }

@@ -252,10 +252,17 @@ impl<P: Platform> Session<P> {
         // the new one would end the session.
         let keys = self.keys_for(&response).await.ok();
         let keys = keys.filter(|keys| response.finds_key(&self.0.client, keys));
-        record.tokens = record
-            .tokens
-            .refreshed(response, &self.checks(keys.as_deref(), requested))
-            .await?;
+        let (access, refresh) = response.tokens();
+        let checks = self.checks(keys.as_deref(), requested);
+        record.tokens = match record.tokens.refreshed(response, &checks).await {
+            Ok(tokens) => tokens,
+            Err(error) => {
+                // They are not used, and the refresh token of before may be used up: to use it again would look like theft.
+                self.revoke_these(&access, refresh.as_ref()).await;
+                self.end(SignOutReason::EndedByProvider).await;
+                return Err(error.into());
+            }
+        };
         self.0.backoff.take();
         // What another tab did can be read only now, when storage was not to be had before.
         if let Some(kept) = self.kept_of(&record.id).await

@@ -2,6 +2,7 @@
 
 use form_urlencoded::Serializer;
 use futures_util::future::join;
+use oauth2::{AccessToken, RefreshToken};
 
 use crate::authorization::id_token::IdToken;
 use crate::authorization::{TokenSet, with_query};
@@ -67,6 +68,10 @@ impl<P: Platform> Session<P> {
 
     /// Best effort: the tokens are forgotten here whatever the provider answers.
     pub(super) async fn revoke(&self, tokens: &TokenSet) {
+        self.revoke_these(tokens.access_token(), tokens.refresh_token()).await;
+    }
+
+    pub(super) async fn revoke_these(&self, access: &AccessToken, refresh: Option<&RefreshToken>) {
         let Some(endpoint) = &self.0.client.provider.revocation_endpoint else {
             return;
         };
@@ -78,7 +83,7 @@ impl<P: Platform> Session<P> {
             body.finish()
         };
         let refresh = async {
-            if let Some(token) = tokens.refresh_token() {
+            if let Some(token) = refresh {
                 drop(
                     self.0
                         .platform
@@ -87,7 +92,7 @@ impl<P: Platform> Session<P> {
                 );
             }
         };
-        let body = form(tokens.access_token().secret(), "access_token");
+        let body = form(access.secret(), "access_token");
         join(refresh, async {
             drop(self.0.platform.post_form(endpoint, &body, None).await)
         })
