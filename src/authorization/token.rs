@@ -9,7 +9,7 @@ use oauth2::{
 use serde::{Deserialize, Serialize};
 
 use super::id_token::{Expected, IdToken, IdTokenError};
-use super::{Client, Crypto, DpopMode, Jwk, Lifetime, Moment, ServerClock, ValidatedCallback};
+use super::{Client, Crypto, DpopMode, Jwk, Lifetime, Moment, ServerClock, TokenExchange, ValidatedCallback};
 
 /// An HTTP response, as far as the flow reads it.
 #[derive(Clone, Default)]
@@ -295,7 +295,7 @@ impl TokenSet {
         response: TokenResponse,
         checks: &Checks<'_, impl Crypto>,
     ) -> Result<Self, IdTokenError> {
-        let mut tokens = self.exchanged(response, checks).await?;
+        let mut tokens = self.renewed(response, checks, &self.scopes).await?;
         // Left out: the old one stays good (RFC 6749, section 6).
         if tokens.refresh_token.is_none() {
             tokens.refresh_token.clone_from(&self.refresh_token);
@@ -311,6 +311,18 @@ impl TokenSet {
         &self,
         response: TokenResponse,
         checks: &Checks<'_, impl Crypto>,
+        exchange: &TokenExchange,
+    ) -> Result<Self, IdTokenError> {
+        // RFC 8693, section 2.2.1: left out when they are those that were asked for.
+        let asked = Some(exchange.asked()).filter(|scopes| !scopes.is_empty());
+        self.renewed(response, checks, asked.unwrap_or(&self.scopes)).await
+    }
+
+    async fn renewed(
+        &self,
+        response: TokenResponse,
+        checks: &Checks<'_, impl Crypto>,
+        asked: &[String],
     ) -> Result<Self, IdTokenError> {
         let id_token = match (response.id_token(), checks.keys) {
             (None, _) | (_, None) => self.id_token.clone(),
@@ -326,7 +338,7 @@ impl TokenSet {
                 IdToken::validate(text, &expected, keys, checks.crypto).await?
             }
         };
-        Self::new(&response, checks, id_token, self.resource.clone(), &self.scopes)
+        Self::new(&response, checks, id_token, self.resource.clone(), asked)
     }
 
     /// The access token.

@@ -284,7 +284,7 @@ impl<P: Platform> Session<P> {
         let keys = self.keys_for(&response).await?;
         let tokens = record
             .tokens
-            .exchanged(response, &self.checks(Some(&keys), requested))
+            .exchanged(response, &self.checks(Some(&keys), requested), &exchange)
             .await?;
         let record = Record {
             acting: Some(Acting {

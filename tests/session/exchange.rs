@@ -185,6 +185,23 @@ fn an_audience_or_a_resource_with_scopes() {
 }
 
 #[test]
+fn scopes_that_are_not_told_are_those_that_were_asked_for() {
+    for (exchange, scopes) in [
+        (acme(), ["openid", "profile"]),
+        (
+            TokenExchange::audience("orders").scopes(["read", "write"]),
+            ["read", "write"],
+        ),
+    ] {
+        let (mut simulation, one, _) = signed_in();
+        simulation.world.provider.leaves_scope_out.set(true);
+        simulation.run(one.session.exchange(exchange)).unwrap();
+        let state = one.session.state();
+        assert_eq!(state.signed_in().unwrap().scopes(), scopes);
+    }
+}
+
+#[test]
 fn after_a_refresh_it_is_made_anew_once_for_all_tabs() {
     let (mut simulation, one, two) = signed_in();
     switch(&mut simulation, &one).unwrap();
