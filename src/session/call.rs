@@ -191,11 +191,12 @@ impl<P: Platform> Session<P> {
     }
 
     /// The call that the last sign-in was for, once: the page that made it makes it again. `fits` tells whether it is
-    /// the one that the page knows how to make.
+    /// the one that the page knows how to make. Two minutes after the sign-in it is gone, and when the session ends.
     pub fn take_waiting(&self, fits: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
-        let now = self.record()?.whose();
+        let (time, now) = (self.0.platform.now().monotonic, self.record()?.whose());
         let mut waiting = self.0.waiting.borrow_mut();
-        let (_, call) = waiting.take_if(|(whose, call)| *whose == now && fits(call))?;
+        waiting.take_if(|(until, ..)| *until < time);
+        let (.., call) = waiting.take_if(|(_, whose, call)| *whose == now && fits(call))?;
         Some(call)
     }
 

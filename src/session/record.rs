@@ -263,6 +263,7 @@ impl<P: Platform> Session<P> {
     }
 
     fn adopt_end(&self, ended: Ended) {
+        self.0.waiting.take();
         let reason = ended.reason;
         self.0.kept.replace(Some(Kept::Ended(Box::new(ended))));
         self.set_state(AuthState::SignedOut(Some(reason)));
@@ -291,6 +292,7 @@ impl<P: Platform> Session<P> {
             .is_some_and(|before| before.identity() != person.identity())
         {
             self.0.waiting.take();
+            self.0.demanded.take();
             self.tell(&Event::PersonChanged);
         }
         self.set_state(AuthState::SignedIn(person));

@@ -28,6 +28,9 @@ pub struct Landing {
     pub return_to: ReturnTo,
     /// Whether this window was opened for the sign-in only, and has done its work.
     pub popup: bool,
+    /// With which error the provider answered a stronger sign-in that a call had asked for. The person is signed in as
+    /// before, and the call was not made.
+    pub declined: Option<String>,
 }
 
 /// The provider's answers to `prompt=none` when it would have to show something (OpenID Connect Core, section 3.1.2.6).
@@ -38,6 +41,9 @@ const NEEDS_THE_PERSON: [&str; 4] = [
     "account_selection_required",
 ];
 
+/// How long a call waits for its page after the sign-in, in milliseconds: who sees it made later does not expect it.
+const WAITS: f64 = 120_000.0;
+
 impl<P: Platform> Session<P> {
     /// Leaves for the provider's sign-in page, unless the provider does not answer: then the person stays on a page that can
     /// say so.
@@ -46,6 +52,10 @@ impl<P: Platform> Session<P> {
     /// When the provider cannot be reached, and when this browser cannot keep what must be remembered until the person is back.
     pub async fn sign_in(&self, options: &SignIn) -> Result<(), SessionError> {
         let (_, url) = self.begin(options, false, None).await?;
+        // They ask for another sign-in themselves, so that calls may ask again.
+        if options.prompt.as_deref() != Some("none") {
+            self.0.demanded.take();
+        }
         self.0.platform.navigate(&url);
         Ok(())
     }
@@ -183,7 +193,10 @@ impl<P: Platform> Session<P> {
             {
                 return Ok(());
             }
-            Err(CallbackError::Provider { .. }) if self.stays(pending.step_up.as_ref()) => return Ok(()),
+            Err(CallbackError::Provider { error, .. }) if self.stays(pending.step_up.as_ref()) => {
+                landing.declined = Some(error);
+                return Ok(());
+            }
             validated => validated?,
         };
 
@@ -225,7 +238,8 @@ impl<P: Platform> Session<P> {
         if let Some(step_up) = step_up {
             self.note_demand(&step_up.call.method, &step_up.call.url, step_up.demand);
             let whose = (step_up.subject, step_up.acting);
-            self.0.waiting.replace(Some((whose, step_up.call)));
+            let until = platform.now().monotonic + WAITS;
+            self.0.waiting.replace(Some((until, whose, step_up.call)));
         }
         if let (Some(exchange), Some(record)) = (exchange, self.record())
             && let Err(error) = self.act(record, exchange).await

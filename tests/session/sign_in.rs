@@ -163,7 +163,8 @@ fn a_person_signs_in_and_is_where_they_were_going() {
         simulation.run(tab.session.complete(&query)),
         Ok(Landing {
             return_to,
-            popup: false
+            popup: false,
+            declined: None,
         })
     );
     let AuthState::SignedIn(person) = tab.session.state() else {

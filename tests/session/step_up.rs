@@ -89,6 +89,25 @@ fn a_stronger_sign_in_brings_the_person_back_and_the_call_with_them() {
 }
 
 #[test]
+fn a_call_does_not_wait_for_ever_nor_longer_than_the_session() {
+    for (seconds, ends, is_there) in [(119.0, false, true), (121.0, false, false), (1.0, true, false)] {
+        let (mut simulation, tab) = signed_in();
+        let wants = &simulation.world.api.wants_acr;
+        wants.borrow_mut().insert("/api/transfer", "gold");
+        let tab = leave(&mut simulation, tab);
+        let query = simulation.come_back(&tab, "alice");
+        simulation.run(tab.session.complete(&query)).unwrap();
+        simulation.pass(seconds);
+        if ends {
+            simulation.world.provider.end_all();
+            assert!(simulation.run(tab.session.replace_now()).is_err());
+            simulation.sign_in(&tab, "alice");
+        }
+        assert_eq!(tab.session.take_waiting(|_| true).is_some(), is_there);
+    }
+}
+
+#[test]
 fn another_person_does_not_get_the_call() {
     let (mut simulation, tab) = signed_in();
     simulation
@@ -173,20 +192,36 @@ fn the_call_of_one_organisation_is_not_made_for_another() {
 
 #[test]
 fn who_refuses_the_stronger_sign_in_is_back_where_they_were() {
-    for (error, lands) in [("access_denied", true), ("invalid_scope", true)] {
+    for error in ["access_denied", "invalid_scope"] {
         let (mut simulation, tab) = signed_in();
         let wants = &simulation.world.api.wants_acr;
         wants.borrow_mut().insert("/api/transfer", "gold");
         let tab = leave(&mut simulation, tab);
         let query = simulation.come_back_with(&tab, error);
         let landed = simulation.run(tab.session.complete(&query));
-        assert_eq!(
-            landed.map(|landing| landing.return_to.as_str() == "/account?tab=2"),
-            Ok(lands)
-        );
+        let landed = landed.unwrap();
+        assert_eq!(landed.return_to.as_str(), "/account?tab=2");
+        assert_eq!(landed.declined.as_deref(), Some(error));
         assert_eq!(tab.subject().as_deref(), Some("alice"));
         let called = simulation.run(tab.call("POST", TRANSFER, "100"));
         assert_eq!(answered(called), 401, "it does not ask again");
+
+        // Unless the person, or another one, signs in anew.
+        simulation.sign_in(&tab, "alice");
+        assert_eq!(demanded(simulation.run(tab.call("POST", TRANSFER, "100"))), gold());
+    }
+    for (subject, asks) in [("alice", false), ("bob", true)] {
+        let (mut simulation, tab) = signed_in();
+        let wants = &simulation.world.api.wants_acr;
+        wants.borrow_mut().insert("/api/transfer", "gold");
+        let tab = leave(&mut simulation, tab);
+        let query = simulation.come_back_with(&tab, "access_denied");
+        simulation.run(tab.session.complete(&query)).unwrap();
+        let other = simulation.open();
+        simulation.sign_in(&other, subject);
+        simulation.deliver(&[&tab]);
+        let called = simulation.run(tab.call("POST", TRANSFER, "100"));
+        assert_eq!(matches!(called, Ok(Called::Demands(..))), asks);
     }
     // Who was not signed in, and only wanted to be, is told.
     let mut simulation = Simulation::new();
