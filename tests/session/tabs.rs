@@ -76,6 +76,11 @@ fn another_person_is_noticed_and_never_mixed() {
     simulation.sign_in(&two, "bob");
     simulation.deliver(&[&one]);
     assert_eq!(one.subject().as_deref(), Some("bob"));
+    for (tab, changed) in [(&one, 1), (&two, 1)] {
+        let events = tab.state.events.borrow();
+        let said = events.iter().filter(|event| **event == Event::PersonChanged);
+        assert_eq!(said.count(), changed);
+    }
     assert_eq!(
         simulation.run(one.token()).unwrap(),
         simulation.run(two.token()).unwrap()
