@@ -54,6 +54,8 @@ pub struct Texts {
     pub unavailable: Text,
     /// The gate refused the call.
     pub refused_call: Text,
+    /// Another person is signed in by now, or the person acts for another organisation.
+    pub another_person: Text,
     /// Nobody is signed in.
     pub signed_out: Text,
     /// The call could not be sent.
@@ -125,6 +127,10 @@ impl Default for Texts {
                 "The server refused the call",
                 "Signing in again may help. The details tell which check refused.",
             ),
+            another_person: (
+                "Someone else is signed in",
+                "The call was not made: it was for another person, or another organisation, than this page is for now.",
+            ),
             signed_out: ("You are signed out", "Sign in again to go on."),
             offline: (
                 "No connection",
@@ -183,6 +189,10 @@ impl Texts {
             CallError::NotSent {
                 remedy: Remedy::SignIn, ..
             } => self.signed_out,
+            CallError::NotSent {
+                remedy: Remedy::LookAgain,
+                ..
+            } => self.another_person,
             CallError::NotSent {
                 remedy: Remedy::TryAgain,
                 ..

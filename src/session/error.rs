@@ -82,6 +82,8 @@ pub enum Remedy {
     Configuration,
     /// A message did not follow the protocol, or was tampered with. Starting again is safe.
     Protocol,
+    /// Look again who is signed in, and for whom: the call was somebody else's.
+    LookAgain,
 }
 
 impl SessionError {
@@ -100,11 +102,24 @@ impl SessionError {
             | Self::BackingOff { .. }
             | Self::PartMissing
             | Self::Token(TokenError::Unavailable { .. }) => Remedy::TryAgain,
-            Self::SignedOut(_) | Self::AnotherPerson | Self::Cancelled | Self::NoRefreshToken => Remedy::SignIn,
-            Self::Callback(CallbackError::Absent | CallbackError::UnknownState | CallbackError::Provider { .. }) => {
-                Remedy::SignIn
-            }
+            Self::AnotherPerson => Remedy::LookAgain,
+            Self::SignedOut(_) | Self::Cancelled | Self::NoRefreshToken => Remedy::SignIn,
+            Self::Callback(CallbackError::Provider { error, .. }) => match error.as_str() {
+                "temporarily_unavailable" | "server_error" => Remedy::TryAgain,
+                "unauthorized_client"
+                | "invalid_scope"
+                | "unsupported_response_type"
+                | "invalid_request"
+                | "invalid_target" => Remedy::Configuration,
+                _ => Remedy::SignIn,
+            },
+            Self::Callback(CallbackError::Absent | CallbackError::UnknownState) => Remedy::SignIn,
             Self::Token(error) if error.ends_session() => Remedy::SignIn,
+            Self::Token(TokenError::Provider { error, .. })
+                if matches!(error.as_str(), "temporarily_unavailable" | "server_error" | "slow_down") =>
+            {
+                Remedy::TryAgain
+            }
             Self::Token(TokenError::Provider { .. })
             | Self::Withheld { .. }
             | Self::NoClient
@@ -113,8 +128,57 @@ impl SessionError {
             | Self::Redirected(_)
             | Self::ForeignOrigin(_) => Remedy::Configuration,
             Self::Callback(CallbackError::Reconfigured) => Remedy::SignIn,
-            Self::IdToken(IdTokenError::Missing | IdTokenError::NotBound) => Remedy::Configuration,
+            // Another issuer than the one that was discovered is one that was set wrongly.
+            Self::IdToken(IdTokenError::Claim { claim: "iss", .. })
+            | Self::IdToken(IdTokenError::Missing | IdTokenError::NotBound | IdTokenError::Crypto(_)) => {
+                Remedy::Configuration
+            }
             Self::Callback(_) | Self::IdToken(_) | Self::Token(_) => Remedy::Protocol,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_provider_says_is_told_apart_by_what_helps() {
+        let callback = |error: &str| {
+            let (error, description) = (error.to_owned(), None);
+            SessionError::from(CallbackError::Provider { error, description }).remedy()
+        };
+        let token = |error: &str| {
+            let (error, description) = (error.to_owned(), None);
+            SessionError::from(TokenError::Provider { error, description }).remedy()
+        };
+        for error in ["temporarily_unavailable", "server_error"] {
+            assert_eq!((callback(error), token(error)), (Remedy::TryAgain, Remedy::TryAgain));
+        }
+        assert_eq!(token("slow_down"), Remedy::TryAgain);
+        for error in [
+            "unauthorized_client",
+            "invalid_scope",
+            "invalid_request",
+            "invalid_target",
+        ] {
+            assert_eq!(
+                (callback(error), token(error)),
+                (Remedy::Configuration, Remedy::Configuration)
+            );
+        }
+        assert_eq!(callback("unsupported_response_type"), Remedy::Configuration);
+        assert_eq!(callback("access_denied"), Remedy::SignIn);
+        assert_eq!(token("invalid_grant"), Remedy::SignIn);
+    }
+
+    #[test]
+    fn an_id_token_that_does_not_hold_is_told_apart_as_well() {
+        let no_crypto = CryptoError("denied".to_owned());
+        let remedy = |error: IdTokenError| SessionError::from(error).remedy();
+        assert_eq!(remedy(IdTokenError::Crypto(no_crypto)), Remedy::Configuration);
+        assert_eq!(remedy(IdTokenError::Signature), Remedy::Protocol);
+        assert_eq!(remedy(IdTokenError::Nonce), Remedy::Protocol);
+        assert_eq!(SessionError::AnotherPerson.remedy(), Remedy::LookAgain);
     }
 }
