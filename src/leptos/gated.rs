@@ -87,7 +87,14 @@ async fn send(request: &web_sys::Request, credentials: Credentials) -> Result<Re
     if let Some(proof) = &credentials.dpop {
         copy.headers().set("DPoP", proof);
     }
-    let response = copy.send().await.map_err(|error| failed(request, error.to_string()))?;
+    let response = copy.send().await.map_err(|error| {
+        let lost = failed(request, error.to_string());
+        // What only reads may as well not have been made.
+        match request.method().as_str() {
+            "GET" | "HEAD" => SessionError::Network(lost),
+            _ => SessionError::NoAnswer(lost),
+        }
+    })?;
     match response.type_() {
         ResponseType::Opaqueredirect => Err(SessionError::Redirected(without_query(&request.url()))),
         _ => Ok(response),

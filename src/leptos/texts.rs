@@ -60,6 +60,8 @@ pub struct Texts {
     pub signed_out: Text,
     /// The call could not be sent.
     pub offline: Text,
+    /// The call was sent, and no answer came.
+    pub no_answer: Text,
     /// Anything else.
     pub failed: Text,
     /// The provider ended the session.
@@ -136,6 +138,10 @@ impl Default for Texts {
                 "No connection",
                 "The call could not be made. You are still signed in; try again when you are back online.",
             ),
+            no_answer: (
+                "No answer came",
+                "The call was sent, and may have been carried out. Look whether it was before you try again.",
+            ),
             failed: ("Something went wrong", "The call did not succeed."),
             ended: (
                 "Your session has ended",
@@ -197,6 +203,7 @@ impl Texts {
                 remedy: Remedy::TryAgain,
                 ..
             } => self.offline,
+            CallError::NoAnswer { .. } => self.no_answer,
             CallError::NotSent { .. } | CallError::Failed { .. } => self.failed,
         }
     }

@@ -48,6 +48,9 @@ pub enum SessionError {
     /// The call goes to an origin that no token is sent to.
     #[error("no token is sent to `{0}`: it is neither this origin nor one of `call_origins`")]
     ForeignOrigin(String),
+    /// The call was sent and no answer came. The server may have done what it asks for.
+    #[error("the answer is lost: {0}")]
+    NoAnswer(NetworkError),
     /// The call was answered with a redirect.
     #[error("`{0}` answers with a redirect, which no token follows: call the address that it leads to")]
     Redirected(String),
@@ -99,6 +102,7 @@ impl SessionError {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Network(_)
+            | Self::NoAnswer(_)
             | Self::BackingOff { .. }
             | Self::PartMissing
             | Self::Token(TokenError::Unavailable { .. }) => Remedy::TryAgain,
