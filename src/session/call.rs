@@ -39,6 +39,9 @@ pub struct WaitingCall {
     pub url: String,
     /// The `Content-Type`.
     pub content_type: Option<String>,
+    /// The other headers, without those that the token and its proof were in.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
     /// The body, when it is text.
     pub body: Option<String>,
 }

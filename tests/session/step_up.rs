@@ -27,6 +27,7 @@ fn waiting() -> WaitingCall {
         method: "POST".to_owned(),
         url: TRANSFER.to_owned(),
         content_type: Some("text/plain".to_owned()),
+        headers: vec![("accept".to_owned(), "text/plain".to_owned())],
         body: Some("100".to_owned()),
     }
 }
