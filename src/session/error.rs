@@ -57,6 +57,9 @@ pub enum SessionError {
     /// The access token cannot be replaced.
     #[error("the access token cannot be replaced: the provider gave no refresh token")]
     NoRefreshToken,
+    /// The provider said before that it cannot sign the person in without showing them something.
+    #[error("the provider has to show the person something: a sign-in with `prompt=none` would come back without one")]
+    NeedsThePerson,
     /// The window of the sign-in was closed, or did not open.
     #[error("the sign-in window was closed, or the browser did not open it")]
     Cancelled,
@@ -107,7 +110,7 @@ impl SessionError {
             | Self::PartMissing
             | Self::Token(TokenError::Unavailable { .. }) => Remedy::TryAgain,
             Self::AnotherPerson => Remedy::LookAgain,
-            Self::SignedOut(_) | Self::Cancelled | Self::NoRefreshToken => Remedy::SignIn,
+            Self::SignedOut(_) | Self::Cancelled | Self::NeedsThePerson | Self::NoRefreshToken => Remedy::SignIn,
             Self::Callback(CallbackError::Provider { error, .. }) => match error.as_str() {
                 "temporarily_unavailable" | "server_error" => Remedy::TryAgain,
                 "unauthorized_client"

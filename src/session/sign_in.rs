@@ -110,9 +110,18 @@ impl<P: Platform> Session<P> {
         let (platform, client) = (&self.0.platform, &self.0.client);
         // Where nothing can be kept there is no key either, and who is signed in needs the one that they have.
         self.all_pending().await?;
+        let silent = options.prompt.as_deref() == Some("none");
+        if silent && self.was_refused().await {
+            return Err(SessionError::NeedsThePerson);
+        }
+        let mut options = options.clone();
+        if silent && options.id_token_hint.is_none() {
+            let record = self.record();
+            options.id_token_hint = record.map(|record| record.tokens.id_token().as_str().to_owned());
+        }
         platform.forget_keys();
         let thumbprint = self.dpop_thumbprint().await?;
-        let (sign_in, request) = PendingSignIn::begin(client, options, thumbprint.as_deref());
+        let (sign_in, request) = PendingSignIn::begin(client, &options, thumbprint.as_deref());
         let url = match &client.provider.pushed_authorization_request_endpoint {
             Some(endpoint) if client.provider.require_pushed_authorization_requests => {
                 let request_uri = self.push(endpoint, request.body()).await?;
@@ -128,7 +137,7 @@ impl<P: Platform> Session<P> {
             sign_in,
             since: platform.now().wall,
             popup,
-            silent: options.prompt.as_deref() == Some("none"),
+            silent,
             step_up,
         })
         .await?;
@@ -191,6 +200,7 @@ impl<P: Platform> Session<P> {
             Err(CallbackError::Provider { error, .. })
                 if pending.silent && NEEDS_THE_PERSON.contains(&error.as_str()) =>
             {
+                self.note_refused(true).await;
                 return Ok(());
             }
             Err(CallbackError::Provider { error, .. }) if self.stays(pending.step_up.as_ref()) => {
@@ -235,6 +245,7 @@ impl<P: Platform> Session<P> {
             self.revoke(&tokens).await;
             return Err(CallbackError::UnknownState.into());
         }
+        self.note_refused(false).await;
         if let Some(step_up) = step_up {
             self.note_demand(&step_up.call.method, &step_up.call.url, step_up.demand);
             let whose = (step_up.subject, step_up.acting);
