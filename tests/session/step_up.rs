@@ -179,13 +179,16 @@ fn the_call_of_one_organisation_is_not_made_for_another() {
         let (mut simulation, tab) = signed_in();
         let wants = &simulation.world.api.wants_acr;
         wants.borrow_mut().insert("/api/transfer", "gold");
-        let exchange = |id| TokenExchange::organization(id);
-        simulation.run(tab.session.exchange(exchange("acme"))).unwrap();
+        let (acme, other) = (
+            TokenExchange::organization("acme"),
+            TokenExchange::organization("other"),
+        );
+        simulation.run(tab.session.exchange(acme)).unwrap();
         let tab = leave(&mut simulation, tab);
         let query = simulation.come_back(&tab, "alice");
         simulation.run(tab.session.complete(&query)).unwrap();
         if switched {
-            simulation.run(tab.session.exchange(exchange("other"))).unwrap();
+            simulation.run(tab.session.exchange(other)).unwrap();
         }
         assert_eq!(tab.session.take_waiting(|_| true).is_none(), switched);
     }
