@@ -9,7 +9,7 @@ use std::rc::Rc;
 use futures::executor::block_on;
 use leptos::prelude::*;
 use pixygate::authorization::{ReturnTo, SignIn, TokenExchange};
-use pixygate::leptos::{AuthProvider, MockAuth, MockPerson, use_auth};
+use pixygate::leptos::{AuthProvider, MockAuth, MockPerson, RequireScope, RequireSignedIn, use_auth, use_signed_in};
 use pixygate::session::{AuthState, SessionError};
 
 /// Everything that needs a browser says that there is none.
@@ -68,4 +68,52 @@ fn on_the_server_nobody_listens() {
     assert_eq!(Rc::strong_count(&heard), 1, "nothing is kept on this thread");
     mock.set(AuthState::Unknown);
     assert_eq!(heard.get(), 0);
+}
+
+/// The scopes of the person, as a component sees them that is made now.
+#[component]
+fn Scopes() -> impl IntoView {
+    view! { <p>{use_signed_in().scopes().join(" ")}</p> }
+}
+
+fn guarded() -> AnyView {
+    view! {
+        <RequireSignedIn unknown=|| "unknown" signed_out=|| "signed out">
+            <Scopes />
+            <RequireScope scope="orders" missing=|| "may not order">
+                "may order"
+            </RequireScope>
+        </RequireSignedIn>
+    }
+    .into_any()
+}
+
+#[test]
+fn who_was_granted_a_scope_sees_what_needs_it_and_who_was_not_does_not() {
+    let owner = Owner::new();
+    owner.set();
+    let mock = MockAuth::provide();
+    mock.sign_in(MockPerson::new("alice").scope("orders"));
+    let html = guarded().to_html();
+    assert!(html.contains("may order") && html.contains("openid orders"), "{html}");
+    mock.sign_in(MockPerson::new("alice"));
+    let html = guarded().to_html();
+    assert!(html.contains("may not order"), "{html}");
+    mock.sign_out(None);
+    assert!(guarded().to_html().contains("signed out"));
+}
+
+#[test]
+fn a_component_that_is_made_later_sees_the_person_as_they_are_by_then() {
+    let owner = Owner::new();
+    owner.set();
+    let mock = MockAuth::provide();
+    mock.sign_in(MockPerson::new("alice"));
+    let page = view! {
+        <RequireSignedIn unknown=|| "unknown" signed_out=|| "signed out">{move || view! { <Scopes /> }}</RequireSignedIn>
+    };
+    let page = page.into_any();
+    mock.sign_in(MockPerson::new("alice").scope("orders"));
+    let html = page.to_html();
+    assert!(html.contains("openid orders"), "{html}");
 }

@@ -9,7 +9,7 @@ use oauth2::{
 use serde::{Deserialize, Serialize};
 
 use super::id_token::{Expected, IdToken, IdTokenError};
-use super::{Client, Crypto, DpopMode, Jwk, Lifetime, Moment, ServerClock, ValidatedCallback};
+use super::{Client, Crypto, DpopMode, Jwk, Lifetime, Moment, ServerClock, TokenExchange, ValidatedCallback};
 
 /// An HTTP response, as far as the flow reads it.
 #[derive(Clone, Default)]
@@ -157,6 +157,11 @@ impl TokenResponse {
             .is_none_or(|text| IdToken::finds_key(text, client, keys))
     }
 
+    /// Those of a response that is not validated, to revoke them.
+    pub(crate) fn tokens(&self) -> (AccessToken, Option<RefreshToken>) {
+        (self.0.access_token().clone(), self.0.refresh_token().cloned())
+    }
+
     fn id_token(&self) -> Option<&str> {
         self.0.extra_fields().id_token.as_deref()
     }
@@ -290,7 +295,7 @@ impl TokenSet {
         response: TokenResponse,
         checks: &Checks<'_, impl Crypto>,
     ) -> Result<Self, IdTokenError> {
-        let mut tokens = self.exchanged(response, checks).await?;
+        let mut tokens = self.renewed(response, checks, &self.scopes).await?;
         // Left out: the old one stays good (RFC 6749, section 6).
         if tokens.refresh_token.is_none() {
             tokens.refresh_token.clone_from(&self.refresh_token);
@@ -306,6 +311,18 @@ impl TokenSet {
         &self,
         response: TokenResponse,
         checks: &Checks<'_, impl Crypto>,
+        exchange: &TokenExchange,
+    ) -> Result<Self, IdTokenError> {
+        // RFC 8693, section 2.2.1: left out when they are those that were asked for.
+        let asked = Some(exchange.asked()).filter(|scopes| !scopes.is_empty());
+        self.renewed(response, checks, asked.unwrap_or(&self.scopes)).await
+    }
+
+    async fn renewed(
+        &self,
+        response: TokenResponse,
+        checks: &Checks<'_, impl Crypto>,
+        asked: &[String],
     ) -> Result<Self, IdTokenError> {
         let id_token = match (response.id_token(), checks.keys) {
             (None, _) | (_, None) => self.id_token.clone(),
@@ -321,7 +338,7 @@ impl TokenSet {
                 IdToken::validate(text, &expected, keys, checks.crypto).await?
             }
         };
-        Self::new(&response, checks, id_token, self.resource.clone(), &self.scopes)
+        Self::new(&response, checks, id_token, self.resource.clone(), asked)
     }
 
     /// The access token.

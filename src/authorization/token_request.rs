@@ -55,6 +55,10 @@ impl TokenExchange {
         self.scopes = scopes.into_iter().map(Into::into).collect();
         self
     }
+
+    pub(super) fn asked(&self) -> &[String] {
+        &self.scopes
+    }
 }
 
 /// The form to post to the token endpoint.

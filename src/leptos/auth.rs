@@ -93,7 +93,7 @@ impl Auth {
     }
 
     /// Asks the provider, by a redirect without any page of its own (`prompt=none`), whether the person is signed in there.
-    /// They come back to `return_to` either way.
+    /// They come back to `return_to` either way. Who is not signed in there is not sent again until a sign-in succeeds.
     ///
     /// ```
     /// use pixygate::authorization::ReturnTo;
@@ -106,7 +106,7 @@ impl Auth {
     /// ```
     ///
     /// # Errors
-    /// As for [`Auth::sign_in`].
+    /// As for [`Auth::sign_in`]; [`SessionError::NeedsThePerson`] when it was refused before.
     pub async fn sign_in_silently(self, return_to: ReturnTo) -> Result<(), SessionError> {
         let options = SignIn {
             return_to,

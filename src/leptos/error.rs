@@ -20,7 +20,15 @@ pub enum CallError {
         /// What went wrong.
         failure: String,
     },
-    /// The call was not made: there was no token for it.
+    /// The call was sent, and its answer did not come, or was a redirect: nobody knows whether the server did what it asks
+    /// for. Making it again may do it twice.
+    #[error("{no_answer}")]
+    NoAnswer {
+        /// What is known.
+        no_answer: String,
+    },
+    /// The call was not made: there was no token for it, or no connection. A call that only reads is also told so when its
+    /// answer is lost.
     #[error("{not_sent}")]
     NotSent {
         /// Why not.
@@ -37,15 +45,21 @@ impl CallError {
             Self::Refused(refusal) => matches!(refusal.reason.status(), 429 | 503),
             Self::NotSent { remedy, .. } => *remedy == Remedy::TryAgain,
             Self::Failed { .. } => true,
+            Self::NoAnswer { .. } => false,
         }
     }
 }
 
 impl From<SessionError> for CallError {
     fn from(error: SessionError) -> Self {
-        Self::NotSent {
-            not_sent: error.to_string(),
-            remedy: error.remedy(),
+        match error {
+            SessionError::NoAnswer(_) | SessionError::Redirected(_) => Self::NoAnswer {
+                no_answer: error.to_string(),
+            },
+            _ => Self::NotSent {
+                not_sent: error.to_string(),
+                remedy: error.remedy(),
+            },
         }
     }
 }
@@ -62,6 +76,36 @@ impl FromServerFnError for CallError {
             other => Self::Failed {
                 failure: other.to_string(),
             },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::leptos::Texts;
+    use crate::session::NetworkError;
+
+    #[test]
+    fn a_call_that_may_have_been_made_is_told_from_one_that_was_not() {
+        let lost = NetworkError {
+            url: "https://app.example/api/transfer".to_owned(),
+            problem: "lost".to_owned(),
+            timed_out: false,
+        };
+        let texts = Texts::default();
+        let not_made = CallError::from(SessionError::Network(lost.clone()));
+        assert!(not_made.is_transient());
+        assert_eq!(texts.call(&not_made), texts.offline);
+        for error in [
+            SessionError::NoAnswer(lost),
+            SessionError::Redirected("https://app.example/api/transfer".to_owned()),
+        ] {
+            let error = CallError::from(error);
+            assert!(!error.is_transient(), "{error}");
+            assert_eq!(texts.call(&error), texts.no_answer);
+            let sent = serde_json::to_string(&error).unwrap_or_default();
+            assert_eq!(serde_json::from_str::<CallError>(&sent).ok(), Some(error));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 
 use futures_channel::oneshot;
-use gloo_net::http::{Request, Response};
+use gloo_net::http::{Headers, Request, Response};
 use js_sys::{Function, Reflect};
 use leptos::prelude::{document, window};
 use wasm_bindgen::JsCast as _;
@@ -87,7 +87,14 @@ async fn send(request: &web_sys::Request, credentials: Credentials) -> Result<Re
     if let Some(proof) = &credentials.dpop {
         copy.headers().set("DPoP", proof);
     }
-    let response = copy.send().await.map_err(|error| failed(request, error.to_string()))?;
+    let response = copy.send().await.map_err(|error| {
+        let lost = failed(request, error.to_string());
+        // What only reads may as well not have been made.
+        match request.method().as_str() {
+            "GET" | "HEAD" => SessionError::Network(lost),
+            _ => SessionError::NoAnswer(lost),
+        }
+    })?;
     match response.type_() {
         ResponseType::Opaqueredirect => Err(SessionError::Redirected(without_query(&request.url()))),
         _ => Ok(response),
@@ -98,14 +105,19 @@ async fn send(request: &web_sys::Request, credentials: Credentials) -> Result<Re
 async fn leave(session: &Session<Browser>, demand: &Demand, request: &web_sys::Request) -> Result<(), SessionError> {
     let copy = request.clone().map(Request::from).ok();
     let body = match copy {
-        Some(copy) => copy.text().await.ok().filter(|body| !body.is_empty()),
+        // As text what is none would be another body.
+        Some(copy) => copy.binary().await.ok().and_then(|body| String::from_utf8(body).ok()),
         None => None,
     };
+    let headers = Headers::from_raw(request.headers());
+    let ours = ["authorization", "dpop", "content-type"];
+    let others = headers.entries().filter(|(name, _)| !ours.contains(&name.as_str()));
     let call = WaitingCall {
         method: request.method(),
         url: request.url(),
         content_type: request.headers().get("Content-Type").ok().flatten(),
-        body,
+        headers: others.collect(),
+        body: body.filter(|body| !body.is_empty()),
     };
     let location = window().location();
     let here = [location.pathname(), location.search(), location.hash()];

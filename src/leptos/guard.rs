@@ -6,6 +6,10 @@ use crate::session::{AuthState, SignOutReason, SignedIn};
 
 use super::use_auth;
 
+/// The person below a guard, as they are by now.
+#[derive(Clone, Copy)]
+struct Here(Memo<SignedIn>);
+
 /// What a guard shows.
 #[derive(Clone, PartialEq)]
 enum Shown {
@@ -17,7 +21,7 @@ enum Shown {
 /// Shows its children to a signed-in person. Below it [`use_signed_in`] knows who that is, so that pages need no `Option`.
 ///
 /// The guard decides what is shown; what is allowed is the gate's matter. The children stay as they are when a token is
-/// refreshed, and are made anew for another person. When the provider ends the session they are hidden but stay, with all
+/// refreshed, and are made anew for another person, or when they act for another organisation. When the provider ends the session they are hidden but stay, with all
 /// that was typed into them, until the same person is back; when the person signs out they are gone.
 ///
 /// ```
@@ -61,7 +65,9 @@ pub fn RequireSignedIn(
             (AuthState::SignedIn(person), _) => Shown::Person(person),
         },
         |before, now| match (before, now) {
-            (Some(Shown::Person(before)), Some(Shown::Person(now))) => before.identity() != now.identity(),
+            (Some(Shown::Person(before)), Some(Shown::Person(now))) => {
+                (before.identity(), before.acting()) != (now.identity(), now.acting())
+            }
             (before, now) => before != now,
         },
     );
@@ -70,7 +76,11 @@ pub fn RequireSignedIn(
         Shown::Unknown => unknown.run(),
         Shown::SignedOut => signed_out.run(),
         Shown::Person(person) => {
-            provide_context(person);
+            provide_context(Here(Memo::new(move |before| {
+                let now = state.with(|state| state.signed_in().cloned());
+                // Until the same person is back the page stays as it was.
+                now.or_else(|| before.cloned()).unwrap_or_else(|| person.clone())
+            })));
             let signed_out = signed_out.clone();
             view! {
                 {move || covered.get().then(|| signed_out.run())}
@@ -113,11 +123,19 @@ pub fn RequireScope(
     children: ChildrenFn,
 ) -> impl IntoView {
     let state = use_auth().state();
-    let granted =
-        Memo::new(move |_| state.with(|state| state.signed_in().is_some_and(|person| person.has_scope(&scope))));
+    let granted = Memo::new(move |before: Option<&bool>| state.with(|state| shows(state, &scope, before.copied())));
     move || match granted.get() {
         true => children().into_any(),
         false => missing.run(),
+    }
+}
+
+/// What was typed stays while the page does.
+fn shows(state: &AuthState, scope: &str, before: Option<bool>) -> bool {
+    match state {
+        AuthState::SignedIn(person) => person.has_scope(scope),
+        AuthState::SignedOut(reason) if keeps_the_page(*reason) => before.unwrap_or_default(),
+        _ => false,
     }
 }
 
@@ -147,7 +165,8 @@ pub fn protected<V: IntoView + 'static>(
     }
 }
 
-/// The person, below [`RequireSignedIn`].
+/// The person, below [`RequireSignedIn`], with the claims and scopes that they have by now. In a view or an effect it is asked
+/// for again when those change; in the body of a component it is the person of that moment.
 ///
 /// # Panics
 /// Outside of a [`RequireSignedIn`].
@@ -156,5 +175,34 @@ pub fn protected<V: IntoView + 'static>(
     reason = "a component outside of its guard is a mistake in the program"
 )]
 pub fn use_signed_in() -> SignedIn {
-    use_context().expect("use_signed_in() is called outside of <RequireSignedIn>")
+    let Here(person) = use_context().expect("use_signed_in() is called outside of <RequireSignedIn>");
+    person.get()
+}
+
+#[cfg(all(test, feature = "test-support"))]
+mod tests {
+    use super::*;
+    use crate::leptos::{MockAuth, MockPerson};
+
+    #[test]
+    fn when_the_provider_ends_the_session_what_needs_a_scope_stays() {
+        let ended = |reason| AuthState::SignedOut(Some(reason));
+        for reason in [SignOutReason::EndedByProvider, SignOutReason::Expired] {
+            assert!(shows(&ended(reason), "orders", Some(true)));
+            assert!(!shows(&ended(reason), "orders", Some(false)));
+            assert!(!shows(&ended(reason), "orders", None));
+        }
+        for reason in [SignOutReason::SignedOut, SignOutReason::Idle] {
+            assert!(!shows(&ended(reason), "orders", Some(true)));
+        }
+        let owner = Owner::new();
+        owner.set();
+        MockAuth::provide().sign_in(MockPerson::new("alice").scope("orders"));
+        let alice = use_auth().state().get_untracked();
+        assert!(shows(&alice, "orders", Some(false)));
+        assert!(
+            !shows(&alice, "refunds", Some(true)),
+            "who is back without it does not see it"
+        );
+    }
 }

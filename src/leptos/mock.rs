@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
+use crate::authorization::TokenExchange;
 use crate::authorization::id_token::IdToken;
 use crate::session::{AuthState, Event, SignOutReason, SignedIn};
 
@@ -39,6 +40,7 @@ pub struct MockAuth(Auth);
 pub struct MockPerson {
     claims: Map<String, Value>,
     scopes: Vec<String>,
+    acting: Option<TokenExchange>,
 }
 
 impl MockAuth {
@@ -56,7 +58,11 @@ impl MockAuth {
         // Nobody signed or validated it.
         let payload = URL_SAFE_NO_PAD.encode(Value::Object(person.claims).to_string());
         let id_token = IdToken::try_from(format!("e30.{payload}.")).expect("the claims of an ID token");
-        self.set(AuthState::SignedIn(SignedIn::new(id_token, person.scopes)));
+        self.set(AuthState::SignedIn(SignedIn::new(
+            id_token,
+            person.scopes,
+            person.acting,
+        )));
     }
 
     /// From now on nobody is.
@@ -83,6 +89,7 @@ impl MockPerson {
         Self {
             claims: claims.as_object().cloned().unwrap_or_default(),
             scopes: vec!["openid".to_owned()],
+            acting: None,
         }
     }
 
@@ -97,6 +104,13 @@ impl MockPerson {
     #[must_use]
     pub fn scope(mut self, scope: &str) -> Self {
         self.scopes.push(scope.to_owned());
+        self
+    }
+
+    /// Acting for another organisation, or calling for another audience.
+    #[must_use]
+    pub fn acting(mut self, exchange: TokenExchange) -> Self {
+        self.acting = Some(exchange);
         self
     }
 }

@@ -54,16 +54,22 @@ pub struct Texts {
     pub unavailable: Text,
     /// The gate refused the call.
     pub refused_call: Text,
+    /// Another person is signed in by now, or the person acts for another organisation.
+    pub another_person: Text,
     /// Nobody is signed in.
     pub signed_out: Text,
     /// The call could not be sent.
     pub offline: Text,
+    /// The call was sent, and no answer came.
+    pub no_answer: Text,
     /// Anything else.
     pub failed: Text,
     /// The provider ended the session.
     pub ended: Text,
     /// The session ended because nobody seemed to be there.
     pub idle: Text,
+    /// The person signed out, and the provider did not hear of it.
+    pub signed_out_here: Text,
 }
 
 impl Default for Texts {
@@ -123,10 +129,18 @@ impl Default for Texts {
                 "The server refused the call",
                 "Signing in again may help. The details tell which check refused.",
             ),
+            another_person: (
+                "Someone else is signed in",
+                "The call was not made: it was for another person, or another organisation, than this page is for now.",
+            ),
             signed_out: ("You are signed out", "Sign in again to go on."),
             offline: (
                 "No connection",
                 "The call could not be made. You are still signed in; try again when you are back online.",
+            ),
+            no_answer: (
+                "No answer came",
+                "The call was sent, and may have been carried out. Look whether it was before you try again.",
             ),
             failed: ("Something went wrong", "The call did not succeed."),
             ended: (
@@ -136,6 +150,11 @@ impl Default for Texts {
             idle: (
                 "You were signed out",
                 "Nobody seemed to be there for a while. Sign in again to go on.",
+            ),
+            signed_out_here: (
+                "You are signed out here",
+                "The sign-in service did not answer, so its own session may go on. Who uses this browser next may get in there \
+                 without a password.",
             ),
         }
     }
@@ -177,18 +196,24 @@ impl Texts {
                 remedy: Remedy::SignIn, ..
             } => self.signed_out,
             CallError::NotSent {
+                remedy: Remedy::LookAgain,
+                ..
+            } => self.another_person,
+            CallError::NotSent {
                 remedy: Remedy::TryAgain,
                 ..
             } => self.offline,
+            CallError::NoAnswer { .. } => self.no_answer,
             CallError::NotSent { .. } | CallError::Failed { .. } => self.failed,
         }
     }
 
-    /// For a session that ended by itself; `None` when the person signed out, or never signed in.
+    /// For a session that ended by itself, or here only; `None` when the person signed out, or never signed in.
     pub fn end(&self, reason: Option<SignOutReason>) -> Option<Text> {
         match reason? {
             SignOutReason::EndedByProvider | SignOutReason::Expired => Some(self.ended),
             SignOutReason::Idle => Some(self.idle),
+            SignOutReason::SignedOutHere => Some(self.signed_out_here),
             SignOutReason::SignedOut => None,
         }
     }

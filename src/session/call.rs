@@ -39,6 +39,9 @@ pub struct WaitingCall {
     pub url: String,
     /// The `Content-Type`.
     pub content_type: Option<String>,
+    /// The other headers, without those that the token and its proof were in.
+    #[serde(default)]
+    pub headers: Vec<(String, String)>,
     /// The body, when it is text.
     pub body: Option<String>,
 }
@@ -119,16 +122,16 @@ impl<P: Platform> Session<P> {
                 vain.remove(to)
             };
         };
-        let mut whose = self.record().map(|record| record.subject().to_owned());
+        let mut whose = self.record().map(|record| record.whose());
         loop {
             self.check_origin(url)?;
-            let tokens = self.fresh_tokens().await?;
-            let subject = &tokens.id_token().claims().sub;
-            // Meanwhile another one may have signed in, in another tab.
-            if whose.get_or_insert_with(|| subject.clone()) != subject {
+            let record = self.fresh_record().await?;
+            // Meanwhile another one may have signed in, or may act for another organisation, in another tab.
+            let now = record.whose();
+            if *whose.get_or_insert_with(|| now.clone()) != now {
                 return Err(SessionError::AnotherPerson);
             }
-            let credentials = self.present(&tokens, method, url).await?;
+            let credentials = self.present(record.current(), method, url).await?;
             let access_token = credentials.access_token.clone();
             let reply = send(credentials).await?;
             let nonce = reply.header("DPoP-Nonce");
@@ -191,11 +194,12 @@ impl<P: Platform> Session<P> {
     }
 
     /// The call that the last sign-in was for, once: the page that made it makes it again. `fits` tells whether it is
-    /// the one that the page knows how to make.
+    /// the one that the page knows how to make. Two minutes after the sign-in it is gone, and when the session ends.
     pub fn take_waiting(&self, fits: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
-        let whose = self.record()?.subject().to_owned();
+        let (time, now) = (self.0.platform.now().monotonic, self.record()?.whose());
         let mut waiting = self.0.waiting.borrow_mut();
-        let (_, call) = waiting.take_if(|(subject, call)| *subject == whose && fits(call))?;
+        waiting.take_if(|(until, ..)| *until < time);
+        let (.., call) = waiting.take_if(|(_, whose, call)| *whose == now && fits(call))?;
         Some(call)
     }
 
@@ -205,7 +209,7 @@ impl<P: Platform> Session<P> {
     /// As for [`Session::access_token`]; [`SessionError::ForeignOrigin`] for an address that no token is sent to.
     pub async fn credentials(&self, method: &str, url: &str) -> Result<Credentials, SessionError> {
         self.check_origin(url)?;
-        self.present(&self.fresh_tokens().await?, method, url).await
+        self.present(self.fresh_record().await?.current(), method, url).await
     }
 
     async fn present(&self, tokens: &TokenSet, method: &str, url: &str) -> Result<Credentials, SessionError> {

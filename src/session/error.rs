@@ -16,7 +16,7 @@ pub enum SessionError {
     /// The provider did not answer. The session is still there.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// The token endpoint's answer did not arrive, although there is one: the provider does not let this origin read it.
+    /// The answer that a sign-in needs did not arrive, although there is one: the provider does not let this origin read it.
     #[error(
         "{url} answers, but the browser withholds the answer from {origin}: allow that origin (CORS) at the provider"
     )]
@@ -41,18 +41,25 @@ pub enum SessionError {
     /// The ID token does not hold.
     #[error(transparent)]
     IdToken(#[from] IdTokenError),
-    /// Another person signed in while the call was being made. It was not made as them.
-    #[error("another person has signed in; the call was not made as them")]
+    /// Another person signed in while the call was being made, or the person acts for another organisation by now. It was not
+    /// made as them.
+    #[error("another person has signed in, or acts for another organisation; the call was not made as them")]
     AnotherPerson,
     /// The call goes to an origin that no token is sent to.
     #[error("no token is sent to `{0}`: it is neither this origin nor one of `call_origins`")]
     ForeignOrigin(String),
+    /// The call was sent and no answer came. The server may have done what it asks for.
+    #[error("the answer is lost: {0}")]
+    NoAnswer(NetworkError),
     /// The call was answered with a redirect.
     #[error("`{0}` answers with a redirect, which no token follows: call the address that it leads to")]
     Redirected(String),
     /// The access token cannot be replaced.
     #[error("the access token cannot be replaced: the provider gave no refresh token")]
     NoRefreshToken,
+    /// The provider said before that it cannot sign the person in without showing them something.
+    #[error("the provider has to show the person something: a sign-in with `prompt=none` would come back without one")]
+    NeedsThePerson,
     /// The window of the sign-in was closed, or did not open.
     #[error("the sign-in window was closed, or the browser did not open it")]
     Cancelled,
@@ -81,6 +88,8 @@ pub enum Remedy {
     Configuration,
     /// A message did not follow the protocol, or was tampered with. Starting again is safe.
     Protocol,
+    /// Look again who is signed in, and for whom: the call was somebody else's.
+    LookAgain,
 }
 
 impl SessionError {
@@ -96,14 +105,28 @@ impl SessionError {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Network(_)
+            | Self::NoAnswer(_)
             | Self::BackingOff { .. }
             | Self::PartMissing
             | Self::Token(TokenError::Unavailable { .. }) => Remedy::TryAgain,
-            Self::SignedOut(_) | Self::AnotherPerson | Self::Cancelled | Self::NoRefreshToken => Remedy::SignIn,
-            Self::Callback(CallbackError::Absent | CallbackError::UnknownState | CallbackError::Provider { .. }) => {
-                Remedy::SignIn
-            }
+            Self::AnotherPerson => Remedy::LookAgain,
+            Self::SignedOut(_) | Self::Cancelled | Self::NeedsThePerson | Self::NoRefreshToken => Remedy::SignIn,
+            Self::Callback(CallbackError::Provider { error, .. }) => match error.as_str() {
+                "temporarily_unavailable" | "server_error" => Remedy::TryAgain,
+                "unauthorized_client"
+                | "invalid_scope"
+                | "unsupported_response_type"
+                | "invalid_request"
+                | "invalid_target" => Remedy::Configuration,
+                _ => Remedy::SignIn,
+            },
+            Self::Callback(CallbackError::Absent | CallbackError::UnknownState) => Remedy::SignIn,
             Self::Token(error) if error.ends_session() => Remedy::SignIn,
+            Self::Token(TokenError::Provider { error, .. })
+                if matches!(error.as_str(), "temporarily_unavailable" | "server_error" | "slow_down") =>
+            {
+                Remedy::TryAgain
+            }
             Self::Token(TokenError::Provider { .. })
             | Self::Withheld { .. }
             | Self::NoClient
@@ -112,8 +135,57 @@ impl SessionError {
             | Self::Redirected(_)
             | Self::ForeignOrigin(_) => Remedy::Configuration,
             Self::Callback(CallbackError::Reconfigured) => Remedy::SignIn,
-            Self::IdToken(IdTokenError::Missing | IdTokenError::NotBound) => Remedy::Configuration,
+            // Another issuer than the one that was discovered is one that was set wrongly.
+            Self::IdToken(IdTokenError::Claim { claim: "iss", .. })
+            | Self::IdToken(IdTokenError::Missing | IdTokenError::NotBound | IdTokenError::Crypto(_)) => {
+                Remedy::Configuration
+            }
             Self::Callback(_) | Self::IdToken(_) | Self::Token(_) => Remedy::Protocol,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_provider_says_is_told_apart_by_what_helps() {
+        let callback = |error: &str| {
+            let (error, description) = (error.to_owned(), None);
+            SessionError::from(CallbackError::Provider { error, description }).remedy()
+        };
+        let token = |error: &str| {
+            let (error, description) = (error.to_owned(), None);
+            SessionError::from(TokenError::Provider { error, description }).remedy()
+        };
+        for error in ["temporarily_unavailable", "server_error"] {
+            assert_eq!((callback(error), token(error)), (Remedy::TryAgain, Remedy::TryAgain));
+        }
+        assert_eq!(token("slow_down"), Remedy::TryAgain);
+        for error in [
+            "unauthorized_client",
+            "invalid_scope",
+            "invalid_request",
+            "invalid_target",
+        ] {
+            assert_eq!(
+                (callback(error), token(error)),
+                (Remedy::Configuration, Remedy::Configuration)
+            );
+        }
+        assert_eq!(callback("unsupported_response_type"), Remedy::Configuration);
+        assert_eq!(callback("access_denied"), Remedy::SignIn);
+        assert_eq!(token("invalid_grant"), Remedy::SignIn);
+    }
+
+    #[test]
+    fn an_id_token_that_does_not_hold_is_told_apart_as_well() {
+        let no_crypto = CryptoError("denied".to_owned());
+        let remedy = |error: IdTokenError| SessionError::from(error).remedy();
+        assert_eq!(remedy(IdTokenError::Crypto(no_crypto)), Remedy::Configuration);
+        assert_eq!(remedy(IdTokenError::Signature), Remedy::Protocol);
+        assert_eq!(remedy(IdTokenError::Nonce), Remedy::Protocol);
+        assert_eq!(SessionError::AnotherPerson.remedy(), Remedy::LookAgain);
     }
 }

@@ -46,11 +46,15 @@ impl<P: Platform> Session<P> {
         self.end(SignOutReason::Idle).await;
         drop(lock);
         self.revoke(&record.tokens).await;
-        if let Some(acting) = &record.acting {
-            self.revoke(&acting.tokens).await;
+        if let Some(tokens) = record.acting.as_ref().and_then(|acting| acting.tokens.as_ref()) {
+            self.revoke(tokens).await;
         }
-        if let Some(url) = self.end_session_url(Some(record.tokens.id_token().as_str())) {
-            self.0.platform.navigate(&url);
+        let platform = &self.0.platform;
+        // Without an answer this page says why it is signed out, which the browser's error page would not.
+        if let Some(url) = self.end_session_url(Some(record.tokens.id_token().as_str()))
+            && platform.reach(&self.0.client.provider.jwks_uri).await.is_ok()
+        {
+            platform.navigate(&url);
         }
     }
 }

@@ -54,7 +54,7 @@ struct Inner<P> {
     kept: RefCell<Option<Kept>>,
     on_event: Box<dyn Fn(&Event)>,
     restoring: UnderWay<()>,
-    refreshing: UnderWay<Result<TokenSet, SessionError>>,
+    refreshing: UnderWay<Result<record::Record, SessionError>>,
     backoff: Cell<refresh::Backoff>,
     /// The last nonce that each origin gave for DPoP proofs.
     nonces: RefCell<BTreeMap<String, String>>,
@@ -65,8 +65,8 @@ struct Inner<P> {
     stored: Cell<record::Stored>,
     /// The sign-in whose session the person has left in this tab: no copy of it comes back.
     left: RefCell<Option<String>>,
-    /// The call that a sign-in was for, and whose it is, until the page asks for it.
-    waiting: RefCell<Option<(String, WaitingCall)>>,
+    /// The call that a sign-in was for, whose it is, and until when on the monotonic clock the page may ask for it.
+    waiting: RefCell<Option<(f64, record::Whose, WaitingCall)>>,
     /// What sign-ins were asked for by calls that have not succeeded since, so that no call asks for the same twice.
     demanded: RefCell<Vec<(String, Demand)>>,
     stepping_up: step_up::UnderWay,

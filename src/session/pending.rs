@@ -9,6 +9,9 @@ use super::{Demand, Platform, Session, StorageError, WaitingCall};
 
 const PENDING: &str = "pending";
 
+/// The slot that says that the provider would have to show the person something: to ask again would only come back again.
+const REFUSED: &str = "refused";
+
 /// How many are remembered, and for how long (in milliseconds): those that were abandoned are forgotten.
 const MOST: usize = 20;
 const LONGEST: f64 = 3_600_000.0;
@@ -65,6 +68,20 @@ impl<P: Platform> Session<P> {
         let now = self.0.platform.now().wall;
         all.retain(|pending| (now - pending.since).abs() < LONGEST);
         Ok(all)
+    }
+
+    /// Whether the last sign-in without a page of the provider's was refused.
+    pub(super) async fn was_refused(&self) -> bool {
+        let text = self.0.platform.load(REFUSED, &self.binding()).await;
+        text.is_ok_and(|text| text.is_some_and(|text| text == "yes"))
+    }
+
+    pub(super) async fn note_refused(&self, yes: bool) {
+        if self.was_refused().await != yes {
+            let text = if yes { "yes" } else { "no" };
+            // Where nothing can be kept the next sign-in cannot begin either.
+            drop(self.0.platform.save(REFUSED, &self.binding(), text, Over::Any).await);
+        }
     }
 
     async fn keep_pending(&self, all: &[Pending]) -> Result<(), StorageError> {

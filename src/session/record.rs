@@ -35,14 +35,20 @@ pub(super) struct Record {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Acting {
     pub(super) exchange: TokenExchange,
-    pub(super) tokens: TokenSet,
+    /// `None` until the first exchange of this sign-in succeeds. No call is made before.
+    pub(super) tokens: Option<TokenSet>,
 }
 
-/// Why the session ended, and the ID token that a sign-out at the provider still needs.
+/// Who calls are made as: the subject, and for whom they act.
+pub(super) type Whose = (String, Option<TokenExchange>);
+
+/// Why the session ended, the ID token that a sign-out at the provider still needs, and for whom the person acted, for
+/// when they are back.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Ended {
     reason: SignOutReason,
     id_token: IdToken,
+    acting: Option<TokenExchange>,
 }
 
 /// Whether storage has the record that this tab has.
@@ -62,17 +68,31 @@ impl Record {
         &self.tokens.id_token().claims().sub
     }
 
+    pub(super) fn exchange(&self) -> Option<&TokenExchange> {
+        self.acting.as_ref().map(|acting| &acting.exchange)
+    }
+
+    pub(super) fn whose(&self) -> Whose {
+        (self.subject().to_owned(), self.exchange().cloned())
+    }
+
+    /// Whether [`Record::current`] is not what calls may be made with: the exchange is yet to succeed.
+    pub(super) fn lacks_exchange(&self) -> bool {
+        self.acting.as_ref().is_some_and(|acting| acting.tokens.is_none())
+    }
+
     /// The tokens that calls are made with.
     pub(super) fn current(&self) -> &TokenSet {
-        self.acting.as_ref().map_or(&self.tokens, |acting| &acting.tokens)
+        let acting = self.acting.as_ref().and_then(|acting| acting.tokens.as_ref());
+        acting.unwrap_or(&self.tokens)
     }
 
     /// Counts the lifetimes of what another page kept by the clock of this one.
     fn anchor(&mut self, platform: &impl Platform) {
         let (now, server) = (platform.now(), platform.server_clock());
         self.tokens.anchor(now, &server);
-        if let Some(acting) = &mut self.acting {
-            acting.tokens.anchor(now, &server);
+        if let Some(tokens) = self.acting.as_mut().and_then(|acting| acting.tokens.as_mut()) {
+            tokens.anchor(now, &server);
         }
     }
 }
@@ -82,6 +102,13 @@ impl Kept {
         match self {
             Self::Live(record) => record.tokens.id_token(),
             Self::Ended(ended) => &ended.id_token,
+        }
+    }
+
+    fn exchange(&self) -> Option<&TokenExchange> {
+        match self {
+            Self::Live(record) => record.exchange(),
+            Self::Ended(ended) => ended.acting.as_ref(),
         }
     }
 }
@@ -197,6 +224,14 @@ impl<P: Platform> Session<P> {
         }
     }
 
+    /// For whom `subject` acted last; `None` when it was somebody else, or nobody.
+    pub(super) async fn acted_for(&self, subject: &str) -> Option<Option<TokenExchange>> {
+        let kept = self.load().await.ok().flatten();
+        let kept = kept.or_else(|| self.0.kept.borrow().clone());
+        let kept = kept.filter(|kept| kept.id_token().claims().sub == subject)?;
+        Some(kept.exchange().cloned())
+    }
+
     fn has_left(&self, record: &Record) -> bool {
         self.0.left.borrow().as_ref() == Some(&record.id)
     }
@@ -228,6 +263,7 @@ impl<P: Platform> Session<P> {
     }
 
     fn adopt_end(&self, ended: Ended) {
+        self.0.waiting.take();
         let reason = ended.reason;
         self.0.kept.replace(Some(Kept::Ended(Box::new(ended))));
         self.set_state(AuthState::SignedOut(Some(reason)));
@@ -247,7 +283,8 @@ impl<P: Platform> Session<P> {
         }
         record.anchor(&self.0.platform);
         let current = record.current();
-        let person = SignedIn::new(current.id_token().clone(), current.scopes().to_vec());
+        let acting = record.exchange().cloned();
+        let person = SignedIn::new(current.id_token().clone(), current.scopes().to_vec(), acting);
         let before = self.state();
         self.0.kept.replace(Some(Kept::Live(Box::new(record))));
         if before
@@ -255,6 +292,7 @@ impl<P: Platform> Session<P> {
             .is_some_and(|before| before.identity() != person.identity())
         {
             self.0.waiting.take();
+            self.0.demanded.take();
             self.tell(&Event::PersonChanged);
         }
         self.set_state(AuthState::SignedIn(person));
@@ -303,6 +341,7 @@ impl<P: Platform> Session<P> {
         let ended = Ended {
             reason,
             id_token: kept.id_token().clone(),
+            acting: kept.exchange().cloned(),
         };
         // Where nothing can be kept, this tab knows all the same.
         let saved = self.save(&Kept::Ended(Box::new(ended.clone())), Over::Existing).await;
@@ -314,6 +353,26 @@ impl<P: Platform> Session<P> {
         self.adopt_end(ended);
         self.0.platform.wake_in(None);
         self.0.platform.tell_other_tabs();
+    }
+
+    /// Leaves word for the next page that the provider did not hear of the sign-out.
+    pub(super) async fn note_unheard(&self, id_token: Option<IdToken>) {
+        // A refresh that is under way in another tab would keep its tokens over this.
+        let _lock = self.lock_tokens().await;
+        match (id_token, self.load().await) {
+            (Some(id_token), Ok(None)) => {
+                let ended = Ended {
+                    reason: SignOutReason::SignedOutHere,
+                    id_token,
+                    acting: None,
+                };
+                // Where nothing can be kept, this page knows all the same.
+                drop(self.save(&Kept::Ended(Box::new(ended.clone())), Over::Any).await);
+                self.adopt_end(ended);
+                self.0.platform.tell_other_tabs();
+            }
+            _ => self.set_state(AuthState::SignedOut(Some(SignOutReason::SignedOut))),
+        }
     }
 
     /// Forgets everything, in this tab and in storage.

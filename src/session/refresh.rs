@@ -31,22 +31,22 @@ impl<P: Platform> Session<P> {
     /// [`SessionError::SignedOut`] when nobody is signed in or the provider ended the session; an error whose
     /// [`remedy`](SessionError::remedy) is to try again when the provider could not be reached.
     pub async fn access_token(&self) -> Result<AccessToken, SessionError> {
-        Ok(self.fresh_tokens().await?.access_token().clone())
+        Ok(self.fresh_record().await?.current().access_token().clone())
     }
 
-    pub(super) async fn fresh_tokens(&self) -> Result<TokenSet, SessionError> {
+    /// A record whose current tokens are fresh.
+    pub(super) async fn fresh_record(&self) -> Result<Record, SessionError> {
         self.restore().await;
-        match self.tokens() {
-            None => Err(self.signed_out()),
-            Some(tokens) if self.is_fresh(&tokens) => Ok(tokens),
-            Some(tokens) => {
-                let tokens = self.refresh_if(tokens.access_token()).await?;
-                // The device may have slept before the answer was read. Tokens that are good for no time are never fresh.
-                match self.is_fresh(&tokens) || tokens.lifetime().min_validity(MIN_VALIDITY) == 0.0 {
-                    true => Ok(tokens),
-                    false => self.refresh_if(tokens.access_token()).await,
-                }
-            }
+        let record = self.record().ok_or_else(|| self.signed_out())?;
+        if self.is_ready(&record) {
+            return Ok(record);
+        }
+        let record = self.refresh_if(record.current().access_token()).await?;
+        let current = record.current();
+        // The device may have slept before the answer was read. Tokens that are good for no time are never fresh.
+        match self.is_fresh(current) || current.lifetime().min_validity(MIN_VALIDITY) == 0.0 {
+            true => Ok(record),
+            false => self.refresh_if(current.access_token()).await,
         }
     }
 
@@ -56,7 +56,7 @@ impl<P: Platform> Session<P> {
     /// # Errors
     /// As for [`Session::access_token`].
     pub async fn replace(&self, refused: &AccessToken) -> Result<AccessToken, SessionError> {
-        Ok(self.refresh_if(refused).await?.access_token().clone())
+        Ok(self.refresh_if(refused).await?.current().access_token().clone())
     }
 
     /// Replaces the access token now, once for all who ask at the same time: for who knows that its claims have changed.
@@ -94,9 +94,14 @@ impl<P: Platform> Session<P> {
         lifetime.remaining(self.0.platform.now()) > lifetime.min_validity(MIN_VALIDITY)
     }
 
+    /// Whether calls can be made with what is there.
+    fn is_ready(&self, record: &Record) -> bool {
+        !record.lacks_exchange() && self.is_fresh(record.current())
+    }
+
     /// Joins the refresh that is under way, or starts one. It runs to its end even when every caller gives up, since it
     /// holds the lock of all tabs and may have used up the refresh token.
-    async fn refresh_if(&self, stale: &AccessToken) -> Result<TokenSet, SessionError> {
+    async fn refresh_if(&self, stale: &AccessToken) -> Result<Record, SessionError> {
         let running = self.0.refreshing.borrow().clone();
         let refreshing = running.unwrap_or_else(|| {
             let (session, stale) = (self.clone(), stale.clone());
@@ -119,7 +124,10 @@ impl<P: Platform> Session<P> {
         let lifetime = record.current().lifetime();
         let spare = Some(lifetime.min_validity(MIN_VALIDITY)).filter(|spare| *spare > 0.0)?;
         let now = self.0.platform.now();
-        let due = lifetime.remaining(now) - 2.0 * spare;
+        let due = match record.lacks_exchange() {
+            true => 0.0,
+            false => lifetime.remaining(now) - 2.0 * spare,
+        };
         let allowed = self.0.backoff.get().until - now.monotonic;
         Some(due.max(allowed).max(0.0)).filter(|milliseconds| milliseconds.is_finite())
     }
@@ -141,6 +149,15 @@ impl<P: Platform> Session<P> {
     /// # Errors
     /// As for [`Session::access_token`], and what the token endpoint refuses; the tokens are then as they were.
     pub async fn exchange(&self, exchange: TokenExchange) -> Result<(), SessionError> {
+        let session = self.clone();
+        let future: LocalFuture<_> = Box::pin(async move { session.switch(exchange).await });
+        // It may refresh, and runs to its end as a refresh does.
+        let shared = future.shared();
+        self.0.platform.spawn(Box::pin(shared.clone().map(drop)));
+        shared.await
+    }
+
+    async fn switch(&self, exchange: TokenExchange) -> Result<(), SessionError> {
         self.restore().await;
         let _lock = self.lock_tokens().await;
         self.look().await;
@@ -162,7 +179,7 @@ impl<P: Platform> Session<P> {
         self.store(Record { acting: None, ..record }).await
     }
 
-    async fn refresh(&self, stale: &AccessToken) -> Result<TokenSet, SessionError> {
+    async fn refresh(&self, stale: &AccessToken) -> Result<Record, SessionError> {
         let _lock = self.lock_tokens().await;
         let outcome = self.replace_tokens(stale).await;
         match &outcome {
@@ -177,27 +194,26 @@ impl<P: Platform> Session<P> {
     }
 
     /// Held under the lock.
-    async fn replace_tokens(&self, stale: &AccessToken) -> Result<TokenSet, SessionError> {
+    async fn replace_tokens(&self, stale: &AccessToken) -> Result<Record, SessionError> {
         // Another tab may have been here while this one waited.
         self.look().await;
         let Some(record) = self.record() else {
             return Err(self.signed_out());
         };
-        let current = record.current();
-        if current.access_token().secret() != stale.secret() && self.is_fresh(current) {
-            return Ok(current.clone());
+        if record.current().access_token().secret() != stale.secret() && self.is_ready(&record) {
+            return Ok(record);
         }
         // Only what was exchanged may be stale: its last exchange failed, or it lives shorter.
         let only_acting = record
             .acting
             .as_ref()
-            .is_some_and(|acting| !self.is_fresh(&acting.tokens));
+            .is_some_and(|acting| acting.tokens.as_ref().is_none_or(|tokens| !self.is_fresh(tokens)));
         let mut record = match only_acting && self.is_fresh(&record.tokens) {
             true => record,
             false => self.renew(record).await?,
         };
         match record.acting.take() {
-            None => Ok(record.tokens),
+            None => Ok(record),
             Some(acting) => {
                 self.check_pause()?;
                 self.act(record, acting.exchange).await
@@ -236,10 +252,17 @@ impl<P: Platform> Session<P> {
         // the new one would end the session.
         let keys = self.keys_for(&response).await.ok();
         let keys = keys.filter(|keys| response.finds_key(&self.0.client, keys));
-        record.tokens = record
-            .tokens
-            .refreshed(response, &self.checks(keys.as_deref(), requested))
-            .await?;
+        let (access, refresh) = response.tokens();
+        let checks = self.checks(keys.as_deref(), requested);
+        record.tokens = match record.tokens.refreshed(response, &checks).await {
+            Ok(tokens) => tokens,
+            Err(error) => {
+                // They are not used, and the refresh token of before may be used up: to use it again would look like theft.
+                self.revoke_these(&access, refresh.as_ref()).await;
+                self.end(SignOutReason::EndedByProvider).await;
+                return Err(error.into());
+            }
+        };
         self.0.backoff.take();
         // What another tab did can be read only now, when storage was not to be had before.
         if let Some(kept) = self.kept_of(&record.id).await
@@ -254,25 +277,24 @@ impl<P: Platform> Session<P> {
 
     /// Exchanges the tokens of the record, and keeps what comes of it beside them: they are what is refreshed, and gone back
     /// to. Held under the lock.
-    pub(super) async fn act(&self, record: Record, exchange: TokenExchange) -> Result<TokenSet, SessionError> {
+    pub(super) async fn act(&self, record: Record, exchange: TokenExchange) -> Result<Record, SessionError> {
         let requested = self.0.platform.now();
         let request = TokenRequest::exchange(&self.0.client, &record.tokens, &exchange);
         let response = self.ask_token_endpoint(&request).await?;
         let keys = self.keys_for(&response).await?;
         let tokens = record
             .tokens
-            .exchanged(response, &self.checks(Some(&keys), requested))
+            .exchanged(response, &self.checks(Some(&keys), requested), &exchange)
             .await?;
-        let acting = Acting {
-            exchange,
-            tokens: tokens.clone(),
-        };
-        self.store(Record {
-            acting: Some(acting),
+        let record = Record {
+            acting: Some(Acting {
+                exchange,
+                tokens: Some(tokens),
+            }),
             ..record
-        })
-        .await?;
-        Ok(tokens)
+        };
+        self.store(record.clone()).await?;
+        Ok(record)
     }
 
     /// Keeps a record in place of the one before it.
@@ -321,16 +343,7 @@ impl<P: Platform> Session<P> {
                 true => Some(self.proof("POST", endpoint, None).await?),
                 false => None,
             };
-            let reply = match platform.post_form(endpoint, request.body(), proof.as_deref()).await {
-                // A browser does not say why there is no answer.
-                Err(error) if !error.timed_out && platform.reach(endpoint).await.is_ok() => {
-                    return Err(SessionError::Withheld {
-                        url: endpoint.clone(),
-                        origin: platform.origin(),
-                    });
-                }
-                answer => answer?,
-            };
+            let reply = platform.post_form(endpoint, request.body(), proof.as_deref()).await?;
             self.remember_nonce(endpoint, reply.dpop_nonce.as_deref());
             match TokenResponse::read(&reply) {
                 Err(error) if again && error.wants_dpop_nonce() && reply.dpop_nonce.is_some() => again = false,
@@ -344,6 +357,25 @@ impl<P: Platform> Session<P> {
                     return Ok(response);
                 }
             }
+        }
+    }
+
+    /// A browser does not say why there is no answer. Where none was ever read, and there is one, it is withheld; later a
+    /// network that fails for a moment is likelier.
+    pub(super) async fn first_answer<T>(
+        &self,
+        endpoint: &str,
+        answer: Result<T, SessionError>,
+    ) -> Result<T, SessionError> {
+        let platform = &self.0.platform;
+        match answer {
+            Err(SessionError::Network(error)) if !error.timed_out && platform.reach(endpoint).await.is_ok() => {
+                Err(SessionError::Withheld {
+                    url: endpoint.to_owned(),
+                    origin: platform.origin(),
+                })
+            }
+            answer => answer,
         }
     }
 

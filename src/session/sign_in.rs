@@ -8,7 +8,7 @@ use crate::authorization::{
 
 use super::pending::{Pending, StepUp};
 use super::platform::Over;
-use super::record::Record;
+use super::record::{Acting, Record};
 use super::{AuthState, Demand, Event, Platform, Session, SessionError, SignOutReason, WaitingCall};
 
 /// A sign-in that came back and did not succeed. A session that was there before is untouched.
@@ -28,6 +28,9 @@ pub struct Landing {
     pub return_to: ReturnTo,
     /// Whether this window was opened for the sign-in only, and has done its work.
     pub popup: bool,
+    /// With which error the provider answered a stronger sign-in that a call had asked for. The person is signed in as
+    /// before, and the call was not made.
+    pub declined: Option<String>,
 }
 
 /// The provider's answers to `prompt=none` when it would have to show something (OpenID Connect Core, section 3.1.2.6).
@@ -38,6 +41,9 @@ const NEEDS_THE_PERSON: [&str; 4] = [
     "account_selection_required",
 ];
 
+/// How long a call waits for its page after the sign-in, in milliseconds: who sees it made later does not expect it.
+const WAITS: f64 = 120_000.0;
+
 impl<P: Platform> Session<P> {
     /// Leaves for the provider's sign-in page, unless the provider does not answer: then the person stays on a page that can
     /// say so.
@@ -46,6 +52,10 @@ impl<P: Platform> Session<P> {
     /// When the provider cannot be reached, and when this browser cannot keep what must be remembered until the person is back.
     pub async fn sign_in(&self, options: &SignIn) -> Result<(), SessionError> {
         let (_, url) = self.begin(options, false, None).await?;
+        // They ask for another sign-in themselves, so that calls may ask again.
+        if options.prompt.as_deref() != Some("none") {
+            self.0.demanded.take();
+        }
         self.0.platform.navigate(&url);
         Ok(())
     }
@@ -100,9 +110,18 @@ impl<P: Platform> Session<P> {
         let (platform, client) = (&self.0.platform, &self.0.client);
         // Where nothing can be kept there is no key either, and who is signed in needs the one that they have.
         self.all_pending().await?;
+        let silent = options.prompt.as_deref() == Some("none");
+        if silent && self.was_refused().await {
+            return Err(SessionError::NeedsThePerson);
+        }
+        let mut options = options.clone();
+        if silent && options.id_token_hint.is_none() {
+            let record = self.record();
+            options.id_token_hint = record.map(|record| record.tokens.id_token().as_str().to_owned());
+        }
         platform.forget_keys();
         let thumbprint = self.dpop_thumbprint().await?;
-        let (sign_in, request) = PendingSignIn::begin(client, options, thumbprint.as_deref());
+        let (sign_in, request) = PendingSignIn::begin(client, &options, thumbprint.as_deref());
         let url = match &client.provider.pushed_authorization_request_endpoint {
             Some(endpoint) if client.provider.require_pushed_authorization_requests => {
                 let request_uri = self.push(endpoint, request.body()).await?;
@@ -118,7 +137,7 @@ impl<P: Platform> Session<P> {
             sign_in,
             since: platform.now().wall,
             popup,
-            silent: options.prompt.as_deref() == Some("none"),
+            silent,
             step_up,
         })
         .await?;
@@ -131,7 +150,8 @@ impl<P: Platform> Session<P> {
         struct Pushed {
             request_uri: String,
         }
-        let reply = self.0.platform.post_form(endpoint, body, None).await?;
+        let answer = self.0.platform.post_form(endpoint, body, None).await;
+        let reply = self.first_answer(endpoint, answer.map_err(Into::into)).await?;
         if !matches!(reply.status, 200 | 201) {
             return Err(TokenError::read(&reply).into());
         }
@@ -180,16 +200,21 @@ impl<P: Platform> Session<P> {
             Err(CallbackError::Provider { error, .. })
                 if pending.silent && NEEDS_THE_PERSON.contains(&error.as_str()) =>
             {
+                self.note_refused(true).await;
                 return Ok(());
             }
-            Err(CallbackError::Provider { .. }) if self.stays(pending.step_up.as_ref()) => return Ok(()),
+            Err(CallbackError::Provider { error, .. }) if self.stays(pending.step_up.as_ref()) => {
+                landing.declined = Some(error);
+                return Ok(());
+            }
             validated => validated?,
         };
 
         platform.forget_keys();
         let bound_to = self.dpop_thumbprint().await?;
         let requested = platform.now();
-        let response = self.ask_token_endpoint(&validated.token_request()).await?;
+        let answer = self.ask_token_endpoint(&validated.token_request()).await;
+        let response = self.first_answer(&client.provider.token_endpoint, answer).await?;
         let keys = self.keys_for(&response).await?;
         let tokens = validated.accept(response, &self.checks(Some(&keys), requested)).await?;
         let step_up = pending
@@ -198,12 +223,15 @@ impl<P: Platform> Session<P> {
         // Not while another tab refreshes: it would keep its tokens over these.
         let _lock = self.lock_tokens().await;
         let mut over = self.key_is_gone(&bound_to).await;
+        // Calls that were for an organisation are made for no other, whatever becomes of the exchange.
+        let acted_for = self.acted_for(&tokens.id_token().claims().sub).await;
+        let exchange = acted_for.unwrap_or_else(|| step_up.as_ref().and_then(|step_up| step_up.acting.clone()));
         if !over {
             let record = Record {
                 id: state,
                 generation: 1,
                 tokens: tokens.clone(),
-                acting: None,
+                acting: exchange.clone().map(|exchange| Acting { exchange, tokens: None }),
             };
             self.keep(record, Over::Any).await;
             over = self.key_is_gone(&bound_to).await;
@@ -217,13 +245,18 @@ impl<P: Platform> Session<P> {
             self.revoke(&tokens).await;
             return Err(CallbackError::UnknownState.into());
         }
+        self.note_refused(false).await;
         if let Some(step_up) = step_up {
-            // The call was made for an organisation, and is made for no other.
-            if let (Some(exchange), Some(record)) = (step_up.acting, self.record()) {
-                self.act(record, exchange).await?;
-            }
             self.note_demand(&step_up.call.method, &step_up.call.url, step_up.demand);
-            self.0.waiting.replace(Some((step_up.subject, step_up.call)));
+            let whose = (step_up.subject, step_up.acting);
+            let until = platform.now().monotonic + WAITS;
+            self.0.waiting.replace(Some((until, whose, step_up.call)));
+        }
+        if let (Some(exchange), Some(record)) = (exchange, self.record())
+            && let Err(error) = self.act(record, exchange).await
+        {
+            // The person is signed in, and the next call tries again.
+            self.tell(&Event::RefreshFailed(error));
         }
         Ok(())
     }

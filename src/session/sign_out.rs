@@ -2,23 +2,27 @@
 
 use form_urlencoded::Serializer;
 use futures_util::future::join;
+use oauth2::{AccessToken, RefreshToken};
 
+use crate::authorization::id_token::IdToken;
 use crate::authorization::{TokenSet, with_query};
 
 use super::{AuthState, Platform, Session, SignOutReason};
 
 impl<P: Platform> Session<P> {
     /// Revokes the tokens, forgets the session in all tabs and leaves for the provider's sign-out, which ends the session
-    /// there. A provider that does not answer delays nothing but its own part.
+    /// there. A provider that does not answer delays nothing but its own part; then the page after a sign-out tells
+    /// [`SignOutReason::SignedOutHere`].
     pub async fn sign_out(&self) {
-        let id_token = self.leave().await;
-        match self.end_session_url(id_token.as_deref()) {
-            Some(url) => self.0.platform.navigate(&url),
-            None => {
-                self.set_state(AuthState::SignedOut(Some(SignOutReason::SignedOut)));
-                self.0.platform.navigate(&self.0.client.post_logout_redirect_uri);
-            }
+        let platform = &self.0.platform;
+        // The browser's error page would be no way on.
+        let (id_token, reached) = join(self.leave(), platform.reach(&self.0.client.provider.jwks_uri)).await;
+        match self.end_session_url(id_token.as_ref().map(IdToken::as_str)) {
+            Some(url) if reached.is_ok() => return platform.navigate(&url),
+            Some(_) => self.note_unheard(id_token).await,
+            None => self.set_state(AuthState::SignedOut(Some(SignOutReason::SignedOut))),
         }
+        platform.navigate(&self.0.client.post_logout_redirect_uri);
     }
 
     /// Revokes the tokens and forgets the session in all tabs. The session at the provider goes on: the next sign-in may
@@ -28,7 +32,7 @@ impl<P: Platform> Session<P> {
         self.set_state(AuthState::SignedOut(Some(SignOutReason::SignedOut)));
     }
 
-    async fn leave(&self) -> Option<String> {
+    async fn leave(&self) -> Option<IdToken> {
         self.restore().await;
         // Where another tab signs out at the same moment it is gone afterwards, and the provider still wants it.
         let hint = self.id_token();
@@ -39,8 +43,8 @@ impl<P: Platform> Session<P> {
         let revoke = async {
             if let Some(record) = &record {
                 let acting = async {
-                    if let Some(acting) = &record.acting {
-                        self.revoke(&acting.tokens).await;
+                    if let Some(tokens) = record.acting.as_ref().and_then(|acting| acting.tokens.as_ref()) {
+                        self.revoke(tokens).await;
                     }
                 };
                 join(self.revoke(&record.tokens), acting).await;
@@ -57,13 +61,17 @@ impl<P: Platform> Session<P> {
         newer.or(hint)
     }
 
-    fn id_token(&self) -> Option<String> {
+    fn id_token(&self) -> Option<IdToken> {
         let kept = self.0.kept.borrow();
-        kept.as_ref().map(|kept| kept.id_token().as_str().to_owned())
+        kept.as_ref().map(|kept| kept.id_token().clone())
     }
 
     /// Best effort: the tokens are forgotten here whatever the provider answers.
     pub(super) async fn revoke(&self, tokens: &TokenSet) {
+        self.revoke_these(tokens.access_token(), tokens.refresh_token()).await;
+    }
+
+    pub(super) async fn revoke_these(&self, access: &AccessToken, refresh: Option<&RefreshToken>) {
         let Some(endpoint) = &self.0.client.provider.revocation_endpoint else {
             return;
         };
@@ -75,7 +83,7 @@ impl<P: Platform> Session<P> {
             body.finish()
         };
         let refresh = async {
-            if let Some(token) = tokens.refresh_token() {
+            if let Some(token) = refresh {
                 drop(
                     self.0
                         .platform
@@ -84,7 +92,7 @@ impl<P: Platform> Session<P> {
                 );
             }
         };
-        let body = form(tokens.access_token().secret(), "access_token");
+        let body = form(access.secret(), "access_token");
         join(refresh, async {
             drop(self.0.platform.post_form(endpoint, &body, None).await)
         })

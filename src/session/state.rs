@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::authorization::TokenExchange;
 use crate::authorization::id_token::{Claims, IdToken};
 
 /// Whether someone is signed in.
@@ -50,6 +51,8 @@ impl AuthState {
 pub enum SignOutReason {
     /// The person signed out, here or in another tab.
     SignedOut,
+    /// The person signed out, and the provider did not answer: its own session may go on.
+    SignedOutHere,
     /// The provider ended the session: the refresh token is no longer good.
     EndedByProvider,
     /// The access token expired and the provider had given no refresh token.
@@ -66,11 +69,16 @@ pub struct SignedIn(Arc<Person>);
 struct Person {
     id_token: IdToken,
     scopes: Vec<String>,
+    acting: Option<TokenExchange>,
 }
 
 impl SignedIn {
-    pub(crate) fn new(id_token: IdToken, scopes: Vec<String>) -> Self {
-        Self(Arc::new(Person { id_token, scopes }))
+    pub(crate) fn new(id_token: IdToken, scopes: Vec<String>, acting: Option<TokenExchange>) -> Self {
+        Self(Arc::new(Person {
+            id_token,
+            scopes,
+            acting,
+        }))
     }
 
     /// The validated claims of the ID token.
@@ -86,6 +94,12 @@ impl SignedIn {
     /// Issuer and subject: together they are the person.
     pub fn identity(&self) -> (&str, &str) {
         (&self.claims().iss, &self.claims().sub)
+    }
+
+    /// What calls are made for, when it is not what the person signed in with: another organisation, or another audience. It
+    /// stays when they sign in again after the session has ended.
+    pub fn acting(&self) -> Option<&TokenExchange> {
+        self.0.acting.as_ref()
     }
 
     /// The name to greet the person with: the full name, or else the best that the provider gave.

@@ -5,15 +5,13 @@ use std::cell::RefCell;
 use futures_util::FutureExt as _;
 use futures_util::future::WeakShared;
 
+use super::record::Whose;
 use super::{Called, Credentials, Demand, LocalFuture, Platform, Reply, Session, SessionError};
 
 type Outcome = Result<(), SessionError>;
 
 /// A sign-in that calls wait for, and what it is to bring. It is given up when none of them waits any more.
 pub(super) type UnderWay = RefCell<Option<(Demand, WeakShared<LocalFuture<Outcome>>)>>;
-
-/// Issuer and subject.
-type Identity = Option<(String, String)>;
 
 impl<P: Platform> Session<P> {
     /// Makes a call as [`Session::call`] does, and makes it again after the sign-in that it asked for. `sign_in` brings what is
@@ -30,7 +28,7 @@ impl<P: Platform> Session<P> {
         sign_in: impl Fn(Demand) -> LocalFuture<Outcome>,
     ) -> Result<R, SessionError> {
         self.restore().await;
-        let whose = self.identity();
+        let whose = self.whose();
         // The sign-in that the last attempt was made with.
         let made_with = RefCell::new(None);
         let send = async |credentials| {
@@ -59,23 +57,17 @@ impl<P: Platform> Session<P> {
     async fn meet(
         &self,
         demand: &Demand,
-        whose: &Identity,
+        whose: &Option<Whose>,
         sign_in: impl Fn(Demand) -> LocalFuture<Outcome>,
     ) -> Result<Demand, SessionError> {
         let under_way = self.0.stepping_up.borrow().clone();
         let under_way = under_way.and_then(|(asked, running)| Some((asked, running.upgrade()?)));
         let (asked, running) = under_way.unwrap_or_else(|| {
-            let acting = self.record().and_then(|record| record.acting);
             let (session, whose) = (self.clone(), whose.clone());
             let signed_in = sign_in(demand.clone());
             let future: LocalFuture<_> = Box::pin(async move {
                 signed_in.await?;
-                session.check_person(&whose)?;
-                // The calls were for an organisation, and are made for no other.
-                match acting {
-                    Some(acting) => session.exchange(acting.exchange).await,
-                    None => Ok(()),
-                }
+                session.check_person(&whose)
             });
             let shared = future.shared();
             let weak = shared.downgrade().map(|weak| (demand.clone(), weak));
@@ -85,17 +77,15 @@ impl<P: Platform> Session<P> {
         running.await.map(|()| asked)
     }
 
-    fn check_person(&self, whose: &Identity) -> Outcome {
-        match self.identity() == *whose {
+    fn check_person(&self, whose: &Option<Whose>) -> Outcome {
+        match self.whose() == *whose {
             true => Ok(()),
             false => Err(SessionError::AnotherPerson),
         }
     }
 
-    fn identity(&self) -> Identity {
-        let record = self.record()?;
-        let claims = record.tokens.id_token().claims();
-        Some((claims.iss.clone(), claims.sub.clone()))
+    fn whose(&self) -> Option<Whose> {
+        self.record().map(|record| record.whose())
     }
 
     fn sign_in_id(&self) -> Option<String> {

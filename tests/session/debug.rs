@@ -74,6 +74,7 @@ fn what_is_shown_has_no_secrets_in_it() {
         method: "POST".to_owned(),
         url: "https://app.example/api/pay?to=typed-by-alice".to_owned(),
         content_type: None,
+        headers: Vec::new(),
         body: Some("typed-by-alice".to_owned()),
     };
 

@@ -67,14 +67,39 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(below).collect()
 }
 
+/// The attributes that make server functions, however they are written.
+fn server_attributes(source: &str) -> impl Iterator<Item = &str> {
+    let starts = source.match_indices("#[").map(|(at, _)| at);
+    let attributes = starts.filter_map(|at| Some(&source[at..at + source[at..].find(']')?]));
+    attributes.filter(|attribute| {
+        let path = attribute[2..].split('(').next().unwrap_or_default().trim();
+        path.rsplit("::").next() == Some("server")
+    })
+}
+
+#[test]
+fn a_server_function_is_found_however_it_is_written() {
+    let found = |source| server_attributes(source).count();
+    for source in [
+        "#[server]",
+        "#[server(prefix = \"/api\")]",
+        "#[leptos::server(client = X)]",
+        "#[leptos::prelude::server(\n)]",
+    ] {
+        assert_eq!(found(source), 1, "{source}");
+    }
+    assert_eq!(
+        found("#[derive(Debug)] #[expect(x, reason = \"server\")] #[servers]"),
+        0
+    );
+}
+
 #[test]
 fn every_server_function_is_called_with_the_token() {
     let mut found = 0;
     for file in files(&root().join("app/src")) {
         let source = read_to_string(&file).unwrap();
-        for (at, _) in source.match_indices("#[server") {
-            let end = source[at..].find(']').unwrap();
-            let attribute = &source[at..at + end];
+        for attribute in server_attributes(&source) {
             assert!(
                 attribute.contains("client = GateClient"),
                 "{}: {attribute}",

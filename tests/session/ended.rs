@@ -273,14 +273,47 @@ fn signing_out_here_leaves_the_provider_alone() {
 }
 
 #[test]
-fn signing_out_works_without_a_network() {
+fn signing_out_works_without_a_provider_and_the_next_page_says_so() {
+    const HERE: AuthState = AuthState::SignedOut(Some(SignOutReason::SignedOutHere));
+    let hang_up = |simulation: &Simulation| {
+        simulation.world.provider.mood.replace(Mood::Unreachable);
+    };
+    for down in [hang_up, |simulation: &Simulation| simulation.world.offline.set(true)] {
+        let (mut simulation, one, two) = signed_in();
+        down(&simulation);
+        simulation.run(one.session.sign_out());
+        simulation.deliver(&[&two]);
+        assert_eq!(one.state.went_to.borrow().last().unwrap(), "https://app.example/");
+        assert_eq!((one.session.state(), two.session.state()), (HERE, HERE));
+        simulation.close(one);
+        simulation.close(two);
+        let next = simulation.open();
+        simulation.run(next.session.restore());
+        assert_eq!(next.session.state(), HERE);
+        assert!(simulation.run(next.token()).is_err());
+
+        // It can be made up for.
+        simulation.world.provider.mood.take();
+        simulation.world.offline.set(false);
+        simulation.run(next.session.sign_out());
+        assert!(next.last_request()["id_token_hint"].starts_with("ey"));
+        assert!(simulation.world.vault.borrow().is_empty());
+    }
+}
+
+#[test]
+fn what_the_next_page_is_told_does_not_take_the_place_of_a_new_session() {
     let (mut simulation, one, two) = signed_in();
+    simulation.world.held_back.set(true);
+    let session = one.session.clone();
+    let left = simulation.start(async move { session.sign_out().await });
+    simulation.world.held_back.set(false);
+    simulation.sign_in(&two, "bob");
     simulation.world.offline.set(true);
-    simulation.run(one.session.sign_out());
+    simulation.release();
+    assert!(left.take().is_some());
     simulation.deliver(&[&two]);
-    assert!(one.state.went_to.borrow().last().unwrap().contains("/oidc/logout?"));
-    assert_eq!(two.session.state(), LEFT);
-    assert!(simulation.world.vault.borrow().is_empty());
+    assert_eq!(two.subject().as_deref(), Some("bob"));
 }
 
 #[test]

@@ -10,6 +10,15 @@ use crate::world::{OpenTab, Simulation};
 const SWITCH: &str = "organization_switch";
 const EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
+fn acme() -> TokenExchange {
+    TokenExchange::organization("acme")
+}
+
+/// Whom the page says that its person acts for.
+fn acting(tab: &OpenTab) -> Option<TokenExchange> {
+    tab.session.state().signed_in()?.acting().cloned()
+}
+
 /// Alice, in two tabs.
 fn signed_in() -> (Simulation, OpenTab, OpenTab) {
     let mut simulation = Simulation::new();
@@ -26,7 +35,7 @@ fn target(simulation: &mut Simulation, tab: &OpenTab) -> Option<String> {
 }
 
 fn switch(simulation: &mut Simulation, tab: &OpenTab) -> Result<(), SessionError> {
-    simulation.run(tab.session.exchange(TokenExchange::organization("acme")))
+    simulation.run(tab.session.exchange(acme()))
 }
 
 #[test]
@@ -38,6 +47,7 @@ fn all_tabs_act_for_the_organisation_and_go_back_together() {
     for tab in [&one, &two] {
         assert_eq!(target(&mut simulation, tab).as_deref(), Some("acme"));
         assert_eq!(tab.subject().as_deref(), Some("alice"));
+        assert_eq!(acting(tab), Some(acme()));
     }
     let form = simulation.world.provider.requests.borrow().last().cloned().unwrap();
     assert_eq!(form["grant_type"], SWITCH);
@@ -48,6 +58,98 @@ fn all_tabs_act_for_the_organisation_and_go_back_together() {
     simulation.deliver(&[&one]);
     for tab in [&one, &two] {
         assert_eq!(simulation.run(tab.token()).unwrap(), "access-1");
+        assert_eq!(acting(tab), None);
+    }
+}
+
+#[test]
+fn who_signs_in_again_after_the_end_still_acts_for_it_and_nobody_else_does() {
+    for (subject, expected) in [("alice", Some("acme")), ("bob", None)] {
+        for reloaded in [false, true] {
+            let (mut simulation, mut one, two) = signed_in();
+            switch(&mut simulation, &one).unwrap();
+            simulation.world.provider.end_all();
+            simulation.pass(3600.0);
+            assert!(simulation.run(one.token()).is_err());
+            assert!(one.signed_out());
+            if reloaded {
+                simulation.close(one);
+                one = simulation.open();
+            }
+            simulation.sign_in(&one, subject);
+            simulation.deliver(&[&two]);
+            for tab in [&one, &two] {
+                assert_eq!(target(&mut simulation, tab).as_deref(), expected);
+                assert_eq!(acting(tab).is_some(), expected.is_some());
+            }
+        }
+    }
+    // A person who signs out has ended that, too.
+    let (mut simulation, one, _) = signed_in();
+    switch(&mut simulation, &one).unwrap();
+    simulation.run(one.session.sign_out_here());
+    simulation.sign_in(&one, "alice");
+    assert_eq!(target(&mut simulation, &one), None);
+}
+
+#[test]
+fn who_signs_in_again_without_an_end_still_acts_for_it() {
+    let (mut simulation, one, two) = signed_in();
+    switch(&mut simulation, &one).unwrap();
+    simulation.sign_in(&two, "alice");
+    simulation.deliver(&[&one]);
+    for tab in [&one, &two] {
+        assert_eq!(target(&mut simulation, tab).as_deref(), Some("acme"));
+    }
+}
+
+#[test]
+fn until_the_exchange_succeeds_no_call_is_made_for_another() {
+    let (mut simulation, one, two) = signed_in();
+    switch(&mut simulation, &one).unwrap();
+    simulation.world.provider.end_all();
+    simulation.pass(3600.0);
+    assert!(simulation.run(one.token()).is_err());
+    let provider = &simulation.world.provider;
+    provider.refuses_exchange.set(Some("temporarily_unavailable"));
+    simulation.sign_in(&one, "alice");
+    simulation.deliver(&[&two]);
+    for tab in [&one, &two] {
+        assert_eq!(tab.subject().as_deref(), Some("alice"));
+        assert_eq!(acting(tab), Some(acme()));
+        assert!(simulation.run(tab.token()).is_err());
+        let called = simulation.run(tab.call("GET", "https://app.example/api/orders", ""));
+        assert!(called.is_err());
+    }
+    assert!(simulation.world.api.seen.borrow().is_empty());
+    simulation.world.provider.refuses_exchange.set(None);
+    simulation.pass(120.0);
+    assert_eq!(target(&mut simulation, &one).as_deref(), Some("acme"));
+    simulation.deliver(&[&two]);
+    assert_eq!(target(&mut simulation, &two).as_deref(), Some("acme"));
+    assert_eq!(
+        simulation.world.provider.refreshes(),
+        1,
+        "the one that ended the session"
+    );
+}
+
+#[test]
+fn a_call_is_not_made_when_another_tab_goes_to_another_organisation_meanwhile() {
+    for switched in [false, true] {
+        let (mut simulation, one, two) = signed_in();
+        switch(&mut simulation, &one).unwrap();
+        simulation.deliver(&[&two]);
+        simulation.pass(3600.0);
+        if switched {
+            simulation.run(two.session.exchange_back()).unwrap();
+        }
+        let called = simulation.run(one.call("GET", "https://app.example/api/orders", ""));
+        match (switched, called) {
+            (true, Err(error)) => assert_eq!(error, SessionError::AnotherPerson),
+            (false, Ok(_)) => {}
+            (_, other) => panic!("{other:?}"),
+        }
     }
 }
 
@@ -79,6 +181,23 @@ fn an_audience_or_a_resource_with_scopes() {
         assert_eq!(form[name], value);
         assert_eq!(form["scope"], "read write");
         assert_eq!(target(&mut simulation, &one).as_deref(), Some(value));
+    }
+}
+
+#[test]
+fn scopes_that_are_not_told_are_those_that_were_asked_for() {
+    for (exchange, scopes) in [
+        (acme(), ["openid", "profile"]),
+        (
+            TokenExchange::audience("orders").scopes(["read", "write"]),
+            ["read", "write"],
+        ),
+    ] {
+        let (mut simulation, one, _) = signed_in();
+        simulation.world.provider.leaves_scope_out.set(true);
+        simulation.run(one.session.exchange(exchange)).unwrap();
+        let state = one.session.state();
+        assert_eq!(state.signed_in().unwrap().scopes(), scopes);
     }
 }
 
@@ -203,6 +322,30 @@ fn without_a_session_or_a_network_nothing_is_exchanged() {
     simulation.world.provider.mood.replace(Mood::Unreachable);
     assert!(matches!(switch(&mut simulation, &tab), Err(SessionError::Network(_))));
     assert_eq!(simulation.run(tab.token()).unwrap(), "access-1");
+}
+
+#[test]
+fn who_gives_an_exchange_up_loses_no_rotation() {
+    let (mut simulation, one, two) = signed_in();
+    simulation.pass(3600.0);
+    simulation.world.answers_held_back.set(true);
+    {
+        let mut exchange = std::pin::pin!(one.session.exchange(acme()));
+        let mut context = std::task::Context::from_waker(futures::task::noop_waker_ref());
+        while simulation.world.waiting.borrow().is_empty() {
+            assert!(exchange.as_mut().poll(&mut context).is_pending());
+            simulation.settle();
+        }
+        // The provider has rotated the refresh token, and nobody waits for it any more.
+    }
+    simulation.release();
+    simulation.deliver(&[&two]);
+    for tab in [&one, &two] {
+        assert_eq!(target(&mut simulation, tab).as_deref(), Some("acme"));
+    }
+    simulation.pass(3600.0);
+    assert!(simulation.run(two.token()).is_ok());
+    assert!(simulation.world.provider.reused.borrow().is_empty());
 }
 
 #[test]

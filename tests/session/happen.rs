@@ -340,7 +340,7 @@ impl Browser {
                 let Event::Changed(state) = event else { continue };
                 if let (Some(person), AuthState::SignedOut(reason)) = (&before, state) {
                     let reason = match reason {
-                        Some(SignOutReason::SignedOut) => LEFT,
+                        Some(SignOutReason::SignedOut | SignOutReason::SignedOutHere) => LEFT,
                         Some(SignOutReason::EndedByProvider) => ENDED,
                         Some(SignOutReason::Expired) => EXPIRED,
                         Some(SignOutReason::Idle) => "idle",

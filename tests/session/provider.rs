@@ -69,6 +69,8 @@ pub(crate) struct Provider {
     /// What exchanges are refused with.
     pub(crate) refuses_exchange: Cell<Option<&'static str>>,
     pub(crate) exchange_refreshes: Cell<bool>,
+    /// It says nothing of the scopes that it grants.
+    pub(crate) leaves_scope_out: Cell<bool>,
     /// The nonce that DPoP proofs must have.
     pub(crate) nonce: RefCell<Option<String>>,
     proofs: Proofs,
@@ -105,6 +107,7 @@ impl Provider {
             gives_refresh_tokens: Cell::new(true),
             refuses_exchange: Cell::default(),
             exchange_refreshes: Cell::default(),
+            leaves_scope_out: Cell::default(),
             nonce: RefCell::default(),
             proofs: Proofs::default(),
             claims: RefCell::new(json!({})),
@@ -363,6 +366,9 @@ impl Provider {
             "scope": grant.scopes.join(" "),
             "id_token": self.id_token(grant, &access_token, now),
         });
+        if self.leaves_scope_out.get() {
+            drop(body.as_object_mut().unwrap().remove("scope"));
+        }
         if brings_refresh_token {
             let refresh_token = format!("refresh-{number}");
             self.live.borrow_mut().insert(refresh_token.clone(), grant.clone());

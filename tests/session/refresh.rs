@@ -116,7 +116,18 @@ fn a_key_that_is_not_published_yet_loses_no_rotation() {
     // A key that is there, and a signature that it did not make, is another matter.
     simulation.pass(3600.0);
     simulation.world.provider.forged.set(true);
-    assert!(simulation.run(tab.token()).is_err());
+    let error = simulation.run(tab.token()).unwrap_err();
+    assert!(matches!(error, SessionError::IdToken(_)), "{error}");
+    let ended = SessionError::SignedOut(Some(SignOutReason::EndedByProvider));
+    simulation.world.provider.forged.set(false);
+    for _ in 0..3 {
+        simulation.pass(120.0);
+        assert_eq!(simulation.run(tab.token()).unwrap_err(), ended);
+    }
+    let provider = &simulation.world.provider;
+    assert!(provider.reused.borrow().is_empty(), "the old one is not used again");
+    assert_eq!(provider.live(), 0, "the new one is revoked");
+    assert!(!provider.access.borrow().contains_key("access-4"));
 }
 
 #[test]
@@ -125,15 +136,30 @@ fn an_answer_that_the_browser_withholds_is_told_from_none() {
     simulation.pass(3600.0);
     simulation.world.provider.rotates.replace(false);
     simulation.world.provider.mood.replace(Mood::Withheld);
+    // Answers were read before, so that it is no matter of configuration.
     let error = simulation.run(tab.token()).unwrap_err();
-    assert_eq!(error.remedy(), Remedy::Configuration);
-    let said = error.to_string();
-    assert!(said.contains("https://app.example: allow that origin (CORS)"), "{said}");
+    assert_eq!(error.remedy(), Remedy::TryAgain);
     assert_eq!(tab.subject().as_deref(), Some("alice"), "and it signs nobody out");
 
     simulation.world.provider.mood.replace(Mood::Well);
     simulation.pass(1.1);
     assert!(simulation.run(tab.token()).is_ok());
+
+    // The first answer of all is another matter.
+    for (mood, remedy) in [
+        (Mood::Withheld, Remedy::Configuration),
+        (Mood::Unreachable, Remedy::TryAgain),
+    ] {
+        let mut simulation = Simulation::new();
+        let tab = simulation.open();
+        let query = simulation.visit_provider(&tab, "alice");
+        simulation.world.provider.mood.replace(mood);
+        let error = simulation.run(tab.session.complete(&query)).unwrap_err().error;
+        assert_eq!(error.remedy(), remedy);
+        let said = error.to_string();
+        let tells = said.contains("https://app.example: allow that origin (CORS)");
+        assert_eq!(tells, remedy == Remedy::Configuration, "{said}");
+    }
 }
 
 #[test]
@@ -278,7 +304,7 @@ fn a_refresh_may_not_change_the_person() {
     simulation.pass(3600.0);
     simulation.world.provider.claims.replace(json!({ "sub": "mallory" }));
     assert_eq!(simulation.run(tab.token()).unwrap_err().remedy(), Remedy::Protocol);
-    assert_eq!(tab.subject().as_deref(), Some("alice"));
+    assert!(tab.signed_out(), "the refresh token of before may be used up");
 }
 
 #[test]

@@ -163,7 +163,8 @@ fn a_person_signs_in_and_is_where_they_were_going() {
         simulation.run(tab.session.complete(&query)),
         Ok(Landing {
             return_to,
-            popup: false
+            popup: false,
+            declined: None,
         })
     );
     let AuthState::SignedIn(person) = tab.session.state() else {
@@ -240,10 +241,16 @@ fn a_callback_is_good_once() {
 fn two_tabs_sign_in_at_once_without_mixing_up() {
     let mut simulation = Simulation::new();
     let (one, two) = (simulation.open(), simulation.open());
-    let first = simulation.visit_provider(&one, "alice");
-    let second = simulation.visit_provider(&two, "alice");
-    simulation.run(two.session.complete(&second)).unwrap();
-    simulation.run(one.session.complete(&first)).unwrap();
+    let to = |place| SignIn {
+        return_to: ReturnTo::parse(place).unwrap(),
+        ..SignIn::default()
+    };
+    let first = simulation.visit_provider_with(&one, "alice", &to("/first"));
+    let second = simulation.visit_provider_with(&two, "alice", &to("/second"));
+    let landed = simulation.run(two.session.complete(&second)).unwrap();
+    assert_eq!(landed.return_to.as_str(), "/second");
+    let landed = simulation.run(one.session.complete(&first)).unwrap();
+    assert_eq!(landed.return_to.as_str(), "/first");
     assert_eq!(one.subject().as_deref(), Some("alice"));
 }
 

@@ -90,3 +90,37 @@ fn a_session_that_is_there_stays() {
     assert_eq!(tab.subject().as_deref(), Some("alice"));
     assert_eq!(simulation.run(tab.token()).unwrap(), "access-1");
 }
+
+#[test]
+fn who_was_refused_is_not_sent_again_until_a_sign_in_succeeds() {
+    let mut simulation = Simulation::new();
+    let mut tab = simulation.open();
+    let options = SignIn {
+        prompt: Some("none".to_owned()),
+        ..SignIn::default()
+    };
+    for round in 0..3 {
+        silently(&mut simulation, &tab, "none");
+        let query = simulation.come_back_with(&tab, "login_required");
+        simulation.run(tab.session.complete(&query)).unwrap();
+        let went_to = tab.state.went_to.borrow().len();
+        for _ in 0..3 {
+            let again = simulation.run(tab.session.sign_in(&options));
+            assert_eq!(again, Err(SessionError::NeedsThePerson));
+        }
+        assert_eq!(tab.state.went_to.borrow().len(), went_to);
+        // A reload does not forget it.
+        simulation.close(tab);
+        tab = simulation.open();
+        let again = simulation.run(tab.session.sign_in(&options));
+        assert_eq!(again, Err(SessionError::NeedsThePerson), "round {round}");
+
+        simulation.sign_in(&tab, "alice");
+        assert!(!tab.last_request().contains_key("id_token_hint"));
+    }
+    silently(&mut simulation, &tab, "none");
+    assert!(
+        tab.last_request()["id_token_hint"].starts_with("ey"),
+        "it is about alice"
+    );
+}

@@ -27,6 +27,7 @@ fn waiting() -> WaitingCall {
         method: "POST".to_owned(),
         url: TRANSFER.to_owned(),
         content_type: Some("text/plain".to_owned()),
+        headers: vec![("accept".to_owned(), "text/plain".to_owned())],
         body: Some("100".to_owned()),
     }
 }
@@ -89,6 +90,25 @@ fn a_stronger_sign_in_brings_the_person_back_and_the_call_with_them() {
 }
 
 #[test]
+fn a_call_does_not_wait_for_ever_nor_longer_than_the_session() {
+    for (seconds, ends, is_there) in [(119.0, false, true), (121.0, false, false), (1.0, true, false)] {
+        let (mut simulation, tab) = signed_in();
+        let wants = &simulation.world.api.wants_acr;
+        wants.borrow_mut().insert("/api/transfer", "gold");
+        let tab = leave(&mut simulation, tab);
+        let query = simulation.come_back(&tab, "alice");
+        simulation.run(tab.session.complete(&query)).unwrap();
+        simulation.pass(seconds);
+        if ends {
+            simulation.world.provider.end_all();
+            assert!(simulation.run(tab.session.replace_now()).is_err());
+            simulation.sign_in(&tab, "alice");
+        }
+        assert_eq!(tab.session.take_waiting(|_| true).is_some(), is_there);
+    }
+}
+
+#[test]
 fn another_person_does_not_get_the_call() {
     let (mut simulation, tab) = signed_in();
     simulation
@@ -138,37 +158,74 @@ fn who_acts_for_an_organisation_still_does() {
         let query = simulation.come_back(&tab, "alice");
         let provider = &simulation.world.provider;
         provider.refuses_exchange.set(refused.then_some("invalid_grant"));
-        let landed = simulation.run(tab.session.complete(&query));
-        let waiting = tab.session.take_waiting(|_| true);
+        simulation.run(tab.session.complete(&query)).unwrap();
+        assert!(tab.session.take_waiting(|_| true).is_some());
         assert_eq!(
-            (landed.is_err(), waiting.is_none()),
-            (refused, refused),
+            simulation.run(tab.token()).is_err(),
+            refused,
             "the call is made for no other"
         );
-        if !refused {
-            let token = simulation.run(tab.token()).unwrap();
-            let access = simulation.world.provider.access.borrow();
-            assert_eq!(access[&token].grant.target.as_deref(), Some("acme"));
+        simulation.world.provider.refuses_exchange.set(None);
+        simulation.pass(120.0);
+        let token = simulation.run(tab.token()).unwrap();
+        let access = simulation.world.provider.access.borrow();
+        assert_eq!(access[&token].grant.target.as_deref(), Some("acme"));
+    }
+}
+
+#[test]
+fn the_call_of_one_organisation_is_not_made_for_another() {
+    for switched in [false, true] {
+        let (mut simulation, tab) = signed_in();
+        let wants = &simulation.world.api.wants_acr;
+        wants.borrow_mut().insert("/api/transfer", "gold");
+        let (acme, other) = (
+            TokenExchange::organization("acme"),
+            TokenExchange::organization("other"),
+        );
+        simulation.run(tab.session.exchange(acme)).unwrap();
+        let tab = leave(&mut simulation, tab);
+        let query = simulation.come_back(&tab, "alice");
+        simulation.run(tab.session.complete(&query)).unwrap();
+        if switched {
+            simulation.run(tab.session.exchange(other)).unwrap();
         }
+        assert_eq!(tab.session.take_waiting(|_| true).is_none(), switched);
     }
 }
 
 #[test]
 fn who_refuses_the_stronger_sign_in_is_back_where_they_were() {
-    for (error, lands) in [("access_denied", true), ("invalid_scope", true)] {
+    for error in ["access_denied", "invalid_scope"] {
         let (mut simulation, tab) = signed_in();
         let wants = &simulation.world.api.wants_acr;
         wants.borrow_mut().insert("/api/transfer", "gold");
         let tab = leave(&mut simulation, tab);
         let query = simulation.come_back_with(&tab, error);
         let landed = simulation.run(tab.session.complete(&query));
-        assert_eq!(
-            landed.map(|landing| landing.return_to.as_str() == "/account?tab=2"),
-            Ok(lands)
-        );
+        let landed = landed.unwrap();
+        assert_eq!(landed.return_to.as_str(), "/account?tab=2");
+        assert_eq!(landed.declined.as_deref(), Some(error));
         assert_eq!(tab.subject().as_deref(), Some("alice"));
         let called = simulation.run(tab.call("POST", TRANSFER, "100"));
         assert_eq!(answered(called), 401, "it does not ask again");
+
+        // Unless the person, or another one, signs in anew.
+        simulation.sign_in(&tab, "alice");
+        assert_eq!(demanded(simulation.run(tab.call("POST", TRANSFER, "100"))), gold());
+    }
+    for (subject, asks) in [("alice", false), ("bob", true)] {
+        let (mut simulation, tab) = signed_in();
+        let wants = &simulation.world.api.wants_acr;
+        wants.borrow_mut().insert("/api/transfer", "gold");
+        let tab = leave(&mut simulation, tab);
+        let query = simulation.come_back_with(&tab, "access_denied");
+        simulation.run(tab.session.complete(&query)).unwrap();
+        let other = simulation.open();
+        simulation.sign_in(&other, subject);
+        simulation.deliver(&[&tab]);
+        let called = simulation.run(tab.call("POST", TRANSFER, "100"));
+        assert_eq!(matches!(called, Ok(Called::Demands(..))), asks);
     }
     // Who was not signed in, and only wanted to be, is told.
     let mut simulation = Simulation::new();

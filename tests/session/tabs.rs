@@ -76,6 +76,11 @@ fn another_person_is_noticed_and_never_mixed() {
     simulation.sign_in(&two, "bob");
     simulation.deliver(&[&one]);
     assert_eq!(one.subject().as_deref(), Some("bob"));
+    for (tab, changed) in [(&one, 1), (&two, 1)] {
+        let events = tab.state.events.borrow();
+        let said = events.iter().filter(|event| **event == Event::PersonChanged);
+        assert_eq!(said.count(), changed);
+    }
     assert_eq!(
         simulation.run(one.token()).unwrap(),
         simulation.run(two.token()).unwrap()
@@ -145,12 +150,21 @@ fn the_tokens_are_sent_to_the_token_endpoint_only() {
     let mut simulation = Simulation::new();
     let tab = simulation.open();
     simulation.sign_in(&tab, "alice");
-    for url in tab.state.went_to.borrow().iter() {
+    let names_a_token = |value: &String| value.contains("access-") || value.contains("refresh-");
+    // What happens while there are tokens: another sign-in that comes to nothing, a refresh, and the way out.
+    simulation.visit_provider(&tab, "alice");
+    simulation.pass(3600.0);
+    simulation.run(tab.token()).unwrap();
+    simulation.run(tab.session.sign_out());
+    let went_to = tab.state.went_to.borrow();
+    assert_eq!(went_to.len(), 3);
+    for url in went_to.iter() {
         let query = parse(url.split_once('?').unwrap().1);
-        assert!(
-            query
-                .values()
-                .all(|value| !value.contains("access-") && !value.contains("refresh-"))
-        );
+        assert!(!query.values().any(names_a_token), "{query:?}");
     }
+    // Of the endpoints that are posted to, those of tokens and of revocation have them, and under these names only.
+    let requests = simulation.world.provider.requests.borrow();
+    let named = requests.iter().flatten().filter(|(_, value)| names_a_token(value));
+    let names: Vec<_> = named.map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["refresh_token", "token", "token"]);
 }

@@ -59,6 +59,7 @@ fn SignedOut() -> impl IntoView {
         }
         // The page is not kept for whoever comes by.
         Some(SignOutReason::Idle) => Texts::here().idle,
+        Some(SignOutReason::SignedOutHere) => Texts::here().signed_out_here,
         Some(SignOutReason::SignedOut) | None => ("This page is for you alone", "You come back here after signing in."),
     };
     view! {

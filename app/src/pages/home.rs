@@ -13,14 +13,14 @@ use crate::notice::Notice;
 pub(crate) fn Home() -> impl IntoView {
     let state = use_auth().state();
     // The sign-out at the provider leads back here.
-    let idle = Memo::new(move |_| state.with(|state| *state == AuthState::SignedOut(Some(SignOutReason::Idle))));
+    let reason = Memo::new(move |_| match state.get() {
+        AuthState::SignedOut(Some(reason @ (SignOutReason::Idle | SignOutReason::SignedOutHere))) => Some(reason),
+        _ => None,
+    });
     view! {
         <Title text="The way in" />
         {move || {
-            idle.get().then(|| {
-                let (title, text) = Texts::here().idle;
-                view! { <Notice kind="info" title text /> }
-            })
+            Texts::here().end(reason.get()).map(|(title, text)| view! { <Notice kind="info" title text /> })
         }}
         <section class="hero">
             <h1>"The way in"</h1>

@@ -11,7 +11,6 @@ use crate::session::idle::Idle;
 use crate::session::{Event, Platform as _, Session};
 
 use super::Browser;
-use super::signals::ACTIVITY;
 
 /// When there was last a sign of the person, in milliseconds of the wall clock. It is no secret, and tabs that sleep find it
 /// when they wake up.
@@ -53,10 +52,8 @@ impl Session<Browser> {
         let ticking = Rc::clone(&watch);
         let tick = Closure::<dyn Fn()>::new(move || ticking.look()).into_js_value();
         watch.tick.replace(Some(tick.unchecked_into()));
-        for event in ACTIVITY {
-            let watch = Rc::clone(&watch);
-            self.on(&browser.window, event, move |_| watch.note());
-        }
+        let noting = Rc::clone(&watch);
+        self.on_activity(move |_| noting.note());
         for event in ["storage", "pageshow", "visibilitychange"] {
             let watch = Rc::clone(&watch);
             self.on(&browser.window, event, move |_| watch.look());
@@ -86,8 +83,12 @@ impl Watch {
 
     /// A sign of the person. When the time is over it comes too late.
     fn note(&self) {
+        // The mouse moves often, and reading what is kept is slow.
+        if self.now() - self.seen.get() < TICK {
+            return;
+        }
         let too_late = self.signed_in() && matches!(self.state(), Idle::Over);
-        if !too_late && self.now() - self.seen.get() >= TICK {
+        if !too_late {
             self.count_anew();
             self.look();
         }

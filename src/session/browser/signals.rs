@@ -13,7 +13,7 @@ use super::Browser;
 const AWAY: f64 = 600_000.0;
 
 /// What tells that someone is there.
-pub(super) const ACTIVITY: [&str; 5] = ["pointerdown", "pointermove", "keydown", "wheel", "click"];
+const ACTIVITY: [&str; 5] = ["pointerdown", "pointermove", "keydown", "wheel", "click"];
 
 impl Session<Browser> {
     /// Listens for as long as the page lives: to the other tabs, to becoming visible, to the network coming back, and to
@@ -56,17 +56,15 @@ impl Session<Browser> {
         if let Some(document) = browser.window.document() {
             self.on(&document, "visibilitychange", look);
         }
-        for event in ACTIVITY {
-            let attend = attend.clone();
-            self.on(&browser.window, event, move |session| {
-                let browser = session.platform();
-                let was_there = browser.someone_is_there();
-                browser.active.set(browser.now().monotonic);
-                if !was_there {
-                    attend(session);
-                }
-            });
-        }
+        let attending = attend.clone();
+        self.on_activity(move |session| {
+            let browser = session.platform();
+            let was_there = browser.someone_is_there();
+            browser.active.set(browser.now().monotonic);
+            if !was_there {
+                attending(session);
+            }
+        });
         // Set once: a page listens once.
         drop(browser.wake.set(self.listener(attend)));
     }
@@ -74,6 +72,15 @@ impl Session<Browser> {
     pub(super) fn on(&self, target: &EventTarget, event: &str, act: impl Fn(&Self) + 'static) {
         // Refused only for what is no event target.
         drop(target.add_event_listener_with_callback(event, &self.listener(act)));
+    }
+
+    /// Hears of a sign of the person before any handler of the page can stop it.
+    pub(super) fn on_activity(&self, act: impl Fn(&Self) + Clone + 'static) {
+        for event in ACTIVITY {
+            let act = self.listener(act.clone());
+            let window = &self.platform().window;
+            drop(window.add_event_listener_with_callback_and_bool(event, &act, true));
+        }
     }
 
     fn listener(&self, act: impl Fn(&Self) + 'static) -> Function {
