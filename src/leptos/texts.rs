@@ -140,7 +140,7 @@ impl Default for Texts {
             ),
             no_answer: (
                 "No answer came",
-                "The call was sent, and may have been carried out. Look whether it was before you try again.",
+                "You may be offline. The call may have been carried out all the same: look whether it was before you try again.",
             ),
             failed: ("Something went wrong", "The call did not succeed."),
             ended: (
