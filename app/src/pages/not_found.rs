@@ -3,13 +3,9 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 
-/// Says so, with the status 404 and the way back.
+/// Says so, with the way back. The server gives it the status 404.
 #[component]
 pub(crate) fn NotFound() -> impl IntoView {
-    #[cfg(feature = "ssr")]
-    if let Some(response) = use_context::<leptos_axum::ResponseOptions>() {
-        response.set_status(http::StatusCode::NOT_FOUND);
-    }
     view! {
         <Title text="Not found" />
         <section class="empty">

@@ -9,7 +9,7 @@ issuer = "https://api.asgardeo.io/t/acme/oauth2/token"
 client_id = "abc"
 "#;
 
-fn read(text: &str) -> Result<Config, Problems> {
+pub(crate) fn read(text: &str) -> Result<Config, Problems> {
     Config::read(Some(("pixygate.toml", text)), [])
 }
 
@@ -21,7 +21,7 @@ fn with_environment(text: &str, variables: &[(&str, &str)]) -> Result<Config, Pr
 }
 
 /// The one problem of a text that has one.
-fn problem(text: &str) -> Problem {
+pub(crate) fn problem(text: &str) -> Problem {
     let Problems(problems) = read(text).unwrap_err();
     assert_eq!(problems.len(), 1, "{problems:#?}");
     problems[0].clone()
@@ -159,43 +159,6 @@ fn an_address_that_is_none_is_mended_under_its_own_name() {
     ] {
         assert!(problem(text).mend.starts_with(mend), "{}", problem(text).mend);
     }
-}
-
-#[test]
-fn a_route_asks_for_what_is_written() {
-    let config = read(
-        "[[gate.route]]\nmethods = [\"POST\"]\npath = \"/api/**\"\nscopes = [\"a\", \"b\"]\nany_scope = [\"c\", \"d\"]\n\
-         roles = [\"r\"]\nany_role = [\"s\", \"t\"]\nacr = [\"mfa\"]\nmax_age_seconds = 60\nclaims = { tier = [\"gold\", \"tin\"], org = 7 }\n\
-         dpop = true\nrate_limit = \"1/s\"\n",
-    )
-    .unwrap();
-    let route = &config.gate.routes[0];
-    assert_eq!(
-        (route.methods.to_string(), route.pattern.to_string()),
-        ("POST".into(), "/api/**".into())
-    );
-    assert_eq!(
-        route.policy.to_string(),
-        "signed in, scope a, scope b, scope c or d, role r, role s or t, acr mfa, signed in within 60 s, org = 7, \
-         tier = \"gold\" or \"tin\", DPoP, 1/s"
-    );
-    for (text, key) in [
-        ("path = \"api\"\n", "gate.route[0].path"),
-        ("scopes = [\"a\"]\n", "gate.route[0].path"),
-        ("path = \"/api/pay\"\nmethods = [\"get\"]\n", "gate.route[0].methods"),
-        ("path = \"/api/pay\"\nclaims = { tier = [] }\n", "gate.route[0].claims"),
-        (
-            "path = \"/api/pay\"\nrate_limit = \"fast\"\n",
-            "gate.route[0].rate_limit",
-        ),
-    ] {
-        assert_eq!(problem(&format!("[[gate.route]]\n{text}")).key, key, "{text}");
-    }
-    // It never opens anything.
-    assert_eq!(
-        problem("[[gate.route]]\npath = \"/api/pay\"\npublic = true\n").key,
-        "gate.route[0].public"
-    );
 }
 
 #[test]

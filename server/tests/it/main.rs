@@ -12,5 +12,6 @@ mod house;
 mod logout;
 mod metrics;
 mod pages;
+mod routes;
 mod site;
 mod start;
