@@ -108,6 +108,31 @@ impl Pattern {
         self.open || found.next().is_none()
     }
 
+    /// Whether it matches every path that the other one matches.
+    pub(crate) fn covers(&self, other: &Self) -> bool {
+        let long_enough = match self.open {
+            true => other.segments.len() >= self.segments.len(),
+            false => !other.open && other.segments.len() == self.segments.len(),
+        };
+        let mut pairs = self.segments.iter().zip(&other.segments);
+        long_enough
+            && pairs.all(|pair| match pair {
+                (Segment::Exactly(one), Segment::Exactly(another)) => one == another,
+                (Segment::Exactly(_), Segment::Any) => false,
+                (Segment::Any, Segment::Exactly(name)) => !name.is_empty(),
+                (Segment::Any, Segment::Any) => true,
+            })
+    }
+
+    /// Whether no path is matched by both.
+    pub(crate) fn is_apart(&self, other: &Self) -> bool {
+        let too_short = |one: &Self, another: &Self| !one.open && one.segments.len() < another.segments.len();
+        let mut pairs = self.segments.iter().zip(&other.segments);
+        too_short(self, other)
+            || too_short(other, self)
+            || pairs.any(|pair| matches!(pair, (Segment::Exactly(one), Segment::Exactly(another)) if one != another))
+    }
+
     /// The path itself, when the pattern is for one path only.
     pub(crate) fn exact(&self) -> Option<&str> {
         let exact = !self.open
@@ -163,6 +188,13 @@ impl Methods {
     /// Whether all of the others are meant.
     pub(crate) fn include(&self, others: &Self) -> bool {
         self.0.is_empty() || (!others.0.is_empty() && others.0.iter().all(|method| self.contains(method)))
+    }
+
+    /// Whether no method is meant by both.
+    pub(crate) fn are_apart(&self, others: &Self) -> bool {
+        let shares =
+            |one: &Self, another: &Self| another.0.is_empty() || another.0.iter().any(|method| one.contains(method));
+        !shares(self, others) && !shares(others, self)
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Method> {

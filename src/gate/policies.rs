@@ -87,8 +87,8 @@ impl Policies {
         Ok(())
     }
 
-    /// Asks for more on the routes for one path that a pattern matches, when every method of the route is among these; the number of
-    /// such routes. It never asks for less, so what an operator configures cannot open what the code has closed.
+    /// Asks for more on the routes that methods and a pattern take in; the number of such routes. It never asks for less, so what an
+    /// operator configures cannot open what the code has closed, and a route that is meant in part is an error, not left out.
     ///
     /// ```
     /// use pixygate::gate::{Methods, Policies, Policy};
@@ -101,12 +101,20 @@ impl Policies {
     /// ```
     ///
     /// # Errors
-    /// When no call could meet both; nothing is changed then.
+    /// When no call could meet both, and when a route is taken in only in part; nothing is changed then.
     pub fn narrow(&mut self, methods: &Methods, pattern: &Pattern, more: &Policy) -> Result<usize, Contradiction> {
         let mut narrowed = Vec::new();
         for (position, route) in self.routes.iter().enumerate() {
-            if methods.include(&route.methods) && route.pattern.exact().is_some_and(|path| pattern.matches(path)) {
-                narrowed.push((position, route.policy.clone().and(more.clone())?));
+            if methods.are_apart(&route.methods) || pattern.is_apart(&route.pattern) {
+                continue;
+            }
+            if !(methods.include(&route.methods) && pattern.covers(&route.pattern)) {
+                return Err(Contradiction::Overlap(format!("{} {}", route.methods, route.pattern)));
+            }
+            narrowed.push((position, route.policy.clone().and(more.clone())?));
+            // The first route that matches counts: no later one is asked.
+            if route.methods.include(methods) && route.pattern.covers(pattern) {
+                break;
             }
         }
         let found = narrowed.len();
@@ -176,5 +184,55 @@ impl Policies {
         allowed.sort_unstable();
         allowed.dedup();
         Lookup::OtherMethods(allowed.join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn narrowed(methods: &str, pattern: &str) -> Result<Vec<bool>, Contradiction> {
+        let mut policies = Policies::new();
+        for (methods, path) in [
+            ("GET", "/api/users/me"),
+            ("*", "/api/users/{id}"),
+            ("POST", "/api/pay"),
+            ("GET", "/files/**"),
+        ] {
+            policies.insert(methods, path, Policy::signed_in()).unwrap();
+        }
+        let methods = Methods::named(methods.split(',')).unwrap();
+        policies.narrow(&methods, &pattern.parse().unwrap(), &Policy::signed_in().role("staff"))?;
+        let routes = policies.routes().iter();
+        Ok(routes.map(|route| route.policy != Policy::signed_in()).collect())
+    }
+
+    #[test]
+    fn what_is_meant_is_narrowed_whole_or_it_is_an_error() {
+        for (methods, pattern, expected) in [
+            ("*", "/**", [true; 4]),
+            ("*", "/api/**", [true, true, true, false]),
+            ("*", "/api/users/*", [true, true, false, false]),
+            ("POST", "/api/pay", [false, false, true, false]),
+            ("GET,POST", "/api/pay", [false, false, true, false]),
+            ("GET", "/files/**", [false, false, false, true]),
+            // The route for it comes before the one with `{id}`, which it would be a part of.
+            ("GET", "/api/users/me", [true, false, false, false]),
+            ("DELETE", "/api/pay", [false; 4]),
+        ] {
+            assert_eq!(narrowed(methods, pattern), Ok(expected.to_vec()), "{methods} {pattern}");
+        }
+        for (methods, pattern, part) in [
+            ("POST", "/api/**", "* /api/users/{id}"),
+            ("*", "/api/users/7", "* /api/users/{id}"),
+            ("GET", "/files/secret/**", "GET /files/**"),
+            ("HEAD", "/files/**", "GET /files/**"),
+        ] {
+            assert_eq!(
+                narrowed(methods, pattern),
+                Err(Contradiction::Overlap(part.into())),
+                "{methods} {pattern}"
+            );
+        }
     }
 }

@@ -14,6 +14,9 @@ pub enum Contradiction {
     /// No value of a claim is accepted by both.
     #[error("no value of the claim {0} is accepted by both")]
     Claim(String),
+    /// A route is meant in part: what is asked for more would not count for the rest.
+    #[error("only a part of {0} is meant; name its methods and its path, or a pattern that takes in all of it")]
+    Overlap(String),
     /// Each has a limit of its own.
     #[error("there is a rate limit already: {0}")]
     Rate(Rate),

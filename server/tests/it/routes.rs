@@ -60,13 +60,9 @@ async fn a_route_of_the_configuration_asks_for_more() {
 fn a_route_of_the_configuration_is_about_something_and_can_be_met() {
     let policies = |more: &str| server::start::policies(&house::config(more));
     let narrowed = policies("[[gate.route]]\npath = \"/api/**\"\nroles = [\"staff\"]\n").unwrap();
-    assert!(
-        narrowed
-            .routes()
-            .iter()
-            .all(|route| route.policy.to_string().ends_with("role staff")
-                || route.policy.to_string().contains("role staff,"))
-    );
+    for route in narrowed.routes() {
+        assert!(route.policy.to_string().contains("role staff"), "{}", route.policy);
+    }
 
     let nowhere = policies("[[gate.route]]\nmethods = [\"DELETE\"]\npath = \"/api/whoami\"\n")
         .unwrap_err()
