@@ -180,6 +180,20 @@ impl Settings {
                 self.problems.push(problem);
                 continue;
             }
+            if let Some(Setting {
+                origin: Origin::Environment { variable: other },
+                ..
+            }) = self.set.get(&path)
+            {
+                self.problems.push(Problem {
+                    expected: "one variable for each key".to_owned(),
+                    found: format!("{other} and {variable}"),
+                    mend: format!("unset {variable}"),
+                    origin,
+                    key: path,
+                });
+                continue;
+            }
             if let Some((section, _)) = path.rsplit_once('.') {
                 self.sections
                     .entry(section.to_owned())

@@ -467,6 +467,22 @@ fn a_whole_provider_fits_into_the_environment() {
 }
 
 #[test]
+fn two_variables_for_one_key_are_an_error_that_names_both() {
+    let issuer = ("PIXYGATE_TRUST__0__ISSUER", "https://idp.example");
+    let audience = ("PIXYGATE_TRUST__0__AUDIENCE", "orders");
+    with_environment("", &[issuer, audience]).unwrap();
+    for (other, value) in [
+        ("PIXYGATE_TRUST__00__ISSUER", "https://evil.example"),
+        ("PIXYGATE_trust__0__issuer", "https://idp.example"),
+    ] {
+        let problems = with_environment("", &[issuer, audience, (other, value)]).unwrap_err();
+        let [problem] = &problems.0[..] else { panic!("{problems}") };
+        assert_eq!(problem.key, "trust[0].issuer");
+        assert!(problem.found.contains(issuer.0) && problem.found.contains(other), "{problem}");
+    }
+}
+
+#[test]
 fn a_slip_in_a_variable_is_an_error_and_kubernetes_variables_are_not() {
     for (variable, meant) in [
         ("PIXYGATE_SEVER__LISTEN", "PIXYGATE_SERVER__LISTEN"),
