@@ -12,7 +12,7 @@ use super::{
     GateLayer, GateService, LocalReplays, NoObserver, Observe, Policies, Rate, Replays, client_address::TrustedProxies,
     limit::Limit, lines::Lines, metadata::resource_metadata, nonce::Nonces,
 };
-use crate::jwt::{Clock, Principal, SystemClock, Validator, is_loopback_host};
+use crate::jwt::{Clock, SystemClock, Validator, is_loopback_host};
 
 /// Everything that the gate judges by. Cloning is cheap.
 #[derive(Clone)]
@@ -354,9 +354,4 @@ impl fmt::Debug for Gate {
             .field("protected", &self.settings.protected)
             .finish_non_exhaustive()
     }
-}
-
-/// The principal that the gate left in a request.
-pub(crate) fn principal_of(extensions: &http::Extensions) -> Option<&Principal> {
-    extensions.get::<Principal>()
 }

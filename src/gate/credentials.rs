@@ -45,10 +45,8 @@ pub(crate) fn credentials<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<Crede
             .expected("one token after the scheme")
             .found(found)
     };
-    let value = std::str::from_utf8(header.as_bytes())
-        .ok()
-        .filter(|value| value.is_ascii())
-        .ok_or_else(|| malformed("bytes that are not ASCII"))?;
+    let not_ascii = || malformed("bytes that are not ASCII");
+    let value = std::str::from_utf8(header.as_bytes()).map_err(|_| not_ascii())?;
     let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
     let scheme = if scheme.eq_ignore_ascii_case("bearer") {
         Scheme::Bearer
@@ -73,7 +71,10 @@ pub(crate) fn credentials<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<Crede
     // To the end, whatever is found: without a way out the compiler looks at many bytes at once.
     let fits = |fits, &byte: &u8| fits & byte.is_ascii_graphic() & (byte != b',');
     if !token.as_bytes().iter().fold(true, fits) {
-        return Err(malformed("white space or a comma in it"));
+        return Err(match value.is_ascii() {
+            true => malformed("white space or a comma in it"),
+            false => not_ascii(),
+        });
     }
     Ok(Credentials { scheme, token })
 }

@@ -1,7 +1,7 @@
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 
-use super::builder::principal_of;
+use super::Passed;
 use crate::{
     Reason,
     jwt::{Principal, Rejection},
@@ -12,7 +12,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Principal {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
-        principal_of(&parts.extensions).cloned().ok_or_else(|| {
+        principal_of(parts).ok_or_else(|| {
             Rejection::new(Reason::MissingToken)
                 .expected("a principal that the gate proved")
                 .found("none: the path is public, or the gate is not in front of it")
@@ -26,6 +26,10 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Principal {
     type Rejection = std::convert::Infallible;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, Self::Rejection> {
-        Ok(principal_of(&parts.extensions).cloned())
+        Ok(principal_of(parts))
     }
+}
+
+fn principal_of(parts: &Parts) -> Option<Principal> {
+    parts.extensions.get::<Passed>()?.principal().cloned()
 }

@@ -5,7 +5,7 @@ use std::{net::IpAddr, time::Duration};
 use http::{Extensions, Method, Uri, Version, header::HOST, request::Parts};
 
 use super::{
-    Gate, Policy, RequestPath, Use,
+    Gate, Passed, Policy, RequestPath, Use,
     builder::Settings,
     certificate,
     client_address::{TrustedProxies, network},
@@ -320,7 +320,8 @@ impl Caller<'_> {
                 .mend("send it as Bearer, or let the provider bind tokens (cnf.jkt)")),
             (Scheme::Dpop, Some(thumbprint)) => {
                 let digest = TokenDigest::of(credentials.token);
-                let proved = self.parts.extensions.get::<Proved>();
+                let passed = self.parts.extensions.get::<Passed>();
+                let proved = passed.and_then(Passed::proved);
                 if proved.is_none_or(|Proved(proved)| *proved != digest) {
                     self.check_proof(principal, thumbprint, &digest, now).await?;
                 }

@@ -20,7 +20,7 @@ use http::{
 use tower::{Layer, Service};
 
 use super::{
-    Gate, Objection, RequestId, Verdict, challenge,
+    Gate, Passed, RequestId, Verdict, challenge,
     judge::{Judgement, Refused, judge, peer},
     refusal::{REQUEST_ID, answer},
 };
@@ -117,8 +117,6 @@ where
     if matches!(judgement, Judgement::Elsewhere) {
         return inner.call(Request::from_parts(parts, body)).await;
     }
-    // Only what this gate proved counts from here on.
-    parts.extensions.remove::<Principal>();
     let request_id = parts.extensions.get().cloned().unwrap_or_else(RequestId::random);
     let verdict = Verdict {
         request_id: &request_id,
@@ -158,25 +156,18 @@ where
                 principal: principal.as_ref(),
                 ..verdict
             });
-            let (method, peer, objection) = (parts.method.clone(), peer(&parts.extensions), Objection::default());
-            parts.extensions.insert(request_id.clone());
-            parts.extensions.insert(path.clone());
-            parts.extensions.insert(objection.clone());
-            if let Some(principal) = &principal {
-                parts.extensions.insert(principal.clone());
-            }
-            let proof_came = proved.is_some();
-            if let Some(proved) = proved {
-                parts.extensions.insert(proved);
-            }
+            let (method, peer) = (parts.method.clone(), peer(&parts.extensions));
+            let passed = Passed::new(request_id, path, principal, proved);
+            // In the place of what a gate before this one has left: only what this one proved counts from here on.
+            parts.extensions.insert(passed.clone());
             let mut response = inner.call(Request::from_parts(parts, body)).await?;
-            let from_handler = objection.raised().or_else(|| response.extensions_mut().remove());
+            let from_handler = passed.refused().or_else(|| response.extensions_mut().remove());
             if let Some(rejection) = from_handler {
                 let verdict = Verdict {
-                    request_id: &request_id,
+                    request_id: passed.request_id(),
                     method: &method,
-                    path: Some(&path),
-                    principal: principal.as_ref(),
+                    path: Some(passed.path()),
+                    principal: passed.principal(),
                     rejection: Some(&rejection),
                     took: Duration::ZERO,
                 };
@@ -184,14 +175,14 @@ where
                 let refused = Refused {
                     scheme,
                     dpop_only,
-                    ..Refused::new(rejection, Some(path))
+                    ..Refused::new(rejection, Some(passed.path().clone()))
                 };
-                return Ok(in_place_of(response, refuse(&gate, &refused, &request_id)));
+                return Ok(in_place_of(response, refuse(&gate, &refused, passed.request_id())));
             }
-            let id = || request_id.as_header();
+            let id = || passed.request_id().as_header();
             response.headers_mut().entry(REQUEST_ID).or_insert_with(id);
             // The next proof has its nonce already, and no call is lost to asking for it.
-            if let Some(nonce) = fresh_nonce(&gate).filter(|_| proof_came) {
+            if let Some(nonce) = fresh_nonce(&gate).filter(|_| passed.proved().is_some()) {
                 response.headers_mut().insert(DPOP_NONCE, nonce);
             }
             Ok(response)

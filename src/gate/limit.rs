@@ -1,11 +1,11 @@
 //! How often somebody may call (the generic cell rate algorithm: one time for each of them, no counters to reset).
 
 use std::{
-    collections::HashMap,
     hash::{BuildHasher, Hash, RandomState},
     time::Duration,
 };
 
+use hashbrown::{HashTable, hash_table::Entry};
 use parking_lot::Mutex;
 
 use super::Rate;
@@ -17,8 +17,15 @@ const MOST_PER_SHARD: usize = 16_384;
 pub(crate) struct Limit {
     rate: Rate,
     hasher: RandomState,
-    /// For each caller, until when their calls so far are spread (in seconds since 1970).
-    spread: Vec<Mutex<HashMap<u64, f64>>>,
+    spread: Vec<Mutex<HashTable<Spread>>>,
+}
+
+#[derive(Clone, Copy)]
+struct Spread {
+    /// The hash of the caller, under a key of this process.
+    caller: u64,
+    /// Until when their calls so far are spread, in seconds since 1970.
+    until: f64,
 }
 
 impl Limit {
@@ -42,36 +49,46 @@ impl Limit {
 
     fn consider(&self, caller: impl Hash, now: f64, count: bool) -> Result<(), Duration> {
         let caller = self.hasher.hash_one(caller);
-        let mut spread = self.spread[caller as usize % SHARDS].lock();
         let period = self.rate.period.as_secs_f64();
         let step = period / f64::from(self.rate.count.get());
-        let until = spread.get_mut(&caller).map_or(now, |until| {
-            // Nobody is ahead by more than the period, unless the clock was set back since.
-            *until = until.min(now + period);
-            until.max(now)
-        });
-        let wait = until + step - period - now;
-        // A hair of tolerance, or the last call of a full burst would fall to rounding.
-        if wait > 1e-6 {
-            return Err(Duration::from_secs_f64(wait));
+        // Bits that the table does not look at.
+        let mut spread = self.spread[(caller >> 32) as usize % SHARDS].lock();
+        if count && spread.len() >= MOST_PER_SHARD {
+            forget_half(&mut spread);
         }
-        if count {
-            if spread.len() >= MOST_PER_SHARD {
-                forget_half(&mut spread);
+        match spread.entry(caller, |one| one.caller == caller, |one| one.caller) {
+            Entry::Occupied(mut entry) => {
+                let Spread { until, .. } = entry.get_mut();
+                // Nobody is ahead by more than the period, unless the clock was set back since.
+                *until = until.min(now + period);
+                let next = until.max(now) + step;
+                let wait = next - period - now;
+                // A hair of tolerance, or the last call of a full burst would fall to rounding.
+                if wait > 1e-6 {
+                    return Err(Duration::from_secs_f64(wait));
+                }
+                if count {
+                    *until = next;
+                }
             }
-            spread.insert(caller, until + step);
+            Entry::Vacant(entry) => {
+                if count {
+                    let until = now + step;
+                    entry.insert(Spread { caller, until });
+                }
+            }
         }
         Ok(())
     }
 }
 
 /// The half whose calls are spread the least far. A half at a time, so that a flood of callers does not pay for each.
-fn forget_half(spread: &mut HashMap<u64, f64>) {
-    let mut ends: Vec<f64> = spread.values().copied().collect();
+fn forget_half(spread: &mut HashTable<Spread>) {
+    let mut ends: Vec<f64> = spread.iter().map(|one| one.until).collect();
     let mut excess = ends.len() / 2;
     let (_, &mut middle, _) = ends.select_nth_unstable_by(excess, f64::total_cmp);
-    spread.retain(|_, until| {
-        let forgotten = excess > 0 && *until <= middle;
+    spread.retain(|one| {
+        let forgotten = excess > 0 && one.until <= middle;
         excess -= usize::from(forgotten);
         !forgotten
     });

@@ -1,7 +1,7 @@
 use std::borrow::Cow;
 
-/// The path of a request, decoded, with one meaning only. The gate leaves it in the request's extensions: what is judged
-/// and what is served must be the same.
+/// The path of a request, decoded, with one meaning only. What is judged and what is served must be the same:
+/// [`Passed`](super::Passed) has it for whoever serves the call.
 ///
 /// ```
 /// use pixygate::gate::RequestPath;

@@ -37,9 +37,8 @@ impl TokenDigest {
 }
 
 /// What was proved about a token, and how long it stays so.
-#[derive(Clone)]
-pub(crate) struct Verdict {
-    pub(crate) proven: Arc<Proven>,
+pub(crate) struct Verdict<T = Proven> {
+    pub(crate) proven: Arc<T>,
     /// The position of the trust, and the count of its keys under which the signature was checked.
     pub(crate) trust: usize,
     pub(crate) generation: u64,
@@ -48,25 +47,51 @@ pub(crate) struct Verdict {
     pub(crate) valid_until: f64,
 }
 
-pub(crate) struct Verdicts {
-    shards: Vec<RwLock<Shard>>,
+/// Also where what was proved cannot be cloned.
+impl<T> Clone for Verdict<T> {
+    fn clone(&self) -> Self {
+        Self {
+            proven: self.proven.clone(),
+            ..*self
+        }
+    }
 }
 
-#[derive(Default)]
-struct Shard {
+impl<T> Verdict<T> {
+    pub(crate) fn is_current(&self, now: f64) -> bool {
+        (self.valid_from..self.valid_until).contains(&now)
+    }
+}
+
+pub(crate) struct Verdicts<T = Proven> {
+    shards: Vec<RwLock<Shard<T>>>,
+}
+
+/// What can be kept.
+pub(crate) trait Weighed {
+    /// About so much memory.
+    fn bytes(&self) -> usize;
+}
+
+struct Shard<T> {
     /// Where the slot of a digest is, in four bytes: with many verdicts it is memory that is waited for.
     positions: HashTable<u32>,
-    slots: Vec<Slot>,
+    slots: Vec<Slot<T>>,
     hand: usize,
     bytes: usize,
     most: usize,
     most_bytes: usize,
 }
 
-struct Slot {
+/// A [`Verdict`] in one line of the processor's cache.
+#[repr(align(64))]
+struct Slot<T> {
     digest: TokenDigest,
-    verdict: Verdict,
-    bytes: usize,
+    proven: Arc<T>,
+    valid_from: f64,
+    valid_until: f64,
+    generation: u32,
+    trust: u16,
     asked_for: AtomicBool,
 }
 
@@ -76,7 +101,7 @@ const MOST_SHARDS: usize = 16;
 /// More than the verdict of an ordinary token takes.
 const BYTES_PER_VERDICT: usize = 8 * 1024;
 
-impl Verdicts {
+impl<T: Weighed> Verdicts<T> {
     /// At most so many; 0 keeps none.
     pub(crate) fn new(most: usize) -> Self {
         let count = if most == 0 {
@@ -88,33 +113,54 @@ impl Verdicts {
             .map(|index| {
                 let most = most / count + usize::from(index < most % count);
                 RwLock::new(Shard {
+                    positions: HashTable::new(),
+                    slots: Vec::new(),
+                    hand: 0,
+                    bytes: 0,
                     most,
                     most_bytes: most * BYTES_PER_VERDICT,
-                    ..Shard::default()
                 })
             })
             .collect();
         Self { shards }
     }
 
-    pub(crate) fn get(&self, digest: &TokenDigest) -> Option<Verdict> {
+    pub(crate) fn get(&self, digest: &TokenDigest) -> Option<Verdict<T>> {
         let shard = self.shard(digest)?.read();
         let slot = &shard.slots[shard.position(digest)?];
         // Only a write when it changes: the line stays shared between readers.
         if !slot.asked_for.load(Ordering::Relaxed) {
             slot.asked_for.store(true, Ordering::Relaxed);
         }
-        Some(slot.verdict.clone())
+        Some(Verdict {
+            proven: slot.proven.clone(),
+            trust: slot.trust.into(),
+            generation: slot.generation.into(),
+            valid_from: slot.valid_from,
+            valid_until: slot.valid_until,
+        })
     }
 
-    pub(crate) fn insert(&self, digest: TokenDigest, verdict: Verdict, token_bytes: usize) {
+    pub(crate) fn insert(&self, digest: TokenDigest, verdict: &Verdict<T>) {
         let Some(shard) = self.shard(&digest) else {
             return;
         };
-        // Parsed claims take about three times the bytes of the token.
-        let bytes = token_bytes * 3 + 512;
+        // A generation is a count of changed keys, or a second until 2106.
+        let (Ok(generation), Ok(trust)) = (verdict.generation.try_into(), verdict.trust.try_into()) else {
+            return;
+        };
+        let slot = Slot {
+            digest,
+            proven: verdict.proven.clone(),
+            valid_from: verdict.valid_from,
+            valid_until: verdict.valid_until,
+            generation,
+            trust,
+            asked_for: AtomicBool::new(false),
+        };
+        let bytes = slot.bytes();
         let mut shard = shard.write();
-        shard.remove(&digest);
+        shard.remove(&slot.digest);
         if bytes > shard.most_bytes {
             return;
         }
@@ -125,14 +171,10 @@ impl Verdicts {
         let Ok(position) = u32::try_from(shard.slots.len()) else {
             return;
         };
-        shard.slots.push(Slot {
-            digest,
-            verdict,
-            bytes,
-            asked_for: AtomicBool::new(false),
-        });
+        let hash = slot.digest.hash();
+        shard.slots.push(slot);
         let Shard { positions, slots, .. } = &mut *shard;
-        positions.insert_unique(digest.hash(), position, |at| slots[*at as usize].digest.hash());
+        positions.insert_unique(hash, position, |at| slots[*at as usize].digest.hash());
         shard.bytes += bytes;
     }
 
@@ -146,12 +188,18 @@ impl Verdicts {
         self.shards.iter().map(|shard| shard.read().slots.len()).sum()
     }
 
-    fn shard(&self, digest: &TokenDigest) -> Option<&RwLock<Shard>> {
+    fn shard(&self, digest: &TokenDigest) -> Option<&RwLock<Shard<T>>> {
         (!self.shards.is_empty()).then(|| &self.shards[digest.shard(self.shards.len())])
     }
 }
 
-impl Shard {
+impl<T: Weighed> Slot<T> {
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.proven.bytes()
+    }
+}
+
+impl<T: Weighed> Shard<T> {
     fn position(&self, digest: &TokenDigest) -> Option<usize> {
         let position = self
             .positions
@@ -170,7 +218,7 @@ impl Shard {
         if let Ok(entry) = positions.find_entry(slots[position].digest.hash(), |at| *at as usize == position) {
             entry.remove();
         }
-        self.bytes -= slots.swap_remove(position).bytes;
+        self.bytes -= slots.swap_remove(position).bytes();
         // The last one has taken its place.
         let last = slots.len();
         if let Some(moved) = slots.get(position)
@@ -201,10 +249,23 @@ impl Shard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jwt::principal::Claims;
+
+    #[test]
+    fn a_slot_is_one_line() {
+        assert_eq!(size_of::<Slot<Proven>>(), 64);
+    }
 
     fn verdict() -> Verdict {
+        verdict_of(600)
+    }
+
+    fn verdict_of(claims: usize) -> Verdict {
         Verdict {
-            proven: Arc::default(),
+            proven: Arc::new(Proven {
+                claims: Claims::new(vec![b' '; claims]),
+                ..Proven::default()
+            }),
             trust: 0,
             generation: 0,
             valid_from: 0.0,
@@ -220,12 +281,12 @@ mod tests {
     fn it_keeps_its_bound_and_what_is_asked_for() {
         for most in [1, 3, 100, 1000] {
             let verdicts = Verdicts::new(most);
-            verdicts.insert(digest_of(0), verdict(), 600);
+            verdicts.insert(digest_of(0), &verdict());
             for number in 1..most * 4 {
                 if most > 1 {
                     assert!(verdicts.get(&digest_of(0)).is_some(), "{most} {number}");
                 }
-                verdicts.insert(digest_of(number), verdict(), 600);
+                verdicts.insert(digest_of(number), &verdict());
                 assert!(verdicts.len() <= most);
             }
         }
@@ -235,7 +296,7 @@ mod tests {
     fn what_is_removed_leaves_the_others_where_they_are_found() {
         let verdicts = Verdicts::new(1000);
         for number in 0..600 {
-            verdicts.insert(digest_of(number), verdict(), 600);
+            verdicts.insert(digest_of(number), &verdict());
         }
         for number in (0..600).step_by(3) {
             verdicts.remove(&digest_of(number));
@@ -243,7 +304,7 @@ mod tests {
         for number in 0..600 {
             assert_eq!(verdicts.get(&digest_of(number)).is_some(), number % 3 != 0, "{number}");
         }
-        verdicts.insert(digest_of(1), verdict(), 600);
+        verdicts.insert(digest_of(1), &verdict());
         assert_eq!(verdicts.len(), 400, "the same one twice is one");
     }
 
@@ -251,7 +312,7 @@ mod tests {
     fn it_keeps_its_bytes() {
         let verdicts = Verdicts::new(10);
         for number in 0..1000 {
-            verdicts.insert(digest_of(number), verdict(), 8192);
+            verdicts.insert(digest_of(number), &verdict_of(8192));
         }
         assert!(verdicts.len() <= 3);
         assert!(verdicts.get(&digest_of(999)).is_some());
@@ -262,7 +323,7 @@ mod tests {
     #[test]
     fn none_is_kept_when_it_is_off() {
         let verdicts = Verdicts::new(0);
-        verdicts.insert(digest_of(0), verdict(), 600);
+        verdicts.insert(digest_of(0), &verdict());
         assert!(verdicts.get(&digest_of(0)).is_none());
     }
 }

@@ -35,7 +35,7 @@ pub(crate) fn check(
     let client_id = client(trust, claims)?;
     check_audience(trust, claims, client_id.as_deref())?;
     check_required(trust, claims)?;
-    let (key_thumbprint, certificate_thumbprint) = binding(claims)?;
+    let [key_thumbprint, certificate_thumbprint] = binding(claims)?;
     let proven = Proven {
         subject,
         sub: text(claims, "sub").filter(|_| trust.subject_claim != "sub"),
@@ -276,19 +276,19 @@ fn name(claims: &Members<'_>) -> Option<String> {
 
 /// The key (RFC 9449, section 6) and the certificate (RFC 8705, section 3) that the token is bound to. A binding that is
 /// not understood cannot be checked, so it is refused rather than ignored.
-fn binding(claims: &Members<'_>) -> Result<(Option<String>, Option<String>), Rejection> {
+fn binding(claims: &Members<'_>) -> Result<[Option<Box<str>>; 2], Rejection> {
     let confirmation = match claims.get("cnf") {
-        None => return Ok((None, None)),
+        None => return Ok([None, None]),
         Some(Json::Object(confirmation)) => confirmation,
         Some(other) => return Err(invalid("cnf", "an object", &other.to_string())),
     };
     let thumbprint = |member: &str| match confirmation.get(member) {
         None => Ok(None),
-        Some(Json::String(thumbprint)) if !thumbprint.is_empty() => Ok(Some(thumbprint.to_string())),
+        Some(Json::String(thumbprint)) if !thumbprint.is_empty() => Ok(Some((&**thumbprint).into())),
         Some(_) => Err(invalid("cnf", &format!("`{member}` as a thumbprint"), "another value")),
     };
-    let both = (thumbprint("jkt")?, thumbprint("x5t#S256")?);
-    if both == (None, None) {
+    let both = [thumbprint("jkt")?, thumbprint("x5t#S256")?];
+    if both == [None, None] {
         return Err(invalid("cnf", "`jkt` or `x5t#S256`", "another kind of binding"));
     }
     Ok(both)

@@ -20,7 +20,7 @@ use super::{
     claims,
     clock::unix,
     json::{self, Json},
-    principal::{Claims, Proven},
+    principal::Claims,
     printable,
 };
 use crate::Reason;
@@ -47,7 +47,7 @@ pub(crate) struct Introspection {
     fetch: Arc<dyn Fetch>,
     /// The generation of these verdicts is the second in which the question was put.
     good: Verdicts,
-    bad: Verdicts,
+    bad: Verdicts<Rejection>,
     questions: Semaphore,
     renewals: Semaphore,
     under_way: Mutex<HashMap<[u8; 32], watch::Receiver<Answer>>>,
@@ -79,18 +79,17 @@ impl Introspection {
         time: SystemTime,
     ) -> Result<Verdict, Rejection> {
         let now = unix(time);
-        let current = |verdict: &Verdict| (verdict.valid_from..verdict.valid_until).contains(&now);
         let kept = self.good.get(&digest);
         let was_good = kept.is_some();
-        if let Some(verdict) = kept.filter(current) {
+        if let Some(verdict) = kept.filter(|verdict| verdict.is_current(now)) {
             if now >= (verdict.generation + RENEWED_SECONDS) as f64 {
                 // Whatever comes of it, this answer is believed to its end.
                 drop(self.question(token, digest, now, true));
             }
             return Ok(verdict);
         }
-        if self.bad.get(&digest).filter(current).is_some() {
-            return Err(self.inactive());
+        if let Some(verdict) = self.bad.get(&digest).filter(|verdict| verdict.is_current(now)) {
+            return Err((*verdict.proven).clone());
         }
         let mut answer = self.question(token, digest, now, was_good)?;
         match answer.wait_for(Option::is_some).await.as_deref() {
@@ -135,12 +134,24 @@ impl Introspection {
 
     async fn find_out(&self, token: &str, digest: TokenDigest, now: f64, was_good: bool) -> Result<Verdict, Rejection> {
         let answer = self.ask(token, was_good).await?;
+        let found = self.read(&answer, now);
+        match &found {
+            Ok(verdict) => self.good.insert(digest, verdict),
+            // An answer that cannot be read says nothing of the token; and what is too early may be right before long.
+            Err(rejection) if matches!(rejection.reason(), Reason::KeysUnavailable | Reason::NotYetValid) => {}
+            Err(rejection) => {
+                let verdict = self.verdict(Arc::new(rejection.clone()), now, now, now + BELIEVED_SECONDS);
+                self.good.remove(&digest);
+                self.bad.insert(digest, &verdict);
+            }
+        }
+        found
+    }
+
+    fn read(&self, answer: &[u8], now: f64) -> Result<Verdict, Rejection> {
         let believed_until = now + BELIEVED_SECONDS;
-        let read = json::object(&answer).map_err(|why| self.unavailable(why))?;
+        let read = json::object(answer).map_err(|why| self.unavailable(why))?;
         if !matches!(read.get("active"), Some(Json::Bool(true))) {
-            let verdict = self.verdict(Arc::default(), now, now, believed_until);
-            self.good.remove(&digest);
-            self.bad.insert(digest, verdict, token.len());
             return Err(self.inactive());
         }
         // Both are optional here (RFC 7662, section 2.2): the issuer is the one that was asked, and an answer without an
@@ -163,9 +174,7 @@ impl Introspection {
         let (mut proven, validity) = claims::check(&self.trust, issuer, Some("at+jwt"), &read, now)?;
         proven.claims = Claims::new(claims);
         let until = validity.until.min(believed_until);
-        let verdict = self.verdict(Arc::new(proven), now, validity.from, until);
-        self.good.insert(digest, verdict.clone(), answer.len());
-        Ok(verdict)
+        Ok(self.verdict(Arc::new(proven), now, validity.from, until))
     }
 
     async fn ask(&self, token: &str, was_good: bool) -> Result<Vec<u8>, Rejection> {
@@ -191,7 +200,7 @@ impl Introspection {
             .map_err(|error| self.unavailable(error.to_string()))
     }
 
-    fn verdict(&self, proven: Arc<Proven>, asked: f64, valid_from: f64, valid_until: f64) -> Verdict {
+    fn verdict<T>(&self, proven: Arc<T>, asked: f64, valid_from: f64, valid_until: f64) -> Verdict<T> {
         Verdict {
             proven,
             trust: self.position,

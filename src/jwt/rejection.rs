@@ -1,5 +1,6 @@
 use std::{fmt, time::Duration};
 
+use super::cache::Weighed;
 use crate::{Detail, Reason};
 
 /// Why a token, or the request that carried it, was not accepted.
@@ -25,6 +26,13 @@ struct Facts {
     detail: Detail,
     demand: Demand,
     retry_after: Option<Duration>,
+}
+
+impl Weighed for Rejection {
+    fn bytes(&self) -> usize {
+        let Detail { expected, found, mend } = &self.facts.detail;
+        size_of::<Facts>() + expected.len() + found.len() + mend.len()
+    }
 }
 
 /// What the client can bring next time; it ends up in the challenge (RFC 6750, section 3; RFC 9470, section 3).

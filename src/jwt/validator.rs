@@ -312,7 +312,7 @@ impl Validator {
             Some(generation) => generation,
             None => keys.ensure(time).await?,
         };
-        if verdict.generation == generation && (verdict.valid_from..verdict.valid_until).contains(&now) {
+        if verdict.generation == generation && verdict.is_current(now) {
             return Ok(Some(verdict));
         }
         // The full check finds the reason.
@@ -340,7 +340,7 @@ impl Validator {
             valid_from: validity.from,
             valid_until: validity.until,
         };
-        shared.verdicts.insert(digest, verdict.clone(), token.len());
+        shared.verdicts.insert(digest, &verdict);
         Ok(verdict)
     }
 

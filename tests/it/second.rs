@@ -6,7 +6,7 @@ use axum::{Extension, Router, body::Body, routing::get};
 use http::{Request, StatusCode};
 use pixygate::{
     Reason,
-    gate::{Gate, Objection, Observe, Policies, Policy, RequestId, Tally, Verdict},
+    gate::{Gate, Observe, Passed, Policies, Policy, RequestId, Tally, Verdict},
     jwt::{Principal, Rejection},
 };
 use tower::ServiceExt as _;
@@ -29,9 +29,9 @@ fn handlers() -> Router {
         .route(
             "/api/objects",
             get(
-                |principal: Principal, Extension(objection): Extension<Objection>| async move {
+                |principal: Principal, Extension(passed): Extension<Passed>| async move {
                     if let Err(rejection) = principal.require_scope("pay") {
-                        objection.raise(rejection);
+                        passed.refuse(rejection);
                     }
                     "paid"
                 },

@@ -5,7 +5,7 @@ use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use leptos::prelude::{expect_context, use_context};
 use leptos_axum::ResponseOptions;
-use pixygate::gate::Objection;
+use pixygate::gate::Passed;
 use pixygate::jwt::{Principal, Rejection};
 use pixygate::leptos::CallError;
 use pixygate::{Reason, Refusal};
@@ -26,8 +26,8 @@ pub(super) async fn principal_with(scope: Option<&str>) -> Result<Principal, Cal
 pub(super) fn refuse(rejection: Rejection) -> CallError {
     let reason = rejection.reason();
     let status = StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::FORBIDDEN);
-    match use_context::<Parts>().and_then(|parts| parts.extensions.get::<Objection>().cloned()) {
-        Some(objection) => objection.raise(rejection),
+    match use_context::<Parts>().and_then(|parts| parts.extensions.get::<Passed>().cloned()) {
+        Some(passed) => passed.refuse(rejection),
         None => {
             let response = expect_context::<ResponseOptions>();
             response.set_status(status);

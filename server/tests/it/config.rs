@@ -476,9 +476,14 @@ fn two_variables_for_one_key_are_an_error_that_names_both() {
         ("PIXYGATE_trust__0__issuer", "https://idp.example"),
     ] {
         let problems = with_environment("", &[issuer, audience, (other, value)]).unwrap_err();
-        let [problem] = &problems.0[..] else { panic!("{problems}") };
+        let [problem] = &problems.0[..] else {
+            panic!("{problems}")
+        };
         assert_eq!(problem.key, "trust[0].issuer");
-        assert!(problem.found.contains(issuer.0) && problem.found.contains(other), "{problem}");
+        assert!(
+            problem.found.contains(issuer.0) && problem.found.contains(other),
+            "{problem}"
+        );
     }
 }
 
