@@ -58,7 +58,7 @@ impl Embedded {
             extra_params: Default::default(),
             dpop: Default::default(),
             logout_url: None,
-            idle_sign_out_seconds: config.idle_sign_out_seconds,
+            session: config.session.clone(),
             issuer_origin: Origin::Default,
         }
     }

@@ -28,8 +28,17 @@ pub async fn serve(address: SocketAddr, gate: Gate, tally: Arc<Tally>) {
 
 fn text(gate: &Gate, tally: &Tally) -> String {
     let validator = gate.validator();
+    let mut fetches = String::new();
+    for (issuer, counts) in validator.key_fetches() {
+        for (result, count) in [("loaded", counts.loaded), ("failed", counts.failed)] {
+            fetches += &format!("pixygate_gate_key_fetches_total{{issuer={issuer:?},result=\"{result}\"}} {count}\n");
+        }
+    }
     format!(
         "{tally}\
+         # HELP pixygate_gate_key_fetches_total How often the keys of an issuer were asked for.\n\
+         # TYPE pixygate_gate_key_fetches_total counter\n\
+         {fetches}\
          # HELP pixygate_gate_verdicts_kept Verdicts that need no second signature check.\n\
          # TYPE pixygate_gate_verdicts_kept gauge\n\
          pixygate_gate_verdicts_kept {}\n\

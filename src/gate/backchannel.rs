@@ -98,7 +98,9 @@ impl BackchannelLogout {
         let extensions = request.extensions();
         let request_id = extensions.get().cloned().unwrap_or_else(RequestId::random);
         let peer = peer(extensions);
-        match self.receive(request).await {
+        let received = self.receive(request).await;
+        self.shared.settings.observer.logout_judged(received.as_ref().err());
+        match received {
             Ok(logout) => {
                 tracing::info!(
                     %request_id,

@@ -10,6 +10,11 @@ pub trait Observe: Send + Sync + 'static {
     /// A protected path was asked for, and this is what the gate said. A call that passed and was then refused by its own
     /// handler, with a [`Rejection`], is told a second time.
     fn judged(&self, verdict: &Verdict<'_>);
+
+    /// The provider told that a session has ended ([`BackchannelLogout`](super::BackchannelLogout)): heard, or refused.
+    fn logout_judged(&self, rejection: Option<&Rejection>) {
+        let _ = rejection;
+    }
 }
 
 /// What the gate, or after it the handler, said of a request.
@@ -42,6 +47,10 @@ impl<O: Observe + ?Sized> Observe for Arc<O> {
     fn judged(&self, verdict: &Verdict<'_>) {
         (**self).judged(verdict);
     }
+
+    fn logout_judged(&self, rejection: Option<&Rejection>) {
+        (**self).logout_judged(rejection);
+    }
 }
 
 /// Tells one, then the other.
@@ -49,5 +58,10 @@ impl<A: Observe, B: Observe> Observe for (A, B) {
     fn judged(&self, verdict: &Verdict<'_>) {
         self.0.judged(verdict);
         self.1.judged(verdict);
+    }
+
+    fn logout_judged(&self, rejection: Option<&Rejection>) {
+        self.0.logout_judged(rejection);
+        self.1.logout_judged(rejection);
     }
 }

@@ -4,7 +4,7 @@ use std::{
 };
 
 use super::{Observe, Verdict};
-use crate::Reason;
+use crate::{Reason, jwt::Rejection};
 
 /// Counts verdicts by their reason, for a metric. It prints itself in Prometheus' text format.
 ///
@@ -19,47 +19,84 @@ use crate::Reason;
 /// ```
 #[derive(Debug, Default)]
 pub struct Tally {
-    accepted: AtomicU64,
-    /// In the order of [`Reason::ALL`].
-    refused: [AtomicU64; Reason::ALL.len()],
+    verdicts: Counts,
+    logouts: Counts,
     nanoseconds: AtomicU64,
 }
 
-impl Tally {
-    /// How many calls the gate let through.
-    pub fn accepted(&self) -> u64 {
-        self.accepted.load(Ordering::Relaxed)
-    }
-
-    /// How many it refused for this reason.
-    pub fn refused(&self, reason: Reason) -> u64 {
-        self.refused[reason as usize].load(Ordering::Relaxed)
-    }
+#[derive(Debug, Default)]
+struct Counts {
+    accepted: AtomicU64,
+    /// In the order of [`Reason::ALL`].
+    refused: [AtomicU64; Reason::ALL.len()],
 }
 
-impl Observe for Tally {
-    fn judged(&self, verdict: &Verdict<'_>) {
-        let count = match verdict.rejection {
+impl Counts {
+    fn count(&self, rejection: Option<&Rejection>) {
+        let count = match rejection {
             None => Some(&self.accepted),
             Some(rejection) => self.refused.get(rejection.reason() as usize),
         };
         if let Some(count) = count {
             count.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    fn accepted(&self) -> u64 {
+        self.accepted.load(Ordering::Relaxed)
+    }
+
+    fn refused(&self, reason: Reason) -> u64 {
+        self.refused[reason as usize].load(Ordering::Relaxed)
+    }
+
+    fn write(&self, f: &mut fmt::Formatter<'_>, name: &str, help: &str) -> fmt::Result {
+        writeln!(f, "# HELP {name} {help}")?;
+        writeln!(f, "# TYPE {name} counter")?;
+        writeln!(f, "{name}{{reason=\"accepted\"}} {}", self.accepted())?;
+        for reason in Reason::ALL {
+            writeln!(f, "{name}{{reason=\"{}\"}} {}", reason.name(), self.refused(reason))?;
+        }
+        Ok(())
+    }
+}
+
+impl Tally {
+    /// How many calls the gate let through.
+    pub fn accepted(&self) -> u64 {
+        self.verdicts.accepted()
+    }
+
+    /// How many it refused for this reason.
+    pub fn refused(&self, reason: Reason) -> u64 {
+        self.verdicts.refused(reason)
+    }
+}
+
+impl Observe for Tally {
+    fn judged(&self, verdict: &Verdict<'_>) {
+        self.verdicts.count(verdict.rejection);
         let took = u64::try_from(verdict.took.as_nanos()).unwrap_or(u64::MAX);
         self.nanoseconds.fetch_add(took, Ordering::Relaxed);
+    }
+
+    fn logout_judged(&self, rejection: Option<&Rejection>) {
+        self.logouts.count(rejection);
     }
 }
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let verdicts = "pixygate_gate_verdicts_total";
-        writeln!(f, "# HELP {verdicts} Calls to protected paths, by what the gate said.")?;
-        writeln!(f, "# TYPE {verdicts} counter")?;
-        writeln!(f, "{verdicts}{{reason=\"accepted\"}} {}", self.accepted())?;
-        for reason in Reason::ALL {
-            writeln!(f, "{verdicts}{{reason=\"{}\"}} {}", reason.name(), self.refused(reason))?;
-        }
+        self.verdicts.write(
+            f,
+            "pixygate_gate_verdicts_total",
+            "Calls to protected paths, by what the gate said.",
+        )?;
+        self.logouts.write(
+            f,
+            "pixygate_gate_logouts_total",
+            "Logout tokens of the provider, by what became of them.",
+        )?;
         let seconds = "pixygate_gate_seconds_total";
         writeln!(f, "# HELP {seconds} The time that those verdicts took.")?;
         writeln!(f, "# TYPE {seconds} counter")?;

@@ -39,6 +39,17 @@ struct State {
     failure: Option<(KeysError, SystemTime)>,
     /// Counts the sets from which a key was taken away: verdicts of an earlier count are void.
     generation: u64,
+    fetches: KeyFetches,
+}
+
+/// How often the keys of an issuer were asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyFetches {
+    /// With keys as the answer.
+    pub loaded: u64,
+    /// Without; why is in the log.
+    pub failed: u64,
 }
 
 #[derive(Default)]
@@ -96,6 +107,10 @@ impl KeyEngine {
             Some((error, _)) => Err(error.clone()),
             None => Ok(()),
         }
+    }
+
+    pub(crate) fn fetches(&self) -> KeyFetches {
+        self.state.load().fetches
     }
 
     /// Whether the keys may serve.
@@ -261,10 +276,12 @@ impl KeyEngine {
                 }
                 state.loaded = Some((Arc::new(set), now));
                 state.failure = None;
+                state.fetches.loaded += 1;
             }
             Err(error) => {
                 tracing::error!(%issuer, %error, "keys could not be loaded");
                 state.failure = Some((error, now));
+                state.fetches.failed += 1;
             }
         }
         self.state.store(Arc::new(state));

@@ -64,6 +64,7 @@ pub(crate) use self::{
 };
 pub use algorithm::Algorithm;
 pub use clock::{Clock, SystemClock};
+pub use engine::KeyFetches;
 pub use fetch::{FETCH_SECONDS, Fetch, FetchError, FetchFuture, FetchRequest, MAX_BODY_BYTES, Post};
 pub use http::HttpFetch;
 pub use keys_error::{KeysError, LoadError, LoadErrors};

@@ -9,7 +9,7 @@ use super::{
     claims,
     clock::unix,
     conflict,
-    engine::KeyEngine,
+    engine::{KeyEngine, KeyFetches},
     introspection::Introspection,
     key_set::{KeySet, Wanted},
     principal::Claims,
@@ -225,6 +225,12 @@ impl Validator {
     pub fn is_ready(&self) -> bool {
         let now = self.shared.clock.now();
         self.shared.issuers.iter().all(|issuer| issuer.keys.is_ready(now))
+    }
+
+    /// How often the keys of each issuer were asked for, and whether they came.
+    pub fn key_fetches(&self) -> impl Iterator<Item = (&str, KeyFetches)> {
+        let issuers = self.shared.issuers.iter();
+        issuers.map(|issuer| (issuer.trust.issuer.as_str(), issuer.keys.fetches()))
     }
 
     /// How many verdicts are kept: never more than [`token_cache`](ValidatorBuilder::token_cache) allows.

@@ -6,7 +6,7 @@ use axum::{Router, body::Body, response::Response, routing::post};
 use http::{Request, StatusCode};
 use pixygate::{
     Reason, Refusal,
-    gate::{BackchannelLogout, Policies},
+    gate::{BackchannelLogout, Policies, Tally},
     jwt::{Algorithm, LocalRevocations},
     test_support::{TestKey, TokenBuilder, at},
 };
@@ -23,6 +23,7 @@ const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 pub(crate) struct House {
     pub(crate) world: World,
     router: Router,
+    tally: Arc<Tally>,
 }
 
 impl House {
@@ -36,11 +37,12 @@ impl House {
     ) -> Self {
         let revocations = Arc::new(revocations);
         let world = World::with(trust, |validator| validator.revocations(revocations.clone())).await;
-        let gate = world.gate(Policies::new()).build().unwrap();
+        let tally = Arc::new(Tally::default());
+        let gate = world.gate(Policies::new()).observer(tally.clone()).build().unwrap();
         let logout = BackchannelLogout::new(&gate, world.issuer.issuer(), CLIENT, revocations);
         let told = move |request: Request<Body>| async move { logout.answer(request).await };
         let router = Router::new().route("/backchannel-logout", post(told));
-        Self { world, router }
+        Self { world, router, tally }
     }
 
     /// A good one, and one of a kind.
@@ -340,4 +342,20 @@ async fn without_keys_nothing_is_said_of_it() {
     house.world.clock.advance(10);
     house.told(&late).await;
     assert_eq!(refused(house.tell(&token).await).await, Reason::Expired);
+}
+
+#[tokio::test]
+async fn what_was_heard_and_what_was_refused_is_counted() {
+    let house = House::new().await;
+    let token = house.logout("1").sign();
+    house.told(&token).await;
+    assert_eq!(refused(house.tell(&token).await).await, Reason::InvalidClaim);
+    let counted = house.tally.to_string();
+    for line in [
+        "pixygate_gate_logouts_total{reason=\"accepted\"} 1\n",
+        "pixygate_gate_logouts_total{reason=\"invalid_claim\"} 1\n",
+        "pixygate_gate_verdicts_total{reason=\"invalid_claim\"} 0\n",
+    ] {
+        assert!(counted.contains(line), "{line} in {counted}");
+    }
 }

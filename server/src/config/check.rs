@@ -34,7 +34,12 @@ impl Checker {
     fn config(&mut self) -> Option<Config> {
         self.refuse_what_is_not_built();
         let server = self.server();
-        let provider = self.settings.sections.contains_key("provider").then(|| self.provider());
+        let session = self.session();
+        let provider = self
+            .settings
+            .sections
+            .contains_key("provider")
+            .then(|| self.provider(&session));
         let trust: Vec<_> = (0..self.count("trust"))
             .map(|index| self.trust(&format!("trust[{index}]")))
             .collect();
@@ -61,7 +66,7 @@ impl Checker {
         Some(Config {
             server,
             provider,
-            idle_sign_out_seconds: self.idle_sign_out_seconds(),
+            session,
             trust,
             gate,
             telemetry: telemetry?,

@@ -34,8 +34,8 @@ pub struct Config {
     pub server: Server,
     /// Where people sign in; none stands for the embedded provider.
     pub provider: Option<Provider>,
-    /// After how many seconds without a sign of the person their session ends (`[session]`).
-    pub idle_sign_out_seconds: Option<u32>,
+    /// What the session in the browser is told.
+    pub session: Session,
     /// Whose access tokens pass the gate, as written; [`Config::trust_of`] adds the default.
     pub trust: Vec<Trust>,
     /// The gate's own settings.
@@ -81,9 +81,18 @@ pub struct Provider {
     /// Where sign-out goes at a provider without an `end_session_endpoint`.
     pub logout_url: Option<String>,
     /// As in [`Config`].
-    pub idle_sign_out_seconds: Option<u32>,
+    pub session: Session,
     /// Where `issuer` was set, for messages.
     pub issuer_origin: Origin,
+}
+
+/// `[session]`
+#[derive(Clone, Debug, Default)]
+pub struct Session {
+    /// After how many seconds without a sign of the person it ends.
+    pub idle_sign_out_seconds: Option<u32>,
+    /// The other origins that calls may carry the access token to.
+    pub call_origins: Vec<String>,
 }
 
 /// `[gate]`

@@ -266,8 +266,8 @@ fn client(
         scopes: provider.scopes.clone(),
         resource: provider.resource.clone(),
         extra_params: provider.extra_params.clone(),
-        call_origins: Vec::new(),
-        idle_sign_out_seconds: provider.idle_sign_out_seconds,
+        call_origins: provider.session.call_origins.clone(),
+        idle_sign_out_seconds: provider.session.idle_sign_out_seconds,
         dpop: provider.dpop,
         provider: ProviderForBrowser {
             issuer: provider.issuer.clone(),

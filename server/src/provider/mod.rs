@@ -50,7 +50,8 @@ impl Snapshot {
             provider.revocation_endpoint.as_ref(),
             provider.pushed_authorization_request_endpoint.as_ref(),
         ];
-        let connect_origins = called.into_iter().flatten().filter_map(|url| origin(url)).collect();
+        let called = called.into_iter().flatten().chain(&client.call_origins);
+        let connect_origins = called.filter_map(|url| origin(url)).collect();
         let led_to = [
             Some(&provider.authorization_endpoint),
             provider.end_session_endpoint.as_ref(),

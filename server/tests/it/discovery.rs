@@ -99,6 +99,15 @@ async fn what_the_browser_must_know_comes_out() {
 }
 
 #[tokio::test]
+async fn other_origins_may_be_called_where_the_configuration_lists_them() {
+    let line = format!("issuer = \"{ISSUER}\"\n[session]\ncall_origins = [\"https://orders.example/\"]");
+    let client = run(&asgardeo(metadata()), &line).await.unwrap();
+    assert_eq!(client.call_origins, ["https://orders.example"]);
+    let snapshot = CurrentProvider::new(client).snapshot();
+    assert!(snapshot.connect_origins.contains("https://orders.example"));
+}
+
+#[tokio::test]
 async fn the_base_url_for_the_issuer_stops_the_start_with_both_names_and_the_line() {
     // Nothing at the base URL; and, as the other discovery path of WSO2's products has it, metadata of the other name.
     let silent = asgardeo(metadata());

@@ -28,6 +28,9 @@ async fn verdicts_are_counted_by_their_reason_and_read_apart_from_the_gate() {
         "pixygate_gate_verdicts_total{reason=\"expired\"} 0\n",
         "pixygate_gate_verdicts_kept 1\n",
         "pixygate_gate_keys_ready 1\n",
+        "result=\"loaded\"} 1\n",
+        "result=\"failed\"} 0\n",
+        "pixygate_gate_logouts_total{reason=\"accepted\"} 0\n",
     ] {
         assert!(text.contains(line), "{line} in {text}");
     }

@@ -163,9 +163,13 @@ async fn a_body_beyond_the_limit_is_refused() {
             .body(axum::body::Body::from(vec![0; size]))
             .unwrap()
     };
+    let refused = house.send(post(1024 * 1024 + 1)).await;
+    assert_eq!(refused.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    let id = header(refused.headers(), server::REQUEST_ID).to_owned();
+    let refusal: pixygate::Refusal = serde_json::from_str(&house::text(refused).await).unwrap();
     assert_eq!(
-        house.send(post(1024 * 1024 + 1)).await.status(),
-        StatusCode::PAYLOAD_TOO_LARGE
+        (refusal.reason, refusal.request_id),
+        (pixygate::Reason::InvalidRequest, id)
     );
     assert_eq!(house.send(post(1024 * 1024)).await.status(), StatusCode::NOT_FOUND);
 }

@@ -19,7 +19,6 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
-mod claims;
 mod table;
 
 use super::{Documents, TestIssuer, TestKey};

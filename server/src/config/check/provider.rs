@@ -2,12 +2,12 @@
 
 use pixygate::authorization::{DpopMode, SignIn};
 
-use super::super::Provider;
 use super::super::url::issuer;
+use super::super::{Provider, PublicUrl, Session};
 use super::Checker;
 
 impl Checker {
-    pub(super) fn provider(&mut self) -> Provider {
+    pub(super) fn provider(&mut self, session: &Session) -> Provider {
         for (key, mend) in [
             (
                 "provider.issuer",
@@ -64,15 +64,28 @@ impl Checker {
                 _ => DpopMode::Auto,
             },
             logout_url: self.optional_url("provider.logout_url"),
-            idle_sign_out_seconds: self.idle_sign_out_seconds(),
+            session: session.clone(),
             issuer_origin: self.origin("provider.issuer"),
         }
     }
 
-    pub(super) fn idle_sign_out_seconds(&self) -> Option<u32> {
-        u32::try_from(self.whole("session.idle_sign_out_seconds"))
-            .ok()
-            .filter(|seconds| *seconds > 0)
+    pub(super) fn session(&mut self) -> Session {
+        let mut call_origins = Vec::new();
+        for text in self.list("session.call_origins") {
+            match PublicUrl::parse(&text) {
+                Ok(origin) => call_origins.push(origin.as_str().to_owned()),
+                Err(why) => {
+                    let expected = "origins: https, or http on loopback, without a path";
+                    let mend = "write scheme, host and port, as in \"https://api.example.com\"";
+                    self.problem_because("session.call_origins", expected, &format!("{text:?}: {why}"), mend);
+                }
+            }
+        }
+        let idle = u32::try_from(self.whole("session.idle_sign_out_seconds"));
+        Session {
+            idle_sign_out_seconds: idle.ok().filter(|seconds| *seconds > 0),
+            call_origins,
+        }
     }
 
     /// RFC 8707, section 2: any absolute URI without a fragment.
