@@ -50,6 +50,7 @@ impl Embedded {
     /// What `[provider]` would say.
     pub(crate) fn provider(&self, config: &Config) -> Provider {
         Provider {
+            sessions_url: Some(self.bound.provider().config().sessions_url()),
             issuer: self.bound.provider().config().issuer(),
             discovery_url: None,
             client_id: CLIENT_ID.to_owned(),

@@ -24,6 +24,10 @@ pub struct Client {
     /// `https://api.example.com`. They are compared whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub call_origins: Vec<String>,
+    /// Where a `DELETE` with the person's access token ends all their sessions at the provider. No standard has it, some
+    /// providers do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sessions_url: Option<String>,
     /// After how many seconds without a sign of the person, in any tab, the session ends; `None`: it does not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_sign_out_seconds: Option<u32>,

@@ -150,6 +150,38 @@ impl Auth {
         work(Work::SignOutHere).await.map(drop)
     }
 
+    /// Ends all sessions of the person at the provider, also those of other browsers, then signs out as [`Auth::sign_out`] does.
+    /// For providers that have a place for it, [`Client::sessions_url`].
+    ///
+    /// ```
+    /// use leptos::prelude::*;
+    /// use leptos::task::spawn_local;
+    /// use pixygate::leptos::{Texts, use_auth};
+    ///
+    /// #[component]
+    /// fn SignOutEverywhere() -> impl IntoView {
+    ///     let auth = use_auth();
+    ///     let problem = RwSignal::new(None);
+    ///     let sign_out = move |_| {
+    ///         spawn_local(async move {
+    ///             if let Err(error) = auth.sign_out_everywhere().await {
+    ///                 problem.set(Some(Texts::here().call(&error.into()).1));
+    ///             }
+    ///         });
+    ///     };
+    ///     view! {
+    ///         <button on:click=sign_out>"Sign out everywhere"</button>
+    ///         <p role="status">{problem}</p>
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Session::sign_out_everywhere`](crate::session::Session::sign_out_everywhere); the person is still signed in then.
+    pub async fn sign_out_everywhere(self) -> Result<(), SessionError> {
+        work(Work::SignOutEverywhere).await.map(drop)
+    }
+
     /// A fresh access token, for requests that this library does not make. It is good for the next one: ask again for the
     /// one after that.
     ///

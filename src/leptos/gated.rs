@@ -53,6 +53,20 @@ pub(super) async fn call(session: &Session<Browser>, request: Request) -> Result
     session.call_stepping_up(&method, &url, send, sign_in).await
 }
 
+/// The one call that goes to the provider with the access token.
+pub(super) async fn sign_out_everywhere(session: &Session<Browser>) -> Result<(), SessionError> {
+    let url = session
+        .client()
+        .sessions_url
+        .as_deref()
+        .ok_or(SessionError::NoSessionsUrl)?;
+    let request = Request::delete(url).build().map_err(|_| SessionError::NoSessionsUrl)?;
+    let request = without_redirects(request.into())?;
+    session
+        .sign_out_everywhere(async |credentials| send(&request, credentials).await)
+        .await
+}
+
 /// A redirect may lead to an origin that is not listed, and the browser would take the proof along.
 fn without_redirects(request: web_sys::Request) -> Result<web_sys::Request, SessionError> {
     let init = RequestInit::new();

@@ -19,6 +19,7 @@ pub(super) enum Work {
     Complete(String),
     SignOut,
     SignOutHere,
+    SignOutEverywhere,
     AccessToken,
     Refresh,
     Client,
@@ -53,6 +54,7 @@ crate::deferred! {
             }
             Work::SignOut => session.sign_out().await,
             Work::SignOutHere => session.sign_out_here().await,
+            Work::SignOutEverywhere => gated::sign_out_everywhere(&session).await?,
             Work::AccessToken => return session.access_token().await.map(Done::AccessToken),
             Work::Refresh => session.replace_now().await.map(drop)?,
             Work::Client => return Ok(Done::Client(Box::new(session.client().clone()))),

@@ -226,11 +226,13 @@ impl<P: Platform> Session<P> {
         })
     }
 
-    /// Tokens go to the origin of this application, and to those that are listed. Origins are compared whole.
+    /// Tokens go to the origin of this application, and to those that are listed; origins are compared whole. And to the one
+    /// address of the provider that ends sessions.
     fn check_origin(&self, url: &str) -> Result<(), SessionError> {
         let client = &self.0.client;
         let to = origin(url);
-        if to == self.0.platform.origin() || client.call_origins.iter().any(|it| it == to) {
+        let ends_sessions = client.sessions_url.as_deref() == Some(url);
+        if ends_sessions || to == self.0.platform.origin() || client.call_origins.iter().any(|it| it == to) {
             Ok(())
         } else {
             Err(SessionError::ForeignOrigin(to.to_owned()))

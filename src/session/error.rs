@@ -60,6 +60,17 @@ pub enum SessionError {
     /// The provider said before that it cannot sign the person in without showing them something.
     #[error("the provider has to show the person something: a sign-in with `prompt=none` would come back without one")]
     NeedsThePerson,
+    /// Where all sessions of a person can be ended is not known.
+    #[error("it is not known where the provider ends all sessions of a person: set provider.sessions_url")]
+    NoSessionsUrl,
+    /// The provider did not end the sessions of the person.
+    #[error(
+        "the provider refuses to end all sessions (status {status}); it may want another scope in the access token"
+    )]
+    SessionsKept {
+        /// The status of its answer.
+        status: u16,
+    },
     /// The window of the sign-in was closed, or did not open.
     #[error("the sign-in window was closed, or the browser did not open it")]
     Cancelled,
@@ -108,7 +119,8 @@ impl SessionError {
             | Self::NoAnswer(_)
             | Self::BackingOff { .. }
             | Self::PartMissing
-            | Self::Token(TokenError::Unavailable { .. }) => Remedy::TryAgain,
+            | Self::Token(TokenError::Unavailable { .. })
+            | Self::SessionsKept { status: 429 | 500.. } => Remedy::TryAgain,
             Self::AnotherPerson => Remedy::LookAgain,
             Self::SignedOut(_) | Self::Cancelled | Self::NeedsThePerson | Self::NoRefreshToken => Remedy::SignIn,
             Self::Callback(CallbackError::Provider { error, .. }) => match error.as_str() {
@@ -129,6 +141,8 @@ impl SessionError {
             }
             Self::Token(TokenError::Provider { .. })
             | Self::Withheld { .. }
+            | Self::NoSessionsUrl
+            | Self::SessionsKept { .. }
             | Self::NoClient
             | Self::Storage(_)
             | Self::Crypto(_)

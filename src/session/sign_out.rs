@@ -7,7 +7,7 @@ use oauth2::{AccessToken, RefreshToken};
 use crate::authorization::id_token::IdToken;
 use crate::authorization::{TokenSet, with_query};
 
-use super::{AuthState, Platform, Session, SignOutReason};
+use super::{AuthState, Called, Credentials, Platform, Reply, Session, SessionError, SignOutReason};
 
 impl<P: Platform> Session<P> {
     /// Revokes the tokens, forgets the session in all tabs and leaves for the provider's sign-out, which ends the session
@@ -23,6 +23,30 @@ impl<P: Platform> Session<P> {
             None => self.set_state(AuthState::SignedOut(Some(SignOutReason::SignedOut))),
         }
         platform.navigate(&self.0.client.post_logout_redirect_uri);
+    }
+
+    /// Ends all sessions of the person at the provider, also those of other browsers, then signs out as
+    /// [`Session::sign_out`] does. Other browsers find out at their next refresh, or at once where the provider tells this
+    /// application's server (`send` makes the one request, a `DELETE` of
+    /// [`Client::sessions_url`](crate::authorization::Client::sessions_url)).
+    ///
+    /// # Errors
+    /// As for [`Session::call`]; [`SessionError::NoSessionsUrl`] when the provider is not known to have such a place;
+    /// [`SessionError::SessionsKept`] when it refuses. The person is still signed in then.
+    pub async fn sign_out_everywhere<R: Reply>(
+        &self,
+        send: impl AsyncFn(Credentials) -> Result<R, SessionError>,
+    ) -> Result<(), SessionError> {
+        let url = self.0.client.sessions_url.as_ref().ok_or(SessionError::NoSessionsUrl)?;
+        let reply = match self.call("DELETE", url, send).await? {
+            Called::Answered(reply) | Called::Demands(_, reply) => reply,
+        };
+        let status = reply.status();
+        if !(200..300).contains(&status) {
+            return Err(SessionError::SessionsKept { status });
+        }
+        self.sign_out().await;
+        Ok(())
     }
 
     /// Revokes the tokens and forgets the session in all tabs. The session at the provider goes on: the next sign-in may

@@ -1,6 +1,6 @@
 //! Sessions that end: by the provider, by the person, in another tab, at a bad moment.
 
-use pixygate::session::{AuthState, Event, SessionError, SignOutReason};
+use pixygate::session::{AuthState, Event, Platform as _, Remedy, SessionError, SignOutReason};
 
 use crate::provider::Mood;
 use crate::world::{OpenTab, Simulation, token};
@@ -327,4 +327,86 @@ fn a_provider_without_a_sign_out_page_is_no_dead_end() {
     simulation.run(tab.session.sign_out());
     assert_eq!(tab.state.went_to.borrow().last().unwrap(), "https://app.example/");
     assert_eq!(tab.session.state(), LEFT);
+}
+
+const SESSIONS: &str = "https://idp.example/t/demo/sessions";
+
+/// Asks for the end of all sessions, which the provider grants to every good token.
+async fn sign_out_everywhere(tab: &OpenTab) -> Result<(), SessionError> {
+    let world = &tab.session.platform().world;
+    let ask = async |credentials| {
+        tab.session.platform().reach(SESSIONS).await?;
+        let now = world.wall.get() / 1000.0;
+        let answer = world
+            .api
+            .answer(&world.provider, "DELETE", SESSIONS, "", &credentials, now);
+        if answer.status == 200 {
+            world.provider.end_all();
+        }
+        Ok(answer)
+    };
+    tab.session.sign_out_everywhere(ask).await
+}
+
+/// Alice, at a provider that ends all sessions of a person when asked to.
+fn signed_in_where_all_can_end() -> (Simulation, OpenTab) {
+    let mut simulation = Simulation::new();
+    let mut client = simulation.world.provider.client();
+    client.sessions_url = Some(SESSIONS.to_owned());
+    let tab = simulation.open_with(client);
+    simulation.sign_in(&tab, "alice");
+    (simulation, tab)
+}
+
+#[test]
+fn a_sign_out_everywhere_ends_all_sessions_and_then_this_one() {
+    let (mut simulation, tab) = signed_in_where_all_can_end();
+    // With a fresh token, whatever the age of the one at hand.
+    simulation.pass(3600.0);
+    simulation.run(sign_out_everywhere(&tab)).unwrap();
+    assert_eq!(simulation.world.api.seen.borrow().len(), 1);
+    assert_eq!(simulation.world.provider.live(), 0);
+    let left_for = tab.state.went_to.borrow().last().unwrap().clone();
+    assert!(left_for.starts_with("https://idp.example/t/demo/oidc/logout?id_token_hint="));
+    assert!(simulation.world.vault.borrow().is_empty());
+}
+
+#[test]
+fn a_sign_out_everywhere_that_is_refused_or_lost_changes_nothing() {
+    let (mut simulation, tab) = signed_in_where_all_can_end();
+    let api = &simulation.world.api;
+    api.wants_scope.borrow_mut().insert("/t/demo/sessions", "sessions");
+    let refused = Err(SessionError::SessionsKept { status: 403 });
+    assert_eq!(simulation.run(sign_out_everywhere(&tab)), refused);
+    simulation.world.api.wants_scope.take();
+    simulation.world.offline.set(true);
+    let lost = simulation.run(sign_out_everywhere(&tab)).unwrap_err();
+    assert_eq!(lost.remedy(), Remedy::TryAgain);
+    simulation.world.offline.set(false);
+    assert_eq!(tab.subject().as_deref(), Some("alice"));
+    simulation.run(sign_out_everywhere(&tab)).unwrap();
+}
+
+#[test]
+fn no_other_address_of_the_provider_gets_a_token_and_none_at_all_without_that_one() {
+    let (mut simulation, tab) = signed_in_where_all_can_end();
+    for url in [
+        "https://idp.example/t/demo/other",
+        "https://idp.example/t/demo/sessions?x=1",
+    ] {
+        let refused = simulation.run(tab.call("DELETE", url, "")).unwrap_err();
+        assert_eq!(
+            refused,
+            SessionError::ForeignOrigin("https://idp.example".to_owned()),
+            "{url}"
+        );
+    }
+    simulation.run(tab.call("DELETE", SESSIONS, "")).unwrap();
+    let (mut simulation, one, _) = signed_in();
+    assert_eq!(
+        simulation.run(sign_out_everywhere(&one)),
+        Err(SessionError::NoSessionsUrl)
+    );
+    assert_eq!(one.subject().as_deref(), Some("alice"));
+    assert!(simulation.world.api.seen.borrow().is_empty());
 }

@@ -137,6 +137,7 @@ impl Provider {
             resource: None,
             extra_params: BTreeMap::new(),
             call_origins: Vec::new(),
+            sessions_url: None,
             idle_sign_out_seconds: None,
             dpop: DpopMode::Off,
             provider: Metadata {

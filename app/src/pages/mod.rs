@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod callback;
+pub(crate) mod everywhere;
 pub(crate) mod home;
 pub(crate) mod not_found;
 pub(crate) mod sign_in;

@@ -10,6 +10,7 @@ use pixygate::authorization::SignIn;
 use pixygate::leptos::{CallError, Texts, use_auth, use_signed_in};
 use pixygate::session::SessionError;
 
+use super::everywhere::Everywhere;
 use super::sign_in::SignInLink;
 use crate::api::{Confirm, LONGEST, profile, whoami};
 use crate::notice::Notice;
@@ -34,6 +35,7 @@ pub(crate) fn Verified() -> impl IntoView {
         <Answer title="What the server verified" call=|| Box::pin(identity()) />
         <Answer title="What the scope “profile” opens" call=|| Box::pin(details()) />
         <Confirmation />
+        <Everywhere />
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) async fn layer(State(provider): State<Provider>, request: Request, ne
             headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, asked);
             headers.insert(
                 header::ACCESS_CONTROL_ALLOW_METHODS,
-                HeaderValue::from_static("GET, POST"),
+                HeaderValue::from_static("GET, POST, DELETE"),
             );
             headers.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("60"));
         }

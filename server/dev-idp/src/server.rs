@@ -9,7 +9,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use tokio::net::TcpListener;
 
 use crate::config::{Config, ConfigError};
@@ -113,6 +113,10 @@ pub fn router(provider: Provider) -> Router {
         .route(
             "/t/{tenant}/oauth2/userinfo",
             get(endpoints::userinfo::answer).post(endpoints::userinfo::answer),
+        )
+        .route(
+            "/t/{tenant}/api/users/v1/me/sessions",
+            delete(endpoints::userinfo::end_sessions),
         )
         .route("/t/{tenant}/oauth2/revoke", post(endpoints::revoke::post))
         .route("/t/{tenant}/oauth2/par", post(endpoints::par::post))

@@ -76,6 +76,7 @@ pub const KEYS: &[Key] = &[
     key("provider.extra_params", Kind::Map, "{}"),
     key("provider.dpop", Kind::OneOf(&["auto", "required", "off"]), r#""auto""#),
     key("provider.logout_url", Kind::Text, r#""""#),
+    key("provider.sessions_url", Kind::Text, r#""""#),
     key("session.idle_sign_out_seconds", Kind::Whole(0, 86_400), "0"),
     key("session.call_origins", Kind::List, "[]"),
     key("trust[].issuer", Kind::Text, r#""""#),

@@ -80,6 +80,8 @@ pub struct Provider {
     pub dpop: DpopMode,
     /// Where sign-out goes at a provider without an `end_session_endpoint`.
     pub logout_url: Option<String>,
+    /// Where a `DELETE` with an access token ends all sessions of its person.
+    pub sessions_url: Option<String>,
     /// As in [`Config`].
     pub session: Session,
     /// Where `issuer` was set, for messages.

@@ -266,6 +266,7 @@ fn client(
         scopes: provider.scopes.clone(),
         resource: provider.resource.clone(),
         extra_params: provider.extra_params.clone(),
+        sessions_url: provider.sessions_url.clone(),
         call_origins: provider.session.call_origins.clone(),
         idle_sign_out_seconds: provider.session.idle_sign_out_seconds,
         dpop: provider.dpop,

@@ -49,6 +49,7 @@ impl Snapshot {
             Some(&provider.jwks_uri),
             provider.revocation_endpoint.as_ref(),
             provider.pushed_authorization_request_endpoint.as_ref(),
+            client.sessions_url.as_ref(),
         ];
         let called = called.into_iter().flatten().chain(&client.call_origins);
         let connect_origins = called.filter_map(|url| origin(url)).collect();

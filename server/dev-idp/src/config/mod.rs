@@ -9,6 +9,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::endpoints::userinfo::SESSIONS;
+
 pub use check::ConfigError;
 
 /// The whole configuration. The default is the demonstration: tenant `demo` shaped like Asgardeo, tenant `plain` beside it.
@@ -162,6 +164,12 @@ impl Config {
         self.tenants
             .first()
             .map_or_else(String::new, |tenant| self.issuer_of(tenant))
+    }
+
+    /// Where a person of the first tenant ends all their sessions.
+    pub fn sessions_url(&self) -> String {
+        let base = self.tenants.first().map(|tenant| self.base_of(&tenant.name));
+        base.unwrap_or_default() + SESSIONS
     }
 
     /// The issuer of a tenant, exactly as its tokens say it.

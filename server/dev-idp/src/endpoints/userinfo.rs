@@ -1,18 +1,62 @@
-//! Userinfo (OpenID Connect Core, section 5.3), with access tokens as bearer (RFC 6750) or bound (RFC 9449).
+//! What a person's access token opens at the provider itself, as bearer (RFC 6750) or bound (RFC 9449): userinfo (OpenID Connect
+//! Core, section 5.3), and the end of all their sessions, as Asgardeo has it.
 
 use axum::Json;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::IntoResponse as _;
 use serde_json::{Map, Value};
 
+use crate::backchannel;
 use crate::dpop;
 use crate::issue;
 use crate::jose::sha256;
 use crate::realm::Realm;
 use crate::refusal::{Answer, Refusal, decided, no_store};
-use crate::store::AccessToken;
+use crate::store::{AccessToken, Family};
+
+/// Under the tenant's address.
+pub(crate) const USERINFO: &str = "/oauth2/userinfo";
+/// Under the tenant's address.
+pub(crate) const SESSIONS: &str = "/api/users/v1/me/sessions";
 
 pub(crate) async fn answer(realm: Realm, method: Method, headers: HeaderMap) -> Answer {
+    let (token, Family { grant, .. }) = caller(&realm, &method, &headers, USERINFO)?;
+    let person = issue::person(&realm, &grant).map_err(|gone| {
+        let scheme = if token.jkt.is_some() { "DPoP" } else { "Bearer" };
+        Refusal::new("invalid_token", gone.description).challenge(scheme)
+    })?;
+    let scope: Vec<String> = scope_of(&token).map(str::to_owned).collect();
+    let mut claims: Map<String, Value> = issue::person_claims(person, &scope);
+    claims.insert("sub".to_owned(), Value::from(realm.sub(person)));
+    let response = (no_store(), Json(Value::Object(claims))).into_response();
+    Ok(decided(
+        response,
+        &grant.client_id,
+        format!("told about {}", person.username),
+    ))
+}
+
+/// Ends all sessions of the person, with all that was given out in them, and tells the clients.
+pub(crate) async fn end_sessions(realm: Realm, method: Method, headers: HeaderMap) -> Answer {
+    let (_, Family { grant, .. }) = caller(&realm, &method, &headers, SESSIONS)?;
+    let sids: Vec<String> = realm.read(|store| {
+        let living = store.living_sids(realm.now()).into_iter();
+        let own = living.filter(|(_, username)| *username == grant.username);
+        own.map(|(sid, _)| sid.to_owned()).collect()
+    });
+    for sid in &sids {
+        backchannel::end_session(&realm, sid, "the person ended all their sessions");
+    }
+    let response = (no_store(), StatusCode::NO_CONTENT).into_response();
+    Ok(decided(
+        response,
+        &grant.client_id,
+        format!("ended {} sessions of {}", sids.len(), grant.username),
+    ))
+}
+
+/// The access token that came, and in what it was granted.
+fn caller(realm: &Realm, method: &Method, headers: &HeaderMap, path: &str) -> Result<(AccessToken, Family), Refusal> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let credentials = match (values.next(), values.next()) {
         (Some(value), None) => value.to_str().ok().and_then(|value| value.split_once(' ')),
@@ -27,39 +71,26 @@ pub(crate) async fn answer(realm: Realm, method: Method, headers: HeaderMap) -> 
     let found = realm.read(|store| store.good_access_token(&sha256(token), realm.now()).cloned());
     let unusable = || Refusal::new("invalid_token", "the access token is unknown, expired or revoked");
     let found = found.ok_or_else(|| unusable().challenge("Bearer"))?;
-    check_binding(&realm, &method, &headers, scheme, token, &found)?;
+    check_binding(realm, method, headers, path, scheme, token, &found)?;
     let family = realm.read(|store| store.living_family(&found.family).cloned());
     let family = family.ok_or_else(|| unusable().challenge("Bearer"))?;
-    let scope: Vec<String> = found
-        .claims
-        .get("scope")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .split_ascii_whitespace()
-        .map(str::to_owned)
-        .collect();
-    if !scope.iter().any(|it| it == "openid") {
-        let refusal = Refusal::new("insufficient_scope", "userinfo needs the scope openid");
+    if !scope_of(&found).any(|it| it == "openid") {
+        let refusal = Refusal::new("insufficient_scope", "this needs the scope openid");
         return Err(refusal.challenge("Bearer").status(StatusCode::FORBIDDEN));
     }
-    let person = issue::person(&realm, &family.grant).map_err(|gone| {
-        let scheme = if found.jkt.is_some() { "DPoP" } else { "Bearer" };
-        Refusal::new("invalid_token", gone.description).challenge(scheme)
-    })?;
-    let mut claims: Map<String, Value> = issue::person_claims(person, &scope);
-    claims.insert("sub".to_owned(), Value::from(realm.sub(person)));
-    let response = (no_store(), Json(Value::Object(claims))).into_response();
-    Ok(decided(
-        response,
-        &family.grant.client_id,
-        format!("told about {}", person.username),
-    ))
+    Ok((found, family))
+}
+
+fn scope_of(token: &AccessToken) -> impl Iterator<Item = &str> {
+    let scope = token.claims.get("scope").and_then(Value::as_str);
+    scope.unwrap_or_default().split_ascii_whitespace()
 }
 
 fn check_binding(
     realm: &Realm,
     method: &Method,
     headers: &HeaderMap,
+    path: &str,
     scheme: &str,
     token: &str,
     found: &AccessToken,
@@ -75,7 +106,7 @@ fn check_binding(
     if !scheme.eq_ignore_ascii_case("dpop") {
         return Err(invalid("the access token is bound to a key; send it as DPoP with a proof").challenge("DPoP"));
     }
-    let proof = dpop::proof(realm, headers, method, "/oauth2/userinfo", Some(token))
+    let proof = dpop::proof(realm, headers, method, path, Some(token))
         .map_err(|refusal| refusal.challenge("DPoP"))?
         .ok_or_else(|| Refusal::new("invalid_dpop_proof", "the proof is missing").challenge("DPoP"))?;
     if proof.jkt == *jkt {

@@ -1,6 +1,7 @@
 //! Signing out: who may ask for it, where it leads, and who is told.
 
-use axum::http::StatusCode;
+use axum::body::Body;
+use axum::http::{Method, StatusCode, header};
 use axum::routing::post;
 use serde_json::{Value, json};
 
@@ -280,4 +281,32 @@ async fn clients_are_told_over_the_back_channel() {
         hears.recv().await.unwrap().starts_with("logout_token="),
         "ending it by control tells as well"
     );
+}
+
+#[tokio::test]
+async fn a_person_ends_all_their_sessions_with_their_access_token() {
+    let world = world();
+    let (here, elsewhere) = (world.tokens().await, world.tokens().await);
+    let text = |tokens: &Value, name: &str| tokens[name].as_str().unwrap().to_owned();
+    let end = async |authorization: Option<String>| {
+        let mut request = world.request(Method::DELETE, "/api/users/v1/me/sessions");
+        if let Some(authorization) = authorization {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        world.send(request.body(Body::empty()).unwrap()).await
+    };
+    for refused in [None, Some("Bearer nobody-s".to_owned())] {
+        assert_eq!(end(refused).await.status, StatusCode::UNAUTHORIZED);
+    }
+    let again = world.refresh(&text(&elsewhere, "refresh_token"), &[]).await;
+    assert_eq!(again.status, StatusCode::OK, "what is refused ends nothing");
+    let ended = end(Some(format!("Bearer {}", text(&here, "access_token")))).await;
+    assert_eq!(ended.status, StatusCode::NO_CONTENT);
+    for token in [text(&here, "refresh_token"), text(&again.json(), "refresh_token")] {
+        world.refresh(&token, &[]).await.assert_error(400, "invalid_grant");
+    }
+    let gone = end(Some(format!("Bearer {}", text(&here, "access_token")))).await;
+    assert_eq!(gone.status, StatusCode::UNAUTHORIZED);
+    let sessions = world.control(Method::GET, "sessions", json!({})).await.json();
+    assert_eq!(sessions, json!([]));
 }

@@ -64,6 +64,7 @@ impl Checker {
                 _ => DpopMode::Auto,
             },
             logout_url: self.optional_url("provider.logout_url"),
+            sessions_url: self.optional_url("provider.sessions_url"),
             session: session.clone(),
             issuer_origin: self.origin("provider.issuer"),
         }

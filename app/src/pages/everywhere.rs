@@ -1,0 +1,48 @@
+//! The end of all sessions of the person at the provider.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use pixygate::leptos::{Texts, use_auth};
+use pixygate::session::SessionError;
+
+use crate::notice::Notice;
+
+/// Offers it where the provider has a place for it.
+#[component]
+pub(crate) fn Everywhere() -> impl IntoView {
+    let auth = use_auth();
+    let offered = RwSignal::new(false);
+    let busy = RwSignal::new(false);
+    let failure = RwSignal::new(None::<SessionError>);
+    spawn_local(async move {
+        let known = auth.client().await.is_ok_and(|client| client.sessions_url.is_some());
+        // The page may have been left meanwhile.
+        offered.try_set(known);
+    });
+    let end = move |_| {
+        busy.set(true);
+        failure.set(None);
+        spawn_local(async move {
+            failure.try_set(auth.sign_out_everywhere().await.err());
+            busy.try_set(false);
+        });
+    };
+    let button = move || {
+        view! {
+            <section class="card" aria-labelledby="everywhere">
+                <h2 id="everywhere">"Other browsers"</h2>
+                <p>"You can end your sessions in all browsers and on all devices at once, this one included."</p>
+                <button type="button" class="button quiet" on:click=end aria-busy=move || busy.get().to_string() disabled=busy>
+                    "End all my sessions"
+                </button>
+                {move || {
+                    let error = failure.get()?;
+                    let detail = error.to_string();
+                    let (title, text) = Texts::here().call(&error.into());
+                    Some(view! { <Notice kind="error" title text detail /> })
+                }}
+            </section>
+        }
+    };
+    move || offered.get().then(button)
+}
