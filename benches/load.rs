@@ -1,5 +1,6 @@
 //! The gate under load, in one run: throughput over loopback with and without it, and what valid callers feel while keys
-//! rotate, the provider is down, or garbage comes in. `cargo bench --features test-support --bench load`.
+//! rotate, the provider is down, or garbage comes in. Prints Markdown rows. `cargo bench -p pixygate --features test-support
+//! --bench load`, about a minute.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on should say where")]
 
@@ -30,8 +31,9 @@ const FLOODERS: usize = 4;
 /// Calls of the valid callers, one every so often.
 const CALLS: u32 = 1500;
 const EVERY: Duration = Duration::from_millis(2);
-const ROUND: Duration = Duration::from_secs(1);
-const ROUNDS: usize = 15;
+/// Short, so that both halves of a pair see the same machine; many, so that a pair that did not counts for little.
+const HALF: Duration = Duration::from_millis(250);
+const PAIRS: usize = 80;
 
 type App = GateService<Router>;
 
@@ -114,7 +116,7 @@ async fn throughput(address: SocketAddr, token: &str) -> f64 {
                 let mut connection = TcpStream::connect(address).await.unwrap();
                 connection.set_nodelay(true).unwrap();
                 let (mut calls, mut answer) = (0u32, [0; 2048]);
-                while started.elapsed() < ROUND {
+                while started.elapsed() < HALF {
                     connection.write_all(&request).await.unwrap();
                     let mut length = 0;
                     while !answer[..length].ends_with(b"orders") {
@@ -134,10 +136,16 @@ async fn throughput(address: SocketAddr, token: &str) -> f64 {
     calls / started.elapsed().as_secs_f64()
 }
 
+/// How valid callers fared: times in milliseconds.
+struct Fare {
+    p50: f64,
+    p99: f64,
+    errors: usize,
+}
+
 /// Valid callers who call by the clock, however long the call before took, while something else goes on. A call is timed
-/// from when it was due, so that waiting for a processor counts too; the timer's own millisecond is in every row. Prints how
-/// they fared.
-async fn fare(name: &str, app: &App, tokens: &Arc<Vec<String>>, meanwhile: Vec<BoxFuture<'static, ()>>) {
+/// from when it was due, so that waiting for a processor counts too; the timer's own millisecond is in every row.
+async fn fare(app: &App, tokens: &Arc<Vec<String>>, meanwhile: Vec<BoxFuture<'static, ()>>) -> Fare {
     let began = Instant::now() + EVERY;
     let disturbances: Vec<_> = meanwhile.into_iter().map(tokio::spawn).collect();
     let mut calls = JoinSet::new();
@@ -158,12 +166,11 @@ async fn fare(name: &str, app: &App, tokens: &Arc<Vec<String>>, meanwhile: Vec<B
     let mut times: Vec<_> = answers.into_iter().map(|(time, _)| time).collect();
     times.sort_unstable();
     let at = |share: f64| times[(times.len() as f64 * share) as usize].as_secs_f64() * 1e3;
-    println!(
-        "{name:<32} {:>6} calls  p50 {:>6.2} ms  p99 {:>6.2} ms  {errors} errors",
-        times.len(),
-        at(0.5),
-        at(0.99)
-    );
+    Fare {
+        p50: at(0.5),
+        p99: at(0.99),
+        errors,
+    }
 }
 
 /// Callers who call again as soon as they are answered.
@@ -208,44 +215,77 @@ async fn main() {
     let gated = app.clone();
     tokio::spawn(async move { axum::serve(with, gated).await });
     tokio::spawn(async move { axum::serve(without, bare()).await });
-    // By turns, and short: what else the machine does then falls on both.
-    let mut shares = Vec::new();
-    for round in 1..=ROUNDS {
-        let without = throughput(address_without, &tokens[0]).await;
-        let with = throughput(address_with, &tokens[0]).await;
-        println!(
-            "round {round}: without {without:.0}/s, with the gate {with:.0}/s, {:.1} %",
-            100.0 * with / without
-        );
-        shares.push(100.0 * with / without);
+    // The first of each finds nothing warm.
+    throughput(address_without, &tokens[0]).await;
+    throughput(address_with, &tokens[0]).await;
+    let (mut without, mut with, mut shares) = (Vec::new(), Vec::new(), Vec::new());
+    for pair in 0..PAIRS {
+        // Each goes first as often as the other: a machine that gets slower, or quicker, favours neither.
+        let mut addresses = [address_without, address_with];
+        addresses.rotate_left(pair % 2);
+        let mut rates = [
+            throughput(addresses[0], &tokens[0]).await,
+            throughput(addresses[1], &tokens[0]).await,
+        ];
+        rates.rotate_left(pair % 2);
+        without.push(rates[0]);
+        with.push(rates[1]);
+        shares.push(100.0 * rates[1] / rates[0]);
     }
-    shares.sort_unstable_by(f64::total_cmp);
+    for values in [&mut without, &mut with, &mut shares] {
+        values.sort_unstable_by(f64::total_cmp);
+    }
+    let quarter = |values: &[f64], quarters: usize| values[(PAIRS - 1) * quarters / 4];
+    // Where the median lies with 95 %: its rank among so many is binomial, and nothing needs to be known of their spread.
+    let reach = (0.98 * (PAIRS as f64).sqrt()).ceil() as usize;
     println!(
-        "median share {:.1} %, from {:.1} to {:.1}",
-        shares[ROUNDS / 2],
-        shares[0],
-        shares[ROUNDS - 1]
+        "| pairs of {HALF:?} | without, median | with, median | share, median | its middle half | 95 % of the median |"
+    );
+    println!("|---|---|---|---|---|---|");
+    println!(
+        "| {PAIRS} | {:.0}/s | {:.0}/s | {:.1} % | {:.1} to {:.1} % | {:.1} to {:.1} % |\n",
+        quarter(&without, 2),
+        quarter(&with, 2),
+        quarter(&shares, 2),
+        quarter(&shares, 1),
+        quarter(&shares, 3),
+        shares[PAIRS / 2 - reach],
+        shares[PAIRS / 2 + reach - 1],
     );
 
-    let quiet = async |name: &str| fare(name, &app, &tokens, Vec::new()).await;
-    quiet("quiet").await;
+    println!("| meanwhile | p50 | p99 | quiet before: p99 | errors |\n|---|---|---|---|---|");
+    let fare = async |name: &str, quiet: &Fare, meanwhile| {
+        let Fare { p50, p99, errors } = fare(&app, &tokens, meanwhile).await;
+        let errors = errors + quiet.errors;
+        println!(
+            "| {name} | {p50:.2} ms | {p99:.2} ms | {:.2} ms | {errors} |",
+            quiet.p99
+        );
+    };
+    let quiet = async || self::fare(&app, &tokens, Vec::new()).await;
+    let before = quiet().await;
     // As many callers as in the floods, with good tokens: what the load alone does.
-    fare("valid callers in a flood", &app, &tokens, flood(&app, &tokens, 200)).await;
+    fare(
+        "four more valid callers, as fast as they can",
+        &before,
+        flood(&app, &tokens, 200),
+    )
+    .await;
 
-    quiet("quiet").await;
+    let before = quiet().await;
     let unknown = (0..2000).map(|number| world.issuer.token().header("kid", format!("random-{number}")).sign());
     let unknown = Arc::new(unknown.collect());
     let mut meanwhile = flood(&app, &unknown, 401);
     meanwhile.push(ticking(&world.clock));
-    fare("flood of random kids", &app, &tokens, meanwhile).await;
+    fare("a flood of random `kid`s", &before, meanwhile).await;
 
-    quiet("quiet").await;
+    let before = quiet().await;
     let stranger = TestKey::generate(Algorithm::ES256, "es256");
     let forged = (0..2000).map(|number| world.issuer.token().key(&stranger).claim("jti", number).sign());
     let forged = Arc::new(forged.collect());
-    fare("flood of forged tokens", &app, &tokens, flood(&app, &forged, 401)).await;
+    fare("a flood of forged tokens", &before, flood(&app, &forged, 401)).await;
 
-    quiet("quiet").await;
+    let before = quiet().await;
     // Beside the key of the callers one comes and one goes each time: with a key that goes, every kept verdict is void.
     let sets = ["even", "odd"].map(|id| {
         let other = TestKey::generate(Algorithm::ES256, id);
@@ -259,13 +299,18 @@ async fn main() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    fare("rotation", &app, &tokens, vec![rotation.boxed()]).await;
+    fare(
+        "rotation, keys loaded anew every 20 ms, one taken away each time",
+        &before,
+        vec![rotation.boxed()],
+    )
+    .await;
 
-    quiet("quiet").await;
+    let before = quiet().await;
     world.provider.set_down(true);
     world.clock.advance(310);
-    fare("outage", &app, &tokens, Vec::new()).await;
+    fare("the provider down, keys due", &before, Vec::new()).await;
     world.provider.set_down(false);
     world.validator.load().await.unwrap();
-    quiet("quiet").await;
+    fare("the provider back", &before, Vec::new()).await;
 }
