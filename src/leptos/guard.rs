@@ -179,7 +179,7 @@ pub fn use_signed_in() -> SignedIn {
     person.get()
 }
 
-#[cfg(all(test, feature = "test-support"))]
+#[cfg(all(test, feature = "mock"))]
 mod tests {
     use super::*;
     use crate::leptos::{MockAuth, MockPerson};

@@ -11,7 +11,7 @@
 )]
 
 mod auth;
-#[cfg(all(doctest, feature = "test-support"))]
+#[cfg(all(doctest, feature = "mock"))]
 #[doc = include_str!("../../docs/coming-from-auth-react.md")]
 mod guide {}
 
@@ -22,7 +22,10 @@ mod gated;
 mod guard;
 mod here;
 mod lookout;
-#[cfg(feature = "test-support")]
+#[cfg(feature = "mock")]
+mod mock;
+#[cfg(not(feature = "mock"))]
+#[path = "no_mock.rs"]
 mod mock;
 mod page;
 mod provider;
@@ -32,8 +35,8 @@ mod work;
 pub use call::{GateClient, GateResponse};
 pub use error::CallError;
 pub use guard::{RequireScope, RequireScopeProps, RequireSignedIn, RequireSignedInProps, protected, use_signed_in};
-#[cfg(feature = "test-support")]
-pub use mock::{MockAuth, MockPerson};
+#[cfg(feature = "mock")]
+pub use mock::{MockAsked, MockAuth, MockPerson};
 pub use page::{ClientData, ClientDataProps};
 pub use provider::{Auth, AuthProvider, AuthProviderProps, use_auth};
 pub use texts::{Text, Texts};
