@@ -86,6 +86,33 @@ struct Answers {
 }
 
 /// What was asked of [`Auth`], for [`MockAuth::fail`].
+///
+/// ```
+/// use std::cell::RefCell;
+/// use std::rc::Rc;
+///
+/// use leptos::prelude::*;
+/// use pixygate::authorization::SignIn;
+/// use pixygate::leptos::{MockAsked, MockAuth, use_auth};
+///
+/// let owner = Owner::new();
+/// owner.set();
+/// let hints = Rc::new(RefCell::new(Vec::new()));
+/// let notes = Rc::clone(&hints);
+/// MockAuth::provide().fail(move |asked| {
+///     if let MockAsked::SignIn(options) = asked {
+///         notes.borrow_mut().extend(options.login_hint.clone());
+///     }
+///     None
+/// });
+///
+/// # futures::executor::block_on(async {
+/// let options = SignIn { login_hint: Some("alice@example.com".to_owned()), ..SignIn::default() };
+/// use_auth().sign_in(options).await?;
+/// assert_eq!(*hints.borrow(), ["alice@example.com"]);
+/// # Ok::<_, pixygate::session::SessionError>(())
+/// # }).expect("a sign-in");
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum MockAsked<'a> {
