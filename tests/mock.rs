@@ -3,11 +3,14 @@
 #![cfg(target_family = "wasm")]
 #![allow(clippy::unwrap_used, reason = "what fails in a test fails the test")]
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use gloo_net::http::{Request, Response};
 use leptos::prelude::*;
 use leptos::server_fn::codec::{GetUrl, Json};
 use pixygate::leptos::{CallError, GateClient, MockAsked, MockAuth, MockPerson, use_auth};
-use pixygate::session::{Remedy, SessionError};
+use pixygate::session::{Event, Remedy, SessionError};
 use pixygate::{Reason, Refusal};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
@@ -65,4 +68,41 @@ async fn a_call_gets_the_answer_of_the_test() {
     });
     assert_eq!(not_sent(orders(2026).await), Remedy::LookAgain);
     assert!(use_auth().fetch(request()).await.is_ok());
+}
+
+#[wasm_bindgen_test]
+async fn who_listens_hears_of_calls_as_of_those_of_a_session() {
+    let owner = Owner::new();
+    owner.set();
+    let mock = MockAuth::provide();
+    mock.sign_in(MockPerson::new("alice"));
+    mock.respond(|request| match request.url().contains("/orders?year=2026") {
+        true => Response::builder().status(201).body(None::<&str>).ok(),
+        false => None,
+    });
+    let heard = Rc::new(RefCell::new(Vec::new()));
+    let hears = Rc::clone(&heard);
+    use_auth().on(move |event| {
+        hears.borrow_mut().push(match event {
+            Event::CallStarted { method, url } => format!("{method} {url}"),
+            Event::CallFinished { url, status } => format!("{status} {url}"),
+            Event::CallFailed { url, error } => format!("{:?} {url}", error.remedy()),
+            other => format!("{other:?}"),
+        });
+    });
+    for path in ["orders?year=2026", "none"] {
+        let request = Request::post(&format!("https://api.example.com/{path}"))
+            .build()
+            .unwrap();
+        assert_eq!(use_auth().fetch(request).await.is_ok(), path != "none");
+    }
+    assert_eq!(
+        *heard.borrow(),
+        [
+            "POST https://api.example.com/orders",
+            "201 https://api.example.com/orders",
+            "POST https://api.example.com/none",
+            "TryAgain https://api.example.com/none",
+        ]
+    );
 }

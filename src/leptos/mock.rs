@@ -185,7 +185,31 @@ pub(super) fn is_here() -> bool {
 pub(super) fn answer(work: &Work) -> Option<Result<Done, SessionError>> {
     let mock = MOCK.get()?;
     let answers = mock.answers.try_get_value()?;
-    Some(mock.answer(work, &answers))
+    let Work::Call(request) = work else {
+        return Some(mock.answer(work, &answers));
+    };
+    let url = without_query(request);
+    mock.tell(&Event::CallStarted {
+        method: request.method().to_string(),
+        url: url.clone(),
+    });
+    let answer = mock.answer(work, &answers);
+    match &answer {
+        Ok(Done::Response(response)) => mock.tell(&Event::CallFinished {
+            url,
+            status: response.status(),
+        }),
+        Ok(_) => {}
+        Err(error) => mock.tell(&Event::CallFailed {
+            url,
+            error: error.clone(),
+        }),
+    }
+    Some(answer)
+}
+
+fn without_query(request: &Request) -> String {
+    request.url().split(['?', '#']).next().unwrap_or_default().to_owned()
 }
 
 impl MockAuth {
@@ -301,18 +325,28 @@ impl MockAuth {
     }
 
     /// From now on calls of a person who is signed in are answered so; one for which there is `None` gets no answer, as if the
-    /// network was down. Requests and responses are the browser's: this is for tests that run in one.
+    /// network was down. The events of a call happen as they do with a session. No answer asks for another token or leads to a
+    /// sign-in: one that is a refusal is what the page gets when the person does not bring what it asks for. Requests and
+    /// responses are the browser's: this is for tests that run in one.
     ///
     /// ```no_run
-    /// use gloo_net::http::Response;
+    /// use gloo_net::http::{Request, Response};
     /// use pixygate::leptos::{MockAuth, MockPerson};
+    /// use pixygate::{Reason, Refusal};
+    ///
+    /// fn answer(request: &Request) -> Option<Response> {
+    ///     if request.url().contains("/api/orders") {
+    ///         return Response::builder().json(&["the first order"]).ok();
+    ///     }
+    ///     let reason = Reason::InsufficientUserAuthentication;
+    ///     let error = reason.error().to_owned();
+    ///     let refusal = Refusal { error, reason, request_id: "4711".to_owned(), detail: None };
+    ///     Response::builder().status(reason.status()).json(&refusal).ok()
+    /// }
     ///
     /// let mock = MockAuth::provide();
     /// mock.sign_in(MockPerson::new("alice"));
-    /// mock.respond(|request| match request.url().contains("/api/orders") {
-    ///     true => Response::builder().status(200).json(&["the first order"]).ok(),
-    ///     false => None,
-    /// });
+    /// mock.respond(answer);
     /// ```
     pub fn respond(self, responds: impl Fn(&Request) -> Option<Response> + 'static) {
         self.answers
@@ -371,7 +405,7 @@ impl MockAuth {
                 self.person()?;
                 let no_answer = || {
                     SessionError::Network(NetworkError {
-                        url: request.url(),
+                        url: without_query(request),
                         problem: "the test has no answer to it".to_owned(),
                         timed_out: false,
                     })
