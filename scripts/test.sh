@@ -19,7 +19,7 @@ export CHROMEDRIVER
 
 WASM=wasm32-unknown-unknown
 # One selection of packages and features for building, testing and documentation, so that each crate is built once.
-NATIVE="-p pixygate -p app -p server -p dev-idp --features app/ssr,pixygate/browser,pixygate/leptos,pixygate/test-support"
+NATIVE="-p pixygate -p app -p server -p dev-idp --features app/ssr,pixygate/mock,pixygate/test-support"
 
 clippy() { cargo clippy --all-targets "$@" -- -D warnings; }
 
@@ -36,7 +36,7 @@ native_tests() {
 wasm_tests() {
   node scripts/webdriver.mjs "$TARGET/webdriver.json"
   WASM_BINDGEN_TEST_WEBDRIVER_JSON=$TARGET/webdriver.json WASM_BINDGEN_TEST_TIMEOUT=120 \
-    cargo test --no-fail-fast --target "$WASM" -p pixygate --features leptos --lib --tests -- --nocapture
+    cargo test --no-fail-fast --target "$WASM" -p pixygate --features mock --lib --tests -- --nocapture
 }
 
 # In parts: what the first page does without comes when it is first needed.
@@ -61,11 +61,12 @@ step check 'format' cargo fmt --all --check
 step check 'format: end-to-end tests type-check' npm --prefix end2end run check
 
 step check 'clippy: library without features' clippy -p pixygate
-for feature in browser leptos jwt axum test-support; do
+for feature in browser leptos mock jwt axum test-support; do
   step check "clippy: library, $feature" clippy -p pixygate --features "$feature"
 done
 step check 'clippy: library, all features' clippy -p pixygate --all-features
 step check 'clippy: library in the browser' clippy -p pixygate --features leptos --target "$WASM"
+step check 'clippy: library in the browser, mock' clippy -p pixygate --features mock --target "$WASM"
 step check 'clippy: app, ssr' clippy -p app --features ssr
 step check "clippy: app, hydrate" cargo clippy -p app --features hydrate --target "$WASM" -- -D warnings
 step check "clippy: app, hydrate in parts" cargo clippy -p app --features hydrate,split --target "$WASM" -- -D warnings

@@ -18,6 +18,8 @@
 //! |---|---|---|
 //! | `browser` | [`authorization`], [`session`] | the WASM front end |
 //! | `leptos` | [`leptos`] (and `browser`) | Leptos applications, both halves |
+//! | `split` | `leptos` in parts that the browser loads when they are needed | `cargo leptos build --split` |
+//! | `mock` | [`leptos::MockAuth`] (and `leptos`) | tests of Leptos applications, natively and in the browser |
 //! | `jwt` | [`jwt`] | validating tokens without HTTP |
 //! | `axum` | [`gate`] (and `jwt`) | axum applications |
 //! | `test-support` | [`test_support`] | tests of applications behind the gate |

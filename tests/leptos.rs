@@ -3,14 +3,17 @@
 #![cfg(not(target_family = "wasm"))]
 #![allow(clippy::unwrap_used, reason = "what fails in a test fails the test")]
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use futures::executor::block_on;
 use leptos::prelude::*;
 use pixygate::authorization::{ReturnTo, SignIn, TokenExchange};
-use pixygate::leptos::{AuthProvider, MockAuth, MockPerson, RequireScope, RequireSignedIn, use_auth, use_signed_in};
-use pixygate::session::{AuthState, SessionError};
+use pixygate::leptos::{
+    AuthProvider, MockAsked, MockAuth, MockPerson, RequireScope, RequireSignedIn, use_auth, use_signed_in,
+};
+use pixygate::session::{AuthState, Event, SessionError, SignOutReason};
 
 /// Everything that needs a browser says that there is none.
 fn says_so() {
@@ -49,25 +52,126 @@ fn on_the_server_what_needs_a_browser_is_an_error_and_no_panic() {
 }
 
 #[test]
-fn a_mock_has_a_person_and_no_token() {
+fn a_mock_does_as_the_session_does() {
     let owner = Owner::new();
     owner.set();
-    MockAuth::provide().sign_in(MockPerson::new("alice"));
-    assert!(use_auth().state().get_untracked().signed_in().is_some());
-    says_so();
+    let mock = MockAuth::provide();
+    let auth = use_auth();
+    let signed_out = |reason| Err(SessionError::SignedOut(reason));
+    block_on(async {
+        assert_eq!(auth.access_token().await.map(drop), signed_out(None));
+        assert_eq!(auth.exchange_back().await, signed_out(None));
+        let to_orders = SignIn {
+            return_to: ReturnTo::parse("/orders").unwrap(),
+            ..SignIn::default()
+        };
+        assert_eq!(auth.sign_in(to_orders.clone()).await, Ok(()));
+        assert_eq!(auth.state().get_untracked(), AuthState::SignedOut(None));
+        mock.sign_in(MockPerson::new("alice").scope("orders"));
+        let landing = auth.complete_sign_in().await.unwrap();
+        assert_eq!(landing.return_to, to_orders.return_to);
+
+        assert_eq!(auth.access_token().await.unwrap().secret(), "mock");
+        assert_eq!(auth.refresh().await, Ok(()));
+        let exchange = TokenExchange::organization("10084a8d-113f");
+        assert_eq!(auth.exchange(exchange.clone()).await, Ok(()));
+        let acting = || {
+            let state = auth.state().get_untracked();
+            let person = state.signed_in().unwrap();
+            assert!(person.claims().sub == "alice" && person.has_scope("orders"));
+            person.acting().cloned()
+        };
+        assert_eq!(acting(), Some(exchange));
+        assert_eq!(auth.exchange_back().await, Ok(()));
+        assert_eq!(acting(), None);
+
+        assert_eq!(auth.sign_out().await, Ok(()));
+        let ended = Some(SignOutReason::SignedOut);
+        assert_eq!(auth.state().get_untracked(), AuthState::SignedOut(ended));
+        assert_eq!(auth.refresh().await, signed_out(ended));
+    });
+}
+
+#[test]
+fn a_mock_fails_as_it_is_told() {
+    let owner = Owner::new();
+    owner.set();
+    let mock = MockAuth::provide();
+    mock.sign_in(MockPerson::new("alice"));
+    let auth = use_auth();
+    let down = SessionError::BackingOff { seconds: 4 };
+    let fails = |which: fn(&MockAsked<'_>) -> bool| {
+        let down = down.clone();
+        mock.fail(move |asked| which(asked).then(|| down.clone()));
+    };
+    block_on(async {
+        fails(|asked| matches!(asked, MockAsked::AccessToken));
+        assert_eq!(auth.access_token().await.map(drop), Err(down.clone()));
+        assert_eq!(auth.refresh().await, Ok(()), "the others go on");
+        fails(|asked| matches!(asked, MockAsked::SignIn(options) if options.prompt.as_deref() == Some("none")));
+        assert_eq!(auth.sign_in_silently(ReturnTo::default()).await, Err(down.clone()));
+        assert_eq!(auth.sign_in(SignIn::default()).await, Ok(()));
+        fails(|asked| matches!(asked, MockAsked::CompleteSignIn));
+        assert_eq!(auth.complete_sign_in().await.unwrap_err().error, down);
+        fails(|asked| matches!(asked, MockAsked::SignOut));
+        assert_eq!(auth.sign_out().await, Err(down.clone()));
+        assert!(auth.state().get_untracked().signed_in().is_some());
+        assert_eq!(auth.sign_out_here().await, Ok(()));
+    });
+}
+
+#[test]
+fn who_listens_to_a_mock_hears_what_happens_and_what_is_gone_does_not() {
+    let owner = Owner::new();
+    owner.set();
+    let mock = MockAuth::provide();
+    let heard = Rc::new(RefCell::new(Vec::new()));
+    let component = owner.child();
+    component.with(|| {
+        let hears = Rc::clone(&heard);
+        use_auth().on(move |event| hears.borrow_mut().push(event.clone()));
+    });
+    let auth = use_auth();
+    mock.tell(&Event::Idle(Some(60)));
+    assert_eq!(auth.idle_warning().get_untracked(), Some(60));
+    mock.tell(&Event::NotKept);
+    assert!(!auth.is_kept().get_untracked());
+    block_on(auth.sign_out_here()).unwrap();
+    let signed_out = Event::Changed(AuthState::SignedOut(Some(SignOutReason::SignedOut)));
+    assert_eq!(*heard.borrow(), [Event::Idle(Some(60)), Event::NotKept, signed_out]);
+    component.cleanup();
+    mock.tell(&Event::Kept);
+    assert_eq!(heard.borrow().len(), 3);
+}
+
+#[test]
+fn a_mock_is_gone_with_its_owner() {
+    let owner = Owner::new();
+    owner.set();
+    MockAuth::provide();
+    let auth = use_auth();
+    assert_eq!(block_on(auth.sign_in(SignIn::default())), Ok(()));
+    owner.cleanup();
+    let outcome = block_on(auth.sign_in(SignIn::default()));
+    assert_eq!(outcome, Err(SessionError::NoClient));
 }
 
 #[test]
 fn on_the_server_nobody_listens() {
     let owner = Owner::new();
     owner.set();
-    let mock = MockAuth::provide();
-    let heard = Rc::new(Cell::new(0));
-    let hears = Rc::clone(&heard);
-    use_auth().on(move |_| hears.set(hears.get() + 1));
-    assert_eq!(Rc::strong_count(&heard), 1, "nothing is kept on this thread");
-    mock.set(AuthState::Unknown);
-    assert_eq!(heard.get(), 0);
+    let heard = Arc::new(());
+    let hears = Arc::clone(&heard);
+    let page = view! {
+        <AuthProvider>
+            {
+                use_auth().on(move |_| drop(Arc::clone(&hears)));
+                "a page"
+            }
+        </AuthProvider>
+    };
+    assert!(page.to_html().contains("a page"));
+    assert_eq!(Arc::strong_count(&heard), 1, "nothing is kept on this thread");
 }
 
 /// The scopes of the person, as a component sees them that is made now.

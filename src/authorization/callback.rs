@@ -7,6 +7,17 @@ use oauth2::{AuthorizationCode, PkceCodeVerifier};
 use super::{Client, PendingSignIn};
 
 /// What came back from the provider, not yet trusted.
+///
+/// ```
+/// use pixygate::authorization::{Callback, CallbackError};
+///
+/// let callback = Callback::parse("?code=SplxlOBeZQQYbYS6WxSbIA&state=af0ifjsldkj&iss=https%3A%2F%2Fid.example")?;
+/// assert_eq!(callback.state(), "af0ifjsldkj");
+///
+/// // Reloaded, or typed:
+/// assert_eq!(Callback::parse("").map(drop), Err(CallbackError::Absent));
+/// # Ok::<_, CallbackError>(())
+/// ```
 pub struct Callback {
     state: String,
     iss: Option<String>,
@@ -27,6 +38,21 @@ enum Answer {
 }
 
 /// A callback whose `state` and `iss` hold: the code may be exchanged.
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
+/// # let client = example::client();
+/// use pixygate::authorization::{Callback, Client, PendingSignIn, SignIn, ValidatedCallback};
+///
+/// /// Only what was validated has a code to exchange.
+/// fn form(callback: &ValidatedCallback) -> String {
+///     callback.token_request().body().to_owned()
+/// }
+/// # let (pending, request) = PendingSignIn::begin(&client, &SignIn::default(), None);
+/// # let validated = pending.validate(Callback::parse(&example::callback(&request.url(&client)))?, &client)?;
+/// # assert!(form(&validated).contains("code=a-code"));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 pub struct ValidatedCallback {
     pub(super) code: AuthorizationCode,
     pub(super) verifier: PkceCodeVerifier,
@@ -47,6 +73,20 @@ impl fmt::Debug for ValidatedCallback {
 }
 
 /// Why a callback does not lead to a sign-in.
+///
+/// ```
+/// use pixygate::authorization::CallbackError;
+///
+/// /// What a page may offer.
+/// fn offer(error: &CallbackError) -> &'static str {
+///     match error {
+///         CallbackError::Provider { error, .. } if error == "access_denied" => "You said no. Start again?",
+///         CallbackError::Absent | CallbackError::UnknownState => "This sign-in is over. Start again?",
+///         _ => "This sign-in was stopped. Starting again is safe.",
+///     }
+/// }
+/// assert_eq!(offer(&CallbackError::Absent), "This sign-in is over. Start again?");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallbackError {
     /// The address has no authorization response: it was reloaded, bookmarked or typed.
@@ -91,6 +131,16 @@ pub enum CallbackError {
 impl Callback {
     /// Reads the query of the redirect URI. Parameters that are not ours, such as `session_state`, are let through.
     ///
+    /// ```
+    /// use pixygate::authorization::{Callback, CallbackError};
+    ///
+    /// assert!(Callback::parse("?code=SplxlOBeZQQYbYS6WxSbIA&state=af0ifjsldkj&session_state=x").is_ok());
+    ///
+    /// let twice = Callback::parse("?code=SplxlOBeZQQYbYS6WxSbIA&code=another&state=af0ifjsldkj").map(drop);
+    /// assert_eq!(twice, Err(CallbackError::Duplicate("code".to_owned())));
+    /// assert_eq!(Callback::parse("?code=SplxlOBeZQQYbYS6WxSbIA").map(drop), Err(CallbackError::MissingState));
+    /// ```
+    ///
     /// # Errors
     /// [`CallbackError::Absent`], [`CallbackError::Duplicate`] or [`CallbackError::MissingState`].
     pub fn parse(query: &str) -> Result<Self, CallbackError> {
@@ -126,6 +176,27 @@ impl Callback {
 impl PendingSignIn {
     /// Checks a callback against this sign-in: `state`, then `iss` (which must be right when it is there, and there when
     /// the provider announces it), and only then what the provider says.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
+    /// # let client = example::client();
+    /// use pixygate::authorization::{Callback, CallbackError, PendingSignIn, SignIn};
+    ///
+    /// let (pending, _request) = PendingSignIn::begin(&client, &SignIn::default(), None);
+    /// let query = format!("?code=SplxlOBeZQQYbYS6WxSbIA&state={}", pending.state());
+    /// let elsewhere = Callback::parse(&format!("{query}&iss=https%3A%2F%2Fevil.example"))?;
+    /// assert_eq!(
+    ///     pending.validate(elsewhere, &client).map(drop),
+    ///     Err(CallbackError::IssuerMismatch {
+    ///         expected: "https://id.example".to_owned(),
+    ///         found: "https://evil.example".to_owned(),
+    ///     })
+    /// );
+    /// # let (pending, _request) = PendingSignIn::begin(&client, &SignIn::default(), None);
+    /// # let query = format!("?code=SplxlOBeZQQYbYS6WxSbIA&iss=https%3A%2F%2Fid.example&state={}", pending.state());
+    /// # assert!(pending.validate(Callback::parse(&query)?, &client).is_ok());
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// Any [`CallbackError`] but those of parsing.

@@ -6,6 +6,31 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// This relying party: its registration at the provider, and the provider's metadata.
+///
+/// ```
+/// use pixygate::authorization::{Client, DpopMode, Provider};
+///
+/// fn client(provider: Provider) -> Client {
+///     Client {
+///         client_id: "orders".to_owned(),
+///         redirect_uri: "https://app.example/callback".to_owned(),
+///         post_logout_redirect_uri: "https://app.example/".to_owned(),
+///         scopes: ["openid", "profile", "orders:read"].map(str::to_owned).to_vec(),
+///         resource: None,
+///         extra_params: [("audience".to_owned(), "https://api.example.com".to_owned())].into(),
+///         call_origins: vec!["https://api.example.com".to_owned()],
+///         idle_sign_out_seconds: Some(900),
+///         dpop: DpopMode::Auto,
+///         provider,
+///         keys: Vec::new(),
+///     }
+/// }
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
+/// # let client = client(example::client().provider);
+/// # // It goes into the page as JSON, and comes out of it the same.
+/// # assert_eq!(serde_json::from_str::<Client>(&serde_json::to_string(&client)?)?, client);
+/// # Ok::<_, serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Client {
     /// The identifier that the provider gave this application.
@@ -40,6 +65,25 @@ pub struct Client {
 }
 
 /// The part of the provider's metadata that the browser needs (OpenID Connect Discovery, section 3; RFC 8414).
+///
+/// ```
+/// use pixygate::authorization::Provider;
+///
+/// let metadata = r#"{
+///     "issuer": "https://id.example",
+///     "authorization_endpoint": "https://id.example/authorize",
+///     "token_endpoint": "https://id.example/token",
+///     "jwks_uri": "https://id.example/jwks",
+///     "end_session_endpoint": "https://id.example/logout",
+///     "authorization_response_iss_parameter_supported": true,
+///     "grant_types_supported": ["authorization_code", "refresh_token"]
+/// }"#;
+/// let provider: Provider = serde_json::from_str(metadata)?;
+/// assert_eq!(provider.issuer, "https://id.example");
+/// assert!(provider.authorization_response_iss_parameter_supported);
+/// assert_eq!(provider.revocation_endpoint, None);
+/// # Ok::<_, serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provider {
     /// The exact issuer.
@@ -71,6 +115,14 @@ pub struct Provider {
 }
 
 /// Whether access tokens are bound to a key that never leaves the browser (RFC 9449).
+///
+/// ```
+/// use pixygate::authorization::DpopMode;
+///
+/// assert_eq!(DpopMode::default(), DpopMode::Auto);
+/// assert_eq!(serde_json::from_str::<DpopMode>(r#""required""#)?, DpopMode::Required);
+/// # Ok::<_, serde_json::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DpopMode {
@@ -84,6 +136,18 @@ pub enum DpopMode {
 }
 
 /// A public signing key (RFC 7517), as far as the browser needs it. Members that it does not know are dropped.
+///
+/// ```
+/// use pixygate::authorization::Jwk;
+///
+/// // RFC 8037, appendix A.2
+/// let key: Jwk = serde_json::from_str(
+///     r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","key_ops":["verify"]}"#,
+/// )?;
+/// assert_eq!((key.kty.as_str(), key.crv.as_deref()), ("OKP", Some("Ed25519")));
+/// assert_eq!(key.kid, None);
+/// # Ok::<_, serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Jwk {
     /// The key type: `RSA`, `EC` or `OKP`.

@@ -3,6 +3,22 @@
 use super::Jwk;
 
 /// A hash function, as an `alg` of JWS implies it.
+///
+/// ```
+/// use pixygate::authorization::Hash;
+///
+/// /// The one that an `alg` of JWS names (RFC 7518, section 3.1).
+/// fn of(alg: &str) -> Option<Hash> {
+///     match alg {
+///         "ES256" | "PS256" | "RS256" => Some(Hash::Sha256),
+///         "ES384" | "PS384" | "RS384" => Some(Hash::Sha384),
+///         "ES512" | "PS512" | "RS512" => Some(Hash::Sha512),
+///         _ => None,
+///     }
+/// }
+/// assert_eq!(of("ES256"), Some(Hash::Sha256));
+/// assert_eq!(of("none"), None);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hash {
     /// SHA-256
@@ -14,6 +30,18 @@ pub enum Hash {
 }
 
 /// Signature verification and hashing.
+///
+/// ```
+#[doc = include_str!("../../docs/examples/crypto.rs")]
+/// # futures::executor::block_on(async {
+/// # let digest = Native.digest(Hash::Sha256, b"abc").await?;
+/// # assert_eq!(digest[..4], [0xba, 0x78, 0x16, 0xbf]);
+/// # let refused = Native.verify("RS256", &Jwk::default(), b"a message", b"a signature").await;
+/// # assert!(refused.is_err());
+/// # Ok::<_, CryptoError>(())
+/// # })?;
+/// # Ok::<_, CryptoError>(())
+/// ```
 #[expect(async_fn_in_trait, reason = "the browser has one thread; its futures are not Send")]
 pub trait Crypto {
     /// Whether `signature` over `message` verifies under `key` with the JWS algorithm `alg`.
@@ -30,6 +58,13 @@ pub trait Crypto {
 }
 
 /// The platform refused a cryptographic operation.
+///
+/// ```
+/// use pixygate::authorization::CryptoError;
+///
+/// let error = CryptoError("this page is not a secure context".to_owned());
+/// assert_eq!(error.to_string(), "cryptography is not available: this page is not a secure context");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("cryptography is not available: {0}")]
 pub struct CryptoError(pub String);

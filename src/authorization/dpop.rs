@@ -8,6 +8,37 @@ use serde::Serialize;
 use super::Jwk;
 
 /// One proof: for one request, at one time.
+///
+/// ```
+/// use pixygate::authorization::Jwk;
+/// use pixygate::authorization::dpop::{Proof, signed, thumbprint_input};
+///
+/// // RFC 9449, section 4.1
+/// let key: Jwk = serde_json::from_str(
+///     r#"{"kty":"EC","crv":"P-256","x":"l8tFrhx-34tV3hRICRDY9zCkDlpBhF42UQUfWVAWBFs",
+///         "y":"9VE4jf_Ok_o64zbTTlcuNJajHmt6v9TDVrU0CdvGRDA"}"#,
+/// )?;
+/// let proof = Proof {
+///     method: "POST",
+///     url: "https://id.example/token",
+///     issued_at: 1_562_262_616.0,
+///     access_token_hash: None,
+///     nonce: None,
+/// };
+/// let input = proof.signing_input(&key);
+/// // The private key signs `input` with ES256.
+/// # let signature = [0; 64];
+/// let jwt = signed(&input, &signature);
+/// assert!(jwt.starts_with(&input) && jwt.split('.').count() == 3);
+///
+/// // The base64url SHA-256 of this is the `dpop_jkt` of the sign-in.
+/// assert!(thumbprint_input(&key).starts_with(r#"{"crv":"P-256","kty":"EC","x":"l8tF"#));
+/// # use base64::Engine as _;
+/// # use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+/// # let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, thumbprint_input(&key).as_bytes());
+/// # assert_eq!(URL_SAFE_NO_PAD.encode(digest), "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
+/// # Ok::<_, serde_json::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Proof<'a> {
     /// The method of the request.
@@ -43,6 +74,29 @@ struct Claims<'a> {
 
 impl Proof<'_> {
     /// Header and payload of the proof, to be signed with ES256. `key` is the public key, with no private member.
+    ///
+    /// ```
+    /// use base64::Engine as _;
+    /// use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    /// use pixygate::authorization::Jwk;
+    /// use pixygate::authorization::dpop::Proof;
+    ///
+    /// let proof = Proof {
+    ///     method: "GET",
+    ///     url: "https://api.example.com/orders?year=2026",
+    ///     issued_at: 1_800_000_000.0,
+    ///     access_token_hash: Some("fUHyO2r2Z3DZ53EsNrWBb0xWXoaNy59IiKCAqksmQEo"),
+    ///     nonce: Some("eyJ7S_zG"),
+    /// };
+    /// let input = proof.signing_input(&Jwk { kty: "EC".to_owned(), ..Jwk::default() });
+    /// let claims = input.split('.').nth(1).unwrap_or_default();
+    /// let claims: serde_json::Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims)?)?;
+    /// assert_eq!(claims["htu"], "https://api.example.com/orders");
+    /// assert_eq!(claims["nonce"], "eyJ7S_zG");
+    /// // Another one each time, even for the same request.
+    /// assert_ne!(proof.signing_input(&Jwk::default()), proof.signing_input(&Jwk::default()));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn signing_input(&self, key: &Jwk) -> String {
         let jti = CsrfToken::new_random();
         let header = Header {
@@ -63,11 +117,32 @@ impl Proof<'_> {
 }
 
 /// A signed JWT from its signing input and signature.
+///
+/// ```
+/// use pixygate::authorization::dpop::signed;
+///
+/// assert_eq!(signed("e30.e30", &[1, 2, 3]), "e30.e30.AQID");
+/// ```
 pub fn signed(signing_input: &str, signature: &[u8]) -> String {
     format!("{signing_input}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
 /// What the SHA-256 thumbprint of an EC key is taken of (RFC 7638, section 3.2).
+///
+/// ```
+/// use pixygate::authorization::Jwk;
+/// use pixygate::authorization::dpop::thumbprint_input;
+///
+/// let key = Jwk {
+///     kty: "EC".to_owned(),
+///     crv: Some("P-256".to_owned()),
+///     x: Some("l8tFrhx".to_owned()),
+///     y: Some("9VE4jf_".to_owned()),
+///     kid: Some("left out".to_owned()),
+///     ..Jwk::default()
+/// };
+/// assert_eq!(thumbprint_input(&key), r#"{"crv":"P-256","kty":"EC","x":"l8tFrhx","y":"9VE4jf_"}"#);
+/// ```
 pub fn thumbprint_input(key: &Jwk) -> String {
     let part = |value: &Option<String>| value.clone().unwrap_or_default();
     format!(

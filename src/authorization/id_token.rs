@@ -12,6 +12,31 @@ use super::{Client, Crypto, CryptoError, Hash, Jwk};
 const LEEWAY: f64 = 60.0;
 
 /// A validated ID token.
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
+/// # let client = example::client();
+/// # futures::executor::block_on(async {
+/// # let tokens = example::signed_in(&client).await;
+/// use pixygate::authorization::id_token::IdToken;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Work {
+///     groups: Vec<String>,
+/// }
+///
+/// fn greeting(token: &IdToken) -> Result<String, serde_json::Error> {
+///     let groups = token.extra::<Work>()?.groups;
+///     let name = token.claims().name.as_deref().unwrap_or("somebody");
+///     Ok(format!("{name} of {}", groups.join(", ")))
+/// }
+///
+/// assert_eq!(greeting(tokens.id_token())?, "Alice Example of editors");
+/// # assert_eq!(tokens.id_token().as_str().split('.').count(), 3);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
 pub struct IdToken {
@@ -31,6 +56,21 @@ impl fmt::Debug for IdToken {
 }
 
 /// The claims that validation and the page need; all others are read with [`IdToken::extra`].
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
+/// # let client = example::client();
+/// # futures::executor::block_on(async {
+/// # let tokens = example::signed_in(&client).await;
+/// let claims = tokens.id_token().claims();
+/// // Issuer and subject together are the person: other issuers have other people with the same subject.
+/// assert_eq!((claims.iss.as_str(), claims.sub.as_str()), ("https://id.example", "alice"));
+/// assert_eq!(claims.aud, ["orders"]);
+/// assert_eq!(claims.email, None);
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Deserialize)]
 pub struct Claims {
     /// The issuer.
@@ -77,6 +117,27 @@ impl fmt::Debug for Claims {
 }
 
 /// What an ID token is held against.
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
+/// use pixygate::authorization::Client;
+/// use pixygate::authorization::id_token::Expected;
+///
+/// /// After a refresh: the person is known, and the nonce was that of the sign-in.
+/// fn after_refresh<'a>(client: &'a Client, subject: &'a str, access_token: &'a str) -> Expected<'a> {
+///     Expected { client, nonce: None, subject: Some(subject), max_age: None, access_token, now: None }
+/// }
+/// # futures::executor::block_on(async {
+/// # use pixygate::authorization::id_token::{IdToken, IdTokenError};
+/// # let client = example::client();
+/// # let validate = async |subject| {
+/// #     let expected = after_refresh(&client, subject, "the-second");
+/// #     IdToken::validate(&example::id_token(""), &expected, &client.keys, &example::Native).await
+/// # };
+/// # assert!(validate("alice").await.is_ok());
+/// # assert!(matches!(validate("mallory").await, Err(IdTokenError::Claim { claim: "sub", .. })));
+/// # });
+/// ```
 pub struct Expected<'a> {
     /// The relying party.
     pub client: &'a Client,
@@ -103,6 +164,19 @@ impl fmt::Debug for Expected<'_> {
 }
 
 /// The check that an ID token did not pass.
+///
+/// ```
+/// use pixygate::authorization::id_token::IdTokenError;
+/// use pixygate::session::{Remedy, SessionError};
+///
+/// let error = IdTokenError::Claim {
+///     claim: "iss",
+///     expected: "https://id.example".to_owned(),
+///     found: "https://id.example/".to_owned(),
+/// };
+/// assert_eq!(error.to_string(), "the ID token's `iss` is `https://id.example/`, expected `https://id.example`");
+/// assert_eq!(SessionError::from(error).remedy(), Remedy::Configuration);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdTokenError {
     /// The token response has none: `openid` was not among the scopes, or the provider does not do OpenID Connect.
@@ -175,6 +249,33 @@ impl Header {
 
 impl IdToken {
     /// Validates an ID token: signature, `iss`, `aud`, `azp`, `exp`, `iat`, `nonce`, `at_hash`, `auth_time`.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
+    /// # let client = example::client();
+    /// # futures::executor::block_on(async {
+    /// # let (key, crypto) = (&client.keys, &example::Native);
+    /// # let text = &example::id_token("");
+    /// use pixygate::authorization::id_token::{Expected, IdToken, IdTokenError};
+    ///
+    /// let expected = Expected {
+    ///     client: &client,
+    ///     nonce: None,
+    ///     subject: Some("alice"),
+    ///     max_age: None,
+    ///     access_token: "the-access-token",
+    ///     now: Some(1_800_000_000.0),
+    /// };
+    /// let token = IdToken::validate(text, &expected, key, crypto).await?;
+    /// assert_eq!(token.claims().sub, "alice");
+    ///
+    /// let an_hour_and_two_minutes_later = Expected { now: Some(1_800_003_720.0), ..expected };
+    /// let late = IdToken::validate(text, &an_hour_and_two_minutes_later, key, crypto).await;
+    /// assert!(matches!(late, Err(IdTokenError::Claim { claim: "exp", .. })));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The first check that fails. [`IdTokenError::UnknownKey`] may be mended by fetching the keys anew.

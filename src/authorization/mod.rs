@@ -8,6 +8,28 @@
 //! 3. [`ValidatedCallback::token_request`] is the code exchange; [`TokenResponse::read`] reads the answer.
 //! 4. [`ValidatedCallback::accept`] validates the ID token ([`id_token`]) and only then returns a [`TokenSet`].
 //!
+//! ```
+//! # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
+//! # let client = example::client();
+//! # futures::executor::block_on(async {
+//! use pixygate::authorization::{Callback, PendingSignIn, SignIn, TokenResponse};
+//!
+//! let (pending, request) = PendingSignIn::begin(&client, &SignIn::default(), None);
+//! let address = request.url(&client);
+//! // Remember `pending` and send the browser to this address. What it comes back with:
+//! # let query = example::callback(&address);
+//! let validated = pending.validate(Callback::parse(&query)?, &client)?;
+//! let form = validated.token_request();
+//! // Post `form.body()` to the token endpoint. What that answers:
+//! # let reply = example::tokens_of(&address);
+//! # let checks = example::checks(&client);
+//! let tokens = validated.accept(TokenResponse::read(&reply)?, &checks).await?;
+//! assert_eq!(tokens.id_token().claims().sub, "alice");
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! # })?;
+//! # Ok::<_, Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! The vocabulary (state, code, verifier, tokens, error codes) is the `oauth2` crate's. Time comes in as a value,
 //! cryptography as the [`Crypto`] trait.
 

@@ -95,6 +95,21 @@ impl fmt::Debug for SignIn {
 }
 
 /// A sign-in that is under way: what must be remembered until the callback, and shown to nobody.
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
+/// # let client = example::client();
+/// use pixygate::authorization::{PendingSignIn, ReturnTo, SignIn};
+///
+/// let options = SignIn { return_to: ReturnTo::parse("/orders").unwrap_or_default(), ..SignIn::default() };
+/// let (pending, _request) = PendingSignIn::begin(&client, &options, None);
+/// // To be sealed before it is kept: it holds the verifier.
+/// let kept = serde_json::to_string(&pending)?;
+///
+/// let pending: PendingSignIn = serde_json::from_str(&kept)?;
+/// assert_eq!(pending.return_to().as_str(), "/orders");
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Serialize, Deserialize)]
 pub struct PendingSignIn {
     pub(super) state: CsrfToken,
@@ -120,6 +135,21 @@ impl fmt::Debug for PendingSignIn {
 }
 
 /// The parameters of an authorization request, and how they get to the provider: in the address, or pushed (RFC 9126).
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
+/// # let client = example::client();
+/// use pixygate::authorization::{AuthorizationRequest, PendingSignIn, SignIn};
+///
+/// let (_pending, request) = PendingSignIn::begin(&client, &SignIn::default(), None);
+/// let address = request.url(&client);
+/// assert!(address.starts_with("https://id.example/authorize?response_type=code&client_id=orders&"));
+///
+/// // Or, where the provider wants it pushed, `request.body()` is posted first, and the answer has a `request_uri`:
+/// assert!(request.body().contains("&code_challenge_method=S256"));
+/// let address = AuthorizationRequest::pushed_url(&client, "urn:ietf:params:oauth:request_uri:6esc_11ACC5bwc014ltc14eY22c");
+/// assert!(address.starts_with("https://id.example/authorize?client_id=orders&request_uri=urn%3A"));
+/// ```
 pub struct AuthorizationRequest {
     client_id: String,
     query: String,
@@ -164,6 +194,23 @@ impl PendingSignIn {
     /// Starts a sign-in: the secrets to keep, and the request to send the browser with.
     ///
     /// `dpop_jkt` is the thumbprint of the browser's key when tokens are to be bound to it (RFC 9449, section 10).
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
+    /// # let client = example::client();
+    /// use pixygate::authorization::{PendingSignIn, SignIn};
+    ///
+    /// let options = SignIn {
+    ///     prompt: Some("login".to_owned()),
+    ///     scopes: vec!["orders:write".to_owned()],
+    ///     ..SignIn::default()
+    /// };
+    /// let (pending, request) = PendingSignIn::begin(&client, &options, None);
+    /// let address = request.url(&client);
+    /// assert!(address.contains("&scope=openid+orders%3Aread+orders%3Awrite&"));
+    /// assert!(address.contains("&prompt=login"));
+    /// assert!(address.contains(&format!("&state={}&", pending.state())));
+    /// ```
     pub fn begin(client: &Client, options: &SignIn, dpop_jkt: Option<&str>) -> (Self, AuthorizationRequest) {
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let pending = Self {

@@ -3,6 +3,15 @@
 use serde::{Deserialize, Serialize};
 
 /// A place on this origin: a path with its query and fragment, never another host.
+///
+/// ```
+/// use pixygate::authorization::ReturnTo;
+///
+/// // From a link such as `/sign-in?return_to=/account`; what could lead elsewhere becomes the start page.
+/// let going = |asked: &str| ReturnTo::parse(asked).unwrap_or_default();
+/// assert_eq!(going("/account?tab=2").as_str(), "/account?tab=2");
+/// assert_eq!(going("https://evil.example/").as_str(), "/");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ReturnTo(String);

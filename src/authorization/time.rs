@@ -3,6 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 /// A reading of both clocks of a device, in milliseconds.
+///
+/// ```
+/// use pixygate::authorization::Moment;
+///
+/// // A page that is open for 20 s, by `Date.now()` and `performance.now()`:
+/// let now = Moment { wall: 1_800_000_000_000.0, monotonic: 20_000.0 };
+/// # let _ = now;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Moment {
     /// The wall clock since the Unix epoch. It can be wrong, and it can be set.
@@ -12,6 +20,22 @@ pub struct Moment {
 }
 
 /// What a device knows of the server's time: when it was told last, and how long that was ago.
+///
+/// ```
+/// use pixygate::authorization::{Moment, ServerClock};
+///
+/// // The device is ten minutes ahead.
+/// let opened = Moment { wall: 1_800_000_600_000.0, monotonic: 0.0 };
+/// let server = ServerClock { told: 1_800_000_000_000.0, at: opened };
+///
+/// let after_5_s = Moment { wall: opened.wall + 5_000.0, monotonic: 5_000.0 };
+/// assert_eq!(server.time(after_5_s), 1_800_000_005_000.0);
+///
+/// // It slept for a minute, or someone set the clock: nobody knows.
+/// let later = Moment { wall: opened.wall + 65_000.0, monotonic: 5_000.0 };
+/// assert_eq!(server.time(later), 1_800_000_065_000.0);
+/// assert_eq!(server.earliest(later), 1_800_000_005_000.0);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ServerClock {
     /// The server's time in milliseconds since the Unix epoch.
@@ -42,6 +66,19 @@ impl ServerClock {
 }
 
 /// How long a token is good for, from the moment its request was sent.
+///
+/// ```
+/// use pixygate::authorization::{Lifetime, Moment, ServerClock};
+///
+/// let requested = Moment { wall: 1_800_000_000_000.0, monotonic: 0.0 };
+/// let server = ServerClock { told: requested.wall, at: requested };
+/// let lifetime = Lifetime::new(requested, &server, Some(300));
+///
+/// let after_a_sleep = Moment { wall: requested.wall + 280_000.0, monotonic: 10_000.0 };
+/// let left = lifetime.remaining(after_a_sleep);
+/// assert_eq!(left, 20_000.0);
+/// assert!(left < lifetime.min_validity(30_000.0), "too little for a call");
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Lifetime {
     /// `expires_in` in milliseconds; `None` when the provider did not say.
@@ -69,6 +106,23 @@ impl Lifetime {
     /// Counts by the monotonic clock of this page from now on: the request was made by another page. The older of two ages
     /// is believed, by the wall clock and by the server's. A clock that stands before the request says nothing; when none
     /// says anything the token counts as expired.
+    ///
+    /// ```
+    /// use pixygate::authorization::{Lifetime, Moment, ServerClock};
+    ///
+    /// let requested = Moment { wall: 1_800_000_000_000.0, monotonic: 90_000.0 };
+    /// let server = ServerClock { told: requested.wall, at: requested };
+    /// let kept = serde_json::to_string(&Lifetime::new(requested, &server, Some(300)))?;
+    ///
+    /// // Another page reads it 100 s later. Its own monotonic clock has just begun.
+    /// let mut lifetime: Lifetime = serde_json::from_str(&kept)?;
+    /// let opened = Moment { wall: requested.wall + 100_000.0, monotonic: 0.0 };
+    /// lifetime.anchor(opened, &ServerClock { told: opened.wall, at: opened });
+    ///
+    /// let set_back = Moment { wall: requested.wall, monotonic: 50_000.0 };
+    /// assert_eq!(lifetime.remaining(set_back), 150_000.0);
+    /// # Ok::<_, serde_json::Error>(())
+    /// ```
     pub fn anchor(&mut self, now: Moment, server: &ServerClock) {
         if self.requested_monotonic.is_none() {
             let wall = now.wall - self.requested_wall;

@@ -12,6 +12,14 @@ use super::id_token::{Expected, IdToken, IdTokenError};
 use super::{Client, Crypto, DpopMode, Jwk, Lifetime, Moment, ServerClock, TokenExchange, ValidatedCallback};
 
 /// An HTTP response, as far as the flow reads it.
+///
+/// ```
+/// use pixygate::authorization::{HttpReply, TokenError, TokenResponse};
+///
+/// let reply = HttpReply { status: 503, retry_after: Some(5), ..HttpReply::default() };
+/// let error = TokenResponse::read(&reply).map(drop);
+/// assert_eq!(error, Err(TokenError::Unavailable { status: 503, retry_after: Some(5) }));
+/// ```
 #[derive(Clone, Default)]
 pub struct HttpReply {
     /// The status code.
@@ -35,6 +43,23 @@ impl fmt::Debug for HttpReply {
 }
 
 /// What the token endpoint may answer instead of tokens.
+///
+/// ```
+/// use pixygate::authorization::{HttpReply, TokenError, TokenResponse};
+///
+/// let answer = |status, body: &str| {
+///     let reply = HttpReply { status, body: body.to_owned(), ..HttpReply::default() };
+///     TokenResponse::read(&reply).map(drop)
+/// };
+/// let over = answer(400, r#"{"error":"invalid_grant","error_description":"revoked"}"#).unwrap_err();
+/// assert!(over.ends_session());
+/// assert_eq!(over.to_string(), "the token endpoint answered `invalid_grant`: revoked");
+///
+/// let again = answer(400, r#"{"error":"use_dpop_nonce"}"#).unwrap_err();
+/// assert!(again.wants_dpop_nonce() && !again.refuses_dpop_proof() && !again.ends_session());
+///
+/// assert!(matches!(answer(200, "<html>"), Err(TokenError::Malformed { status: 200, .. })));
+/// ```
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum TokenError {
     /// An error response (RFC 6749, section 5.2).
@@ -121,6 +146,24 @@ impl fmt::Debug for OpenIdFields {
 }
 
 /// A token response whose ID token is not validated yet.
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
+/// # let client = example::client();
+/// # futures::executor::block_on(async {
+/// # let reply = example::tokens_of("");
+/// use pixygate::authorization::TokenResponse;
+///
+/// let response = TokenResponse::read(&reply)?;
+/// // The provider may have other keys since the page was made.
+/// if !response.finds_key(&client, &client.keys) {
+///     // They are fetched from `client.provider.jwks_uri`.
+/// }
+/// # assert!(response.finds_key(&client, &client.keys) && !response.finds_key(&client, &[]));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 pub struct TokenResponse(StandardTokenResponse<OpenIdFields, BasicTokenType>);
 
 impl fmt::Debug for TokenResponse {
@@ -178,6 +221,14 @@ fn shape(error: &serde_json::Error) -> String {
 }
 
 /// How the access token is presented.
+///
+/// ```
+/// use pixygate::authorization::TokenType;
+///
+/// let authorization = |kind: TokenType, token: &str| format!("{} {token}", kind.scheme());
+/// assert_eq!(authorization(TokenType::Bearer, "SlAV32hkKG"), "Bearer SlAV32hkKG");
+/// assert_eq!(authorization(TokenType::Dpop, "SlAV32hkKG"), "DPoP SlAV32hkKG");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TokenType {
     /// RFC 6750
@@ -198,6 +249,31 @@ impl TokenType {
 }
 
 /// The tokens of a session. Only a validated sign-in makes one, and a refresh renews it.
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
+/// # let client = example::client();
+/// # futures::executor::block_on(async {
+/// use pixygate::authorization::{Moment, TokenSet, TokenType};
+///
+/// fn header(tokens: &TokenSet, now: Moment) -> Option<String> {
+///     let is_fresh = tokens.lifetime().remaining(now) > 30_000.0;
+///     is_fresh.then(|| format!("{} {}", tokens.token_type().scheme(), tokens.access_token().secret()))
+/// }
+///
+/// # let (tokens, now) = (example::signed_in(&client).await, example::moment());
+/// assert_eq!(header(&tokens, now).as_deref(), Some("Bearer the-first"));
+/// let in_five_minutes = Moment { wall: now.wall + 300_000.0, monotonic: now.monotonic + 300_000.0 };
+/// assert_eq!(header(&tokens, in_five_minutes), None);
+///
+/// assert_eq!(tokens.scopes(), ["openid", "orders:read"]);
+/// assert!(tokens.refresh_token().is_some());
+/// assert_eq!(tokens.resource(), None);
+/// assert_eq!(tokens.id_token().claims().sub, "alice");
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct TokenSet {
     access_token: AccessToken,
@@ -210,6 +286,24 @@ pub struct TokenSet {
 }
 
 /// What new tokens are checked with. All but the time may have changed since the person signed in.
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
+/// # let client = example::client();
+/// # let (crypto, now, server) = (example::Native, example::moment(), example::server_clock());
+/// use pixygate::authorization::Checks;
+///
+/// let checks = Checks {
+///     client: &client,
+///     keys: Some(&client.keys),
+///     crypto: &crypto,
+///     now,
+///     // A lifetime counts from the request, not from the answer.
+///     requested: now,
+///     server,
+/// };
+/// # let _ = checks;
+/// ```
 #[derive(Debug)]
 pub struct Checks<'a, C> {
     /// The relying party.
@@ -228,6 +322,33 @@ pub struct Checks<'a, C> {
 
 impl ValidatedCallback {
     /// Validates the ID token of the response (OpenID Connect Core, section 3.1.3.7) and returns the session's tokens.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
+    /// # let client = example::client();
+    /// # futures::executor::block_on(async {
+    /// # use pixygate::authorization::{Callback, PendingSignIn, SignIn};
+    /// use pixygate::authorization::TokenResponse;
+    /// use pixygate::authorization::id_token::IdTokenError;
+    ///
+    /// # let begin = || {
+    /// #     let (pending, request) = PendingSignIn::begin(&client, &SignIn::default(), None);
+    /// #     let address = request.url(&client);
+    /// #     let callback = Callback::parse(&example::callback(&address))?;
+    /// #     Ok::<_, Box<dyn std::error::Error>>((pending.validate(callback, &client)?, example::tokens_of(&address)))
+    /// # };
+    /// # let ((validated, reply), (_, reply_of_another_sign_in)) = (begin()?, begin()?);
+    /// # let checks = example::checks(&client);
+    /// let tokens = validated.accept(TokenResponse::read(&reply)?, &checks).await?;
+    /// assert_eq!(tokens.id_token().claims().sub, "alice");
+    ///
+    /// # let (validated, _) = begin()?;
+    /// let mixed_up = validated.accept(TokenResponse::read(&reply_of_another_sign_in)?, &checks).await;
+    /// assert_eq!(mixed_up.map(drop), Err(IdTokenError::Nonce));
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The first check of the ID token that fails.
@@ -288,6 +409,24 @@ impl TokenSet {
     /// The tokens after a refresh. An ID token in the response must be about the same person (OpenID Connect Core,
     /// section 12.2); without keys to check it with, the one of before is kept.
     ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
+    /// # let client = example::client();
+    /// # futures::executor::block_on(async {
+    /// # let (tokens, checks) = (example::signed_in(&client).await, example::checks(&client));
+    /// use pixygate::authorization::{TokenRequest, TokenResponse};
+    ///
+    /// if let Some(form) = TokenRequest::refresh(&client, &tokens) {
+    ///     // Post `form.body()` to the token endpoint. What that answers:
+    /// #   let reply = example::tokens_of("");
+    ///     let tokens = tokens.refreshed(TokenResponse::read(&reply)?, &checks).await?;
+    ///     assert_eq!(tokens.access_token().secret(), "the-second");
+    /// }
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// The first check of the ID token that fails.
     pub async fn refreshed(
@@ -304,6 +443,24 @@ impl TokenSet {
     }
 
     /// The tokens that an exchange gave: those of the same person. A refresh token is only there if it came along.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
+    /// # let client = example::client();
+    /// # futures::executor::block_on(async {
+    /// # let (tokens, checks) = (example::signed_in(&client).await, example::checks(&client));
+    /// use pixygate::authorization::{TokenExchange, TokenRequest, TokenResponse};
+    ///
+    /// let subsidiary = TokenExchange::organization("10084a8d-113f").scopes(["orders:read"]);
+    /// let form = TokenRequest::exchange(&client, &tokens, &subsidiary);
+    /// // Post `form.body()` to the token endpoint. What that answers:
+    /// # let reply = example::tokens_of("");
+    /// let acting = tokens.exchanged(TokenResponse::read(&reply)?, &checks, &subsidiary).await?;
+    /// assert_eq!(acting.scopes(), ["orders:read"]);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The first check of the ID token that fails.

@@ -62,6 +62,25 @@ impl TokenExchange {
 }
 
 /// The form to post to the token endpoint.
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
+/// # let client = example::client();
+/// # futures::executor::block_on(async {
+/// # let tokens = example::signed_in(&client).await;
+/// use pixygate::authorization::{TokenExchange, TokenRequest};
+///
+/// let refresh = TokenRequest::refresh(&client, &tokens);
+/// let body = refresh.as_ref().map(TokenRequest::body);
+/// assert_eq!(body, Some("grant_type=refresh_token&client_id=orders&refresh_token=a-refresh-token"));
+///
+/// let warehouse = TokenExchange::audience("warehouse");
+/// let exchange = TokenRequest::exchange(&client, &tokens, &warehouse);
+/// assert!(exchange.body().ends_with("&audience=warehouse"));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 pub struct TokenRequest {
     client_id: String,
     body: String,
@@ -124,6 +143,20 @@ impl TokenRequest {
 
 impl ValidatedCallback {
     /// The code exchange.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
+    /// # let client = example::client();
+    /// # use pixygate::authorization::{Callback, PendingSignIn, SignIn};
+    /// # let (pending, request) = PendingSignIn::begin(&client, &SignIn::default(), None);
+    /// # let validated = pending.validate(Callback::parse(&example::callback(&request.url(&client)))?, &client)?;
+    /// let form = validated.token_request();
+    /// assert!(form.body().starts_with("grant_type=authorization_code&client_id=orders&code=a-code&"));
+    /// assert!(form.body().contains("&code_verifier="));
+    /// // Neither code nor verifier shows.
+    /// assert_eq!(format!("{form:?}"), r#"TokenRequest { client_id: "orders", .. }"#);
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn token_request(&self) -> TokenRequest {
         let mut fields = vec![
             ("code", self.code.secret().as_str()),

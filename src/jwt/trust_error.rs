@@ -1,4 +1,4 @@
-/// A [`Trust`] that cannot be used.
+/// A [`Trust`](super::Trust) that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustError {

@@ -96,13 +96,26 @@ impl Auth {
     /// They come back to `return_to` either way. Who is not signed in there is not sent again until a sign-in succeeds.
     ///
     /// ```
+    /// # use leptos::prelude::Owner;
+    /// # use pixygate::leptos::{MockAsked, MockAuth};
     /// use pixygate::authorization::ReturnTo;
     /// use pixygate::leptos::use_auth;
+    /// use pixygate::session::SessionError;
     ///
-    /// # async fn example() -> Result<(), pixygate::session::SessionError> {
+    /// # let owner = Owner::new();
+    /// # owner.set();
+    /// # let refused = |asked: &MockAsked<'_>| matches!(asked, MockAsked::SignIn(_)).then_some(SessionError::NeedsThePerson);
+    /// # MockAuth::provide().fail(refused);
+    /// # futures::executor::block_on(async {
     /// let here = ReturnTo::parse("/welcome").unwrap_or_default();
-    /// use_auth().sign_in_silently(here).await
-    /// # }
+    /// match use_auth().sign_in_silently(here).await {
+    ///     // The browser is on its way to the provider.
+    ///     Ok(()) => {}
+    ///     // It was there before: a button is what helps.
+    ///     Err(SessionError::NeedsThePerson) => {}
+    ///     Err(error) => leptos::logging::warn!("{error}"),
+    /// }
+    /// # });
     /// ```
     ///
     /// # Errors
@@ -118,6 +131,45 @@ impl Auth {
 
     /// Completes the sign-in that the browser just came back from, and says where the person was going. The code is
     /// taken out of the address and the history before anything else. A window that was opened for the sign-in closes.
+    ///
+    /// ```
+    /// use leptos::prelude::*;
+    /// use leptos::task::spawn_local;
+    /// use pixygate::leptos::{Texts, use_auth};
+    ///
+    /// /// The page at `Client::redirect_uri`.
+    /// #[component]
+    /// fn CallbackPage() -> impl IntoView {
+    ///     let (auth, texts) = (use_auth(), Texts::here());
+    ///     let problem = RwSignal::new(None);
+    ///     // Effects run in the browser only.
+    ///     Effect::new(move || {
+    ///         spawn_local(async move {
+    ///             match auth.complete_sign_in().await {
+    ///                 Ok(landing) if landing.popup => {}
+    ///                 // A router goes there without loading the page again.
+    ///                 Ok(landing) => drop(window().location().replace(landing.return_to.as_str())),
+    ///                 Err(failure) => problem.set(Some((texts.sign_in(&failure.error), failure.return_to))),
+    ///             }
+    ///         });
+    ///     });
+    ///     move || {
+    ///         problem.get().map(|((title, text), return_to)| {
+    ///             let again = format!("/sign-in?return_to={}", return_to.as_str());
+    ///             view! { <h1>{title}</h1> <p>{text}</p> <a href=again>"Start again"</a> }
+    ///         })
+    ///     }
+    /// }
+    /// # use pixygate::leptos::{MockAsked, MockAuth};
+    /// # use pixygate::session::SessionError;
+    /// # let owner = Owner::new();
+    /// # owner.set();
+    /// # let mock = MockAuth::provide();
+    /// # let _ = view! { <CallbackPage /> }.to_html();
+    /// # mock.fail(|asked| matches!(asked, MockAsked::CompleteSignIn).then_some(SessionError::Cancelled));
+    /// # let failure = futures::executor::block_on(use_auth().complete_sign_in());
+    /// # assert_eq!(failure.map_err(|failure| failure.error), Err(SessionError::Cancelled));
+    /// ```
     ///
     /// # Errors
     /// As for [`Session::complete`](crate::session::Session::complete).
@@ -135,6 +187,37 @@ impl Auth {
 
     /// Signs out here, in all tabs and at the provider.
     ///
+    /// ```
+    /// use leptos::prelude::*;
+    /// use leptos::task::spawn_local;
+    /// use pixygate::leptos::{Texts, use_auth};
+    ///
+    /// #[component]
+    /// fn Leave() -> impl IntoView {
+    ///     let (auth, texts) = (use_auth(), Texts::here());
+    ///     let problem = RwSignal::new(None);
+    ///     let leave = move |_| {
+    ///         spawn_local(async move {
+    ///             if auth.sign_out().await.is_err() {
+    ///                 problem.set(Some(texts.part_missing.1));
+    ///             }
+    ///         });
+    ///     };
+    ///     view! {
+    ///         <button on:click=leave>"Sign out"</button>
+    ///         <p role="alert">{problem}</p>
+    ///     }
+    /// }
+    /// # use pixygate::leptos::{MockAuth, MockPerson};
+    /// # use pixygate::session::{AuthState, SignOutReason};
+    /// # let owner = Owner::new();
+    /// # owner.set();
+    /// # MockAuth::provide().sign_in(MockPerson::new("alice"));
+    /// # futures::executor::block_on(use_auth().sign_out()).expect("a sign-out");
+    /// # let signed_out = AuthState::SignedOut(Some(SignOutReason::SignedOut));
+    /// # assert_eq!(use_auth().state().get_untracked(), signed_out);
+    /// ```
+    ///
     /// # Errors
     /// [`SessionError::PartMissing`]; the person is still signed in then.
     pub async fn sign_out(self) -> Result<(), SessionError> {
@@ -143,6 +226,23 @@ impl Auth {
 
     /// Revokes the tokens and signs out here, in all tabs. The session at the provider, and with it that of other applications,
     /// goes on.
+    ///
+    /// ```
+    /// # use leptos::prelude::*;
+    /// # use pixygate::leptos::{MockAuth, MockPerson};
+    /// use pixygate::leptos::use_auth;
+    /// use pixygate::session::{AuthState, SignOutReason};
+    ///
+    /// # let owner = Owner::new();
+    /// # owner.set();
+    /// # MockAuth::provide().sign_in(MockPerson::new("alice"));
+    /// # futures::executor::block_on(async {
+    /// let auth = use_auth();
+    /// auth.sign_out_here().await?;
+    /// assert_eq!(auth.state().get_untracked(), AuthState::SignedOut(Some(SignOutReason::SignedOut)));
+    /// # Ok::<_, pixygate::session::SessionError>(())
+    /// # }).expect("a sign-out");
+    /// ```
     ///
     /// # Errors
     /// As for [`Auth::sign_out`].
@@ -186,14 +286,25 @@ impl Auth {
     /// one after that.
     ///
     /// ```
+    /// # use leptos::prelude::*;
+    /// # use pixygate::leptos::{MockAuth, MockPerson};
     /// use pixygate::leptos::use_auth;
+    /// use pixygate::session::Remedy;
     ///
-    /// # async fn example() -> Result<(), pixygate::session::SessionError> {
-    /// let token = use_auth().access_token().await?;
+    /// # let owner = Owner::new();
+    /// # owner.set();
+    /// # MockAuth::provide().sign_in(MockPerson::new("alice"));
+    /// # futures::executor::block_on(async {
+    /// let auth = use_auth();
+    /// let token = auth.access_token().await?;
     /// let authorization = format!("Bearer {}", token.secret());
-    /// # let _ = authorization;
-    /// # Ok(())
-    /// # }
+    /// # assert_eq!(authorization, "Bearer mock");
+    ///
+    /// auth.sign_out_here().await?;
+    /// let error = auth.access_token().await.err();
+    /// assert_eq!(error.map(|error| error.remedy()), Some(Remedy::SignIn));
+    /// # Ok::<_, pixygate::session::SessionError>(())
+    /// # }).expect("what was asked for");
     /// ```
     ///
     /// # Errors
@@ -209,15 +320,20 @@ impl Auth {
     /// Nobody needs it because of the time; a token is replaced before it expires.
     ///
     /// ```
+    /// # use leptos::prelude::*;
+    /// # use pixygate::leptos::{MockAuth, MockPerson};
     /// use pixygate::leptos::use_auth;
     ///
-    /// # async fn example() -> Result<(), pixygate::session::SessionError> {
+    /// # let owner = Owner::new();
+    /// # owner.set();
+    /// # MockAuth::provide().sign_in(MockPerson::new("alice"));
+    /// # futures::executor::block_on(async {
     /// let auth = use_auth();
     /// auth.refresh().await?;
     /// let with_the_new_roles = auth.access_token().await?;
     /// # let _ = with_the_new_roles;
-    /// # Ok(())
-    /// # }
+    /// # Ok::<_, pixygate::session::SessionError>(())
+    /// # }).expect("what was asked for");
     /// ```
     ///
     /// # Errors
@@ -262,6 +378,25 @@ impl Auth {
     /// assert_eq!(response.status(), 200);
     /// # Ok(())
     /// # }
+    /// ```
+    ///
+    /// As a stream:
+    ///
+    /// ```
+    /// use futures::StreamExt as _;
+    /// use gloo_net::http::Response;
+    /// use js_sys::Uint8Array;
+    /// use wasm_streams::ReadableStream;
+    ///
+    /// async fn bytes(response: Response) -> Result<u32, Box<dyn std::error::Error>> {
+    ///     let body = response.body().ok_or("the answer has no body")?;
+    ///     let mut chunks = ReadableStream::from_raw(body).into_stream();
+    ///     let mut length = 0;
+    ///     while let Some(chunk) = chunks.next().await {
+    ///         length += Uint8Array::new(&chunk.map_err(|_| "the answer broke off")?).length();
+    ///     }
+    ///     Ok(length)
+    /// }
     /// ```
     ///
     /// # Errors
@@ -341,13 +476,25 @@ impl Auth {
     /// Lets the person act for another organisation from now on: calls are made with a token for it, in all tabs.
     ///
     /// ```
-    /// use pixygate::leptos::use_auth;
+    /// # use leptos::prelude::*;
+    /// # use pixygate::leptos::{MockAuth, MockPerson};
     /// use pixygate::authorization::TokenExchange;
+    /// use pixygate::leptos::use_auth;
     ///
-    /// # async fn example() -> Result<(), pixygate::session::SessionError> {
-    /// use_auth().exchange(TokenExchange::organization("10084a8d-113f")).await?;
-    /// use_auth().exchange_back().await
-    /// # }
+    /// # let owner = Owner::new();
+    /// # owner.set();
+    /// # MockAuth::provide().sign_in(MockPerson::new("alice"));
+    /// # futures::executor::block_on(async {
+    /// let auth = use_auth();
+    /// let subsidiary = TokenExchange::organization("10084a8d-113f");
+    /// auth.exchange(subsidiary.clone()).await?;
+    /// let acting = move || auth.state().get_untracked().signed_in().and_then(|person| person.acting().cloned());
+    /// assert_eq!(acting(), Some(subsidiary));
+    ///
+    /// auth.exchange_back().await?;
+    /// assert_eq!(acting(), None);
+    /// # Ok::<_, pixygate::session::SessionError>(())
+    /// # }).expect("what was asked for");
     /// ```
     ///
     /// # Errors
@@ -356,7 +503,7 @@ impl Auth {
         work(Work::Exchange(Some(exchange))).await.map(drop)
     }
 
-    /// Goes back to what the person signed in with.
+    /// Goes back to what the person signed in with, as in the example of [`Auth::exchange`].
     ///
     /// # Errors
     /// As for [`Session::exchange_back`](crate::session::Session::exchange_back).

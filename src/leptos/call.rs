@@ -39,7 +39,32 @@ use super::auth::send;
 #[derive(Debug)]
 pub struct GateClient;
 
-/// The answer to a call.
+/// The answer to a call. A server function whose output is a stream reads it while it comes; to drop the stream aborts the call.
+///
+/// ```
+/// use futures::StreamExt as _;
+/// use leptos::prelude::*;
+/// use leptos::server_fn::codec::{PostUrl, StreamingText, TextStream};
+/// use pixygate::leptos::{CallError, GateClient};
+///
+/// #[server(prefix = "/api", input = PostUrl, output = StreamingText, client = GateClient)]
+/// async fn report() -> Result<TextStream<CallError>, CallError> {
+///     let lines = ["first line\n", "second line\n"];
+///     Ok(TextStream::new(futures::stream::iter(lines.map(|line| Ok(line.to_owned())))))
+/// }
+///
+/// async fn read() -> Result<String, CallError> {
+///     let mut lines = report().await?.into_inner();
+///     let mut text = String::new();
+///     while let Some(line) = lines.next().await {
+///         // It may break off in the middle.
+///         text.push_str(&line?);
+///     }
+///     Ok(text)
+/// }
+/// # // On the server the function itself is called.
+/// # assert_eq!(futures::executor::block_on(read()), Ok("first line\nsecond line\n".to_owned()));
+/// ```
 #[derive(Debug)]
 pub struct GateResponse {
     response: SendWrapper<Response>,

@@ -8,6 +8,33 @@ use crate::Refusal;
 use crate::session::{Remedy, SessionError};
 
 /// Why a call to a server function did not succeed. The gate's refusals decode into it as they are.
+///
+/// ```
+/// use pixygate::Reason;
+/// use pixygate::leptos::{CallError, Texts};
+/// use pixygate::session::{Remedy, SessionError};
+///
+/// // What a server function says itself:
+/// fn at_most(amount: u32) -> Result<u32, CallError> {
+///     match amount {
+///         0..=100 => Ok(amount),
+///         _ => Err(CallError::Failed { failure: format!("{amount} is more than 100") }),
+///     }
+/// }
+/// assert_eq!(at_most(101).unwrap_err().to_string(), "101 is more than 100");
+///
+/// // What the gate says:
+/// let body = r#"{"error":"insufficient_scope","reason":"insufficient_scope","request_id":"4711"}"#;
+/// let refused: CallError = serde_json::from_str(body)?;
+/// assert!(matches!(&refused, CallError::Refused(refusal) if refusal.reason == Reason::InsufficientScope));
+/// assert_eq!(Texts::default().call(&refused).0, "Not allowed");
+///
+/// // What the page gets when nobody is signed in:
+/// let error = CallError::from(SessionError::SignedOut(None));
+/// assert!(matches!(error, CallError::NotSent { remedy: Remedy::SignIn, .. }));
+/// assert_eq!(Texts::default().call(&error).0, "You are signed out");
+/// # Ok::<_, serde_json::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 #[serde(untagged)]
 pub enum CallError {
@@ -40,6 +67,16 @@ pub enum CallError {
 
 impl CallError {
     /// Whether trying again may help without anything else being done.
+    ///
+    /// ```
+    /// use pixygate::leptos::CallError;
+    /// use pixygate::session::SessionError;
+    ///
+    /// let waits = CallError::from(SessionError::BackingOff { seconds: 4 });
+    /// assert!(waits.is_transient());
+    /// let may_have_been_made = CallError::NoAnswer { no_answer: "the answer is lost".to_owned() };
+    /// assert!(!may_have_been_made.is_transient());
+    /// ```
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Refused(refusal) => matches!(refusal.reason.status(), 429 | 503),

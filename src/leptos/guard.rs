@@ -168,6 +168,29 @@ pub fn protected<V: IntoView + 'static>(
 /// The person, below [`RequireSignedIn`], with the claims and scopes that they have by now. In a view or an effect it is asked
 /// for again when those change; in the body of a component it is the person of that moment.
 ///
+/// ```
+/// use leptos::prelude::*;
+/// use pixygate::leptos::use_signed_in;
+///
+/// #[component]
+/// fn Groups() -> impl IntoView {
+///     #[derive(serde::Deserialize)]
+///     struct Work {
+///         #[serde(default)]
+///         groups: Vec<String>,
+///     }
+///
+///     // Asked for in the view: a refresh may bring other groups.
+///     view! { <p>{move || use_signed_in().extra::<Work>().map(|work| work.groups.join(", ")).ok()}</p> }
+/// }
+/// # use pixygate::leptos::{MockAuth, MockPerson, RequireSignedIn};
+/// # let owner = Owner::new();
+/// # owner.set();
+/// # MockAuth::provide().sign_in(MockPerson::new("alice").claim("groups", vec!["editors", "buyers"]));
+/// # let page = view! { <RequireSignedIn unknown=|| () signed_out=|| ()><Groups /></RequireSignedIn> };
+/// # assert!(page.to_html().contains("editors, buyers"));
+/// ```
+///
 /// # Panics
 /// Outside of a [`RequireSignedIn`].
 #[expect(
@@ -179,7 +202,7 @@ pub fn use_signed_in() -> SignedIn {
     person.get()
 }
 
-#[cfg(all(test, feature = "test-support"))]
+#[cfg(all(test, feature = "mock"))]
 mod tests {
     use super::*;
     use crate::leptos::{MockAuth, MockPerson};

@@ -1,21 +1,41 @@
 //! A session for tests of applications: without a browser, a provider or a server.
 
+use std::cell::Cell;
+use std::fmt;
+use std::rc::Rc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use gloo_net::http::{Request, Response};
+use leptos::prelude::*;
+use oauth2::AccessToken;
 use serde_json::{Map, Value, json};
 
-use crate::authorization::TokenExchange;
 use crate::authorization::id_token::IdToken;
-use crate::session::{AuthState, Event, SignOutReason, SignedIn};
+use crate::authorization::{ReturnTo, SignIn, TokenExchange};
+use crate::session::{AuthState, Event, Landing, NetworkError, SessionError, SignOutReason, SignedIn};
 
 use super::Auth;
+use super::work::{Done, Work};
 
-/// Takes the place of [`AuthProvider`](super::AuthProvider) in a test: the components below see whoever the test says.
-/// Nobody signs in through it, and no token comes out of it.
+thread_local! {
+    /// Server functions are called from where no context reaches.
+    static MOCK: Cell<Option<MockAuth>> = const { Cell::new(None) };
+}
+
+/// Takes the place of [`AuthProvider`](super::AuthProvider) in a test, natively and in the browser: the components below see
+/// whoever the test says, and what they ask of [`Auth`] is answered as the test says.
+///
+/// Unless [`MockAuth::fail`] says otherwise, all succeeds. [`Auth::sign_in`] leaves no page: the test goes on with
+/// [`MockAuth::sign_in`], and [`Auth::complete_sign_in`] lands where that sign-in was going. [`Auth::sign_out`] signs out.
+/// [`Auth::access_token`] is `mock` while someone is signed in. [`Auth::exchange`] is what the person acts for. Calls get the
+/// answer of [`MockAuth::respond`]. There is no [`Auth::client`], no window for [`Auth::sign_in_popup`], and no call waits for
+/// [`Auth::take_waiting`].
 ///
 /// ```
 /// use leptos::prelude::*;
-/// use pixygate::leptos::{MockAuth, MockPerson, RequireSignedIn, use_signed_in};
+/// use pixygate::leptos::{MockAsked, MockAuth, MockPerson, RequireSignedIn, use_auth, use_signed_in};
+/// use pixygate::session::{Remedy, SessionError};
 ///
 /// #[component]
 /// fn Greeting() -> impl IntoView {
@@ -24,18 +44,127 @@ use super::Auth;
 ///
 /// let owner = Owner::new();
 /// owner.set();
-/// MockAuth::provide().sign_in(MockPerson::new("alice").claim("name", "Alice Example"));
+/// let mock = MockAuth::provide();
+/// mock.sign_in(MockPerson::new("alice").claim("name", "Alice Example"));
 /// let page = view! {
 ///     <RequireSignedIn unknown=|| "?" signed_out=|| "Please sign in.">
 ///         <Greeting />
 ///     </RequireSignedIn>
 /// };
 /// assert!(page.to_html().contains("Alice Example"));
+///
+/// # futures::executor::block_on(async {
+/// let auth = use_auth();
+/// assert_eq!(auth.access_token().await?.secret(), "mock");
+///
+/// mock.fail(|asked| match asked {
+///     MockAsked::AccessToken => Some(SessionError::BackingOff { seconds: 4 }),
+///     _ => None,
+/// });
+/// assert_eq!(auth.access_token().await.map_err(|error| error.remedy()).err(), Some(Remedy::TryAgain));
+/// auth.sign_out().await?;
+/// assert_eq!(auth.state().get_untracked().signed_in(), None);
+/// # Ok::<_, SessionError>(())
+/// # }).expect("a token");
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct MockAuth(Auth);
+pub struct MockAuth {
+    auth: Auth,
+    answers: StoredValue<Answers, LocalStorage>,
+}
+
+type Fails = Rc<dyn Fn(&MockAsked<'_>) -> Option<SessionError>>;
+type Responds = Rc<dyn Fn(&Request) -> Option<Response>>;
+
+/// What the test has said.
+#[derive(Clone)]
+struct Answers {
+    fails: Fails,
+    responds: Responds,
+    /// Where the last sign-in was going.
+    return_to: ReturnTo,
+}
+
+/// What was asked of [`Auth`], for [`MockAuth::fail`].
+///
+/// ```
+/// use std::cell::RefCell;
+/// use std::rc::Rc;
+///
+/// use leptos::prelude::*;
+/// use pixygate::authorization::SignIn;
+/// use pixygate::leptos::{MockAsked, MockAuth, use_auth};
+///
+/// let owner = Owner::new();
+/// owner.set();
+/// let hints = Rc::new(RefCell::new(Vec::new()));
+/// let notes = Rc::clone(&hints);
+/// MockAuth::provide().fail(move |asked| {
+///     if let MockAsked::SignIn(options) = asked {
+///         notes.borrow_mut().extend(options.login_hint.clone());
+///     }
+///     None
+/// });
+///
+/// # futures::executor::block_on(async {
+/// let options = SignIn { login_hint: Some("alice@example.com".to_owned()), ..SignIn::default() };
+/// use_auth().sign_in(options).await?;
+/// assert_eq!(*hints.borrow(), ["alice@example.com"]);
+/// # Ok::<_, pixygate::session::SessionError>(())
+/// # }).expect("a sign-in");
+/// ```
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum MockAsked<'a> {
+    /// [`Auth::sign_in`], [`Auth::sign_in_silently`] or [`Auth::sign_in_popup`].
+    SignIn(&'a SignIn),
+    /// [`Auth::complete_sign_in`].
+    CompleteSignIn,
+    /// [`Auth::sign_out`].
+    SignOut,
+    /// [`Auth::sign_out_here`].
+    SignOutHere,
+    /// [`Auth::sign_out_everywhere`].
+    SignOutEverywhere,
+    /// [`Auth::access_token`].
+    AccessToken,
+    /// [`Auth::refresh`].
+    Refresh,
+    /// [`Auth::exchange`].
+    Exchange(&'a TokenExchange),
+    /// [`Auth::exchange_back`].
+    ExchangeBack,
+    /// [`Auth::client`].
+    Client,
+    /// [`Auth::fetch`], or a call of a server function with [`GateClient`](super::GateClient).
+    Call(&'a Request),
+}
 
 /// A person for [`MockAuth`].
+///
+/// ```
+/// use leptos::prelude::*;
+/// use pixygate::authorization::TokenExchange;
+/// use pixygate::leptos::{MockAuth, MockPerson, use_auth};
+///
+/// #[derive(serde::Deserialize)]
+/// struct Work {
+///     groups: Vec<String>,
+/// }
+///
+/// let owner = Owner::new();
+/// owner.set();
+/// let alice = MockPerson::new("alice")
+///     .claim("groups", ["editors"].to_vec())
+///     .scope("orders:write")
+///     .acting(TokenExchange::organization("10084a8d-113f"));
+/// MockAuth::provide().sign_in(alice);
+///
+/// let state = use_auth().state().get_untracked();
+/// let person = state.signed_in().expect("alice");
+/// assert_eq!(person.extra::<Work>().expect("groups").groups, ["editors"]);
+/// assert!(person.has_scope("orders:write") && person.acting().is_some());
+/// ```
 #[derive(Clone, Debug)]
 pub struct MockPerson {
     claims: Map<String, Value>,
@@ -43,10 +172,62 @@ pub struct MockPerson {
     acting: Option<TokenExchange>,
 }
 
+impl fmt::Debug for Answers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answers").finish_non_exhaustive()
+    }
+}
+
+/// Whether a test has put a mock in the place of the session, on this thread.
+pub(super) fn is_here() -> bool {
+    MOCK.get().is_some_and(|mock| !mock.answers.is_disposed())
+}
+
+/// The answer of the mock, where there is one.
+pub(super) fn answer(work: &Work) -> Option<Result<Done, SessionError>> {
+    let mock = MOCK.get()?;
+    let answers = mock.answers.try_get_value()?;
+    let Work::Call(request) = work else {
+        return Some(mock.answer(work, &answers));
+    };
+    let url = without_query(request);
+    mock.tell(&Event::CallStarted {
+        method: request.method().to_string(),
+        url: url.clone(),
+    });
+    let answer = mock.answer(work, &answers);
+    match &answer {
+        Ok(Done::Response(response)) => mock.tell(&Event::CallFinished {
+            url,
+            status: response.status(),
+        }),
+        Ok(_) => {}
+        Err(error) => mock.tell(&Event::CallFailed {
+            url,
+            error: error.clone(),
+        }),
+    }
+    Some(answer)
+}
+
+fn without_query(request: &Request) -> String {
+    request.url().split(['?', '#']).next().unwrap_or_default().to_owned()
+}
+
 impl MockAuth {
-    /// Puts a session into the context in which nobody is signed in.
+    /// Puts a session into the context in which nobody is signed in. It is there for this thread, until its
+    /// [`Owner`](leptos::prelude::Owner) is gone or another one takes its place.
     pub fn provide() -> Self {
-        Self(Auth::provide(AuthState::SignedOut(None)))
+        let mock = Self {
+            auth: Auth::provide(AuthState::SignedOut(None)),
+            answers: StoredValue::new_local(Answers {
+                fails: Rc::new(|_| None),
+                responds: Rc::new(|_| None),
+                return_to: ReturnTo::default(),
+            }),
+        };
+        MOCK.set(Some(mock));
+        mock
     }
 
     /// From now on this person is signed in.
@@ -72,7 +253,181 @@ impl MockAuth {
 
     /// Any state, such as [`AuthState::Unknown`].
     pub fn set(self, state: AuthState) {
-        self.0.hear(&Event::Changed(state));
+        self.tell(&Event::Changed(state));
+    }
+
+    /// Lets an event happen: those who listen with [`Auth::on`] hear it, and the signals of [`Auth`] follow.
+    ///
+    /// ```
+    /// use leptos::prelude::*;
+    /// use pixygate::leptos::{MockAuth, use_auth};
+    /// use pixygate::session::{Demand, Event};
+    ///
+    /// #[component]
+    /// fn Countdown() -> impl IntoView {
+    ///     let left = use_auth().idle_warning();
+    ///     view! { <p>{move || left.get().map(|seconds| format!("{seconds} s left"))}</p> }
+    /// }
+    ///
+    /// let owner = Owner::new();
+    /// owner.set();
+    /// let mock = MockAuth::provide();
+    /// mock.tell(&Event::Idle(Some(60)));
+    /// assert!(view! { <Countdown /> }.to_html().contains("60 s left"));
+    ///
+    /// let asked_for = RwSignal::new(Vec::new());
+    /// use_auth().on(move |event| {
+    ///     if let Event::StepUp(Demand::Scopes(scopes)) = event {
+    ///         asked_for.set(scopes.clone());
+    ///     }
+    /// });
+    /// mock.tell(&Event::StepUp(Demand::Scopes(vec!["orders:write".to_owned()])));
+    /// assert_eq!(asked_for.get_untracked(), ["orders:write"]);
+    /// ```
+    pub fn tell(self, event: &Event) {
+        self.auth.hear(event);
+    }
+
+    /// From now on `fails` says what fails, and with what. All that is asked passes through it, so it can also note that.
+    ///
+    /// ```
+    /// use std::cell::Cell;
+    /// use std::rc::Rc;
+    ///
+    /// use leptos::prelude::*;
+    /// use pixygate::authorization::SignIn;
+    /// use pixygate::leptos::{MockAsked, MockAuth, use_auth};
+    /// use pixygate::session::SessionError;
+    ///
+    /// let owner = Owner::new();
+    /// owner.set();
+    /// let mock = MockAuth::provide();
+    /// let asked_again = Rc::new(Cell::new(false));
+    /// let notes = Rc::clone(&asked_again);
+    /// mock.fail(move |asked| match asked {
+    ///     MockAsked::SignIn(options) if options.prompt.as_deref() == Some("none") => Some(SessionError::NeedsThePerson),
+    ///     MockAsked::SignIn(_) => {
+    ///         notes.set(true);
+    ///         None
+    ///     }
+    ///     _ => None,
+    /// });
+    ///
+    /// # futures::executor::block_on(async {
+    /// let auth = use_auth();
+    /// let refused = auth.sign_in_silently(Default::default()).await;
+    /// assert_eq!(refused, Err(SessionError::NeedsThePerson));
+    /// auth.sign_in(SignIn::default()).await?;
+    /// assert!(asked_again.get());
+    /// # Ok::<_, SessionError>(())
+    /// # }).expect("a sign-in");
+    /// ```
+    pub fn fail(self, fails: impl Fn(&MockAsked<'_>) -> Option<SessionError> + 'static) {
+        self.answers.update_value(|answers| answers.fails = Rc::new(fails));
+    }
+
+    /// From now on calls of a person who is signed in are answered so; one for which there is `None` gets no answer, as if the
+    /// network was down. The events of a call happen as they do with a session. No answer asks for another token or leads to a
+    /// sign-in: one that is a refusal is what the page gets when the person does not bring what it asks for. Requests and
+    /// responses are the browser's: this is for tests that run in one.
+    ///
+    /// ```no_run
+    /// use gloo_net::http::{Request, Response};
+    /// use pixygate::leptos::{MockAuth, MockPerson};
+    /// use pixygate::{Reason, Refusal};
+    ///
+    /// fn answer(request: &Request) -> Option<Response> {
+    ///     if request.url().contains("/api/orders") {
+    ///         return Response::builder().json(&["the first order"]).ok();
+    ///     }
+    ///     let reason = Reason::InsufficientUserAuthentication;
+    ///     let error = reason.error().to_owned();
+    ///     let refusal = Refusal { error, reason, request_id: "4711".to_owned(), detail: None };
+    ///     Response::builder().status(reason.status()).json(&refusal).ok()
+    /// }
+    ///
+    /// let mock = MockAuth::provide();
+    /// mock.sign_in(MockPerson::new("alice"));
+    /// mock.respond(answer);
+    /// ```
+    pub fn respond(self, responds: impl Fn(&Request) -> Option<Response> + 'static) {
+        self.answers
+            .update_value(|answers| answers.responds = Rc::new(responds));
+    }
+
+    fn person(self) -> Result<SignedIn, SessionError> {
+        match self.auth.state().get_untracked() {
+            AuthState::SignedIn(person) => Ok(person),
+            AuthState::SignedOut(reason) => Err(SessionError::SignedOut(reason)),
+            AuthState::Unknown | AuthState::SigningOut => Err(SessionError::SignedOut(None)),
+        }
+    }
+
+    fn answer(self, work: &Work, answers: &Answers) -> Result<Done, SessionError> {
+        let asked = match work {
+            Work::Start => return Ok(Done::Nothing),
+            Work::SignIn(options) | Work::SignInPopup(_, options) => MockAsked::SignIn(options),
+            Work::Complete(_) => MockAsked::CompleteSignIn,
+            Work::SignOut => MockAsked::SignOut,
+            Work::SignOutHere => MockAsked::SignOutHere,
+            Work::SignOutEverywhere => MockAsked::SignOutEverywhere,
+            Work::AccessToken => MockAsked::AccessToken,
+            Work::Refresh => MockAsked::Refresh,
+            Work::Client => MockAsked::Client,
+            Work::Exchange(Some(exchange)) => MockAsked::Exchange(exchange),
+            Work::Exchange(None) => MockAsked::ExchangeBack,
+            Work::Call(request) => MockAsked::Call(request),
+        };
+        if let Some(error) = (answers.fails)(&asked) {
+            return Err(error);
+        }
+        match asked {
+            MockAsked::SignIn(options) => {
+                let return_to = options.return_to.clone();
+                self.answers.update_value(|answers| answers.return_to = return_to);
+            }
+            MockAsked::CompleteSignIn => {
+                return Ok(Done::Landing(Ok(Landing {
+                    return_to: answers.return_to.clone(),
+                    ..Landing::default()
+                })));
+            }
+            MockAsked::SignOut | MockAsked::SignOutHere | MockAsked::SignOutEverywhere => {
+                self.sign_out(Some(SignOutReason::SignedOut))
+            }
+            MockAsked::AccessToken => {
+                self.person()?;
+                return Ok(Done::AccessToken(AccessToken::new("mock".to_owned())));
+            }
+            MockAsked::Refresh => {
+                self.person()?;
+                self.tell(&Event::Refreshed);
+            }
+            MockAsked::Exchange(exchange) => self.act(Some(exchange.clone()))?,
+            MockAsked::ExchangeBack => self.act(None)?,
+            MockAsked::Client => return Err(SessionError::NoClient),
+            MockAsked::Call(request) => {
+                self.person()?;
+                let no_answer = || {
+                    SessionError::Network(NetworkError {
+                        url: without_query(request),
+                        problem: "the test has no answer to it".to_owned(),
+                        timed_out: false,
+                    })
+                };
+                return (answers.responds)(request).map(Done::Response).ok_or_else(no_answer);
+            }
+        }
+        Ok(Done::Nothing)
+    }
+
+    fn act(self, exchange: Option<TokenExchange>) -> Result<(), SessionError> {
+        let person = self.person()?;
+        if let Ok(id_token) = IdToken::try_from(person.id_token().to_owned()) {
+            let acting = SignedIn::new(id_token, person.scopes().to_vec(), exchange);
+            self.set(AuthState::SignedIn(acting));
+        }
+        Ok(())
     }
 }
 

@@ -3,6 +3,51 @@
 //! On the server nobody is known: a page load carries no token, so everything here renders [`AuthState::Unknown`] there,
 //! and the first render in the browser is the same. The session is read after hydration.
 //!
+//! ```
+//! use leptos::prelude::*;
+//! use leptos::server_fn::codec::{GetUrl, Json};
+//! use pixygate::leptos::{AuthProvider, CallError, GateClient, RequireSignedIn, use_signed_in};
+//!
+//! #[component]
+//! fn App() -> impl IntoView {
+//!     view! {
+//!         <AuthProvider>
+//!             <RequireSignedIn unknown=|| "One moment…" signed_out=|| view! { <a href="/sign-in">"Sign in"</a> }>
+//!                 <Orders />
+//!             </RequireSignedIn>
+//!         </AuthProvider>
+//!     }
+//! }
+//!
+//! #[component]
+//! fn Orders() -> impl IntoView {
+//!     let count = LocalResource::new(count_orders);
+//!     let text = move || match count.get() {
+//!         Some(Ok(count)) => format!("{count} orders"),
+//!         Some(Err(error)) => error.to_string(),
+//!         None => "…".to_owned(),
+//!     };
+//!     view! { <p>{use_signed_in().name().to_owned()} ": " {text}</p> }
+//! }
+//!
+//! // The gate has judged the token before this runs.
+//! #[server(prefix = "/api", input = GetUrl, output = Json, client = GateClient)]
+//! async fn count_orders() -> Result<u32, CallError> {
+//!     Ok(3)
+//! }
+//! # let owner = Owner::new();
+//! # owner.set();
+//! # assert!(view! { <App /> }.to_html().contains("One moment…"));
+//! # // Whoever is signed in is there only in the browser.
+//! # pixygate::leptos::MockAuth::provide().sign_in(pixygate::leptos::MockPerson::new("alice"));
+//! # let page = view! {
+//! #     <RequireSignedIn unknown=|| "One moment…" signed_out=|| ()>
+//! #         <Orders />
+//! #     </RequireSignedIn>
+//! # };
+//! # assert!(page.to_html().contains("alice"));
+//! ```
+//!
 //! [`AuthState::Unknown`]: crate::session::AuthState::Unknown
 
 #![expect(
@@ -11,7 +56,7 @@
 )]
 
 mod auth;
-#[cfg(all(doctest, feature = "test-support"))]
+#[cfg(all(doctest, feature = "mock"))]
 #[doc = include_str!("../../docs/coming-from-auth-react.md")]
 mod guide {}
 
@@ -22,7 +67,10 @@ mod gated;
 mod guard;
 mod here;
 mod lookout;
-#[cfg(feature = "test-support")]
+#[cfg(feature = "mock")]
+mod mock;
+#[cfg(not(feature = "mock"))]
+#[path = "no_mock.rs"]
 mod mock;
 mod page;
 mod provider;
@@ -32,8 +80,8 @@ mod work;
 pub use call::{GateClient, GateResponse};
 pub use error::CallError;
 pub use guard::{RequireScope, RequireScopeProps, RequireSignedIn, RequireSignedInProps, protected, use_signed_in};
-#[cfg(feature = "test-support")]
-pub use mock::{MockAuth, MockPerson};
+#[cfg(feature = "mock")]
+pub use mock::{MockAsked, MockAuth, MockPerson};
 pub use page::{ClientData, ClientDataProps};
 pub use provider::{Auth, AuthProvider, AuthProviderProps, use_auth};
 pub use texts::{Text, Texts};

@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use crate::session::browser::window;
 use crate::session::{AuthState, Event};
 
-use super::{gated, lookout};
+use super::{gated, lookout, mock};
 
 type Listener = Rc<dyn Fn(&Event)>;
 
@@ -85,6 +85,28 @@ pub fn AuthProvider(
 
 /// The session that [`AuthProvider`] opened.
 ///
+/// ```
+/// use leptos::prelude::*;
+/// use pixygate::leptos::use_auth;
+/// use pixygate::session::AuthState;
+///
+/// #[component]
+/// fn Status() -> impl IntoView {
+///     let state = use_auth().state();
+///     move || match state.get() {
+///         AuthState::Unknown | AuthState::SigningOut => "One moment…".to_owned(),
+///         AuthState::SignedOut(_) => "Nobody is signed in".to_owned(),
+///         AuthState::SignedIn(person) => format!("Hello, {}", person.name()),
+///     }
+/// }
+/// # use pixygate::leptos::{AuthProvider, MockAuth, MockPerson};
+/// # let owner = Owner::new();
+/// # owner.set();
+/// # assert!(view! { <AuthProvider><Status /></AuthProvider> }.to_html().contains("One moment"));
+/// # MockAuth::provide().sign_in(MockPerson::new("alice"));
+/// # assert!(view! { <Status /> }.to_html().contains("Hello, alice"));
+/// ```
+///
 /// # Panics
 /// Outside of an [`AuthProvider`].
 #[expect(
@@ -139,12 +161,50 @@ impl Auth {
 
     /// The seconds until the session ends because nobody seems to be there; `None` while someone is. It is shown as a
     /// countdown; any sign of the person stops it.
+    ///
+    /// ```
+    /// use leptos::prelude::*;
+    /// use pixygate::leptos::use_auth;
+    ///
+    /// #[component]
+    /// fn IdleWarning() -> impl IntoView {
+    ///     let left = use_auth().idle_warning();
+    ///     move || left.get().map(|seconds| view! { <p role="alert">"Still there? " {seconds} " s left"</p> })
+    /// }
+    /// # use pixygate::leptos::MockAuth;
+    /// # use pixygate::session::Event;
+    /// # let owner = Owner::new();
+    /// # owner.set();
+    /// # let mock = MockAuth::provide();
+    /// # assert!(!view! { <IdleWarning /> }.to_html().contains("Still there?"));
+    /// # mock.tell(&Event::Idle(Some(60)));
+    /// # assert!(view! { <IdleWarning /> }.to_html().contains("60"));
+    /// ```
     pub fn idle_warning(self) -> Signal<Option<u32>> {
         self.idle.into()
     }
 
     /// Whether the session outlives this tab. In a private window, or where storage is denied or full, it may not, and the
     /// person wants to know.
+    ///
+    /// ```
+    /// use leptos::prelude::*;
+    /// use pixygate::leptos::use_auth;
+    ///
+    /// #[component]
+    /// fn Notice() -> impl IntoView {
+    ///     let kept = use_auth().is_kept();
+    ///     move || (!kept.get()).then_some("When you close this tab you are signed out.")
+    /// }
+    /// # use pixygate::leptos::MockAuth;
+    /// # use pixygate::session::Event;
+    /// # let owner = Owner::new();
+    /// # owner.set();
+    /// # let mock = MockAuth::provide();
+    /// # assert!(!view! { <Notice /> }.to_html().contains("close this tab"));
+    /// # mock.tell(&Event::NotKept);
+    /// # assert!(view! { <Notice /> }.to_html().contains("close this tab"));
+    /// ```
     pub fn is_kept(self) -> Signal<bool> {
         self.kept.into()
     }
@@ -152,6 +212,22 @@ impl Auth {
     /// Whether it cannot be found out who is signed in, since that part of the page could not be loaded: the network is down,
     /// or the site has another version by now. The state stays [`AuthState::Unknown`]; when the network is back, or the page
     /// is looked at again, it is tried again.
+    ///
+    /// ```
+    /// use leptos::prelude::*;
+    /// use pixygate::leptos::{Texts, use_auth};
+    ///
+    /// #[component]
+    /// fn Incomplete() -> impl IntoView {
+    ///     let (incomplete, (title, text)) = (use_auth().is_incomplete(), Texts::here().part_missing);
+    ///     move || incomplete.get().then(|| view! { <p role="alert">{title} ". " {text}</p> })
+    /// }
+    /// # use pixygate::leptos::MockAuth;
+    /// # let owner = Owner::new();
+    /// # owner.set();
+    /// # MockAuth::provide();
+    /// # assert!(!view! { <Incomplete /> }.to_html().contains("missing"));
+    /// ```
     pub fn is_incomplete(self) -> Signal<bool> {
         self.incomplete.into()
     }
@@ -173,7 +249,7 @@ impl Auth {
     /// ```
     pub fn on(self, listener: impl Fn(&Event) + 'static) {
         // A thread of the server would keep it for pages of others.
-        if window().is_none() {
+        if window().is_none() && !mock::is_here() {
             return;
         }
         let id = NEXT_LISTENER.replace(NEXT_LISTENER.get() + 1);

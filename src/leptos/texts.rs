@@ -9,6 +9,14 @@ use crate::session::{Remedy, SessionError, SignOutReason};
 use super::CallError;
 
 /// A title, and what it means.
+///
+/// ```
+/// use pixygate::leptos::{Text, Texts};
+///
+/// let (title, text): Text = Texts::default().offline;
+/// assert_eq!(title, "No connection");
+/// assert!(text.starts_with("The call could not be made."));
+/// ```
 pub type Text = (&'static str, &'static str);
 
 /// The texts. Another language, or other words, go into the context: `provide_context(Texts { offline: (…), ..Texts::default() })`.
@@ -162,11 +170,34 @@ impl Default for Texts {
 
 impl Texts {
     /// Those of the context, or the English ones.
+    ///
+    /// ```
+    /// use leptos::prelude::*;
+    /// use pixygate::leptos::Texts;
+    ///
+    /// let owner = Owner::new();
+    /// owner.set();
+    /// assert_eq!(Texts::here().idle.0, "You were signed out");
+    ///
+    /// provide_context(Texts { idle: ("Abgemeldet", "Eine Weile war niemand da."), ..Texts::default() });
+    /// assert_eq!(Texts::here().idle.0, "Abgemeldet");
+    /// ```
     pub fn here() -> Self {
         use_context().unwrap_or_default()
     }
 
     /// For a sign-in that failed.
+    ///
+    /// ```
+    /// use pixygate::authorization::CallbackError;
+    /// use pixygate::leptos::Texts;
+    /// use pixygate::session::SessionError;
+    ///
+    /// let texts = Texts::default();
+    /// let said_no = CallbackError::Provider { error: "access_denied".to_owned(), description: None };
+    /// assert_eq!(texts.sign_in(&said_no.into()), texts.cancelled);
+    /// assert_eq!(texts.sign_in(&SessionError::Cancelled), texts.no_window);
+    /// ```
     pub fn sign_in(&self, error: &SessionError) -> Text {
         match error {
             SessionError::Callback(CallbackError::Provider { error, .. }) if error == "access_denied" => self.cancelled,
@@ -183,6 +214,17 @@ impl Texts {
     }
 
     /// For a call that failed.
+    ///
+    /// ```
+    /// use pixygate::leptos::{CallError, Texts};
+    /// use pixygate::session::SessionError;
+    ///
+    /// let texts = Texts::default();
+    /// let not_made = CallError::from(SessionError::SignedOut(None));
+    /// assert_eq!(texts.call(&not_made), texts.signed_out);
+    /// let failed = CallError::Failed { failure: "the warehouse is closed".to_owned() };
+    /// assert_eq!(texts.call(&failed), texts.failed);
+    /// ```
     pub fn call(&self, error: &CallError) -> Text {
         match error {
             CallError::Refused(refusal) => match refusal.reason {
@@ -209,6 +251,15 @@ impl Texts {
     }
 
     /// For a session that ended by itself, or here only; `None` when the person signed out, or never signed in.
+    ///
+    /// ```
+    /// use pixygate::leptos::Texts;
+    /// use pixygate::session::SignOutReason;
+    ///
+    /// let texts = Texts::default();
+    /// assert_eq!(texts.end(Some(SignOutReason::Idle)), Some(texts.idle));
+    /// assert_eq!(texts.end(Some(SignOutReason::SignedOut)), None);
+    /// ```
     pub fn end(&self, reason: Option<SignOutReason>) -> Option<Text> {
         match reason? {
             SignOutReason::EndedByProvider | SignOutReason::Expired => Some(self.ended),

@@ -12,6 +12,28 @@ use super::challenge::{self, Demand, Mend};
 use super::{Event, Platform, Session, SessionError};
 
 /// The answer to a call, as far as the session reads it.
+///
+/// ```
+/// use pixygate::session::Reply;
+///
+/// struct Answer {
+///     status: u16,
+///     headers: Vec<(String, String)>,
+/// }
+///
+/// impl Reply for Answer {
+///     fn status(&self) -> u16 {
+///         self.status
+///     }
+///
+///     fn header(&self, name: &str) -> Option<String> {
+///         let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+///         found.map(|(_, value)| value.clone())
+///     }
+/// }
+/// # let answer = Answer { status: 200, headers: vec![("date".to_owned(), "today".to_owned())] };
+/// # assert_eq!((answer.status(), answer.header("Date").as_deref()), (200, Some("today")));
+/// ```
 pub trait Reply {
     /// The status code.
     fn status(&self) -> u16;
@@ -21,6 +43,19 @@ pub trait Reply {
 }
 
 /// How a call ended.
+///
+/// ```
+/// use pixygate::session::{Called, Demand};
+///
+/// fn outcome(called: Called<u16>) -> String {
+///     match called {
+///         Called::Answered(status) => format!("answered with {status}"),
+///         Called::Demands(Demand::Scopes(scopes), _) => format!("needs {}", scopes.join(", ")),
+///         Called::Demands(Demand::Authentication { .. }, _) => "needs a stronger sign-in".to_owned(),
+///     }
+/// }
+/// assert_eq!(outcome(Called::Answered(200)), "answered with 200");
+/// ```
 #[derive(Debug)]
 pub enum Called<R> {
     /// With an answer, good or bad.
@@ -31,6 +66,23 @@ pub enum Called<R> {
 }
 
 /// A call that has to wait for a sign-in, to be made again afterwards. It is kept sealed meanwhile.
+///
+/// ```
+/// use pixygate::session::WaitingCall;
+///
+/// let call = WaitingCall {
+///     method: "POST".to_owned(),
+///     url: "https://app.example/api/orders?customer=7".to_owned(),
+///     content_type: Some("application/json".to_owned()),
+///     headers: Vec::new(),
+///     body: Some(r#"{"article":7}"#.to_owned()),
+/// };
+/// // What the person typed does not show.
+/// assert_eq!(
+///     format!("{call:?}"),
+///     r#"WaitingCall { method: "POST", url: Some("https://app.example/api/orders"), .. }"#
+/// );
+/// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WaitingCall {
     /// The method.
@@ -57,6 +109,18 @@ impl std::fmt::Debug for WaitingCall {
 }
 
 /// The headers that a call to the gate carries. They hold the token: attach them to one request and keep them nowhere.
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+/// # example::signed_in(async |session| {
+/// let credentials = session.credentials("GET", "https://api.example.com/orders").await?;
+/// assert_eq!(credentials.authorization, "Bearer the-first");
+/// assert_eq!(credentials.dpop, None, "the token is not bound to a key");
+/// assert_eq!(format!("{credentials:?}"), "Credentials { .. }");
+/// # Ok(())
+/// # })?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone)]
 pub struct Credentials {
     /// The value of `Authorization`.
@@ -76,6 +140,36 @@ impl std::fmt::Debug for Credentials {
 impl<P: Platform> Session<P> {
     /// Makes a call: with a fresh token, once more with another one when this one is refused, and once more when the server
     /// wants a nonce in the DPoP proof or another time. `send` is asked for each attempt and has to bring the same body each time.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::signed_in(async |session| {
+    /// # use example::Answer;
+    /// use pixygate::session::{Called, Credentials, Demand, Reply, SessionError};
+    ///
+    /// // However the application sends requests. This service does not know the first token.
+    /// let send = async |credentials: Credentials| -> Result<Answer, SessionError> {
+    ///     Ok(match credentials.authorization.as_str() {
+    ///         "Bearer the-first" => Answer { status: 401, challenge: Some(r#"Bearer error="invalid_token""#) },
+    ///         _ => Answer { status: 200, challenge: None },
+    ///     })
+    /// };
+    /// let called = session.call("GET", "https://api.example.com/orders", send).await?;
+    /// assert!(matches!(called, Called::Answered(reply) if reply.status() == 200));
+    ///
+    /// let refuse = async |_| {
+    ///     let challenge = r#"Bearer error="insufficient_scope", scope="orders:write""#;
+    ///     Ok(Answer { status: 403, challenge: Some(challenge) })
+    /// };
+    /// let called = session.call("POST", "https://api.example.com/orders", refuse).await?;
+    /// assert!(matches!(called, Called::Demands(Demand::Scopes(scopes), _) if scopes == ["orders:write"]));
+    ///
+    /// let elsewhere = session.call("GET", "https://evil.example/", send).await;
+    /// assert!(matches!(elsewhere, Err(SessionError::ForeignOrigin(_))));
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`Session::access_token`]; [`SessionError::ForeignOrigin`] for an address that no token is sent to; what
@@ -195,6 +289,24 @@ impl<P: Platform> Session<P> {
 
     /// The call that the last sign-in was for, once: the page that made it makes it again. `fits` tells whether it is
     /// the one that the page knows how to make. Two minutes after the sign-in it is gone, and when the session ends.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::signed_in(async |session| {
+    /// # use pixygate::authorization::ReturnTo;
+    /// # use pixygate::session::{Demand, WaitingCall};
+    /// # let (demand, url) = (Demand::Scopes(vec!["x".to_owned()]), "https://app.example/api/orders".to_owned());
+    /// # let (content_type, headers) = (None, Vec::new());
+    /// # let call = WaitingCall { method: "POST".to_owned(), url, content_type, headers, body: None };
+    /// # session.step_up(&demand, call, ReturnTo::default()).await?;
+    /// # session.complete(&example::came_back(&session)).await?;
+    /// let fits = |call: &WaitingCall| call.method == "POST" && call.url.ends_with("/api/orders");
+    /// assert!(session.take_waiting(fits).is_some());
+    /// assert!(session.take_waiting(fits).is_none(), "it is made once");
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn take_waiting(&self, fits: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
         let (time, now) = (self.0.platform.now().monotonic, self.record()?.whose());
         let mut waiting = self.0.waiting.borrow_mut();
@@ -204,6 +316,26 @@ impl<P: Platform> Session<P> {
     }
 
     /// The headers for one request, with a fresh token.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::signed_in(async |session| {
+    /// use pixygate::session::SessionError;
+    ///
+    /// let url = "https://api.example.com/orders";
+    /// let credentials = session.credentials("GET", url).await?;
+    /// // An HTTP client of the application's own sends these headers.
+    /// let mut headers = vec![("Authorization", credentials.authorization)];
+    /// headers.extend(credentials.dpop.map(|proof| ("DPoP", proof)));
+    /// # assert_eq!(headers.len(), 1);
+    ///
+    /// let elsewhere = session.credentials("GET", "https://api.example.com.evil.example/").await;
+    /// let origin = "https://api.example.com.evil.example".to_owned();
+    /// assert_eq!(elsewhere.map(drop), Err(SessionError::ForeignOrigin(origin)));
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`Session::access_token`]; [`SessionError::ForeignOrigin`] for an address that no token is sent to.
@@ -289,6 +421,17 @@ impl<P: Platform> Session<P> {
     }
 
     /// Keeps the nonce that a server gave for the next proof (RFC 9449, section 8.2).
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::signed_in(async |session| {
+    /// // After a request that the application made with `Session::credentials`:
+    /// let response_header = Some("eyJ7S_zG.eyJH0-Z");
+    /// session.remember_nonce("https://api.example.com/orders", response_header);
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn remember_nonce(&self, url: &str, nonce: Option<&str>) {
         if let Some(nonce) = nonce {
             self.0

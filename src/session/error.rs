@@ -8,6 +8,26 @@ use crate::authorization::{CallbackError, CryptoError, TokenError};
 use super::{NetworkError, SignOutReason, StorageError};
 
 /// Why there is no token, or no sign-in.
+///
+/// ```
+/// use pixygate::authorization::TokenError;
+/// use pixygate::session::{Remedy, SessionError};
+///
+/// fn advice(error: &SessionError) -> String {
+///     match error.remedy() {
+///         Remedy::TryAgain => "Try again in a moment.".to_owned(),
+///         Remedy::SignIn => "Please sign in.".to_owned(),
+///         Remedy::Configuration => format!("Tell whoever runs this site: {error}"),
+///         Remedy::Protocol => "Something is wrong with the answer. Starting again is safe.".to_owned(),
+///         Remedy::LookAgain => "Someone else is signed in by now.".to_owned(),
+///     }
+/// }
+///
+/// let overloaded = TokenError::Unavailable { status: 503, retry_after: Some(5) };
+/// assert_eq!(advice(&overloaded.into()), "Try again in a moment.");
+/// assert_eq!(advice(&SessionError::SignedOut(None)), "Please sign in.");
+/// assert!(advice(&SessionError::ForeignOrigin("https://evil.example".to_owned())).contains("`call_origins`"));
+/// ```
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SessionError {
     /// Nobody is signed in.
@@ -89,6 +109,14 @@ pub enum SessionError {
 }
 
 /// What helps against a [`SessionError`].
+///
+/// ```
+/// use pixygate::session::{Remedy, SessionError};
+///
+/// let may_help = |error: &SessionError| error.remedy() == Remedy::TryAgain;
+/// assert!(may_help(&SessionError::PartMissing));
+/// assert!(!may_help(&SessionError::Cancelled));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Remedy {
     /// Try again: the network or the provider is down, the session is not.

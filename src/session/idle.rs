@@ -34,6 +34,18 @@ impl Idle {
 impl<P: Platform> Session<P> {
     /// Signs out because nobody seems to be there: as [`Session::sign_out`] does, but every tab, and the next page, is told
     /// why. Of what is kept, only that and the ID token stay.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::signed_in(async |session| {
+    /// use pixygate::session::{AuthState, SignOutReason};
+    ///
+    /// session.sign_out_idle().await;
+    /// assert_eq!(session.state(), AuthState::SignedOut(Some(SignOutReason::Idle)));
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn sign_out_idle(&self) {
         self.restore().await;
         // A refresh that is under way would keep its tokens over the end.

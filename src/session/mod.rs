@@ -40,6 +40,34 @@ pub use state::{AuthState, SignOutReason, SignedIn};
 use record::Kept;
 
 /// A person's session in this tab. Cloning it is cheap and gives the same session.
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+/// # use futures::executor::LocalPool;
+/// # let mut pool = LocalPool::new();
+/// # let (platform, client) = (example::memory(&pool), example::client());
+/// use pixygate::authorization::SignIn;
+/// use pixygate::session::{Event, Session};
+///
+/// let session = Session::new(platform, client, |event| {
+///     if let Event::RefreshFailed(error) = event {
+///         println!("{error}");
+///     }
+/// });
+/// # pool.run_until(async {
+/// session.restore().await;
+/// if session.state().signed_in().is_none() {
+///     session.sign_in(&SignIn::default()).await?;
+///     // The page is left. On the page of the redirect URI, with the query of its address:
+/// #   let query = example::came_back(&session);
+///     session.complete(&query).await?;
+/// }
+/// let token = session.access_token().await?;
+/// # assert_eq!(token.secret(), "the-first");
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 pub struct Session<P: Platform>(Rc<Inner<P>>);
 
 /// Work that everybody who wants its outcome waits for together.
@@ -88,6 +116,18 @@ impl<P: Platform> std::fmt::Debug for Session<P> {
 
 impl<P: Platform> Session<P> {
     /// A session whose state is not known yet; [`Session::restore`] finds out. `on_event` hears of all that happens.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # let pool = futures::executor::LocalPool::new();
+    /// # let (platform, client) = (example::memory(&pool), example::client());
+    /// use pixygate::session::{AuthState, Session};
+    ///
+    /// let session = Session::new(platform, client, |event| println!("{event:?}"));
+    /// assert_eq!(session.state(), AuthState::Unknown);
+    /// assert_eq!(session.client().client_id, "orders");
+    /// # assert_eq!(pixygate::session::Platform::origin(session.platform()), "https://app.example");
+    /// ```
     pub fn new(platform: P, client: Client, on_event: impl Fn(&Event) + 'static) -> Self {
         Self(Rc::new(Inner {
             keys: RefCell::new(client.keys.clone()),
@@ -116,6 +156,18 @@ impl<P: Platform> Session<P> {
     }
 
     /// Whether the session outlives a reload. Where the browser keeps nothing it lives in this page only.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::signed_in(async |session| {
+    /// if !session.is_kept() {
+    ///     println!("A reload of this page ends the session.");
+    /// }
+    /// # assert!(session.is_kept());
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn is_kept(&self) -> bool {
         self.0.stored.get() == record::Stored::Yes
     }

@@ -6,9 +6,27 @@ use std::pin::Pin;
 use crate::authorization::{Crypto, CryptoError, HttpReply, Jwk, Moment, ServerClock};
 
 /// A future on the browser's one thread.
+///
+/// ```
+/// use pixygate::session::LocalFuture;
+///
+/// fn answer() -> LocalFuture<u32> {
+///     Box::pin(async { 42 })
+/// }
+/// assert_eq!(futures::executor::block_on(answer()), 42);
+/// ```
 pub type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// Time, randomness, storage, network and the other tabs.
+///
+/// [`Browser`](super::browser::Browser) is that of a page. One without a browser, with the `Native` of the example of
+/// [`Crypto`]:
+///
+/// ```
+/// # mod native { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/crypto.rs")); }
+/// # use native::Native;
+#[doc = include_str!("../../docs/examples/platform.rs")]
+/// ```
 #[expect(async_fn_in_trait, reason = "the browser has one thread; its futures are not Send")]
 pub trait Platform: Crypto + 'static {
     /// Held while a refresh is under way; dropping it lets the next tab in.
@@ -102,6 +120,21 @@ pub trait Platform: Crypto + 'static {
 }
 
 /// What a slot must hold for something to be kept in it.
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+/// # futures::executor::block_on(async {
+/// # let platform = example::memory(&futures::executor::LocalPool::new());
+/// use pixygate::session::{Over, Platform};
+///
+/// // What another tab has deleted does not come back.
+/// assert_eq!(platform.save("session", "issuer", "refreshed", Over::Existing).await, Ok(false));
+/// assert_eq!(platform.save("session", "issuer", "signed in", Over::Any).await, Ok(true));
+/// assert_eq!(platform.save("session", "issuer", "refreshed", Over::Existing).await, Ok(true));
+/// # assert_eq!(platform.load("session", "issuer").await.ok().flatten().as_deref(), Some("refreshed"));
+/// # assert_eq!(platform.load("session", "another").await, Ok(None));
+/// # });
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Over {
     /// Anything, or nothing.
@@ -111,6 +144,18 @@ pub enum Over {
 }
 
 /// No response came.
+///
+/// ```
+/// use pixygate::session::{NetworkError, Remedy, SessionError};
+///
+/// let error = NetworkError {
+///     url: "https://id.example/token".to_owned(),
+///     problem: "it took longer than 10 s".to_owned(),
+///     timed_out: true,
+/// };
+/// assert_eq!(error.to_string(), "no answer from https://id.example/token: it took longer than 10 s");
+/// assert_eq!(SessionError::from(error).remedy(), Remedy::TryAgain);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no answer from {url}: {problem}")]
 pub struct NetworkError {
@@ -123,6 +168,14 @@ pub struct NetworkError {
 }
 
 /// Nothing can be kept here.
+///
+/// ```
+/// use pixygate::session::{Remedy, SessionError, StorageError};
+///
+/// let error = StorageError("the quota is used up".to_owned());
+/// assert!(error.to_string().contains("the quota is used up"));
+/// assert_eq!(SessionError::from(error).remedy(), Remedy::Configuration);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("this browser keeps nothing for this site: {0}")]
 pub struct StorageError(pub String);

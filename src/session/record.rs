@@ -132,6 +132,19 @@ impl<P: Platform> Session<P> {
     }
 
     /// Reads the kept session, once: at the start of the page.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::run(async |session| {
+    /// use pixygate::session::AuthState;
+    ///
+    /// assert_eq!(session.state(), AuthState::Unknown);
+    /// session.restore().await;
+    /// assert_eq!(session.state(), AuthState::SignedOut(None));
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn restore(&self) {
         use futures_util::FutureExt as _;
         let restoring = self.0.restoring.borrow().clone();
@@ -144,6 +157,21 @@ impl<P: Platform> Session<P> {
     }
 
     /// Looks at what is kept and takes it over: at the start, when another tab says so, and when the page wakes up.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::signed_in(async |session| {
+    /// # use pixygate::session::Platform as _;
+    /// use pixygate::session::{AuthState, SignOutReason};
+    ///
+    /// // Another tab signs out, and says that there is something to look at.
+    /// # session.platform().clear().await;
+    /// session.look().await;
+    /// assert_eq!(session.state(), AuthState::SignedOut(Some(SignOutReason::SignedOut)));
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn look(&self) {
         let kept = loop {
             let before = self.version();

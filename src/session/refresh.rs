@@ -27,6 +27,26 @@ impl<P: Platform> Session<P> {
     ///
     /// However many callers ask at once, in however many tabs, there is one request at the token endpoint.
     ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::signed_in(async |session| {
+    /// use pixygate::session::Remedy;
+    ///
+    /// let token = session.access_token().await?;
+    /// assert_eq!(token.secret(), "the-first");
+    ///
+    /// # example::wait(&session, 280_000.0);
+    /// // It is good for 300 s, and 280 s later this is another one:
+    /// assert_eq!(session.access_token().await?.secret(), "the-second");
+    ///
+    /// session.sign_out_here().await;
+    /// let error = session.access_token().await.err();
+    /// assert_eq!(error.map(|error| error.remedy()), Some(Remedy::SignIn));
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// [`SessionError::SignedOut`] when nobody is signed in or the provider ended the session; an error whose
     /// [`remedy`](SessionError::remedy) is to try again when the provider could not be reached.
@@ -53,6 +73,19 @@ impl<P: Platform> Session<P> {
     /// Replaces the access token although it looks fresh, unless another caller or tab has done so already: for a token
     /// that was refused.
     ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::signed_in(async |session| {
+    /// let refused = session.access_token().await?;
+    /// let another = session.replace(&refused).await?;
+    /// assert_ne!(another.secret(), refused.secret());
+    /// // Whoever had the same one refused gets that one, without another request.
+    /// assert_eq!(session.replace(&refused).await?.secret(), another.secret());
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`Session::access_token`].
     pub async fn replace(&self, refused: &AccessToken) -> Result<AccessToken, SessionError> {
@@ -60,6 +93,17 @@ impl<P: Platform> Session<P> {
     }
 
     /// Replaces the access token now, once for all who ask at the same time: for who knows that its claims have changed.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::signed_in(async |session| {
+    /// // The person was given another role.
+    /// let with_the_role = session.replace_now().await?;
+    /// assert_eq!(session.access_token().await?.secret(), with_the_role.secret());
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`Session::access_token`]; [`SessionError::NoRefreshToken`] when the provider gave none, and the session goes on.
@@ -78,6 +122,39 @@ impl<P: Platform> Session<P> {
     }
 
     /// Lets the next call try at once: the network is back, or the page is visible again.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # use pixygate::authorization::{HttpReply, SignIn, TokenError};
+    /// # use pixygate::session::{Session, SessionError};
+    /// # let mut pool = futures::executor::LocalPool::new();
+    /// # let is_down = std::rc::Rc::new(std::cell::Cell::new(false));
+    /// # let (down, memory) = (std::rc::Rc::clone(&is_down), example::memory(&pool));
+    /// # let network = memory.network;
+    /// # let network = Box::new(move |url: &str, body: &str| match down.get() {
+    /// #     true => HttpReply { status: 503, ..HttpReply::default() },
+    /// #     false => network(url, body),
+    /// # });
+    /// # let session = Session::new(example::Memory { network, ..memory }, example::client(), |_| {});
+    /// # pool.run_until(async {
+    /// # session.sign_in(&SignIn::default()).await?;
+    /// # session.complete(&example::came_back(&session)).await?;
+    /// # example::wait(&session, 280_000.0);
+    /// # is_down.set(true);
+    /// # let error = session.access_token().await.err();
+    /// # assert!(matches!(error, Some(SessionError::Token(TokenError::Unavailable { .. }))));
+    /// // A refresh has failed just now, so the next attempt waits.
+    /// let error = session.access_token().await.err();
+    /// assert!(matches!(error, Some(SessionError::BackingOff { .. })));
+    ///
+    /// # is_down.set(false);
+    /// // The network is back.
+    /// session.retry_now();
+    /// assert!(session.access_token().await.is_ok());
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn retry_now(&self) {
         self.0.backoff.take();
     }
@@ -119,6 +196,19 @@ impl<P: Platform> Session<P> {
 
     /// Milliseconds until a refresh ahead of expiry is due: at twice the time that a call needs, so that calls do not wait
     /// for it. `None` when there is nothing to refresh, or no end in sight, or the tokens are good for no time at all.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::signed_in(async |session| {
+    /// // The token is good for 300 s, and a call needs one that has 30 s left.
+    /// assert_eq!(session.refresh_due_in(), Some(240_000.0));
+    ///
+    /// session.sign_out_here().await;
+    /// assert_eq!(session.refresh_due_in(), None);
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn refresh_due_in(&self) -> Option<f64> {
         let record = self.record().filter(|_| self.can_refresh())?;
         let lifetime = record.current().lifetime();
@@ -133,6 +223,20 @@ impl<P: Platform> Session<P> {
     }
 
     /// Replaces the access token ahead of its expiry when that is due. The platform calls for it while someone is there.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::signed_in(async |session| {
+    /// // Where the platform's timer goes off:
+    /// # example::wait(&session, 240_000.0);
+    /// session.refresh_ahead().await;
+    /// # assert_eq!(session.platform().wakes_in.get(), Some(240_000.0));
+    /// // No call waits for the next token.
+    /// assert_eq!(session.access_token().await?.secret(), "the-second");
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn refresh_ahead(&self) {
         if self.refresh_due_in() == Some(0.0)
             && let Some(tokens) = self.tokens()
@@ -145,6 +249,23 @@ impl<P: Platform> Session<P> {
 
     /// Lets the person act for another organisation, or calls be made for another audience, from now on. The exchange
     /// is made anew after every refresh, under the same lock.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::signed_in(async |session| {
+    /// use pixygate::authorization::TokenExchange;
+    ///
+    /// let subsidiary = TokenExchange::organization("10084a8d-113f");
+    /// session.exchange(subsidiary.clone()).await?;
+    /// assert_eq!(session.state().signed_in().and_then(|person| person.acting()), Some(&subsidiary));
+    /// # assert_eq!(session.access_token().await?.secret(), "the-second");
+    ///
+    /// session.exchange_back().await?;
+    /// assert_eq!(session.access_token().await?.secret(), "the-first");
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`Session::access_token`], and what the token endpoint refuses; the tokens are then as they were.

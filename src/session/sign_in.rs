@@ -12,6 +12,27 @@ use super::record::{Acting, Record};
 use super::{AuthState, Demand, Event, Platform, Session, SessionError, SignOutReason, WaitingCall};
 
 /// A sign-in that came back and did not succeed. A session that was there before is untouched.
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+/// # example::run(async |session| {
+/// use pixygate::authorization::CallbackError;
+/// use pixygate::session::{SessionError, SignInFailure};
+///
+/// fn page(failure: &SignInFailure) -> String {
+///     format!("{failure}. Start again: /sign-in?return_to={}", failure.return_to.as_str())
+/// }
+/// # use pixygate::authorization::{ReturnTo, SignIn};
+/// # let return_to = ReturnTo::parse("/orders").unwrap_or_default();
+/// # session.sign_in(&SignIn { return_to, ..SignIn::default() }).await?;
+/// # let query = example::came_back(&session).replace("id.example", "evil.example");
+/// let failure = session.complete(&query).await.unwrap_err();
+/// assert!(page(&failure).ends_with("Start again: /sign-in?return_to=/orders"));
+/// assert!(matches!(failure.error, SessionError::Callback(CallbackError::IssuerMismatch { .. })));
+/// # Ok(())
+/// # })?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{error}")]
 pub struct SignInFailure {
@@ -22,6 +43,20 @@ pub struct SignInFailure {
 }
 
 /// Where a person is after the callback.
+///
+/// ```
+/// use pixygate::authorization::ReturnTo;
+/// use pixygate::session::Landing;
+///
+/// /// Where the page goes.
+/// fn next(landing: &Landing) -> Option<&str> {
+///     // A window that was opened for the sign-in is closed instead.
+///     (!landing.popup).then(|| landing.return_to.as_str())
+/// }
+/// let orders = Landing { return_to: ReturnTo::parse("/orders").unwrap_or_default(), ..Landing::default() };
+/// assert_eq!(next(&orders), Some("/orders"));
+/// assert_eq!(next(&Landing { popup: true, ..orders }), None);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Landing {
     /// Where they were going.
@@ -48,6 +83,26 @@ impl<P: Platform> Session<P> {
     /// Leaves for the provider's sign-in page, unless the provider does not answer: then the person stays on a page that can
     /// say so.
     ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::run(async |session| {
+    /// use pixygate::authorization::{ReturnTo, SignIn};
+    ///
+    /// let options = SignIn {
+    ///     return_to: ReturnTo::parse("/orders").unwrap_or_default(),
+    ///     login_hint: Some("alice@example.com".to_owned()),
+    ///     ..SignIn::default()
+    /// };
+    /// session.sign_in(&options).await?;
+    /// // The platform has left the page.
+    /// # let address = session.platform().went_to.borrow().clone();
+    /// assert!(address.starts_with("https://id.example/authorize?"));
+    /// assert!(address.contains("login_hint=alice%40example.com"));
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// When the provider cannot be reached, and when this browser cannot keep what must be remembered until the person is back.
     pub async fn sign_in(&self, options: &SignIn) -> Result<(), SessionError> {
@@ -62,6 +117,33 @@ impl<P: Platform> Session<P> {
 
     /// Leaves for the provider's sign-in page because a call needs more than the person has. After the sign-in the page at
     /// `return_to` gets the call with [`Session::take_waiting`], if it is the same person who came back.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::signed_in(async |session| {
+    /// use pixygate::authorization::ReturnTo;
+    /// use pixygate::session::{Demand, WaitingCall};
+    ///
+    /// let demand = Demand::Scopes(vec!["orders:write".to_owned()]);
+    /// let call = WaitingCall {
+    ///     method: "POST".to_owned(),
+    ///     url: "https://app.example/api/orders".to_owned(),
+    ///     content_type: Some("application/json".to_owned()),
+    ///     headers: Vec::new(),
+    ///     body: Some(r#"{"article":7}"#.to_owned()),
+    /// };
+    /// session.step_up(&demand, call, ReturnTo::parse("/orders").unwrap_or_default()).await?;
+    ///
+    /// // The page is left. When the person is back:
+    /// # let query = example::came_back(&session);
+    /// let landing = session.complete(&query).await?;
+    /// assert_eq!(landing.return_to.as_str(), "/orders");
+    /// let again = session.take_waiting(|call| call.url.ends_with("/api/orders"));
+    /// assert_eq!(again.and_then(|call| call.body).as_deref(), Some(r#"{"article":7}"#));
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`Session::sign_in`], and when nobody is signed in.
@@ -168,6 +250,29 @@ impl<P: Platform> Session<P> {
     /// Completes a sign-in from the query of the redirect URI and says where the person was going.
     ///
     /// A callback that was reloaded, bookmarked or reached by the back button just lands when someone is signed in.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::run(async |session| {
+    /// use pixygate::authorization::{CallbackError, SignIn};
+    /// use pixygate::session::SessionError;
+    ///
+    /// session.sign_in(&SignIn::default()).await?;
+    /// # let query = example::came_back(&session);
+    /// let landing = session.complete(&query).await?;
+    /// assert_eq!(landing.return_to.as_str(), "/");
+    /// assert!(session.state().signed_in().is_some());
+    ///
+    /// // Reloaded: the person is still signed in, and lands.
+    /// assert!(session.complete(&query).await.is_ok());
+    ///
+    /// session.sign_out_here().await;
+    /// let failure = session.complete(&query).await.unwrap_err();
+    /// assert_eq!(failure.error, SessionError::Callback(CallbackError::UnknownState));
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// The first check that fails, from `state` to the ID token; nothing of the response is kept then.

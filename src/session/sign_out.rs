@@ -13,6 +13,19 @@ impl<P: Platform> Session<P> {
     /// Revokes the tokens, forgets the session in all tabs and leaves for the provider's sign-out, which ends the session
     /// there. A provider that does not answer delays nothing but its own part; then the page after a sign-out tells
     /// [`SignOutReason::SignedOutHere`].
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::signed_in(async |session| {
+    /// session.sign_out().await;
+    /// assert!(session.state().signed_in().is_none());
+    /// // The platform has left for the provider, which comes back to `post_logout_redirect_uri`.
+    /// # let address = session.platform().went_to.borrow().clone();
+    /// assert!(address.starts_with("https://id.example/logout?id_token_hint="));
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn sign_out(&self) {
         let platform = &self.0.platform;
         // The browser's error page would be no way on.
@@ -51,6 +64,19 @@ impl<P: Platform> Session<P> {
 
     /// Revokes the tokens and forgets the session in all tabs. The session at the provider goes on: the next sign-in may
     /// ask for nothing.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::signed_in(async |session| {
+    /// use pixygate::session::{AuthState, SignOutReason};
+    ///
+    /// session.sign_out_here().await;
+    /// assert_eq!(session.state(), AuthState::SignedOut(Some(SignOutReason::SignedOut)));
+    /// # assert!(session.platform().kept.borrow().is_empty());
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub async fn sign_out_here(&self) {
         self.leave().await;
         self.set_state(AuthState::SignedOut(Some(SignOutReason::SignedOut)));

@@ -38,6 +38,13 @@ pub enum AuthState {
 
 impl AuthState {
     /// The person, when someone is signed in.
+    ///
+    /// ```
+    /// use pixygate::session::AuthState;
+    ///
+    /// let name = |state: &AuthState| state.signed_in().map(|person| person.name().to_owned());
+    /// assert_eq!(name(&AuthState::SignedOut(None)), None);
+    /// ```
     pub fn signed_in(&self) -> Option<&SignedIn> {
         match self {
             Self::SignedIn(person) => Some(person),
@@ -47,6 +54,17 @@ impl AuthState {
 }
 
 /// Why a session ended.
+///
+/// ```
+/// use pixygate::session::{AuthState, SignOutReason};
+///
+/// /// Whether a page that was left as it was may go on after the next sign-in.
+/// fn may_go_on(state: &AuthState) -> bool {
+///     matches!(state, AuthState::SignedOut(Some(SignOutReason::EndedByProvider | SignOutReason::Expired)))
+/// }
+/// assert!(may_go_on(&AuthState::SignedOut(Some(SignOutReason::Expired))));
+/// assert!(!may_go_on(&AuthState::SignedOut(Some(SignOutReason::SignedOut))));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SignOutReason {
     /// The person signed out, here or in another tab.
@@ -62,6 +80,25 @@ pub enum SignOutReason {
 }
 
 /// The person who is signed in, as the validated ID token tells.
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+/// # example::signed_in(async |session| {
+/// let state = session.state();
+/// let person = state.signed_in().ok_or("nobody is signed in")?;
+///
+/// assert_eq!(person.name(), "Alice Example");
+/// // Where the application keeps something of its own about the person:
+/// assert_eq!(person.identity(), ("https://id.example", "alice"));
+/// assert_eq!(person.claims().email, None);
+/// assert_eq!(person.scopes(), ["openid", "orders:read"]);
+/// assert!(!person.has_scope("orders:write"), "the button is left out");
+/// assert_eq!(person.acting(), None);
+/// # assert_eq!(person.id_token().split('.').count(), 3);
+/// # Ok(())
+/// # })?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct SignedIn(Arc<Person>);
 

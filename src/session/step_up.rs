@@ -17,6 +17,39 @@ impl<P: Platform> Session<P> {
     /// Makes a call as [`Session::call`] does, and makes it again after the sign-in that it asked for. `sign_in` brings what is
     /// demanded without leaving this page; a call that asks while another one's sign-in is under way waits for that one.
     ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::signed_in(async |session| {
+    /// # use example::Answer;
+    /// # use std::cell::Cell;
+    /// use pixygate::session::{Credentials, Demand, LocalFuture, Reply, SessionError};
+    ///
+    /// # let stronger = std::rc::Rc::new(Cell::new(false));
+    /// # let (signed, allows) = (std::rc::Rc::clone(&stronger), &stronger);
+    /// let send = async |_: Credentials| {
+    ///     // This service wants a second factor.
+    /// #   if allows.get() { return Ok(Answer { status: 200, challenge: None }) }
+    ///     let challenge = r#"Bearer error="insufficient_user_authentication", acr_values="mfa""#;
+    ///     Ok(Answer { status: 401, challenge: Some(challenge) })
+    /// };
+    /// let sign_in = move |demand: Demand| -> LocalFuture<Result<(), SessionError>> {
+    /// #   signed.set(true);
+    ///     Box::pin(async move {
+    ///         println!("a window of its own asks for {demand:?}");
+    ///         Ok(())
+    ///     })
+    /// };
+    /// let reply = session.call_stepping_up("POST", "https://app.example/api/transfer", send, sign_in).await?;
+    /// assert_eq!(reply.status(), 200);
+    /// # stronger.set(false);
+    /// # let cancelled = |_| -> LocalFuture<_> { Box::pin(async { Err(SessionError::Cancelled) }) };
+    /// # let reply = session.call_stepping_up("POST", "https://app.example/api/other", send, cancelled).await?;
+    /// # assert_eq!(reply.status(), 401);
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`Session::call`], and as `sign_in`. [`SessionError::AnotherPerson`] when it was another person who signed in:
     /// they did not ask for the call. When `sign_in` ends with [`SessionError::Cancelled`] the refusal is the answer.

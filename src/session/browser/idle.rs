@@ -34,6 +34,16 @@ impl Session<Browser> {
     /// Ends the session with `end` (which calls [`Session::sign_out_idle`]) when nobody was there for
     /// [`Client::idle_sign_out_seconds`](crate::authorization::Client). Before that [`Event::Idle`] counts down; any sign of
     /// the person, in any tab, stops it.
+    ///
+    /// ```
+    /// use pixygate::session::Session;
+    /// use pixygate::session::browser::Browser;
+    /// use wasm_bindgen_futures::spawn_local;
+    ///
+    /// fn start(session: &Session<Browser>) {
+    ///     session.watch_idle(|session| spawn_local(async move { session.sign_out_idle().await }));
+    /// }
+    /// ```
     pub fn watch_idle(&self, end: impl Fn(Self) + 'static) {
         let Some(seconds) = self.client().idle_sign_out_seconds else {
             return;

@@ -26,6 +26,25 @@ use vault::Vault;
 pub use popup::Popup;
 
 /// The browser's window as a [`Platform`].
+///
+/// ```
+/// use pixygate::authorization::Client;
+/// use pixygate::session::browser::Browser;
+/// use pixygate::session::{Event, Session};
+/// use wasm_bindgen_futures::spawn_local;
+///
+/// /// What `AuthProvider` does for a Leptos application. `served_at` comes with the page.
+/// async fn open(client: Client, served_at: f64) -> Option<Session<Browser>> {
+///     let session = Session::new(Browser::new(served_at)?, client, |event| match event {
+///         Event::Changed(state) => { /* show it */ }
+///         _ => {}
+///     });
+///     session.listen(|session| spawn_local(async move { session.refresh_ahead().await }));
+///     session.restore().await;
+///     session.watch_idle(|session| spawn_local(async move { session.sign_out_idle().await }));
+///     Some(session)
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Browser {
     window: Window,
@@ -42,6 +61,13 @@ pub struct Browser {
 impl Browser {
     /// The platform of this page. `served_at` is the server's time when it made the page, in seconds since the Unix
     /// epoch; `None` outside a browser.
+    ///
+    /// ```
+    /// use pixygate::session::browser::Browser;
+    ///
+    /// // The same code on the server:
+    /// assert!(Browser::new(1_800_000_000.0).is_none());
+    /// ```
     pub fn new(served_at: f64) -> Option<Self> {
         let window = window()?;
         let performance = window.performance()?;
@@ -74,6 +100,17 @@ pub(crate) fn window() -> Option<Window> {
 }
 
 /// Whether a session is kept here, whoever's it is. It is all that a page needs to know while nobody is signed in.
+///
+/// ```
+/// use pixygate::session::browser::is_anything_kept;
+///
+/// # futures::executor::block_on(async {
+/// if is_anything_kept().await {
+///     // Only now the session is needed.
+/// }
+/// # assert!(!is_anything_kept().await);
+/// # });
+/// ```
 pub async fn is_anything_kept() -> bool {
     let kept = async {
         let store = Store::open(&window()?).await.ok()?;
@@ -83,11 +120,35 @@ pub async fn is_anything_kept() -> bool {
 }
 
 /// The channel on which tabs tell each other to look at what is kept.
+///
+/// ```
+/// use js_sys::Function;
+/// use pixygate::session::browser::channel;
+///
+/// fn look_when_told(look: &Function) {
+///     if let Some(channel) = channel() {
+///         channel.set_onmessage(Some(look));
+///         // It hears nothing any more once it is dropped.
+///         std::mem::forget(channel);
+///     }
+/// }
+/// ```
 pub fn channel() -> Option<BroadcastChannel> {
     BroadcastChannel::new("pixygate").ok()
 }
 
 /// Takes the query out of the address, and out of the history with it.
+///
+/// ```
+/// use pixygate::session::browser::{Browser, take_query};
+/// use pixygate::session::{Landing, Session, SignInFailure};
+///
+/// /// On the page of the redirect URI. The code is out of the address before anything else is done.
+/// async fn land(session: &Session<Browser>) -> Result<Landing, SignInFailure> {
+///     session.complete(&take_query().unwrap_or_default()).await
+/// }
+/// # assert_eq!(take_query(), None);
+/// ```
 pub fn take_query() -> Option<String> {
     let window = window()?;
     let location = window.location();

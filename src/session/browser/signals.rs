@@ -21,6 +21,16 @@ impl Session<Browser> {
     ///
     /// `refresh` is called when the access token should be replaced ahead of its expiry; it runs
     /// [`Session::refresh_ahead`].
+    ///
+    /// ```
+    /// use pixygate::session::Session;
+    /// use pixygate::session::browser::Browser;
+    /// use wasm_bindgen_futures::spawn_local;
+    ///
+    /// fn start(session: &Session<Browser>) {
+    ///     session.listen(|session| spawn_local(async move { session.refresh_ahead().await }));
+    /// }
+    /// ```
     pub fn listen(&self, refresh: impl Fn(Self) + Clone + 'static) {
         let browser = self.platform();
         let attend = move |session: &Self| {
