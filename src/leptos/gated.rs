@@ -38,7 +38,12 @@ pub(super) async fn call(session: &Session<Browser>, request: Request) -> Result
     let request = without_redirects(request.into())?;
     let sign_in = |demand| -> LocalFuture<_> {
         // While the click counts that led to the call.
-        let popup = if IN_POPUP.get() { Popup::open() } else { None };
+        // Where nothing is kept there is no way back to this session.
+        let popup = if IN_POPUP.get() || !session.is_kept() {
+            Popup::open()
+        } else {
+            None
+        };
         // The same request: its own `clone` is a copy.
         let (session, request) = (session.clone(), Clone::clone(&request));
         Box::pin(async move {

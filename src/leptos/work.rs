@@ -45,7 +45,15 @@ crate::deferred! {
             Work::SignIn(options) => session.sign_in(&options).await?,
             Work::SignInPopup(popup, options) => session.sign_in_popup(popup, &options).await?,
             Work::Complete(query) => {
-                let landing = session.complete(&query).await;
+                let mut landing = session.complete(&query).await;
+                if let Err(failure) = &landing
+                    && session.hand_over(&query, failure).await
+                {
+                    landing = Ok(Landing {
+                        popup: true,
+                        ..Landing::default()
+                    });
+                }
                 if landing.as_ref().is_ok_and(|landing| landing.popup) {
                     session.platform().close_window();
                 }

@@ -67,6 +67,8 @@ struct Inner<P> {
     left: RefCell<Option<String>>,
     /// The call that a sign-in was for, whose it is, and until when on the monotonic clock the page may ask for it.
     waiting: RefCell<Option<(f64, record::Whose, WaitingCall)>>,
+    /// The sign-ins that are under way in windows of their own and that this browser could not keep.
+    unkept: RefCell<Vec<pending::Pending>>,
     /// What sign-ins were asked for by calls that have not succeeded since, so that no call asks for the same twice.
     demanded: RefCell<Vec<(String, Demand)>>,
     stepping_up: step_up::UnderWay,
@@ -105,6 +107,7 @@ impl<P: Platform> Session<P> {
             stored: Cell::default(),
             left: RefCell::default(),
             waiting: RefCell::default(),
+            unkept: RefCell::default(),
             demanded: RefCell::default(),
             stepping_up: RefCell::default(),
         }))

@@ -69,8 +69,19 @@ pub trait Platform: Crypto + 'static {
     /// Forgets all that is kept: every slot, and the keys.
     async fn clear(&self);
 
-    /// Reads the keys anew when they are next needed: another tab may have made others.
+    /// Has no key any more, and reads the kept ones when they are next needed: those of this page are of no use.
     fn forget_keys(&self);
+
+    /// Reads the kept keys anew when they are next needed: another tab may have made others. Where they cannot be read this
+    /// page goes on with the key that it has, and a key that lives in memory stays.
+    fn reread_keys(&self);
+
+    /// Makes a DPoP key that lives in the memory of this page, until it is forgotten or all is cleared. While there is one,
+    /// [`Platform::save`] keeps nothing: another page could not use it.
+    ///
+    /// # Errors
+    /// When the browser cannot make one.
+    async fn make_key_in_memory(&self) -> Result<(), CryptoError>;
 
     /// Tells the other tabs to look at what is kept. The message itself says nothing, so a forged one does no harm.
     fn tell_other_tabs(&self);
@@ -124,5 +135,5 @@ pub struct NetworkError {
 
 /// Nothing can be kept here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this browser keeps nothing for this site: {0}")]
+#[error("this browser keeps nothing for this site ({0}); a sign-in in a window of its own works without")]
 pub struct StorageError(pub String);

@@ -170,6 +170,10 @@ impl<P: Platform> Session<P> {
                     if stored != Stored::Yes {
                         self.0.kept.take();
                     }
+                    // Another sign-in may have another key. That of this one may not be readable any more.
+                    if self.record().is_none_or(|own| own.id != record.id) {
+                        self.0.platform.forget_keys();
+                    }
                     self.adopt(*record);
                 }
             },
@@ -256,7 +260,7 @@ impl<P: Platform> Session<P> {
             None if self.state() == AuthState::SigningOut => Some(SignOutReason::SignedOut),
             Some(Kept::Ended(_)) | None => None,
         };
-        self.0.platform.forget_keys();
+        self.0.platform.reread_keys();
         if ended.is_some() || !matches!(self.state(), AuthState::SignedOut(_)) {
             self.set_state(AuthState::SignedOut(ended));
         }
@@ -277,10 +281,6 @@ impl<P: Platform> Session<P> {
             return;
         }
         self.0.backoff.take();
-        // Another sign-in may have another key. That of this one may not be readable any more.
-        if own.is_none() {
-            self.0.platform.forget_keys();
-        }
         record.anchor(&self.0.platform);
         let current = record.current();
         let acting = record.exchange().cloned();
@@ -382,6 +382,7 @@ impl<P: Platform> Session<P> {
         self.0.nonces.take();
         self.0.waiting.take();
         self.0.demanded.take();
+        self.0.unkept.take();
         self.0.platform.wake_in(None);
         self.0.platform.clear().await;
     }

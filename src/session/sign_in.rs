@@ -100,16 +100,28 @@ impl<P: Platform> Session<P> {
         options
     }
 
+    /// Begins a sign-in in a window of its own and returns its `state`, and where to send the window. Where nothing can be
+    /// kept this page remembers it, and [waits](Session::waits_for) for what the window comes back with; the session then lives
+    /// in this page only.
+    ///
+    /// # Errors
+    /// As for [`Session::sign_in`], but not because nothing can be kept.
+    pub async fn begin_in_window(&self, options: &SignIn) -> Result<(String, String), SessionError> {
+        self.begin(options, true, None).await
+    }
+
     /// Remembers a sign-in and returns its `state` and where to send the person.
-    pub(super) async fn begin(
+    async fn begin(
         &self,
         options: &SignIn,
         popup: bool,
         step_up: Option<StepUp>,
     ) -> Result<(String, String), SessionError> {
         let (platform, client) = (&self.0.platform, &self.0.client);
-        // Where nothing can be kept there is no key either, and who is signed in needs the one that they have.
-        self.all_pending().await?;
+        // Where nothing can be kept there is no way back to what only this page remembers.
+        if let (Err(error), false) = (self.all_pending().await, popup) {
+            return Err(error.into());
+        }
         let silent = options.prompt.as_deref() == Some("none");
         if silent && self.was_refused().await {
             return Err(SessionError::NeedsThePerson);
@@ -119,8 +131,19 @@ impl<P: Platform> Session<P> {
             let record = self.record();
             options.id_token_hint = record.map(|record| record.tokens.id_token().as_str().to_owned());
         }
-        platform.forget_keys();
-        let thumbprint = self.dpop_thumbprint().await?;
+        // Who is signed in needs the key that they have, where no other can be kept.
+        match self.record().is_none() && self.0.unkept.borrow().is_empty() {
+            true => platform.forget_keys(),
+            false => platform.reread_keys(),
+        }
+        let thumbprint = match self.dpop_thumbprint().await {
+            // With such a key nothing is kept, and who would leave the page is told so.
+            Err(_) if self.record().is_none() => {
+                platform.make_key_in_memory().await?;
+                self.dpop_thumbprint().await?
+            }
+            thumbprint => thumbprint?,
+        };
         let (sign_in, request) = PendingSignIn::begin(client, &options, thumbprint.as_deref());
         let url = match &client.provider.pushed_authorization_request_endpoint {
             Some(endpoint) if client.provider.require_pushed_authorization_requests => {
@@ -210,7 +233,7 @@ impl<P: Platform> Session<P> {
             validated => validated?,
         };
 
-        platform.forget_keys();
+        platform.reread_keys();
         let bound_to = self.dpop_thumbprint().await?;
         let requested = platform.now();
         let answer = self.ask_token_endpoint(&validated.token_request()).await;
@@ -274,7 +297,7 @@ impl<P: Platform> Session<P> {
 
     /// Whether someone signed out meanwhile, and the key is gone that new tokens are bound to.
     async fn key_is_gone(&self, bound_to: &Option<String>) -> bool {
-        self.0.platform.forget_keys();
+        self.0.platform.reread_keys();
         self.dpop_thumbprint().await.as_ref() != Ok(bound_to)
     }
 

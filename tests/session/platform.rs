@@ -40,6 +40,10 @@ pub(crate) struct TabState {
     locked: Cell<u32>,
     refreshing: Cell<usize>,
     dpop: RefCell<Option<Rc<Key>>>,
+    /// The key is looked for again.
+    rereads: Cell<bool>,
+    /// The key is in memory only.
+    in_memory: Cell<bool>,
 }
 
 /// The platform of one tab.
@@ -84,6 +88,8 @@ impl TabState {
             locked: Cell::default(),
             refreshing: Cell::default(),
             dpop: RefCell::default(),
+            rereads: Cell::default(),
+            in_memory: Cell::default(),
         }
     }
 
@@ -180,16 +186,25 @@ impl Tab {
     /// The key that this page has in memory, or else the kept one.
     fn key(&self) -> Result<Rc<Key>, CryptoError> {
         let mut cached = self.state.dpop.borrow_mut();
-        if let Some(key) = &*cached {
+        if let Some(key) = cached.as_ref().filter(|_| !self.state.rereads.get()) {
             return Ok(Rc::clone(key));
         }
+        let kept = self.kept_key();
+        let key = match (&*cached, kept) {
+            (Some(own), Err(_)) => return Ok(Rc::clone(own)),
+            (_, kept) => kept?,
+        };
+        self.state.rereads.set(false);
+        Ok(Rc::clone(cached.insert(key)))
+    }
+
+    fn kept_key(&self) -> Result<Rc<Key>, CryptoError> {
         self.storage().map_err(|error| CryptoError(error.0))?;
         let mut kept = self.world.dpop.borrow_mut();
         if kept.is_none() && self.world.storage_full.get() {
             return Err(CryptoError("full".to_owned()));
         }
-        let key = kept.get_or_insert_with(|| Rc::new(Key::new()));
-        Ok(Rc::clone(cached.insert(Rc::clone(key))))
+        Ok(Rc::clone(kept.get_or_insert_with(|| Rc::new(Key::new()))))
     }
 }
 
@@ -310,6 +325,9 @@ impl Platform for Tab {
         if self.world.storage_full.get() {
             return Err(StorageError("full".to_owned()));
         }
+        if self.state.in_memory.get() {
+            return Err(StorageError("its key is in memory".to_owned()));
+        }
         let mut vault = self.storage()?.borrow_mut();
         if over == Over::Existing && !vault.contains_key(slot) {
             return Ok(false);
@@ -329,6 +347,20 @@ impl Platform for Tab {
 
     fn forget_keys(&self) {
         self.state.dpop.take();
+        self.state.in_memory.set(false);
+        self.state.rereads.set(false);
+    }
+
+    fn reread_keys(&self) {
+        self.state.rereads.set(!self.state.in_memory.get());
+    }
+
+    async fn make_key_in_memory(&self) -> Result<(), CryptoError> {
+        self.alive().await;
+        self.state.dpop.replace(Some(Rc::new(Key::new())));
+        self.state.in_memory.set(true);
+        self.state.rereads.set(false);
+        Ok(())
     }
 
     fn tell_other_tabs(&self) {

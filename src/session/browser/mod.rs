@@ -177,6 +177,14 @@ impl Platform for Browser {
         self.vault.forget_keys();
     }
 
+    fn reread_keys(&self) {
+        self.vault.reread_keys();
+    }
+
+    async fn make_key_in_memory(&self) -> Result<(), CryptoError> {
+        self.vault.make_key_in_memory(&self.window).await
+    }
+
     fn tell_other_tabs(&self) {
         if let Some(channel) = &self.channel {
             // A channel that is closed has nobody to tell.
