@@ -69,8 +69,6 @@ struct Inner<P> {
     waiting: RefCell<Option<(f64, record::Whose, WaitingCall)>>,
     /// The sign-ins that are under way in windows of their own and that this browser could not keep.
     unkept: RefCell<Vec<pending::Pending>>,
-    /// What sign-ins were asked for by calls that have not succeeded since, so that no call asks for the same twice.
-    demanded: RefCell<Vec<(String, Demand)>>,
     stepping_up: step_up::UnderWay,
 }
 
@@ -108,7 +106,6 @@ impl<P: Platform> Session<P> {
             left: RefCell::default(),
             waiting: RefCell::default(),
             unkept: RefCell::default(),
-            demanded: RefCell::default(),
             stepping_up: RefCell::default(),
         }))
     }

@@ -26,7 +26,15 @@ pub(super) struct Pending {
     pub(super) popup: bool,
     /// With `prompt=none`: when the provider has no session that is no failure.
     pub(super) silent: bool,
-    pub(super) step_up: Option<StepUp>,
+    pub(super) asked: Asked,
+}
+
+/// Who wants the sign-in.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Asked {
+    ByPerson,
+    /// A page or a call, which is made afterwards where it has to wait for that.
+    ByCall(Option<StepUp>),
 }
 
 /// The call that needs a stronger sign-in, and of whom.

@@ -6,7 +6,7 @@ use crate::authorization::id_token::IdToken;
 use crate::authorization::{TokenExchange, TokenSet};
 
 use super::platform::Over;
-use super::{AuthState, Event, Platform, Session, SignOutReason, SignedIn, StorageError};
+use super::{AuthState, Demand, Event, Platform, Session, SignOutReason, SignedIn, StorageError};
 
 /// The slot of the session's record.
 pub(super) const SESSION: &str = "session";
@@ -30,6 +30,9 @@ pub(super) struct Record {
     pub(super) tokens: TokenSet,
     /// What they were exchanged for, when the person acts for another organisation.
     pub(super) acting: Option<Acting>,
+    /// What sign-ins were asked for by calls that have not succeeded since, so that no call asks for the same twice.
+    #[serde(default)]
+    pub(super) demanded: Vec<(String, Demand)>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -292,7 +295,6 @@ impl<P: Platform> Session<P> {
             .is_some_and(|before| before.identity() != person.identity())
         {
             self.0.waiting.take();
-            self.0.demanded.take();
             self.tell(&Event::PersonChanged);
         }
         self.set_state(AuthState::SignedIn(person));
@@ -381,7 +383,6 @@ impl<P: Platform> Session<P> {
         self.0.kept.take();
         self.0.nonces.take();
         self.0.waiting.take();
-        self.0.demanded.take();
         self.0.unkept.take();
         self.0.platform.wake_in(None);
         self.0.platform.clear().await;

@@ -269,6 +269,7 @@ impl<P: Platform> Session<P> {
             && kept.generation > record.generation
         {
             record.acting = kept.acting;
+            record.demanded = kept.demanded;
         }
         self.store(record).await?;
         self.tell(&Event::Refreshed);
@@ -298,7 +299,7 @@ impl<P: Platform> Session<P> {
     }
 
     /// Keeps a record in place of the one before it.
-    async fn store(&self, record: Record) -> Result<(), SessionError> {
+    pub(super) async fn store(&self, record: Record) -> Result<(), SessionError> {
         let (own, kept) = (self.record(), self.kept_of(&record.id).await);
         let others = [own.as_ref(), kept.as_deref()].into_iter().flatten();
         let generation = others.fold(record.generation, |newest, other| newest.max(other.generation)) + 1;

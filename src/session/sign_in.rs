@@ -6,7 +6,8 @@ use crate::authorization::{
     AuthorizationRequest, Callback, CallbackError, PendingSignIn, ReturnTo, SignIn, TokenError,
 };
 
-use super::pending::{Pending, StepUp};
+use super::call::add_demand;
+use super::pending::{Asked, Pending, StepUp};
 use super::platform::Over;
 use super::record::{Acting, Record};
 use super::{AuthState, Demand, Event, Platform, Session, SessionError, SignOutReason, WaitingCall};
@@ -51,11 +52,11 @@ impl<P: Platform> Session<P> {
     /// # Errors
     /// When the provider cannot be reached, and when this browser cannot keep what must be remembered until the person is back.
     pub async fn sign_in(&self, options: &SignIn) -> Result<(), SessionError> {
-        let (_, url) = self.begin(options, false, None).await?;
-        // They ask for another sign-in themselves, so that calls may ask again.
-        if options.prompt.as_deref() != Some("none") {
-            self.0.demanded.take();
-        }
+        let asked = match options.prompt.as_deref() {
+            Some("none") => Asked::ByCall(None),
+            _ => Asked::ByPerson,
+        };
+        let (_, url) = self.begin(options, false, asked).await?;
         self.0.platform.navigate(&url);
         Ok(())
     }
@@ -78,7 +79,7 @@ impl<P: Platform> Session<P> {
             demand: demand.clone(),
             call,
         };
-        let (_, url) = self.begin(&options, false, Some(step_up)).await?;
+        let (_, url) = self.begin(&options, false, Asked::ByCall(Some(step_up))).await?;
         self.tell(&Event::StepUp(demand.clone()));
         self.0.platform.navigate_and_back(&url);
         Ok(())
@@ -107,15 +108,15 @@ impl<P: Platform> Session<P> {
     /// # Errors
     /// As for [`Session::sign_in`], but not because nothing can be kept.
     pub async fn begin_in_window(&self, options: &SignIn) -> Result<(String, String), SessionError> {
-        self.begin(options, true, None).await
+        self.begin(options, true, Asked::ByPerson).await
     }
 
     /// Remembers a sign-in and returns its `state` and where to send the person.
-    async fn begin(
+    pub(super) async fn begin(
         &self,
         options: &SignIn,
         popup: bool,
-        step_up: Option<StepUp>,
+        asked: Asked,
     ) -> Result<(String, String), SessionError> {
         let (platform, client) = (&self.0.platform, &self.0.client);
         // Where nothing can be kept there is no way back to what only this page remembers.
@@ -161,7 +162,7 @@ impl<P: Platform> Session<P> {
             since: platform.now().wall,
             popup,
             silent,
-            step_up,
+            asked,
         })
         .await?;
         Ok((state, url))
@@ -219,6 +220,10 @@ impl<P: Platform> Session<P> {
         let pending = self.recall(&state).await?.ok_or(CallbackError::UnknownState)?;
         landing.return_to.clone_from(pending.sign_in.return_to());
         landing.popup = pending.popup;
+        let (by_call, step_up) = match pending.asked {
+            Asked::ByPerson => (false, None),
+            Asked::ByCall(step_up) => (true, step_up),
+        };
         let validated = match pending.sign_in.validate(callback, client) {
             Err(CallbackError::Provider { error, .. })
                 if pending.silent && NEEDS_THE_PERSON.contains(&error.as_str()) =>
@@ -226,7 +231,7 @@ impl<P: Platform> Session<P> {
                 self.note_refused(true).await;
                 return Ok(());
             }
-            Err(CallbackError::Provider { error, .. }) if self.stays(pending.step_up.as_ref()) => {
+            Err(CallbackError::Provider { error, .. }) if self.stays(step_up.as_ref()).await => {
                 landing.declined = Some(error);
                 return Ok(());
             }
@@ -240,9 +245,14 @@ impl<P: Platform> Session<P> {
         let response = self.first_answer(&client.provider.token_endpoint, answer).await?;
         let keys = self.keys_for(&response).await?;
         let tokens = validated.accept(response, &self.checks(Some(&keys), requested)).await?;
-        let step_up = pending
-            .step_up
-            .filter(|step_up| step_up.subject == tokens.id_token().claims().sub);
+        let subject = &tokens.id_token().claims().sub;
+        let step_up = step_up.filter(|step_up| step_up.subject == *subject);
+        // A person who signs in themselves may be asked again.
+        let before = self.record().filter(|before| by_call && before.subject() == subject);
+        let mut demanded = before.map(|before| before.demanded).unwrap_or_default();
+        if let Some(StepUp { call, demand, .. }) = &step_up {
+            add_demand(&mut demanded, &call.method, &call.url, demand.clone());
+        }
         // Not while another tab refreshes: it would keep its tokens over these.
         let _lock = self.lock_tokens().await;
         let mut over = self.key_is_gone(&bound_to).await;
@@ -255,6 +265,7 @@ impl<P: Platform> Session<P> {
                 generation: 1,
                 tokens: tokens.clone(),
                 acting: exchange.clone().map(|exchange| Acting { exchange, tokens: None }),
+                demanded,
             };
             self.keep(record, Over::Any).await;
             over = self.key_is_gone(&bound_to).await;
@@ -270,7 +281,6 @@ impl<P: Platform> Session<P> {
         }
         self.note_refused(false).await;
         if let Some(step_up) = step_up {
-            self.note_demand(&step_up.call.method, &step_up.call.url, step_up.demand);
             let whose = (step_up.subject, step_up.acting);
             let until = platform.now().monotonic + WAITS;
             self.0.waiting.replace(Some((until, whose, step_up.call)));
@@ -286,12 +296,13 @@ impl<P: Platform> Session<P> {
 
     /// Whether who was asked for a stronger sign-in, and did not bring it, is still signed in: the call then is answered
     /// as it was before, and does not ask again.
-    fn stays(&self, step_up: Option<&StepUp>) -> bool {
+    async fn stays(&self, step_up: Option<&StepUp>) -> bool {
         let Some(step_up) = step_up.filter(|it| self.record().is_some_and(|record| record.subject() == it.subject))
         else {
             return false;
         };
-        self.note_demand(&step_up.call.method, &step_up.call.url, step_up.demand.clone());
+        self.note_demand(&step_up.call.method, &step_up.call.url, step_up.demand.clone())
+            .await;
         true
     }
 

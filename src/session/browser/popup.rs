@@ -12,6 +12,7 @@ use wasm_bindgen_futures::JsFuture;
 use web_sys::{BroadcastChannel, MessageEvent, Window};
 
 use crate::authorization::{Callback, CallbackError, SignIn};
+use crate::session::pending::Asked;
 use crate::session::{Demand, Event, Platform as _, Session, SessionError, SignInFailure};
 
 use super::{Browser, window};
@@ -132,7 +133,11 @@ impl Session<Browser> {
     /// # Errors
     /// As for [`Session::sign_in`]; [`SessionError::Cancelled`] when the window was closed before.
     pub async fn sign_in_popup(&self, popup: Popup, options: &SignIn) -> Result<(), SessionError> {
-        let (state, url) = self.begin_in_window(options).await?;
+        self.wait_in(popup, options, Asked::ByPerson).await
+    }
+
+    async fn wait_in(&self, popup: Popup, options: &SignIn, asked: Asked) -> Result<(), SessionError> {
+        let (state, url) = self.begin(options, true, asked).await?;
         let mut handed = self.take_over(&state);
         let Popup(window) = &popup;
         // Refused only for a URL that does not parse.
@@ -195,6 +200,6 @@ impl Session<Browser> {
             ..Self::options_for(demand, record.tokens.scopes())
         };
         self.tell(&Event::StepUp(demand.clone()));
-        self.sign_in_popup(popup, &options).await
+        self.wait_in(popup, &options, Asked::ByCall(None)).await
     }
 }
