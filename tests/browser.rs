@@ -35,10 +35,25 @@ async fn what_is_sealed_opens_for_its_binding_only() {
         browser.load("slot", "issuer\nclient").await.unwrap().as_deref(),
         Some("a secret")
     );
-    assert_eq!(browser.load("slot", "issuer\nother").await.unwrap(), None);
     assert_eq!(browser.load("other", "issuer\nclient").await.unwrap(), None);
     browser.clear().await;
     assert_eq!(browser.load("slot", "issuer\nclient").await.unwrap(), None);
+}
+
+#[wasm_bindgen_test]
+async fn what_belongs_to_another_binding_is_discarded() {
+    let browser = browser();
+    let _alone = alone(&browser).await;
+    for other in ["2\nissuer\nother", "2\nother\nclient", "1\nissuer\nclient"] {
+        for (asked, is_there) in [("2\nissuer\nclient", true), (other, false)] {
+            let kept = browser.save("slot", "2\nissuer\nclient", "a secret", Over::Any).await;
+            assert_eq!(kept, Ok(true));
+            assert_eq!(browser.load("slot", asked).await.unwrap().is_some(), is_there);
+            let still = browser.load("slot", "2\nissuer\nclient").await.unwrap();
+            assert_eq!(still.is_some(), is_there, "{asked}");
+        }
+    }
+    browser.clear().await;
 }
 
 #[wasm_bindgen_test]

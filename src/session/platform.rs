@@ -53,7 +53,7 @@ pub trait Platform: Crypto + 'static {
     /// Waits for the lock that all tabs of this origin share.
     async fn lock(&self, name: &str) -> Self::Lock;
 
-    /// Reads and unseals what is kept. `None` when there is nothing, or nothing that belongs to `binding`.
+    /// Reads and unseals what is kept. `None` when there is nothing, or nothing that belongs to `binding`: that is discarded.
     ///
     /// # Errors
     /// When this browser keeps nothing, so that absence says nothing either.

@@ -317,7 +317,15 @@ impl Platform for Tab {
         self.alive().await;
         let found = self.storage()?.borrow().get(slot).cloned();
         self.alive().await;
-        Ok(found.filter(|(bound, _)| bound == binding).map(|(_, text)| text))
+        let Some((bound, text)) = found else { return Ok(None) };
+        if bound == binding {
+            return Ok(Some(text));
+        }
+        let mut vault = self.storage()?.borrow_mut();
+        if vault.get(slot).is_some_and(|(now, _)| *now == bound) {
+            vault.remove(slot);
+        }
+        Ok(None)
     }
 
     async fn save(&self, slot: &str, binding: &str, text: &str, over: Over) -> Result<bool, StorageError> {

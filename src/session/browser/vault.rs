@@ -35,7 +35,8 @@ struct DpopKey {
 }
 
 impl Vault {
-    /// A record that does not open (of another issuer, client or schema, or under a key that is gone) is as good as none.
+    /// A record that does not open (of another issuer, client or schema, or under a key that is gone) is as good as none, and is
+    /// deleted.
     pub(super) async fn load(
         &self,
         window: &Window,
@@ -43,14 +44,33 @@ impl Vault {
         binding: &str,
     ) -> Result<Option<String>, StorageError> {
         let store = open(window).await?;
-        let record = store.get(SEALED, slot).await.map_err(denied)?;
-        let Some(record) = record.filter(|record| text(record, "binding").as_deref() == Some(binding)) else {
+        let Some(record) = store.get(SEALED, slot).await.map_err(denied)? else {
             return Ok(None);
         };
-        let (Some(iv), Some(sealed)) = (get(&record, "iv"), get(&record, "sealed")) else {
+        let opened = self.open(window, &store, slot, binding, &record).await?;
+        if opened.is_none() {
+            // Another tab may have put its own there meanwhile.
+            let is_it = |other: &JsValue| nonce(other) == nonce(&record);
+            store.delete_if(SEALED, slot, is_it).await.map_err(denied)?;
+        }
+        Ok(opened)
+    }
+
+    async fn open(
+        &self,
+        window: &Window,
+        store: &Store,
+        slot: &str,
+        binding: &str,
+        record: &JsValue,
+    ) -> Result<Option<String>, StorageError> {
+        if text(record, "binding").as_deref() != Some(binding) {
+            return Ok(None);
+        }
+        let (Some(iv), Some(sealed)) = (get(record, "iv"), get(record, "sealed")) else {
             return Ok(None);
         };
-        let key = self.key(window, &store).await?;
+        let key = self.key(window, store).await?;
         let subtle = subtle(window).map_err(|error| StorageError(error.0))?;
         let promise = subtle.decrypt_with_object_and_buffer_source(
             &algorithm(&iv.unchecked_into(), slot, binding),
@@ -208,6 +228,11 @@ async fn open(window: &Window) -> Result<Store, StorageError> {
 
 fn denied(error: JsValue) -> StorageError {
     StorageError(message(&error))
+}
+
+/// What no two records have in common.
+fn nonce(record: &JsValue) -> Option<Vec<u8>> {
+    get(record, "iv").map(|iv| Uint8Array::new(&iv).to_vec())
 }
 
 /// A record is bound to its slot, too: what was sealed as one thing does not open as another.
