@@ -107,6 +107,13 @@ pub trait Platform: Crypto + 'static {
     /// Leaves the page for `url`; the back button leads back to it.
     fn navigate_and_back(&self, url: &str);
 
+    /// Remembers, for as long as this window lives and whichever page it shows, that it was opened for a sign-in which is still to
+    /// succeed.
+    fn mark_window(&self, for_sign_in: bool);
+
+    /// Whether it was opened for a sign-in which is still to succeed.
+    fn is_for_sign_in(&self) -> bool;
+
     /// Calls for [`Session::refresh_ahead`](super::Session::refresh_ahead) in so many milliseconds, instead of when it was
     /// last asked for; `None` for never.
     fn wake_in(&self, milliseconds: Option<f64>);

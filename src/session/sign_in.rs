@@ -160,7 +160,7 @@ impl<P: Platform> Session<P> {
         self.remember(Pending {
             sign_in,
             since: platform.now().wall,
-            popup,
+            popup: popup || platform.is_for_sign_in(),
             silent,
             asked,
         })
@@ -198,7 +198,12 @@ impl<P: Platform> Session<P> {
     pub async fn complete(&self, query: &str) -> Result<Landing, SignInFailure> {
         self.restore().await;
         let mut landing = Landing::default();
-        match self.land(query, &mut landing).await {
+        let landed = self.land(query, &mut landing).await;
+        if landing.popup {
+            // Who starts again in this window is to be back in the page that opened it, too.
+            self.0.platform.mark_window(landed.is_err());
+        }
+        match landed {
             Ok(()) => Ok(landing),
             Err(SessionError::Callback(
                 CallbackError::Absent
@@ -315,5 +320,10 @@ impl<P: Platform> Session<P> {
     /// Whether the session is the one that the sign-in with this `state` brought.
     pub(super) fn came_of(&self, state: &str) -> bool {
         self.record().is_some_and(|record| record.id == state)
+    }
+
+    /// Which sign-in brought the session.
+    pub(super) fn sign_in_id(&self) -> Option<String> {
+        self.record().map(|record| record.id)
     }
 }

@@ -87,8 +87,4 @@ impl<P: Platform> Session<P> {
     fn whose(&self) -> Option<Whose> {
         self.record().map(|record| record.whose())
     }
-
-    fn sign_in_id(&self) -> Option<String> {
-        self.record().map(|record| record.id)
-    }
 }

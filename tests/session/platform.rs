@@ -40,6 +40,8 @@ pub(crate) struct TabState {
     locked: Cell<u32>,
     refreshing: Cell<usize>,
     dpop: RefCell<Option<Rc<Key>>>,
+    /// The window was opened for a sign-in, and is marked so whichever page it shows.
+    pub(crate) for_sign_in: Cell<bool>,
     /// The key is looked for again.
     rereads: Cell<bool>,
     /// The key is in memory only.
@@ -88,6 +90,7 @@ impl TabState {
             locked: Cell::default(),
             refreshing: Cell::default(),
             dpop: RefCell::default(),
+            for_sign_in: Cell::default(),
             rereads: Cell::default(),
             in_memory: Cell::default(),
         }
@@ -403,6 +406,14 @@ impl Platform for Tab {
     fn navigate_and_back(&self, url: &str) {
         self.state.can_go_back.set(true);
         self.navigate(url);
+    }
+
+    fn mark_window(&self, for_sign_in: bool) {
+        self.state.for_sign_in.set(for_sign_in);
+    }
+
+    fn is_for_sign_in(&self) -> bool {
+        self.state.for_sign_in.get()
     }
 
     fn wake_in(&self, milliseconds: Option<f64>) {

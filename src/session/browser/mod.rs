@@ -25,6 +25,9 @@ use vault::Vault;
 
 pub use popup::Popup;
 
+/// The name of a window that was opened for a sign-in, when the first one has failed.
+const FOR_SIGN_IN: &str = "pixygate sign-in";
+
 /// The browser's window as a [`Platform`].
 #[derive(Debug)]
 pub struct Browser {
@@ -212,6 +215,15 @@ impl Platform for Browser {
     fn navigate_and_back(&self, url: &str) {
         // As above.
         drop(self.window.location().assign(url));
+    }
+
+    fn mark_window(&self, for_sign_in: bool) {
+        // Refused for no name. A page of another origin does not see it.
+        drop(self.window.set_name(if for_sign_in { FOR_SIGN_IN } else { "" }));
+    }
+
+    fn is_for_sign_in(&self) -> bool {
+        self.window.name().is_ok_and(|name| name == FOR_SIGN_IN)
     }
 
     fn wake_in(&self, milliseconds: Option<f64>) {

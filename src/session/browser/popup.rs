@@ -138,6 +138,7 @@ impl Session<Browser> {
 
     async fn wait_in(&self, popup: Popup, options: &SignIn, asked: Asked) -> Result<(), SessionError> {
         let (state, url) = self.begin(options, true, asked).await?;
+        let before = self.sign_in_id();
         let mut handed = self.take_over(&state);
         let Popup(window) = &popup;
         // Refused only for a URL that does not parse.
@@ -159,7 +160,9 @@ impl Session<Browser> {
                 return Ok(());
             }
             if closed {
-                return Err(SessionError::Cancelled);
+                // They may have started again in the window.
+                let again = self.sign_in_id().is_some_and(|now| before.as_ref() != Some(&now));
+                return if again { Ok(()) } else { Err(SessionError::Cancelled) };
             }
         }
     }
