@@ -136,8 +136,9 @@ impl<P: Platform> Session<P> {
             let reply = send(credentials).await?;
             let nonce = reply.header("DPoP-Nonce");
             self.remember_nonce(url, nonce.as_deref());
-            if let Some(date) = reply.header("Date").filter(|_| origin(url) == self.0.platform.origin()) {
-                self.0.platform.learn_time(&date);
+            let date = reply.header("Date").filter(|_| to == self.0.platform.origin());
+            if let Some(date) = &date {
+                self.0.platform.learn_time(date);
             }
             let challenge = reply.header("WWW-Authenticate").unwrap_or_default();
             match challenge::read(reply.status(), &challenge) {
@@ -148,8 +149,14 @@ impl<P: Platform> Session<P> {
                     replaced += if self.0.granted.get() == before { 1 } else { 2 };
                 }
                 Some(Mend::Nonce) if !with_nonce && nonce.is_some() => with_nonce = true,
-                // The device's clock may have been set since the page knew the time.
-                Some(Mend::Proof) if !timed => timed = true,
+                // The device's clock may have been set since the page knew the time. This origin's answer told it; another
+                // origin's is not for this page to read.
+                Some(Mend::Proof) if !timed => {
+                    if date.is_none() {
+                        self.0.platform.ask_time().await;
+                    }
+                    timed = true;
+                }
                 Some(Mend::SignIn(demand)) if self.may_bring(&demand) && !self.was_demanded(method, url, &demand) => {
                     return Ok(Called::Demands(demand, reply));
                 }

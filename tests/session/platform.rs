@@ -240,7 +240,7 @@ impl Platform for Tab {
 
     async fn ask_time(&self) {
         self.alive().await;
-        if !self.world.offline.get() {
+        if !self.world.offline.get() && !self.world.no_time.get() {
             self.learn_time(&(self.world.wall.get() / 1000.0).to_string());
         }
     }
