@@ -194,7 +194,10 @@ impl<P: Platform> Session<P> {
 
     async fn change_demands(&self, change: impl FnOnce(&mut Vec<(String, Demand)>)) {
         // A refresh that is under way would keep its record over this.
-        let _lock = self.lock_tokens().await;
+        let Ok(_lock) = self.lock_tokens().await else {
+            // Then it is asked for once more.
+            return;
+        };
         self.look().await;
         if let Some(mut record) = self.record() {
             change(&mut record.demanded);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::authorization::id_token::IdTokenError;
 use crate::authorization::{CallbackError, CryptoError, TokenError};
 
-use super::{NetworkError, SignOutReason, StorageError};
+use super::{LockError, NetworkError, SignOutReason, StorageError};
 
 /// Why there is no token, or no sign-in.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -29,6 +29,9 @@ pub enum SessionError {
     /// The token endpoint refused, or answered what is not understood.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// Another tab is busy with the session. Nothing was changed.
+    #[error(transparent)]
+    Locked(#[from] LockError),
     /// A refresh failed a moment ago; the next attempt waits.
     #[error("the last refresh failed, the next attempt is in {seconds} s")]
     BackingOff {
@@ -106,6 +109,7 @@ impl SessionError {
         match self {
             Self::Network(_)
             | Self::NoAnswer(_)
+            | Self::Locked(_)
             | Self::BackingOff { .. }
             | Self::PartMissing
             | Self::Token(TokenError::Unavailable { .. }) => Remedy::TryAgain,

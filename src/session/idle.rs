@@ -36,7 +36,7 @@ impl<P: Platform> Session<P> {
     /// why. Of what is kept, only that and the ID token stay.
     pub async fn sign_out_idle(&self) {
         self.restore().await;
-        // A refresh that is under way would keep its tokens over the end.
+        // A refresh that is under way would keep its tokens over the end. One that never ends does not.
         let lock = self.lock_tokens().await;
         self.look().await;
         let Some(record) = self.record() else {

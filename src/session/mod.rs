@@ -33,7 +33,7 @@ pub use call::{Called, Credentials, Reply, WaitingCall};
 pub use challenge::Demand;
 pub use error::{Remedy, SessionError};
 pub use event::Event;
-pub use platform::{LocalFuture, NetworkError, Over, Platform, StorageError};
+pub use platform::{LocalFuture, LockError, NetworkError, Over, Platform, StorageError};
 pub use sign_in::{Landing, SignInFailure};
 pub use state::{AuthState, SignOutReason, SignedIn};
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::authorization::{PendingSignIn, TokenExchange};
 
 use super::platform::Over;
-use super::{Demand, Platform, Session, StorageError, WaitingCall};
+use super::{Demand, Platform, Session, SessionError, StorageError, WaitingCall};
 
 const PENDING: &str = "pending";
 
@@ -49,8 +49,8 @@ pub(super) struct StepUp {
 
 impl<P: Platform> Session<P> {
     /// Keeps a sign-in until the person is back. Where nothing can be kept this page remembers one that does not leave it.
-    pub(super) async fn remember(&self, pending: Pending) -> Result<(), StorageError> {
-        let _lock = self.lock(PENDING).await;
+    pub(super) async fn remember(&self, pending: Pending) -> Result<(), SessionError> {
+        let _lock = self.lock(PENDING).await?;
         let stays = pending.popup;
         let kept = match self.all_pending().await {
             Ok(mut all) => {
@@ -69,7 +69,7 @@ impl<P: Platform> Session<P> {
                 unkept.push(pending);
                 Ok(())
             }
-            kept => kept.map_err(|(error, _)| error),
+            kept => Ok(kept.map_err(|(error, _)| error)?),
         }
     }
 
@@ -86,11 +86,11 @@ impl<P: Platform> Session<P> {
     }
 
     /// The sign-in with this `state`. Of two tabs that ask only one gets it.
-    pub(super) async fn recall(&self, state: &str) -> Result<Option<Pending>, StorageError> {
+    pub(super) async fn recall(&self, state: &str) -> Result<Option<Pending>, SessionError> {
         if let Some(at) = self.unkept_at(state) {
             return Ok(Some(self.0.unkept.borrow_mut().remove(at)));
         }
-        let _lock = self.lock(PENDING).await;
+        let _lock = self.lock(PENDING).await?;
         let mut all = self.all_pending().await?;
         let Some(at) = all.iter().position(|pending| pending.sign_in.state() == state) else {
             return Ok(None);

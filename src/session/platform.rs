@@ -50,8 +50,11 @@ pub trait Platform: Crypto + 'static {
     /// When they could not be had.
     async fn fetch_keys(&self, url: &str) -> Result<Vec<Jwk>, NetworkError>;
 
-    /// Waits for the lock that all tabs of this origin share.
-    async fn lock(&self, name: &str) -> Self::Lock;
+    /// Waits for the lock that all tabs of this origin share. Bounded in time, by more than a refresh takes.
+    ///
+    /// # Errors
+    /// When another tab has not let go of it in that time.
+    async fn lock(&self, name: &str) -> Result<Self::Lock, LockError>;
 
     /// Reads and unseals what is kept. `None` when there is nothing, or nothing that belongs to `binding`: that is discarded.
     ///
@@ -67,7 +70,10 @@ pub trait Platform: Crypto + 'static {
     async fn save(&self, slot: &str, binding: &str, text: &str, over: Over) -> Result<bool, StorageError>;
 
     /// Forgets all that is kept: every slot, and the keys.
-    async fn clear(&self);
+    ///
+    /// # Errors
+    /// When what is kept cannot be reached.
+    async fn clear(&self) -> Result<(), StorageError>;
 
     /// Has no key any more, and reads the kept ones when they are next needed: those of this page are of no use.
     fn forget_keys(&self);
@@ -139,6 +145,11 @@ pub struct NetworkError {
     /// Whether it gave up waiting; else there was none to wait for.
     pub timed_out: bool,
 }
+
+/// Another tab holds the lock of all tabs, and does not let go of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("another tab of this site is busy with the session, and has not finished in time")]
+pub struct LockError;
 
 /// Nothing can be kept here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

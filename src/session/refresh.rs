@@ -159,7 +159,7 @@ impl<P: Platform> Session<P> {
 
     async fn switch(&self, exchange: TokenExchange) -> Result<(), SessionError> {
         self.restore().await;
-        let _lock = self.lock_tokens().await;
+        let _lock = self.lock_tokens().await?;
         self.look().await;
         let mut record = self.record().ok_or_else(|| self.signed_out())?;
         if !self.is_fresh(&record.tokens) {
@@ -173,15 +173,17 @@ impl<P: Platform> Session<P> {
     /// # Errors
     /// As for [`Session::access_token`].
     pub async fn exchange_back(&self) -> Result<(), SessionError> {
-        let _lock = self.lock_tokens().await;
+        let _lock = self.lock_tokens().await?;
         self.look().await;
         let record = self.record().ok_or_else(|| self.signed_out())?;
         self.store(Record { acting: None, ..record }).await
     }
 
     async fn refresh(&self, stale: &AccessToken) -> Result<Record, SessionError> {
-        let _lock = self.lock_tokens().await;
-        let outcome = self.replace_tokens(stale).await;
+        let outcome = match self.lock_tokens().await {
+            Ok(_lock) => self.replace_tokens(stale).await,
+            Err(error) => Err(error.into()),
+        };
         match &outcome {
             Ok(_) => {}
             Err(SessionError::BackingOff { .. } | SessionError::SignedOut(_)) => {}

@@ -259,7 +259,13 @@ impl<P: Platform> Session<P> {
             add_demand(&mut demanded, &call.method, &call.url, demand.clone());
         }
         // Not while another tab refreshes: it would keep its tokens over these.
-        let _lock = self.lock_tokens().await;
+        let _lock = match self.lock_tokens().await {
+            Ok(lock) => lock,
+            Err(error) => {
+                self.revoke(&tokens).await;
+                return Err(error.into());
+            }
+        };
         let mut over = self.key_is_gone(&bound_to).await;
         // Calls that were for an organisation are made for no other, whatever becomes of the exchange.
         let acted_for = self.acted_for(&tokens.id_token().claims().sub).await;

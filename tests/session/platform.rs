@@ -11,7 +11,7 @@ use futures::channel::oneshot;
 use futures::lock::OwnedMutexGuard;
 use futures::task::LocalSpawnExt as _;
 use pixygate::authorization::{Crypto, CryptoError, Hash, HttpReply, Jwk, Moment, ServerClock};
-use pixygate::session::{AuthState, Event, LocalFuture, NetworkError, Over, Platform, StorageError};
+use pixygate::session::{AuthState, Event, LocalFuture, LockError, NetworkError, Over, Platform, StorageError};
 
 use crate::dpop::{Key, verifies};
 use crate::provider::Mood;
@@ -301,19 +301,22 @@ impl Platform for Tab {
         Ok(self.world.provider.keys())
     }
 
-    async fn lock(&self, name: &str) -> Self::Lock {
+    async fn lock(&self, name: &str) -> Result<Self::Lock, LockError> {
         let lock = std::sync::Arc::clone(self.world.locks.borrow_mut().entry(name.to_owned()).or_default());
-        let guard = lock.lock_owned().await;
+        let guard = match self.world.impatient.get() {
+            true => lock.try_lock_owned().ok_or(LockError)?,
+            false => lock.lock_owned().await,
+        };
         if self.state.closed.get() {
             drop(guard);
             return pending().await;
         }
         let number = self.state.locked.replace(self.state.locked.get() + 1);
         self.state.held.borrow_mut().insert(number, guard);
-        Lock {
+        Ok(Lock {
             state: Rc::clone(&self.state),
             number,
-        }
+        })
     }
 
     async fn load(&self, slot: &str, binding: &str) -> Result<Option<String>, StorageError> {
@@ -347,13 +350,12 @@ impl Platform for Tab {
         Ok(true)
     }
 
-    async fn clear(&self) {
+    async fn clear(&self) -> Result<(), StorageError> {
         self.forget_keys();
         self.alive().await;
-        if let Ok(vault) = self.storage() {
-            vault.borrow_mut().clear();
-            self.world.dpop.take();
-        }
+        self.storage()?.borrow_mut().clear();
+        self.world.dpop.take();
+        Ok(())
     }
 
     fn forget_keys(&self) {

@@ -19,7 +19,7 @@ use web_sys::{BroadcastChannel, Window};
 use crate::authorization::{Crypto, CryptoError, Hash, HttpReply, Jwk, Moment, ServerClock};
 
 use super::record::SESSION;
-use super::{LocalFuture, NetworkError, Over, Platform, StorageError};
+use super::{LocalFuture, LockError, NetworkError, Over, Platform, StorageError};
 use store::{SEALED, Store};
 use vault::Vault;
 
@@ -159,7 +159,7 @@ impl Platform for Browser {
         http::fetch_keys(url).await
     }
 
-    async fn lock(&self, name: &str) -> Self::Lock {
+    async fn lock(&self, name: &str) -> Result<Self::Lock, LockError> {
         tabs::lock(&self.window, name).await
     }
 
@@ -171,9 +171,8 @@ impl Platform for Browser {
         self.vault.save(&self.window, slot, binding, text, over).await
     }
 
-    async fn clear(&self) {
-        // What could not be opened holds nothing either.
-        drop(self.vault.clear(&self.window).await);
+    async fn clear(&self) -> Result<(), StorageError> {
+        self.vault.clear(&self.window).await
     }
 
     fn forget_keys(&self) {
