@@ -8,8 +8,10 @@ use std::rc::Rc;
 
 use futures::executor::block_on;
 use leptos::prelude::*;
+use leptos::server_fn::client::Client;
 use pixygate::authorization::{ReturnTo, SignIn, TokenExchange};
 use pixygate::leptos::{AuthProvider, MockAuth, MockPerson, RequireScope, RequireSignedIn, use_auth, use_signed_in};
+use pixygate::leptos::{CallError, GateClient};
 use pixygate::session::{AuthState, SessionError};
 
 /// Everything that needs a browser says that there is none.
@@ -116,4 +118,17 @@ fn a_component_that_is_made_later_sees_the_person_as_they_are_by_then() {
     mock.sign_in(MockPerson::new("alice").scope("orders"));
     let html = page.to_html();
     assert!(html.contains("openid orders"), "{html}");
+}
+
+#[test]
+fn a_websocket_is_refused_since_no_token_goes_with_it() {
+    let opened = block_on(<GateClient as Client<CallError, CallError, CallError>>::open_websocket(
+        "/api/live",
+    ));
+    let Err(error) = opened else {
+        panic!("it is open, and nobody knows for whom");
+    };
+    assert_eq!(error, SessionError::WebSocket.into());
+    assert!(!error.is_transient());
+    assert!(error.to_string().contains("stream"), "and what to do instead is said");
 }

@@ -135,7 +135,7 @@ async fn leave(session: &Session<Browser>, demand: &Demand, request: &web_sys::R
 
 /// Waits for a sign that the person is on this page although it was left: they came back to it, stopped the browser, or the
 /// provider answered with no page. The mouse says nothing, since it moves while the next page loads.
-async fn still_here() {
+pub(super) async fn still_here() {
     let (here, wait) = oneshot::channel::<()>();
     let here = Cell::new(Some(here));
     let told: Function = Closure::<dyn Fn()>::new(move || {

@@ -6,7 +6,7 @@ use gloo_net::http::{Request, Response};
 
 use crate::authorization::{Client, SignIn, TokenExchange};
 use crate::session::browser::Popup;
-use crate::session::{Landing, SessionError, SignInFailure};
+use crate::session::{Landing, Platform as _, SessionError, SignInFailure};
 
 use super::{gated, here};
 
@@ -59,7 +59,15 @@ crate::deferred! {
                 }
                 return Ok(Done::Landing(landing));
             }
-            Work::SignOut => session.sign_out().await,
+            Work::SignOut => {
+                session.sign_out().await;
+                // Who is still here, because the browser was stopped or they came back, is on the way no more.
+                let left = session.clone();
+                session.platform().spawn(Box::pin(async move {
+                    gated::still_here().await;
+                    left.look().await;
+                }));
+            }
             Work::SignOutHere => session.sign_out_here().await,
             Work::AccessToken => return session.access_token().await.map(Done::AccessToken),
             Work::Refresh => session.replace_now().await.map(drop)?,

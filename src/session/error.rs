@@ -57,6 +57,9 @@ pub enum SessionError {
     /// The call was answered with a redirect.
     #[error("`{0}` answers with a redirect, which no token follows: call the address that it leads to")]
     Redirected(String),
+    /// A WebSocket was asked for, with which a browser sends no token: it lets a page set no header of the handshake.
+    #[error("a WebSocket carries no token: call a server function that answers with a stream instead")]
+    WebSocket,
     /// The access token cannot be replaced.
     #[error("the access token cannot be replaced: the provider gave no refresh token")]
     NoRefreshToken,
@@ -137,6 +140,7 @@ impl SessionError {
             | Self::Storage(_)
             | Self::Crypto(_)
             | Self::Redirected(_)
+            | Self::WebSocket
             | Self::ForeignOrigin(_) => Remedy::Configuration,
             Self::Callback(CallbackError::Reconfigured) => Remedy::SignIn,
             // Another issuer than the one that was discovered is one that was set wrongly.

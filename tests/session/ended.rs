@@ -328,3 +328,17 @@ fn a_provider_without_a_sign_out_page_is_no_dead_end() {
     assert_eq!(tab.state.went_to.borrow().last().unwrap(), "https://app.example/");
     assert_eq!(tab.session.state(), LEFT);
 }
+
+#[test]
+fn who_is_stopped_on_the_way_out_is_signed_out_when_the_page_looks() {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    simulation.sign_in(&tab, "alice");
+    simulation.run(tab.session.sign_out());
+    assert_eq!(tab.session.state(), AuthState::SigningOut);
+    simulation.run(tab.session.look());
+    assert_eq!(
+        tab.session.state(),
+        AuthState::SignedOut(Some(SignOutReason::SignedOut))
+    );
+}
