@@ -22,7 +22,7 @@ fn browser() -> Browser {
 
 /// These tests share the browser's storage: one at a time.
 async fn alone(browser: &Browser) -> impl Drop {
-    browser.lock("alone").await.unwrap()
+    browser.lock("alone").await.unwrap().unwrap()
 }
 
 #[wasm_bindgen_test]
@@ -35,10 +35,25 @@ async fn what_is_sealed_opens_for_its_binding_only() {
         browser.load("slot", "issuer\nclient").await.unwrap().as_deref(),
         Some("a secret")
     );
-    assert_eq!(browser.load("slot", "issuer\nother").await.unwrap(), None);
     assert_eq!(browser.load("other", "issuer\nclient").await.unwrap(), None);
-    browser.clear().await;
+    browser.clear().await.unwrap();
     assert_eq!(browser.load("slot", "issuer\nclient").await.unwrap(), None);
+}
+
+#[wasm_bindgen_test]
+async fn what_belongs_to_another_binding_is_discarded() {
+    let browser = browser();
+    let _alone = alone(&browser).await;
+    for other in ["2\nissuer\nother", "2\nother\nclient", "1\nissuer\nclient"] {
+        for (asked, is_there) in [("2\nissuer\nclient", true), (other, false)] {
+            let kept = browser.save("slot", "2\nissuer\nclient", "a secret", Over::Any).await;
+            assert_eq!(kept, Ok(true));
+            assert_eq!(browser.load("slot", asked).await.unwrap().is_some(), is_there);
+            let still = browser.load("slot", "2\nissuer\nclient").await.unwrap();
+            assert_eq!(still.is_some(), is_there, "{asked}");
+        }
+    }
+    browser.clear().await.unwrap();
 }
 
 #[wasm_bindgen_test]
@@ -47,7 +62,7 @@ async fn what_was_deleted_is_not_replaced() {
     let _alone = alone(&one).await;
     one.save("slot", "binding", "first", Over::Any).await.unwrap();
     assert_eq!(one.save("slot", "binding", "second", Over::Existing).await, Ok(true));
-    two.clear().await;
+    two.clear().await.unwrap();
     assert_eq!(one.save("slot", "binding", "third", Over::Existing).await, Ok(false));
     assert_eq!(one.load("slot", "binding").await.unwrap(), None);
 }
@@ -58,7 +73,7 @@ async fn other_keys_are_made_after_a_sign_out() {
     let _alone = alone(&one).await;
     let before = one.dpop_key().await.unwrap();
     assert_eq!(two.dpop_key().await.unwrap(), before, "one key for all tabs");
-    one.clear().await;
+    one.clear().await.unwrap();
     two.forget_keys();
     let after = one.dpop_key().await.unwrap();
     assert_ne!(after, before);
@@ -99,17 +114,17 @@ async fn what_a_fresh_token_costs() {
     }
     let each = (browser.now().monotonic - start) * 1000.0 / f64::from(CALLS);
     wasm_bindgen_test::console_log!("access_token() with a fresh token: {each:.2} µs");
-    browser.clear().await;
+    browser.clear().await.unwrap();
 }
 
 #[wasm_bindgen_test]
 async fn the_lock_is_held_by_one_at_a_time() {
     let (one, two) = (browser(), browser());
     let order = Rc::new(RefCell::new(Vec::new()));
-    let held = one.lock("test").await;
+    let held = one.lock("test").await.unwrap();
     assert!(held.is_some(), "this browser has Web Locks");
     let waits = async {
-        let lock = two.lock("test").await;
+        let lock = two.lock("test").await.unwrap();
         order.borrow_mut().push("second");
         drop(lock);
     };

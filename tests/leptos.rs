@@ -9,9 +9,11 @@ use std::sync::Arc;
 
 use futures::executor::block_on;
 use leptos::prelude::*;
+use leptos::server_fn::client::Client;
 use pixygate::authorization::{ReturnTo, SignIn, TokenExchange};
 use pixygate::leptos::{
-    AuthProvider, MockAsked, MockAuth, MockPerson, RequireScope, RequireSignedIn, use_auth, use_signed_in,
+    AuthProvider, CallError, GateClient, MockAsked, MockAuth, MockPerson, RequireScope, RequireSignedIn, use_auth,
+    use_signed_in,
 };
 use pixygate::session::{AuthState, Event, SessionError, SignOutReason};
 
@@ -220,4 +222,17 @@ fn a_component_that_is_made_later_sees_the_person_as_they_are_by_then() {
     mock.sign_in(MockPerson::new("alice").scope("orders"));
     let html = page.to_html();
     assert!(html.contains("openid orders"), "{html}");
+}
+
+#[test]
+fn a_websocket_is_refused_since_no_token_goes_with_it() {
+    let opened = block_on(<GateClient as Client<CallError, CallError, CallError>>::open_websocket(
+        "/api/live",
+    ));
+    let Err(error) = opened else {
+        panic!("it is open, and nobody knows for whom");
+    };
+    assert_eq!(error, SessionError::WebSocket.into());
+    assert!(!error.is_transient());
+    assert!(error.to_string().contains("stream"), "and what to do instead is said");
 }

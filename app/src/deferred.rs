@@ -5,7 +5,7 @@ use std::pin::Pin;
 use leptos::prelude::*;
 use pixygate::leptos::CallError;
 
-use crate::pages::verified::{Ended, Verified};
+use crate::pages::verified::{Ended, InWindow, Verified};
 
 /// Makes a view, where it is shown.
 pub(crate) type View = fn() -> AnyView;
@@ -21,6 +21,11 @@ pixygate::deferred! {
 
     pub(crate) async fn ended() -> Result<View, CallError> {
         let view: View = || Ended().into_any();
+        Ok(view)
+    }
+
+    pub(crate) async fn in_window() -> Result<View, CallError> {
+        let view: View = || InWindow().into_any();
         Ok(view)
     }
 }

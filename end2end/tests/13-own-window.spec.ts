@@ -70,6 +70,25 @@ test.describe('A sign-in in a window of its own', { tag: '@chromium' }, () => {
     if (!second.isClosed()) await second.waitForEvent('close');
   });
 
+  test('in which the person says no, and starts again, closes, and the page goes on', async ({ page, context, instance, control }) => {
+    await interrupted(page, instance, control);
+    const opened = context.waitForEvent('page');
+    await focus(page, false);
+    await button(page).click();
+    const popup = await opened;
+    await atProvider(popup, instance);
+    await popup.getByRole('button', { name: 'Cancel' }).click();
+    await expect(problem(popup).getByRole('heading')).toHaveText('Sign-in was cancelled');
+    await expect(told(page)).toBeHidden();
+    await problem(popup).getByRole('link', { name: 'Sign in', exact: true }).click();
+    await atProvider(popup, instance);
+    const closed = popup.waitForEvent('close');
+    await enter(popup, alice);
+    await closed;
+    await focus(page, true);
+    await goesOn(page);
+  });
+
   test('that the browser blocks says so, loses nothing and offers other ways', async ({ page, context, instance, control }) => {
     await interrupted(page, instance, control);
     await clickWithoutRight(page);

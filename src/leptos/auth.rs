@@ -53,12 +53,14 @@ impl Auth {
     /// ```
     ///
     /// # Errors
-    /// When the provider does not answer, or this browser cannot keep what must be remembered until the person is back.
+    /// When the provider does not answer; [`SessionError::Storage`] when this browser cannot keep what must be remembered until
+    /// the person is back. [`Auth::sign_in_popup`] works there all the same.
     pub async fn sign_in(self, options: SignIn) -> Result<(), SessionError> {
         work(Work::SignIn(options)).await.map(drop)
     }
 
-    /// Signs in in a window of its own, so that this page stays as it is. To be called while a click or a key is handled.
+    /// Signs in in a window of its own, so that this page stays as it is. To be called while a click or a key is handled. Where
+    /// this browser keeps nothing the session then lives in this page only, see [`Auth::is_kept`].
     ///
     /// ```
     /// use leptos::prelude::*;
@@ -83,7 +85,8 @@ impl Auth {
     /// ```
     ///
     /// # Errors
-    /// As for [`Auth::sign_in`]; [`SessionError::Cancelled`] when the browser opened no window, or it was closed before.
+    /// As for [`Auth::sign_in`], but for what cannot be kept; [`SessionError::Cancelled`] when the browser opened no window, or it
+    /// was closed before.
     pub fn sign_in_popup(self, options: SignIn) -> impl Future<Output = Result<(), SessionError>> + 'static {
         let popup = Popup::open();
         async move {

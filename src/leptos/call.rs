@@ -3,6 +3,8 @@
 use std::future::Future;
 
 use bytes::Bytes;
+use futures_util::sink::Drain;
+use futures_util::stream::Empty;
 use futures_util::{Sink, Stream, StreamExt as _};
 use gloo_net::http::{Request, Response};
 use js_sys::Uint8Array;
@@ -16,6 +18,8 @@ use server_fn::request::browser::BrowserRequest;
 use server_fn::response::ClientRes;
 use wasm_streams::ReadableStream;
 
+use crate::session::SessionError;
+
 use super::CallError;
 use super::auth::send;
 
@@ -24,7 +28,8 @@ use super::auth::send;
 /// The token is fresh, see [`Session::access_token`](crate::session::Session::access_token). A call that is refused for its
 /// token is made once more with another one, and one that needs a stronger sign-in leads to that sign-in, see
 /// [`Auth::take_waiting`](super::Auth::take_waiting). Without a session the call is not made. A redirect is not followed;
-/// `leptos_axum::redirect` is none.
+/// `leptos_axum::redirect` is none. A WebSocket is not opened, since no token could go with it
+/// ([`SessionError::WebSocket`]): a server function may stream its answer instead.
 ///
 /// ```
 /// use leptos::prelude::*;
@@ -96,18 +101,17 @@ where
         })
     }
 
-    fn open_websocket(
-        path: &str,
-    ) -> impl Future<
-        Output = Result<
-            (
-                impl Stream<Item = Result<Bytes, Bytes>> + Send + 'static,
-                impl Sink<Bytes> + Send + 'static,
-            ),
-            E,
-        >,
-    > + Send {
-        <BrowserClient as Client<E, I, O>>::open_websocket(path)
+    async fn open_websocket(
+        _path: &str,
+    ) -> Result<
+        (
+            impl Stream<Item = Result<Bytes, Bytes>> + Send + 'static,
+            impl Sink<Bytes> + Send + 'static,
+        ),
+        E,
+    > {
+        let refused = CallError::from(SessionError::WebSocket);
+        Err::<(Empty<Result<Bytes, Bytes>>, Drain<Bytes>), E>(refused.into())
     }
 
     fn spawn(future: impl Future<Output = ()> + Send + 'static) {

@@ -38,7 +38,12 @@ pub(super) async fn call(session: &Session<Browser>, request: Request) -> Result
     let request = without_redirects(request.into())?;
     let sign_in = |demand| -> LocalFuture<_> {
         // While the click counts that led to the call.
-        let popup = if IN_POPUP.get() { Popup::open() } else { None };
+        // Where nothing is kept there is no way back to this session.
+        let popup = if IN_POPUP.get() || !session.is_kept() {
+            Popup::open()
+        } else {
+            None
+        };
         // The same request: its own `clone` is a copy.
         let (session, request) = (session.clone(), Clone::clone(&request));
         Box::pin(async move {
@@ -144,7 +149,7 @@ async fn leave(session: &Session<Browser>, demand: &Demand, request: &web_sys::R
 
 /// Waits for a sign that the person is on this page although it was left: they came back to it, stopped the browser, or the
 /// provider answered with no page. The mouse says nothing, since it moves while the next page loads.
-async fn still_here() {
+pub(super) async fn still_here() {
     let (here, wait) = oneshot::channel::<()>();
     let here = Cell::new(Some(here));
     let told: Function = Closure::<dyn Fn()>::new(move || {

@@ -42,7 +42,9 @@ pub struct Texts {
     pub stale: Text,
     /// What came back is not what was asked for.
     pub stopped: Text,
-    /// The browser keeps nothing, or has no cryptography.
+    /// The browser keeps nothing, so that nobody can come back from the sign-in page to this one.
+    pub nothing_kept: Text,
+    /// The browser has no cryptography here.
     pub browser: Text,
     /// The provider does not answer.
     pub provider_down: Text,
@@ -105,10 +107,14 @@ impl Default for Texts {
                 "What came back does not belong to the sign-in that was started here, so it was not used. Starting again is \
                  safe.",
             ),
+            nothing_kept: (
+                "This browser keeps nothing for this site",
+                "Signing in needs to remember something until you are back. In a window of its own it works all the same, and \
+                 lasts until you close or reload this page. Or allow this site to store data.",
+            ),
             browser: (
                 "This browser does not let you sign in",
-                "Signing in needs to remember something until you are back. Allow this site to store data, or leave private \
-                 browsing.",
+                "Something that signing in needs is missing here. Another browser may have it.",
             ),
             provider_down: (
                 "The sign-in service does not answer",
@@ -204,7 +210,8 @@ impl Texts {
             SessionError::Callback(CallbackError::Provider { .. }) => self.provider_problem,
             SessionError::Callback(CallbackError::Absent | CallbackError::UnknownState) => self.stale,
             SessionError::Callback(_) | SessionError::IdToken(_) => self.stopped,
-            SessionError::Storage(_) | SessionError::Crypto(_) => self.browser,
+            SessionError::Storage(_) => self.nothing_kept,
+            SessionError::Crypto(_) => self.browser,
             SessionError::PartMissing => self.part_missing,
             SessionError::Withheld { .. } => self.withheld,
             SessionError::Cancelled => self.no_window,

@@ -6,7 +6,7 @@ use gloo_net::http::{Request, Response};
 
 use crate::authorization::{Client, SignIn, TokenExchange};
 use crate::session::browser::Popup;
-use crate::session::{Landing, SessionError, SignInFailure};
+use crate::session::{Landing, Platform as _, SessionError, SignInFailure};
 
 use super::{gated, here, mock};
 
@@ -49,13 +49,29 @@ crate::deferred! {
             Work::SignIn(options) => session.sign_in(&options).await?,
             Work::SignInPopup(popup, options) => session.sign_in_popup(popup, &options).await?,
             Work::Complete(query) => {
-                let landing = session.complete(&query).await;
+                let mut landing = session.complete(&query).await;
+                if let Err(failure) = &landing
+                    && session.hand_over(&query, failure).await
+                {
+                    landing = Ok(Landing {
+                        popup: true,
+                        ..Landing::default()
+                    });
+                }
                 if landing.as_ref().is_ok_and(|landing| landing.popup) {
                     session.platform().close_window();
                 }
                 return Ok(Done::Landing(landing));
             }
-            Work::SignOut => session.sign_out().await,
+            Work::SignOut => {
+                session.sign_out().await;
+                // Who is still here, because the browser was stopped or they came back, is on the way no more.
+                let left = session.clone();
+                session.platform().spawn(Box::pin(async move {
+                    gated::still_here().await;
+                    left.look().await;
+                }));
+            }
             Work::SignOutHere => session.sign_out_here().await,
             Work::SignOutEverywhere => gated::sign_out_everywhere(&session).await?,
             Work::AccessToken => return session.access_token().await.map(Done::AccessToken),

@@ -230,8 +230,9 @@ impl<P: Platform> Session<P> {
             let reply = send(credentials).await?;
             let nonce = reply.header("DPoP-Nonce");
             self.remember_nonce(url, nonce.as_deref());
-            if let Some(date) = reply.header("Date").filter(|_| origin(url) == self.0.platform.origin()) {
-                self.0.platform.learn_time(&date);
+            let date = reply.header("Date").filter(|_| to == self.0.platform.origin());
+            if let Some(date) = &date {
+                self.0.platform.learn_time(date);
             }
             let challenge = reply.header("WWW-Authenticate").unwrap_or_default();
             match challenge::read(reply.status(), &challenge) {
@@ -242,8 +243,14 @@ impl<P: Platform> Session<P> {
                     replaced += if self.0.granted.get() == before { 1 } else { 2 };
                 }
                 Some(Mend::Nonce) if !with_nonce && nonce.is_some() => with_nonce = true,
-                // The device's clock may have been set since the page knew the time.
-                Some(Mend::Proof) if !timed => timed = true,
+                // The device's clock may have been set since the page knew the time. This origin's answer told it; another
+                // origin's is not for this page to read.
+                Some(Mend::Proof) if !timed => {
+                    if date.is_none() {
+                        self.0.platform.ask_time().await;
+                    }
+                    timed = true;
+                }
                 Some(Mend::SignIn(demand)) if self.may_bring(&demand) && !self.was_demanded(method, url, &demand) => {
                     return Ok(Called::Demands(demand, reply));
                 }
@@ -253,17 +260,48 @@ impl<P: Platform> Session<P> {
                 }
                 None => {
                     set_vain(false);
-                    let call = call_name(method, url);
-                    self.0.demanded.borrow_mut().retain(|(known, _)| *known != call);
+                    self.forget_demands(call_name(method, url));
                     return Ok(Called::Answered(reply));
                 }
             }
         }
     }
 
-    /// Notes what a sign-in was asked for by a call.
-    pub(super) fn note_demand(&self, method: &str, url: &str, demand: Demand) {
-        self.0.demanded.borrow_mut().push((call_name(method, url), demand));
+    /// Notes what a sign-in was asked for by a call, for all tabs and for the next page.
+    pub(super) async fn note_demand(&self, method: &str, url: &str, demand: Demand) {
+        self.change_demands(|demanded| add_demand(demanded, method, url, demand))
+            .await;
+    }
+
+    /// The call succeeded, and may ask again when it is refused later.
+    fn forget_demands(&self, call: String) {
+        if !self.demanded().iter().any(|(known, _)| *known == call) {
+            return;
+        }
+        let session = self.clone();
+        // Its answer waits for no lock.
+        self.0.platform.spawn(Box::pin(async move {
+            let forget = |demanded: &mut Vec<(String, Demand)>| demanded.retain(|(known, _)| *known != call);
+            session.change_demands(forget).await;
+        }));
+    }
+
+    async fn change_demands(&self, change: impl FnOnce(&mut Vec<(String, Demand)>)) {
+        // A refresh that is under way would keep its record over this.
+        let Ok(_lock) = self.lock_tokens().await else {
+            // Then it is asked for once more.
+            return;
+        };
+        self.look().await;
+        if let Some(mut record) = self.record() {
+            change(&mut record.demanded);
+            // Who signed out meanwhile is asked for nothing.
+            drop(self.store(record).await);
+        }
+    }
+
+    fn demanded(&self) -> Vec<(String, Demand)> {
+        self.record().map(|record| record.demanded).unwrap_or_default()
     }
 
     /// Whether a sign-in can help: scopes that are granted already come with no other.
@@ -280,9 +318,7 @@ impl<P: Platform> Session<P> {
 
     fn was_demanded(&self, method: &str, url: &str, demand: &Demand) -> bool {
         let call = call_name(method, url);
-        self.0
-            .demanded
-            .borrow()
+        self.demanded()
             .iter()
             .any(|(known, asked)| *known == call && asked == demand)
     }
@@ -445,6 +481,16 @@ impl<P: Platform> Session<P> {
         let digest = self.0.platform.digest(Hash::Sha256, text.as_bytes()).await?;
         Ok(URL_SAFE_NO_PAD.encode(digest))
     }
+}
+
+/// How many demands are remembered: the oldest are forgotten.
+const MOST_DEMANDS: usize = 50;
+
+pub(super) fn add_demand(demanded: &mut Vec<(String, Demand)>, method: &str, url: &str, demand: Demand) {
+    let asked = (call_name(method, url), demand);
+    demanded.retain(|known| *known != asked);
+    demanded.drain(..demanded.len().saturating_sub(MOST_DEMANDS - 1));
+    demanded.push(asked);
 }
 
 /// Method and address without the query: what a call that is made again has in common with the first.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::authorization::id_token::IdTokenError;
 use crate::authorization::{CallbackError, CryptoError, TokenError};
 
-use super::{NetworkError, SignOutReason, StorageError};
+use super::{LockError, NetworkError, SignOutReason, StorageError};
 
 /// Why there is no token, or no sign-in.
 ///
@@ -49,6 +49,9 @@ pub enum SessionError {
     /// The token endpoint refused, or answered what is not understood.
     #[error(transparent)]
     Token(#[from] TokenError),
+    /// Another tab is busy with the session. Nothing was changed.
+    #[error(transparent)]
+    Locked(#[from] LockError),
     /// A refresh failed a moment ago; the next attempt waits.
     #[error("the last refresh failed, the next attempt is in {seconds} s")]
     BackingOff {
@@ -74,6 +77,9 @@ pub enum SessionError {
     /// The call was answered with a redirect.
     #[error("`{0}` answers with a redirect, which no token follows: call the address that it leads to")]
     Redirected(String),
+    /// A WebSocket was asked for, with which a browser sends no token: it lets a page set no header of the handshake.
+    #[error("a WebSocket carries no token: call a server function that answers with a stream instead")]
+    WebSocket,
     /// The access token cannot be replaced.
     #[error("the access token cannot be replaced: the provider gave no refresh token")]
     NoRefreshToken,
@@ -145,6 +151,7 @@ impl SessionError {
         match self {
             Self::Network(_)
             | Self::NoAnswer(_)
+            | Self::Locked(_)
             | Self::BackingOff { .. }
             | Self::PartMissing
             | Self::Token(TokenError::Unavailable { .. })
@@ -175,6 +182,7 @@ impl SessionError {
             | Self::Storage(_)
             | Self::Crypto(_)
             | Self::Redirected(_)
+            | Self::WebSocket
             | Self::ForeignOrigin(_) => Remedy::Configuration,
             Self::Callback(CallbackError::Reconfigured) => Remedy::SignIn,
             // Another issuer than the one that was discovered is one that was set wrongly.

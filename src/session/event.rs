@@ -1,6 +1,6 @@
 //! What happens to a session, for who wants to hear of it.
 
-use super::{AuthState, Demand, SessionError};
+use super::{AuthState, Demand, SessionError, StorageError};
 
 /// Something that happened. Shown with `{:?}` it says who, and nothing that is secret.
 ///
@@ -28,6 +28,9 @@ pub enum Event {
     NotKept,
     /// The browser keeps the session again.
     Kept,
+    /// The person has signed out, and what is kept could not be deleted: the next page may find it. It is deleted as soon as this
+    /// page can.
+    NotDeleted(StorageError),
     /// The access token was replaced.
     Refreshed,
     /// It could not be replaced. Unless the state changes too, the session is still there.

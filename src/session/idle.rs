@@ -48,7 +48,7 @@ impl<P: Platform> Session<P> {
     /// ```
     pub async fn sign_out_idle(&self) {
         self.restore().await;
-        // A refresh that is under way would keep its tokens over the end.
+        // A refresh that is under way would keep its tokens over the end. One that never ends does not.
         let lock = self.lock_tokens().await;
         self.look().await;
         let Some(record) = self.record() else {

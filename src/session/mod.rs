@@ -33,7 +33,7 @@ pub use call::{Called, Credentials, Reply, WaitingCall};
 pub use challenge::Demand;
 pub use error::{Remedy, SessionError};
 pub use event::Event;
-pub use platform::{LocalFuture, NetworkError, Over, Platform, StorageError};
+pub use platform::{LocalFuture, LockError, NetworkError, Over, Platform, StorageError};
 pub use sign_in::{Landing, SignInFailure};
 pub use state::{AuthState, SignOutReason, SignedIn};
 
@@ -95,8 +95,8 @@ struct Inner<P> {
     left: RefCell<Option<String>>,
     /// The call that a sign-in was for, whose it is, and until when on the monotonic clock the page may ask for it.
     waiting: RefCell<Option<(f64, record::Whose, WaitingCall)>>,
-    /// What sign-ins were asked for by calls that have not succeeded since, so that no call asks for the same twice.
-    demanded: RefCell<Vec<(String, Demand)>>,
+    /// The sign-ins that are under way in windows of their own and that this browser could not keep.
+    unkept: RefCell<Vec<pending::Pending>>,
     stepping_up: step_up::UnderWay,
 }
 
@@ -145,7 +145,7 @@ impl<P: Platform> Session<P> {
             stored: Cell::default(),
             left: RefCell::default(),
             waiting: RefCell::default(),
-            demanded: RefCell::default(),
+            unkept: RefCell::default(),
             stepping_up: RefCell::default(),
         }))
     }

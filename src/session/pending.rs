@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::authorization::{PendingSignIn, TokenExchange};
 
 use super::platform::Over;
-use super::{Demand, Platform, Session, StorageError, WaitingCall};
+use super::{Demand, Platform, Session, SessionError, StorageError, WaitingCall};
 
 const PENDING: &str = "pending";
 
@@ -26,7 +26,15 @@ pub(super) struct Pending {
     pub(super) popup: bool,
     /// With `prompt=none`: when the provider has no session that is no failure.
     pub(super) silent: bool,
-    pub(super) step_up: Option<StepUp>,
+    pub(super) asked: Asked,
+}
+
+/// Who wants the sign-in.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) enum Asked {
+    ByPerson,
+    /// A page or a call, which is made afterwards where it has to wait for that.
+    ByCall(Option<StepUp>),
 }
 
 /// The call that needs a stronger sign-in, and of whom.
@@ -40,17 +48,49 @@ pub(super) struct StepUp {
 }
 
 impl<P: Platform> Session<P> {
-    pub(super) async fn remember(&self, pending: Pending) -> Result<(), StorageError> {
-        let _lock = self.lock(PENDING).await;
-        let mut all = self.all_pending().await?;
-        all.drain(..all.len().saturating_sub(MOST - 1));
-        all.push(pending);
-        self.keep_pending(&all).await
+    /// Keeps a sign-in until the person is back. Where nothing can be kept this page remembers one that does not leave it.
+    pub(super) async fn remember(&self, pending: Pending) -> Result<(), SessionError> {
+        let _lock = self.lock(PENDING).await?;
+        let stays = pending.popup;
+        let kept = match self.all_pending().await {
+            Ok(mut all) => {
+                all.drain(..all.len().saturating_sub(MOST - 1));
+                all.push(pending);
+                let kept = self.keep_pending(&all).await;
+                kept.map_err(|error| (error, all.pop()))
+            }
+            Err(error) => Err((error, Some(pending))),
+        };
+        match kept {
+            Err((_, Some(pending))) if stays => {
+                let mut unkept = self.0.unkept.borrow_mut();
+                let too_many = unkept.len().saturating_sub(MOST - 1);
+                unkept.drain(..too_many);
+                unkept.push(pending);
+                Ok(())
+            }
+            kept => Ok(kept.map_err(|(error, _)| error)?),
+        }
+    }
+
+    /// Whether this page, and nobody else, can complete the sign-in with this `state`: its window was opened by this page, and
+    /// the browser keeps nothing. [`Session::complete`] does so with the query that the window came back with.
+    pub fn waits_for(&self, state: &str) -> bool {
+        self.unkept_at(state).is_some()
+    }
+
+    fn unkept_at(&self, state: &str) -> Option<usize> {
+        let mut unkept = self.0.unkept.borrow_mut();
+        self.retain_recent(&mut unkept);
+        unkept.iter().position(|pending| pending.sign_in.state() == state)
     }
 
     /// The sign-in with this `state`. Of two tabs that ask only one gets it.
-    pub(super) async fn recall(&self, state: &str) -> Result<Option<Pending>, StorageError> {
-        let _lock = self.lock(PENDING).await;
+    pub(super) async fn recall(&self, state: &str) -> Result<Option<Pending>, SessionError> {
+        if let Some(at) = self.unkept_at(state) {
+            return Ok(Some(self.0.unkept.borrow_mut().remove(at)));
+        }
+        let _lock = self.lock(PENDING).await?;
         let mut all = self.all_pending().await?;
         let Some(at) = all.iter().position(|pending| pending.sign_in.state() == state) else {
             return Ok(None);
@@ -65,9 +105,13 @@ impl<P: Platform> Session<P> {
         let mut all: Vec<Pending> = text
             .and_then(|text| serde_json::from_slice(text.as_bytes()).ok())
             .unwrap_or_default();
+        self.retain_recent(&mut all);
+        Ok(all)
+    }
+
+    fn retain_recent(&self, all: &mut Vec<Pending>) {
         let now = self.0.platform.now().wall;
         all.retain(|pending| (now - pending.since).abs() < LONGEST);
-        Ok(all)
     }
 
     /// Whether the last sign-in without a page of the provider's was refused.

@@ -68,10 +68,13 @@ pub trait Platform: Crypto + 'static {
     /// When they could not be had.
     async fn fetch_keys(&self, url: &str) -> Result<Vec<Jwk>, NetworkError>;
 
-    /// Waits for the lock that all tabs of this origin share.
-    async fn lock(&self, name: &str) -> Self::Lock;
+    /// Waits for the lock that all tabs of this origin share. Bounded in time, by more than a refresh takes.
+    ///
+    /// # Errors
+    /// When another tab has not let go of it in that time.
+    async fn lock(&self, name: &str) -> Result<Self::Lock, LockError>;
 
-    /// Reads and unseals what is kept. `None` when there is nothing, or nothing that belongs to `binding`.
+    /// Reads and unseals what is kept. `None` when there is nothing, or nothing that belongs to `binding`: that is discarded.
     ///
     /// # Errors
     /// When this browser keeps nothing, so that absence says nothing either.
@@ -85,10 +88,24 @@ pub trait Platform: Crypto + 'static {
     async fn save(&self, slot: &str, binding: &str, text: &str, over: Over) -> Result<bool, StorageError>;
 
     /// Forgets all that is kept: every slot, and the keys.
-    async fn clear(&self);
+    ///
+    /// # Errors
+    /// When what is kept cannot be reached.
+    async fn clear(&self) -> Result<(), StorageError>;
 
-    /// Reads the keys anew when they are next needed: another tab may have made others.
+    /// Has no key any more, and reads the kept ones when they are next needed: those of this page are of no use.
     fn forget_keys(&self);
+
+    /// Reads the kept keys anew when they are next needed: another tab may have made others. Where they cannot be read this
+    /// page goes on with the key that it has, and a key that lives in memory stays.
+    fn reread_keys(&self);
+
+    /// Makes a DPoP key that lives in the memory of this page, until it is forgotten or all is cleared. While there is one,
+    /// [`Platform::save`] keeps nothing: another page could not use it.
+    ///
+    /// # Errors
+    /// When the browser cannot make one.
+    async fn make_key_in_memory(&self) -> Result<(), CryptoError>;
 
     /// Tells the other tabs to look at what is kept. The message itself says nothing, so a forged one does no harm.
     fn tell_other_tabs(&self);
@@ -113,6 +130,13 @@ pub trait Platform: Crypto + 'static {
 
     /// Leaves the page for `url`; the back button leads back to it.
     fn navigate_and_back(&self, url: &str);
+
+    /// Remembers, for as long as this window lives and whichever page it shows, that it was opened for a sign-in which is still to
+    /// succeed.
+    fn mark_window(&self, for_sign_in: bool);
+
+    /// Whether it was opened for a sign-in which is still to succeed.
+    fn is_for_sign_in(&self) -> bool;
 
     /// Calls for [`Session::refresh_ahead`](super::Session::refresh_ahead) in so many milliseconds, instead of when it was
     /// last asked for; `None` for never.
@@ -167,6 +191,11 @@ pub struct NetworkError {
     pub timed_out: bool,
 }
 
+/// Another tab holds the lock of all tabs, and does not let go of it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("another tab of this site is busy with the session, and has not finished in time")]
+pub struct LockError;
+
 /// Nothing can be kept here.
 ///
 /// ```
@@ -177,5 +206,5 @@ pub struct NetworkError {
 /// assert_eq!(SessionError::from(error).remedy(), Remedy::Configuration);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this browser keeps nothing for this site: {0}")]
+#[error("this browser keeps nothing for this site ({0}); a sign-in in a window of its own works without")]
 pub struct StorageError(pub String);

@@ -6,7 +6,7 @@ use crate::authorization::id_token::IdToken;
 use crate::authorization::{TokenExchange, TokenSet};
 
 use super::platform::Over;
-use super::{AuthState, Event, Platform, Session, SignOutReason, SignedIn, StorageError};
+use super::{AuthState, Demand, Event, LockError, Platform, Session, SignOutReason, SignedIn, StorageError};
 
 /// The slot of the session's record.
 pub(super) const SESSION: &str = "session";
@@ -30,6 +30,9 @@ pub(super) struct Record {
     pub(super) tokens: TokenSet,
     /// What they were exchanged for, when the person acts for another organisation.
     pub(super) acting: Option<Acting>,
+    /// What sign-ins were asked for by calls that have not succeeded since, so that no call asks for the same twice.
+    #[serde(default)]
+    pub(super) demanded: Vec<(String, Demand)>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -121,13 +124,13 @@ impl<P: Platform> Session<P> {
     }
 
     /// The lock that a tab holds while it replaces what is kept in a slot.
-    pub(super) async fn lock(&self, slot: &str) -> P::Lock {
+    pub(super) async fn lock(&self, slot: &str) -> Result<P::Lock, LockError> {
         let name = format!("pixygate\n{slot}\n{}", self.binding());
         self.0.platform.lock(&name).await
     }
 
     /// The lock under which tokens are replaced.
-    pub(super) async fn lock_tokens(&self) -> P::Lock {
+    pub(super) async fn lock_tokens(&self) -> Result<P::Lock, LockError> {
         self.lock(SESSION).await
     }
 
@@ -185,7 +188,8 @@ impl<P: Platform> Session<P> {
             Ok(Some(Kept::Live(record))) if self.has_left(&record) => {
                 // Storage was not to be had when the person signed out, or a refresh came in between.
                 self.nobody_here();
-                self.0.platform.clear().await;
+                // The next look tries again.
+                drop(self.0.platform.clear().await);
                 self.0.platform.tell_other_tabs();
             }
             Ok(Some(Kept::Live(record))) => match (self.record(), self.0.stored.get()) {
@@ -197,6 +201,10 @@ impl<P: Platform> Session<P> {
                     // Another tab has gone on from what could be kept.
                     if stored != Stored::Yes {
                         self.0.kept.take();
+                    }
+                    // Another sign-in may have another key. That of this one may not be readable any more.
+                    if self.record().is_none_or(|own| own.id != record.id) {
+                        self.0.platform.forget_keys();
                     }
                     self.adopt(*record);
                 }
@@ -284,7 +292,7 @@ impl<P: Platform> Session<P> {
             None if self.state() == AuthState::SigningOut => Some(SignOutReason::SignedOut),
             Some(Kept::Ended(_)) | None => None,
         };
-        self.0.platform.forget_keys();
+        self.0.platform.reread_keys();
         if ended.is_some() || !matches!(self.state(), AuthState::SignedOut(_)) {
             self.set_state(AuthState::SignedOut(ended));
         }
@@ -305,10 +313,6 @@ impl<P: Platform> Session<P> {
             return;
         }
         self.0.backoff.take();
-        // Another sign-in may have another key. That of this one may not be readable any more.
-        if own.is_none() {
-            self.0.platform.forget_keys();
-        }
         record.anchor(&self.0.platform);
         let current = record.current();
         let acting = record.exchange().cloned();
@@ -320,7 +324,6 @@ impl<P: Platform> Session<P> {
             .is_some_and(|before| before.identity() != person.identity())
         {
             self.0.waiting.take();
-            self.0.demanded.take();
             self.tell(&Event::PersonChanged);
         }
         self.set_state(AuthState::SignedIn(person));
@@ -385,7 +388,7 @@ impl<P: Platform> Session<P> {
 
     /// Leaves word for the next page that the provider did not hear of the sign-out.
     pub(super) async fn note_unheard(&self, id_token: Option<IdToken>) {
-        // A refresh that is under way in another tab would keep its tokens over this.
+        // A refresh that is under way in another tab would keep its tokens over this. One that never ends does not.
         let _lock = self.lock_tokens().await;
         match (id_token, self.load().await) {
             (Some(id_token), Ok(None)) => {
@@ -406,11 +409,15 @@ impl<P: Platform> Session<P> {
     /// Forgets everything, in this tab and in storage.
     pub(super) async fn forget(&self) {
         self.0.left.replace(self.record().map(|record| record.id));
-        self.0.kept.take();
+        let was_there = self.0.kept.take().is_some();
         self.0.nonces.take();
         self.0.waiting.take();
-        self.0.demanded.take();
+        self.0.unkept.take();
         self.0.platform.wake_in(None);
-        self.0.platform.clear().await;
+        let cleared = self.0.platform.clear().await;
+        // Where nothing was ever kept there is nothing to delete.
+        if let (Err(error), true) = (cleared, self.0.stored.get() != Stored::Never && was_there) {
+            self.tell(&Event::NotDeleted(error));
+        }
     }
 }

@@ -280,7 +280,7 @@ impl<P: Platform> Session<P> {
 
     async fn switch(&self, exchange: TokenExchange) -> Result<(), SessionError> {
         self.restore().await;
-        let _lock = self.lock_tokens().await;
+        let _lock = self.lock_tokens().await?;
         self.look().await;
         let mut record = self.record().ok_or_else(|| self.signed_out())?;
         if !self.is_fresh(&record.tokens) {
@@ -294,15 +294,17 @@ impl<P: Platform> Session<P> {
     /// # Errors
     /// As for [`Session::access_token`].
     pub async fn exchange_back(&self) -> Result<(), SessionError> {
-        let _lock = self.lock_tokens().await;
+        let _lock = self.lock_tokens().await?;
         self.look().await;
         let record = self.record().ok_or_else(|| self.signed_out())?;
         self.store(Record { acting: None, ..record }).await
     }
 
     async fn refresh(&self, stale: &AccessToken) -> Result<Record, SessionError> {
-        let _lock = self.lock_tokens().await;
-        let outcome = self.replace_tokens(stale).await;
+        let outcome = match self.lock_tokens().await {
+            Ok(_lock) => self.replace_tokens(stale).await,
+            Err(error) => Err(error.into()),
+        };
         match &outcome {
             Ok(_) => {}
             Err(SessionError::BackingOff { .. } | SessionError::SignedOut(_)) => {}
@@ -390,6 +392,7 @@ impl<P: Platform> Session<P> {
             && kept.generation > record.generation
         {
             record.acting = kept.acting;
+            record.demanded = kept.demanded;
         }
         self.store(record).await?;
         self.tell(&Event::Refreshed);
@@ -419,7 +422,7 @@ impl<P: Platform> Session<P> {
     }
 
     /// Keeps a record in place of the one before it.
-    async fn store(&self, record: Record) -> Result<(), SessionError> {
+    pub(super) async fn store(&self, record: Record) -> Result<(), SessionError> {
         let (own, kept) = (self.record(), self.kept_of(&record.id).await);
         let others = [own.as_ref(), kept.as_deref()].into_iter().flatten();
         let generation = others.fold(record.generation, |newest, other| newest.max(other.generation)) + 1;

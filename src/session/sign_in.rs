@@ -6,7 +6,8 @@ use crate::authorization::{
     AuthorizationRequest, Callback, CallbackError, PendingSignIn, ReturnTo, SignIn, TokenError,
 };
 
-use super::pending::{Pending, StepUp};
+use super::call::add_demand;
+use super::pending::{Asked, Pending, StepUp};
 use super::platform::Over;
 use super::record::{Acting, Record};
 use super::{AuthState, Demand, Event, Platform, Session, SessionError, SignOutReason, WaitingCall};
@@ -106,11 +107,11 @@ impl<P: Platform> Session<P> {
     /// # Errors
     /// When the provider cannot be reached, and when this browser cannot keep what must be remembered until the person is back.
     pub async fn sign_in(&self, options: &SignIn) -> Result<(), SessionError> {
-        let (_, url) = self.begin(options, false, None).await?;
-        // They ask for another sign-in themselves, so that calls may ask again.
-        if options.prompt.as_deref() != Some("none") {
-            self.0.demanded.take();
-        }
+        let asked = match options.prompt.as_deref() {
+            Some("none") => Asked::ByCall(None),
+            _ => Asked::ByPerson,
+        };
+        let (_, url) = self.begin(options, false, asked).await?;
         self.0.platform.navigate(&url);
         Ok(())
     }
@@ -160,7 +161,7 @@ impl<P: Platform> Session<P> {
             demand: demand.clone(),
             call,
         };
-        let (_, url) = self.begin(&options, false, Some(step_up)).await?;
+        let (_, url) = self.begin(&options, false, Asked::ByCall(Some(step_up))).await?;
         self.tell(&Event::StepUp(demand.clone()));
         self.0.platform.navigate_and_back(&url);
         Ok(())
@@ -182,16 +183,28 @@ impl<P: Platform> Session<P> {
         options
     }
 
+    /// Begins a sign-in in a window of its own and returns its `state`, and where to send the window. Where nothing can be
+    /// kept this page remembers it, and [waits](Session::waits_for) for what the window comes back with; the session then lives
+    /// in this page only.
+    ///
+    /// # Errors
+    /// As for [`Session::sign_in`], but not because nothing can be kept.
+    pub async fn begin_in_window(&self, options: &SignIn) -> Result<(String, String), SessionError> {
+        self.begin(options, true, Asked::ByPerson).await
+    }
+
     /// Remembers a sign-in and returns its `state` and where to send the person.
     pub(super) async fn begin(
         &self,
         options: &SignIn,
         popup: bool,
-        step_up: Option<StepUp>,
+        asked: Asked,
     ) -> Result<(String, String), SessionError> {
         let (platform, client) = (&self.0.platform, &self.0.client);
-        // Where nothing can be kept there is no key either, and who is signed in needs the one that they have.
-        self.all_pending().await?;
+        // Where nothing can be kept there is no way back to what only this page remembers.
+        if let (Err(error), false) = (self.all_pending().await, popup) {
+            return Err(error.into());
+        }
         let silent = options.prompt.as_deref() == Some("none");
         if silent && self.was_refused().await {
             return Err(SessionError::NeedsThePerson);
@@ -201,8 +214,19 @@ impl<P: Platform> Session<P> {
             let record = self.record();
             options.id_token_hint = record.map(|record| record.tokens.id_token().as_str().to_owned());
         }
-        platform.forget_keys();
-        let thumbprint = self.dpop_thumbprint().await?;
+        // Who is signed in needs the key that they have, where no other can be kept.
+        match self.record().is_none() && self.0.unkept.borrow().is_empty() {
+            true => platform.forget_keys(),
+            false => platform.reread_keys(),
+        }
+        let thumbprint = match self.dpop_thumbprint().await {
+            // With such a key nothing is kept, and who would leave the page is told so.
+            Err(_) if self.record().is_none() => {
+                platform.make_key_in_memory().await?;
+                self.dpop_thumbprint().await?
+            }
+            thumbprint => thumbprint?,
+        };
         let (sign_in, request) = PendingSignIn::begin(client, &options, thumbprint.as_deref());
         let url = match &client.provider.pushed_authorization_request_endpoint {
             Some(endpoint) if client.provider.require_pushed_authorization_requests => {
@@ -218,9 +242,9 @@ impl<P: Platform> Session<P> {
         self.remember(Pending {
             sign_in,
             since: platform.now().wall,
-            popup,
+            popup: popup || platform.is_for_sign_in(),
             silent,
-            step_up,
+            asked,
         })
         .await?;
         Ok((state, url))
@@ -279,7 +303,12 @@ impl<P: Platform> Session<P> {
     pub async fn complete(&self, query: &str) -> Result<Landing, SignInFailure> {
         self.restore().await;
         let mut landing = Landing::default();
-        match self.land(query, &mut landing).await {
+        let landed = self.land(query, &mut landing).await;
+        if landing.popup {
+            // Who starts again in this window is to be back in the page that opened it, too.
+            self.0.platform.mark_window(landed.is_err());
+        }
+        match landed {
             Ok(()) => Ok(landing),
             Err(SessionError::Callback(
                 CallbackError::Absent
@@ -301,6 +330,10 @@ impl<P: Platform> Session<P> {
         let pending = self.recall(&state).await?.ok_or(CallbackError::UnknownState)?;
         landing.return_to.clone_from(pending.sign_in.return_to());
         landing.popup = pending.popup;
+        let (by_call, step_up) = match pending.asked {
+            Asked::ByPerson => (false, None),
+            Asked::ByCall(step_up) => (true, step_up),
+        };
         let validated = match pending.sign_in.validate(callback, client) {
             Err(CallbackError::Provider { error, .. })
                 if pending.silent && NEEDS_THE_PERSON.contains(&error.as_str()) =>
@@ -308,25 +341,36 @@ impl<P: Platform> Session<P> {
                 self.note_refused(true).await;
                 return Ok(());
             }
-            Err(CallbackError::Provider { error, .. }) if self.stays(pending.step_up.as_ref()) => {
+            Err(CallbackError::Provider { error, .. }) if self.stays(step_up.as_ref()).await => {
                 landing.declined = Some(error);
                 return Ok(());
             }
             validated => validated?,
         };
 
-        platform.forget_keys();
+        platform.reread_keys();
         let bound_to = self.dpop_thumbprint().await?;
         let requested = platform.now();
         let answer = self.ask_token_endpoint(&validated.token_request()).await;
         let response = self.first_answer(&client.provider.token_endpoint, answer).await?;
         let keys = self.keys_for(&response).await?;
         let tokens = validated.accept(response, &self.checks(Some(&keys), requested)).await?;
-        let step_up = pending
-            .step_up
-            .filter(|step_up| step_up.subject == tokens.id_token().claims().sub);
+        let subject = &tokens.id_token().claims().sub;
+        let step_up = step_up.filter(|step_up| step_up.subject == *subject);
+        // A person who signs in themselves may be asked again.
+        let before = self.record().filter(|before| by_call && before.subject() == subject);
+        let mut demanded = before.map(|before| before.demanded).unwrap_or_default();
+        if let Some(StepUp { call, demand, .. }) = &step_up {
+            add_demand(&mut demanded, &call.method, &call.url, demand.clone());
+        }
         // Not while another tab refreshes: it would keep its tokens over these.
-        let _lock = self.lock_tokens().await;
+        let _lock = match self.lock_tokens().await {
+            Ok(lock) => lock,
+            Err(error) => {
+                self.revoke(&tokens).await;
+                return Err(error.into());
+            }
+        };
         let mut over = self.key_is_gone(&bound_to).await;
         // Calls that were for an organisation are made for no other, whatever becomes of the exchange.
         let acted_for = self.acted_for(&tokens.id_token().claims().sub).await;
@@ -337,6 +381,7 @@ impl<P: Platform> Session<P> {
                 generation: 1,
                 tokens: tokens.clone(),
                 acting: exchange.clone().map(|exchange| Acting { exchange, tokens: None }),
+                demanded,
             };
             self.keep(record, Over::Any).await;
             over = self.key_is_gone(&bound_to).await;
@@ -352,7 +397,6 @@ impl<P: Platform> Session<P> {
         }
         self.note_refused(false).await;
         if let Some(step_up) = step_up {
-            self.note_demand(&step_up.call.method, &step_up.call.url, step_up.demand);
             let whose = (step_up.subject, step_up.acting);
             let until = platform.now().monotonic + WAITS;
             self.0.waiting.replace(Some((until, whose, step_up.call)));
@@ -368,23 +412,29 @@ impl<P: Platform> Session<P> {
 
     /// Whether who was asked for a stronger sign-in, and did not bring it, is still signed in: the call then is answered
     /// as it was before, and does not ask again.
-    fn stays(&self, step_up: Option<&StepUp>) -> bool {
+    async fn stays(&self, step_up: Option<&StepUp>) -> bool {
         let Some(step_up) = step_up.filter(|it| self.record().is_some_and(|record| record.subject() == it.subject))
         else {
             return false;
         };
-        self.note_demand(&step_up.call.method, &step_up.call.url, step_up.demand.clone());
+        self.note_demand(&step_up.call.method, &step_up.call.url, step_up.demand.clone())
+            .await;
         true
     }
 
     /// Whether someone signed out meanwhile, and the key is gone that new tokens are bound to.
     async fn key_is_gone(&self, bound_to: &Option<String>) -> bool {
-        self.0.platform.forget_keys();
+        self.0.platform.reread_keys();
         self.dpop_thumbprint().await.as_ref() != Ok(bound_to)
     }
 
     /// Whether the session is the one that the sign-in with this `state` brought.
     pub(super) fn came_of(&self, state: &str) -> bool {
         self.record().is_some_and(|record| record.id == state)
+    }
+
+    /// Which sign-in brought the session.
+    pub(super) fn sign_in_id(&self) -> Option<String> {
+        self.record().map(|record| record.id)
     }
 }

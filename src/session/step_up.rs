@@ -76,7 +76,7 @@ impl<P: Platform> Session<P> {
                 Called::Demands(..) if made_with.take() != self.sign_in_id() => {}
                 Called::Demands(demand, reply) => match self.meet(&demand, &whose, &sign_in).await {
                     // What this sign-in did not bring, the next one will not.
-                    Ok(brought) if brought == demand => self.note_demand(method, url, demand),
+                    Ok(brought) if brought == demand => self.note_demand(method, url, demand).await,
                     Ok(_) => {}
                     // The refusal says more than that nobody signed in.
                     Err(SessionError::Cancelled) => return Ok(reply),
@@ -119,9 +119,5 @@ impl<P: Platform> Session<P> {
 
     fn whose(&self) -> Option<Whose> {
         self.record().map(|record| record.whose())
-    }
-
-    fn sign_in_id(&self) -> Option<String> {
-        self.record().map(|record| record.id)
     }
 }

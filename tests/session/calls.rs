@@ -222,6 +222,24 @@ fn a_clock_that_is_set_while_the_page_is_open_costs_one_more_attempt() {
 }
 
 #[test]
+fn another_origin_that_refuses_the_time_of_a_proof_gets_that_of_this_server() {
+    for offline in [false, true] {
+        let mut simulation = Simulation::new();
+        let mut client = simulation.world.provider.client();
+        client.dpop = DpopMode::Required;
+        client.call_origins = vec!["https://api.example".to_owned()];
+        let tab = simulation.open_with(client);
+        simulation.sign_in(&tab, "alice");
+        simulation.world.clock_error.set(600_000.0);
+        simulation.world.no_time.set(offline);
+        let called = simulation.run(tab.call("POST", "https://api.example/x", "x"));
+        assert_eq!(status(called), if offline { 401 } else { 200 });
+        assert_eq!(statuses(&simulation).len(), 2, "once more, and no oftener");
+        assert_eq!(simulation.world.provider.refreshes(), 0);
+    }
+}
+
+#[test]
 fn a_call_is_made_as_who_made_it_or_not_at_all() {
     for (who, outcome) in [("bob", None), ("alice", Some(200))] {
         let (mut simulation, tab) = bound();

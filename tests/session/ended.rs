@@ -410,3 +410,17 @@ fn no_other_address_of_the_provider_gets_a_token_and_none_at_all_without_that_on
     assert_eq!(one.subject().as_deref(), Some("alice"));
     assert!(simulation.world.api.seen.borrow().is_empty());
 }
+
+#[test]
+fn who_is_stopped_on_the_way_out_is_signed_out_when_the_page_looks() {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    simulation.sign_in(&tab, "alice");
+    simulation.run(tab.session.sign_out());
+    assert_eq!(tab.session.state(), AuthState::SigningOut);
+    simulation.run(tab.session.look());
+    assert_eq!(
+        tab.session.state(),
+        AuthState::SignedOut(Some(SignOutReason::SignedOut))
+    );
+}

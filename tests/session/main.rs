@@ -8,6 +8,7 @@ mod ahead;
 mod api;
 mod calls;
 mod debug;
+mod denied;
 mod documented;
 mod dpop;
 mod ended;

@@ -11,7 +11,7 @@ use futures::channel::oneshot;
 use futures::lock::OwnedMutexGuard;
 use futures::task::LocalSpawnExt as _;
 use pixygate::authorization::{Crypto, CryptoError, Hash, HttpReply, Jwk, Moment, ServerClock};
-use pixygate::session::{AuthState, Event, LocalFuture, NetworkError, Over, Platform, StorageError};
+use pixygate::session::{AuthState, Event, LocalFuture, LockError, NetworkError, Over, Platform, StorageError};
 
 use crate::dpop::{Key, verifies};
 use crate::provider::Mood;
@@ -40,6 +40,12 @@ pub(crate) struct TabState {
     locked: Cell<u32>,
     refreshing: Cell<usize>,
     dpop: RefCell<Option<Rc<Key>>>,
+    /// The window was opened for a sign-in, and is marked so whichever page it shows.
+    pub(crate) for_sign_in: Cell<bool>,
+    /// The key is looked for again.
+    rereads: Cell<bool>,
+    /// The key is in memory only.
+    in_memory: Cell<bool>,
 }
 
 /// The platform of one tab.
@@ -84,6 +90,9 @@ impl TabState {
             locked: Cell::default(),
             refreshing: Cell::default(),
             dpop: RefCell::default(),
+            for_sign_in: Cell::default(),
+            rereads: Cell::default(),
+            in_memory: Cell::default(),
         }
     }
 
@@ -180,16 +189,25 @@ impl Tab {
     /// The key that this page has in memory, or else the kept one.
     fn key(&self) -> Result<Rc<Key>, CryptoError> {
         let mut cached = self.state.dpop.borrow_mut();
-        if let Some(key) = &*cached {
+        if let Some(key) = cached.as_ref().filter(|_| !self.state.rereads.get()) {
             return Ok(Rc::clone(key));
         }
+        let kept = self.kept_key();
+        let key = match (&*cached, kept) {
+            (Some(own), Err(_)) => return Ok(Rc::clone(own)),
+            (_, kept) => kept?,
+        };
+        self.state.rereads.set(false);
+        Ok(Rc::clone(cached.insert(key)))
+    }
+
+    fn kept_key(&self) -> Result<Rc<Key>, CryptoError> {
         self.storage().map_err(|error| CryptoError(error.0))?;
         let mut kept = self.world.dpop.borrow_mut();
         if kept.is_none() && self.world.storage_full.get() {
             return Err(CryptoError("full".to_owned()));
         }
-        let key = kept.get_or_insert_with(|| Rc::new(Key::new()));
-        Ok(Rc::clone(cached.insert(Rc::clone(key))))
+        Ok(Rc::clone(kept.get_or_insert_with(|| Rc::new(Key::new()))))
     }
 }
 
@@ -222,7 +240,7 @@ impl Platform for Tab {
 
     async fn ask_time(&self) {
         self.alive().await;
-        if !self.world.offline.get() {
+        if !self.world.offline.get() && !self.world.no_time.get() {
             self.learn_time(&(self.world.wall.get() / 1000.0).to_string());
         }
     }
@@ -283,32 +301,46 @@ impl Platform for Tab {
         Ok(self.world.provider.keys())
     }
 
-    async fn lock(&self, name: &str) -> Self::Lock {
+    async fn lock(&self, name: &str) -> Result<Self::Lock, LockError> {
         let lock = std::sync::Arc::clone(self.world.locks.borrow_mut().entry(name.to_owned()).or_default());
-        let guard = lock.lock_owned().await;
+        let guard = match self.world.impatient.get() {
+            true => lock.try_lock_owned().ok_or(LockError)?,
+            false => lock.lock_owned().await,
+        };
         if self.state.closed.get() {
             drop(guard);
             return pending().await;
         }
         let number = self.state.locked.replace(self.state.locked.get() + 1);
         self.state.held.borrow_mut().insert(number, guard);
-        Lock {
+        Ok(Lock {
             state: Rc::clone(&self.state),
             number,
-        }
+        })
     }
 
     async fn load(&self, slot: &str, binding: &str) -> Result<Option<String>, StorageError> {
         self.alive().await;
         let found = self.storage()?.borrow().get(slot).cloned();
         self.alive().await;
-        Ok(found.filter(|(bound, _)| bound == binding).map(|(_, text)| text))
+        let Some((bound, text)) = found else { return Ok(None) };
+        if bound == binding {
+            return Ok(Some(text));
+        }
+        let mut vault = self.storage()?.borrow_mut();
+        if vault.get(slot).is_some_and(|(now, _)| *now == bound) {
+            vault.remove(slot);
+        }
+        Ok(None)
     }
 
     async fn save(&self, slot: &str, binding: &str, text: &str, over: Over) -> Result<bool, StorageError> {
         self.alive().await;
         if self.world.storage_full.get() {
             return Err(StorageError("full".to_owned()));
+        }
+        if self.state.in_memory.get() {
+            return Err(StorageError("its key is in memory".to_owned()));
         }
         let mut vault = self.storage()?.borrow_mut();
         if over == Over::Existing && !vault.contains_key(slot) {
@@ -318,17 +350,30 @@ impl Platform for Tab {
         Ok(true)
     }
 
-    async fn clear(&self) {
+    async fn clear(&self) -> Result<(), StorageError> {
         self.forget_keys();
         self.alive().await;
-        if let Ok(vault) = self.storage() {
-            vault.borrow_mut().clear();
-            self.world.dpop.take();
-        }
+        self.storage()?.borrow_mut().clear();
+        self.world.dpop.take();
+        Ok(())
     }
 
     fn forget_keys(&self) {
         self.state.dpop.take();
+        self.state.in_memory.set(false);
+        self.state.rereads.set(false);
+    }
+
+    fn reread_keys(&self) {
+        self.state.rereads.set(!self.state.in_memory.get());
+    }
+
+    async fn make_key_in_memory(&self) -> Result<(), CryptoError> {
+        self.alive().await;
+        self.state.dpop.replace(Some(Rc::new(Key::new())));
+        self.state.in_memory.set(true);
+        self.state.rereads.set(false);
+        Ok(())
     }
 
     fn tell_other_tabs(&self) {
@@ -363,6 +408,14 @@ impl Platform for Tab {
     fn navigate_and_back(&self, url: &str) {
         self.state.can_go_back.set(true);
         self.navigate(url);
+    }
+
+    fn mark_window(&self, for_sign_in: bool) {
+        self.state.for_sign_in.set(for_sign_in);
+    }
+
+    fn is_for_sign_in(&self) -> bool {
+        self.state.for_sign_in.get()
     }
 
     fn wake_in(&self, milliseconds: Option<f64>) {

@@ -247,3 +247,33 @@ fn the_call_is_made_again_for_the_same_organisation() {
     let exchanged = |form: &&crate::provider::Form| form.values().any(|value| value == "branch");
     assert_eq!(requests[before..].iter().filter(exchanged).count(), 1);
 }
+
+#[test]
+fn who_starts_again_in_the_window_is_still_there_for_the_page_that_opened_it() {
+    for (opened, closes) in [(true, true), (false, false)] {
+        let mut simulation = Simulation::new();
+        let (tab, window) = (simulation.open(), simulation.open());
+        if opened {
+            let begun = simulation.run(tab.session.begin_in_window(&SignIn::default()));
+            window.state.went_to.borrow_mut().push(begun.unwrap().1);
+        } else {
+            simulation.run(window.session.sign_in(&SignIn::default())).unwrap();
+        }
+        for error in ["access_denied", "server_error"] {
+            let refused = simulation.come_back_with(&window, error);
+            assert!(simulation.run(window.session.complete(&refused)).is_err());
+            // The page offers to start again, by a redirect like any other.
+            simulation.run(window.session.sign_in(&SignIn::default())).unwrap();
+        }
+        let query = simulation.come_back(&window, "alice");
+        let landing = simulation.run(window.session.complete(&query)).unwrap();
+        assert_eq!(landing.popup, closes);
+        simulation.deliver(&[&tab]);
+        assert_eq!(tab.subject().as_deref(), Some("alice"));
+
+        // A window that stays open is one like any other then.
+        let query = simulation.visit_provider(&window, "alice");
+        let landing = simulation.run(window.session.complete(&query)).unwrap();
+        assert!(!landing.popup);
+    }
+}

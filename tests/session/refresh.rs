@@ -1,7 +1,7 @@
 //! A token that is always fresh, and a session that only the provider or the person ends.
 
 use futures::future::join_all;
-use pixygate::session::{AuthState, Remedy, SessionError, SignOutReason};
+use pixygate::session::{AuthState, LockError, Remedy, SessionError, SignOutReason};
 use serde_json::json;
 
 use crate::provider::Mood;
@@ -22,6 +22,51 @@ fn a_fresh_token_is_used_and_a_stale_one_renewed() {
     simulation.pass(2.0);
     assert_eq!(simulation.run(tab.token()).unwrap(), "access-2", "29 seconds left");
     assert_eq!(simulation.world.provider.refreshes(), 1);
+}
+
+#[test]
+fn a_tab_that_never_lets_go_of_the_lock_keeps_nobody_waiting() {
+    let mut simulation = Simulation::new();
+    let (stuck, tab) = (simulation.open(), simulation.open());
+    simulation.sign_in(&stuck, "alice");
+    simulation.run(tab.session.restore());
+    simulation.pass(3600.0);
+    simulation.world.held_back.set(true);
+    let session = stuck.session.clone();
+    simulation.start(async move { session.access_token().await });
+    simulation.world.impatient.set(true);
+    let error = simulation.run(tab.token()).unwrap_err();
+    assert_eq!(error, SessionError::Locked(LockError));
+    assert_eq!(error.remedy(), Remedy::TryAgain);
+    assert_eq!(tab.subject().as_deref(), Some("alice"));
+    simulation.release();
+    simulation.pass(2.0);
+    assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
+    assert_eq!(simulation.world.provider.refreshes(), 1);
+
+    // Nor is anybody signed in, or out, halfway.
+    let query = simulation.visit_provider(&tab, "bob");
+    simulation.pass(3585.0);
+    simulation.world.held_back.set(true);
+    let session = stuck.session.clone();
+    simulation.start(async move { session.access_token().await });
+    simulation.world.held_back.set(false);
+    let failure = simulation.run(tab.session.complete(&query)).unwrap_err();
+    assert_eq!(failure.error, SessionError::Locked(LockError));
+    assert_eq!(tab.subject().as_deref(), Some("alice"));
+    let refused = simulation
+        .world
+        .provider
+        .access
+        .borrow()
+        .values()
+        .any(|issued| issued.grant.subject == "bob");
+    assert!(!refused, "what Bob got is revoked");
+    simulation.run(tab.session.sign_out_here());
+    assert!(tab.signed_out());
+    simulation.release();
+    simulation.deliver(&[&stuck]);
+    assert!(stuck.signed_out());
 }
 
 #[test]

@@ -214,7 +214,8 @@ fn who_refuses_the_stronger_sign_in_is_back_where_they_were() {
         simulation.sign_in(&tab, "alice");
         assert_eq!(demanded(simulation.run(tab.call("POST", TRANSFER, "100"))), gold());
     }
-    for (subject, asks) in [("alice", false), ("bob", true)] {
+    // In another tab as well.
+    for subject in ["alice", "bob"] {
         let (mut simulation, tab) = signed_in();
         let wants = &simulation.world.api.wants_acr;
         wants.borrow_mut().insert("/api/transfer", "gold");
@@ -225,7 +226,7 @@ fn who_refuses_the_stronger_sign_in_is_back_where_they_were() {
         simulation.sign_in(&other, subject);
         simulation.deliver(&[&tab]);
         let called = simulation.run(tab.call("POST", TRANSFER, "100"));
-        assert_eq!(matches!(called, Ok(Called::Demands(..))), asks);
+        assert_eq!(demanded(called), gold());
     }
     // Who was not signed in, and only wanted to be, is told.
     let mut simulation = Simulation::new();
@@ -233,6 +234,100 @@ fn who_refuses_the_stronger_sign_in_is_back_where_they_were() {
     simulation.run(tab.session.sign_in(&SignIn::default())).unwrap();
     let query = simulation.come_back_with(&tab, "access_denied");
     assert!(simulation.run(tab.session.complete(&query)).is_err());
+}
+
+/// How the next calls of this page and of another one are answered: with a status, or by asking again.
+fn asks_again(simulation: &mut Simulation, pages: &[&OpenTab]) -> Vec<bool> {
+    let mut ask = |page: &&OpenTab| match simulation.run(page.call("POST", TRANSFER, "100")) {
+        Ok(Called::Demands(..)) => true,
+        Ok(Called::Answered(answer)) => {
+            assert_ne!(answer.status, 200);
+            false
+        }
+        Err(error) => panic!("no answer: {error}"),
+    };
+    pages.iter().map(&mut ask).collect()
+}
+
+#[test]
+fn what_a_sign_in_did_not_bring_is_known_to_the_next_page_and_to_the_other_tabs() {
+    for declines in [true, false] {
+        let (mut simulation, tab) = signed_in();
+        let scopes = &simulation.world.api.wants_scope;
+        scopes.borrow_mut().insert("/api/transfer", "transfer");
+        let other = simulation.open();
+        simulation.run(other.session.restore());
+        let tab = leave(&mut simulation, tab);
+        let query = if declines {
+            simulation.come_back_with(&tab, "invalid_scope")
+        } else {
+            let mut request = tab.last_request();
+            request.insert("scope".to_owned(), "openid profile".to_owned());
+            let code = simulation.world.provider.authorize("alice", &request);
+            format!("code={code}&state={}&iss={}", request["state"], crate::provider::ISSUER)
+        };
+        simulation.run(tab.session.complete(&query)).unwrap();
+        simulation.deliver(&[&other]);
+        let reloaded = simulation.open();
+        assert_eq!(asks_again(&mut simulation, &[&tab, &other, &reloaded]), [false; 3]);
+        // A refresh and a switch of organisation keep it, in the tab that makes them and in the others.
+        simulation.pass(3600.0);
+        simulation.run(reloaded.token()).unwrap();
+        let branch = TokenExchange::organization("branch");
+        simulation.run(other.session.exchange(branch)).unwrap();
+        let reloaded = simulation.open();
+        simulation.deliver(&[&tab, &other]);
+        assert_eq!(asks_again(&mut simulation, &[&tab, &other, &reloaded]), [false; 3]);
+
+        // The sign-in of another call, and one that asks for nothing, are none of the person's.
+        let silent = SignIn {
+            prompt: Some("none".to_owned()),
+            ..SignIn::default()
+        };
+        let query = simulation.visit_provider_with(&tab, "alice", &silent);
+        simulation.run(tab.session.complete(&query)).unwrap();
+        simulation.deliver(&[&other]);
+        assert_eq!(asks_again(&mut simulation, &[&tab, &other]), [false; 2]);
+
+        simulation.sign_in(&tab, "alice");
+        simulation.deliver(&[&other]);
+        let reloaded = simulation.open();
+        assert_eq!(asks_again(&mut simulation, &[&tab, &other, &reloaded]), [true; 3]);
+    }
+}
+
+#[test]
+fn after_a_sign_out_nothing_was_asked() {
+    let (mut simulation, tab) = signed_in();
+    let wants = &simulation.world.api.wants_acr;
+    wants.borrow_mut().insert("/api/transfer", "gold");
+    let tab = leave(&mut simulation, tab);
+    let query = simulation.come_back_with(&tab, "access_denied");
+    simulation.run(tab.session.complete(&query)).unwrap();
+    assert_eq!(asks_again(&mut simulation, &[&tab]), [false]);
+    simulation.run(tab.session.sign_out_here());
+    let next = simulation.open();
+    simulation.sign_in(&next, "alice");
+    assert_eq!(asks_again(&mut simulation, &[&next]), [true]);
+}
+
+#[test]
+fn a_call_that_has_succeeded_asks_again_in_every_tab() {
+    let (mut simulation, tab) = signed_in();
+    let wants = &simulation.world.api.wants_acr;
+    wants.borrow_mut().insert("/api/transfer", "gold");
+    let tab = leave(&mut simulation, tab);
+    let query = simulation.come_back_with(&tab, "access_denied");
+    simulation.run(tab.session.complete(&query)).unwrap();
+    let other = simulation.open();
+    assert_eq!(asks_again(&mut simulation, &[&tab, &other]), [false; 2]);
+    simulation.world.api.wants_acr.take();
+    assert_eq!(answered(simulation.run(tab.call("POST", TRANSFER, "100"))), 200);
+    simulation.deliver(&[&other]);
+    let wants = &simulation.world.api.wants_acr;
+    wants.borrow_mut().insert("/api/transfer", "gold");
+    let reloaded = simulation.open();
+    assert_eq!(asks_again(&mut simulation, &[&tab, &other, &reloaded]), [true; 3]);
 }
 
 #[test]

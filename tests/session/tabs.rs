@@ -1,8 +1,9 @@
 //! Several tabs, one session; and where nothing can be kept.
 
+use pixygate::authorization::SignIn;
 use pixygate::session::{AuthState, Event, SessionError, SignOutReason};
 
-use crate::world::{Simulation, parse};
+use crate::world::{OpenTab, Simulation, parse};
 
 #[test]
 fn another_tab_is_signed_in_as_well() {
@@ -106,16 +107,57 @@ fn a_message_says_nothing() {
     );
 }
 
-#[test]
-fn a_session_of_another_client_is_not_opened() {
+/// Alice is signed in, and the server comes with another page.
+fn discarded(found: impl FnOnce(&Simulation) -> OpenTab) {
     let mut simulation = Simulation::new();
     let tab = simulation.open();
     simulation.sign_in(&tab, "alice");
-    let mut other = simulation.world.provider.client();
-    other.client_id = "another".to_owned();
-    let other = simulation.open_with(other);
-    simulation.run(other.session.restore());
-    assert_eq!(other.session.state(), AuthState::SignedOut(None));
+    let same = simulation.open();
+    simulation.run(same.session.restore());
+    assert_eq!(same.subject().as_deref(), Some("alice"));
+    for tab in [tab, same] {
+        simulation.close(tab);
+    }
+    let page = found(&simulation);
+    simulation.run(page.session.restore());
+    assert_eq!(page.session.state(), AuthState::SignedOut(None));
+    assert!(
+        !simulation.world.vault.borrow().contains_key("session"),
+        "it is discarded"
+    );
+    let left = simulation.run(page.session.sign_in(&SignIn::default()));
+    assert_eq!(left, Ok(()));
+}
+
+#[test]
+fn a_session_of_another_client_is_discarded() {
+    discarded(|simulation| {
+        let mut client = simulation.world.provider.client();
+        client.client_id = "another".to_owned();
+        simulation.open_with(client)
+    });
+}
+
+#[test]
+fn a_session_of_another_issuer_is_discarded() {
+    discarded(|simulation| {
+        let mut client = simulation.world.provider.client();
+        client.provider.issuer = "https://idp.example/t/other/oauth2/token".to_owned();
+        simulation.open_with(client)
+    });
+}
+
+#[test]
+fn a_session_of_another_schema_is_discarded() {
+    discarded(|simulation| {
+        let mut vault = simulation.world.vault.borrow_mut();
+        let (binding, _) = vault.get_mut("session").unwrap();
+        let (schema, rest) = binding.split_once('\n').unwrap();
+        assert!(schema.parse::<u32>().is_ok(), "{schema}");
+        *binding = format!("1\n{rest}");
+        drop(vault);
+        simulation.open()
+    });
 }
 
 #[test]

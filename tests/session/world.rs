@@ -36,6 +36,10 @@ pub(crate) struct World {
     pub(crate) dpop: RefCell<Option<Rc<Key>>>,
     pub(crate) locks: RefCell<BTreeMap<String, std::sync::Arc<Mutex<()>>>>,
     pub(crate) offline: Cell<bool>,
+    /// Nobody waits any longer for a lock that another tab holds.
+    pub(crate) impatient: Cell<bool>,
+    /// This origin's server does not tell its time when it is asked.
+    pub(crate) no_time: Cell<bool>,
     /// While they are held back, requests wait before they reach the provider.
     pub(crate) held_back: Cell<bool>,
     /// While they are held back, answers of the provider wait before they reach the browser.
@@ -78,6 +82,8 @@ impl Simulation {
             dpop: RefCell::default(),
             locks: RefCell::default(),
             offline: Cell::default(),
+            impatient: Cell::default(),
+            no_time: Cell::default(),
             held_back: Cell::default(),
             answers_held_back: Cell::default(),
             waiting: RefCell::default(),

@@ -72,7 +72,7 @@ fn SignedOut() -> impl IntoView {
 
 /// A view whose code is loaded when it is needed.
 #[component]
-fn Part(
+pub(crate) fn Part(
     /// Loads it.
     load: fn() -> Coming,
 ) -> impl IntoView {

@@ -7,8 +7,10 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_location, use_navigate, use_query_map};
 use pixygate::authorization::{ReturnTo, SignIn};
 use pixygate::leptos::{Texts, use_auth};
-use pixygate::session::{AuthState, SignInFailure};
+use pixygate::session::{AuthState, SessionError, SignInFailure};
 
+use super::account::Part;
+use crate::deferred::in_window;
 use crate::notice::Notice;
 
 /// The way in. Afterwards the person is on the page on which the link stood, or where `return_to` says.
@@ -115,8 +117,11 @@ pub(crate) fn SigningIn(
             .into_any(),
             Some(SignInFailure { error, return_to }) => {
                 let (title, text) = Texts::here().sign_in(&error);
+                let stays = matches!(error, SessionError::Storage(_));
+                provide_context(return_to.clone());
                 view! {
                     <Notice kind="error" title text detail=error.to_string()>
+                        {stays.then(|| view! { <Part load=|| Box::pin(in_window()) /> })}
                         <SignInLink class="button" return_to />
                         <a href="/" class="button quiet">"To the start page"</a>
                     </Notice>

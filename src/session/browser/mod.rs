@@ -19,11 +19,14 @@ use web_sys::{BroadcastChannel, Window};
 use crate::authorization::{Crypto, CryptoError, Hash, HttpReply, Jwk, Moment, ServerClock};
 
 use super::record::SESSION;
-use super::{LocalFuture, NetworkError, Over, Platform, StorageError};
+use super::{LocalFuture, LockError, NetworkError, Over, Platform, StorageError};
 use store::{SEALED, Store};
 use vault::Vault;
 
 pub use popup::Popup;
+
+/// The name of a window that was opened for a sign-in, when the first one has failed.
+const FOR_SIGN_IN: &str = "pixygate sign-in";
 
 /// The browser's window as a [`Platform`].
 ///
@@ -217,7 +220,7 @@ impl Platform for Browser {
         http::fetch_keys(url).await
     }
 
-    async fn lock(&self, name: &str) -> Self::Lock {
+    async fn lock(&self, name: &str) -> Result<Self::Lock, LockError> {
         tabs::lock(&self.window, name).await
     }
 
@@ -229,13 +232,20 @@ impl Platform for Browser {
         self.vault.save(&self.window, slot, binding, text, over).await
     }
 
-    async fn clear(&self) {
-        // What could not be opened holds nothing either.
-        drop(self.vault.clear(&self.window).await);
+    async fn clear(&self) -> Result<(), StorageError> {
+        self.vault.clear(&self.window).await
     }
 
     fn forget_keys(&self) {
         self.vault.forget_keys();
+    }
+
+    fn reread_keys(&self) {
+        self.vault.reread_keys();
+    }
+
+    async fn make_key_in_memory(&self) -> Result<(), CryptoError> {
+        self.vault.make_key_in_memory(&self.window).await
     }
 
     fn tell_other_tabs(&self) {
@@ -265,6 +275,15 @@ impl Platform for Browser {
     fn navigate_and_back(&self, url: &str) {
         // As above.
         drop(self.window.location().assign(url));
+    }
+
+    fn mark_window(&self, for_sign_in: bool) {
+        // Refused for no name. A page of another origin does not see it.
+        drop(self.window.set_name(if for_sign_in { FOR_SIGN_IN } else { "" }));
+    }
+
+    fn is_for_sign_in(&self) -> bool {
+        self.window.name().is_ok_and(|name| name == FOR_SIGN_IN)
     }
 
     fn wake_in(&self, milliseconds: Option<f64>) {

@@ -71,6 +71,22 @@ impl Store {
         committed(&transaction).await
     }
 
+    /// Deletes a value that is still the one that is meant. One transaction looks and deletes.
+    pub(super) async fn delete_if(
+        &self,
+        store: &str,
+        key: &str,
+        is_it: impl Fn(&JsValue) -> bool,
+    ) -> Result<(), JsValue> {
+        let (transaction, objects) = self.transaction(store, IdbTransactionMode::Readwrite)?;
+        let key = key.into();
+        if !is_it(&answer(&objects.get(&key)?).await?) {
+            return Ok(());
+        }
+        objects.delete(&key)?;
+        committed(&transaction).await
+    }
+
     /// Deletes everything.
     pub(super) async fn clear(&self) -> Result<(), JsValue> {
         for store in [SEALED, KEYS] {

@@ -6,9 +6,14 @@ use js_sys::{Function, Promise, Reflect};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::Window;
+use web_sys::{AbortSignal, Window};
 
-use super::js::get;
+use crate::session::LockError;
+
+use super::js::{get, object, text};
+
+/// How long a lock is waited for, in milliseconds. A refresh makes a few requests, each of which is given up after 15 seconds.
+const PATIENCE: u32 = 60_000;
 
 /// Held by this tab until it is dropped, or the tab is closed.
 #[derive(Debug)]
@@ -24,10 +29,18 @@ impl Drop for Lock {
 }
 
 /// Waits for the lock. `None` in a browser without Web Locks, or one that grants none here: then each tab is on its own.
-pub(super) async fn lock(window: &Window, name: &str) -> Option<Lock> {
+pub(super) async fn lock(window: &Window, name: &str) -> Result<Option<Lock>, LockError> {
+    match ask(window, name).await {
+        Some(granted) => granted.map(Some),
+        None => Ok(None),
+    }
+}
+
+async fn ask(window: &Window, name: &str) -> Option<Result<Lock, LockError>> {
     // Web Locks are behind a compiler flag in web-sys; they are called by name instead.
     let locks = get(&window.navigator(), "locks")?;
     let request: Function = Reflect::get(&locks, &"request".into()).ok()?.dyn_into().ok()?;
+    let options = object(&[("signal", AbortSignal::timeout_with_u32(PATIENCE).into())]);
     let (granted, wait) = oneshot::channel();
     let callback = Closure::once_into_js(move |_lock: JsValue| -> Promise {
         let mut granted = Some(granted);
@@ -38,9 +51,16 @@ pub(super) async fn lock(window: &Window, name: &str) -> Option<Lock> {
             }
         })
     });
-    let asked: Promise = request.call2(&locks, &name.into(), &callback).ok()?.dyn_into().ok()?;
+    let asked: Promise = request
+        .call3(&locks, &name.into(), &options, &callback)
+        .ok()?
+        .dyn_into()
+        .ok()?;
     match select(wait, JsFuture::from(asked)).await {
-        Either::Left((granted, _)) => granted.ok(),
+        Either::Left((granted, _)) => granted.ok().map(Ok),
+        Either::Right((Err(error), _)) if text(&error, "name").is_some_and(|name| name == "TimeoutError") => {
+            Some(Err(LockError))
+        }
         // The browser grants none here. The callback, which is never called then, would be waited for without end.
         Either::Right(_) => None,
     }

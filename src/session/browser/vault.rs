@@ -20,11 +20,23 @@ const DPOP: &str = "dpop";
 /// Sealed records and the keys that never leave the browser.
 #[derive(Debug, Default)]
 pub(super) struct Vault {
-    dpop: RefCell<Option<(Jwk, CryptoKey)>>,
+    dpop: RefCell<Option<DpopKey>>,
+}
+
+/// Both halves of the key, as this page has them.
+#[derive(Clone, Debug)]
+struct DpopKey {
+    public: Jwk,
+    private: CryptoKey,
+    /// Whether it is kept. One that lives in memory only is not.
+    kept: bool,
+    /// Whether the kept one may be another by now.
+    rereads: bool,
 }
 
 impl Vault {
-    /// A record that does not open (of another issuer, client or schema, or under a key that is gone) is as good as none.
+    /// A record that does not open (of another issuer, client or schema, or under a key that is gone) is as good as none, and is
+    /// deleted.
     pub(super) async fn load(
         &self,
         window: &Window,
@@ -32,14 +44,33 @@ impl Vault {
         binding: &str,
     ) -> Result<Option<String>, StorageError> {
         let store = open(window).await?;
-        let record = store.get(SEALED, slot).await.map_err(denied)?;
-        let Some(record) = record.filter(|record| text(record, "binding").as_deref() == Some(binding)) else {
+        let Some(record) = store.get(SEALED, slot).await.map_err(denied)? else {
             return Ok(None);
         };
-        let (Some(iv), Some(sealed)) = (get(&record, "iv"), get(&record, "sealed")) else {
+        let opened = self.open(window, &store, slot, binding, &record).await?;
+        if opened.is_none() {
+            // Another tab may have put its own there meanwhile.
+            let is_it = |other: &JsValue| nonce(other) == nonce(&record);
+            store.delete_if(SEALED, slot, is_it).await.map_err(denied)?;
+        }
+        Ok(opened)
+    }
+
+    async fn open(
+        &self,
+        window: &Window,
+        store: &Store,
+        slot: &str,
+        binding: &str,
+        record: &JsValue,
+    ) -> Result<Option<String>, StorageError> {
+        if text(record, "binding").as_deref() != Some(binding) {
+            return Ok(None);
+        }
+        let (Some(iv), Some(sealed)) = (get(record, "iv"), get(record, "sealed")) else {
             return Ok(None);
         };
-        let key = self.key(window, &store).await?;
+        let key = self.key(window, store).await?;
         let subtle = subtle(window).map_err(|error| StorageError(error.0))?;
         let promise = subtle.decrypt_with_object_and_buffer_source(
             &algorithm(&iv.unchecked_into(), slot, binding),
@@ -61,6 +92,19 @@ impl Vault {
         self.dpop.take();
     }
 
+    pub(super) fn reread_keys(&self) {
+        if let Some(key) = &mut *self.dpop.borrow_mut() {
+            key.rereads = key.kept;
+        }
+    }
+
+    pub(super) async fn make_key_in_memory(&self, window: &Window) -> Result<(), CryptoError> {
+        let pair = made(window, &p256(), &["sign"]).await.map_err(failed)?;
+        let key = DpopKey::of(window, &pair, false).await?;
+        self.dpop.replace(Some(key));
+        Ok(())
+    }
+
     pub(super) async fn save(
         &self,
         window: &Window,
@@ -69,6 +113,9 @@ impl Vault {
         text: &str,
         over: Over,
     ) -> Result<bool, StorageError> {
+        if self.dpop.borrow().as_ref().is_some_and(|key| !key.kept) {
+            return Err(StorageError("the key of this session is in memory only".to_owned()));
+        }
         let store = open(window).await?;
         let key = self.key(window, &store).await?;
         let crypto = window.crypto().map_err(denied)?;
@@ -92,38 +139,61 @@ impl Vault {
     }
 
     pub(super) async fn dpop_public_key(&self, window: &Window) -> Result<Jwk, CryptoError> {
-        self.dpop(window).await.map(|(key, _)| key)
+        self.dpop(window).await.map(|key| key.public)
     }
 
     pub(super) async fn dpop_sign(&self, window: &Window, data: &[u8]) -> Result<Vec<u8>, CryptoError> {
-        let (_, key) = self.dpop(window).await?;
+        let key = self.dpop(window).await?.private;
         let ecdsa = object(&[("name", "ECDSA".into()), ("hash", "SHA-256".into())]);
         let promise = subtle(window)?.sign_with_object_and_u8_array(&ecdsa, &key, data);
         let signature: JsValue = resolved(promise).await.map_err(failed)?;
         Ok(Uint8Array::new(&signature).to_vec())
     }
 
-    async fn dpop(&self, window: &Window) -> Result<(Jwk, CryptoKey), CryptoError> {
-        if let Some(known) = self.dpop.borrow().clone() {
-            return Ok(known);
+    async fn dpop(&self, window: &Window) -> Result<DpopKey, CryptoError> {
+        let known = self.dpop.borrow().clone();
+        if let Some(known) = known.as_ref().filter(|key| !key.rereads) {
+            return Ok(known.clone());
         }
-        let store = Store::open(window).await.map_err(failed)?;
-        let p256 = object(&[("name", "ECDSA".into()), ("namedCurve", "P-256".into())]);
-        let pair = kept_key(window, &store, DPOP, &p256, &["sign"]).await.map_err(failed)?;
-        let half = |name| get(&pair, name).ok_or_else(|| CryptoError(format!("the DPoP key has no {name}")));
+        let kept = async {
+            let store = Store::open(window).await?;
+            kept_key(window, &store, DPOP, &p256(), &["sign"]).await
+        };
+        match (kept.await, known) {
+            (Err(_), Some(known)) => Ok(known),
+            (kept, _) => {
+                let key = DpopKey::of(window, &kept.map_err(failed)?, true).await?;
+                Ok(self.dpop.borrow_mut().insert(key).clone())
+            }
+        }
+    }
+}
+
+impl DpopKey {
+    async fn of(window: &Window, pair: &JsValue, kept: bool) -> Result<Self, CryptoError> {
+        let half = |name| get(pair, name).ok_or_else(|| CryptoError(format!("the DPoP key has no {name}")));
         let (public, private) = (half("publicKey")?, half("privateKey")?);
         let public: JsValue = resolved(subtle(window)?.export_key("jwk", public.unchecked_ref()))
             .await
             .map_err(failed)?;
-        let key = Jwk {
+        let public = Jwk {
             kty: "EC".to_owned(),
             crv: text(&public, "crv"),
             x: text(&public, "x"),
             y: text(&public, "y"),
             ..Jwk::default()
         };
-        Ok(self.dpop.borrow_mut().insert((key, private.unchecked_into())).clone())
+        Ok(Self {
+            public,
+            private: private.unchecked_into(),
+            kept,
+            rereads: false,
+        })
     }
+}
+
+fn p256() -> Object {
+    object(&[("name", "ECDSA".into()), ("namedCurve", "P-256".into())])
 }
 
 /// The key of that name, which is made when it is first needed. The first tab wins when two make it at once.
@@ -137,17 +207,19 @@ async fn kept_key(
     if let Some(key) = store.get(KEYS, name).await? {
         return Ok(key);
     }
-    let usages: Array = usages.iter().copied().map(JsValue::from_str).collect();
-    let promise = window
-        .crypto()?
-        .subtle()
-        .generate_key_with_object(algorithm, false, &usages);
-    let made: JsValue = resolved(promise).await?;
+    let made = made(window, algorithm, usages).await?;
     let added = store.add(KEYS, name, &made).await;
     match store.get(KEYS, name).await? {
         Some(key) => Ok(key),
         None => added.and(Err(JsValue::UNDEFINED)),
     }
+}
+
+/// A key, or a pair, that cannot be exported.
+async fn made(window: &Window, algorithm: &Object, usages: &[&str]) -> Result<JsValue, JsValue> {
+    let usages: Array = usages.iter().copied().map(JsValue::from_str).collect();
+    let crypto = window.crypto()?.subtle();
+    resolved(crypto.generate_key_with_object(algorithm, false, &usages)).await
 }
 
 async fn open(window: &Window) -> Result<Store, StorageError> {
@@ -156,6 +228,11 @@ async fn open(window: &Window) -> Result<Store, StorageError> {
 
 fn denied(error: JsValue) -> StorageError {
     StorageError(message(&error))
+}
+
+/// What no two records have in common.
+fn nonce(record: &JsValue) -> Option<Vec<u8>> {
+    get(record, "iv").map(|iv| Uint8Array::new(&iv).to_vec())
 }
 
 /// A record is bound to its slot, too: what was sealed as one thing does not open as another.
