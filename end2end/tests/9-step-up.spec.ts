@@ -65,6 +65,29 @@ test.describe('9. A call that needs a more recent sign-in', () => {
     expect(statuses).toEqual([401]);
   });
 
+  test('that the person declines: says so and gives back what was typed, and is made when they try again', async ({ page, instance, control }) => {
+    const statuses = calls(page);
+    await signedInLongAgo(page, instance, control);
+    await statement(page).fill('it is me & "more"');
+    await confirm(page).click();
+    await atProvider(page, instance);
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    const told = page.getByRole('alert').filter({ hasText: 'Nothing was confirmed' });
+    await expect(told).toContainText('You did not sign in again');
+    await expect(told).toContainText('access_denied');
+    await expect(statement(page)).toHaveValue('it is me & "more"');
+    expect(new URL(page.url()).pathname + new URL(page.url()).search).toBe('/account?tab=2');
+    await signedIn(page);
+    expect(statuses, 'it was not made').toEqual([401]);
+
+    await told.getByRole('button', { name: 'Sign in again and confirm' }).click();
+    await atProvider(page, instance);
+    await enter(page, alice);
+    await expect(confirmed(page)).toContainText('Confirmed: it is me & "more"');
+    await expect(told).toBeHidden();
+    expect(statuses, 'refused each time, made once').toEqual([401, 401, 200]);
+  });
+
   test('says what is missing when the person comes back without it', async ({ page, instance, control }) => {
     await signedInLongAgo(page, instance, control);
     await statement(page).fill('no');

@@ -9,6 +9,7 @@ use crate::authorization::dpop::{self, Proof};
 use crate::authorization::{CryptoError, DpopMode, Hash, TokenSet, TokenType};
 
 use super::challenge::{self, Demand, Mend};
+use super::record::Whose;
 use super::{Event, Platform, Session, SessionError};
 
 /// The answer to a call, as far as the session reads it.
@@ -54,6 +55,16 @@ impl std::fmt::Debug for WaitingCall {
             .field("url", &self.url.split('?').next())
             .finish_non_exhaustive()
     }
+}
+
+/// A call that its page may ask for, after the sign-in that it was refused for.
+pub(super) struct Waiting {
+    /// On the monotonic clock, in milliseconds.
+    pub(super) until: f64,
+    pub(super) whose: Whose,
+    pub(super) call: WaitingCall,
+    /// The provider's error, when the sign-in was declined and the call is not to be made.
+    pub(super) declined: Option<String>,
 }
 
 /// The headers that a call to the gate carries. They hold the token: attach them to one request and keep them nowhere.
@@ -159,8 +170,7 @@ impl<P: Platform> Session<P> {
                 }
                 None => {
                     set_vain(false);
-                    let call = call_name(method, url);
-                    self.0.demanded.borrow_mut().retain(|(known, _)| *known != call);
+                    self.may_demand(method, url);
                     return Ok(Called::Answered(reply));
                 }
             }
@@ -170,6 +180,12 @@ impl<P: Platform> Session<P> {
     /// Notes what a sign-in was asked for by a call.
     pub(super) fn note_demand(&self, method: &str, url: &str, demand: Demand) {
         self.0.demanded.borrow_mut().push((call_name(method, url), demand));
+    }
+
+    /// Forgets it: the call may ask again.
+    fn may_demand(&self, method: &str, url: &str) {
+        let call = call_name(method, url);
+        self.0.demanded.borrow_mut().retain(|(known, _)| *known != call);
     }
 
     /// Whether a sign-in can help: scopes that are granted already come with no other.
@@ -196,11 +212,24 @@ impl<P: Platform> Session<P> {
     /// The call that the last sign-in was for, once: the page that made it makes it again. `fits` tells whether it is
     /// the one that the page knows how to make. Two minutes after the sign-in it is gone, and when the session ends.
     pub fn take_waiting(&self, fits: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
+        let waiting = self.take(|waiting| waiting.declined.is_none() && fits(&waiting.call))?;
+        Some(waiting.call)
+    }
+
+    /// The call whose sign-in the person declined, and the provider's error, once: it was not made, and the page that made it
+    /// gives back what was typed. From then on the call may ask for the same sign-in again: make it only when the person
+    /// wants that. It is there as long as one for [`Session::take_waiting`] is.
+    pub fn take_declined(&self, fits: impl FnOnce(&WaitingCall) -> bool) -> Option<(WaitingCall, String)> {
+        let waiting = self.take(|waiting| waiting.declined.is_some() && fits(&waiting.call))?;
+        self.may_demand(&waiting.call.method, &waiting.call.url);
+        Some((waiting.call, waiting.declined?))
+    }
+
+    fn take(&self, fits: impl FnOnce(&Waiting) -> bool) -> Option<Waiting> {
         let (time, now) = (self.0.platform.now().monotonic, self.record()?.whose());
         let mut waiting = self.0.waiting.borrow_mut();
-        waiting.take_if(|(until, ..)| *until < time);
-        let (.., call) = waiting.take_if(|(_, whose, call)| *whose == now && fits(call))?;
-        Some(call)
+        waiting.take_if(|waiting| waiting.until < time);
+        waiting.take_if(|waiting| waiting.whose == now && fits(waiting))
     }
 
     /// The headers for one request, with a fresh token.

@@ -65,8 +65,7 @@ struct Inner<P> {
     stored: Cell<record::Stored>,
     /// The sign-in whose session the person has left in this tab: no copy of it comes back.
     left: RefCell<Option<String>>,
-    /// The call that a sign-in was for, whose it is, and until when on the monotonic clock the page may ask for it.
-    waiting: RefCell<Option<(f64, record::Whose, WaitingCall)>>,
+    waiting: RefCell<Option<call::Waiting>>,
     /// What sign-ins were asked for by calls that have not succeeded since, so that no call asks for the same twice.
     demanded: RefCell<Vec<(String, Demand)>>,
     stepping_up: step_up::UnderWay,

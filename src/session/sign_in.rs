@@ -6,6 +6,7 @@ use crate::authorization::{
     AuthorizationRequest, Callback, CallbackError, PendingSignIn, ReturnTo, SignIn, TokenError,
 };
 
+use super::call::Waiting;
 use super::pending::{Pending, StepUp};
 use super::platform::Over;
 use super::record::{Acting, Record};
@@ -29,7 +30,7 @@ pub struct Landing {
     /// Whether this window was opened for the sign-in only, and has done its work.
     pub popup: bool,
     /// With which error the provider answered a stronger sign-in that a call had asked for. The person is signed in as
-    /// before, and the call was not made.
+    /// before, and the call was not made; [`Session::take_declined`] has it.
     pub declined: Option<String>,
 }
 
@@ -204,6 +205,9 @@ impl<P: Platform> Session<P> {
                 return Ok(());
             }
             Err(CallbackError::Provider { error, .. }) if self.stays(pending.step_up.as_ref()) => {
+                if let Some(step_up) = pending.step_up {
+                    self.hand_over(step_up, Some(error.clone()));
+                }
                 landing.declined = Some(error);
                 return Ok(());
             }
@@ -247,10 +251,7 @@ impl<P: Platform> Session<P> {
         }
         self.note_refused(false).await;
         if let Some(step_up) = step_up {
-            self.note_demand(&step_up.call.method, &step_up.call.url, step_up.demand);
-            let whose = (step_up.subject, step_up.acting);
-            let until = platform.now().monotonic + WAITS;
-            self.0.waiting.replace(Some((until, whose, step_up.call)));
+            self.hand_over(step_up, None);
         }
         if let (Some(exchange), Some(record)) = (exchange, self.record())
             && let Err(error) = self.act(record, exchange).await
@@ -261,15 +262,21 @@ impl<P: Platform> Session<P> {
         Ok(())
     }
 
-    /// Whether who was asked for a stronger sign-in, and did not bring it, is still signed in: the call then is answered
-    /// as it was before, and does not ask again.
+    /// Whether who was asked for a stronger sign-in, and did not bring it, is still signed in.
     fn stays(&self, step_up: Option<&StepUp>) -> bool {
-        let Some(step_up) = step_up.filter(|it| self.record().is_some_and(|record| record.subject() == it.subject))
-        else {
-            return false;
-        };
-        self.note_demand(&step_up.call.method, &step_up.call.url, step_up.demand.clone());
-        true
+        step_up.is_some_and(|it| self.record().is_some_and(|record| record.subject() == it.subject))
+    }
+
+    /// Keeps the call for its page, with the provider's error when the sign-in was declined. When it is made again it is
+    /// answered, and does not ask for the same.
+    fn hand_over(&self, step_up: StepUp, declined: Option<String>) {
+        self.note_demand(&step_up.call.method, &step_up.call.url, step_up.demand);
+        self.0.waiting.replace(Some(Waiting {
+            until: self.0.platform.now().monotonic + WAITS,
+            whose: (step_up.subject, step_up.acting),
+            call: step_up.call,
+            declined,
+        }));
     }
 
     /// Whether someone signed out meanwhile, and the key is gone that new tokens are bound to.

@@ -84,16 +84,19 @@ fn Answer(
 }
 
 /// Something that asks for a sign-in of the last minutes. Who signed in longer ago does so again, comes back here, and it is
-/// done.
+/// done; who declines that finds here what they had typed.
 #[component]
 fn Confirmation() -> impl IntoView {
     let auth = use_auth();
     let statement = RwSignal::new(String::new());
     let busy = RwSignal::new(false);
     let outcome = RwSignal::new(None::<Result<String, CallError>>);
+    // With the provider's error.
+    let declined = RwSignal::new(None::<String>);
     let make = move |call: Confirm| {
         busy.set(true);
         outcome.set(None);
+        declined.set(None);
         statement.set(call.statement.clone());
         spawn_local(async move {
             let stated = call.statement.clone();
@@ -106,13 +109,19 @@ fn Confirmation() -> impl IntoView {
     Effect::new(move || {
         if let Some(call) = auth.take_waiting::<Confirm>() {
             make(call);
+        } else if let Some((call, error)) = auth.take_declined::<Confirm>() {
+            statement.set(call.statement);
+            declined.set(Some(error));
         }
     });
-    let submit = move |event: leptos::ev::SubmitEvent| {
-        event.prevent_default();
+    let confirm = move || {
         make(Confirm {
             statement: statement.get_untracked(),
         });
+    };
+    let submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        confirm();
     };
     view! {
         <section class="card" aria-labelledby="confirm">
@@ -133,6 +142,21 @@ fn Confirmation() -> impl IntoView {
                 let error = outcome.get()?.err()?;
                 let (title, text) = Texts::here().call(&error);
                 Some(view! { <Notice kind="error" title text detail=error.to_string() /> })
+            }}
+            {move || {
+                let error = declined.get()?;
+                let why = match error.as_str() {
+                    "access_denied" => "You did not sign in again",
+                    _ => "Signing in again did not succeed",
+                };
+                let text = format!("{why}, so the server was not asked. What you typed is still here, and you are signed in as before.");
+                Some(view! {
+                    <Notice kind="warning" title="Nothing was confirmed" text detail=error>
+                        <button type="button" class="button" on:click=move |_| confirm()>
+                            "Sign in again and confirm"
+                        </button>
+                    </Notice>
+                })
             }}
         </section>
     }
