@@ -7,11 +7,11 @@ use leptos::prelude::*;
 use leptos::server_fn::ServerFn as _;
 use leptos::task::spawn_local;
 use pixygate::authorization::SignIn;
-use pixygate::leptos::{CallError, Texts, use_auth, use_signed_in};
+use pixygate::leptos::{CallError, RequireScope, Texts, use_auth, use_signed_in};
 use pixygate::session::SessionError;
 
 use super::sign_in::SignInLink;
-use crate::api::{Confirm, LONGEST, profile, whoami};
+use crate::api::{Confirm, GetProfile, LONGEST, profile, whoami};
 use crate::notice::Notice;
 
 /// What the server verified, and what can be done with it.
@@ -32,8 +32,47 @@ pub(crate) fn Verified() -> impl IntoView {
             })
         }}
         <Answer title="What the server verified" call=|| Box::pin(identity()) />
-        <Answer title="What the scope “profile” opens" call=|| Box::pin(details()) />
+        <RequireScope scope="profile" missing=NotGranted>
+            <Answer title=OPENED call=|| Box::pin(details()) />
+        </RequireScope>
         <Confirmation />
+    }
+}
+
+const OPENED: &str = "What the scope “profile” opens";
+
+/// The way to a scope that the person has not granted: they are asked by the provider, and come back here.
+#[component]
+fn NotGranted() -> impl IntoView {
+    let auth = use_auth();
+    let not_given = |text, detail| Some(("The permission was not given", text, detail));
+    let outcome = RwSignal::new(match auth.take_declined::<GetProfile>() {
+        Some((_, error)) => not_given("Nothing has changed.", error),
+        None if auth.take_waiting::<GetProfile>().is_some() => not_given(
+            "The sign-in page left it out. Whoever runs it can say why.",
+            "insufficient_scope".to_owned(),
+        ),
+        None => None,
+    });
+    let ask = move |_| {
+        outcome.set(None);
+        spawn_local(async move {
+            if let Err(error) = profile().await {
+                let (title, text) = Texts::here().call(&error);
+                outcome.try_set(Some((title, text, error.to_string())));
+            }
+        });
+    };
+    view! {
+        <section class="card" aria-label=OPENED>
+            <h2>{OPENED}</h2>
+            <p>"Your sign-in does not include the permission for this."</p>
+            {move || {
+                let (title, text, detail) = outcome.get()?;
+                Some(view! { <Notice kind="error" title text detail /> })
+            }}
+            <button type="button" class="button quiet" on:click=ask>"Ask for the permission"</button>
+        </section>
     }
 }
 
