@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use leptos::wasm_bindgen::JsCast as _;
+use leptos::web_sys::HtmlElement;
 use leptos_router::components::A;
 use leptos_router::hooks::use_location;
 use pixygate::leptos::{Texts, use_auth};
@@ -19,6 +21,7 @@ pub(crate) fn Header() -> impl IntoView {
     let auth = use_auth();
     let state = auth.state();
     let path = use_location().pathname;
+    focus_pages(path);
     let failure = RwSignal::new(None);
     let leave = move || {
         spawn_local(async move { failure.set(auth.sign_out().await.err()) });
@@ -65,6 +68,19 @@ pub(crate) fn Header() -> impl IntoView {
             <SomeoneElse />
         </div>
     }
+}
+
+/// A page that is reached without a load gets the focus, or a screen reader would not say that it is another.
+fn focus_pages(path: Memo<String>) {
+    Effect::new(move |loaded: Option<()>| {
+        path.track();
+        loaded.and_then(|()| {
+            let main = document().get_element_by_id("main")?.dyn_into::<HtmlElement>().ok()?;
+            // Had it the focus already, nothing would be said.
+            main.blur().ok()?;
+            main.focus().ok()
+        });
+    });
 }
 
 /// Says that another person has come into the place of the one who was here. It happens in another tab, and what the page
