@@ -2,10 +2,12 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use leptos::wasm_bindgen::JsCast as _;
+use leptos::web_sys::HtmlElement;
 use leptos_router::components::A;
 use leptos_router::hooks::use_location;
 use pixygate::leptos::{Texts, use_auth};
-use pixygate::session::AuthState;
+use pixygate::session::{AuthState, SignOutReason, SignedIn};
 
 use crate::notice::Notice;
 use crate::pages::sign_in::SignInLink;
@@ -19,6 +21,7 @@ pub(crate) fn Header() -> impl IntoView {
     let auth = use_auth();
     let state = auth.state();
     let path = use_location().pathname;
+    focus_pages(path);
     let failure = RwSignal::new(None);
     let leave = move || {
         spawn_local(async move { failure.set(auth.sign_out().await.err()) });
@@ -50,17 +53,69 @@ pub(crate) fn Header() -> impl IntoView {
             </nav>
             <div class="who">{who}</div>
         </header>
-        {move || {
-            failure.get().map(|error| {
-                let (title, text) = Texts::here().sign_in(&error);
-                view! {
-                    <Notice kind="error" title text>
-                        <button type="button" class="button" on:click=move |_| leave()>"Try again"</button>
-                    </Notice>
-                }
-            })
-        }}
-        <StillThere />
+        <div class="told">
+            {move || {
+                failure.get().map(|error| {
+                    let (title, text) = Texts::here().sign_in(&error);
+                    view! {
+                        <Notice kind="error" title text>
+                            <button type="button" class="button" on:click=move |_| leave()>"Try again"</button>
+                        </Notice>
+                    }
+                })
+            }}
+            <StillThere />
+            <SomeoneElse />
+        </div>
+    }
+}
+
+/// A page that is reached without a load gets the focus, or a screen reader would not say that it is another.
+fn focus_pages(path: Memo<String>) {
+    Effect::new(move |loaded: Option<()>| {
+        path.track();
+        loaded.and_then(|()| {
+            let main = document().get_element_by_id("main")?.dyn_into::<HtmlElement>().ok()?;
+            // Had it the focus already, nothing would be said.
+            main.blur().ok()?;
+            main.focus().ok()
+        });
+    });
+}
+
+/// Says that another person has come into the place of the one who was here. It happens in another tab, and what the page
+/// shows is theirs at once.
+#[component]
+fn SomeoneElse() -> impl IntoView {
+    let state = use_auth().state();
+    let changed = RwSignal::new(false);
+    let mut here = None::<SignedIn>;
+    Effect::new(move || match state.get() {
+        AuthState::SignedIn(person) => {
+            let before = here.replace(person.clone());
+            if before.is_some_and(|before| before.identity() != person.identity()) {
+                changed.set(true);
+            }
+        }
+        // Their page is kept for them.
+        AuthState::SignedOut(Some(SignOutReason::EndedByProvider | SignOutReason::Expired)) => {}
+        _ => {
+            here = None;
+            changed.set(false);
+        }
+    });
+    move || {
+        changed.get().then(|| {
+            view! {
+                <Notice
+                    kind="warning"
+                    title="Another person is signed in"
+                    text="They signed in in another tab. What was typed here before is gone."
+                >
+                    <button type="button" class="button quiet" on:click=move |_| changed.set(false)>"Close"</button>
+                </Notice>
+            }
+        })
     }
 }
 

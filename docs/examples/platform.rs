@@ -7,7 +7,7 @@ use futures::executor::LocalSpawner;
 use futures::lock::{Mutex, OwnedMutexGuard};
 use futures::task::LocalSpawn as _;
 use pixygate::authorization::{Crypto, CryptoError, Hash, HttpReply, Jwk, Moment, ServerClock};
-use pixygate::session::{LocalFuture, NetworkError, Over, Platform, StorageError};
+use pixygate::session::{LocalFuture, LockError, NetworkError, Over, Platform, StorageError};
 
 /// One tab without a browser. Its clock stands still, its network is a function, and it keeps things in memory.
 pub struct Memory {
@@ -74,9 +74,9 @@ impl Platform for Memory {
         })
     }
 
-    async fn lock(&self, name: &str) -> Self::Lock {
+    async fn lock(&self, name: &str) -> Result<Self::Lock, LockError> {
         let lock = Arc::clone(self.locks.borrow_mut().entry(name.to_owned()).or_default());
-        lock.lock_owned().await
+        Ok(lock.lock_owned().await)
     }
 
     async fn load(&self, slot: &str, binding: &str) -> Result<Option<String>, StorageError> {
@@ -93,12 +93,19 @@ impl Platform for Memory {
         Ok(allowed)
     }
 
-    async fn clear(&self) {
+    async fn clear(&self) -> Result<(), StorageError> {
         self.kept.borrow_mut().clear();
+        Ok(())
     }
 
     // It has no keys, and there are no other tabs.
     fn forget_keys(&self) {}
+
+    fn reread_keys(&self) {}
+
+    async fn make_key_in_memory(&self) -> Result<(), CryptoError> {
+        Err(CryptoError("DPoP is not done here".to_owned()))
+    }
 
     fn tell_other_tabs(&self) {}
 
@@ -121,6 +128,13 @@ impl Platform for Memory {
 
     fn navigate_and_back(&self, url: &str) {
         self.navigate(url);
+    }
+
+    // It opens no windows.
+    fn mark_window(&self, _for_sign_in: bool) {}
+
+    fn is_for_sign_in(&self) -> bool {
+        false
     }
 
     fn wake_in(&self, milliseconds: Option<f64>) {

@@ -28,6 +28,7 @@ pub fn client() -> Client {
         resource: None,
         extra_params: BTreeMap::new(),
         call_origins: vec!["https://api.example.com".to_owned()],
+        sessions_url: Some("https://id.example/me/sessions".to_owned()),
         idle_sign_out_seconds: None,
         dpop: DpopMode::Off,
         provider: Provider {

@@ -46,11 +46,23 @@ test.describe('1. The landing page', () => {
     await expect(login(page).password).toBeVisible();
   });
 
-  test('hydrates to the same page', async ({ page }) => {
+  test('hydrates to the same page: to the elements that the server sent, and no others', async ({ page }) => {
+    let release = () => {};
+    const noted = new Promise<void>((resolve) => (release = resolve));
+    await page.route(/\/pkg\/.*\.wasm$/, async (route) => {
+      await noted;
+      await route.continue();
+    });
+    const content = () => page.evaluate(() => document.body.innerHTML);
     await page.goto('/', { waitUntil: 'commit' });
-    const before = await page.getByRole('main').innerText();
+    await expect(page.getByRole('contentinfo')).toContainText('Pixygate');
+    const served = await content();
+    await page.evaluate(() => document.body.querySelectorAll('*').forEach((element) => Object.assign(element, { served: true })));
+    release();
     await settled(page);
-    expect(await page.getByRole('main').innerText()).toBe(before);
+    expect(await content()).toBe(served);
+    const added = () => [...document.body.querySelectorAll('*')].filter((element) => !('served' in element)).map(({ outerHTML }) => outerHTML);
+    expect(await page.evaluate(added)).toEqual([]);
   });
 
   test('says what is not there', async ({ page }) => {

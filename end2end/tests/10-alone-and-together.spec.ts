@@ -1,6 +1,7 @@
 import { Instance } from '../instance.mjs';
-import { alice, atProvider, bob, enter, expect, isRefresh, problem, show, signIn, signInButton, signedIn, signedOut, signOutButton, test, verified } from './fixtures';
-import type { Page, Request } from '@playwright/test';
+import { alice, atProvider, bob, ended, enter, expect, isRefresh, problem, show, signIn, signInButton, signedIn, signedOut, signOutButton, test, verified } from './fixtures';
+import type { Control } from './control';
+import type { BrowserContext, Page, Request } from '@playwright/test';
 
 /** How often the page asked for other tokens. */
 function refreshes(page: Page) {
@@ -39,7 +40,9 @@ test.describe('A token is replaced ahead of its expiry', () => {
   });
 });
 
-test('Another tab that signs in as another person is noticed at once, and nothing is mixed', async ({ page, context, instance, control }) => {
+const someoneElse = (page: Page) => page.getByRole('alert').filter({ hasText: 'Another person is signed in' });
+
+test('Another tab that signs in as another person is noticed at once and shown, and nothing is mixed', async ({ page, context, instance, control }) => {
   await signIn(page, instance, alice, '/account');
   await page.getByLabel('What you confirm').fill('from Alice');
   const other = await context.newPage();
@@ -55,6 +58,80 @@ test('Another tab that signs in as another person is noticed at once, and nothin
   await signedIn(page, bob);
   await expect(page.getByText('Hello, Bob Example.')).toBeVisible();
   await expect(page.getByLabel('What you confirm')).toHaveValue('');
+  await expect(someoneElse(page)).toContainText('What was typed here before is gone');
+  await expect(someoneElse(other), 'the tab in which they did knows').toBeHidden();
+  await someoneElse(page).getByRole('button', { name: 'Close' }).click();
+  await expect(someoneElse(page)).toBeHidden();
+});
+
+test.describe('What someone typed whose session the provider has ended', () => {
+  const statement = (page: Page) => page.getByLabel('What you confirm');
+
+  /** Alice, in the middle of a sentence, and another tab with nobody. */
+  async function interrupted(page: Page, context: BrowserContext, instance: Instance, control: Control) {
+    // Messages of other tabs can be kept from this page.
+    await page.addInitScript(() => {
+      const Channel = BroadcastChannel;
+      window.BroadcastChannel = class extends Channel {
+        constructor(name: string) {
+          super(name);
+          this.addEventListener('message', (event) => 'deaf' in window && window.deaf && event.stopImmediatePropagation());
+        }
+      };
+    });
+    await signIn(page, instance, alice, '/account');
+    await expect(verified(page)).toContainText(instance.issuer);
+    await statement(page).fill('from Alice');
+    await control.endSessions('alice');
+    // Two hours later another token is due.
+    await page.evaluate(() => {
+      const now = Date.now.bind(Date);
+      Date.now = () => now() + 7_200_000;
+    });
+    await page.getByRole('button', { name: 'Confirm', exact: true }).click();
+    await expect(ended(page)).toBeVisible();
+    const other = await context.newPage();
+    await other.goto('/');
+    return other;
+  }
+
+  test('is there for them, and gone when they sign out', async ({ page, context, instance, control }) => {
+    const other = await interrupted(page, context, instance, control);
+    await signIn(other, instance);
+    await expect(statement(page)).toHaveValue('from Alice');
+    await expect(statement(page)).toBeVisible();
+    await expect(someoneElse(page)).toBeHidden();
+    await signOutButton(other).click();
+    await signedOut(page);
+    await expect(statement(page)).toHaveCount(0);
+    await other.waitForURL(`${instance.url}/`);
+    await signIn(other, instance, bob);
+    await signedIn(page, bob);
+    await expect(statement(page)).toHaveValue('');
+  });
+
+  test('is not there for the next person, who is told', async ({ page, context, instance, control }) => {
+    const other = await interrupted(page, context, instance, control);
+    await signIn(other, instance, bob);
+    await signedIn(page, bob);
+    await expect(statement(page)).toHaveValue('');
+    await expect(someoneElse(page)).toBeVisible();
+  });
+
+  test('is not there for the next person, although the page did not hear that the first had left', async ({ page, context, instance, control }) => {
+    const other = await interrupted(page, context, instance, control);
+    await page.evaluate(() => Object.assign(window, { deaf: true }));
+    await signIn(other, instance);
+    await signOutButton(other).click();
+    await other.waitForURL(`${instance.url}/`);
+    await signedOut(other);
+    await expect(ended(page)).toBeVisible();
+    await page.evaluate(() => Object.assign(window, { deaf: false }));
+    await signIn(other, instance, bob);
+    await signedIn(page, bob);
+    await expect(statement(page)).toHaveValue('');
+    await expect(page.locator('body')).not.toContainText('from Alice');
+  });
 });
 
 test.describe('The network', () => {

@@ -1,5 +1,6 @@
 import type { Page } from '@playwright/test';
-import { alice, atProvider, enter, expect, expired, explained, problem, signedIn, signedOut, signIn, signInButton, test, verified } from './fixtures';
+import type { Instance } from '../instance.mjs';
+import { alice, asIf, atProvider, enter, expect, expired, explained, hold, problem, signedIn, signedOut, signIn, signInButton, test, verified } from './fixtures';
 import { claimsOf } from './forge';
 import { Secrets } from './secrets';
 
@@ -119,11 +120,27 @@ test.describe('8. Wrong turns end on a page that says what happened', () => {
     await expect(problem(page)).toBeHidden();
   });
 
-  test('the callback, reloaded', async ({ page, instance }) => {
-    await signIn(page, instance, alice, '/account');
+  test('the callback, reloaded while the code is on its way: it is used once, and starting again gets in', async ({ page, instance }) => {
+    await toLogin(page, instance);
+    const exchanged: string[] = [];
+    page.on('request', (request) => request.url() === instance.tokenEndpoint && exchanged.push(request.method()));
+    const { held } = await hold(page, instance.tokenEndpoint);
+    await enter(page, alice);
+    await held;
+    await expect(page).toHaveURL('/callback');
     await page.reload();
+    await explained(page, 'This sign-in is over');
+    await signedOut(page);
+    expect(exchanged).toEqual(['POST']);
+    await problem(page).getByText('Sign in', { exact: true }).click();
+    // The provider still has its session: it asks for nothing.
     await signedIn(page);
+  });
+
+  test('the callback, opened without a query by someone who is signed in: they land on the start page', async ({ page, instance }) => {
+    await signIn(page, instance, alice, '/account');
     await page.goto('/callback');
+    await expect(page).toHaveURL('/');
     await signedIn(page);
     await expect(problem(page)).toBeHidden();
   });
@@ -157,15 +174,14 @@ test.describe('8. Wrong turns end on a page that says what happened', () => {
 
   test('the back button after sign-in is no dead end', async ({ page, instance }) => {
     await signIn(page, instance, alice, '/account');
+    // The provider's page, which it has answered already; before it is the page that the person started from.
     await page.goBack();
-    // Wherever that is, the provider or the application: the person can go on from there and is signed in.
-    if (new URL(page.url()).origin === instance.url) {
-      await expect(problem(page)).toBeHidden();
-    } else {
-      await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
-    }
-    await page.goto('/');
+    expect(new URL(page.url()).origin).toBe(instance.provider);
+    await page.goBack();
+    await expect(page).toHaveURL('/account');
     await signedIn(page);
+    await expect(verified(page)).toContainText(instance.issuer);
+    await expect(problem(page)).toBeHidden();
   });
 
   test('the back button from the provider', async ({ page, instance }) => {
@@ -189,6 +205,70 @@ test.describe('8. Wrong turns end on a page that says what happened', () => {
     await enter(second, alice);
     await signedIn(second);
     await expect(second).toHaveURL('/account?tab=second');
+  });
+
+  test.describe('at a provider that wants the request pushed', () => {
+    const endpoint = (instance: Instance) => `${instance.tenant}/oauth2/par`;
+
+    /** What the browser took to the provider's sign-in page. */
+    function taken(page: Page, instance: Instance) {
+      const queries: string[][] = [];
+      page.on('request', (request) => {
+        if (request.url().startsWith(instance.authorizationEndpoint)) queries.push([...new URL(request.url()).searchParams.keys()].sort());
+      });
+      return queries;
+    }
+
+    const pushed = ['client_id', 'request_uri'];
+
+    test.beforeEach(({ page }) =>
+      asIf(page, (client) => ({
+        ...client,
+        provider: { ...(client['provider'] as object), require_pushed_authorization_requests: true },
+      })),
+    );
+
+    test('it is, and the sign-in works', async ({ page, instance }) => {
+      const queries = taken(page, instance);
+      await signIn(page, instance, alice, '/account?tab=1');
+      await expect(page).toHaveURL('/account?tab=1');
+      expect(queries).toEqual([pushed]);
+    });
+
+    test('and cannot take it, the page says so', async ({ page, instance, control }) => {
+      const queries = taken(page, instance);
+      await control.set({ down_endpoints: ['par'] });
+      await page.goto('/');
+      await signInButton(page).click();
+      await explained(page, 'The sign-in service does not answer');
+      expect(queries, 'nobody is sent there without it').toEqual([]);
+      await control.calm();
+      await problem(page).getByText('Sign in', { exact: true }).click();
+      await atProvider(page, instance);
+      expect(queries).toEqual([pushed]);
+    });
+
+    test('but not from this site, the page says whose matter that is', async ({ page, instance }) => {
+      const queries = taken(page, instance);
+      // What a browser makes of an answer without CORS headers.
+      await page.route(endpoint(instance), (route) => (route.request().method() === 'POST' ? route.abort() : route.fallback()));
+      await page.goto('/');
+      await signInButton(page).click();
+      await explained(page, 'The sign-in service does not talk to this site', /par/);
+      expect(queries).toEqual([]);
+    });
+
+    test('and refuses it, the page says what it said', async ({ page, instance }) => {
+      const queries = taken(page, instance);
+      await page.route(endpoint(instance), async (route) => {
+        const response = await route.fetch();
+        await route.fulfill({ response, status: 400, json: { error: 'invalid_client', error_description: 'Nobody knows this client' } });
+      });
+      await page.goto('/');
+      await signInButton(page).click();
+      await explained(page, 'Signing in did not succeed', /invalid_client/);
+      expect(queries).toEqual([]);
+    });
   });
 
   const attacks = [

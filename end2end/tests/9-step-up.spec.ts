@@ -1,4 +1,4 @@
-import { alice, atProvider, bob, confirmation, ended, enter, expect, problem, signIn, signedIn, test } from './fixtures';
+import { alice, asIf, atProvider, bob, confirmation, ended, enter, expect, problem, signIn, signInButton, signedIn, test, verified } from './fixtures';
 import type { Instance } from '../instance.mjs';
 import type { Control } from './control';
 import type { Page } from '@playwright/test';
@@ -65,15 +65,118 @@ test.describe('9. A call that needs a more recent sign-in', () => {
     expect(statuses).toEqual([401]);
   });
 
-  test('says what is missing when the person comes back without it', async ({ page, instance, control }) => {
+  test('that the person declines: says so and gives back what was typed, and is made when they try again', async ({ page, instance, control }) => {
+    const statuses = calls(page);
     await signedInLongAgo(page, instance, control);
-    await statement(page).fill('no');
+    await statement(page).fill('it is me & "more"');
+    await confirm(page).click();
+    await atProvider(page, instance);
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    const told = page.getByRole('alert').filter({ hasText: 'Nothing was confirmed' });
+    await expect(told).toContainText('You did not sign in again');
+    await expect(told).toContainText('access_denied');
+    await expect(statement(page)).toHaveValue('it is me & "more"');
+    expect(new URL(page.url()).pathname + new URL(page.url()).search).toBe('/account?tab=2');
+    await signedIn(page);
+    expect(statuses, 'it was not made').toEqual([401]);
+
+    await told.getByRole('button', { name: 'Sign in again and confirm' }).click();
+    await atProvider(page, instance);
+    await enter(page, alice);
+    await expect(confirmed(page)).toContainText('Confirmed: it is me & "more"');
+    await expect(told).toBeHidden();
+    expect(statuses, 'refused each time, made once').toEqual([401, 401, 200]);
+  });
+
+  test('is not made for who comes back by the back button, and leads to the sign-in again', async ({ page, instance, control }) => {
+    const statuses = calls(page);
+    await signedInLongAgo(page, instance, control);
+    await statement(page).fill('not yet');
     await confirm(page).click();
     await atProvider(page, instance);
     await page.goBack();
-    // The page is there again and not stuck.
-    await expect(confirm(page)).toBeEnabled();
     await signedIn(page);
+    await expect(page).toHaveURL('/account?tab=2');
+    // Nothing has come of it so far, and the page is not stuck.
+    await statement(page).fill('now');
+    expect(statuses).toEqual([401]);
+    await confirm(page).click();
+    await atProvider(page, instance);
+    await enter(page, alice);
+    await expect(confirmed(page)).toContainText('Confirmed: now');
+    expect(statuses).toEqual([401, 401, 200]);
+  });
+});
+
+test.describe('A scope that the sign-in did not bring', () => {
+  const opened = (page: Page) => page.getByRole('region', { name: 'What the scope “profile” opens' });
+  const ask = (page: Page) => opened(page).getByRole('button', { name: 'Ask for the permission' });
+
+  /** What was asked of the provider, and of the gate. */
+  function wire(page: Page, instance: Instance) {
+    const seen = { scopes: [] as (string | null)[], statuses: [] as number[] };
+    page.on('request', (request) => {
+      if (request.url().startsWith(instance.authorizationEndpoint)) seen.scopes.push(new URL(request.url()).searchParams.get('scope'));
+    });
+    page.on('response', (response) => {
+      if (new URL(response.url()).pathname === '/api/profile') seen.statuses.push(response.status());
+    });
+    return seen;
+  }
+
+  /** Signed in by pages that ask for `openid` alone. */
+  async function signedInWithLess(page: Page, instance: Instance) {
+    await asIf(page, (client) => ({ ...client, scopes: ['openid'] }));
+    await page.goto('/account');
+    await signInButton(page).click();
+    await atProvider(page, instance);
+    await enter(page, alice);
+    await expect(verified(page)).toContainText(instance.issuer);
+    await expect(opened(page)).toContainText('Your sign-in does not include the permission for this.');
+  }
+
+  test('is asked for when the person wants it, and opens what it is for', async ({ page, instance }) => {
+    const seen = wire(page, instance);
+    await signedInWithLess(page, instance);
+    expect(seen, 'not before').toEqual({ scopes: ['openid'], statuses: [] });
+    await ask(page).click();
+    await expect(opened(page).locator('dl.facts')).toContainText('Alice Example');
+    await expect(ask(page)).toBeHidden();
+    expect(seen).toEqual({ scopes: ['openid', 'openid profile'], statuses: [403, 200] });
+  });
+
+  test('and never brings is asked for once, and the page says so', async ({ page, instance }) => {
+    const seen = wire(page, instance);
+    await signedInWithLess(page, instance);
+    await page.route(`${instance.authorizationEndpoint}?**`, (route) => {
+      const url = new URL(route.request().url());
+      url.searchParams.set('scope', 'openid');
+      return route.continue({ url: url.href });
+    });
+    await ask(page).click();
+    await expect(problem(page)).toContainText('The permission was not given');
+    await expect(problem(page)).toContainText('The sign-in page left it out');
+    await ask(page).click();
+    await expect(problem(page)).toContainText('Not allowed');
+    await expect(problem(page)).toContainText('Your sign-in does not include the permission for this.');
+    await expect(verified(page)).toContainText(instance.issuer);
+    expect(seen).toEqual({ scopes: ['openid', 'openid profile'], statuses: [403, 403] });
+  });
+
+  test('and that the person declines is said to be missing, until they think better of it', async ({ page, context, instance }) => {
+    await signedInWithLess(page, instance);
+    // The provider has to ask who they are, so that they can say no.
+    await context.clearCookies();
+    await ask(page).click();
+    await atProvider(page, instance);
+    await page.getByRole('button', { name: 'Cancel' }).click();
+    await expect(problem(page)).toContainText('The permission was not given');
+    await expect(problem(page)).toContainText('access_denied');
+    await ask(page).click();
+    await atProvider(page, instance);
+    await enter(page, alice);
+    await expect(opened(page).locator('dl.facts')).toContainText('Alice Example');
+    await expect(problem(page)).toBeHidden();
   });
 });
 

@@ -154,6 +154,13 @@ export async function hold(on: Page | BrowserContext, url: string) {
   return { held };
 }
 
+/** From now on the pages find this in place of what the server tells them of the client and the provider. */
+export const asIf = (page: Page, change: (client: Record<string, unknown>) => object) =>
+  page.addInitScript(`document.addEventListener('readystatechange', () => {
+    const data = document.getElementById('pixygate-client');
+    if (document.readyState === 'interactive' && data) data.textContent = JSON.stringify((${change})(JSON.parse(data.textContent)));
+  })`);
+
 /** Headless browsers hide no tab; the page is told that it is hidden. */
 export const show = (page: Page, state: 'hidden' | 'visible') =>
   page.evaluate((state) => {

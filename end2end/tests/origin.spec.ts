@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { expect, problem, signIn, test, verified } from './fixtures';
+import { alice, confirmation, expect, problem, signedIn, signedOut, signIn, test, verified } from './fixtures';
 
 test.describe('Nothing from elsewhere', () => {
   test('the policy names the provider and nobody else, and scripts need a nonce', async ({ request, instance }) => {
@@ -77,18 +77,85 @@ test.describe('Nothing from elsewhere', () => {
     });
   }
 
-  test('a message from elsewhere changes nothing', async ({ page, context, instance }) => {
-    await signIn(page, instance);
-    const other = await context.newPage();
-    await other.goto('/');
-    await other.evaluate(() => {
-      for (const message of ['signed out', { type: 'sign-out' }, { kind: 'SignedOut' }, null, 'changed']) {
-        window.postMessage(message, '*');
+  test('a message changes nothing, wherever it comes from: it makes the page look, and what is kept counts', async ({ page, context, instance, watch }) => {
+    const messages = ['signed out', 'sign-out', { type: 'sign-out' }, { kind: 'SignedOut' }, { error: 'login_required' }, null, 'changed'];
+    await signIn(page, instance, alice, '/account');
+    await expect(verified(page)).toContainText(instance.issuer);
+    const loaded: string[] = [];
+    page.on('request', (request) => (request.isNavigationRequest() || request.method() === 'POST') && loaded.push(request.url()));
+
+    // Another origin, in whose window the page is, and with a channel of the same name.
+    const elsewhere = createServer((_, response) => {
+      response.setHeader('content-type', 'text/html').end('<title>Elsewhere</title>');
+    }).listen(0, '127.0.0.1');
+    await once(elsewhere, 'listening');
+    const host = `127.0.0.1:${(elsewhere.address() as AddressInfo).port}`;
+    watch.expected.add(host);
+    const foreign = await context.newPage();
+    await foreign.goto(`http://${host}/`);
+    const opened = context.waitForEvent('page');
+    await foreign.evaluate((url) => Object.assign(window, { opened: window.open(url) }), `${instance.url}/account`);
+    const below = await opened;
+    await expect(verified(below)).toContainText(instance.issuer);
+    const reached = await foreign.evaluate((messages) => {
+      const { opened } = window as unknown as { opened: Window };
+      for (const message of messages) {
+        opened.postMessage(message, '*');
         new BroadcastChannel('pixygate').postMessage(message);
       }
-    });
-    await page.goto('/account');
-    await expect(verified(page)).toContainText(instance.issuer);
-    await expect(problem(page)).toBeHidden();
+      return !opened.closed;
+    }, messages);
+    expect(reached, 'who opens the page is cut off from it').toBe(false);
+
+    // As if it had not been, and from a page of this site.
+    const other = await context.newPage();
+    await other.goto('/');
+    await signedIn(other);
+    const received = page.evaluate(
+      (count) =>
+        new Promise<void>((resolve) => {
+          let seen = 0;
+          new BroadcastChannel('pixygate').addEventListener('message', () => (seen += 1) === count && resolve());
+        }),
+      messages.length,
+    );
+    for (const tab of [page, below]) {
+      await tab.evaluate((messages) => {
+        for (const data of messages) window.dispatchEvent(new MessageEvent('message', { data, origin: 'https://attacker.example', source: window }));
+      }, messages);
+    }
+    await other.evaluate((messages) => {
+      const channel = new BroadcastChannel('pixygate');
+      for (const message of messages) channel.postMessage(message);
+    }, messages);
+    await received;
+    // A call goes through all of the session, and comes after what the messages led to.
+    for (const tab of [page, below]) {
+      await confirmation(tab).statement.fill('still here');
+      await confirmation(tab).button.click();
+      await expect(confirmation(tab).done).toContainText('still here');
+      await signedIn(tab);
+      await expect(problem(tab)).toBeHidden();
+    }
+    expect(loaded, 'no page was left, and nothing but the call was sent').toEqual([`${instance.url}/api/confirm`]);
+
+    // The channel is the right one: when nothing is kept any more, one message is enough.
+    await other.evaluate(
+      () =>
+        new Promise<void>((resolve, reject) => {
+          const open = indexedDB.open('pixygate');
+          open.onerror = () => reject(open.error);
+          open.onsuccess = () => {
+            const stores = [...open.result.objectStoreNames];
+            const transaction = open.result.transaction(stores, 'readwrite');
+            for (const store of stores) transaction.objectStore(store).clear();
+            transaction.oncomplete = () => resolve(open.result.close());
+          };
+        }),
+    );
+    await signedIn(page);
+    await other.evaluate(() => new BroadcastChannel('pixygate').postMessage(null));
+    await signedOut(page);
+    elsewhere.close();
   });
 });

@@ -9,6 +9,7 @@ use futures_util::{Sink, Stream, StreamExt as _};
 use gloo_net::http::{Request, Response};
 use js_sys::Uint8Array;
 use send_wrapper::SendWrapper;
+use serde::de::DeserializeOwned;
 use server_fn::ServerFn;
 use server_fn::client::browser::BrowserClient;
 use server_fn::client::{Client, get_server_url};
@@ -18,10 +19,10 @@ use server_fn::request::browser::BrowserRequest;
 use server_fn::response::ClientRes;
 use wasm_streams::ReadableStream;
 
-use crate::session::SessionError;
+use crate::session::{Platform as _, SessionError};
 
-use super::CallError;
 use super::auth::send;
+use super::{Auth, CallError, here};
 
 /// Attaches the access token to a server function's request: `#[server(client = GateClient)]`.
 ///
@@ -177,6 +178,44 @@ impl<E: FromServerFnError> ClientRes<E> for GateResponse {
     }
 }
 
+impl Auth {
+    /// The call of a server function whose sign-in the person declined, and the provider's error (RFC 6749, section 4.1.2.1),
+    /// once. It was not made: the page that makes such calls says so, and gives back what was typed. When the person makes it
+    /// again it leads to the sign-in again.
+    ///
+    /// ```
+    /// # use leptos::prelude::*;
+    /// # use pixygate::leptos::{CallError, GateClient, use_auth};
+    /// # use leptos::server_fn::codec::{Json, PostUrl};
+    /// #[server(prefix = "/api", input = PostUrl, output = Json, client = GateClient)]
+    /// async fn transfer(amount: u32) -> Result<u32, CallError> {
+    ///     Ok(amount)
+    /// }
+    ///
+    /// # fn component() {
+    /// let amount = RwSignal::new(0);
+    /// Effect::new(move || {
+    ///     if let Some((call, error)) = use_auth().take_declined::<Transfer>() {
+    ///         amount.set(call.amount);
+    ///         leptos::logging::warn!("not transferred: {error}");
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    pub fn take_declined<F: ServerFn + DeserializeOwned>(self) -> Option<(F, String)> {
+        let session = here::opened()?;
+        let page = session.platform().origin();
+        let mut found = None;
+        let (_, error) = session.take_declined(|call| {
+            if is_call_of(&call.url, &page, F::PATH) {
+                found = arguments(call.content_type.as_deref(), &call.url, call.body.as_deref());
+            }
+            found.is_some()
+        })?;
+        Some((found?, error))
+    }
+}
+
 /// Whether a call went to the server function with this path, from a page of the origin `page`.
 pub(super) fn is_call_of(url: &str, page: &str, path: &str) -> bool {
     let server = match get_server_url() {
@@ -188,7 +227,7 @@ pub(super) fn is_call_of(url: &str, page: &str, path: &str) -> bool {
 }
 
 /// The arguments of a server function, from the call that carried them.
-pub(super) fn arguments<F: ServerFn + serde::de::DeserializeOwned>(
+pub(super) fn arguments<F: ServerFn + DeserializeOwned>(
     content_type: Option<&str>,
     url: &str,
     body: Option<&str>,

@@ -9,6 +9,7 @@ use crate::authorization::dpop::{self, Proof};
 use crate::authorization::{CryptoError, DpopMode, Hash, TokenSet, TokenType};
 
 use super::challenge::{self, Demand, Mend};
+use super::record::{Kept, Whose};
 use super::{Event, Platform, Session, SessionError};
 
 /// The answer to a call, as far as the session reads it.
@@ -106,6 +107,16 @@ impl std::fmt::Debug for WaitingCall {
             .field("url", &self.url.split('?').next())
             .finish_non_exhaustive()
     }
+}
+
+/// A call that its page may ask for, after the sign-in that it was refused for.
+pub(super) struct Waiting {
+    /// On the monotonic clock, in milliseconds.
+    pub(super) until: f64,
+    pub(super) whose: Whose,
+    pub(super) call: WaitingCall,
+    /// The provider's error, when the sign-in was declined and the call is not to be made.
+    pub(super) declined: Option<String>,
 }
 
 /// The headers that a call to the gate carries. They hold the token: attach them to one request and keep them nowhere.
@@ -273,17 +284,20 @@ impl<P: Platform> Session<P> {
             .await;
     }
 
-    /// The call succeeded, and may ask again when it is refused later.
+    /// The call may ask again when it is refused later.
     fn forget_demands(&self, call: String) {
         if !self.demanded().iter().any(|(known, _)| *known == call) {
             return;
         }
+        let forget = move |demanded: &mut Vec<(String, Demand)>| demanded.retain(|(known, _)| *known != call);
+        // In this page at once; what is kept waits for the lock, and nobody for that.
+        if let Some(Kept::Live(record)) = &mut *self.0.kept.borrow_mut() {
+            forget(&mut record.demanded);
+        }
         let session = self.clone();
-        // Its answer waits for no lock.
-        self.0.platform.spawn(Box::pin(async move {
-            let forget = |demanded: &mut Vec<(String, Demand)>| demanded.retain(|(known, _)| *known != call);
-            session.change_demands(forget).await;
-        }));
+        self.0
+            .platform
+            .spawn(Box::pin(async move { session.change_demands(forget).await }));
     }
 
     async fn change_demands(&self, change: impl FnOnce(&mut Vec<(String, Demand)>)) {
@@ -344,11 +358,43 @@ impl<P: Platform> Session<P> {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn take_waiting(&self, fits: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
+        let waiting = self.take(|waiting| waiting.declined.is_none() && fits(&waiting.call))?;
+        Some(waiting.call)
+    }
+
+    /// The call whose sign-in the person declined, and the provider's error, once: it was not made, and the page that made it
+    /// gives back what was typed. From then on the call may ask for the same sign-in again: make it only when the person
+    /// wants that. It is there as long as one for [`Session::take_waiting`] is.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::signed_in(async |session| {
+    /// # use pixygate::authorization::ReturnTo;
+    /// # use pixygate::session::{Demand, WaitingCall};
+    /// # let (demand, url) = (Demand::Scopes(vec!["x".to_owned()]), "https://app.example/api/orders".to_owned());
+    /// # let (content_type, headers) = (None, Vec::new());
+    /// # let call = WaitingCall { method: "POST".to_owned(), url, content_type, headers, body: Some("ten".to_owned()) };
+    /// # session.step_up(&demand, call, ReturnTo::default()).await?;
+    /// # let query = example::came_back(&session);
+    /// # let state = query.split('&').find(|it| it.contains("state=")).unwrap_or_default().trim_start_matches('?');
+    /// # session.complete(&format!("{state}&iss=https%3A%2F%2Fid.example&error=access_denied")).await?;
+    /// let (call, error) = session.take_declined(|call| call.url.ends_with("/api/orders")).ok_or("it was not declined")?;
+    /// assert_eq!((call.body.as_deref(), error.as_str()), (Some("ten"), "access_denied"));
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn take_declined(&self, fits: impl FnOnce(&WaitingCall) -> bool) -> Option<(WaitingCall, String)> {
+        let waiting = self.take(|waiting| waiting.declined.is_some() && fits(&waiting.call))?;
+        self.forget_demands(call_name(&waiting.call.method, &waiting.call.url));
+        Some((waiting.call, waiting.declined?))
+    }
+
+    fn take(&self, fits: impl FnOnce(&Waiting) -> bool) -> Option<Waiting> {
         let (time, now) = (self.0.platform.now().monotonic, self.record()?.whose());
         let mut waiting = self.0.waiting.borrow_mut();
-        waiting.take_if(|(until, ..)| *until < time);
-        let (.., call) = waiting.take_if(|(_, whose, call)| *whose == now && fits(call))?;
-        Some(call)
+        waiting.take_if(|waiting| waiting.until < time);
+        waiting.take_if(|waiting| waiting.whose == now && fits(waiting))
     }
 
     /// The headers for one request, with a fresh token.

@@ -93,8 +93,7 @@ struct Inner<P> {
     stored: Cell<record::Stored>,
     /// The sign-in whose session the person has left in this tab: no copy of it comes back.
     left: RefCell<Option<String>>,
-    /// The call that a sign-in was for, whose it is, and until when on the monotonic clock the page may ask for it.
-    waiting: RefCell<Option<(f64, record::Whose, WaitingCall)>>,
+    waiting: RefCell<Option<call::Waiting>>,
     /// The sign-ins that are under way in windows of their own and that this browser could not keep.
     unkept: RefCell<Vec<pending::Pending>>,
     stepping_up: step_up::UnderWay,

@@ -34,7 +34,7 @@ pub(super) struct Pending {
 pub(super) enum Asked {
     ByPerson,
     /// A page or a call, which is made afterwards where it has to wait for that.
-    ByCall(Option<StepUp>),
+    ByCall(Option<Box<StepUp>>),
 }
 
 /// The call that needs a stronger sign-in, and of whom.
@@ -75,6 +75,15 @@ impl<P: Platform> Session<P> {
 
     /// Whether this page, and nobody else, can complete the sign-in with this `state`: its window was opened by this page, and
     /// the browser keeps nothing. [`Session::complete`] does so with the query that the window came back with.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::run(async |session| {
+    /// assert!(!session.waits_for("that of another page"));
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     pub fn waits_for(&self, state: &str) -> bool {
         self.unkept_at(state).is_some()
     }

@@ -192,6 +192,12 @@ pub struct NetworkError {
 }
 
 /// Another tab holds the lock of all tabs, and does not let go of it.
+///
+/// ```
+/// use pixygate::session::{LockError, Remedy, SessionError};
+///
+/// assert_eq!(SessionError::from(LockError).remedy(), Remedy::TryAgain);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("another tab of this site is busy with the session, and has not finished in time")]
 pub struct LockError;

@@ -6,7 +6,7 @@ use crate::authorization::{
     AuthorizationRequest, Callback, CallbackError, PendingSignIn, ReturnTo, SignIn, TokenError,
 };
 
-use super::call::add_demand;
+use super::call::{Waiting, add_demand};
 use super::pending::{Asked, Pending, StepUp};
 use super::platform::Over;
 use super::record::{Acting, Record};
@@ -65,7 +65,7 @@ pub struct Landing {
     /// Whether this window was opened for the sign-in only, and has done its work.
     pub popup: bool,
     /// With which error the provider answered a stronger sign-in that a call had asked for. The person is signed in as
-    /// before, and the call was not made.
+    /// before, and the call was not made; [`Session::take_declined`] has it.
     pub declined: Option<String>,
 }
 
@@ -161,7 +161,9 @@ impl<P: Platform> Session<P> {
             demand: demand.clone(),
             call,
         };
-        let (_, url) = self.begin(&options, false, Asked::ByCall(Some(step_up))).await?;
+        let (_, url) = self
+            .begin(&options, false, Asked::ByCall(Some(Box::new(step_up))))
+            .await?;
         self.tell(&Event::StepUp(demand.clone()));
         self.0.platform.navigate_and_back(&url);
         Ok(())
@@ -186,6 +188,18 @@ impl<P: Platform> Session<P> {
     /// Begins a sign-in in a window of its own and returns its `state`, and where to send the window. Where nothing can be
     /// kept this page remembers it, and [waits](Session::waits_for) for what the window comes back with; the session then lives
     /// in this page only.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::run(async |session| {
+    /// # use pixygate::authorization::SignIn;
+    /// let (state, url) = session.begin_in_window(&SignIn::default()).await?;
+    /// assert!(url.contains(&format!("state={state}")));
+    /// assert!(!session.waits_for(&state), "the sign-in is kept, so that any page can complete it");
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// As for [`Session::sign_in`], but not because nothing can be kept.
@@ -332,7 +346,7 @@ impl<P: Platform> Session<P> {
         landing.popup = pending.popup;
         let (by_call, step_up) = match pending.asked {
             Asked::ByPerson => (false, None),
-            Asked::ByCall(step_up) => (true, step_up),
+            Asked::ByCall(step_up) => (true, step_up.map(|step_up| *step_up)),
         };
         let validated = match pending.sign_in.validate(callback, client) {
             Err(CallbackError::Provider { error, .. })
@@ -341,7 +355,12 @@ impl<P: Platform> Session<P> {
                 self.note_refused(true).await;
                 return Ok(());
             }
-            Err(CallbackError::Provider { error, .. }) if self.stays(step_up.as_ref()).await => {
+            Err(CallbackError::Provider { error, .. }) if self.stays(step_up.as_ref()) => {
+                if let Some(step_up) = step_up {
+                    let StepUp { call, demand, .. } = &step_up;
+                    self.note_demand(&call.method, &call.url, demand.clone()).await;
+                    self.leave_waiting(step_up, Some(error.clone()));
+                }
                 landing.declined = Some(error);
                 return Ok(());
             }
@@ -397,9 +416,7 @@ impl<P: Platform> Session<P> {
         }
         self.note_refused(false).await;
         if let Some(step_up) = step_up {
-            let whose = (step_up.subject, step_up.acting);
-            let until = platform.now().monotonic + WAITS;
-            self.0.waiting.replace(Some((until, whose, step_up.call)));
+            self.leave_waiting(step_up, None);
         }
         if let (Some(exchange), Some(record)) = (exchange, self.record())
             && let Err(error) = self.act(record, exchange).await
@@ -410,16 +427,20 @@ impl<P: Platform> Session<P> {
         Ok(())
     }
 
-    /// Whether who was asked for a stronger sign-in, and did not bring it, is still signed in: the call then is answered
-    /// as it was before, and does not ask again.
-    async fn stays(&self, step_up: Option<&StepUp>) -> bool {
-        let Some(step_up) = step_up.filter(|it| self.record().is_some_and(|record| record.subject() == it.subject))
-        else {
-            return false;
-        };
-        self.note_demand(&step_up.call.method, &step_up.call.url, step_up.demand.clone())
-            .await;
-        true
+    /// Whether who was asked for a stronger sign-in, and did not bring it, is still signed in.
+    fn stays(&self, step_up: Option<&StepUp>) -> bool {
+        step_up.is_some_and(|it| self.record().is_some_and(|record| record.subject() == it.subject))
+    }
+
+    /// Keeps the call for its page, with the provider's error when the sign-in was declined. When it is made again it is
+    /// answered, and does not ask for the same.
+    fn leave_waiting(&self, step_up: StepUp, declined: Option<String>) {
+        self.0.waiting.replace(Some(Waiting {
+            until: self.0.platform.now().monotonic + WAITS,
+            whose: (step_up.subject, step_up.acting),
+            call: step_up.call,
+            declined,
+        }));
     }
 
     /// Whether someone signed out meanwhile, and the key is gone that new tokens are bound to.

@@ -43,6 +43,25 @@ impl<P: Platform> Session<P> {
     /// application's server (`send` makes the one request, a `DELETE` of
     /// [`Client::sessions_url`](crate::authorization::Client::sessions_url)).
     ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::signed_in(async |session| {
+    /// # use example::Answer;
+    /// # use pixygate::session::{Credentials, SessionError};
+    /// # async fn answer(status: u16) -> Result<Answer, SessionError> { Ok(Answer { status, challenge: None }) }
+    /// let refuses = async |_: Credentials| answer(403).await;
+    /// let refused = session.sign_out_everywhere(refuses).await;
+    /// assert_eq!(refused, Err(SessionError::SessionsKept { status: 403 }));
+    /// assert!(session.state().signed_in().is_some(), "nothing has changed");
+    ///
+    /// let sends = async |_: Credentials| answer(204).await;
+    /// session.sign_out_everywhere(sends).await?;
+    /// assert!(session.state().signed_in().is_none());
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// As for [`Session::call`]; [`SessionError::NoSessionsUrl`] when the provider is not known to have such a place;
     /// [`SessionError::SessionsKept`] when it refuses. The person is still signed in then.

@@ -126,12 +126,20 @@ fn another_person_does_not_get_the_call() {
 
 #[test]
 fn nobody_else_finds_the_call_later() {
-    for leave_by in ["sign-out", "another tab"] {
+    for (leave_by, declined) in [
+        ("sign-out", false),
+        ("another tab", false),
+        ("sign-out", true),
+        ("another tab", true),
+    ] {
         let (mut simulation, tab) = signed_in();
         let wants = &simulation.world.api.wants_acr;
         wants.borrow_mut().insert("/api/transfer", "gold");
         let tab = leave(&mut simulation, tab);
-        let query = simulation.come_back(&tab, "alice");
+        let query = match declined {
+            false => simulation.come_back(&tab, "alice"),
+            true => simulation.come_back_with(&tab, "access_denied"),
+        };
         simulation.run(tab.session.complete(&query)).unwrap();
         if leave_by == "sign-out" {
             simulation.run(tab.session.sign_out_here());
@@ -143,6 +151,7 @@ fn nobody_else_finds_the_call_later() {
         }
         assert_eq!(tab.subject().as_deref(), Some("bob"));
         assert_eq!(tab.session.take_waiting(|_| true), None);
+        assert_eq!(tab.session.take_declined(|_| true), None);
     }
 }
 
@@ -328,6 +337,31 @@ fn a_call_that_has_succeeded_asks_again_in_every_tab() {
     wants.borrow_mut().insert("/api/transfer", "gold");
     let reloaded = simulation.open();
     assert_eq!(asks_again(&mut simulation, &[&tab, &other, &reloaded]), [true; 3]);
+}
+
+#[test]
+fn who_declines_gets_back_what_was_typed_and_may_try_again() {
+    let (mut simulation, tab) = signed_in();
+    let wants = &simulation.world.api.wants_acr;
+    wants.borrow_mut().insert("/api/transfer", "gold");
+    let tab = leave(&mut simulation, tab);
+    let query = simulation.come_back_with(&tab, "access_denied");
+    simulation.run(tab.session.complete(&query)).unwrap();
+    assert_eq!(tab.session.take_waiting(|_| true), None, "it is not to be made");
+    assert_eq!(tab.session.take_declined(|_| false), None, "another page's call stays");
+    let called = simulation.run(tab.call("POST", TRANSFER, "100"));
+    assert_eq!(answered(called), 401, "nobody has been told yet");
+    let declined = tab.session.take_declined(|call| call.url == TRANSFER);
+    assert_eq!(declined, Some((waiting(), "access_denied".to_owned())));
+    assert_eq!(tab.session.take_declined(|_| true), None, "it is there once");
+    assert_eq!(demanded(simulation.run(tab.call("POST", TRANSFER, "100"))), gold());
+
+    // What was not declined is not given back, but made.
+    let tab = leave(&mut simulation, tab);
+    let query = simulation.come_back(&tab, "alice");
+    simulation.run(tab.session.complete(&query)).unwrap();
+    assert_eq!(tab.session.take_declined(|_| true), None);
+    assert!(tab.session.take_waiting(|_| true).is_some());
 }
 
 #[test]

@@ -11,4 +11,4 @@ mod whoami;
 pub use confirm::{Confirm, LONGEST, confirm};
 #[cfg(feature = "ssr")]
 pub use policies::policies;
-pub use whoami::{Profile, Whoami, profile, whoami};
+pub use whoami::{GetProfile, Profile, Whoami, profile, whoami};

@@ -8,12 +8,12 @@ use leptos::server_fn::ServerFn as _;
 use leptos::task::spawn_local;
 use leptos_router::hooks::use_navigate;
 use pixygate::authorization::{ReturnTo, SignIn};
-use pixygate::leptos::{CallError, Texts, use_auth, use_signed_in};
+use pixygate::leptos::{CallError, RequireScope, Texts, use_auth, use_signed_in};
 use pixygate::session::SessionError;
 
 use super::everywhere::Everywhere;
 use super::sign_in::{SignInLink, replace};
-use crate::api::{Confirm, LONGEST, profile, whoami};
+use crate::api::{Confirm, GetProfile, LONGEST, profile, whoami};
 use crate::notice::Notice;
 
 /// What the server verified, and what can be done with it.
@@ -34,9 +34,48 @@ pub(crate) fn Verified() -> impl IntoView {
             })
         }}
         <Answer title="What the server verified" call=|| Box::pin(identity()) />
-        <Answer title="What the scope “profile” opens" call=|| Box::pin(details()) />
+        <RequireScope scope="profile" missing=NotGranted>
+            <Answer title=OPENED call=|| Box::pin(details()) />
+        </RequireScope>
         <Confirmation />
         <Everywhere />
+    }
+}
+
+const OPENED: &str = "What the scope “profile” opens";
+
+/// The way to a scope that the person has not granted: they are asked by the provider, and come back here.
+#[component]
+fn NotGranted() -> impl IntoView {
+    let auth = use_auth();
+    let not_given = |text, detail| Some(("The permission was not given", text, detail));
+    let outcome = RwSignal::new(match auth.take_declined::<GetProfile>() {
+        Some((_, error)) => not_given("Nothing has changed.", error),
+        None if auth.take_waiting::<GetProfile>().is_some() => not_given(
+            "The sign-in page left it out. Whoever runs it can say why.",
+            "insufficient_scope".to_owned(),
+        ),
+        None => None,
+    });
+    let ask = move |_| {
+        outcome.set(None);
+        spawn_local(async move {
+            if let Err(error) = profile().await {
+                let (title, text) = Texts::here().call(&error);
+                outcome.try_set(Some((title, text, error.to_string())));
+            }
+        });
+    };
+    view! {
+        <section class="card" aria-label=OPENED>
+            <h2>{OPENED}</h2>
+            <p>"Your sign-in does not include the permission for this."</p>
+            {move || {
+                let (title, text, detail) = outcome.get()?;
+                Some(view! { <Notice kind="error" title text detail /> })
+            }}
+            <button type="button" class="button quiet" on:click=ask>"Ask for the permission"</button>
+        </section>
     }
 }
 
@@ -87,16 +126,19 @@ fn Answer(
 }
 
 /// Something that asks for a sign-in of the last minutes. Who signed in longer ago does so again, comes back here, and it is
-/// done.
+/// done; who declines that finds here what they had typed.
 #[component]
 fn Confirmation() -> impl IntoView {
     let auth = use_auth();
     let statement = RwSignal::new(String::new());
     let busy = RwSignal::new(false);
     let outcome = RwSignal::new(None::<Result<String, CallError>>);
+    // With the provider's error.
+    let declined = RwSignal::new(None::<String>);
     let make = move |call: Confirm| {
         busy.set(true);
         outcome.set(None);
+        declined.set(None);
         statement.set(call.statement.clone());
         spawn_local(async move {
             let stated = call.statement.clone();
@@ -109,13 +151,19 @@ fn Confirmation() -> impl IntoView {
     Effect::new(move || {
         if let Some(call) = auth.take_waiting::<Confirm>() {
             make(call);
+        } else if let Some((call, error)) = auth.take_declined::<Confirm>() {
+            statement.set(call.statement);
+            declined.set(Some(error));
         }
     });
-    let submit = move |event: leptos::ev::SubmitEvent| {
-        event.prevent_default();
+    let confirm = move || {
         make(Confirm {
             statement: statement.get_untracked(),
         });
+    };
+    let submit = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        confirm();
     };
     view! {
         <section class="card" aria-labelledby="confirm">
@@ -136,6 +184,21 @@ fn Confirmation() -> impl IntoView {
                 let error = outcome.get()?.err()?;
                 let (title, text) = Texts::here().call(&error);
                 Some(view! { <Notice kind="error" title text detail=error.to_string() /> })
+            }}
+            {move || {
+                let error = declined.get()?;
+                let why = match error.as_str() {
+                    "access_denied" => "You did not sign in again",
+                    _ => "Signing in again did not succeed",
+                };
+                let text = format!("{why}, so the server was not asked. What you typed is still here, and you are signed in as before.");
+                Some(view! {
+                    <Notice kind="warning" title="Nothing was confirmed" text detail=error>
+                        <button type="button" class="button" on:click=move |_| confirm()>
+                            "Sign in again and confirm"
+                        </button>
+                    </Notice>
+                })
             }}
         </section>
     }

@@ -151,6 +151,18 @@ impl Session<Browser> {
     /// Gives the query of a callback that this window cannot complete to the page that opened it, where that page waits for it:
     /// the browser keeps nothing that this window could complete it with. The code is good for nothing without the verifier,
     /// which does not leave that page. `false` when there is no such page.
+    ///
+    /// ```
+    /// use pixygate::session::{Session, browser::Browser};
+    ///
+    /// # async fn example(session: Session<Browser>, query: &str) {
+    /// if let Err(failure) = session.complete(query).await
+    ///     && session.hand_over(query, &failure).await
+    /// {
+    ///     session.platform().close_window();
+    /// }
+    /// # }
+    /// ```
     pub async fn hand_over(&self, query: &str, failure: &SignInFailure) -> bool {
         let elsewhere = matches!(
             failure.error,
