@@ -1,8 +1,8 @@
 //! The configuration: `pixygate.toml`, with the environment laid over it, checked whole before the first byte is served.
 //!
 //! 1. [`keys`]: the table of everything that can be set.
-//! 2. [`settings`]: file and environment, read into values that know where they came from.
-//! 3. [`check`]: the rules between the values; out of it comes a [`Config`], or every [`Problem`] at once.
+//! 2. `settings`: file and environment, read into values that know where they came from.
+//! 3. `check`: the rules between the values; out of it comes a [`Config`], or every [`Problem`] at once.
 
 mod check;
 pub mod keys;
