@@ -126,24 +126,6 @@ impl Setting {
             .unwrap()
     }
 
-    /// So many calls, of which each brings a token that is new: as often as they have all been there, the validator is
-    /// replaced while no time is measured. `make` makes one, and `run` makes so many calls.
-    fn each_new(
-        &self,
-        rounds: u64,
-        tokens: &[String],
-        make: impl Fn() -> Validator,
-        run: impl Fn(&Validator, u64) -> Duration,
-    ) -> Duration {
-        let (mut left, mut spent) = (rounds, Duration::ZERO);
-        while left > 0 {
-            let calls = left.min(tokens.len() as u64);
-            spent += run(&make(), calls);
-            left -= calls;
-        }
-        spent
-    }
-
     fn one_after_another(&self, validator: &Validator, tokens: &[String]) -> Duration {
         timed(|| {
             for token in tokens {
@@ -151,6 +133,23 @@ impl Setting {
             }
         })
     }
+}
+
+/// So many calls, of which each brings a token that is new: as often as they have all been there, the validator is
+/// replaced while no time is measured. `make` makes one, and `run` makes so many calls.
+fn each_new(
+    rounds: u64,
+    tokens: &[String],
+    make: impl Fn() -> Validator,
+    run: impl Fn(&Validator, u64) -> Duration,
+) -> Duration {
+    let (mut left, mut spent) = (rounds, Duration::ZERO);
+    while left > 0 {
+        let calls = left.min(tokens.len() as u64);
+        spent += run(&make(), calls);
+        left -= calls;
+    }
+    spent
 }
 
 fn timed(work: impl FnOnce()) -> Duration {
@@ -222,7 +221,7 @@ fn by_algorithm(criterion: &mut Criterion) -> Table {
         table.measure(&mut group, name, "first", again(first));
         table.measure(&mut group, name, "first, kept", |rounds| {
             let make = || setting.validator(&runtime, 10_000);
-            setting.each_new(rounds, &tokens, make, |validator, calls| {
+            each_new(rounds, &tokens, make, |validator, calls| {
                 let time = setting.one_after_another(validator, &tokens[..calls as usize]);
                 assert_eq!(validator.verdicts_kept() as u64, calls, "each was new, and is kept");
                 time
@@ -365,7 +364,7 @@ fn by_tasks(criterion: &mut Criterion) -> Table {
             });
             table.measure(&mut group, &row("first, kept"), &column, |rounds| {
                 let make = || setting.validator(&runtime, 10_000);
-                setting.each_new(rounds, &tokens, make, |validator, calls| {
+                each_new(rounds, &tokens, make, |validator, calls| {
                     let time = spread(validator, tasks, calls, refresh);
                     assert_eq!(validator.verdicts_kept() as u64, calls, "each was new, and is kept");
                     time
