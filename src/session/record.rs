@@ -181,7 +181,11 @@ impl<P: Platform> Session<P> {
                     self.adopt(*record);
                 }
             },
-            Ok(Some(Kept::Ended(ended))) => self.adopt_end(*ended),
+            Ok(Some(Kept::Ended(ended))) => match self.record() {
+                // It is the end of another session, of before.
+                Some(own) if self.0.stored.get() == Stored::Never => self.catch_up(own).await,
+                _ => self.adopt_end(*ended),
+            },
             Ok(None) => match self.record() {
                 // A session that lives in memory only is not ended by its absence in storage.
                 Some(own) if self.0.stored.get() == Stored::Never => self.catch_up(own).await,

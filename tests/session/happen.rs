@@ -393,6 +393,8 @@ impl Browser {
             Step::GiveUp(number) => {
                 let Some((_, tab)) = self.awake(*number) else { return };
                 let (session, whose) = (tab.session.clone(), tab.subject().unwrap_or_default());
+                // It is under way, and stays so until requests are let through.
+                self.world().held_back.set(true);
                 let made = async move { drop(call(&session, "GET", ORDERS, &whose).await) };
                 let (made, caller) = abortable(made);
                 self.simulation().start(made);
