@@ -168,6 +168,9 @@ impl<P: Platform> Session<P> {
                 (Some(own), Stored::Behind(kept)) if own.id == record.id && record.generation == kept => {
                     self.catch_up(own).await;
                 }
+                (Some(own), Stored::Never) if self.0.superseded.borrow().as_ref() == Some(&record.id) => {
+                    self.catch_up(own).await;
+                }
                 (_, stored) => {
                     self.set_stored(Stored::Yes);
                     // Another tab has gone on from what could be kept.
@@ -320,6 +323,10 @@ impl<P: Platform> Session<P> {
             // Nobody has these tokens any more.
             self.revoke(&record.tokens).await;
             return false;
+        }
+        let before = self.record().map(|before| before.id);
+        if before.as_ref() != Some(&record.id) {
+            self.0.superseded.replace(before);
         }
         self.set_stored(match (saved, self.0.stored.get()) {
             (Ok(_), _) => Stored::Yes,

@@ -277,3 +277,24 @@ fn the_end_of_a_session_of_before_does_not_end_one_that_lives_in_memory() {
         replay(Given { bound, ..GIVEN }, &steps);
     }
 }
+
+#[test]
+fn a_session_in_memory_is_kept_with_the_key_that_another_tab_deleted() {
+    let given = Given {
+        bound: true,
+        rotates: false,
+        refresh_tokens: false,
+        ..GIVEN
+    };
+    let steps = [
+        Open,
+        SignIn(0),
+        Open,
+        StorageFull(true),
+        Exchange(3),
+        SignOut(1),
+        SignInWindow(0),
+        Call(0),
+    ];
+    replay(given, &steps);
+}

@@ -535,6 +535,12 @@ impl Browser {
                 }
                 Ok(Called::Answered(answer)) => assert_eq!(answer.status, 200),
                 Err(SessionError::SignedOut(_)) => {}
+                // As above, of the token that is exchanged.
+                Err(SessionError::Token(error)) if error.ends_session() => {
+                    let refreshes = self.world().provider.gives_refresh_tokens.get();
+                    let excused = !self.set_back.is_empty() && self.slept;
+                    assert!(!refreshes && excused, "all is well, and yet {error}");
+                }
                 other => panic!("all is well, and yet {other:?}"),
             }
         }
