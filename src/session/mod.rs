@@ -91,6 +91,8 @@ struct Inner<P> {
     /// The origins that also refused the last token which took the place of a refused one: they would refuse the next.
     replacing_is_vain: RefCell<BTreeSet<String>>,
     stored: Cell<record::Stored>,
+    /// The sign-in whose session was kept here before that of this page, which could not be: it is the older one.
+    superseded: RefCell<Option<String>>,
     /// The sign-in whose session the person has left in this tab: no copy of it comes back.
     left: RefCell<Option<String>>,
     waiting: RefCell<Option<call::Waiting>>,
@@ -142,6 +144,7 @@ impl<P: Platform> Session<P> {
             granted: Cell::default(),
             replacing_is_vain: RefCell::default(),
             stored: Cell::default(),
+            superseded: RefCell::default(),
             left: RefCell::default(),
             waiting: RefCell::default(),
             unkept: RefCell::default(),

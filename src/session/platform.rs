@@ -97,11 +97,11 @@ pub trait Platform: Crypto + 'static {
     fn forget_keys(&self);
 
     /// Reads the kept keys anew when they are next needed: another tab may have made others. Where they cannot be read this
-    /// page goes on with the key that it has, and a key that lives in memory stays.
+    /// page goes on with the key that it has, as one that lives in memory. Such a key stays.
     fn reread_keys(&self);
 
-    /// Makes a DPoP key that lives in the memory of this page, until it is forgotten or all is cleared. While there is one,
-    /// [`Platform::save`] keeps nothing: another page could not use it.
+    /// Makes a DPoP key that lives in the memory of this page, until it is forgotten or all is cleared. [`Platform::save`] keeps
+    /// it beside what it keeps, and nothing where there is another key: no other page could use it.
     ///
     /// # Errors
     /// When the browser cannot make one.

@@ -196,6 +196,9 @@ impl<P: Platform> Session<P> {
                 (Some(own), Stored::Behind(kept)) if own.id == record.id && record.generation == kept => {
                     self.catch_up(own).await;
                 }
+                (Some(own), Stored::Never) if self.0.superseded.borrow().as_ref() == Some(&record.id) => {
+                    self.catch_up(own).await;
+                }
                 (_, stored) => {
                     self.set_stored(Stored::Yes);
                     // Another tab has gone on from what could be kept.
@@ -209,7 +212,11 @@ impl<P: Platform> Session<P> {
                     self.adopt(*record);
                 }
             },
-            Ok(Some(Kept::Ended(ended))) => self.adopt_end(*ended),
+            Ok(Some(Kept::Ended(ended))) => match self.record() {
+                // It is the end of another session, of before.
+                Some(own) if self.0.stored.get() == Stored::Never => self.catch_up(own).await,
+                _ => self.adopt_end(*ended),
+            },
             Ok(None) => match self.record() {
                 // A session that lives in memory only is not ended by its absence in storage.
                 Some(own) if self.0.stored.get() == Stored::Never => self.catch_up(own).await,
@@ -344,6 +351,10 @@ impl<P: Platform> Session<P> {
             // Nobody has these tokens any more.
             self.revoke(&record.tokens).await;
             return false;
+        }
+        let before = self.record().map(|before| before.id);
+        if before.as_ref() != Some(&record.id) {
+            self.0.superseded.replace(before);
         }
         self.set_stored(match (saved, self.0.stored.get()) {
             (Ok(_), _) => Stored::Yes,

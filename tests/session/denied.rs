@@ -220,17 +220,22 @@ fn where_something_can_be_kept_the_window_completes_it_itself() {
 }
 
 #[test]
-fn when_it_can_be_kept_after_all_it_is_unless_its_key_is_in_memory() {
-    for bound in [false, true] {
+fn when_it_can_be_kept_after_all_it_is_with_its_key_and_not_beside_another() {
+    for (bound, there_is_another) in [(false, false), (true, false), (true, true)] {
         let (mut simulation, tab) = denied(WAYS[0], bound);
         sign_in(&mut simulation, &tab, "alice");
         simulation.world.storage_denied.set(false);
+        let other = open(&simulation, bound);
+        if there_is_another {
+            // Someone began to sign in there.
+            simulation.run(other.session.sign_in(&SignIn::default())).unwrap();
+        }
         simulation.run(tab.session.look());
-        assert_eq!(tab.session.is_kept(), !bound);
+        simulation.deliver(&[&other]);
+        assert_eq!(tab.session.is_kept(), !there_is_another);
         assert!(calls(&mut simulation, &tab));
         // Another tab has it, and works, or it does not have it.
-        let other = open(&simulation, bound);
-        assert_eq!(calls(&mut simulation, &other), !bound);
+        assert_eq!(calls(&mut simulation, &other), !there_is_another);
         assert!(calls(&mut simulation, &tab), "and takes nothing from this one");
 
         // Who signs in there is signed in here, with the key of there.
@@ -269,4 +274,27 @@ fn a_key_that_cannot_be_read_for_a_moment_is_not_gone() {
     completed.take().unwrap().unwrap();
     assert_eq!(tab.subject().as_deref(), Some("alice"));
     assert!(!tab.session.is_kept() && calls(&mut simulation, &tab));
+}
+
+#[test]
+fn who_signed_in_before_is_not_back_when_storage_is() {
+    for (bound, meanwhile) in [(false, false), (true, false), (false, true), (true, true)] {
+        let (mut simulation, tab) = denied(|_| {}, bound);
+        simulation.sign_in(&tab, "alice");
+        let other = open(&simulation, bound);
+        assert!(calls(&mut simulation, &tab) && calls(&mut simulation, &other));
+        simulation.world.storage_denied.set(true);
+        sign_in(&mut simulation, &tab, "bob");
+        simulation.world.storage_denied.set(false);
+        if meanwhile {
+            simulation.sign_in(&other, "carol");
+        }
+        simulation.run(tab.session.look());
+        simulation.deliver(&[&tab, &other]);
+        let last = if meanwhile { "carol" } else { "bob" };
+        for tab in [&tab, &other] {
+            assert_eq!(tab.subject().as_deref(), Some(last));
+            assert!(tab.session.is_kept() && calls(&mut simulation, tab));
+        }
+    }
 }

@@ -269,3 +269,32 @@ fn the_time_of_a_proof_is_asked_for_when_no_clock_of_the_device_tells_it() {
     let steps = [SignIn(0), Online(false), Open, Pass(270), Sleep(60), SetClock(60)];
     replay(given, &steps);
 }
+
+#[test]
+fn the_end_of_a_session_of_before_does_not_end_one_that_lives_in_memory() {
+    let steps = [SignIn(0), Idle(0), StorageDenied(true), SignInWindow(0)];
+    for bound in [false, true] {
+        replay(Given { bound, ..GIVEN }, &steps);
+    }
+}
+
+#[test]
+fn a_session_in_memory_is_kept_with_the_key_that_another_tab_deleted() {
+    let given = Given {
+        bound: true,
+        rotates: false,
+        refresh_tokens: false,
+        ..GIVEN
+    };
+    let steps = [
+        Open,
+        SignIn(0),
+        Open,
+        StorageFull(true),
+        Exchange(3),
+        SignOut(1),
+        SignInWindow(0),
+        Call(0),
+    ];
+    replay(given, &steps);
+}

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pixygate::authorization::{DpopMode, SignIn, TokenExchange};
-use pixygate::session::{AuthState, Called, Event, SessionError, SignOutReason};
+use futures::future::abortable;
+use pixygate::authorization::{DpopMode, ReturnTo, SignIn, TokenExchange};
+use pixygate::session::{AuthState, Called, Demand, Event, SessionError, SignOutReason, WaitingCall};
+use serde_json::json;
 
 use crate::api::Answer;
 use crate::provider::Mood;
@@ -34,11 +36,23 @@ pub(crate) enum Step {
     /// The person clears the data of this site.
     ClearStorage,
     SignIn(usize),
+    /// Whoever is signed in there signs in once more.
+    SignInAgain(usize),
+    /// In a window of its own, while the page stays.
+    SignInWindow(usize),
+    /// A call leads to a stronger sign-in, which the person brings or declines.
+    StepUp(usize, bool),
+    /// Nobody seems to be there any more.
+    Idle(usize),
+    /// ID tokens come from another issuer.
+    BadIdTokens(bool),
     SignOut(usize),
     SignOutHere(usize),
     /// The provider ends all sessions.
     EndAll,
     Call(usize),
+    /// Who made the call does not wait for the answer.
+    GiveUp(usize),
     RefreshAhead(usize),
     Exchange(usize),
     ExchangeBack(usize),
@@ -66,6 +80,8 @@ pub(crate) struct Given {
 struct Page {
     tab: OpenTab,
     frozen: bool,
+    /// Its session has a key that no other page has.
+    alone: bool,
     calls: Vec<Started<Result<Called<Answer>, SessionError>>>,
 }
 
@@ -80,11 +96,16 @@ pub(crate) struct Browser {
     /// When the clock was set back; true time in seconds.
     set_back: Vec<f64>,
     slept: bool,
+    /// An ID token may have come from another issuer, which ends the session.
+    bad_id_tokens: bool,
     /// Someone signed out while nothing could be deleted.
     left_something: bool,
 }
 
+const ORDERS: &str = "https://app.example/api/orders";
+
 const LEFT: &str = "left";
+const IDLE: &str = "idle";
 const ENDED: &str = "ended by the provider";
 const EXPIRED: &str = "expired";
 
@@ -127,6 +148,7 @@ impl Browser {
         self.pages.push(Page {
             tab,
             frozen: false,
+            alone: false,
             calls: Vec::new(),
         });
         self.pages.len() - 1
@@ -176,27 +198,99 @@ impl Browser {
         if !matches!(left.and_then(|left| left.take()), Some(Ok(()))) {
             return;
         }
+        let person = self.somebody();
+        let query = self.come_back(at, &person);
+        self.arrive(at, query);
+    }
+
+    /// Somebody who was not here before.
+    fn somebody(&mut self) -> String {
         self.people += 1;
-        let query = {
-            let tab = &self.pages[at].tab;
-            self.simulation
-                .as_ref()
-                .unwrap()
-                .come_back(tab, &self.people.to_string())
-        };
-        self.close(at);
-        let at = self.open();
         if !self.world().provider.gives_refresh_tokens.get() {
             self.reasons.entry(self.people).or_default().insert(EXPIRED);
         }
+        self.people.to_string()
+    }
+
+    fn come_back(&self, at: usize, person: &str) -> String {
+        self.simulation.as_ref().unwrap().come_back(&self.pages[at].tab, person)
+    }
+
+    /// The tab is another page.
+    fn arrive(&mut self, at: usize, query: String) {
+        self.close(at);
+        let at = self.open();
         self.start(at, async move |session| session.complete(&query).await);
     }
 
+    fn sign_in_again(&mut self, number: usize) {
+        let Some((at, tab)) = self.awake(number) else { return };
+        let Some(person) = tab.subject() else { return };
+        let left = self.start(at, async |session| session.sign_in(&SignIn::default()).await);
+        if matches!(left.and_then(|left| left.take()), Some(Ok(()))) {
+            let query = self.come_back(at, &person);
+            self.arrive(at, query);
+        }
+    }
+
+    fn sign_in_window(&mut self, number: usize) {
+        let Some((at, _)) = self.awake(number) else { return };
+        let begun = self.start(at, async |session| session.begin_in_window(&SignIn::default()).await);
+        let Some(Ok((state, url))) = begun.and_then(|begun| begun.take()) else {
+            return;
+        };
+        let page = &self.pages[at].tab;
+        page.state.went_to.borrow_mut().push(url);
+        let page_completes = page.session.waits_for(&state);
+        let person = self.somebody();
+        let query = self.come_back(at, &person);
+        if page_completes {
+            self.pages[at].alone = self.bound;
+            self.start(at, async move |session| session.complete(&query).await);
+        } else {
+            let window = self.open();
+            self.start(window, async move |session| session.complete(&query).await);
+            if self.pages.len() > 4 {
+                self.close(window);
+            }
+        }
+    }
+
+    fn step_up(&mut self, number: usize, declines: bool) {
+        let Some((at, tab)) = self.awake(number) else { return };
+        let Some(person) = tab.subject() else { return };
+        let demand = Demand::Authentication {
+            acr_values: vec!["gold".to_owned()],
+            max_age: None,
+        };
+        let waiting = WaitingCall {
+            method: "GET".to_owned(),
+            url: ORDERS.to_owned(),
+            content_type: None,
+            headers: Vec::new(),
+            body: None,
+        };
+        let left = self.start(at, async move |session| {
+            session.step_up(&demand, waiting, ReturnTo::default()).await
+        });
+        if !matches!(left.and_then(|left| left.take()), Some(Ok(()))) {
+            return;
+        }
+        let query = match declines {
+            true => {
+                let tab = &self.pages[at].tab;
+                self.simulation.as_ref().unwrap().come_back_with(tab, "access_denied")
+            }
+            false => self.come_back(at, &person),
+        };
+        self.arrive(at, query);
+    }
+
     /// From now on, whoever is signed in anywhere may be signed out.
-    fn leave(&mut self) {
+    fn leave(&mut self, reason: &'static str) {
         self.left_something |= self.world().storage_denied.get();
         for person in 1..=self.people {
-            self.reasons.entry(person).or_default().insert(LEFT);
+            self.reasons.entry(person).or_default().insert(reason);
         }
     }
 
@@ -249,14 +343,34 @@ impl Browser {
             Step::StorageDenied(yes) => self.world().storage_denied.set(*yes),
             Step::StorageFull(yes) => self.world().storage_full.set(*yes),
             Step::ClearStorage => {
-                self.leave();
+                self.leave(LEFT);
                 self.world().vault.take();
                 self.world().dpop.take();
             }
             Step::SignIn(number) => self.sign_in(*number),
+            Step::SignInAgain(number) => self.sign_in_again(*number),
+            Step::SignInWindow(number) => self.sign_in_window(*number),
+            Step::StepUp(number, declines) => self.step_up(*number, *declines),
+            Step::Idle(number) => {
+                if self
+                    .start(*number, async |session| session.sign_out_idle().await)
+                    .is_some()
+                {
+                    self.leave(IDLE);
+                }
+            }
+            Step::BadIdTokens(yes) => {
+                self.bad_id_tokens |= yes;
+                let claims = if *yes {
+                    json!({ "iss": "https://other.example" })
+                } else {
+                    json!({})
+                };
+                self.world().provider.claims.replace(claims);
+            }
             Step::SignOut(number) => {
                 if self.start(*number, async |session| session.sign_out().await).is_some() {
-                    self.leave();
+                    self.leave(LEFT);
                 }
             }
             Step::SignOutHere(number) => {
@@ -264,16 +378,27 @@ impl Browser {
                     .start(*number, async |session| session.sign_out_here().await)
                     .is_some()
                 {
-                    self.leave();
+                    self.leave(LEFT);
                 }
             }
             Step::EndAll => self.world().provider.end_all(),
             Step::Call(number) => {
-                let url = "https://app.example/api/orders";
                 let at = number % self.pages.len();
                 let whose = self.pages[at].tab.subject().unwrap_or_default();
-                let called = self.start(*number, async move |session| call(&session, "GET", url, &whose).await);
+                let called = self.start(*number, async move |session| {
+                    call(&session, "GET", ORDERS, &whose).await
+                });
                 self.pages[at].calls.extend(called);
+            }
+            Step::GiveUp(number) => {
+                let Some((_, tab)) = self.awake(*number) else { return };
+                let (session, whose) = (tab.session.clone(), tab.subject().unwrap_or_default());
+                // It is under way, and stays so until requests are let through.
+                self.world().held_back.set(true);
+                let made = async move { drop(call(&session, "GET", ORDERS, &whose).await) };
+                let (made, caller) = abortable(made);
+                self.simulation().start(made);
+                caller.abort();
             }
             Step::RefreshAhead(number) => {
                 self.start(*number, async |session| session.refresh_ahead().await);
@@ -343,7 +468,7 @@ impl Browser {
                         Some(SignOutReason::SignedOut | SignOutReason::SignedOutHere) => LEFT,
                         Some(SignOutReason::EndedByProvider) => ENDED,
                         Some(SignOutReason::Expired) => EXPIRED,
-                        Some(SignOutReason::Idle) => "idle",
+                        Some(SignOutReason::Idle) => IDLE,
                         None => "none",
                     };
                     // Someone else may have signed in since, in another tab, without this one hearing of it.
@@ -352,7 +477,8 @@ impl Browser {
                     let allowed = self
                         .reasons
                         .iter()
-                        .any(|(other, reasons)| turn(other) >= turn(person) && reasons.contains(reason));
+                        .any(|(other, reasons)| turn(other) >= turn(person) && reasons.contains(reason))
+                        || self.bad_id_tokens && reason == ENDED;
                     assert!(allowed, "person {person} was signed out, for this reason: {reason}");
                 }
                 before = match state {
@@ -371,6 +497,7 @@ impl Browser {
     fn agree(&mut self) {
         let world = self.world();
         world.provider.mood.take();
+        world.provider.claims.replace(json!({}));
         world.provider.refuses_exchange.set(None);
         world.offline.set(false);
         world.storage_denied.set(false);
@@ -388,8 +515,12 @@ impl Browser {
         }
         let mut calls = self.pages.iter().flat_map(|page| &page.calls);
         assert!(calls.all(|called| called.borrow().is_some()), "a call hangs");
-        let people = |browser: &Self| -> BTreeSet<_> { browser.pages.iter().map(|page| page.tab.subject()).collect() };
-        assert_eq!(people(self).len(), 1, "the tabs do not agree: {:?}", people(self));
+        let people = |browser: &Self| -> BTreeSet<_> {
+            let alone = |page: &&Page| page.alone && !page.tab.session.is_kept();
+            let together = browser.pages.iter().filter(|page| !alone(page));
+            together.map(|page| page.tab.subject()).collect()
+        };
+        assert!(people(self).len() <= 1, "the tabs do not agree: {:?}", people(self));
 
         // The first call may find that the session has ended.
         for at in 0..self.pages.len() {
@@ -404,13 +535,19 @@ impl Browser {
                 }
                 Ok(Called::Answered(answer)) => assert_eq!(answer.status, 200),
                 Err(SessionError::SignedOut(_)) => {}
+                // As above, of the token that is exchanged.
+                Err(SessionError::Token(error)) if error.ends_session() => {
+                    let refreshes = self.world().provider.gives_refresh_tokens.get();
+                    let excused = !self.set_back.is_empty() && self.slept;
+                    assert!(!refreshes && excused, "all is well, and yet {error}");
+                }
                 other => panic!("all is well, and yet {other:?}"),
             }
         }
         for at in 0..self.pages.len() {
             self.show(at);
         }
-        assert_eq!(people(self).len(), 1, "the tabs do not agree: {:?}", people(self));
+        assert!(people(self).len() <= 1, "the tabs do not agree: {:?}", people(self));
     }
 
     pub(crate) fn run(mut self, steps: &[Step]) {

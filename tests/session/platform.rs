@@ -194,7 +194,11 @@ impl Tab {
         }
         let kept = self.kept_key();
         let key = match (&*cached, kept) {
-            (Some(own), Err(_)) => return Ok(Rc::clone(own)),
+            (Some(own), Err(_)) => {
+                self.state.in_memory.set(true);
+                self.state.rereads.set(false);
+                return Ok(Rc::clone(own));
+            }
             (_, kept) => kept?,
         };
         self.state.rereads.set(false);
@@ -339,12 +343,16 @@ impl Platform for Tab {
         if self.world.storage_full.get() {
             return Err(StorageError("full".to_owned()));
         }
-        if self.state.in_memory.get() {
-            return Err(StorageError("its key is in memory".to_owned()));
-        }
         let mut vault = self.storage()?.borrow_mut();
         if over == Over::Existing && !vault.contains_key(slot) {
             return Ok(false);
+        }
+        if let (true, Some(own)) = (self.state.in_memory.get(), &*self.state.dpop.borrow()) {
+            let mut kept = self.world.dpop.borrow_mut();
+            if !Rc::ptr_eq(kept.get_or_insert_with(|| Rc::clone(own)), own) {
+                return Err(StorageError("another key is kept".to_owned()));
+            }
+            self.state.in_memory.set(false);
         }
         vault.insert(slot.to_owned(), (binding.to_owned(), text.to_owned()));
         Ok(true)

@@ -278,6 +278,24 @@ fn the_id_token_is_for_this_client_from_this_issuer_about_this_sign_in() {
 }
 
 #[test]
+fn another_issuer_is_a_matter_of_configuration_and_another_claim_one_of_the_protocol() {
+    let remedy = |changed| claims(changed).map_err(|error| error.remedy());
+    assert_eq!(remedy(json!({ "iss": ISSUER })), Ok(()));
+    for iss in [format!("{ISSUER}/"), "https://idp.example".to_owned(), String::new()] {
+        assert_eq!(remedy(json!({ "iss": iss })), Err(Remedy::Configuration), "{iss}");
+    }
+    for other in [
+        json!({ "aud": "other" }),
+        json!({ "azp": "other" }),
+        json!({ "nonce": "other" }),
+        json!({ "sub": "" }),
+        json!({ "at_hash": "AAAA" }),
+    ] {
+        assert_eq!(remedy(other.clone()), Err(Remedy::Protocol), "{other}");
+    }
+}
+
+#[test]
 fn the_id_token_is_of_now() {
     let now = 1_800_000_000.0;
     assert_claim(claims(json!({ "exp": now - 61.0 })), "exp");

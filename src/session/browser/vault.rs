@@ -26,9 +26,10 @@ pub(super) struct Vault {
 /// Both halves of the key, as this page has them.
 #[derive(Clone, Debug)]
 struct DpopKey {
+    pair: JsValue,
     public: Jwk,
     private: CryptoKey,
-    /// Whether it is kept. One that lives in memory only is not.
+    /// Whether it is known to be kept. One that lives in memory is not.
     kept: bool,
     /// Whether the kept one may be another by now.
     rereads: bool,
@@ -113,10 +114,8 @@ impl Vault {
         text: &str,
         over: Over,
     ) -> Result<bool, StorageError> {
-        if self.dpop.borrow().as_ref().is_some_and(|key| !key.kept) {
-            return Err(StorageError("the key of this session is in memory only".to_owned()));
-        }
         let store = open(window).await?;
+        self.keep_dpop(window, &store, over).await?;
         let key = self.key(window, &store).await?;
         let crypto = window.crypto().map_err(denied)?;
         let iv = Uint8Array::new_with_length(12);
@@ -128,6 +127,28 @@ impl Vault {
         let sealed: JsValue = resolved(promise).await.map_err(denied)?;
         let record = object(&[("binding", binding.into()), ("iv", iv.into()), ("sealed", sealed)]);
         store.put(SEALED, slot, &record, over).await.map_err(denied)
+    }
+
+    /// Tokens that are bound to a key are kept with it: a page with another key could not use them.
+    async fn keep_dpop(&self, window: &Window, store: &Store, over: Over) -> Result<(), StorageError> {
+        let own = self.dpop.borrow().clone().filter(|own| !own.kept);
+        let Some(own) = own else { return Ok(()) };
+        let kept = match store.get(KEYS, DPOP).await.map_err(denied)? {
+            Some(kept) => kept,
+            // Nothing is kept any more that would be replaced.
+            None if over == Over::Existing => return Ok(()),
+            None => {
+                store.add(KEYS, DPOP, &own.pair).await.map_err(denied)?;
+                own.pair.clone()
+            }
+        };
+        let kept = DpopKey::of(window, &kept, true).await;
+        let kept = kept.map_err(|error| StorageError(error.0))?;
+        if kept.public != own.public {
+            return Err(StorageError("another key is kept than that of this session".to_owned()));
+        }
+        self.dpop.replace(Some(kept));
+        Ok(())
     }
 
     async fn key(&self, window: &Window, store: &Store) -> Result<CryptoKey, StorageError> {
@@ -160,7 +181,14 @@ impl Vault {
             kept_key(window, &store, DPOP, &p256(), &["sign"]).await
         };
         match (kept.await, known) {
-            (Err(_), Some(known)) => Ok(known),
+            (Err(_), Some(known)) => {
+                let in_memory = DpopKey {
+                    kept: false,
+                    rereads: false,
+                    ..known
+                };
+                Ok(self.dpop.borrow_mut().insert(in_memory).clone())
+            }
             (kept, _) => {
                 let key = DpopKey::of(window, &kept.map_err(failed)?, true).await?;
                 Ok(self.dpop.borrow_mut().insert(key).clone())
@@ -184,6 +212,7 @@ impl DpopKey {
             ..Jwk::default()
         };
         Ok(Self {
+            pair: pair.clone(),
             public,
             private: private.unchecked_into(),
             kept,
