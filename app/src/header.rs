@@ -26,21 +26,21 @@ pub(crate) fn Header() -> impl IntoView {
     let leave = move || {
         spawn_local(async move { failure.set(auth.sign_out().await.err()) });
     };
-    let who = move || match state.get() {
-        AuthState::SignedIn(person) => view! {
+    // The link stays the same element, and keeps the focus, when it turns out that nobody is here.
+    let nobody = Memo::new(move |_| state.with(|state| matches!(state, AuthState::Unknown | AuthState::SignedOut(_))));
+    let repeated = Memo::new(move |_| path.with(|path| OFFER_SIGN_IN.contains(&path.as_str())));
+    let who = move || match (!nobody.get()).then(|| state.get()) {
+        Some(AuthState::SignedIn(person)) => view! {
             <span class="name">{person.name().to_owned()}</span>
             <button type="button" class="button quiet" on:click=move |_| leave()>
                 "Sign out"
             </button>
         }
         .into_any(),
-        AuthState::SigningOut => view! { <span class="busy" role="status">"Signing out…"</span> }.into_any(),
-        AuthState::Unknown | AuthState::SignedOut(_) => {
-            let repeated = path.with(|path| OFFER_SIGN_IN.contains(&path.as_str()));
-            (!repeated)
-                .then(|| view! { <SignInLink class="button quiet" /> })
-                .into_any()
-        }
+        Some(_) => view! { <span class="busy" role="status">"Signing out…"</span> }.into_any(),
+        None => (!repeated.get())
+            .then(|| view! { <SignInLink class="button quiet" /> })
+            .into_any(),
     };
     view! {
         <header class="top">

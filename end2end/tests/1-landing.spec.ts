@@ -1,5 +1,5 @@
 import { firstLoad } from '../first-load.mjs';
-import { atProvider, expect, login, settled, signIn, signInButton, test } from './fixtures';
+import { atProvider, expect, hold, login, settled, signIn, signInButton, test } from './fixtures';
 
 test.describe('1. The landing page', () => {
   test.describe('without scripts', () => {
@@ -46,24 +46,24 @@ test.describe('1. The landing page', () => {
     await expect(login(page).password).toBeVisible();
   });
 
-  test('hydrates to the same page: to the elements that the server sent, and no others', async ({ page }) => {
-    let release = () => {};
-    const noted = new Promise<void>((resolve) => (release = resolve));
-    await page.route(/\/pkg\/.*\.wasm$/, async (route) => {
-      await noted;
-      await route.continue();
+  for (const path of ['/', '/no-such-page']) {
+    test(`hydrates to the same page: to the elements that the server sent, and no others: ${path}`, async ({ page }) => {
+      const { held } = await hold(page, '**/pkg/pixygate.wasm*');
+      const content = () => page.evaluate(() => document.body.innerHTML);
+      await page.goto(path, { waitUntil: 'commit' });
+      await expect(page.getByRole('contentinfo')).toContainText('Pixygate');
+      const wasm = await held;
+      const served = await content();
+      await page.evaluate(() => document.body.querySelectorAll('*').forEach((element) => Object.assign(element, { served: true })));
+      await signInButton(page).focus();
+      await wasm.continue();
+      await settled(page);
+      expect(await content()).toBe(served);
+      const added = () => [...document.body.querySelectorAll('*')].filter((element) => !('served' in element)).map(({ outerHTML }) => outerHTML);
+      expect(await page.evaluate(added)).toEqual([]);
+      await expect(signInButton(page)).toBeFocused();
     });
-    const content = () => page.evaluate(() => document.body.innerHTML);
-    await page.goto('/', { waitUntil: 'commit' });
-    await expect(page.getByRole('contentinfo')).toContainText('Pixygate');
-    const served = await content();
-    await page.evaluate(() => document.body.querySelectorAll('*').forEach((element) => Object.assign(element, { served: true })));
-    release();
-    await settled(page);
-    expect(await content()).toBe(served);
-    const added = () => [...document.body.querySelectorAll('*')].filter((element) => !('served' in element)).map(({ outerHTML }) => outerHTML);
-    expect(await page.evaluate(added)).toEqual([]);
-  });
+  }
 
   test('says what is not there', async ({ page }) => {
     const response = await page.goto('/no-such-page');

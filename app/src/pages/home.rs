@@ -17,6 +17,7 @@ pub(crate) fn Home() -> impl IntoView {
         AuthState::SignedOut(Some(reason @ (SignOutReason::Idle | SignOutReason::SignedOutHere))) => Some(reason),
         _ => None,
     });
+    let signed_in = Memo::new(move |_| state.with(|state| state.signed_in().is_some()));
     view! {
         <Title text="The way in" />
         {move || {
@@ -28,7 +29,7 @@ pub(crate) fn Home() -> impl IntoView {
                 "Sign in through your browser. Every call that follows passes a gate that checks it before anything happens."
             </p>
             <div class="actions">
-                {move || match state.with(|state| state.signed_in().is_some()) {
+                {move || match signed_in.get() {
                     true => view! { <a href="/account" class="button">"Open your account"</a> }.into_any(),
                     false => view! { <SignInLink class="button" /> }.into_any(),
                 }}
