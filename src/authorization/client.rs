@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 ///         resource: None,
 ///         extra_params: [("audience".to_owned(), "https://api.example.com".to_owned())].into(),
 ///         call_origins: vec!["https://api.example.com".to_owned()],
+///         sessions_url: None,
 ///         idle_sign_out_seconds: Some(900),
 ///         dpop: DpopMode::Auto,
 ///         provider,
