@@ -77,7 +77,7 @@ test.describe('Nothing from elsewhere', () => {
     });
   }
 
-  test('a message changes nothing, wherever it comes from: it makes the page look, and what is kept counts', async ({ page, context, instance, watch }) => {
+  test('a message from elsewhere changes nothing: it makes the page look at most, and what is kept counts', async ({ page, context, instance, watch }) => {
     const messages = ['signed out', 'sign-out', { type: 'sign-out' }, { kind: 'SignedOut' }, { error: 'login_required' }, null, 'changed'];
     await signIn(page, instance, alice, '/account');
     await expect(verified(page)).toContainText(instance.issuer);
