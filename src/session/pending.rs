@@ -34,7 +34,7 @@ pub(super) struct Pending {
 pub(super) enum Asked {
     ByPerson,
     /// A page or a call, which is made afterwards where it has to wait for that.
-    ByCall(Option<StepUp>),
+    ByCall(Option<Box<StepUp>>),
 }
 
 /// The call that needs a stronger sign-in, and of whom.

@@ -79,7 +79,9 @@ impl<P: Platform> Session<P> {
             demand: demand.clone(),
             call,
         };
-        let (_, url) = self.begin(&options, false, Asked::ByCall(Some(step_up))).await?;
+        let (_, url) = self
+            .begin(&options, false, Asked::ByCall(Some(Box::new(step_up))))
+            .await?;
         self.tell(&Event::StepUp(demand.clone()));
         self.0.platform.navigate_and_back(&url);
         Ok(())
@@ -227,7 +229,7 @@ impl<P: Platform> Session<P> {
         landing.popup = pending.popup;
         let (by_call, step_up) = match pending.asked {
             Asked::ByPerson => (false, None),
-            Asked::ByCall(step_up) => (true, step_up),
+            Asked::ByCall(step_up) => (true, step_up.map(|step_up| *step_up)),
         };
         let validated = match pending.sign_in.validate(callback, client) {
             Err(CallbackError::Provider { error, .. })
