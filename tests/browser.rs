@@ -80,6 +80,33 @@ async fn other_keys_are_made_after_a_sign_out() {
     assert_eq!(two.dpop_key().await.unwrap(), after);
 }
 
+#[wasm_bindgen_test]
+async fn a_key_in_memory_is_kept_beside_what_it_is_for_and_beside_no_other() {
+    let (one, two) = (browser(), browser());
+    let _alone = alone(&one).await;
+    one.clear().await.unwrap();
+    one.make_key_in_memory().await.unwrap();
+    let key = one.dpop_key().await.unwrap();
+    one.reread_keys();
+    assert_eq!(one.dpop_key().await.unwrap(), key, "it stays");
+    let signature = one.dpop_sign(b"message").await.unwrap();
+    assert!(two.verify("ES256", &key, b"message", &signature).await.unwrap());
+    assert_eq!(one.save("slot", "binding", "replaces", Over::Existing).await, Ok(false));
+    assert_eq!(one.save("slot", "binding", "a secret", Over::Any).await, Ok(true));
+    assert_eq!(two.dpop_key().await.unwrap(), key, "another page can use it");
+
+    two.make_key_in_memory().await.unwrap();
+    assert_ne!(two.dpop_key().await.unwrap(), key);
+    for over in [Over::Any, Over::Existing] {
+        assert!(two.save("slot", "binding", "another", over).await.is_err());
+    }
+    assert_eq!(one.load("slot", "binding").await.unwrap().as_deref(), Some("a secret"));
+    two.forget_keys();
+    assert_eq!(two.dpop_key().await.unwrap(), key);
+    assert_eq!(two.save("slot", "binding", "another", Over::Any).await, Ok(true));
+    one.clear().await.unwrap();
+}
+
 /// Not a measurement that fails: it prints what a token costs that is fresh.
 #[wasm_bindgen_test]
 async fn what_a_fresh_token_costs() {

@@ -5,10 +5,12 @@ test.describe('On the way out', { tag: '@chromium' }, () => {
     await signIn(page, instance, alice, '/account');
     const asked = page.waitForRequest(`${instance.tenant}/oidc/logout?**`);
     await page.route(`${instance.tenant}/oidc/logout?**`, () => {});
-    await signOutButton(page).click();
-    await asked;
     const browser = await context.newCDPSession(page);
+    // The click is done when the page is left, or is not left after all.
+    const clicked = signOutButton(page).click();
+    await asked;
     await browser.send('Page.stopLoading');
+    await clicked;
     await signedOut(page);
     expect(page.url()).toBe(`${instance.url}/account`);
     // The provider did not hear of it, and asks for no password.

@@ -41,7 +41,7 @@ pub(crate) enum Step {
     /// In a window of its own, while the page stays.
     SignInWindow(usize),
     /// A call leads to a stronger sign-in, which the person brings or declines.
-    Stronger(usize, bool),
+    SignInStronger(usize, bool),
     /// Nobody seems to be there any more.
     Idle(usize),
     /// ID tokens come from another issuer.
@@ -350,7 +350,7 @@ impl Browser {
             Step::SignIn(number) => self.sign_in(*number),
             Step::SignInAgain(number) => self.sign_in_again(*number),
             Step::SignInWindow(number) => self.sign_in_window(*number),
-            Step::Stronger(number, declines) => self.step_up(*number, *declines),
+            Step::SignInStronger(number, declines) => self.step_up(*number, *declines),
             Step::Idle(number) => {
                 if self
                     .start(*number, async |session| session.sign_out_idle().await)
