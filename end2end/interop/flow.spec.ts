@@ -14,7 +14,7 @@ const steps: Record<Feature, (world: World) => Promise<void>> = {
   'sign in': async (world) => {
     await world.signIn();
     await world.signedIn();
-    expect(world.page.url()).toBe(`${world.instance.url}/`);
+    await world.page.waitForURL(`${world.instance.url}/`);
   },
 
   'server function': async (world) => {
