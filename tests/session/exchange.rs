@@ -220,6 +220,27 @@ fn after_a_refresh_it_is_made_anew_once_for_all_tabs() {
 }
 
 #[test]
+fn two_audiences_that_are_wanted_at_once_use_each_refresh_token_once() {
+    let (mut simulation, one, two) = signed_in();
+    // What is at hand is past: each needs another token to exchange, and one is enough for both.
+    simulation.pass(3600.0);
+    let wanted = ["orders", "invoices"].map(TokenExchange::audience);
+    let [orders, invoices] = wanted.clone();
+    let both = join_all([one.session.exchange(orders), two.session.exchange(invoices)]);
+    assert_eq!(simulation.run(both), [Ok(()), Ok(())]);
+    simulation.deliver(&[&one, &two]);
+    let provider = &simulation.world.provider;
+    assert_eq!((provider.refreshes(), provider.granted(EXCHANGE)), (1, 2));
+    // Who came last is whom all tabs call for, also after the next refresh.
+    assert!(wanted.contains(&acting(&one).unwrap()));
+    assert_eq!(acting(&one), acting(&two));
+    let before = target(&mut simulation, &one);
+    simulation.pass(3600.0);
+    assert_eq!(target(&mut simulation, &two), before);
+    assert_eq!(simulation.world.provider.refreshes(), 2);
+}
+
+#[test]
 fn a_refusal_leaves_the_tokens_as_they_were() {
     let (mut simulation, one, _) = signed_in();
     for error in ["access_denied", "invalid_grant"] {
