@@ -12,9 +12,7 @@ pub trait Observe: Send + Sync + 'static {
     fn judged(&self, verdict: &Verdict<'_>);
 
     /// The provider told that a session has ended ([`BackchannelLogout`](super::BackchannelLogout)): heard, or refused.
-    fn logout_judged(&self, rejection: Option<&Rejection>) {
-        let _ = rejection;
-    }
+    fn logout_judged(&self, _rejection: Option<&Rejection>) {}
 }
 
 /// What the gate, or after it the handler, said of a request.
