@@ -14,7 +14,7 @@ import {
   signedOut,
   signIn,
   signInButton,
-  signOutButton,
+  signOut,
   verified,
 } from './fixtures';
 import { test } from './profile';
@@ -61,9 +61,7 @@ for (const [setting, mode] of [['allowed', 0], ['blocked', 1]] as const) {
       }
       await signedIn(page);
       expect(loaded).toEqual([`${instance.url}/account`]);
-      await signOutButton(page).click();
-      await page.waitForURL(`${instance.url}/`);
-      await signedOut(page);
+      await signOut(page, instance);
       await signInButton(page).click();
       await atProvider(page, instance);
       await expect(login(page).password).toBeVisible();

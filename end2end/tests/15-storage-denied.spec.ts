@@ -1,6 +1,6 @@
 import type { BrowserContext, Page } from '@playwright/test';
 import type { Instance } from '../instance.mjs';
-import { alice, atProvider, confirmation, enter, expect, login, problem, refreshed, signedIn, signedOut, signInButton, signOutButton, verified } from './fixtures';
+import { alice, atProvider, confirmation, enter, expect, login, problem, refreshed, signedIn, signedOut, signInButton, signOut, verified } from './fixtures';
 import { test } from './profile';
 
 // Tokens live as long as they do, and the tests wait for that.
@@ -70,9 +70,7 @@ test.describe('Where nothing can be kept', { tag: '@chromium' }, () => {
     const popup = await open(page, context, instance);
     await enter(popup, alice);
     await signedIn(page);
-    await signOutButton(page).click();
-    await page.waitForURL(`${instance.url}/`);
-    await signedOut(page);
+    await signOut(page, instance);
     await signInButton(page).click();
     const opened = context.waitForEvent('page');
     await inWindow(page).click();

@@ -1,15 +1,5 @@
-import type { Page } from '@playwright/test';
-import type { Instance } from '../instance.mjs';
-import { alice, atProvider, enter, expect, login, signedIn, signedOut, signIn, signInButton, signOutButton, test, verified } from './fixtures';
+import { alice, atProvider, enter, expect, login, signedIn, signedOut, signIn, signInButton, signOut, signOutButton, test, verified } from './fixtures';
 import { remains, Secrets, leaks } from './secrets';
-
-/** Signs out, up to the page to which the provider sends back: the page before it says "signed out" already. */
-async function signOut(page: Page, instance: Instance) {
-  const back = page.waitForEvent('framenavigated', { predicate: (frame) => frame.url() === `${instance.url}/`, timeout: 20_000 });
-  await signOutButton(page).click();
-  await back;
-  await signedOut(page);
-}
 
 test.describe('7. Sign out', () => {
   test('ends the session here and at the provider, which asks for the password again', async ({ page, instance }) => {

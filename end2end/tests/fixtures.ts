@@ -140,6 +140,14 @@ export async function signedOut(page: Page) {
   await expect(signOutButton(page)).toBeHidden();
 }
 
+/** Signs out, up to the page to which the provider sends back: the page before it says "signed out" already, at the same address perhaps. */
+export async function signOut(page: Page, instance: Instance) {
+  const back = page.waitForEvent('framenavigated', { predicate: (frame) => frame.url() === `${instance.url}/`, timeout: 20_000 });
+  await signOutButton(page).click();
+  await back;
+  await signedOut(page);
+}
+
 /** A request for other tokens. */
 export const isRefresh = (request: Request) => request.postData()?.includes('grant_type=refresh_token') ?? false;
 
