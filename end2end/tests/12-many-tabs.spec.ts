@@ -23,7 +23,8 @@ test('Fifty calls at once in each of five tabs, whose token has expired, make on
     const tabs = await Promise.all(Array.from({ length: TABS }, () => context.newPage()));
     await signIn(tabs[0]!, instance, alice, '/account');
     for (const tab of tabs) {
-      await tab.goto('/account');
+      // The first is there: loaded anew, it could lose a refresh that is under way.
+      if (tab !== tabs[0]) await tab.goto('/account');
       await expect(verified(tab)).toContainText(instance.issuer);
       await confirmation(tab).statement.fill('all at once');
       // Nothing is refreshed ahead in a tab that nobody sees.

@@ -1,4 +1,4 @@
-import { expect, expired, isRefresh, problem, signIn, test, verified } from './fixtures';
+import { expect, expired, isRefresh, problem, signIn, signInAndLeave, test, verified } from './fixtures';
 import { claimsOf } from './forge';
 
 /** Longer than six lifetimes of the tokens. */
@@ -46,12 +46,8 @@ test('6. With access tokens of ten seconds, a person who clicks for a minute see
 });
 
 test('6. Calls at the same time share one refresh', async ({ page, context, instance, control }) => {
-  await control.set({ lifetimes: { access_token: 2 } });
-  const exchanged = page.waitForResponse(instance.tokenEndpoint);
-  await signIn(page, instance);
-  const { access_token } = await (await exchanged).json();
-  await page.goto('about:blank');
-  await expired(Number(claimsOf(access_token)['exp']));
+  const exp = await signInAndLeave(page, instance, control);
+  await expired(exp);
   await control.set({ lifetimes: { access_token: 3600 } });
   let refreshes = 0;
   context.on('request', (request) => {

@@ -1,8 +1,6 @@
 import type { Page } from '@playwright/test';
 import type { Instance } from '../instance.mjs';
-import { alice, asIf, atProvider, enter, expect, expired, explained, hold, problem, signedIn, signedOut, signIn, signInButton, test, verified } from './fixtures';
-import { claimsOf } from './forge';
-import { Secrets } from './secrets';
+import { alice, asIf, atProvider, enter, expect, expired, explained, hold, problem, signedIn, signedOut, signIn, signInAndLeave, signInButton, test, verified } from './fixtures';
 
 async function toLogin(page: Page, origin: { provider: string }, from = '/') {
   await page.goto(from);
@@ -68,13 +66,9 @@ test.describe('8. Wrong turns end on a page that says what happened', () => {
   });
 
   test('the provider is down when the token has to be replaced: whoever is signed in stays so', async ({ page, instance, control }) => {
-    await control.set({ lifetimes: { access_token: 2 } });
-    const secrets = new Secrets(page, instance);
-    await signIn(page, instance);
-    const access = (await secrets.complete()).get('access_token')!;
-    await page.goto('about:blank');
+    const exp = await signInAndLeave(page, instance, control);
     await control.set({ down: true });
-    await expired(Number(claimsOf(access)['exp']));
+    await expired(exp);
     const asked: string[] = [];
     page.on('request', (request) => request.url() === instance.tokenEndpoint && asked.push(request.method()));
     await page.goto('/account');
@@ -88,13 +82,9 @@ test.describe('8. Wrong turns end on a page that says what happened', () => {
   });
 
   test('a refused refresh ends the session and says so', async ({ page, instance, control }) => {
-    await control.set({ lifetimes: { access_token: 2 } });
-    const exchanged = page.waitForResponse(instance.tokenEndpoint);
-    await signIn(page, instance);
-    const { access_token } = await (await exchanged).json();
-    await page.goto('about:blank');
+    const exp = await signInAndLeave(page, instance, control);
     await control.set({ token_error: 'invalid_grant' });
-    await expired(Number(claimsOf(access_token)['exp']));
+    await expired(exp);
     await page.goto('/account?tab=1');
     await signedOut(page);
     await control.calm();

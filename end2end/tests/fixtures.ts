@@ -1,6 +1,7 @@
 import { test as base, expect, type BrowserContext, type Page, type Request, type Route } from '@playwright/test';
 import { Instance } from '../instance.mjs';
 import { Control } from './control';
+import { claimsOf } from './forge';
 
 export { expect };
 
@@ -153,6 +154,19 @@ export const isRefresh = (request: Request) => request.postData()?.includes('gra
 
 /** The answer to the next request for other tokens. It comes when a token is due, not at once. */
 export const refreshed = (page: Page) => page.waitForResponse((response) => isRefresh(response.request()), { timeout: 30_000 });
+
+/** Signs in for so short that a token is due at once, and leaves before another is asked for: an answer that comes to a page which is
+ * leaving would take the new refresh token with it. Gives back its `exp`. */
+export async function signInAndLeave(page: Page, instance: Instance, control: Control) {
+  await control.set({ lifetimes: { access_token: 2 } });
+  await page.route(instance.tokenEndpoint, (route) => (isRefresh(route.request()) ? route.abort() : route.fallback()));
+  const exchanged = page.waitForResponse((response) => response.url() === instance.tokenEndpoint && response.ok());
+  await signIn(page, instance);
+  const { access_token } = await (await exchanged).json();
+  await page.goto('about:blank');
+  await page.unroute(instance.tokenEndpoint);
+  return Number(claimsOf(access_token)['exp']);
+}
 
 /** Holds back the next request to an address, until the test lets it go. */
 export async function hold(on: Page | BrowserContext, url: string) {
