@@ -248,9 +248,11 @@ async fn main() {
 
     let (with, address_with) = listener().await;
     let (without, address_without) = listener().await;
-    let gated = app.clone();
+    // Both are told who is connected.
+    let gated = app.clone().into_make_service_with_connect_info::<SocketAddr>();
+    let bare = bare().into_make_service_with_connect_info::<SocketAddr>();
     tokio::spawn(async move { axum::serve(with, gated).await });
-    tokio::spawn(async move { axum::serve(without, bare()).await });
+    tokio::spawn(async move { axum::serve(without, bare).await });
     println!("| calls of | without, median | with, median | share, median | its middle half | 95 % of the median |");
     println!("|---|---|---|---|---|---|");
     // Calls of one person meet in one verdict and one count, which two processors pass to and fro.

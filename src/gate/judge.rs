@@ -73,35 +73,36 @@ enum Looked<'a> {
 
 pub(crate) async fn judge(gate: &Gate, parts: &Parts) -> Judgement {
     let settings = &*gate.settings;
-    match look(settings, parts) {
-        Ok(Looked::Elsewhere) => Judgement::Elsewhere,
-        Ok(Looked::Public(path)) => Judgement::Allowed {
-            path,
-            principal: None,
-            proved: None,
-            scheme: None,
-            dpop_only: false,
-        },
-        Ok(Looked::Asks(path, position, policy)) => {
-            let caller = Caller {
-                settings,
-                parts,
-                policy,
-                position,
+    let (path, position, policy) = match look(settings, parts) {
+        Ok(Looked::Asks(path, position, policy)) => (path, position, policy),
+        Ok(Looked::Elsewhere) => return Judgement::Elsewhere,
+        Ok(Looked::Public(path)) => {
+            return Judgement::Allowed {
+                path,
+                principal: None,
+                proved: None,
+                scheme: None,
+                dpop_only: false,
             };
-            caller.judge(path).await
         }
         Err(refused) => {
             let failures = Failures::of(settings, parts, unix(settings.clock.now()));
-            Judgement::Refused(match failures.peek() {
+            return Judgement::Refused(match failures.peek() {
                 Ok(()) => {
                     failures.count(&refused.rejection);
                     refused
                 }
                 Err(rejection) => Refused::new(rejection, refused.path),
-            })
+            });
         }
-    }
+    };
+    let caller = Caller {
+        settings,
+        parts,
+        policy,
+        position,
+    };
+    caller.judge(path).await
 }
 
 fn look<'a>(settings: &'a Settings, parts: &Parts) -> Result<Looked<'a>, Refused> {
@@ -323,7 +324,7 @@ impl Caller<'_> {
                 let passed = self.parts.extensions.get::<Passed>();
                 let proved = passed.and_then(Passed::proved);
                 if proved.is_none_or(|Proved(proved)| *proved != digest) {
-                    self.check_proof(principal, thumbprint, &digest, now).await?;
+                    Box::pin(self.check_proof(principal, thumbprint, &digest, now)).await?;
                 }
                 Ok(Some(Proved(digest)))
             }

@@ -1,21 +1,26 @@
 use std::{
     convert::Infallible,
     future::{Future, Ready, ready},
+    marker::PhantomData,
     mem,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use axum::{
+    Extension,
     body::Body,
-    extract::connect_info::IntoMakeServiceWithConnectInfo,
+    extract::connect_info::{ConnectInfo, Connected},
+    middleware::AddExtension,
     response::Response,
     serve::{IncomingStream, Listener},
 };
 use http::{
     HeaderName, HeaderValue, Request,
     header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, LOCATION},
+    request::Parts,
 };
 use tower::{Layer, Service};
 
@@ -49,24 +54,32 @@ impl<S> Layer<S> for GateLayer {
 /// A service behind a [`Gate`].
 #[derive(Clone, Debug)]
 pub struct GateService<S> {
-    gate: Gate,
+    /// Cloned for every request. Where connections are served by it each has one of its own, or all would meet in one count.
+    gate: Arc<Gate>,
     inner: S,
 }
 
 impl<S> GateService<S> {
     pub(crate) fn new(gate: Gate, inner: S) -> Self {
-        Self { gate, inner }
+        Self {
+            gate: Arc::new(gate),
+            inner,
+        }
+    }
+
+    /// For `axum::serve`, with the address of whoever is connected: without it a
+    /// [`failure_limit`](super::GateBuilder::failure_limit) counts nothing and no proxy is trusted.
+    pub fn into_make_service_with_connect_info<C>(self) -> MakeGateService<S, C> {
+        MakeGateService {
+            service: self,
+            connected: PhantomData,
+        }
     }
 }
 
-impl<S> GateService<S>
-where
-    Self: Service<Request<Body>>,
-{
-    /// For `axum::serve`, with the address of whoever is connected: without it a
-    /// [`failure_limit`](super::GateBuilder::failure_limit) counts nothing and no proxy is trusted.
-    pub fn into_make_service_with_connect_info<C>(self) -> IntoMakeServiceWithConnectInfo<Self, C> {
-        axum::ServiceExt::<Request<Body>>::into_make_service_with_connect_info(self)
+impl<S: Clone> GateService<S> {
+    fn of_a_connection(&self) -> Self {
+        Self::new(Gate::clone(&self.gate), self.inner.clone())
     }
 }
 
@@ -88,11 +101,12 @@ where
         let clone = self.inner.clone();
         let inner = mem::replace(&mut self.inner, clone);
         let gate = self.gate.clone();
-        Box::pin(pass(gate, inner, request))
+        let (parts, body) = request.into_parts();
+        Box::pin(pass(gate, inner, parts, body))
     }
 }
 
-/// For `axum::serve`: every connection is served by a clone.
+/// For `axum::serve`.
 impl<L: Listener, S: Clone> Service<IncomingStream<'_, L>> for GateService<S> {
     type Response = Self;
     type Error = Infallible;
@@ -103,89 +117,124 @@ impl<L: Listener, S: Clone> Service<IncomingStream<'_, L>> for GateService<S> {
     }
 
     fn call(&mut self, _: IncomingStream<'_, L>) -> Self::Future {
-        ready(Ok(self.clone()))
+        ready(Ok(self.of_a_connection()))
     }
 }
 
-async fn pass<S>(gate: Gate, mut inner: S, request: Request<Body>) -> Result<Response, Infallible>
+/// For `axum::serve`, made by [`GateService::into_make_service_with_connect_info`].
+#[derive(Debug)]
+pub struct MakeGateService<S, C> {
+    service: GateService<S>,
+    connected: PhantomData<fn() -> C>,
+}
+
+impl<L, S, C> Service<IncomingStream<'_, L>> for MakeGateService<S, C>
 where
-    S: Service<Request<Body>, Response = Response, Error = Infallible>,
+    L: Listener,
+    S: Clone,
+    C: for<'a> Connected<IncomingStream<'a, L>>,
 {
-    let started = Instant::now();
-    let (mut parts, body) = request.into_parts();
-    let judgement = judge(&gate, &parts).await;
-    if matches!(judgement, Judgement::Elsewhere) {
-        return inner.call(Request::from_parts(parts, body)).await;
+    type Response = AddExtension<GateService<S>, ConnectInfo<C>>;
+    type Error = Infallible;
+    type Future = Ready<Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
     }
-    let request_id = parts.extensions.get().cloned().unwrap_or_else(RequestId::random);
-    let verdict = Verdict {
-        request_id: &request_id,
-        method: &parts.method,
-        path: None,
-        principal: None,
-        rejection: None,
-        took: started.elapsed(),
-    };
-    match judgement {
-        Judgement::Elsewhere => inner.call(Request::from_parts(parts, body)).await,
-        Judgement::Refused(refused) => {
-            let Refused {
-                rejection,
+
+    fn call(&mut self, stream: IncomingStream<'_, L>) -> Self::Future {
+        let connected = Extension(ConnectInfo(C::connect_info(stream)));
+        ready(Ok(connected.layer(self.service.of_a_connection())))
+    }
+}
+
+/// What is captured lies in the future once; as an argument of an `async fn` it would twice, and a small one is made quicker.
+fn pass<S>(
+    gate: Arc<Gate>,
+    mut inner: S,
+    mut parts: Parts,
+    body: Body,
+) -> impl Future<Output = Result<Response, Infallible>> + Send
+where
+    S: Service<Request<Body>, Response = Response, Error = Infallible> + Send,
+    S::Future: Send,
+{
+    async move {
+        let started = Instant::now();
+        let judgement = judge(&gate, &parts).await;
+        if matches!(judgement, Judgement::Elsewhere) {
+            return inner.call(Request::from_parts(parts, body)).await;
+        }
+        let request_id = parts.extensions.get().cloned().unwrap_or_else(RequestId::random);
+        let verdict = Verdict {
+            request_id: &request_id,
+            method: &parts.method,
+            path: None,
+            principal: None,
+            rejection: None,
+            took: started.elapsed(),
+        };
+        match judgement {
+            Judgement::Elsewhere => inner.call(Request::from_parts(parts, body)).await,
+            Judgement::Refused(refused) => {
+                let Refused {
+                    rejection,
+                    path,
+                    principal,
+                    ..
+                } = &refused;
+                let verdict = Verdict {
+                    path: path.as_ref(),
+                    principal: principal.as_ref(),
+                    rejection: Some(rejection),
+                    ..verdict
+                };
+                tell(&gate, &verdict, peer(&parts.extensions));
+                Ok(refuse(&gate, &refused, &request_id))
+            }
+            Judgement::Allowed {
                 path,
                 principal,
-                ..
-            } = &refused;
-            let verdict = Verdict {
-                path: path.as_ref(),
-                principal: principal.as_ref(),
-                rejection: Some(rejection),
-                ..verdict
-            };
-            tell(&gate, &verdict, peer(&parts.extensions));
-            Ok(refuse(&gate, &refused, &request_id))
-        }
-        Judgement::Allowed {
-            path,
-            principal,
-            proved,
-            scheme,
-            dpop_only,
-        } => {
-            gate.settings.observer.judged(&Verdict {
-                path: Some(&path),
-                principal: principal.as_ref(),
-                ..verdict
-            });
-            let (method, peer) = (parts.method.clone(), peer(&parts.extensions));
-            let passed = Passed::new(request_id, path, principal, proved);
-            // In the place of what a gate before this one has left: only what this one proved counts from here on.
-            parts.extensions.insert(passed.clone());
-            let mut response = inner.call(Request::from_parts(parts, body)).await?;
-            let from_handler = passed.refused().or_else(|| response.extensions_mut().remove());
-            if let Some(rejection) = from_handler {
-                let verdict = Verdict {
-                    request_id: passed.request_id(),
-                    method: &method,
-                    path: Some(passed.path()),
-                    principal: passed.principal(),
-                    rejection: Some(&rejection),
-                    took: Duration::ZERO,
-                };
-                tell(&gate, &verdict, peer);
-                let refused = Refused {
-                    scheme,
-                    dpop_only,
-                    ..Refused::new(rejection, Some(passed.path().clone()))
-                };
-                return Ok(in_place_of(response, refuse(&gate, &refused, passed.request_id())));
+                proved,
+                scheme,
+                dpop_only,
+            } => {
+                gate.settings.observer.judged(&Verdict {
+                    path: Some(&path),
+                    principal: principal.as_ref(),
+                    ..verdict
+                });
+                let (method, peer) = (parts.method.clone(), peer(&parts.extensions));
+                let passed = Passed::new(request_id, path, principal, proved);
+                // In the place of what a gate before this one has left: only what this one proved counts from here on.
+                parts.extensions.insert(passed.clone());
+                let mut response = inner.call(Request::from_parts(parts, body)).await?;
+                let from_handler = passed.refused().or_else(|| response.extensions_mut().remove());
+                if let Some(rejection) = from_handler {
+                    let verdict = Verdict {
+                        request_id: passed.request_id(),
+                        method: &method,
+                        path: Some(passed.path()),
+                        principal: passed.principal(),
+                        rejection: Some(&rejection),
+                        took: Duration::ZERO,
+                    };
+                    tell(&gate, &verdict, peer);
+                    let refused = Refused {
+                        scheme,
+                        dpop_only,
+                        ..Refused::new(rejection, Some(passed.path().clone()))
+                    };
+                    return Ok(in_place_of(response, refuse(&gate, &refused, passed.request_id())));
+                }
+                let id = || passed.request_id().as_header();
+                response.headers_mut().entry(REQUEST_ID).or_insert_with(id);
+                // The next proof has its nonce already, and no call is lost to asking for it.
+                if let Some(nonce) = fresh_nonce(&gate).filter(|_| passed.proved().is_some()) {
+                    response.headers_mut().insert(DPOP_NONCE, nonce);
+                }
+                Ok(response)
             }
-            let id = || passed.request_id().as_header();
-            response.headers_mut().entry(REQUEST_ID).or_insert_with(id);
-            // The next proof has its nonce already, and no call is lost to asking for it.
-            if let Some(nonce) = fresh_nonce(&gate).filter(|_| passed.proved().is_some()) {
-                response.headers_mut().insert(DPOP_NONCE, nonce);
-            }
-            Ok(response)
         }
     }
 }

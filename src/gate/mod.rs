@@ -70,7 +70,7 @@ mod tally;
 
 pub use backchannel::BackchannelLogout;
 pub use builder::{Gate, GateBuilder, GateError};
-pub use layer::{GateLayer, GateService};
+pub use layer::{GateLayer, GateService, MakeGateService};
 pub use observe::{NoObserver, Observe, Verdict};
 pub use passed::Passed;
 pub use path::{AmbiguousPath, RequestPath};

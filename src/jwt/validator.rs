@@ -265,33 +265,39 @@ impl Validator {
 
     /// Everything but the binding, which needs the request: whether who brought the token may use it is still open.
     pub(crate) async fn verify(&self, token: &str, time: SystemTime) -> Result<Principal, Rejection> {
-        let shared = &*self.shared;
         self.check_size(token)?;
         let digest = TokenDigest::of(token);
-        let verdict = match self.kept(&digest, time).await? {
+        let verdict = match self.kept(&digest, time) {
             Some(verdict) => verdict,
-            None => self.judge(token, digest, time).await?,
+            // On the heap: what only a new token needs makes no other call larger.
+            None => Box::pin(self.judge(token, digest, time)).await?,
         };
         let principal = Principal::new(verdict.proven);
-        if shared.revocations.is_revoked(&principal) {
-            let hold = shared.revocations.hold(&principal);
-            // A sleep of no time waits for the timer's next turn all the same, and needs one.
-            if !hold.is_zero() {
-                tokio::time::sleep(hold).await;
-            }
-            return Err(Rejection::new(Reason::Revoked)
-                .expected("a token that was not taken back")
-                .found(format!(
-                    "subject \"{}\" of {}",
-                    printable(principal.subject()),
-                    principal.issuer()
-                ))
-                .mend(match principal.issued_at() {
-                    Some(_) => "sign in again",
-                    None => "let the provider put `iat` into access tokens: without it nothing tells a new one from an old one",
-                }));
+        if self.shared.revocations.is_revoked(&principal) {
+            return Err(Box::pin(self.revoked(&principal)).await);
         }
         Ok(principal)
+    }
+
+    async fn revoked(&self, principal: &Principal) -> Rejection {
+        let hold = self.shared.revocations.hold(principal);
+        // A sleep of no time waits for the timer's next turn all the same, and needs one.
+        if !hold.is_zero() {
+            tokio::time::sleep(hold).await;
+        }
+        Rejection::new(Reason::Revoked)
+            .expected("a token that was not taken back")
+            .found(format!(
+                "subject \"{}\" of {}",
+                printable(principal.subject()),
+                principal.issuer()
+            ))
+            .mend(match principal.issued_at() {
+                Some(_) => "sign in again",
+                None => {
+                    "let the provider put `iat` into access tokens: without it nothing tells a new one from an old one"
+                }
+            })
     }
 
     /// Before anything of the token is read.
@@ -307,27 +313,23 @@ impl Validator {
     }
 
     /// A verdict from the cache, when its time has not passed and its keys are still there.
-    async fn kept(&self, digest: &TokenDigest, time: SystemTime) -> Result<Option<Verdict>, Rejection> {
-        let shared = &*self.shared;
-        let Some(verdict) = shared.verdicts.get(digest) else {
-            return Ok(None);
-        };
-        let now = unix(time);
-        let keys = &shared.issuers[verdict.trust].keys;
-        let generation = match keys.generation(time) {
-            Some(generation) => generation,
-            None => keys.ensure(time).await?,
-        };
-        if verdict.generation == generation && verdict.is_current(now) {
-            return Ok(Some(verdict));
-        }
-        // The full check finds the reason.
-        shared.verdicts.remove(digest);
-        Ok(None)
+    fn kept(&self, digest: &TokenDigest, time: SystemTime) -> Option<Verdict> {
+        let verdict = self.shared.verdicts.get(digest)?;
+        let generation = self.shared.issuers[verdict.trust].keys.generation(time)?;
+        (verdict.generation == generation && verdict.is_current(unix(time))).then_some(verdict)
     }
 
     async fn judge(&self, token: &str, digest: TokenDigest, time: SystemTime) -> Result<Verdict, Rejection> {
         let shared = &*self.shared;
+        // One that only waits for its keys, which are due, is still good.
+        if let Some(verdict) = shared.verdicts.get(&digest) {
+            let generation = shared.issuers[verdict.trust].keys.ensure(time).await?;
+            if verdict.generation == generation && verdict.is_current(unix(time)) {
+                return Ok(verdict);
+            }
+            // The full check finds the reason.
+            shared.verdicts.remove(&digest);
+        }
         if let Some(introspection) = shared.introspection.as_ref().filter(|_| token::is_opaque(token)) {
             return introspection.verify(token, digest, time).await;
         }
