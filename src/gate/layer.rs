@@ -148,7 +148,10 @@ where
     }
 }
 
-/// What is captured lies in the future once; as an argument of an `async fn` it would twice, and a small one is made quicker.
+#[expect(
+    clippy::manual_async_fn,
+    reason = "what is captured lies in the future once, an argument of an `async fn` twice; and a small future is made quicker"
+)]
 fn pass<S>(
     gate: Arc<Gate>,
     mut inner: S,
@@ -162,9 +165,6 @@ where
     async move {
         let started = Instant::now();
         let judgement = judge(&gate, &parts).await;
-        if matches!(judgement, Judgement::Elsewhere) {
-            return inner.call(Request::from_parts(parts, body)).await;
-        }
         let request_id = parts.extensions.get().cloned().unwrap_or_else(RequestId::random);
         let verdict = Verdict {
             request_id: &request_id,
