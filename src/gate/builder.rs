@@ -9,8 +9,8 @@ use ipnet::IpNet;
 use url::{Origin, Url};
 
 use super::{
-    GateLayer, GateService, LocalReplays, NoObserver, Observe, Policies, Rate, Replays, client_address::TrustedProxies,
-    limit::Limit, lines::Lines, metadata::resource_metadata, nonce::Nonces,
+    GateLayer, GateService, LocalReplays, NoObserver, Observe, Pattern, Policies, Rate, Replays,
+    client_address::TrustedProxies, limit::Limit, lines::Lines, metadata::resource_metadata, nonce::Nonces,
 };
 use crate::jwt::{Clock, SystemClock, Validator, is_loopback_host};
 
@@ -94,7 +94,10 @@ pub enum GateError {
     #[error("the allowed origin {0:?} is none; write scheme, host and port, as in \"https://app.example\"")]
     Origin(String),
     /// A protected prefix is no path.
-    #[error("the protected prefix {0:?} is no path; it must begin with `/` and not end with one")]
+    #[error(
+        "the protected prefix {0:?} is no path; write it decoded, as in \"/api\": it begins with `/`, does not end with one, \
+         and has no `*`, since everything under it is meant"
+    )]
     Prefix(String),
     /// A policy is for a path that the gate never judges.
     #[error("the policy for {0:?} is outside the protected prefixes, so it would never be asked")]
@@ -168,7 +171,7 @@ impl GateBuilder {
         self
     }
 
-    /// The prefixes that are judged, in place of `/api` and `/gw`.
+    /// The prefixes that are judged, in place of `/api` and `/gw`: each with everything under it. `/` is every path.
     #[must_use]
     pub fn protect<S: Into<String>>(mut self, prefixes: impl IntoIterator<Item = S>) -> Self {
         self.protected = prefixes.into_iter().map(Into::into).collect();
@@ -277,8 +280,13 @@ impl GateBuilder {
         for origin in &self.allowed_origins {
             allowed_origins.push(base(origin).ok_or_else(|| GateError::Origin(origin.clone()))?.origin());
         }
+        // What no path begins with would leave everything unjudged, without a word.
+        if self.protected.is_empty() {
+            return Err(GateError::Prefix(String::new()));
+        }
         for prefix in &self.protected {
-            if !prefix.starts_with('/') || (prefix.ends_with('/') && prefix != "/") {
+            let path = prefix.parse::<Pattern>().is_ok_and(|path| path.exact().is_some());
+            if !path || (prefix.ends_with('/') && prefix != "/") {
                 return Err(GateError::Prefix(prefix.clone()));
             }
         }

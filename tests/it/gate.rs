@@ -337,7 +337,35 @@ async fn a_gate_that_cannot_be_meant_is_not_built() {
         assert!(matches!(explaining, Err(GateError::Explain(_))), "{elsewhere}");
     }
     assert!(gate().public_url("http://localhost:3000").explain(true).build().is_ok());
-    assert!(matches!(gate().protect(["api"]).build(), Err(GateError::Prefix(_))));
+    // None of these is where a path begins, so nothing would be judged.
+    let all = || world.gate(Policies::new().route("*", "/**", Policy::signed_in()).unwrap());
+    for prefix in [
+        "",
+        "api",
+        "/api/",
+        "/api/**",
+        "/api/*",
+        "/{tenant}",
+        "/%61pi",
+        "/api?",
+        "/api//a",
+        "/api/..",
+    ] {
+        let policies = Policies::new();
+        let under = policies
+            .clone()
+            .route("*", prefix, Policy::signed_in())
+            .unwrap_or(policies);
+        let unjudged = world.gate(under).protect([prefix]).build();
+        assert!(
+            matches!(unjudged, Err(GateError::Prefix(found)) if found == prefix),
+            "{prefix}"
+        );
+    }
+    let nothing = world.gate(Policies::new()).protect([""; 0]).build();
+    assert!(matches!(nothing, Err(GateError::Prefix(_))));
+    assert!(gate().protect(["/api", "/a b"]).build().is_ok());
+    assert!(all().protect(["/"]).build().is_ok());
     assert!(matches!(
         gate().protect(["/gw"]).build(),
         Err(GateError::Unprotected(_))
