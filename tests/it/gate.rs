@@ -384,4 +384,8 @@ fn what_is_registered_without_policy_is_named() {
     assert_eq!(policies.missing(served), [("GET", "/gw/orders"), ("GE T", "/api/a")]);
     assert!(policies.find(&Method::POST, "/api/x").is_some());
     assert!(Policies::new().route("get", "/api/a", Policy::public()).is_err());
+    // As axum writes it. For a policy it would be one segment of any name, and refuse whatever lies deeper.
+    let axum_like = Policies::new().route("GET", "/api/{*rest}", Policy::signed_in());
+    assert!(axum_like.unwrap_err().to_string().contains("write `**`"));
+    assert!(Policies::new().route("GET", "/api/{id}", Policy::signed_in()).is_ok());
 }
