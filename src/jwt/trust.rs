@@ -251,6 +251,22 @@ impl Trust {
                 mend: "the default is \"sub\"",
             });
         }
+        let unclaimed = self.audience.is_empty() && self.client_claims.is_empty();
+        if unclaimed || self.client_claims.iter().any(String::is_empty) {
+            return Err(TrustError::Empty {
+                issuer: issuer(),
+                key: "client_claims",
+                mend: "name the claims that hold the client; the default is [\"client_id\", \"azp\", \"cid\"]",
+            });
+        }
+        let without_value = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
+        if self.required_claims.values().any(without_value) {
+            return Err(TrustError::Empty {
+                issuer: issuer(),
+                key: "required_claims",
+                mend: "a claim in it has no value that would do, so no token would pass; name one, or take the claim out",
+            });
+        }
         if self.jwks_refresh_seconds == 0 || self.jwks_stale_seconds < self.jwks_refresh_seconds {
             let why = "`jwks_refresh_seconds` must be above 0 and at most `jwks_stale_seconds`";
             return Err(TrustError::Times { issuer: issuer(), why });

@@ -316,7 +316,7 @@ fn a_trust_that_cannot_be_meant_is_refused() {
     let good = || Trust::new("https://idp.example").audience("orders");
     assert_eq!(good().check(), Ok(()));
     type Change = fn(&mut Trust);
-    let bad: [(&str, Change); 12] = [
+    let bad: [(&str, Change); 15] = [
         ("no issuer", |trust| trust.issuer.clear()),
         ("http outside loopback", |trust| {
             trust.issuer = "http://idp.example".into()
@@ -334,6 +334,16 @@ fn a_trust_that_cannot_be_meant_is_refused() {
             (trust.jwks_url, trust.jwks_file) = ("https://a.example/k".into(), "k.json".into())
         }),
         ("http keys", |trust| trust.jwks_url = "http://a.example/k".into()),
+        ("a claim that may have no value", |trust| {
+            trust.required_claims.insert("tier".into(), json!([]));
+        }),
+        ("clients that no claim holds", |trust| {
+            (trust.audience, trust.client_claims) = (Vec::new(), Vec::new());
+            trust.client_ids = vec!["shop".into()];
+        }),
+        ("a client in a claim without name", |trust| {
+            trust.client_claims = vec![String::new()]
+        }),
         ("introspection without client", |trust| {
             trust.introspection_url = "https://a.example/i".into()
         }),
