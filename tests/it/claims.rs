@@ -311,6 +311,16 @@ async fn the_principal_is_what_whoami_answers() {
     assert!(!format!("{full:?}").contains("sales"));
 }
 
+/// It would count as recent for as long as the date is ahead.
+#[tokio::test]
+async fn a_sign_in_that_has_not_been_yet_is_refused() {
+    let world = World::new().await;
+    for (auth_time, verdict) in [(-9000, Ok(())), (60, Ok(())), (61, Err(Reason::NotYetValid))] {
+        let token = world.token().claim("auth_time", at(auth_time)).sign();
+        assert_eq!(world.validate(&token).await.map(drop), verdict, "{auth_time}");
+    }
+}
+
 #[test]
 fn a_trust_that_cannot_be_meant_is_refused() {
     let good = || Trust::new("https://idp.example").audience("orders");
