@@ -92,6 +92,16 @@ async fn an_answer_is_checked_like_a_token() {
         (json!({"sub": null}), Reason::InvalidClaim),
         (json!({"active": "true"}), Reason::Revoked),
         (json!({"cnf": {"jkt": "abc"}}), Reason::DpopRequired),
+        (
+            json!({"token_type": "DPoP", "cnf": {"jkt": "abc"}}),
+            Reason::DpopRequired,
+        ),
+        // Bound to a key, and the answer does not say to which.
+        (json!({"token_type": "dpop"}), Reason::InvalidClaim),
+        (
+            json!({"token_type": "DPoP", "cnf": {"x5t#S256": "abc"}}),
+            Reason::InvalidClaim,
+        ),
     ] {
         let world = asking().await;
         let mut answer = active();
@@ -128,7 +138,6 @@ async fn an_active_token_of_another_kind_is_refused_whatever_typ_the_trust_requi
         for (member, value, accepted) in [
             ("token_type", json!("Bearer"), true),
             ("token_type", json!("bearer"), true),
-            ("token_type", json!("DPoP"), true),
             ("token_type", json!("access_token"), true),
             ("token_type", json!("refresh_token"), false),
             ("token_type", json!("Refresh"), false),
