@@ -178,8 +178,10 @@ impl Introspection {
             return Err(claims::invalid("cnf", expected, "none"));
         }
         proven.claims = Claims::new(claims);
+        // In both directions: a clock that is set back must not make the answer last.
+        let from = validity.from.max(now - BELIEVED_SECONDS);
         let until = validity.until.min(believed_until);
-        Ok(self.verdict(Arc::new(proven), now, validity.from, until))
+        Ok(self.verdict(Arc::new(proven), now, from, until))
     }
 
     async fn ask(&self, token: &str, was_good: bool) -> Result<Vec<u8>, Rejection> {

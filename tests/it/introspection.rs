@@ -84,6 +84,20 @@ async fn an_active_token_is_asked_about_once_in_a_while() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_makes_no_answer_last() {
+    let world = asking().await;
+    world.provider.put(INTROSPECTION, &active());
+    world.validate("opaque").await.unwrap();
+    world.provider.put(INTROSPECTION, &json!({"active": false}));
+    // Clocks of two processors may differ by a little.
+    world.clock.set_back(1);
+    world.validate("opaque").await.unwrap();
+    assert_eq!(world.provider.asked(INTROSPECTION), 1);
+    world.clock.set_back(3600);
+    assert_eq!(world.validate("opaque").await, Err(Reason::Revoked));
+}
+
+#[tokio::test]
 async fn an_answer_is_checked_like_a_token() {
     for (change, reason) in [
         (json!({"aud": "other"}), Reason::AudienceMismatch),
