@@ -1,8 +1,13 @@
 //! 15, 16, 21 and 37–45: keys through rotation, outage and floods.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use pixygate::{
     Reason,
-    jwt::{Algorithm, KeysError, Trust, Validator},
+    jwt::{Algorithm, Fetch, FetchFuture, FetchRequest, KeysError, Trust, Validator},
     test_support::{Documents, TestClock, TestIssuer, TestKey, at},
 };
 use serde_json::{Value, json};
@@ -90,6 +95,27 @@ async fn a_clock_that_is_set_back_puts_no_refresh_off() {
     let _refresh = world.validator.spawn_refresh();
     tokio::time::sleep(std::time::Duration::from_secs(301)).await;
     assert_eq!(world.provider.asked(&world.issuer.jwks_url()), 2);
+}
+
+#[tokio::test]
+async fn another_key_under_the_same_kid_takes_the_place_of_the_first() {
+    let mut world = rotating().await;
+    let old = world.token().claim("exp", at(9000)).sign();
+    world.validate(&old).await.unwrap();
+    let old_keys = world
+        .issuer
+        .replace_keys([TestKey::generate(Algorithm::ES256, "es256")]);
+    world.provider.publish(&world.issuer);
+    let new = world.token().claim("exp", at(9000)).sign();
+    world.clock.advance(300);
+    world.validate(&new).await.unwrap();
+    assert_eq!(world.validate(&old).await, Err(Reason::BadSignature));
+    // The first comes back, and no verdict of its first time with it.
+    world.issuer.replace_keys(old_keys);
+    world.provider.publish(&world.issuer);
+    world.clock.advance(300);
+    assert_eq!(world.validate(&new).await, Err(Reason::BadSignature));
+    world.validate(&old).await.unwrap();
 }
 
 #[tokio::test]
@@ -404,6 +430,57 @@ async fn keys_that_moved_are_found_by_the_first_token_that_needs_them() {
     assert_eq!(world.validate(&stranger).await, Err(Reason::UnknownKey));
     assert_eq!(world.provider.asked(&world.issuer.metadata_url()), 3);
     assert_eq!((world.provider.asked(&old_place), world.provider.asked(moved)), (1, 2));
+}
+
+/// Whoever brings a `Fetch` of their own may have a bug in it.
+struct Panics(Documents, Arc<AtomicUsize>);
+
+impl Fetch for Panics {
+    fn fetch<'a>(&'a self, request: FetchRequest<'a>) -> FetchFuture<'a> {
+        Box::pin(async move {
+            if self.1.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+                panic!("a bug");
+            }
+            self.0.fetch(request).await
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_panics_has_failed_and_is_tried_again_after_the_cooldown() {
+    let issuer = TestIssuer::new("https://idp.example", [Algorithm::ES256]);
+    let mut trust = issuer.trust("orders").jwks_url(issuer.jwks_url());
+    trust.jwks_refresh_seconds = 100;
+    let (asked, clock) = (Arc::new(AtomicUsize::new(0)), TestClock::default());
+    let builder = Validator::builder([trust]).fetch(Panics(Documents::of([&issuer]), asked.clone()));
+    let validator = builder.clock(clock.clone()).build().unwrap();
+    let errors = validator.load().await.unwrap_err();
+    assert!(errors.configuration().is_none(), "{errors}");
+    let token = issuer.token().sign();
+    let rejection = validator.validate(&token, clock.time()).await.unwrap_err();
+    assert_eq!(rejection.reason(), Reason::KeysUnavailable);
+    assert_eq!(
+        asked.load(Ordering::Relaxed),
+        1,
+        "within the cooldown it is not tried again"
+    );
+    assert_eq!(validator.key_fetches().next().unwrap().1.failed, 1);
+
+    // The task goes by tokio's clock, the age by the other.
+    let _refresh = validator.spawn_refresh();
+    let seconds = std::time::Duration::from_secs;
+    tokio::time::sleep(seconds(11)).await;
+    validator.validate(&token, clock.time()).await.unwrap();
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+    clock.advance(80);
+    tokio::time::sleep(seconds(81)).await;
+    assert_eq!(asked.load(Ordering::Relaxed), 3);
+    // It failed, which takes nothing from the keys that are there.
+    validator.validate(&token, clock.time()).await.unwrap();
+    tokio::time::sleep(seconds(7)).await;
+    assert_eq!(asked.load(Ordering::Relaxed), 3);
+    tokio::time::sleep(seconds(2)).await;
+    assert_eq!(asked.load(Ordering::Relaxed), 4);
 }
 
 /// What a runtime that is going down is given to run, it drops at once, in the middle of the call.
