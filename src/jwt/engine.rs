@@ -205,7 +205,11 @@ impl KeyEngine {
         let Some((_, loaded)) = &state.loaded else {
             return Standing::Gone;
         };
-        let age = now.duration_since(*loaded).unwrap_or_default().as_secs();
+        // When the clock was set back since, nobody knows the age: they may be due, and are not gone.
+        let age = match now.duration_since(*loaded) {
+            Ok(age) => age.as_secs(),
+            Err(ahead) => ahead.duration().as_secs().min(self.trust.jwks_stale_seconds - 1),
+        };
         if self.source.is_fixed() || age < self.trust.jwks_refresh_seconds {
             Standing::Fresh
         } else if age >= self.trust.jwks_stale_seconds {

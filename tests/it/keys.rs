@@ -97,6 +97,31 @@ async fn a_clock_that_is_set_back_puts_no_refresh_off() {
     assert_eq!(world.provider.asked(&world.issuer.jwks_url()), 2);
 }
 
+/// Without the refresh task it is the calls that see to the age.
+#[tokio::test]
+async fn a_clock_that_is_set_back_lets_no_removed_key_live_on() {
+    let mut world = rotating().await;
+    let removed = world.token().claim("iat", at(-9000)).sign();
+    world.validate(&removed).await.unwrap();
+    new_key(&mut world, "new");
+    world.clock.set_back(299);
+    world.validate(&removed).await.unwrap();
+    assert_eq!(world.provider.asked(&world.issuer.jwks_url()), 1);
+    world.clock.set_back(4000);
+    assert_eq!(world.validate(&removed).await, Err(Reason::UnknownKey));
+    world
+        .validate(&world.token().claim("iat", at(-9000)).sign())
+        .await
+        .unwrap();
+    // While the provider is down, good keys serve on.
+    world.provider.set_down(true);
+    world.clock.set_back(4000);
+    world
+        .validate(&world.token().claim("iat", at(-9000)).sign())
+        .await
+        .unwrap();
+}
+
 #[tokio::test]
 async fn another_key_under_the_same_kid_takes_the_place_of_the_first() {
     let mut world = rotating().await;
