@@ -8,7 +8,11 @@ use std::{
     },
 };
 
-use axum::body::{Body, Bytes};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    routing::get,
+};
 use http::{Method, StatusCode};
 use pixygate::{
     Reason,
@@ -318,6 +322,36 @@ async fn a_handler_without_the_gate_has_no_principal() {
         refused(&public, with_token("GET", "/api/whoami", &world.token().sign())).await,
         Reason::MissingToken
     );
+}
+
+/// `Router::nest` takes the beginning off the path, and the rest would look like nothing of the gate's.
+#[tokio::test]
+async fn a_gate_behind_a_router_that_cuts_the_path_lets_nothing_through_unjudged() {
+    let world = World::new().await;
+    let orders = || Router::new().route("/orders", get(|| async { "reached" }));
+    let ask = |token: &str| with_token("GET", "/api/orders", token);
+    let token = world.token().sign();
+
+    let behind = world.gate(signed_in()).build().unwrap().layer();
+    let app = Router::new().nest("/api", orders().layer(behind));
+    for token in ["", &token] {
+        assert_eq!(refused(&app, ask(token)).await, Reason::RouteNotFound);
+    }
+    // What is protected under neither path is nobody's business.
+    let behind = world.gate(signed_in()).build().unwrap().layer();
+    let app = Router::new().nest("/open", orders().layer(behind));
+    let open = request("GET", "/open/orders").body(Body::empty()).unwrap();
+    assert_eq!(status(&app, open).await, StatusCode::OK);
+    // With policies for what is left of the path, and in front of the whole.
+    let policies = Policies::new().route("GET", "/orders", Policy::signed_in()).unwrap();
+    let behind = world.gate(policies).protect(["/"]).build().unwrap().layer();
+    let app = Router::new().nest("/api", orders().layer(behind));
+    assert_eq!(refused(&app, ask("")).await, Reason::MalformedToken);
+    assert_eq!(status(&app, ask(&token)).await, StatusCode::OK);
+    let in_front = world.gate(signed_in()).build().unwrap();
+    let app = in_front.wrap(Router::new().nest("/api", orders()));
+    assert_eq!(refused(&app, ask("")).await, Reason::MalformedToken);
+    assert_eq!(status(&app, ask(&token)).await, StatusCode::OK);
 }
 
 #[tokio::test]
