@@ -213,6 +213,8 @@ impl Trust {
         for issuer in self.own_issuers() {
             // There are issuers that are no URL, only a host's name. That is fine when the keys' place is said.
             match Url::parse(&issuer) {
+                // What reads a URL would not see it.
+                _ if issuer.trim() != issuer => return Err(faulty("there is white space around it")),
                 Ok(url) => secure(&url).map_err(faulty)?,
                 Err(_) if issuer.is_empty() => return Err(faulty("it is empty")),
                 Err(_) if self.key_source_is_discovered() && self.discovery_url.is_empty() => {

@@ -326,8 +326,11 @@ fn a_trust_that_cannot_be_meant_is_refused() {
     let good = || Trust::new("https://idp.example").audience("orders");
     assert_eq!(good().check(), Ok(()));
     type Change = fn(&mut Trust);
-    let bad: [(&str, Change); 15] = [
+    let bad: [(&str, Change); 16] = [
         ("no issuer", |trust| trust.issuer.clear()),
+        ("white space around the issuer", |trust| {
+            (trust.issuer, trust.jwks_url) = ("https://idp.example ".into(), "https://idp.example/k".into())
+        }),
         ("http outside loopback", |trust| {
             trust.issuer = "http://idp.example".into()
         }),
