@@ -157,7 +157,8 @@ impl Gate {
         &self.settings.policies
     }
 
-    /// The document at `/.well-known/oauth-protected-resource` (RFC 9728), made from trust and policies.
+    /// The document at `/.well-known/oauth-protected-resource` (RFC 9728), made from trust and policies. Its `resource`, which clients
+    /// need, is the [`public_url`](GateBuilder::public_url).
     pub fn resource_metadata(&self) -> serde_json::Value {
         resource_metadata(&self.settings)
     }
