@@ -106,7 +106,10 @@ async fn a_tenant_is_an_issuer_of_its_own() {
         "https://login.example/common/v2.0/.well-known/openid-configuration",
         &json!({"issuer": template, "jwks_uri": "https://login.example/keys"}),
     );
-    provider.put("https://login.example/keys", &json!({"keys": [reserved]}));
+    let own_key = TestKey::generate(Algorithm::ES256, "of-t2");
+    let mut own = own_key.jwk();
+    own["issuer"] = "https://login.example/t2/v2.0".into();
+    provider.put("https://login.example/keys", &json!({"keys": [reserved, own]}));
     let mut trust = Trust::new(template).audience("orders");
     trust.tenants = vec!["t1".into(), "t2".into()];
     let clock = TestClock::default();
@@ -117,7 +120,8 @@ async fn a_tenant_is_an_issuer_of_its_own() {
         .unwrap();
     validator.load().await.unwrap();
     let issuer = TestIssuer::with_keys(template, [key]);
-    let token = |iss: &str, tid: &str| issuer.token().claim("iss", iss).claim("tid", tid).sign();
+    let named = |iss: &str, tid: &str| issuer.token().claim("iss", iss).claim("tid", tid);
+    let token = |iss: &str, tid: &str| named(iss, tid).sign();
 
     let t1 = "https://login.example/t1/v2.0";
     let principal = validator.validate(&token(t1, "t1"), clock.time()).await.unwrap();
@@ -131,6 +135,12 @@ async fn a_tenant_is_an_issuer_of_its_own() {
         let verdict = validator.validate(&token(iss, tid), clock.time()).await;
         assert_eq!(verdict.unwrap_err().reason(), reason, "{iss} {tid}");
     }
+    // A key that is for one tenant signs for no other.
+    let t2 = "https://login.example/t2/v2.0";
+    let of_t2 = |iss: &str, tid: &str| named(iss, tid).key(&own_key).sign();
+    validator.validate(&of_t2(t2, "t2"), clock.time()).await.unwrap();
+    let verdict = validator.validate(&of_t2(t1, "t1"), clock.time()).await;
+    assert_eq!(verdict.unwrap_err().reason(), Reason::UnknownKey);
 }
 
 /// Neither an alias nor an opaque token says which tenant it stands for.
@@ -158,6 +168,30 @@ fn tenants_go_with_neither_aliases_nor_introspection() {
         let why = trust.check().unwrap_err().to_string();
         assert!(why.contains(key) && why.contains("a [[trust]] of its own"), "{why}");
     }
+}
+
+/// What is ignored for its type would be taken for absent: a token that is bound to nothing, or another client.
+#[tokio::test]
+async fn a_binding_or_a_client_of_another_type_is_refused() {
+    let world = World::new().await;
+    let named = || world.token().claim("azp", "shop");
+    for (claim, value, reason) in [
+        ("cnf", json!("a"), Reason::InvalidClaim),
+        ("cnf", json!(null), Reason::InvalidClaim),
+        ("cnf", json!({"jkt": ""}), Reason::InvalidClaim),
+        ("cnf", json!({"jkt": 7, "x5t#S256": "a"}), Reason::InvalidClaim),
+        ("cnf", json!({"jkt": "a", "x5t#S256": ["a"]}), Reason::InvalidClaim),
+        ("cnf", json!({"jkt": "a"}), Reason::DpopRequired),
+        ("cnf", json!({"x5t#S256": "a"}), Reason::CertificateMismatch),
+        ("client_id", json!(7), Reason::InvalidClaim),
+        ("client_id", json!(""), Reason::InvalidClaim),
+        ("client_id", json!(["shop"]), Reason::InvalidClaim),
+    ] {
+        let token = named().claim(claim, value.clone()).sign();
+        assert_eq!(world.validate(&token).await, Err(reason), "{claim} {value}");
+    }
+    let principal = world.validate(&named().without("client_id").sign()).await.unwrap();
+    assert_eq!(principal.client_id(), Some("shop"));
 }
 
 #[tokio::test]

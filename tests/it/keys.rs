@@ -355,6 +355,39 @@ async fn a_key_that_cannot_be_used_spoils_only_itself() {
     }
 }
 
+/// The crypto library refuses them too; here it is said which of the numbers is wrong.
+#[tokio::test]
+async fn an_exponent_that_nobody_uses_is_named() {
+    let issuer = TestIssuer::new("https://idp.example", [Algorithm::RS256]);
+    let provider = Documents::of([&issuer]);
+    let validator = Validator::new([issuer.trust("orders")], provider.clone()).unwrap();
+    for exponent in ["AQ", "AA", "", "AQAA", "AQAAAAAB"] {
+        let mut jwk = issuer.keys()[0].jwk();
+        jwk["e"] = exponent.into();
+        provider.put(issuer.jwks_url(), &json!({"keys": [jwk]}));
+        let errors = validator.load().await.unwrap_err().to_string();
+        assert!(errors.contains("exponent"), "{exponent}: {errors}");
+    }
+    provider.publish(&issuer);
+    validator.load().await.unwrap();
+}
+
+#[tokio::test]
+async fn of_a_set_a_hundred_keys_are_taken() {
+    let world = World::new().await;
+    let named = |id: String| {
+        let mut jwk = world.issuer.keys()[0].jwk();
+        jwk["kid"] = id.into();
+        jwk
+    };
+    let set: Vec<_> = (0..101).map(|number| named(format!("key-{number}"))).collect();
+    world.provider.put(world.issuer.jwks_url(), &json!({"keys": set}));
+    world.validator.load().await.unwrap();
+    let signed = |id: &str| world.token().header("kid", id).sign();
+    world.validate(&signed("key-99")).await.unwrap();
+    assert_eq!(world.validate(&signed("key-100")).await, Err(Reason::UnknownKey));
+}
+
 #[tokio::test]
 async fn rotation_under_load_costs_nobody_a_call() {
     let mut world = rotating().await;

@@ -11,6 +11,8 @@ use pixygate::{
     test_support::{TestKey, at},
 };
 
+use serde_json::json;
+
 use crate::world::World;
 
 #[tokio::test]
@@ -24,6 +26,31 @@ async fn verdicts_outlive_a_refresh_that_takes_no_key_away() {
     assert_eq!(again, first);
     // The very one: a token that was looked at anew would have another.
     assert!(std::ptr::eq(again.subject(), first.subject()));
+}
+
+#[tokio::test]
+async fn a_kept_verdict_counts_no_earlier_than_the_token() {
+    let world = World::new().await;
+    let token = world.token().sign();
+    world.validate(&token).await.unwrap();
+    world.clock.set_back(60);
+    world.validate(&token).await.unwrap();
+    world.clock.set_back(1);
+    assert_eq!(world.validate(&token).await, Err(Reason::NotYetValid));
+}
+
+/// It was the lone key's without saying so, and with a second one nothing tells whose it is.
+#[tokio::test]
+async fn a_kept_verdict_without_kid_ends_when_a_second_key_comes() {
+    let world = World::new().await;
+    let token = world.token().without_header("kid").sign();
+    world.validate(&token).await.unwrap();
+    let second = TestKey::generate(Algorithm::ES256, "second");
+    let both = json!({"keys": [world.issuer.keys()[0].jwk(), second.jwk()]});
+    world.provider.put(world.issuer.jwks_url(), &both);
+    world.validator.load().await.unwrap();
+    assert_eq!(world.validate(&token).await, Err(Reason::UnknownKey));
+    world.validate(&world.token().sign()).await.unwrap();
 }
 
 #[tokio::test]
