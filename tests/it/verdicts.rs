@@ -7,8 +7,8 @@ use std::sync::{
 
 use pixygate::{
     Reason,
-    jwt::{Algorithm, Principal, Revocations},
-    test_support::{TestKey, at},
+    jwt::{Algorithm, Principal, Revocations, Validator},
+    test_support::{Documents, TestClock, TestIssuer, TestKey, at},
 };
 
 use serde_json::json;
@@ -51,6 +51,27 @@ async fn a_kept_verdict_without_kid_ends_when_a_second_key_comes() {
     world.validator.load().await.unwrap();
     assert_eq!(world.validate(&token).await, Err(Reason::UnknownKey));
     world.validate(&world.token().sign()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_kept_verdict_ends_when_its_key_is_for_another_algorithm() {
+    let issuer = TestIssuer::new("https://idp.example", [Algorithm::RS256]);
+    let (provider, clock) = (Documents::of([&issuer]), TestClock::default());
+    let builder = Validator::builder([issuer.trust("orders")]).fetch(provider.clone());
+    let validator = builder.clock(clock.clone()).build().unwrap();
+    validator.load().await.unwrap();
+    let token = issuer.token().sign();
+    validator.validate(&token, clock.time()).await.unwrap();
+    let mut jwk = issuer.keys()[0].jwk();
+    jwk["alg"] = "PS256".into();
+    provider.put(issuer.jwks_url(), &json!({"keys": [jwk]}));
+    validator.load().await.unwrap();
+    let rejection = validator.validate(&token, clock.time()).await.unwrap_err();
+    assert_eq!(rejection.reason(), Reason::UnknownKey);
+    assert!(
+        rejection.detail().found.contains("that key is for PS256"),
+        "{rejection}"
+    );
 }
 
 #[tokio::test]
