@@ -360,7 +360,7 @@ fn a_trust_that_cannot_be_meant_is_refused() {
     let good = || Trust::new("https://idp.example").audience("orders");
     assert_eq!(good().check(), Ok(()));
     type Change = fn(&mut Trust);
-    let bad: [(&str, Change); 16] = [
+    let bad: [(&str, Change); 18] = [
         ("no issuer", |trust| trust.issuer.clear()),
         ("white space around the issuer", |trust| {
             (trust.issuer, trust.jwks_url) = ("https://idp.example ".into(), "https://idp.example/k".into())
@@ -379,6 +379,12 @@ fn a_trust_that_cannot_be_meant_is_refused() {
         ("tenants without a template", |trust| trust.tenants = vec!["t".into()]),
         ("two sources", |trust| {
             (trust.jwks_url, trust.jwks_file) = ("https://a.example/k".into(), "k.json".into())
+        }),
+        ("a password in the issuer", |trust| {
+            trust.issuer = "https://user:secret@idp.example".into()
+        }),
+        ("a user in an address", |trust| {
+            trust.jwks_url = "https://user@a.example/k".into()
         }),
         ("http keys", |trust| trust.jwks_url = "http://a.example/k".into()),
         ("a claim that may have no value", |trust| {
@@ -408,6 +414,23 @@ fn a_trust_that_cannot_be_meant_is_refused() {
             .alias("https://idp.example"),
     ]);
     assert!(matches!(twice.build(), Err(TrustError::Twice(_))));
+    // An opaque token does not say to which of two it may be shown.
+    let asks = |issuer: &str| {
+        let mut trust = Trust::new(issuer).audience("orders");
+        trust.introspection_url = format!("{issuer}/introspect");
+        trust.introspection_client_id = "gate".into();
+        trust
+    };
+    let (one, other) = (|| asks("https://idp.example"), asks("https://b.example"));
+    assert!(
+        Validator::builder([one(), Trust::new("https://b.example").audience("a")])
+            .build()
+            .is_ok()
+    );
+    assert!(matches!(
+        Validator::builder([one(), other]).build(),
+        Err(TrustError::TwoIntrospections(..))
+    ));
     assert!(matches!(Validator::builder([]).build(), Err(TrustError::None)));
 }
 

@@ -268,6 +268,21 @@ async fn good_keys_serve_through_an_outage_to_the_bound_then_503() {
     assert!(world.validator.is_ready());
 }
 
+/// The key may be new: that nobody can be asked is no fault of the caller's.
+#[tokio::test]
+async fn an_unknown_kid_is_503_while_the_provider_cannot_be_asked() {
+    let world = World::new().await;
+    let stranger = world.token().header("kid", "stranger").sign();
+    world.provider.set_down(true);
+    for _ in 0..2 {
+        assert_eq!(world.validate(&stranger).await, Err(Reason::KeysUnavailable));
+    }
+    world.validate(&world.token().sign()).await.unwrap();
+    world.provider.set_down(false);
+    world.clock.advance(10);
+    assert_eq!(world.validate(&stranger).await, Err(Reason::UnknownKey));
+}
+
 #[tokio::test]
 async fn cold_and_down_is_503_and_never_a_pass() {
     let issuer = TestIssuer::new("https://idp.example", [Algorithm::ES256]);
@@ -496,7 +511,7 @@ struct Panics(Documents, Arc<AtomicUsize>);
 impl Fetch for Panics {
     fn fetch<'a>(&'a self, request: FetchRequest<'a>) -> FetchFuture<'a> {
         Box::pin(async move {
-            if self.1.fetch_add(1, Ordering::Relaxed) % 2 == 0 {
+            if self.1.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
                 panic!("a bug");
             }
             self.0.fetch(request).await
