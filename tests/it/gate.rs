@@ -19,6 +19,7 @@ use pixygate::{
     gate::{GateError, Policies, Policy},
 };
 use serde_json::{Value, json};
+use tower::Layer;
 
 use crate::world::{World, application, refusal, refused, request, send, signed_in, status, text, with_token, wrap};
 
@@ -322,6 +323,19 @@ async fn a_handler_without_the_gate_has_no_principal() {
         refused(&public, with_token("GET", "/api/whoami", &world.token().sign())).await,
         Reason::MissingToken
     );
+}
+
+/// The outer gate let somebody in; where the inner one asks nobody, nobody is there.
+#[tokio::test]
+async fn of_two_gates_the_inner_one_says_who_it_is() {
+    let world = World::new().await;
+    let outer = world.gate(signed_in()).build().unwrap().layer();
+    let public = Policies::new().route("GET", "/api/whoami", Policy::public()).unwrap();
+    let inner = world.gate(public).build().unwrap().wrap(application());
+    let call = || with_token("GET", "/api/whoami", &world.token().sign());
+    assert_eq!(refused(&outer.layer(inner), call()).await, Reason::MissingToken);
+    let inner = world.gate(signed_in()).build().unwrap().wrap(application());
+    assert_eq!(status(&outer.layer(inner), call()).await, StatusCode::OK);
 }
 
 /// `Router::nest` takes the beginning off the path, and the rest would look like nothing of the gate's.
