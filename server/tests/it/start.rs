@@ -96,12 +96,15 @@ async fn keys_that_a_setting_keeps_away_stop_the_start_and_an_outage_does_not() 
         "{error}"
     );
 
-    // Nobody listens there.
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
-    let away = trust(&format!("jwks_url = \"http://{nobody}/jwks\""));
+    // Whoever comes there is shown the door.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            drop(connection);
+        }
+    });
+    let away = trust(&format!("jwks_url = \"http://{address}/jwks\""));
     let started = start(&away, &only_in(&site), None).await.unwrap();
     assert!(!started.state.gate.validator().is_ready());
 }
