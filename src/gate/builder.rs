@@ -135,7 +135,8 @@ impl Gate {
         }
     }
 
-    /// The tower layer.
+    /// The tower layer, for a service that sees whole paths. In front of a router [`wrap`](Self::wrap) is better: it judges before any
+    /// routing. Inside of `Router::nest` the beginning of the path is gone, and what was protected is refused.
     pub fn layer(&self) -> GateLayer {
         GateLayer::new(self.clone())
     }
