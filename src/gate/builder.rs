@@ -9,8 +9,8 @@ use ipnet::IpNet;
 use url::{Origin, Url};
 
 use super::{
-    GateLayer, GateService, LocalReplays, NoObserver, Observe, Policies, Rate, Replays, client_address::TrustedProxies,
-    limit::Limit, lines::Lines, metadata::resource_metadata, nonce::Nonces,
+    GateLayer, GateService, LocalReplays, NoObserver, Observe, Pattern, Policies, Rate, Replays,
+    client_address::TrustedProxies, limit::Limit, lines::Lines, metadata::resource_metadata, nonce::Nonces,
 };
 use crate::jwt::{Clock, SystemClock, Validator, is_loopback_host};
 
@@ -94,7 +94,10 @@ pub enum GateError {
     #[error("the allowed origin {0:?} is none; write scheme, host and port, as in \"https://app.example\"")]
     Origin(String),
     /// A protected prefix is no path.
-    #[error("the protected prefix {0:?} is no path; it must begin with `/` and not end with one")]
+    #[error(
+        "the protected prefix {0:?} is no path; write it decoded, as in \"/api\": it begins with `/`, does not end with one, \
+         and has no `*`, since everything under it is meant"
+    )]
     Prefix(String),
     /// A policy is for a path that the gate never judges.
     #[error("the policy for {0:?} is outside the protected prefixes, so it would never be asked")]
@@ -132,7 +135,8 @@ impl Gate {
         }
     }
 
-    /// The tower layer.
+    /// The tower layer, for a service that sees whole paths. In front of a router [`wrap`](Self::wrap) is better: it judges before any
+    /// routing. Inside of `Router::nest` the beginning of the path is gone, and what was protected is refused.
     pub fn layer(&self) -> GateLayer {
         GateLayer::new(self.clone())
     }
@@ -154,7 +158,8 @@ impl Gate {
         &self.settings.policies
     }
 
-    /// The document at `/.well-known/oauth-protected-resource` (RFC 9728), made from trust and policies.
+    /// The document at `/.well-known/oauth-protected-resource` (RFC 9728), made from trust and policies. Its `resource`, which clients
+    /// need, is the [`public_url`](GateBuilder::public_url).
     pub fn resource_metadata(&self) -> serde_json::Value {
         resource_metadata(&self.settings)
     }
@@ -168,7 +173,7 @@ impl GateBuilder {
         self
     }
 
-    /// The prefixes that are judged, in place of `/api` and `/gw`.
+    /// The prefixes that are judged, in place of `/api` and `/gw`: each with everything under it. `/` is every path.
     #[must_use]
     pub fn protect<S: Into<String>>(mut self, prefixes: impl IntoIterator<Item = S>) -> Self {
         self.protected = prefixes.into_iter().map(Into::into).collect();
@@ -277,8 +282,13 @@ impl GateBuilder {
         for origin in &self.allowed_origins {
             allowed_origins.push(base(origin).ok_or_else(|| GateError::Origin(origin.clone()))?.origin());
         }
+        // What no path begins with would leave everything unjudged, without a word.
+        if self.protected.is_empty() {
+            return Err(GateError::Prefix(String::new()));
+        }
         for prefix in &self.protected {
-            if !prefix.starts_with('/') || (prefix.ends_with('/') && prefix != "/") {
+            let path = prefix.parse::<Pattern>().is_ok_and(|path| path.exact().is_some());
+            if !path || (prefix.ends_with('/') && prefix != "/") {
                 return Err(GateError::Prefix(prefix.clone()));
             }
         }

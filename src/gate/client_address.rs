@@ -27,14 +27,12 @@ impl TrustedProxies {
         if !self.contains(peer) {
             return Some(peer);
         }
-        let lines: Vec<_> = headers
-            .get_all("x-forwarded-for")
-            .iter()
-            .filter_map(|line| line.to_str().ok())
-            .collect();
+        // What cannot be read, the client may have put before what its proxy wrote into the same line.
+        let lines = headers.get_all("x-forwarded-for").iter();
+        let lines: Vec<_> = lines.map(|line| String::from_utf8_lossy(line.as_bytes())).collect();
         let mut client = peer;
         for text in lines.iter().flat_map(|line| line.split(',')).rev() {
-            let Ok(address) = text.trim().parse::<IpAddr>() else {
+            let Some(address) = read(text.trim()) else {
                 break;
             };
             client = address.to_canonical();
@@ -44,6 +42,13 @@ impl TrustedProxies {
         }
         Some(client)
     }
+}
+
+/// An address as proxies write it: alone, in brackets, or with a port.
+fn read(text: &str) -> Option<IpAddr> {
+    let with_port = || text.parse().map(|address: SocketAddr| address.ip()).ok();
+    let in_brackets = || text.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
+    text.parse().ok().or_else(with_port).or_else(in_brackets)
 }
 
 /// What one caller has to itself: of IPv6 a whole /64, within which addresses cost nothing.

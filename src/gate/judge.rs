@@ -2,6 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use axum::extract::OriginalUri;
 use http::{Extensions, Method, Uri, Version, header::HOST, request::Parts};
 
 use super::{
@@ -118,6 +119,7 @@ fn look<'a>(settings: &'a Settings, parts: &Parts) -> Result<Looked<'a>, Refused
     }
     let path = match path_of(settings, &parts.uri) {
         Ok(Some(path)) => path,
+        Ok(None) if was_protected(settings, parts) => return Err(Refused::new(behind_a_cut(), None)),
         Ok(None) => return Ok(Looked::Elsewhere),
         Err(rejection) => return Err(Refused::new(rejection, None)),
     };
@@ -174,6 +176,19 @@ fn path_of(settings: &Settings, uri: &Uri) -> Result<Option<RequestPath>, Reject
         return Err(disguised());
     }
     Ok(Some(path))
+}
+
+/// Whether a router in front, which takes the beginning off the path (`Router::nest`), has made it look like another's business.
+fn was_protected(settings: &Settings, parts: &Parts) -> bool {
+    let original = parts.extensions.get::<OriginalUri>();
+    original.is_some_and(|OriginalUri(uri)| !matches!(path_of(settings, uri), Ok(None)))
+}
+
+fn behind_a_cut() -> Rejection {
+    Rejection::new(Reason::RouteNotFound)
+        .expected("the whole path, for which the policies are")
+        .found("what a router in front of the gate has left of it")
+        .mend("put the gate in front of all routers (Gate::wrap); or protect \"/\", with policies for what is left")
 }
 
 fn disguised() -> Rejection {

@@ -122,7 +122,6 @@ fn decode(raw: &str) -> Result<Decoded<'_>, AmbiguousPath> {
         match meant {
             b'/' | b'\\' | b';' | b'?' | b'#' => return Err(AmbiguousPath("has an escaped separator")),
             b'%' => return Err(AmbiguousPath("has an escape that would decode twice")),
-            _ if meant.is_ascii_control() => return Err(AmbiguousPath("has a control character")),
             _ => {}
         }
         disguised |= meant.is_ascii_alphanumeric() || matches!(meant, b'-' | b'.' | b'_' | b'~');
@@ -137,7 +136,7 @@ fn decode(raw: &str) -> Result<Decoded<'_>, AmbiguousPath> {
     }
     let routed = bare_as_well.then(|| String::from_utf8_lossy(&routed).into_owned());
     let decoded = String::from_utf8(decoded).map_err(|_| AmbiguousPath("is not UTF-8"))?;
-    // C1 controls and line separators have no place in a path, and end a line in some logs.
+    // Neither kind of control characters, nor line separators, has a place in a path; and they end a line in some logs.
     if decoded
         .chars()
         .any(|character| character.is_control() || matches!(character, '\u{2028}' | '\u{2029}'))

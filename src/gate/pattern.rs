@@ -73,6 +73,9 @@ impl std::str::FromStr for Pattern {
                     "*" => Segment::Any,
                     "." | ".." => return Err(refuse("must not have `.` or `..` as a segment")),
                     "" if index + 1 < count || open => return Err(refuse("must not have an empty segment")),
+                    name if name.starts_with("{*") => {
+                        return Err(refuse("has a segment of axum's for any number of them; write `**`"));
+                    }
                     name if name.starts_with('{') && name.ends_with('}') => Segment::Any,
                     name if name.contains(['*', '{', '}', '%', '\\', ';', '?', '#']) => {
                         return Err(refuse(

@@ -121,7 +121,8 @@ pub(crate) fn check_times(trust: &Trust, claims: &Members<'_>, now: f64) -> Resu
             .mend("refresh the token before the call; if that is done, compare the clocks (trust.leeway_seconds)"));
     }
     let mut from = f64::MIN;
-    for claim in ["nbf", "iat"] {
+    // A sign-in that is still to come would be a recent one for as long.
+    for claim in ["nbf", "iat", "auth_time"] {
         let Some(date) = date(claims, claim)? else {
             continue;
         };

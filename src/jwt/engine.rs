@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    Clock, KeysError, Rejection, Trust,
+    Clock, FetchError, KeysError, Rejection, Trust,
     key_set::{KeySet, Wanted},
     printable,
     source::Source,
@@ -205,7 +205,11 @@ impl KeyEngine {
         let Some((_, loaded)) = &state.loaded else {
             return Standing::Gone;
         };
-        let age = now.duration_since(*loaded).unwrap_or_default().as_secs();
+        // When the clock was set back since, nobody knows the age: they may be due, and are not gone.
+        let age = match now.duration_since(*loaded) {
+            Ok(age) => age.as_secs(),
+            Err(ahead) => ahead.duration().as_secs().min(self.trust.jwks_stale_seconds - 1),
+        };
         if self.source.is_fixed() || age < self.trust.jwks_refresh_seconds {
             Standing::Fresh
         } else if age >= self.trust.jwks_stale_seconds {
@@ -253,18 +257,21 @@ impl KeyEngine {
         let (ends, end) = watch::channel(());
         let running = Running { end, anew };
         flight.running = Some(running.clone());
-        let landing = Landing {
+        let mut landing = Landing {
             engine: self.clone(),
+            result: None,
             _end: ends,
         };
         // Where nothing can be spawned any more, the landing is dropped here and now, and takes the lock.
         drop(flight);
-        tokio::spawn(async move { landing.engine.fetch_now(anew).await });
+        tokio::spawn(async move {
+            let result = landing.engine.source.load(anew).await;
+            landing.bring(result);
+        });
         Some(running)
     }
 
-    async fn fetch_now(&self, anew: bool) {
-        let result = self.source.load(anew).await;
+    fn record(&self, result: Result<KeySet, KeysError>) {
         let now = self.clock.now();
         let mut state = State::clone(&self.state.load());
         let issuer = &self.trust.issuer;
@@ -355,14 +362,29 @@ fn check(state: &State, wanted: &Wanted<'_>, signed: &[u8], signature: &[u8]) ->
     outcome
 }
 
-/// Ends the flight even when the fetch panics.
+/// Ends the flight even when the fetch panics: it has failed then, like any other, or it would be tried again without a pause.
 struct Landing {
     engine: Arc<KeyEngine>,
+    result: Option<Result<KeySet, KeysError>>,
     _end: watch::Sender<()>,
+}
+
+impl Landing {
+    fn bring(&mut self, result: Result<KeySet, KeysError>) {
+        self.result = Some(result);
+    }
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
+        let given_up = || {
+            Err(KeysError::Fetch(FetchError::Unreachable {
+                url: self.engine.trust.issuer.clone(),
+                why: "the fetch was given up in its middle".into(),
+            }))
+        };
+        let result = self.result.take().unwrap_or_else(given_up);
+        self.engine.record(result);
         self.engine.flight.lock().running = None;
     }
 }

@@ -326,6 +326,9 @@ mod tests {
             panic!("{error:?}");
         };
         assert_eq!(*to, "127.0.0.1");
+        // An address is looked up nowhere.
+        let error = fetch(&names, &format!("http://{address}/jwks"), &public).await;
+        assert!(matches!(error, FetchError::Forbidden { .. }), "{error:?}");
         // An issuer that is configured in such a network is asked there.
         let url = format!("http://localhost:{}/jwks", address.port());
         let private = Trust::new(&url).audience("orders");

@@ -173,9 +173,15 @@ impl Introspection {
         let read = json::object(&claims).map_err(|why| self.unavailable(why))?;
         let issuer = self.trust.issuer.clone();
         let (mut proven, validity) = claims::check(&self.trust, issuer, Some("at+jwt"), &read, now)?;
+        if says_dpop(&read) && proven.key_thumbprint.is_none() {
+            let expected = "`jkt`, the key that a token of the type DPoP is bound to";
+            return Err(claims::invalid("cnf", expected, "none"));
+        }
         proven.claims = Claims::new(claims);
+        // In both directions: a clock that is set back must not make the answer last.
+        let from = validity.from.max(now - BELIEVED_SECONDS);
         let until = validity.until.min(believed_until);
-        Ok(self.verdict(Arc::new(proven), now, validity.from, until))
+        Ok(self.verdict(Arc::new(proven), now, from, until))
     }
 
     async fn ask(&self, token: &str, was_good: bool) -> Result<Vec<u8>, Rejection> {
@@ -242,6 +248,12 @@ fn check_token_type(answer: &json::Members<'_>) -> Result<(), Rejection> {
             .mend("send the access token")),
         _ => Ok(()),
     }
+}
+
+/// Bound to a key (RFC 9449, section 6.2).
+fn says_dpop(answer: &json::Members<'_>) -> bool {
+    let said = answer.get("token_type").and_then(Json::as_str);
+    said.is_some_and(|said| said.eq_ignore_ascii_case("DPoP"))
 }
 
 /// Ends the question even when it panics.

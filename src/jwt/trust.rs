@@ -213,6 +213,8 @@ impl Trust {
         for issuer in self.own_issuers() {
             // There are issuers that are no URL, only a host's name. That is fine when the keys' place is said.
             match Url::parse(&issuer) {
+                // What reads a URL would not see it.
+                _ if issuer.trim() != issuer => return Err(faulty("there is white space around it")),
                 Ok(url) => secure(&url).map_err(faulty)?,
                 Err(_) if issuer.is_empty() => return Err(faulty("it is empty")),
                 Err(_) if self.key_source_is_discovered() && self.discovery_url.is_empty() => {
@@ -249,6 +251,22 @@ impl Trust {
                 issuer: issuer(),
                 key: "subject_claim",
                 mend: "the default is \"sub\"",
+            });
+        }
+        let unclaimed = self.audience.is_empty() && self.client_claims.is_empty();
+        if unclaimed || self.client_claims.iter().any(String::is_empty) {
+            return Err(TrustError::Empty {
+                issuer: issuer(),
+                key: "client_claims",
+                mend: "name the claims that hold the client; the default is [\"client_id\", \"azp\", \"cid\"]",
+            });
+        }
+        let without_value = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
+        if self.required_claims.values().any(without_value) {
+            return Err(TrustError::Empty {
+                issuer: issuer(),
+                key: "required_claims",
+                mend: "a claim in it has no value that would do, so no token would pass; name one, or take the claim out",
             });
         }
         if self.jwks_refresh_seconds == 0 || self.jwks_stale_seconds < self.jwks_refresh_seconds {

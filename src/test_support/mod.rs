@@ -2,9 +2,11 @@
 //! the test says, and the rejection matrix as a table.
 //!
 //! ```
+//! use axum::{Router, body::Body, http::{Request, StatusCode}, routing::get};
 //! use pixygate::gate::{Gate, Policies, Policy};
-//! use pixygate::jwt::{Algorithm, Validator};
+//! use pixygate::jwt::{Algorithm, Principal, Validator};
 //! use pixygate::test_support::{Documents, TestClock, TestIssuer};
+//! use tower::ServiceExt as _;
 //!
 //! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
 //! let issuer = TestIssuer::new("https://idp.example", [Algorithm::ES256]);
@@ -15,6 +17,21 @@
 //! let token = issuer.token().audience("orders").subject("alice").scope("orders:read").sign();
 //! let principal = validator.validate(&token, clock.time()).await?;
 //! assert_eq!(principal.subject(), "alice");
+//!
+//! // The application itself: its router and policies, behind a gate that goes by the same clock as the tokens.
+//! let policies = Policies::new().route("GET", "/api/orders", Policy::signed_in().scope("orders:read"))?;
+//! let router = Router::new().route("/api/orders", get(|principal: Principal| async move { principal.subject().to_owned() }));
+//! let app = Gate::builder(validator, policies).clock(clock).build()?.wrap(router);
+//! let ask = |token: &str| {
+//!     let request = Request::get("/api/orders").header("authorization", format!("Bearer {token}"));
+//!     // As every client sends one: a request without is a 400.
+//!     request.header("host", "shop.example").body(Body::empty())
+//! };
+//! let response = app.clone().oneshot(ask(&token)?).await?;
+//! assert_eq!(response.status(), StatusCode::OK);
+//! let without_the_scope = issuer.token().audience("orders").scope("invoices:read").sign();
+//! let response = app.oneshot(ask(&without_the_scope)?).await?;
+//! assert_eq!(response.status(), StatusCode::FORBIDDEN);
 //! # Ok::<(), Box<dyn std::error::Error>>(()) })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

@@ -17,7 +17,7 @@ use base64::{
 use http::{Request, StatusCode};
 use pixygate::{
     Reason,
-    gate::{LocalReplays, Policies, Policy, ReplayFuture, Replays},
+    gate::{LocalReplays, Policies, Policy, ReplayFuture, Replays, Use},
     jwt::Algorithm,
     test_support::{ProofBuilder, TestKey, at},
 };
@@ -333,6 +333,54 @@ async fn two_gates_check_one_proof_once() {
     );
 }
 
+/// What an earlier gate has seen proved, it has seen of one token.
+#[tokio::test]
+async fn a_token_that_was_exchanged_between_two_gates_needs_a_proof_of_its_own() {
+    let world = World::new().await;
+    let gate = world.gate(signed_in()).build().unwrap();
+    let (key, another) = (key(), key());
+    let token = world.token().bound_to(&key.thumbprint()).sign();
+    let exchanged = world.token().bound_to(&another.thumbprint()).sign();
+    let between = |proof: Option<String>| {
+        let exchanged = exchanged.clone();
+        let exchange = move |mut request: Request<Body>| {
+            let headers = request.headers_mut();
+            headers.insert("authorization", format!("DPoP {exchanged}").parse().unwrap());
+            if let Some(proof) = &proof {
+                headers.insert("dpop", proof.parse().unwrap());
+            }
+            request
+        };
+        let inner = tower::util::MapRequest::new(gate.wrap(crate::world::application()), exchange);
+        gate.layer().layer(inner)
+    };
+    let call = |id: &str| with_proof(&token, &key.proof("GET", ADDRESS, &token).id(id).sign());
+    let own = another.proof("GET", ADDRESS, &exchanged).sign();
+    assert_eq!(status(&between(Some(own)), call("1")).await, StatusCode::OK);
+    assert_eq!(refused(&between(None), call("2")).await, Reason::InvalidDpopProof);
+}
+
+/// Whether a proof was used cannot be told: the memory is shared, and the way to it is cut.
+struct OutOfReach;
+
+impl Replays for OutOfReach {
+    fn record(&self, _: [u8; 32], _: u64, _: u64) -> ReplayFuture<'_> {
+        Box::pin(std::future::ready(Use::Unknown))
+    }
+}
+
+#[tokio::test]
+async fn a_proof_of_which_nothing_can_be_known_is_503() {
+    let world = World::new().await;
+    let app = wrap(world.gate(signed_in()).replays(OutOfReach));
+    let key = key();
+    let token = world.token().bound_to(&key.thumbprint()).sign();
+    let proof = key.proof("GET", ADDRESS, &token).sign();
+    assert_eq!(refused(&app, with_proof(&token, &proof)).await, Reason::KeysUnavailable);
+    let unbound = with_token("GET", "/api/a", &world.token().sign());
+    assert_eq!(status(&app, unbound).await, StatusCode::OK);
+}
+
 #[tokio::test]
 async fn a_failed_proof_spends_nothing() {
     let world = World::new().await;
@@ -376,8 +424,19 @@ async fn a_certificate_counts_from_a_trusted_proxy_only() {
         "-----BEGIN%20CERTIFICATE-----%0A{}%0A-----END%20CERTIFICATE-----%0A",
         base64.replace('=', "%3D")
     );
-    for header in [format!(":{base64}:"), base64.clone(), pem] {
+    for header in [format!(":{base64}:"), base64.clone(), pem.clone()] {
         assert_eq!(status(&app, ask("10.1.2.3", Some(header))).await, StatusCode::OK);
+    }
+    // As a proxy looks to a server that listens for both kinds of addresses.
+    let mapped = ask("[::ffff:10.1.2.3]", Some(base64.clone()));
+    assert_eq!(status(&app, mapped).await, StatusCode::OK);
+    // Two certificates; and one from nobody knows whom.
+    let mut two = ask("10.1.2.3", Some(base64.clone()));
+    two.headers_mut().append("client-cert", base64.parse().unwrap());
+    let mut unknown = ask("10.1.2.3", Some(base64.clone()));
+    unknown.extensions_mut().clear();
+    for request in [two, unknown] {
+        assert_eq!(refused(&app, request).await, Reason::CertificateMismatch);
     }
     let other = format!(":{}:", STANDARD.encode("another"));
     for (peer, header) in [
@@ -385,6 +444,7 @@ async fn a_certificate_counts_from_a_trusted_proxy_only() {
         ("10.1.2.3", None),
         ("10.1.2.3", Some(other)),
         ("10.1.2.3", Some("x y".into())),
+        ("10.1.2.3", Some(pem.replace("CERTIFICATE", "PUBLIC%20KEY"))),
     ] {
         assert_eq!(refused(&app, ask(peer, header)).await, Reason::CertificateMismatch);
     }

@@ -106,7 +106,10 @@ async fn a_tenant_is_an_issuer_of_its_own() {
         "https://login.example/common/v2.0/.well-known/openid-configuration",
         &json!({"issuer": template, "jwks_uri": "https://login.example/keys"}),
     );
-    provider.put("https://login.example/keys", &json!({"keys": [reserved]}));
+    let own_key = TestKey::generate(Algorithm::ES256, "of-t2");
+    let mut own = own_key.jwk();
+    own["issuer"] = "https://login.example/t2/v2.0".into();
+    provider.put("https://login.example/keys", &json!({"keys": [reserved, own]}));
     let mut trust = Trust::new(template).audience("orders");
     trust.tenants = vec!["t1".into(), "t2".into()];
     let clock = TestClock::default();
@@ -117,7 +120,8 @@ async fn a_tenant_is_an_issuer_of_its_own() {
         .unwrap();
     validator.load().await.unwrap();
     let issuer = TestIssuer::with_keys(template, [key]);
-    let token = |iss: &str, tid: &str| issuer.token().claim("iss", iss).claim("tid", tid).sign();
+    let named = |iss: &str, tid: &str| issuer.token().claim("iss", iss).claim("tid", tid);
+    let token = |iss: &str, tid: &str| named(iss, tid).sign();
 
     let t1 = "https://login.example/t1/v2.0";
     let principal = validator.validate(&token(t1, "t1"), clock.time()).await.unwrap();
@@ -131,6 +135,12 @@ async fn a_tenant_is_an_issuer_of_its_own() {
         let verdict = validator.validate(&token(iss, tid), clock.time()).await;
         assert_eq!(verdict.unwrap_err().reason(), reason, "{iss} {tid}");
     }
+    // A key that is for one tenant signs for no other.
+    let t2 = "https://login.example/t2/v2.0";
+    let of_t2 = |iss: &str, tid: &str| named(iss, tid).key(&own_key).sign();
+    validator.validate(&of_t2(t2, "t2"), clock.time()).await.unwrap();
+    let verdict = validator.validate(&of_t2(t1, "t1"), clock.time()).await;
+    assert_eq!(verdict.unwrap_err().reason(), Reason::UnknownKey);
 }
 
 /// Neither an alias nor an opaque token says which tenant it stands for.
@@ -158,6 +168,30 @@ fn tenants_go_with_neither_aliases_nor_introspection() {
         let why = trust.check().unwrap_err().to_string();
         assert!(why.contains(key) && why.contains("a [[trust]] of its own"), "{why}");
     }
+}
+
+/// What is ignored for its type would be taken for absent: a token that is bound to nothing, or another client.
+#[tokio::test]
+async fn a_binding_or_a_client_of_another_type_is_refused() {
+    let world = World::new().await;
+    let named = || world.token().claim("azp", "shop");
+    for (claim, value, reason) in [
+        ("cnf", json!("a"), Reason::InvalidClaim),
+        ("cnf", json!(null), Reason::InvalidClaim),
+        ("cnf", json!({"jkt": ""}), Reason::InvalidClaim),
+        ("cnf", json!({"jkt": 7, "x5t#S256": "a"}), Reason::InvalidClaim),
+        ("cnf", json!({"jkt": "a", "x5t#S256": ["a"]}), Reason::InvalidClaim),
+        ("cnf", json!({"jkt": "a"}), Reason::DpopRequired),
+        ("cnf", json!({"x5t#S256": "a"}), Reason::CertificateMismatch),
+        ("client_id", json!(7), Reason::InvalidClaim),
+        ("client_id", json!(""), Reason::InvalidClaim),
+        ("client_id", json!(["shop"]), Reason::InvalidClaim),
+    ] {
+        let token = named().claim(claim, value.clone()).sign();
+        assert_eq!(world.validate(&token).await, Err(reason), "{claim} {value}");
+    }
+    let principal = world.validate(&named().without("client_id").sign()).await.unwrap();
+    assert_eq!(principal.client_id(), Some("shop"));
 }
 
 #[tokio::test]
@@ -311,13 +345,26 @@ async fn the_principal_is_what_whoami_answers() {
     assert!(!format!("{full:?}").contains("sales"));
 }
 
+/// It would count as recent for as long as the date is ahead.
+#[tokio::test]
+async fn a_sign_in_that_has_not_been_yet_is_refused() {
+    let world = World::new().await;
+    for (auth_time, verdict) in [(-9000, Ok(())), (60, Ok(())), (61, Err(Reason::NotYetValid))] {
+        let token = world.token().claim("auth_time", at(auth_time)).sign();
+        assert_eq!(world.validate(&token).await.map(drop), verdict, "{auth_time}");
+    }
+}
+
 #[test]
 fn a_trust_that_cannot_be_meant_is_refused() {
     let good = || Trust::new("https://idp.example").audience("orders");
     assert_eq!(good().check(), Ok(()));
     type Change = fn(&mut Trust);
-    let bad: [(&str, Change); 12] = [
+    let bad: [(&str, Change); 18] = [
         ("no issuer", |trust| trust.issuer.clear()),
+        ("white space around the issuer", |trust| {
+            (trust.issuer, trust.jwks_url) = ("https://idp.example ".into(), "https://idp.example/k".into())
+        }),
         ("http outside loopback", |trust| {
             trust.issuer = "http://idp.example".into()
         }),
@@ -333,7 +380,23 @@ fn a_trust_that_cannot_be_meant_is_refused() {
         ("two sources", |trust| {
             (trust.jwks_url, trust.jwks_file) = ("https://a.example/k".into(), "k.json".into())
         }),
+        ("a password in the issuer", |trust| {
+            trust.issuer = "https://user:secret@idp.example".into()
+        }),
+        ("a user in an address", |trust| {
+            trust.jwks_url = "https://user@a.example/k".into()
+        }),
         ("http keys", |trust| trust.jwks_url = "http://a.example/k".into()),
+        ("a claim that may have no value", |trust| {
+            trust.required_claims.insert("tier".into(), json!([]));
+        }),
+        ("clients that no claim holds", |trust| {
+            (trust.audience, trust.client_claims) = (Vec::new(), Vec::new());
+            trust.client_ids = vec!["shop".into()];
+        }),
+        ("a client in a claim without name", |trust| {
+            trust.client_claims = vec![String::new()]
+        }),
         ("introspection without client", |trust| {
             trust.introspection_url = "https://a.example/i".into()
         }),
@@ -351,6 +414,23 @@ fn a_trust_that_cannot_be_meant_is_refused() {
             .alias("https://idp.example"),
     ]);
     assert!(matches!(twice.build(), Err(TrustError::Twice(_))));
+    // An opaque token does not say to which of two it may be shown.
+    let asks = |issuer: &str| {
+        let mut trust = Trust::new(issuer).audience("orders");
+        trust.introspection_url = format!("{issuer}/introspect");
+        trust.introspection_client_id = "gate".into();
+        trust
+    };
+    let (one, other) = (|| asks("https://idp.example"), asks("https://b.example"));
+    assert!(
+        Validator::builder([one(), Trust::new("https://b.example").audience("a")])
+            .build()
+            .is_ok()
+    );
+    assert!(matches!(
+        Validator::builder([one(), other]).build(),
+        Err(TrustError::TwoIntrospections(..))
+    ));
     assert!(matches!(Validator::builder([]).build(), Err(TrustError::None)));
 }
 

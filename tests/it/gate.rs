@@ -8,13 +8,18 @@ use std::{
     },
 };
 
-use axum::body::{Body, Bytes};
+use axum::{
+    Router,
+    body::{Body, Bytes},
+    routing::get,
+};
 use http::{Method, StatusCode};
 use pixygate::{
     Reason,
     gate::{GateError, Policies, Policy},
 };
 use serde_json::{Value, json};
+use tower::Layer;
 
 use crate::world::{World, application, refusal, refused, request, send, signed_in, status, text, with_token, wrap};
 
@@ -320,6 +325,49 @@ async fn a_handler_without_the_gate_has_no_principal() {
     );
 }
 
+/// The outer gate let somebody in; where the inner one asks nobody, nobody is there.
+#[tokio::test]
+async fn of_two_gates_the_inner_one_says_who_it_is() {
+    let world = World::new().await;
+    let outer = world.gate(signed_in()).build().unwrap().layer();
+    let public = Policies::new().route("GET", "/api/whoami", Policy::public()).unwrap();
+    let inner = world.gate(public).build().unwrap().wrap(application());
+    let call = || with_token("GET", "/api/whoami", &world.token().sign());
+    assert_eq!(refused(&outer.layer(inner), call()).await, Reason::MissingToken);
+    let inner = world.gate(signed_in()).build().unwrap().wrap(application());
+    assert_eq!(status(&outer.layer(inner), call()).await, StatusCode::OK);
+}
+
+/// `Router::nest` takes the beginning off the path, and the rest would look like nothing of the gate's.
+#[tokio::test]
+async fn a_gate_behind_a_router_that_cuts_the_path_lets_nothing_through_unjudged() {
+    let world = World::new().await;
+    let orders = || Router::new().route("/orders", get(|| async { "reached" }));
+    let ask = |token: &str| with_token("GET", "/api/orders", token);
+    let token = world.token().sign();
+
+    let behind = world.gate(signed_in()).build().unwrap().layer();
+    let app = Router::new().nest("/api", orders().layer(behind));
+    for token in ["", &token] {
+        assert_eq!(refused(&app, ask(token)).await, Reason::RouteNotFound);
+    }
+    // What is protected under neither path is nobody's business.
+    let behind = world.gate(signed_in()).build().unwrap().layer();
+    let app = Router::new().nest("/open", orders().layer(behind));
+    let open = request("GET", "/open/orders").body(Body::empty()).unwrap();
+    assert_eq!(status(&app, open).await, StatusCode::OK);
+    // With policies for what is left of the path, and in front of the whole.
+    let policies = Policies::new().route("GET", "/orders", Policy::signed_in()).unwrap();
+    let behind = world.gate(policies).protect(["/"]).build().unwrap().layer();
+    let app = Router::new().nest("/api", orders().layer(behind));
+    assert_eq!(refused(&app, ask("")).await, Reason::MalformedToken);
+    assert_eq!(status(&app, ask(&token)).await, StatusCode::OK);
+    let in_front = world.gate(signed_in()).build().unwrap();
+    let app = in_front.wrap(Router::new().nest("/api", orders()));
+    assert_eq!(refused(&app, ask("")).await, Reason::MalformedToken);
+    assert_eq!(status(&app, ask(&token)).await, StatusCode::OK);
+}
+
 #[tokio::test]
 async fn a_gate_that_cannot_be_meant_is_not_built() {
     let world = World::new().await;
@@ -337,7 +385,35 @@ async fn a_gate_that_cannot_be_meant_is_not_built() {
         assert!(matches!(explaining, Err(GateError::Explain(_))), "{elsewhere}");
     }
     assert!(gate().public_url("http://localhost:3000").explain(true).build().is_ok());
-    assert!(matches!(gate().protect(["api"]).build(), Err(GateError::Prefix(_))));
+    // None of these is where a path begins, so nothing would be judged.
+    let all = || world.gate(Policies::new().route("*", "/**", Policy::signed_in()).unwrap());
+    for prefix in [
+        "",
+        "api",
+        "/api/",
+        "/api/**",
+        "/api/*",
+        "/{tenant}",
+        "/%61pi",
+        "/api?",
+        "/api//a",
+        "/api/..",
+    ] {
+        let policies = Policies::new();
+        let under = policies
+            .clone()
+            .route("*", prefix, Policy::signed_in())
+            .unwrap_or(policies);
+        let unjudged = world.gate(under).protect([prefix]).build();
+        assert!(
+            matches!(unjudged, Err(GateError::Prefix(found)) if found == prefix),
+            "{prefix}"
+        );
+    }
+    let nothing = world.gate(Policies::new()).protect([""; 0]).build();
+    assert!(matches!(nothing, Err(GateError::Prefix(_))));
+    assert!(gate().protect(["/api", "/a b"]).build().is_ok());
+    assert!(all().protect(["/"]).build().is_ok());
     assert!(matches!(
         gate().protect(["/gw"]).build(),
         Err(GateError::Unprotected(_))
@@ -356,4 +432,8 @@ fn what_is_registered_without_policy_is_named() {
     assert_eq!(policies.missing(served), [("GET", "/gw/orders"), ("GE T", "/api/a")]);
     assert!(policies.find(&Method::POST, "/api/x").is_some());
     assert!(Policies::new().route("get", "/api/a", Policy::public()).is_err());
+    // As axum writes it. For a policy it would be one segment of any name, and refuse whatever lies deeper.
+    let axum_like = Policies::new().route("GET", "/api/{*rest}", Policy::signed_in());
+    assert!(axum_like.unwrap_err().to_string().contains("write `**`"));
+    assert!(Policies::new().route("GET", "/api/{id}", Policy::signed_in()).is_ok());
 }

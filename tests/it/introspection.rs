@@ -16,7 +16,7 @@ use pixygate::{
 use serde_json::{Value, json};
 use tokio::{sync::watch, task::JoinHandle};
 
-use crate::world::{World, signed_in, status, with_token};
+use crate::world::{World, refused, signed_in, status, with_token};
 
 const INTROSPECTION: &str = "https://idp.example/introspect";
 
@@ -84,6 +84,84 @@ async fn an_active_token_is_asked_about_once_in_a_while() {
 }
 
 #[tokio::test]
+async fn an_answer_ends_with_the_token() {
+    let world = asking().await;
+    let mut ending = active();
+    ending["exp"] = at(-40).into();
+    world.provider.put(INTROSPECTION, &ending);
+    world.validate("opaque").await.unwrap();
+    world.clock.advance(19);
+    world.validate("opaque").await.unwrap();
+    // The leeway is a minute.
+    world.clock.advance(1);
+    assert_eq!(world.validate("opaque").await, Err(Reason::Expired));
+}
+
+#[tokio::test]
+async fn what_a_renewal_says_counts_at_once() {
+    let world = asking().await;
+    world.provider.put(INTROSPECTION, &active());
+    world.validate("opaque").await.unwrap();
+    world.provider.put(INTROSPECTION, &json!({"active": false}));
+    world.clock.advance(20);
+    world.validate("opaque").await.unwrap();
+    settled().await;
+    assert_eq!(world.provider.asked(INTROSPECTION), 2);
+    assert_eq!(world.validate("opaque").await, Err(Reason::Revoked));
+    assert_eq!(world.provider.asked(INTROSPECTION), 2);
+}
+
+/// They say nothing of the token, or nothing of how it is in a moment.
+#[tokio::test]
+async fn an_answer_that_cannot_be_read_or_is_too_early_is_not_kept() {
+    for (answer, reason) in [
+        (json!("active"), Reason::KeysUnavailable),
+        (
+            json!({"active": true, "sub": "alice", "aud": "orders", "nbf": at(61)}),
+            Reason::NotYetValid,
+        ),
+    ] {
+        let world = asking().await;
+        world.provider.put(INTROSPECTION, &answer);
+        assert_eq!(world.validate("opaque").await, Err(reason), "{answer}");
+        world.provider.put(INTROSPECTION, &active());
+        world.validate("opaque").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn nothing_but_a_token_is_sent_to_the_provider() {
+    let world = asking().await;
+    world.provider.put(INTROSPECTION, &active());
+    let app = world.app(signed_in());
+    for token in ["opaque, Bearer other", "opaque,other", "opaque other", "op\u{e9}que"] {
+        assert_eq!(
+            refused(&app, with_token("GET", "/api/a", token)).await,
+            Reason::MalformedToken
+        );
+    }
+    assert_eq!(world.provider.asked(INTROSPECTION), 0);
+    assert_eq!(
+        status(&app, with_token("GET", "/api/a", "opaque")).await,
+        StatusCode::OK
+    );
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_makes_no_answer_last() {
+    let world = asking().await;
+    world.provider.put(INTROSPECTION, &active());
+    world.validate("opaque").await.unwrap();
+    world.provider.put(INTROSPECTION, &json!({"active": false}));
+    // Clocks of two processors may differ by a little.
+    world.clock.set_back(1);
+    world.validate("opaque").await.unwrap();
+    assert_eq!(world.provider.asked(INTROSPECTION), 1);
+    world.clock.set_back(3600);
+    assert_eq!(world.validate("opaque").await, Err(Reason::Revoked));
+}
+
+#[tokio::test]
 async fn an_answer_is_checked_like_a_token() {
     for (change, reason) in [
         (json!({"aud": "other"}), Reason::AudienceMismatch),
@@ -92,6 +170,16 @@ async fn an_answer_is_checked_like_a_token() {
         (json!({"sub": null}), Reason::InvalidClaim),
         (json!({"active": "true"}), Reason::Revoked),
         (json!({"cnf": {"jkt": "abc"}}), Reason::DpopRequired),
+        (
+            json!({"token_type": "DPoP", "cnf": {"jkt": "abc"}}),
+            Reason::DpopRequired,
+        ),
+        // Bound to a key, and the answer does not say to which.
+        (json!({"token_type": "dpop"}), Reason::InvalidClaim),
+        (
+            json!({"token_type": "DPoP", "cnf": {"x5t#S256": "abc"}}),
+            Reason::InvalidClaim,
+        ),
     ] {
         let world = asking().await;
         let mut answer = active();
@@ -128,7 +216,6 @@ async fn an_active_token_of_another_kind_is_refused_whatever_typ_the_trust_requi
         for (member, value, accepted) in [
             ("token_type", json!("Bearer"), true),
             ("token_type", json!("bearer"), true),
-            ("token_type", json!("DPoP"), true),
             ("token_type", json!("access_token"), true),
             ("token_type", json!("refresh_token"), false),
             ("token_type", json!("Refresh"), false),
@@ -253,6 +340,8 @@ async fn invented_tokens_are_asked_about_sixteen_at_once_and_hold_up_no_good_one
     let flood = started(&world, (0..2000).map(|number| format!("invented-{number}")));
     settled().await;
     assert_eq!(desk.waiting(), 16);
+    // A thousand wait for a turn, which holds their tokens; the others are told at once.
+    assert_eq!(flood.iter().filter(|call| call.is_finished()).count(), 1000);
     // A kept answer needs no question …
     world.validate("good-1").await.unwrap();
     assert_eq!(desk.waiting(), 16);

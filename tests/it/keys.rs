@@ -1,8 +1,13 @@
 //! 15, 16, 21 and 37–45: keys through rotation, outage and floods.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
 use pixygate::{
     Reason,
-    jwt::{Algorithm, KeysError, Trust, Validator},
+    jwt::{Algorithm, Fetch, FetchFuture, FetchRequest, KeysError, Trust, Validator},
     test_support::{Documents, TestClock, TestIssuer, TestKey, at},
 };
 use serde_json::{Value, json};
@@ -90,6 +95,52 @@ async fn a_clock_that_is_set_back_puts_no_refresh_off() {
     let _refresh = world.validator.spawn_refresh();
     tokio::time::sleep(std::time::Duration::from_secs(301)).await;
     assert_eq!(world.provider.asked(&world.issuer.jwks_url()), 2);
+}
+
+/// Without the refresh task it is the calls that see to the age.
+#[tokio::test]
+async fn a_clock_that_is_set_back_lets_no_removed_key_live_on() {
+    let mut world = rotating().await;
+    let removed = world.token().claim("iat", at(-9000)).sign();
+    world.validate(&removed).await.unwrap();
+    new_key(&mut world, "new");
+    world.clock.set_back(299);
+    world.validate(&removed).await.unwrap();
+    assert_eq!(world.provider.asked(&world.issuer.jwks_url()), 1);
+    world.clock.set_back(4000);
+    assert_eq!(world.validate(&removed).await, Err(Reason::UnknownKey));
+    world
+        .validate(&world.token().claim("iat", at(-9000)).sign())
+        .await
+        .unwrap();
+    // While the provider is down, good keys serve on.
+    world.provider.set_down(true);
+    world.clock.set_back(4000);
+    world
+        .validate(&world.token().claim("iat", at(-9000)).sign())
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn another_key_under_the_same_kid_takes_the_place_of_the_first() {
+    let mut world = rotating().await;
+    let old = world.token().claim("exp", at(9000)).sign();
+    world.validate(&old).await.unwrap();
+    let old_keys = world
+        .issuer
+        .replace_keys([TestKey::generate(Algorithm::ES256, "es256")]);
+    world.provider.publish(&world.issuer);
+    let new = world.token().claim("exp", at(9000)).sign();
+    world.clock.advance(300);
+    world.validate(&new).await.unwrap();
+    assert_eq!(world.validate(&old).await, Err(Reason::BadSignature));
+    // The first comes back, and no verdict of its first time with it.
+    world.issuer.replace_keys(old_keys);
+    world.provider.publish(&world.issuer);
+    world.clock.advance(300);
+    assert_eq!(world.validate(&new).await, Err(Reason::BadSignature));
+    world.validate(&old).await.unwrap();
 }
 
 #[tokio::test]
@@ -217,6 +268,21 @@ async fn good_keys_serve_through_an_outage_to_the_bound_then_503() {
     assert!(world.validator.is_ready());
 }
 
+/// The key may be new: that nobody can be asked is no fault of the caller's.
+#[tokio::test]
+async fn an_unknown_kid_is_503_while_the_provider_cannot_be_asked() {
+    let world = World::new().await;
+    let stranger = world.token().header("kid", "stranger").sign();
+    world.provider.set_down(true);
+    for _ in 0..2 {
+        assert_eq!(world.validate(&stranger).await, Err(Reason::KeysUnavailable));
+    }
+    world.validate(&world.token().sign()).await.unwrap();
+    world.provider.set_down(false);
+    world.clock.advance(10);
+    assert_eq!(world.validate(&stranger).await, Err(Reason::UnknownKey));
+}
+
 #[tokio::test]
 async fn cold_and_down_is_503_and_never_a_pass() {
     let issuer = TestIssuer::new("https://idp.example", [Algorithm::ES256]);
@@ -302,6 +368,39 @@ async fn a_key_that_cannot_be_used_spoils_only_itself() {
         provider.put(issuer.jwks_url(), &json!({"keys": [jwk]}));
         assert!(validator.load().await.is_err(), "{name}");
     }
+}
+
+/// The crypto library refuses them too; here it is said which of the numbers is wrong.
+#[tokio::test]
+async fn an_exponent_that_nobody_uses_is_named() {
+    let issuer = TestIssuer::new("https://idp.example", [Algorithm::RS256]);
+    let provider = Documents::of([&issuer]);
+    let validator = Validator::new([issuer.trust("orders")], provider.clone()).unwrap();
+    for exponent in ["AQ", "AA", "", "AQAA", "AQAAAAAB"] {
+        let mut jwk = issuer.keys()[0].jwk();
+        jwk["e"] = exponent.into();
+        provider.put(issuer.jwks_url(), &json!({"keys": [jwk]}));
+        let errors = validator.load().await.unwrap_err().to_string();
+        assert!(errors.contains("exponent"), "{exponent}: {errors}");
+    }
+    provider.publish(&issuer);
+    validator.load().await.unwrap();
+}
+
+#[tokio::test]
+async fn of_a_set_a_hundred_keys_are_taken() {
+    let world = World::new().await;
+    let named = |id: String| {
+        let mut jwk = world.issuer.keys()[0].jwk();
+        jwk["kid"] = id.into();
+        jwk
+    };
+    let set: Vec<_> = (0..101).map(|number| named(format!("key-{number}"))).collect();
+    world.provider.put(world.issuer.jwks_url(), &json!({"keys": set}));
+    world.validator.load().await.unwrap();
+    let signed = |id: &str| world.token().header("kid", id).sign();
+    world.validate(&signed("key-99")).await.unwrap();
+    assert_eq!(world.validate(&signed("key-100")).await, Err(Reason::UnknownKey));
 }
 
 #[tokio::test]
@@ -404,6 +503,57 @@ async fn keys_that_moved_are_found_by_the_first_token_that_needs_them() {
     assert_eq!(world.validate(&stranger).await, Err(Reason::UnknownKey));
     assert_eq!(world.provider.asked(&world.issuer.metadata_url()), 3);
     assert_eq!((world.provider.asked(&old_place), world.provider.asked(moved)), (1, 2));
+}
+
+/// Whoever brings a `Fetch` of their own may have a bug in it.
+struct Panics(Documents, Arc<AtomicUsize>);
+
+impl Fetch for Panics {
+    fn fetch<'a>(&'a self, request: FetchRequest<'a>) -> FetchFuture<'a> {
+        Box::pin(async move {
+            if self.1.fetch_add(1, Ordering::Relaxed).is_multiple_of(2) {
+                panic!("a bug");
+            }
+            self.0.fetch(request).await
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_panics_has_failed_and_is_tried_again_after_the_cooldown() {
+    let issuer = TestIssuer::new("https://idp.example", [Algorithm::ES256]);
+    let mut trust = issuer.trust("orders").jwks_url(issuer.jwks_url());
+    trust.jwks_refresh_seconds = 100;
+    let (asked, clock) = (Arc::new(AtomicUsize::new(0)), TestClock::default());
+    let builder = Validator::builder([trust]).fetch(Panics(Documents::of([&issuer]), asked.clone()));
+    let validator = builder.clock(clock.clone()).build().unwrap();
+    let errors = validator.load().await.unwrap_err();
+    assert!(errors.configuration().is_none(), "{errors}");
+    let token = issuer.token().sign();
+    let rejection = validator.validate(&token, clock.time()).await.unwrap_err();
+    assert_eq!(rejection.reason(), Reason::KeysUnavailable);
+    assert_eq!(
+        asked.load(Ordering::Relaxed),
+        1,
+        "within the cooldown it is not tried again"
+    );
+    assert_eq!(validator.key_fetches().next().unwrap().1.failed, 1);
+
+    // The task goes by tokio's clock, the age by the other.
+    let _refresh = validator.spawn_refresh();
+    let seconds = std::time::Duration::from_secs;
+    tokio::time::sleep(seconds(11)).await;
+    validator.validate(&token, clock.time()).await.unwrap();
+    assert_eq!(asked.load(Ordering::Relaxed), 2);
+    clock.advance(80);
+    tokio::time::sleep(seconds(81)).await;
+    assert_eq!(asked.load(Ordering::Relaxed), 3);
+    // It failed, which takes nothing from the keys that are there.
+    validator.validate(&token, clock.time()).await.unwrap();
+    tokio::time::sleep(seconds(7)).await;
+    assert_eq!(asked.load(Ordering::Relaxed), 3);
+    tokio::time::sleep(seconds(2)).await;
+    assert_eq!(asked.load(Ordering::Relaxed), 4);
 }
 
 /// What a runtime that is going down is given to run, it drops at once, in the middle of the call.

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use axum::{body::Body, extract::ConnectInfo};
-use http::{Request, StatusCode};
+use http::{HeaderValue, Request, StatusCode};
 use pixygate::{
     Reason,
     gate::{Policies, Policy},
@@ -61,12 +61,63 @@ fn from(peer: &str, forwarded: &str, mut request: Request<Body>) -> Request<Body
     request
         .extensions_mut()
         .insert(ConnectInfo(format!("{peer}:4711").parse::<SocketAddr>().unwrap()));
-    if !forwarded.is_empty() {
-        request
-            .headers_mut()
-            .insert("x-forwarded-for", forwarded.parse().unwrap());
+    for line in forwarded.split('\n').filter(|line| !line.is_empty()) {
+        let line = HeaderValue::from_bytes(line.as_bytes()).unwrap();
+        request.headers_mut().append("x-forwarded-for", line);
     }
     request
+}
+
+/// Proxies tell the client's address in more than one form, and the client may have written whatever before it.
+#[tokio::test]
+async fn the_address_of_a_client_is_read_as_proxies_write_it() {
+    let world = World::new().await;
+    let app = wrap(
+        world
+            .gate(signed_in())
+            .failure_limit(Some("1/h".parse().unwrap()))
+            .trusted_proxies(["10.0.0.0/8".parse().unwrap(), "2001:db8:ffff::/48".parse().unwrap()]),
+    );
+    let bad = || request("GET", "/api/a").body(Body::empty()).unwrap();
+    for (address, forms) in [
+        (
+            "192.0.2.1",
+            &[
+                "192.0.2.1:4711",
+                "::ffff:192.0.2.1",
+                "é, 192.0.2.1",
+                "é\n192.0.2.1",
+                "192.0.2.1,10.9.9.9:1",
+            ][..],
+        ),
+        (
+            "2001:db8::1",
+            &[
+                "[2001:db8::1]",
+                "[2001:db8::2]:4711",
+                "x, 2001:db8::3\n10.1.1.1, 2001:db8:ffff::1",
+            ],
+        ),
+        // What cannot be read says nothing: it is the proxy that told it, which counts.
+        ("", &["unknown", "192.0.2.1, _hidden", "192.0.2.1:x"]),
+    ] {
+        assert_eq!(
+            refused(&app, from("10.0.0.1", address, bad())).await,
+            Reason::MissingToken,
+            "{address}"
+        );
+        for form in forms {
+            assert_eq!(
+                refused(&app, from("10.0.0.1", form, bad())).await,
+                Reason::RateLimited,
+                "{form}"
+            );
+        }
+    }
+    assert_eq!(
+        refused(&app, from("10.0.0.1", "192.0.2.2:4711", bad())).await,
+        Reason::MissingToken
+    );
 }
 
 #[tokio::test]

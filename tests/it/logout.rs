@@ -6,9 +6,9 @@ use axum::{Router, body::Body, response::Response, routing::post};
 use http::{Request, StatusCode};
 use pixygate::{
     Reason, Refusal,
-    gate::{BackchannelLogout, Policies, Tally},
-    jwt::{Algorithm, LocalRevocations},
-    test_support::{TestKey, TokenBuilder, at},
+    gate::{BackchannelLogout, Gate, Policies, Tally},
+    jwt::{Algorithm, LocalRevocations, Validator},
+    test_support::{Documents, TestClock, TestIssuer, TestKey, TokenBuilder, at},
 };
 use serde_json::json;
 use tower::ServiceExt;
@@ -181,6 +181,29 @@ async fn a_logout_token_with_one_defect_is_refused_and_its_neighbour_is_accepted
             }
         }
     }
+}
+
+/// The gate trusts it, and takes its access tokens; but people do not sign in there.
+#[tokio::test]
+async fn another_trusted_issuer_ends_no_session() {
+    let other = TestIssuer::new("https://other.example", [Algorithm::ES256]);
+    let own = TestIssuer::new("https://idp.example", [Algorithm::ES256]);
+    let (provider, clock) = (Documents::of([&own, &other]), TestClock::default());
+    let revocations = Arc::new(LocalRevocations::default());
+    let validator = Validator::builder([own.trust("orders"), other.trust("orders")]);
+    let validator = validator
+        .fetch(provider)
+        .clock(clock.clone())
+        .revocations(revocations.clone());
+    let gate = Gate::builder(validator.build().unwrap(), Policies::new()).clock(clock);
+    let gate = gate.public_url(PUBLIC_URL).build().unwrap();
+    let logout = BackchannelLogout::new(&gate, own.issuer(), CLIENT, revocations);
+    let tell = |issuer: &TestIssuer| form(&format!("logout_token={}", issuer.logout_token(CLIENT).sign()));
+    assert_eq!(
+        refused(logout.answer(tell(&other)).await).await,
+        Reason::IssuerNotTrusted
+    );
+    assert_eq!(logout.answer(tell(&own)).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]

@@ -7,9 +7,11 @@ use std::sync::{
 
 use pixygate::{
     Reason,
-    jwt::{Algorithm, Principal, Revocations},
-    test_support::{TestKey, at},
+    jwt::{Algorithm, Principal, Revocations, Validator},
+    test_support::{Documents, TestClock, TestIssuer, TestKey, at},
 };
+
+use serde_json::json;
 
 use crate::world::World;
 
@@ -24,6 +26,52 @@ async fn verdicts_outlive_a_refresh_that_takes_no_key_away() {
     assert_eq!(again, first);
     // The very one: a token that was looked at anew would have another.
     assert!(std::ptr::eq(again.subject(), first.subject()));
+}
+
+#[tokio::test]
+async fn a_kept_verdict_counts_no_earlier_than_the_token() {
+    let world = World::new().await;
+    let token = world.token().sign();
+    world.validate(&token).await.unwrap();
+    world.clock.set_back(60);
+    world.validate(&token).await.unwrap();
+    world.clock.set_back(1);
+    assert_eq!(world.validate(&token).await, Err(Reason::NotYetValid));
+}
+
+/// It was the lone key's without saying so, and with a second one nothing tells whose it is.
+#[tokio::test]
+async fn a_kept_verdict_without_kid_ends_when_a_second_key_comes() {
+    let world = World::new().await;
+    let token = world.token().without_header("kid").sign();
+    world.validate(&token).await.unwrap();
+    let second = TestKey::generate(Algorithm::ES256, "second");
+    let both = json!({"keys": [world.issuer.keys()[0].jwk(), second.jwk()]});
+    world.provider.put(world.issuer.jwks_url(), &both);
+    world.validator.load().await.unwrap();
+    assert_eq!(world.validate(&token).await, Err(Reason::UnknownKey));
+    world.validate(&world.token().sign()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_kept_verdict_ends_when_its_key_is_for_another_algorithm() {
+    let issuer = TestIssuer::new("https://idp.example", [Algorithm::RS256]);
+    let (provider, clock) = (Documents::of([&issuer]), TestClock::default());
+    let builder = Validator::builder([issuer.trust("orders")]).fetch(provider.clone());
+    let validator = builder.clock(clock.clone()).build().unwrap();
+    validator.load().await.unwrap();
+    let token = issuer.token().sign();
+    validator.validate(&token, clock.time()).await.unwrap();
+    let mut jwk = issuer.keys()[0].jwk();
+    jwk["alg"] = "PS256".into();
+    provider.put(issuer.jwks_url(), &json!({"keys": [jwk]}));
+    validator.load().await.unwrap();
+    let rejection = validator.validate(&token, clock.time()).await.unwrap_err();
+    assert_eq!(rejection.reason(), Reason::UnknownKey);
+    assert!(
+        rejection.detail().found.contains("that key is for PS256"),
+        "{rejection}"
+    );
 }
 
 #[tokio::test]

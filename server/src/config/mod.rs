@@ -57,7 +57,7 @@ pub struct Server {
     pub listen: SocketAddr,
     /// The one base of redirect URIs, DPoP `htu` and links.
     pub public_url: PublicUrl,
-    /// The proxies whose `X-Forwarded-*` count.
+    /// The proxies whose word about the client counts: `X-Forwarded-For`, and its certificate.
     pub trusted_proxies: Vec<IpNet>,
 }
 

@@ -152,8 +152,8 @@ impl Settings {
     /// Lays `PIXYGATE_SECTION__KEY` over what is there.
     pub(super) fn read_environment(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
         let mut variables: Vec<_> = variables.into_iter().collect();
-        // In the order of the names, `trust[0]` comes before `trust[1]`, which must not leave a gap.
-        variables.sort();
+        // `trust[0]` comes before `trust[1]`, which must not leave a gap, and `trust[2]` before `trust[10]`.
+        variables.sort_by(|(one, _), (other, _)| counted(one).cmp(counted(other)));
         for (variable, text) in variables {
             let Some(name) = variable.strip_prefix("PIXYGATE_") else {
                 continue;
@@ -380,6 +380,11 @@ fn path_of(name: &str) -> String {
         }
     }
     path
+}
+
+/// The parts of a variable's name, in an order in which numbers count.
+fn counted(variable: &str) -> impl Iterator<Item = (Option<usize>, &str)> {
+    variable.split("__").map(|part| (part.parse().ok(), part))
 }
 
 /// The environment variable of a key.

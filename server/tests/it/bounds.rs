@@ -96,3 +96,43 @@ async fn a_refused_call_is_answered_before_its_body_comes() {
     connection.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 401");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_the_end_what_is_under_way_is_finished_and_nobody_new_is_taken() {
+    let house = House::start().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let told = async { ended.await.unwrap() };
+    let server = tokio::spawn(server::serve(listener, house.started.router.clone(), told));
+
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    let call = "GET /healthz HTTP/1.1\r\nhost: localhost:3000\r\n\r\n";
+    idle.write_all(call.as_bytes()).await.unwrap();
+    let mut answer = [0; 12];
+    idle.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 200");
+
+    let mut busy = TcpStream::connect(address).await.unwrap();
+    let head = "POST /x HTTP/1.1\r\nhost: localhost:3000\r\ncontent-length: 10\r\nexpect: 100-continue\r\n\r\n";
+    busy.write_all(head.as_bytes()).await.unwrap();
+    let mut asked_for = [0; 25];
+    busy.read_exact(&mut asked_for).await.unwrap();
+    assert_eq!(&asked_for, b"HTTP/1.1 100 Continue\r\n\r\n");
+
+    end.send(()).unwrap();
+    while TcpStream::connect(address).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+    // Whoever has asked for nothing is let go.
+    idle.read_to_end(&mut Vec::new()).await.unwrap();
+    assert!(!server.is_finished());
+    busy.write_all(b"abcdefghij").await.unwrap();
+    let mut answer = String::new();
+    busy.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+    tokio::time::timeout(Duration::from_secs(5), server)
+        .await
+        .unwrap()
+        .unwrap();
+}

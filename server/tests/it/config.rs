@@ -467,6 +467,27 @@ fn a_whole_provider_fits_into_the_environment() {
 }
 
 #[test]
+fn entries_from_the_environment_are_counted_and_leave_no_gap() {
+    let entry = |number: usize| {
+        let issuer = format!("https://idp.example/{number}");
+        [
+            (format!("PIXYGATE_TRUST__{number}__ISSUER"), issuer),
+            (format!("PIXYGATE_TRUST__{number}__AUDIENCE"), "orders".to_owned()),
+        ]
+    };
+    let trusted = |numbers: &[usize]| Config::read(None, numbers.iter().flat_map(|number| entry(*number)));
+    // As text, 10 would come before 2.
+    let dozen: Vec<_> = (0..12).rev().collect();
+    let config = trusted(&dozen).unwrap();
+    for (number, trust) in config.trust.iter().enumerate() {
+        assert_eq!(trust.issuer, format!("https://idp.example/{number}"));
+    }
+    assert_eq!(config.trust.len(), 12);
+    let Problems(problems) = trusted(&[0, 2]).unwrap_err();
+    assert!(problems[0].expected.contains("trust[1]"), "{}", problems[0]);
+}
+
+#[test]
 fn two_variables_for_one_key_are_an_error_that_names_both() {
     let issuer = ("PIXYGATE_TRUST__0__ISSUER", "https://idp.example");
     let audience = ("PIXYGATE_TRUST__0__AUDIENCE", "orders");

@@ -1,9 +1,12 @@
 //! Every call under `/api` passes the gate, here with tokens of the embedded provider.
 
+use std::net::SocketAddr;
+
 use axum::body::Body;
+use axum::extract::ConnectInfo;
 use axum::response::Response;
-use http::StatusCode;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, WWW_AUTHENTICATE};
+use http::{Request, StatusCode};
 use serde_json::json;
 
 use crate::house::{self, House, header, request};
@@ -290,4 +293,59 @@ async fn only_who_has_just_signed_in_confirms_and_only_what_is_a_statement() {
     );
     let elsewhere = house.call("/api/whoami", &format!("Bearer {before}")).await;
     assert_eq!(elsewhere.status(), StatusCode::OK, "the token itself is good");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_setting_of_the_gate_reaches_it() {
+    let settings = "[server]\ntrusted_proxies = [\"10.0.0.0/8\"]\n[gate]\nmax_token_bytes = 4096\ndpop_nonce = true\n\
+        rate_limit = \"2/h\"\nfailure_limit = \"1/h\"\ncertificate_header = \"client-cert\"\n";
+    let long = format!("Bearer {}", "a".repeat(5000));
+    let forwarded = |client: &str| {
+        let mut request = request("/api/whoami")
+            .header("x-forwarded-for", client)
+            .body(Body::empty())
+            .unwrap();
+        let proxy: SocketAddr = "10.0.0.1:4711".parse().unwrap();
+        request.extensions_mut().insert(ConnectInfo(proxy));
+        request
+    };
+    for (more, set) in [("", false), (settings, true)] {
+        let house = House::with(more).await;
+        let asked = async |request: Request<Body>| {
+            let response = house.send(request).await;
+            let nonce = response.headers().contains_key("dpop-nonce");
+            (house::json(response).await["reason"].clone(), nonce)
+        };
+        let told = |reason: &str, otherwise: &str| json!(if set { reason } else { otherwise });
+        // Who is refused: with a nonce, once an hour, and known by what the proxy says.
+        for (client, reason) in [
+            ("192.0.2.1", json!("missing_token")),
+            ("192.0.2.1", told("rate_limited", "missing_token")),
+            ("192.0.2.2", json!("missing_token")),
+        ] {
+            let (found, nonce) = asked(forwarded(client)).await;
+            assert_eq!(
+                (&found, nonce),
+                (&reason, set && reason == "missing_token"),
+                "{client} {set}"
+            );
+        }
+        let response = house::json(house.call("/api/whoami", &long).await).await;
+        assert_eq!(response["reason"], told("token_too_large", "malformed_token"));
+        // Who is not.
+        let token = format!("Bearer {}", house.access_token().await);
+        for status in [
+            StatusCode::OK,
+            StatusCode::OK,
+            if set {
+                StatusCode::TOO_MANY_REQUESTS
+            } else {
+                StatusCode::OK
+            },
+        ] {
+            assert_eq!(house.call("/api/whoami", &token).await.status(), status, "{set}");
+        }
+        let metadata = house::json(house.get("/.well-known/oauth-protected-resource").await).await;
+        assert_eq!(metadata["tls_client_certificate_bound_access_tokens"], set);
+    }
 }

@@ -29,6 +29,17 @@ fn a_route_asks_for_what_is_written() {
         ("scopes = [\"a\"]\n", "gate.route[0].path"),
         ("path = \"/api/pay\"\nmethods = [\"get\"]\n", "gate.route[0].methods"),
         ("path = \"/api/pay\"\nclaims = { tier = [] }\n", "gate.route[0].claims"),
+        // Two scopes in one string are none that a token could have.
+        (
+            "path = \"/api/pay\"\nscopes = [\"read write\"]\n",
+            "gate.route[0].scopes",
+        ),
+        (
+            "path = \"/api/pay\"\nany_scope = [\"read\", \"\"]\n",
+            "gate.route[0].any_scope",
+        ),
+        ("path = \"/api/pay\"\nroles = [\"\"]\n", "gate.route[0].roles"),
+        ("path = \"/api/pay\"\nacr = [\"mfa\", \"\"]\n", "gate.route[0].acr"),
         (
             "path = \"/api/pay\"\nrate_limit = \"fast\"\n",
             "gate.route[0].rate_limit",

@@ -79,3 +79,32 @@ fn the_apps_own_functions_have_policies() {
     assert!(!policies.routes().is_empty());
     every_function_has_a_policy(&policies, leptos::server_fn::axum::server_fn_paths()).unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_that_a_setting_keeps_away_stop_the_start_and_an_outage_does_not() {
+    let trust = |keys: &str| {
+        let issuer = "issuer = \"https://idp.example\"\naudience = [\"orders\"]";
+        house::config(&format!("[[trust]]\n{issuer}\n{keys}\n"))
+    };
+    let site = house::site();
+    let Err(error) = start(&trust("jwks_file = \"not-there.json\""), &only_in(&site), None).await else {
+        panic!("it started")
+    };
+    assert!(matches!(error, StartError::Keys(_)), "{error}");
+    assert!(
+        error.to_string().contains("trust.jwks_file \"not-there.json\""),
+        "{error}"
+    );
+
+    // Whoever comes there is shown the door.
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            drop(connection);
+        }
+    });
+    let away = trust(&format!("jwks_url = \"http://{address}/jwks\""));
+    let started = start(&away, &only_in(&site), None).await.unwrap();
+    assert!(!started.state.gate.validator().is_ready());
+}

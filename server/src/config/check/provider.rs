@@ -102,7 +102,7 @@ impl Checker {
 }
 
 /// RFC 6749, section 3.3.
-fn is_scope_token(scope: &str) -> bool {
+pub(super) fn is_scope_token(scope: &str) -> bool {
     !scope.is_empty()
         && scope
             .bytes()

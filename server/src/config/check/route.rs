@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::super::GateRoute;
 use super::Checker;
+use super::provider::is_scope_token;
 
 impl Checker {
     /// The entry whose keys begin with `at`.
@@ -21,6 +22,18 @@ impl Checker {
         if let Err(why) = &pattern {
             let mend = "write for example path = \"/api/**\"";
             self.problem_because(&key("path"), "a path", &why.to_string(), mend);
+        }
+        for name in ["scopes", "any_scope"] {
+            if !self.list(&key(name)).iter().all(|scope| is_scope_token(scope)) {
+                let expected = "one scope per string, without spaces";
+                self.problem(&key(name), expected, "write [\"orders:read\", \"orders:write\"]");
+            }
+        }
+        for name in ["roles", "any_role", "acr"] {
+            if self.list(&key(name)).iter().any(String::is_empty) {
+                let expected = "values that a token can have";
+                self.problem(&key(name), expected, "take the empty string out");
+            }
         }
         let mut policy = Policy::signed_in().scopes(self.list(&key("scopes")));
         let any = |list: Vec<String>| (!list.is_empty()).then_some(list);
