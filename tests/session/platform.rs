@@ -109,7 +109,7 @@ impl TabState {
 }
 
 /// Lets everything else have its turn.
-async fn turn() {
+pub(crate) async fn turn() {
     let mut waited = false;
     poll_fn(|context| {
         if std::mem::replace(&mut waited, true) {
