@@ -153,7 +153,11 @@ impl<P: Platform> Session<P> {
         let restoring = self.0.restoring.borrow().clone();
         let restoring = restoring.unwrap_or_else(|| {
             let session = self.clone();
-            let future: super::LocalFuture<()> = Box::pin(async move { session.look().await });
+            let future: super::LocalFuture<()> = Box::pin(async move {
+                // Who is signed in may ask for it as soon as they are known.
+                session.find_left().await;
+                session.look().await;
+            });
             self.0.restoring.borrow_mut().insert(future.shared()).clone()
         });
         restoring.await;
