@@ -104,6 +104,8 @@ pub(crate) struct Browser {
     slept: bool,
     /// An ID token may have come from another issuer, which ends the session.
     bad_id_tokens: bool,
+    /// For how many seconds the provider wants to be left alone.
+    asked_to_wait: u64,
     /// For a time nothing could be kept.
     kept_nothing: bool,
     /// Someone signed out while nothing could be deleted.
@@ -360,7 +362,12 @@ impl Browser {
                     }
                 }
             }
-            Step::Mood(mood) => drop(self.world().provider.mood.replace(mood.clone())),
+            Step::Mood(mood) => {
+                if let Mood::Busy(seconds) = mood {
+                    self.asked_to_wait = self.asked_to_wait.max(*seconds);
+                }
+                self.world().provider.mood.replace(mood.clone());
+            }
             Step::Hold { answers: false } => self.world().held_back.set(true),
             Step::Hold { answers: true } => self.world().answers_held_back.set(true),
             Step::HoldNoMore => {
@@ -555,6 +562,8 @@ impl Browser {
         world.offline.set(false);
         world.storage_denied.set(false);
         world.storage_full.set(false);
+        let asked_to_wait = std::mem::take(&mut self.asked_to_wait);
+        self.simulation().pass(asked_to_wait as f64);
         self.simulation().release();
         for page in &mut self.pages {
             page.frozen = false;
