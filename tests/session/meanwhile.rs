@@ -3,6 +3,7 @@
 
 use crate::happen::Step::{self, *};
 use crate::happen::{Browser, Given};
+use crate::world::Simulation;
 
 /// More than any of them takes.
 const TURNS: u32 = 24;
@@ -54,4 +55,25 @@ fn the_person_signs_out() {
 fn the_person_acts_for_another_organisation_and_back() {
     at_every_turn(&Exchange(1));
     at_every_turn(&ExchangeBack(1));
+}
+
+#[test]
+fn who_looks_while_somebody_signs_in_in_the_same_tab_does_not_go_back() {
+    for turns in 0..TURNS {
+        let mut simulation = Simulation::new();
+        let tab = simulation.open();
+        simulation.sign_in(&tab, "alice");
+        let query = simulation.visit_provider(&tab, "bob");
+        simulation.hurry = Some(turns);
+        let session = tab.session.clone();
+        simulation.start(async move { session.complete(&query).await.is_ok() });
+        let session = tab.session.clone();
+        simulation.start(async move { session.look().await });
+        simulation.settle();
+        assert_eq!(tab.subject().as_deref(), Some("bob"));
+        let states = tab.state.states.borrow();
+        let people = states.iter().filter_map(|state| state.signed_in());
+        let people: Vec<_> = people.map(|person| person.claims().sub.as_str()).collect();
+        assert_eq!(people, ["alice", "bob"], "after {turns} turns");
+    }
 }
