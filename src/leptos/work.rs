@@ -45,7 +45,7 @@ crate::deferred! {
         session.restore().await;
         here::watch_idle(&session);
         match work {
-            Work::Start => {}
+            Work::Start => here::tell(&session),
             Work::SignIn(options) => session.sign_in(&options).await?,
             Work::SignInPopup(popup, options) => {
                 let popup = popup.ok_or(SessionError::Cancelled)?;

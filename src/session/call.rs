@@ -393,9 +393,12 @@ impl<P: Platform> Session<P> {
 
     fn take(&self, fits: impl FnOnce(&Waiting) -> bool) -> Option<Waiting> {
         let (time, now) = (self.0.platform.now().monotonic, self.record()?.whose());
-        let mut waiting = self.0.waiting.borrow_mut();
+        // Not borrowed while `fits` looks: it may ask the session for something.
+        let mut waiting = self.0.waiting.take();
         waiting.take_if(|waiting| waiting.until < time);
-        waiting.take_if(|waiting| waiting.whose == now && fits(waiting))
+        let taken = waiting.take_if(|waiting| waiting.whose == now && fits(waiting));
+        self.0.waiting.replace(waiting);
+        taken
     }
 
     /// The headers for one request, with a fresh token.

@@ -355,6 +355,8 @@ fn who_declines_gets_back_what_was_typed_and_may_try_again() {
     simulation.run(tab.session.complete(&query)).unwrap();
     assert_eq!(tab.session.take_waiting(|_| true), None, "it is not to be made");
     assert_eq!(tab.session.take_declined(|_| false), None, "another page's call stays");
+    let asks = |_: &WaitingCall| tab.session.take_waiting(|_| true).is_some();
+    assert_eq!(tab.session.take_declined(asks), None, "who looks may ask the session");
     let called = simulation.run(tab.call("POST", TRANSFER, "100"));
     assert_eq!(answered(called), 401, "nobody has been told yet");
     let declined = tab.session.take_declined(|call| call.url == TRANSFER);
