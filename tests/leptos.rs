@@ -236,3 +236,24 @@ fn a_websocket_is_refused_since_no_token_goes_with_it() {
     assert!(!error.is_transient());
     assert!(error.to_string().contains("stream"), "and what to do instead is said");
 }
+
+#[test]
+fn what_happens_after_the_components_are_gone_is_heard_by_nobody_and_no_panic() {
+    let owner = Owner::new();
+    owner.set();
+    let mock = MockAuth::provide();
+    let heard = Rc::new(RefCell::new(0));
+    let notes = Rc::clone(&heard);
+    use_auth().on(move |_| *notes.borrow_mut() += 1);
+    mock.tell(&Event::Refreshed);
+    assert_eq!(*heard.borrow(), 1);
+    owner.cleanup();
+    for event in [
+        Event::Changed(AuthState::SignedOut(Some(SignOutReason::EndedByProvider))),
+        Event::Idle(Some(60)),
+        Event::NotKept,
+    ] {
+        mock.tell(&event);
+    }
+    assert_eq!(*heard.borrow(), 1);
+}

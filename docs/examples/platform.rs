@@ -126,8 +126,13 @@ impl Platform for Memory {
         self.went_to.replace(url.to_owned());
     }
 
-    fn navigate_and_back(&self, url: &str) {
+    // It has no back button.
+    fn navigate_and_back(&self, url: &str, _mark: &str) {
         self.navigate(url);
+    }
+
+    fn take_mark(&self) -> Option<String> {
+        None
     }
 
     // It opens no windows.

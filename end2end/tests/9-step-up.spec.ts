@@ -97,9 +97,15 @@ test.describe('9. A call that needs a more recent sign-in', () => {
     await page.goBack();
     await signedIn(page);
     await expect(page).toHaveURL('/account?tab=2');
-    // Nothing has come of it so far, and the page is not stuck.
-    await statement(page).fill('now');
+    // Nothing has come of it so far, what was typed is there, and the page is not stuck.
+    await expect(statement(page)).toHaveValue('not yet');
+    await expect(page.getByRole('alert').filter({ hasText: 'Nothing was confirmed' })).toContainText('You did not sign in again');
     expect(statuses).toEqual([401]);
+    // A reload starts anew.
+    await page.reload();
+    await expect(statement(page)).toHaveValue('');
+    await expect(page.getByRole('alert')).toBeHidden();
+    await statement(page).fill('now');
     await confirm(page).click();
     await atProvider(page, instance);
     await enter(page, alice);

@@ -45,6 +45,13 @@ test.describe('A page that was left for a sign-in that never came', () => {
     const browser = await context.newCDPSession(page);
     await browser.send('Page.stopLoading');
     await goesOn(page);
+    // It is the same page, as one is that the browser kept as it was: what was typed is there, and a reload gives nothing back.
+    await expect(page.getByLabel('What you confirm')).toHaveValue('it is me');
+    expect(await page.evaluate(() => history.state)).toBe(null);
+    await page.reload();
+    await expect(confirm(page)).toBeVisible();
+    await expect(page.getByLabel('What you confirm')).toHaveValue('');
+    await expect(page.getByRole('alert')).toBeHidden();
   });
 
   test('goes on when the provider answers with no page and the person does something', async ({ page, instance, control }) => {

@@ -141,7 +141,8 @@ impl fmt::Debug for Claims {
 pub struct Expected<'a> {
     /// The relying party.
     pub client: &'a Client,
-    /// The nonce of the authorization request; `None` after a refresh, where the claim may be absent.
+    /// The nonce of the authorization request. The claim may be absent where the `subject` is known, after a refresh; with `None` it
+    /// may be anything.
     pub nonce: Option<&'a str>,
     /// The person who is signed in already, after a refresh.
     pub subject: Option<&'a str>,
@@ -361,9 +362,9 @@ impl Claims {
         }
         match (&self.nonce, expected.nonce) {
             (Some(found), Some(nonce)) if found == nonce => {}
-            (None, None) => {}
-            // After a refresh the nonce should be absent; providers that repeat the one of the sign-in are let through.
-            (Some(_), None) => {}
+            // After a refresh it should be absent, or is that of the sign-in (section 12.2), as far as that one is still known.
+            (None, _) if expected.subject.is_some() => {}
+            (_, None) => {}
             _ => return Err(IdTokenError::Nonce),
         }
         match expected.now {

@@ -434,7 +434,8 @@ impl TokenSet {
         response: TokenResponse,
         checks: &Checks<'_, impl Crypto>,
     ) -> Result<Self, IdTokenError> {
-        let mut tokens = self.renewed(response, checks, &self.scopes).await?;
+        let nonce = self.id_token.claims().nonce.as_deref();
+        let mut tokens = self.renewed(response, checks, &self.scopes, nonce).await?;
         // Left out: the old one stays good (RFC 6749, section 6).
         if tokens.refresh_token.is_none() {
             tokens.refresh_token.clone_from(&self.refresh_token);
@@ -472,7 +473,8 @@ impl TokenSet {
     ) -> Result<Self, IdTokenError> {
         // RFC 8693, section 2.2.1: left out when they are those that were asked for.
         let asked = Some(exchange.asked()).filter(|scopes| !scopes.is_empty());
-        self.renewed(response, checks, asked.unwrap_or(&self.scopes)).await
+        let asked = asked.unwrap_or(&self.scopes);
+        self.renewed(response, checks, asked, None).await
     }
 
     async fn renewed(
@@ -480,13 +482,14 @@ impl TokenSet {
         response: TokenResponse,
         checks: &Checks<'_, impl Crypto>,
         asked: &[String],
+        nonce: Option<&str>,
     ) -> Result<Self, IdTokenError> {
         let id_token = match (response.id_token(), checks.keys) {
             (None, _) | (_, None) => self.id_token.clone(),
             (Some(text), Some(keys)) => {
                 let expected = Expected {
                     client: checks.client,
-                    nonce: None,
+                    nonce,
                     subject: Some(&self.id_token.claims().sub),
                     max_age: None,
                     access_token: response.0.access_token().secret(),

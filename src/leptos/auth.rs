@@ -7,11 +7,11 @@ use server_fn::ServerFn;
 
 use crate::authorization::{Client, ReturnTo, SignIn, TokenExchange};
 use crate::session::browser::{Popup, take_query};
-use crate::session::{Landing, Platform as _, SessionError, SignInFailure, WaitingCall};
+use crate::session::{Landing, SessionError, SignInFailure, WaitingCall};
 
-use super::call::{arguments, is_call_of};
+use super::call::{reads, take_waiting};
 use super::work::{Done, Work, work};
-use super::{Auth, CallError, here};
+use super::{Auth, CallError, mock};
 
 /// Sends a request through the session.
 pub(super) async fn send(request: Request) -> Result<Response, SessionError> {
@@ -88,9 +88,13 @@ impl Auth {
     /// As for [`Auth::sign_in`], but for what cannot be kept; [`SessionError::Cancelled`] when the browser opened no window, or it
     /// was closed before.
     pub fn sign_in_popup(self, options: SignIn) -> impl Future<Output = Result<(), SessionError>> + 'static {
-        let popup = Popup::open();
+        // The window of a mock is never seen.
+        let mocked = mock::is_here();
+        let popup = if mocked { None } else { Popup::open() };
         async move {
-            let popup = popup.ok_or(SessionError::Cancelled)?;
+            if popup.is_none() && !mocked {
+                return Err(SessionError::Cancelled);
+            }
             work(Work::SignInPopup(popup, options)).await.map(drop)
         }
     }
@@ -430,15 +434,8 @@ impl Auth {
     /// # }
     /// ```
     pub fn take_waiting<F: ServerFn + DeserializeOwned>(self) -> Option<F> {
-        let session = here::opened()?;
-        let page = session.platform().origin();
         let mut found = None;
-        session.take_waiting(|call| {
-            if is_call_of(&call.url, &page, F::PATH) {
-                found = arguments(call.content_type.as_deref(), &call.url, call.body.as_deref());
-            }
-            found.is_some()
-        });
+        take_waiting(|call| reads(call, &mut found));
         found
     }
 
@@ -473,7 +470,7 @@ impl Auth {
     /// # }
     /// ```
     pub fn take_waiting_call(self, fits: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
-        here::opened()?.take_waiting(fits)
+        take_waiting(fits)
     }
 
     /// Lets the person act for another organisation from now on: calls are made with a token for it, in all tabs.

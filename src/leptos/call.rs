@@ -19,10 +19,10 @@ use server_fn::request::browser::BrowserRequest;
 use server_fn::response::ClientRes;
 use wasm_streams::ReadableStream;
 
-use crate::session::{Platform as _, SessionError};
+use crate::session::{Platform as _, SessionError, WaitingCall};
 
 use super::auth::send;
-use super::{Auth, CallError, here};
+use super::{Auth, CallError, here, mock};
 
 /// Attaches the access token to a server function's request: `#[server(client = GateClient)]`.
 ///
@@ -180,8 +180,8 @@ impl<E: FromServerFnError> ClientRes<E> for GateResponse {
 
 impl Auth {
     /// The call of a server function whose sign-in the person declined, and the provider's error (RFC 6749, section 4.1.2.1),
-    /// once. It was not made: the page that makes such calls says so, and gives back what was typed. When the person makes it
-    /// again it leads to the sign-in again.
+    /// once; without an error they came back by the back button. It was not made: the page that makes such calls says so, and
+    /// gives back what was typed. When the person makes it again it leads to the sign-in again.
     ///
     /// ```
     /// # use leptos::prelude::*;
@@ -197,27 +197,44 @@ impl Auth {
     /// Effect::new(move || {
     ///     if let Some((call, error)) = use_auth().take_declined::<Transfer>() {
     ///         amount.set(call.amount);
-    ///         leptos::logging::warn!("not transferred: {error}");
+    ///         leptos::logging::warn!("not transferred: {}", error.unwrap_or_default());
     ///     }
     /// });
     /// # }
     /// ```
-    pub fn take_declined<F: ServerFn + DeserializeOwned>(self) -> Option<(F, String)> {
-        let session = here::opened()?;
-        let page = session.platform().origin();
+    pub fn take_declined<F: ServerFn + DeserializeOwned>(self) -> Option<(F, Option<String>)> {
         let mut found = None;
-        let (_, error) = session.take_declined(|call| {
-            if is_call_of(&call.url, &page, F::PATH) {
-                found = arguments(call.content_type.as_deref(), &call.url, call.body.as_deref());
-            }
-            found.is_some()
-        })?;
+        let (_, error) = take_declined(|call| reads(call, &mut found))?;
         Some((found?, error))
     }
 }
 
+pub(super) fn take_waiting(fits: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
+    match mock::is_here() {
+        true => mock::take_waiting(fits),
+        false => here::opened()?.take_waiting(fits),
+    }
+}
+
+fn take_declined(fits: impl FnOnce(&WaitingCall) -> bool) -> Option<(WaitingCall, Option<String>)> {
+    match mock::is_here() {
+        true => mock::take_declined(fits),
+        false => here::opened()?.take_declined(fits),
+    }
+}
+
+/// Whether it is a call of this server function, whose arguments are found then.
+pub(super) fn reads<F: ServerFn + DeserializeOwned>(call: &WaitingCall, found: &mut Option<F>) -> bool {
+    // A mock has no page.
+    let page = here::opened().map(|session| session.platform().origin());
+    if is_call_of(&call.url, &page.unwrap_or_default(), F::PATH) {
+        *found = arguments(call.content_type.as_deref(), &call.url, call.body.as_deref());
+    }
+    found.is_some()
+}
+
 /// Whether a call went to the server function with this path, from a page of the origin `page`.
-pub(super) fn is_call_of(url: &str, page: &str, path: &str) -> bool {
+fn is_call_of(url: &str, page: &str, path: &str) -> bool {
     let server = match get_server_url() {
         "" => page,
         server => server,
@@ -227,11 +244,7 @@ pub(super) fn is_call_of(url: &str, page: &str, path: &str) -> bool {
 }
 
 /// The arguments of a server function, from the call that carried them.
-pub(super) fn arguments<F: ServerFn + DeserializeOwned>(
-    content_type: Option<&str>,
-    url: &str,
-    body: Option<&str>,
-) -> Option<F> {
+fn arguments<F: ServerFn + DeserializeOwned>(content_type: Option<&str>, url: &str, body: Option<&str>) -> Option<F> {
     let query = url.split_once('?').map_or("", |(_, query)| query);
     match body {
         None => serde_qs::from_str(query).ok(),

@@ -12,7 +12,9 @@ use web_sys::{AddEventListenerOptions, EventTarget, RequestInit, RequestRedirect
 
 use crate::authorization::ReturnTo;
 use crate::session::browser::{Browser, Popup};
-use crate::session::{Credentials, Demand, LocalFuture, NetworkError, Reply, Session, SessionError, WaitingCall};
+use crate::session::{
+    Credentials, Demand, LocalFuture, NetworkError, Platform as _, Reply, Session, SessionError, WaitingCall,
+};
 
 thread_local! {
     static IN_POPUP: Cell<bool> = const { Cell::new(false) };
@@ -144,6 +146,8 @@ async fn leave(session: &Session<Browser>, demand: &Demand, request: &web_sys::R
     let return_to = ReturnTo::parse(&here).unwrap_or_default();
     session.step_up(demand, call, return_to).await?;
     still_here().await;
+    // What was typed is here as well.
+    drop(session.platform().take_mark());
     Err(SessionError::Cancelled)
 }
 

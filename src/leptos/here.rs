@@ -22,12 +22,25 @@ pub(super) fn session() -> Result<Session<Browser>, SessionError> {
     }
     let (client, served_at) = page::read().ok_or(SessionError::NoClient)?;
     let browser = Browser::new(served_at).ok_or(SessionError::NoClient)?;
-    let auth = provider::auth().ok_or(SessionError::NoClient)?;
-    let session = Session::new(browser, client, move |event| auth.hear(event));
+    provider::auth().ok_or(SessionError::NoClient)?;
+    // There may be another one by then: components come and go.
+    let session = Session::new(browser, client, |event| {
+        if let Some(auth) = provider::auth() {
+            auth.hear(event);
+        }
+    });
     session.listen(|session| spawn_local(async move { session.refresh_ahead().await }));
     lookout::relieve();
     SESSION.set(Some(session.clone()));
     Ok(session)
+}
+
+/// Tells the components of this page how things stand.
+pub(super) fn tell(session: &Session<Browser>) {
+    if let Some(auth) = provider::auth() {
+        auth.known(session.state());
+        auth.keeps(session.is_kept());
+    }
 }
 
 /// The session, when it was asked for before.

@@ -25,6 +25,11 @@ pub(super) fn relieve() {
 }
 
 pub(super) fn start(auth: Auth) {
+    if RELIEVED.get() {
+        // The session is older than these components, and tells them how things stand.
+        spawn_local(async { drop(work(Work::Start).await) });
+        return;
+    }
     look(auth);
     let look: js_sys::Function = Closure::<dyn Fn()>::new(move || look(auth))
         .into_js_value()

@@ -9,11 +9,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gloo_net::http::{Request, Response};
 use leptos::prelude::*;
 use oauth2::AccessToken;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
+use server_fn::ServerFn;
 
 use crate::authorization::id_token::IdToken;
 use crate::authorization::{ReturnTo, SignIn, TokenExchange};
-use crate::session::{AuthState, Event, Landing, NetworkError, SessionError, SignOutReason, SignedIn};
+use crate::session::{AuthState, Event, Landing, NetworkError, SessionError, SignOutReason, SignedIn, WaitingCall};
 
 use super::Auth;
 use super::work::{Done, Work};
@@ -29,8 +31,7 @@ thread_local! {
 /// Unless [`MockAuth::fail`] says otherwise, all succeeds. [`Auth::sign_in`] leaves no page: the test goes on with
 /// [`MockAuth::sign_in`], and [`Auth::complete_sign_in`] lands where that sign-in was going. [`Auth::sign_out`] signs out.
 /// [`Auth::access_token`] is `mock` while someone is signed in. [`Auth::exchange`] is what the person acts for. Calls get the
-/// answer of [`MockAuth::respond`]. There is no [`Auth::client`], no window for [`Auth::sign_in_popup`], and no call waits for
-/// [`Auth::take_waiting`].
+/// answer of [`MockAuth::respond`]. [`Auth::sign_in_popup`] opens no window. There is no [`Auth::client`].
 ///
 /// ```
 /// use leptos::prelude::*;
@@ -74,6 +75,8 @@ pub struct MockAuth {
 }
 
 type Fails = Rc<dyn Fn(&MockAsked<'_>) -> Option<SessionError>>;
+/// A call, and whether it is to be made; else the provider's error, if there is one.
+type Waiting = (WaitingCall, Result<(), Option<String>>);
 type Responds = Rc<dyn Fn(&Request) -> Option<Response>>;
 
 /// What the test has said.
@@ -83,6 +86,8 @@ struct Answers {
     responds: Responds,
     /// Where the last sign-in was going.
     return_to: ReturnTo,
+    /// The call that a page finds, and whether it is to be made.
+    waiting: Option<Waiting>,
 }
 
 /// What was asked of [`Auth`], for [`MockAuth::fail`].
@@ -210,6 +215,23 @@ pub(super) fn answer(work: &Work) -> Option<Result<Done, SessionError>> {
     Some(answer)
 }
 
+pub(super) fn take_waiting(fits: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
+    take(|(call, brought)| brought.is_ok() && fits(call)).map(|(call, _)| call)
+}
+
+pub(super) fn take_declined(fits: impl FnOnce(&WaitingCall) -> bool) -> Option<(WaitingCall, Option<String>)> {
+    let (call, brought) = take(|(call, brought)| brought.is_err() && fits(call))?;
+    Some((call, brought.err()?))
+}
+
+fn take(fits: impl FnOnce(&Waiting) -> bool) -> Option<Waiting> {
+    let mock = MOCK.get()?;
+    // A call that waits is somebody's.
+    mock.person().ok()?;
+    let taken = |answers: &mut Answers| answers.waiting.take_if(|waiting| fits(waiting));
+    mock.answers.try_update_value(taken).flatten()
+}
+
 fn without_query(request: &Request) -> String {
     request.url().split(['?', '#']).next().unwrap_or_default().to_owned()
 }
@@ -224,6 +246,7 @@ impl MockAuth {
                 fails: Rc::new(|_| None),
                 responds: Rc::new(|_| None),
                 return_to: ReturnTo::default(),
+                waiting: None,
             }),
         };
         MOCK.set(Some(mock));
@@ -288,6 +311,65 @@ impl MockAuth {
         self.auth.hear(event);
     }
 
+    /// The person is back with what this call was refused for: its page finds it with [`Auth::take_waiting`].
+    ///
+    /// ```
+    /// use leptos::prelude::*;
+    /// use leptos::server_fn::codec::{Json, PostUrl};
+    /// use pixygate::leptos::{CallError, GateClient, MockAuth, MockPerson, use_auth};
+    ///
+    /// #[server(prefix = "/api", input = PostUrl, output = Json, client = GateClient)]
+    /// async fn transfer(amount: u32) -> Result<u32, CallError> {
+    ///     Ok(amount)
+    /// }
+    ///
+    /// /// What the page does when it is opened.
+    /// fn open(amount: RwSignal<u32>) -> Option<String> {
+    ///     if let Some(call) = use_auth().take_waiting::<Transfer>() {
+    ///         return Some(format!("{} is on its way", call.amount));
+    ///     }
+    ///     let (call, error) = use_auth().take_declined::<Transfer>()?;
+    ///     amount.set(call.amount);
+    ///     Some(format!("not transferred: {}", error.unwrap_or_default()))
+    /// }
+    ///
+    /// let owner = Owner::new();
+    /// owner.set();
+    /// let (mock, amount) = (MockAuth::provide(), RwSignal::new(0));
+    /// mock.sign_in(MockPerson::new("alice"));
+    /// assert_eq!(open(amount), None);
+    ///
+    /// mock.leave_waiting(&Transfer { amount: 7 });
+    /// assert_eq!(open(amount).as_deref(), Some("7 is on its way"));
+    /// assert_eq!(open(amount), None, "it is made once");
+    ///
+    /// mock.leave_declined(&Transfer { amount: 8 }, Some("access_denied"));
+    /// assert_eq!(open(amount).as_deref(), Some("not transferred: access_denied"));
+    /// assert_eq!(amount.get_untracked(), 8);
+    /// ```
+    pub fn leave_waiting<F: ServerFn + Serialize>(self, call: &F) {
+        self.leave(call, Ok(()));
+    }
+
+    /// The person is back without it, and with this error of the provider; without one by the back button. Its page finds the
+    /// call with [`Auth::take_declined`], as in the example of [`MockAuth::leave_waiting`].
+    pub fn leave_declined<F: ServerFn + Serialize>(self, call: &F, error: Option<&str>) {
+        self.leave(call, Err(error.map(str::to_owned)));
+    }
+
+    #[expect(clippy::expect_used, reason = "the arguments of a server function are always sent")]
+    fn leave<F: ServerFn + Serialize>(self, call: &F, brought: Result<(), Option<String>>) {
+        let call = WaitingCall {
+            method: "POST".to_owned(),
+            url: F::PATH.to_owned(),
+            content_type: Some("application/json".to_owned()),
+            headers: Vec::new(),
+            body: Some(serde_json::to_string(call).expect("the arguments")),
+        };
+        self.answers
+            .update_value(|answers| answers.waiting = Some((call, brought)));
+    }
+
     /// From now on `fails` says what fails, and with what. All that is asked passes through it, so it can also note that.
     ///
     /// ```
@@ -320,6 +402,29 @@ impl MockAuth {
     /// auth.sign_in(SignIn::default()).await?;
     /// assert!(asked_again.get());
     /// # Ok::<_, SessionError>(())
+    /// # }).expect("a sign-in");
+    /// ```
+    ///
+    /// After [`Auth::sign_in_popup`] the page goes on with whoever signed in in the window:
+    ///
+    /// ```
+    /// # use leptos::prelude::*;
+    /// # use pixygate::authorization::SignIn;
+    /// # use pixygate::leptos::{MockAsked, MockAuth, MockPerson, use_auth};
+    /// # let owner = Owner::new();
+    /// # owner.set();
+    /// let mock = MockAuth::provide();
+    /// mock.fail(move |asked| {
+    ///     if let MockAsked::SignIn(_) = asked {
+    ///         mock.sign_in(MockPerson::new("alice"));
+    ///     }
+    ///     // `Some(SessionError::Cancelled)` is a window that was closed.
+    ///     None
+    /// });
+    /// # futures::executor::block_on(async {
+    /// use_auth().sign_in_popup(SignIn::default()).await?;
+    /// assert!(use_auth().state().get_untracked().signed_in().is_some());
+    /// # Ok::<_, pixygate::session::SessionError>(())
     /// # }).expect("a sign-in");
     /// ```
     pub fn fail(self, fails: impl Fn(&MockAsked<'_>) -> Option<SessionError> + 'static) {

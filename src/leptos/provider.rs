@@ -133,8 +133,8 @@ impl Auth {
         match event {
             Event::Changed(state) => self.known(state.clone()),
             Event::Idle(seconds) => self.idle.set(*seconds),
-            Event::NotKept => self.kept.set(false),
-            Event::Kept => self.kept.set(true),
+            Event::NotKept => self.keeps(false),
+            Event::Kept => self.keeps(true),
             _ => {}
         }
         let listeners =
@@ -148,8 +148,13 @@ impl Auth {
         self.incomplete.set(!yes);
     }
 
+    pub(super) fn keeps(self, yes: bool) {
+        self.kept.set(yes);
+    }
+
     pub(super) fn known(self, state: AuthState) {
-        if self.state.with_untracked(|before| *before != state) {
+        // The components may be gone, and the session goes on.
+        if self.state.try_with_untracked(|before| *before != state) == Some(true) {
             self.state.set(state);
         }
     }

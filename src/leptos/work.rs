@@ -15,7 +15,7 @@ use super::{gated, here, mock};
 pub(super) enum Work {
     Start,
     SignIn(SignIn),
-    SignInPopup(Popup, SignIn),
+    SignInPopup(Option<Popup>, SignIn),
     Complete(String),
     SignOut,
     SignOutHere,
@@ -45,9 +45,12 @@ crate::deferred! {
         session.restore().await;
         here::watch_idle(&session);
         match work {
-            Work::Start => {}
+            Work::Start => here::tell(&session),
             Work::SignIn(options) => session.sign_in(&options).await?,
-            Work::SignInPopup(popup, options) => session.sign_in_popup(popup, &options).await?,
+            Work::SignInPopup(popup, options) => {
+                let popup = popup.ok_or(SessionError::Cancelled)?;
+                session.sign_in_popup(popup, &options).await?;
+            }
             Work::Complete(query) => {
                 let mut landing = session.complete(&query).await;
                 if let Err(failure) = &landing

@@ -115,8 +115,8 @@ pub(super) struct Waiting {
     pub(super) until: f64,
     pub(super) whose: Whose,
     pub(super) call: WaitingCall,
-    /// The provider's error, when the sign-in was declined and the call is not to be made.
-    pub(super) declined: Option<String>,
+    /// Whether the sign-in brought what the call needs. Else it is not to be made, and this is the provider's error, if there is one.
+    pub(super) brought: Result<(), Option<String>>,
 }
 
 /// The headers that a call to the gate carries. They hold the token: attach them to one request and keep them nowhere.
@@ -358,13 +358,14 @@ impl<P: Platform> Session<P> {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn take_waiting(&self, fits: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
-        let waiting = self.take(|waiting| waiting.declined.is_none() && fits(&waiting.call))?;
+        let waiting = self.take(|waiting| waiting.brought.is_ok() && fits(&waiting.call))?;
         Some(waiting.call)
     }
 
     /// The call whose sign-in the person declined, and the provider's error, once: it was not made, and the page that made it
-    /// gives back what was typed. From then on the call may ask for the same sign-in again: make it only when the person
-    /// wants that. It is there as long as one for [`Session::take_waiting`] is.
+    /// gives back what was typed. Without an error they came back by the back button, and the sign-in may still come. From then
+    /// on the call may ask for the same sign-in again: make it only when the person wants that. It is there as long as one for
+    /// [`Session::take_waiting`] is.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -379,22 +380,25 @@ impl<P: Platform> Session<P> {
     /// # let state = query.split('&').find(|it| it.contains("state=")).unwrap_or_default().trim_start_matches('?');
     /// # session.complete(&format!("{state}&iss=https%3A%2F%2Fid.example&error=access_denied")).await?;
     /// let (call, error) = session.take_declined(|call| call.url.ends_with("/api/orders")).ok_or("it was not declined")?;
-    /// assert_eq!((call.body.as_deref(), error.as_str()), (Some("ten"), "access_denied"));
+    /// assert_eq!((call.body.as_deref(), error.as_deref()), (Some("ten"), Some("access_denied")));
     /// # Ok(())
     /// # })?;
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
-    pub fn take_declined(&self, fits: impl FnOnce(&WaitingCall) -> bool) -> Option<(WaitingCall, String)> {
-        let waiting = self.take(|waiting| waiting.declined.is_some() && fits(&waiting.call))?;
+    pub fn take_declined(&self, fits: impl FnOnce(&WaitingCall) -> bool) -> Option<(WaitingCall, Option<String>)> {
+        let waiting = self.take(|waiting| waiting.brought.is_err() && fits(&waiting.call))?;
         self.forget_demands(call_name(&waiting.call.method, &waiting.call.url));
-        Some((waiting.call, waiting.declined?))
+        Some((waiting.call, waiting.brought.err()?))
     }
 
     fn take(&self, fits: impl FnOnce(&Waiting) -> bool) -> Option<Waiting> {
         let (time, now) = (self.0.platform.now().monotonic, self.record()?.whose());
-        let mut waiting = self.0.waiting.borrow_mut();
+        // Not borrowed while `fits` looks: it may ask the session for something.
+        let mut waiting = self.0.waiting.take();
         waiting.take_if(|waiting| waiting.until < time);
-        waiting.take_if(|waiting| waiting.whose == now && fits(waiting))
+        let taken = waiting.take_if(|waiting| waiting.whose == now && fits(waiting));
+        self.0.waiting.replace(waiting);
+        taken
     }
 
     /// The headers for one request, with a fresh token.
@@ -521,6 +525,11 @@ impl<P: Platform> Session<P> {
                 .borrow_mut()
                 .insert(origin(url).to_owned(), nonce.to_owned());
         }
+    }
+
+    /// What stands for a sign-in where its `state` may not stand.
+    pub(super) async fn mark(&self, state: &str) -> Result<String, CryptoError> {
+        self.hash(state).await
     }
 
     async fn hash(&self, text: &str) -> Result<String, CryptoError> {

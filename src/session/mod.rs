@@ -93,8 +93,11 @@ struct Inner<P> {
     stored: Cell<record::Stored>,
     /// The sign-in whose session was kept here before that of this page, which could not be: it is the older one.
     superseded: RefCell<Option<String>>,
-    /// The sign-in whose session the person has left in this tab: no copy of it comes back.
-    left: RefCell<Option<String>>,
+    /// The sign-ins whose sessions the person has left in this tab: no copy of them comes back.
+    left: RefCell<BTreeSet<String>>,
+    /// The sign-in whose session has ended in this tab, and how often its tokens had been replaced: what is kept of it, since the
+    /// end could not be kept, does not come back.
+    over: RefCell<Option<(String, u64)>>,
     waiting: RefCell<Option<call::Waiting>>,
     /// The sign-ins that are under way in windows of their own and that this browser could not keep.
     unkept: RefCell<Vec<pending::Pending>>,
@@ -146,6 +149,7 @@ impl<P: Platform> Session<P> {
             stored: Cell::default(),
             superseded: RefCell::default(),
             left: RefCell::default(),
+            over: RefCell::default(),
             waiting: RefCell::default(),
             unkept: RefCell::default(),
             stepping_up: RefCell::default(),

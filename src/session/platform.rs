@@ -128,8 +128,12 @@ pub trait Platform: Crypto + 'static {
     /// Leaves the page for `url`, without an entry in the history for the page that was left.
     fn navigate(&self, url: &str);
 
-    /// Leaves the page for `url`; the back button leads back to it.
-    fn navigate_and_back(&self, url: &str);
+    /// Leaves the page for `url`; the back button leads back to it, and there [`Platform::take_mark`] has the mark. It is no secret.
+    fn navigate_and_back(&self, url: &str, mark: &str);
+
+    /// What this page was marked with when it was left, once; `None` for one that was reached in any other way than back from
+    /// there.
+    fn take_mark(&self) -> Option<String>;
 
     /// Remembers, for as long as this window lives and whichever page it shows, that it was opened for a sign-in which is still to
     /// succeed.

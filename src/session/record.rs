@@ -153,7 +153,11 @@ impl<P: Platform> Session<P> {
         let restoring = self.0.restoring.borrow().clone();
         let restoring = restoring.unwrap_or_else(|| {
             let session = self.clone();
-            let future: super::LocalFuture<()> = Box::pin(async move { session.look().await });
+            let future: super::LocalFuture<()> = Box::pin(async move {
+                // Who is signed in may ask for it as soon as they are known.
+                session.find_left().await;
+                session.look().await;
+            });
             self.0.restoring.borrow_mut().insert(future.shared()).clone()
         });
         restoring.await;
@@ -192,6 +196,7 @@ impl<P: Platform> Session<P> {
                 drop(self.0.platform.clear().await);
                 self.0.platform.tell_other_tabs();
             }
+            Ok(Some(Kept::Live(record))) if self.is_over(&record) => self.keep_end().await,
             Ok(Some(Kept::Live(record))) => match (self.record(), self.0.stored.get()) {
                 (Some(own), Stored::Behind(kept)) if own.id == record.id && record.generation == kept => {
                     self.catch_up(own).await;
@@ -224,6 +229,16 @@ impl<P: Platform> Session<P> {
             },
             Err(_) if self.record().is_some() => {}
             Err(_) => self.nobody_here(),
+        }
+    }
+
+    /// Keeps the end of the session, which could not be kept before.
+    async fn keep_end(&self) {
+        let kept = self.0.kept.borrow().clone();
+        if let Some(ended @ Kept::Ended(_)) = kept
+            && self.save(&ended, Over::Existing).await == Ok(true)
+        {
+            self.0.platform.tell_other_tabs();
         }
     }
 
@@ -276,7 +291,14 @@ impl<P: Platform> Session<P> {
     }
 
     fn has_left(&self, record: &Record) -> bool {
-        self.0.left.borrow().as_ref() == Some(&record.id)
+        self.0.left.borrow().contains(&record.id)
+    }
+
+    /// Whether the session has ended in this tab with these tokens, or with newer ones.
+    fn is_over(&self, record: &Record) -> bool {
+        let over = self.0.over.borrow();
+        over.as_ref()
+            .is_some_and(|(id, generation)| *id == record.id && record.generation <= *generation)
     }
 
     /// Which record this tab has.
@@ -353,7 +375,8 @@ impl<P: Platform> Session<P> {
             return false;
         }
         let before = self.record().map(|before| before.id);
-        if before.as_ref() != Some(&record.id) {
+        // Those that were in memory only have taken nothing's place.
+        if before.as_ref() != Some(&record.id) && self.0.stored.get() != Stored::Never {
             self.0.superseded.replace(before);
         }
         self.set_stored(match (saved, self.0.stored.get()) {
@@ -392,6 +415,7 @@ impl<P: Platform> Session<P> {
             return self.look().await;
         }
         self.0.nonces.take();
+        self.0.over.replace(before);
         self.adopt_end(ended);
         self.0.platform.wake_in(None);
         self.0.platform.tell_other_tabs();
@@ -419,7 +443,9 @@ impl<P: Platform> Session<P> {
 
     /// Forgets everything, in this tab and in storage.
     pub(super) async fn forget(&self) {
-        self.0.left.replace(self.record().map(|record| record.id));
+        let left = [self.record().map(|record| record.id), self.0.superseded.take()];
+        let is_kept = self.0.stored.get() != Stored::Never || left[1].is_some();
+        self.0.left.borrow_mut().extend(left.into_iter().flatten());
         let was_there = self.0.kept.take().is_some();
         self.0.nonces.take();
         self.0.waiting.take();
@@ -427,7 +453,7 @@ impl<P: Platform> Session<P> {
         self.0.platform.wake_in(None);
         let cleared = self.0.platform.clear().await;
         // Where nothing was ever kept there is nothing to delete.
-        if let (Err(error), true) = (cleared, self.0.stored.get() != Stored::Never && was_there) {
+        if let (Err(error), true) = (cleared, is_kept && was_there) {
             self.tell(&Event::NotDeleted(error));
         }
     }

@@ -20,6 +20,8 @@ const LONGEST_PAUSE: f64 = 60_000.0;
 pub(super) struct Backoff {
     failures: u32,
     until: f64,
+    /// The part of it that the provider asked for (`Retry-After`; RFC 9110, section 10.2.3).
+    asked_until: f64,
 }
 
 impl<P: Platform> Session<P> {
@@ -121,7 +123,8 @@ impl<P: Platform> Session<P> {
             .is_some_and(|record| record.tokens.refresh_token().is_some())
     }
 
-    /// Lets the next call try at once: the network is back, or the page is visible again.
+    /// Lets the next call try at once: the network is back, or the page is visible again. A provider that said when to come back
+    /// is not asked before that.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -156,7 +159,12 @@ impl<P: Platform> Session<P> {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn retry_now(&self) {
-        self.0.backoff.take();
+        let asked_until = self.0.backoff.get().asked_until;
+        self.0.backoff.set(Backoff {
+            failures: 0,
+            until: asked_until,
+            asked_until,
+        });
     }
 
     pub(super) fn signed_out(&self) -> SessionError {
@@ -513,11 +521,12 @@ impl<P: Platform> Session<P> {
             _ => 0.0,
         };
         let pause = (FIRST_PAUSE * f64::from(1 << failures.min(10))).min(LONGEST_PAUSE);
-        let pause = (pause * (0.5 + self.0.platform.random() / 2.0)).max(asked.min(10.0 * LONGEST_PAUSE));
-        let until = self.0.platform.now().monotonic + pause;
+        let pause = pause * (0.5 + self.0.platform.random() / 2.0);
+        let (now, asked) = (self.0.platform.now().monotonic, asked.min(10.0 * LONGEST_PAUSE));
         self.0.backoff.set(Backoff {
             failures: failures + 1,
-            until,
+            until: now + pause.max(asked),
+            asked_until: now + asked,
         });
     }
 }

@@ -117,7 +117,8 @@ impl<P: Platform> Session<P> {
     }
 
     /// Leaves for the provider's sign-in page because a call needs more than the person has. After the sign-in the page at
-    /// `return_to` gets the call with [`Session::take_waiting`], if it is the same person who came back.
+    /// `return_to` gets the call with [`Session::take_waiting`], if it is the same person who came back. Who comes back by the back
+    /// button instead finds there, with [`Session::take_declined`], what they had typed.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -161,11 +162,12 @@ impl<P: Platform> Session<P> {
             demand: demand.clone(),
             call,
         };
-        let (_, url) = self
+        let (state, url) = self
             .begin(&options, false, Asked::ByCall(Some(Box::new(step_up))))
             .await?;
+        let mark = self.mark(&state).await?;
         self.tell(&Event::StepUp(demand.clone()));
-        self.0.platform.navigate_and_back(&url);
+        self.0.platform.navigate_and_back(&url, &mark);
         Ok(())
     }
 
@@ -359,7 +361,7 @@ impl<P: Platform> Session<P> {
                 if let Some(step_up) = step_up {
                     let StepUp { call, demand, .. } = &step_up;
                     self.note_demand(&call.method, &call.url, demand.clone()).await;
-                    self.leave_waiting(step_up, Some(error.clone()));
+                    self.leave_waiting(step_up, Err(Some(error.clone())));
                 }
                 landing.declined = Some(error);
                 return Ok(());
@@ -416,7 +418,7 @@ impl<P: Platform> Session<P> {
         }
         self.note_refused(false).await;
         if let Some(step_up) = step_up {
-            self.leave_waiting(step_up, None);
+            self.leave_waiting(step_up, Ok(()));
         }
         if let (Some(exchange), Some(record)) = (exchange, self.record())
             && let Err(error) = self.act(record, exchange).await
@@ -432,14 +434,13 @@ impl<P: Platform> Session<P> {
         step_up.is_some_and(|it| self.record().is_some_and(|record| record.subject() == it.subject))
     }
 
-    /// Keeps the call for its page, with the provider's error when the sign-in was declined. When it is made again it is
-    /// answered, and does not ask for the same.
-    fn leave_waiting(&self, step_up: StepUp, declined: Option<String>) {
+    /// Keeps the call for its page. When it is made again after the sign-in it is answered, and does not ask for the same.
+    pub(super) fn leave_waiting(&self, step_up: StepUp, brought: Result<(), Option<String>>) {
         self.0.waiting.replace(Some(Waiting {
             until: self.0.platform.now().monotonic + WAITS,
             whose: (step_up.subject, step_up.acting),
             call: step_up.call,
-            declined,
+            brought,
         }));
     }
 

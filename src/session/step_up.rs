@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use futures_util::FutureExt as _;
 use futures_util::future::WeakShared;
 
+use super::pending::Asked;
 use super::record::Whose;
 use super::{Called, Credentials, Demand, LocalFuture, Platform, Reply, Session, SessionError};
 
@@ -108,6 +109,21 @@ impl<P: Platform> Session<P> {
             (demand.clone(), shared)
         });
         running.await.map(|()| asked)
+    }
+
+    /// Keeps the call for which the person left this page, when they are back without having been at the callback. The sign-in
+    /// stays pending: they may go forward again.
+    pub(super) async fn find_left(&self) {
+        let Some(mark) = self.0.platform.take_mark() else {
+            return;
+        };
+        for pending in self.all_pending().await.unwrap_or_default() {
+            if let Asked::ByCall(Some(step_up)) = pending.asked
+                && self.mark(pending.sign_in.state()).await.as_ref() == Ok(&mark)
+            {
+                self.leave_waiting(*step_up, Err(None));
+            }
+        }
     }
 
     fn check_person(&self, whose: &Option<Whose>) -> Outcome {

@@ -424,3 +424,14 @@ fn who_is_stopped_on_the_way_out_is_signed_out_when_the_page_looks() {
         AuthState::SignedOut(Some(SignOutReason::SignedOut))
     );
 }
+
+#[test]
+fn who_signs_out_in_a_tab_that_heard_nothing_leaves_no_token_behind() {
+    let (mut simulation, one, two) = signed_in();
+    simulation.pass(3600.0);
+    // The other tab has refreshed, and the message is lost.
+    simulation.run(two.token()).unwrap();
+    simulation.run(one.session.sign_out_here());
+    assert_eq!(simulation.world.provider.live(), 0);
+    assert!(!simulation.world.provider.access.borrow().contains_key("access-2"));
+}

@@ -298,3 +298,29 @@ fn a_session_in_memory_is_kept_with_the_key_that_another_tab_deleted() {
     ];
     replay(given, &steps);
 }
+
+#[test]
+fn a_session_that_was_kept_before_two_in_memory_does_not_come_back() {
+    let steps = [
+        SignIn(0),
+        StorageDenied(true),
+        SignInWindow(0),
+        SignInWindow(0),
+        StorageDenied(false),
+        Show(0),
+    ];
+    replay(GIVEN, &steps);
+}
+
+#[test]
+fn who_signs_out_of_a_session_in_memory_leaves_the_one_before_it_as_well() {
+    let steps = [
+        SignIn(0),
+        StorageDenied(true),
+        SignInWindow(0),
+        SignOutHere(0),
+        StorageDenied(false),
+        Show(0),
+    ];
+    replay(GIVEN, &steps);
+}

@@ -30,6 +30,8 @@ pub(crate) enum Step {
     Hold {
         answers: bool,
     },
+    /// What is sent from now on is let through; what waits goes on waiting.
+    HoldNoMore,
     Release,
     StorageDenied(bool),
     StorageFull(bool),
@@ -63,6 +65,8 @@ pub(crate) enum Step {
     Lose(usize),
     /// The tab becomes visible.
     Show(usize),
+    /// The next event has begun, and so many turns were taken, when the one after it begins.
+    Hurry(u32),
     /// All is well, all messages arrive: now the tabs have to agree.
     Agree,
 }
@@ -91,6 +95,8 @@ pub(crate) struct Browser {
     bound: bool,
     pages: Vec<Page>,
     people: u32,
+    /// Who has signed in more than once.
+    again: BTreeSet<u32>,
     /// Who may be signed out for which reason.
     reasons: BTreeMap<u32, BTreeSet<&'static str>>,
     /// When the clock was set back; true time in seconds.
@@ -98,6 +104,10 @@ pub(crate) struct Browser {
     slept: bool,
     /// An ID token may have come from another issuer, which ends the session.
     bad_id_tokens: bool,
+    /// For how many seconds the provider wants to be left alone.
+    asked_to_wait: u64,
+    /// For a time nothing could be kept.
+    kept_nothing: bool,
     /// Someone signed out while nothing could be deleted.
     left_something: bool,
 }
@@ -174,6 +184,18 @@ impl Browser {
         Some(self.simulation().start(async move { work(session).await }))
     }
 
+    /// The same for what leaves the page: people take longer at the provider than any page does.
+    fn start_off<T: 'static>(
+        &mut self,
+        number: usize,
+        work: impl AsyncFnOnce(pixygate::session::Session<crate::platform::Tab>) -> T + 'static,
+    ) -> Option<T> {
+        let hurry = self.simulation().hurry.take();
+        let started = self.start(number, work);
+        self.simulation().hurry = hurry;
+        started?.take()
+    }
+
     fn show(&mut self, number: usize) {
         self.start(number, async |session| {
             session.retry_now();
@@ -194,8 +216,8 @@ impl Browser {
     /// Off to the provider in this tab, which is another page when it comes back.
     fn sign_in(&mut self, number: usize) {
         let Some((at, _)) = self.awake(number) else { return };
-        let left = self.start(at, async |session| session.sign_in(&SignIn::default()).await);
-        if !matches!(left.and_then(|left| left.take()), Some(Ok(()))) {
+        let left = self.start_off(at, async |session| session.sign_in(&SignIn::default()).await);
+        if !matches!(left, Some(Ok(()))) {
             return;
         }
         let person = self.somebody();
@@ -226,8 +248,9 @@ impl Browser {
     fn sign_in_again(&mut self, number: usize) {
         let Some((at, tab)) = self.awake(number) else { return };
         let Some(person) = tab.subject() else { return };
-        let left = self.start(at, async |session| session.sign_in(&SignIn::default()).await);
-        if matches!(left.and_then(|left| left.take()), Some(Ok(()))) {
+        self.again.insert(person.parse().unwrap());
+        let left = self.start_off(at, async |session| session.sign_in(&SignIn::default()).await);
+        if matches!(left, Some(Ok(()))) {
             let query = self.come_back(at, &person);
             self.arrive(at, query);
         }
@@ -235,8 +258,8 @@ impl Browser {
 
     fn sign_in_window(&mut self, number: usize) {
         let Some((at, _)) = self.awake(number) else { return };
-        let begun = self.start(at, async |session| session.begin_in_window(&SignIn::default()).await);
-        let Some(Ok((state, url))) = begun.and_then(|begun| begun.take()) else {
+        let begun = self.start_off(at, async |session| session.begin_in_window(&SignIn::default()).await);
+        let Some(Ok((state, url))) = begun else {
             return;
         };
         let page = &self.pages[at].tab;
@@ -259,6 +282,9 @@ impl Browser {
     fn step_up(&mut self, number: usize, declines: bool) {
         let Some((at, tab)) = self.awake(number) else { return };
         let Some(person) = tab.subject() else { return };
+        if !declines {
+            self.again.insert(person.parse().unwrap());
+        }
         let demand = Demand::Authentication {
             acr_values: vec!["gold".to_owned()],
             max_age: None,
@@ -270,10 +296,10 @@ impl Browser {
             headers: Vec::new(),
             body: None,
         };
-        let left = self.start(at, async move |session| {
+        let left = self.start_off(at, async move |session| {
             session.step_up(&demand, waiting, ReturnTo::default()).await
         });
-        if !matches!(left.and_then(|left| left.take()), Some(Ok(()))) {
+        if !matches!(left, Some(Ok(()))) {
             return;
         }
         let query = match declines {
@@ -336,12 +362,27 @@ impl Browser {
                     }
                 }
             }
-            Step::Mood(mood) => drop(self.world().provider.mood.replace(mood.clone())),
+            Step::Mood(mood) => {
+                if let Mood::Busy(seconds) = mood {
+                    self.asked_to_wait = self.asked_to_wait.max(*seconds);
+                }
+                self.world().provider.mood.replace(mood.clone());
+            }
             Step::Hold { answers: false } => self.world().held_back.set(true),
             Step::Hold { answers: true } => self.world().answers_held_back.set(true),
+            Step::HoldNoMore => {
+                self.world().held_back.set(false);
+                self.world().answers_held_back.set(false);
+            }
             Step::Release => self.simulation().release(),
-            Step::StorageDenied(yes) => self.world().storage_denied.set(*yes),
-            Step::StorageFull(yes) => self.world().storage_full.set(*yes),
+            Step::StorageDenied(yes) => {
+                self.kept_nothing |= yes;
+                self.world().storage_denied.set(*yes);
+            }
+            Step::StorageFull(yes) => {
+                self.kept_nothing |= yes;
+                self.world().storage_full.set(*yes);
+            }
             Step::ClearStorage => {
                 self.leave(LEFT);
                 self.world().vault.take();
@@ -424,9 +465,12 @@ impl Browser {
                 self.pages[at].tab.state.told.set(false);
             }
             Step::Show(number) => self.show(*number),
+            Step::Hurry(turns) => return self.simulation().hurry = Some(*turns),
             Step::Agree => self.agree(),
         }
-        self.simulation().settle();
+        if self.simulation().hurry.take().is_none() {
+            self.simulation().settle();
+        }
     }
 
     /// What must hold at any time.
@@ -461,6 +505,7 @@ impl Browser {
         }
         for page in &self.pages {
             let mut before: Option<u32> = None;
+            let (mut last, mut gone) = (None, BTreeSet::new());
             for event in page.tab.state.events.borrow().iter() {
                 let Event::Changed(state) = event else { continue };
                 if let (Some(person), AuthState::SignedOut(reason)) = (&before, state) {
@@ -486,6 +531,20 @@ impl Browser {
                     // Whoever is on the way out has a reason.
                     _ => None,
                 };
+                // Who is gone, or was replaced, comes back only by signing in.
+                match before {
+                    Some(person) => {
+                        gone.extend(last.replace(person).filter(|last| *last != person));
+                        let back = gone.contains(&person) && !self.again.contains(&person);
+                        assert!(!back, "person {person} is back");
+                    }
+                    None => gone.extend(last.filter(|_| match state {
+                        // Another tab may have had newer tokens, which could not be kept until now.
+                        AuthState::SignedOut(Some(SignOutReason::EndedByProvider)) => !self.kept_nothing,
+                        AuthState::SignedOut(_) => true,
+                        _ => false,
+                    })),
+                }
             }
         }
         for page in &mut self.pages {
@@ -495,6 +554,7 @@ impl Browser {
 
     /// All is well again.
     fn agree(&mut self) {
+        self.simulation().hurry = None;
         let world = self.world();
         world.provider.mood.take();
         world.provider.claims.replace(json!({}));
@@ -502,6 +562,8 @@ impl Browser {
         world.offline.set(false);
         world.storage_denied.set(false);
         world.storage_full.set(false);
+        let asked_to_wait = std::mem::take(&mut self.asked_to_wait);
+        self.simulation().pass(asked_to_wait as f64);
         self.simulation().release();
         for page in &mut self.pages {
             page.frozen = false;

@@ -1,9 +1,11 @@
 //! Whether the session outlives the page, and that the page hears of it both ways.
 
-use pixygate::authorization::SignIn;
-use pixygate::session::Event;
+use std::rc::Rc;
 
-use crate::world::{OpenTab, Simulation};
+use pixygate::authorization::SignIn;
+use pixygate::session::{AuthState, Event, SignOutReason};
+
+use crate::world::{OpenTab, Simulation, World, turns_of_all};
 
 fn said(tab: &OpenTab) -> Vec<Event> {
     let events = tab.state.events.borrow();
@@ -95,4 +97,55 @@ fn what_could_not_be_deleted_at_a_sign_out_is_told_and_deleted_later() {
             .iter()
             .any(|event| matches!(event, Event::NotDeleted(_)))
     );
+}
+
+#[test]
+fn an_end_that_could_not_be_kept_is_kept_later_and_is_not_undone() {
+    for (reason, idle) in [(SignOutReason::EndedByProvider, false), (SignOutReason::Idle, true)] {
+        let ended = AuthState::SignedOut(Some(reason));
+        let mut simulation = Simulation::new();
+        let (tab, other) = (simulation.open(), simulation.open());
+        simulation.sign_in(&tab, "alice");
+        simulation.run(other.session.restore());
+        simulation.world.storage_full.set(true);
+        if idle {
+            simulation.run(tab.session.sign_out_idle());
+        } else {
+            simulation.world.provider.end_all();
+            simulation.pass(3_580.0);
+            simulation.run(tab.token()).unwrap_err();
+        }
+        assert_eq!(tab.session.state(), ended);
+        simulation.run(tab.session.look());
+        assert_eq!(tab.session.state(), ended, "what is kept is the session that has ended");
+        simulation.world.storage_full.set(false);
+        simulation.run(tab.session.look());
+        simulation.deliver(&[&other]);
+        assert_eq!((tab.session.state(), other.session.state()), (ended.clone(), ended));
+
+        simulation.sign_in(&tab, "alice");
+        assert_eq!(tab.subject().as_deref(), Some("alice"));
+    }
+}
+
+#[test]
+fn other_tabs_are_told_of_new_tokens_when_these_are_kept() {
+    let mut simulation = Simulation::new();
+    let (tab, other) = (simulation.open(), simulation.open());
+    simulation.sign_in(&tab, "alice");
+    simulation.deliver(&[&other]);
+    simulation.pass(3_580.0);
+    let is_kept = |world: &World| format!("{:?}", world.vault.borrow()).contains("access-2");
+    let world = Rc::clone(&simulation.world);
+    let other_tab = Rc::clone(&other.state);
+    let watch = async move {
+        while !other_tab.told.get() {
+            turns_of_all(1).await;
+        }
+        is_kept(&world)
+    };
+    let session = tab.session.clone();
+    let refresh = async move { session.access_token().await.is_ok() };
+    let (told_when_kept, refreshed) = simulation.run(futures::future::join(watch, refresh));
+    assert!(refreshed && told_when_kept);
 }

@@ -17,6 +17,7 @@ mod found;
 mod happen;
 mod idle;
 mod kept;
+mod meanwhile;
 mod pending;
 mod platform;
 mod popup;

@@ -24,8 +24,8 @@ const OPENED: f64 = 500.0;
 pub(crate) struct TabState {
     pub(crate) told: Cell<bool>,
     pub(crate) went_to: RefCell<Vec<String>>,
-    /// Whether the back button leads back to the page.
-    pub(crate) can_go_back: Cell<bool>,
+    /// What the page is marked with that the back button leads back to.
+    pub(crate) mark: RefCell<Option<String>>,
     pub(crate) states: RefCell<Vec<AuthState>>,
     pub(crate) events: RefCell<Vec<Event>>,
     /// In how many milliseconds the page wanted to refresh ahead, when it said so.
@@ -72,7 +72,7 @@ impl TabState {
         Self {
             told: Cell::default(),
             went_to: RefCell::default(),
-            can_go_back: Cell::default(),
+            mark: RefCell::default(),
             states: RefCell::default(),
             events: RefCell::default(),
             wakes_in: Cell::default(),
@@ -109,7 +109,7 @@ impl TabState {
 }
 
 /// Lets everything else have its turn.
-async fn turn() {
+pub(crate) async fn turn() {
     let mut waited = false;
     poll_fn(|context| {
         if std::mem::replace(&mut waited, true) {
@@ -413,9 +413,13 @@ impl Platform for Tab {
         self.state.went_to.borrow_mut().push(url.to_owned());
     }
 
-    fn navigate_and_back(&self, url: &str) {
-        self.state.can_go_back.set(true);
+    fn navigate_and_back(&self, url: &str, mark: &str) {
+        self.state.mark.replace(Some(mark.to_owned()));
         self.navigate(url);
+    }
+
+    fn take_mark(&self) -> Option<String> {
+        self.state.mark.take()
     }
 
     fn mark_window(&self, for_sign_in: bool) {

@@ -57,6 +57,48 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
+/// What changes the session in one tab.
+fn any_change() -> impl Strategy<Value = Step> {
+    let tab = || 0..4_usize;
+    prop_oneof![
+        tab().prop_map(Step::SignIn),
+        tab().prop_map(Step::SignInAgain),
+        (tab(), any::<bool>()).prop_map(|(tab, declines)| Step::SignInStronger(tab, declines)),
+        tab().prop_map(Step::Idle),
+        tab().prop_map(Step::SignOut),
+        tab().prop_map(Step::Exchange),
+        tab().prop_map(Step::ExchangeBack),
+        tab().prop_map(Step::RefreshAhead),
+    ]
+}
+
+/// The answer of a refresh arrives while another tab changes the session.
+fn meanwhile() -> impl Strategy<Value = Vec<Step>> {
+    (any_change(), any_change(), 0..24_u32).prop_map(|(before, change, turns)| {
+        let answers = true;
+        vec![
+            before,
+            Step::Open,
+            Step::Agree,
+            Step::Hold { answers },
+            // The timers go off.
+            Step::Pass(3590),
+            Step::HoldNoMore,
+            Step::Hurry(turns),
+            change,
+            Step::Release,
+        ]
+    })
+}
+
+fn any_steps() -> impl Strategy<Value = Vec<Step>> {
+    let some = prop_oneof![
+        60 => any_step().prop_map(|step| vec![step]),
+        1 => meanwhile(),
+    ];
+    prop::collection::vec(some, 1..80).prop_map(|steps| steps.concat())
+}
+
 /// A thousand, or as many others as `PROPTEST_CASES` says.
 fn config() -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES")
@@ -78,7 +120,7 @@ proptest! {
 
     #[test]
     fn whatever_happens(
-        steps in prop::collection::vec(any_step(), 1..80),
+        steps in any_steps(),
         lifetime in prop_oneof![Just(10_u64), Just(300), Just(3600)],
         rotates in prop::bool::weighted(0.8),
         refresh_tokens in prop::bool::weighted(0.9),

@@ -1,6 +1,7 @@
 //! A token that is always fresh, and a session that only the provider or the person ends.
 
 use futures::future::join_all;
+use pixygate::authorization::id_token::IdTokenError;
 use pixygate::session::{AuthState, LockError, Remedy, SessionError, SignOutReason};
 use serde_json::json;
 
@@ -350,6 +351,45 @@ fn a_refresh_may_not_change_the_person() {
     simulation.world.provider.claims.replace(json!({ "sub": "mallory" }));
     assert_eq!(simulation.run(tab.token()).unwrap_err().remedy(), Remedy::Protocol);
     assert!(tab.signed_out(), "the refresh token of before may be used up");
+}
+
+#[test]
+fn a_refresh_may_repeat_the_nonce_of_the_sign_in_and_bring_no_other() {
+    let (mut simulation, tab) = signed_in();
+    let nonce = tab.session.state().signed_in().unwrap().claims().nonce.clone();
+    assert!(nonce.is_some());
+    simulation.pass(3600.0);
+    simulation.world.provider.claims.replace(json!({ "nonce": nonce }));
+    assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
+
+    simulation.pass(3600.0);
+    simulation
+        .world
+        .provider
+        .claims
+        .replace(json!({ "nonce": "of another sign-in" }));
+    let error = simulation.run(tab.token()).unwrap_err();
+    assert_eq!(error, SessionError::IdToken(IdTokenError::Nonce));
+    assert!(tab.signed_out());
+}
+
+#[test]
+fn a_provider_that_says_when_to_come_back_is_not_asked_before() {
+    let (mut simulation, tab) = signed_in();
+    simulation.pass(3600.0);
+    simulation.world.provider.mood.replace(Mood::Busy(30));
+    simulation.run(tab.token()).unwrap_err();
+    // The page is looked at again and again.
+    for _ in 0..3 {
+        simulation.pass(9.0);
+        tab.session.retry_now();
+        let error = simulation.run(tab.token()).unwrap_err();
+        assert!(matches!(error, SessionError::BackingOff { .. }), "{error}");
+    }
+    assert_eq!(simulation.world.provider.refreshes(), 1);
+    simulation.world.provider.mood.take();
+    simulation.pass(3.0);
+    assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
 }
 
 #[test]

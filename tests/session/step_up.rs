@@ -48,17 +48,23 @@ fn answered(called: Result<Called<Answer>, SessionError>) -> u16 {
 
 /// The call is refused, and the person leaves for the sign-in that it asks for. Only the browser's storage remains.
 fn leave(simulation: &mut Simulation, tab: OpenTab) -> OpenTab {
+    leave_marked(simulation, tab).0
+}
+
+/// The same, with the mark of the page that the back button leads back to.
+fn leave_marked(simulation: &mut Simulation, tab: OpenTab) -> (OpenTab, Option<String>) {
     let demand = demanded(simulation.run(tab.call("POST", TRANSFER, "100")));
     let return_to = ReturnTo::parse("/account?tab=2").unwrap();
     simulation
         .run(tab.session.step_up(&demand, waiting(), return_to))
         .unwrap();
     assert!(tab.state.events.borrow().contains(&Event::StepUp(demand)));
-    assert!(tab.state.can_go_back.get());
+    let mark = tab.state.mark.take();
+    assert!(mark.is_some(), "the back button leads back");
     let next = simulation.open();
     next.state.went_to.replace(tab.state.went_to.take());
     simulation.close(tab);
-    next
+    (next, mark)
 }
 
 #[test]
@@ -349,10 +355,12 @@ fn who_declines_gets_back_what_was_typed_and_may_try_again() {
     simulation.run(tab.session.complete(&query)).unwrap();
     assert_eq!(tab.session.take_waiting(|_| true), None, "it is not to be made");
     assert_eq!(tab.session.take_declined(|_| false), None, "another page's call stays");
+    let asks = |_: &WaitingCall| tab.session.take_waiting(|_| true).is_some();
+    assert_eq!(tab.session.take_declined(asks), None, "who looks may ask the session");
     let called = simulation.run(tab.call("POST", TRANSFER, "100"));
     assert_eq!(answered(called), 401, "nobody has been told yet");
     let declined = tab.session.take_declined(|call| call.url == TRANSFER);
-    assert_eq!(declined, Some((waiting(), "access_denied".to_owned())));
+    assert_eq!(declined, Some((waiting(), Some("access_denied".to_owned()))));
     assert_eq!(tab.session.take_declined(|_| true), None, "it is there once");
     assert_eq!(demanded(simulation.run(tab.call("POST", TRANSFER, "100"))), gold());
 
@@ -362,6 +370,60 @@ fn who_declines_gets_back_what_was_typed_and_may_try_again() {
     simulation.run(tab.session.complete(&query)).unwrap();
     assert_eq!(tab.session.take_declined(|_| true), None);
     assert!(tab.session.take_waiting(|_| true).is_some());
+}
+
+#[test]
+fn who_goes_back_gets_back_what_was_typed_and_may_go_forward_again() {
+    let (mut simulation, tab) = signed_in();
+    let wants = &simulation.world.api.wants_acr;
+    wants.borrow_mut().insert("/api/transfer", "gold");
+    let (away, mark) = leave_marked(&mut simulation, tab);
+    let query = simulation.come_back(&away, "alice");
+    let state = away.last_request()["state"].clone();
+    assert!(!format!("{mark:?}").contains(&state), "the state is a secret");
+
+    // Who comes there in any other way, or is back from another sign-in, has typed nothing.
+    for other in [None, Some("another".to_owned())] {
+        let page = simulation.open();
+        page.state.mark.replace(other);
+        simulation.run(page.session.restore());
+        assert_eq!(page.subject().as_deref(), Some("alice"));
+        assert_eq!(page.session.take_declined(|_| true), None);
+    }
+    let back = simulation.open();
+    back.state.mark.replace(mark.clone());
+    simulation.run(back.session.restore());
+    assert_eq!(back.session.take_waiting(|_| true), None, "it is not to be made");
+    assert_eq!(back.session.take_declined(|_| true), Some((waiting(), None)));
+    assert_eq!(back.session.take_declined(|_| true), None, "it is there once");
+    assert_eq!(*back.state.mark.borrow(), None, "a reload gives it back no more");
+    assert_eq!(demanded(simulation.run(back.call("POST", TRANSFER, "100"))), gold());
+
+    // They think better of it, and go forward to the sign-in.
+    let forward = simulation.open();
+    simulation.run(forward.session.complete(&query)).unwrap();
+    assert_eq!(forward.session.take_waiting(|_| true), Some(waiting()));
+
+    // Back once more: it is done.
+    let back = simulation.open();
+    back.state.mark.replace(mark);
+    simulation.run(back.session.restore());
+    assert_eq!(back.session.take_declined(|_| true), None);
+}
+
+#[test]
+fn what_one_person_typed_is_not_given_to_another_who_goes_back() {
+    let (mut simulation, tab) = signed_in();
+    let wants = &simulation.world.api.wants_acr;
+    wants.borrow_mut().insert("/api/transfer", "gold");
+    let (_, mark) = leave_marked(&mut simulation, tab);
+    let other = simulation.open();
+    simulation.sign_in(&other, "bob");
+    let back = simulation.open();
+    back.state.mark.replace(mark);
+    simulation.run(back.session.restore());
+    assert_eq!(back.subject().as_deref(), Some("bob"));
+    assert_eq!(back.session.take_declined(|_| true), None);
 }
 
 #[test]

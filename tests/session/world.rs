@@ -13,7 +13,7 @@ use pixygate::session::{AuthState, Called, Event, Platform as _, Session, Sessio
 
 use crate::api::{Answer, Api};
 use crate::dpop::Key;
-use crate::platform::{Tab, TabState};
+use crate::platform::{Tab, TabState, turn};
 use crate::provider::{Form, ISSUER, Provider};
 
 /// What is kept, with its binding, by slot.
@@ -56,12 +56,21 @@ pub(crate) struct World {
 pub(crate) struct Simulation {
     pub(crate) world: Rc<World>,
     pub(crate) pool: LocalPool,
+    /// In so many turns what is started next has not come to its end, nor to where it waits for the test.
+    pub(crate) hurry: Option<u32>,
 }
 
 /// A tab as a test drives it.
 pub(crate) struct OpenTab {
     pub(crate) session: Session<Tab>,
     pub(crate) state: Rc<TabState>,
+}
+
+/// Lets everything that is under way have so many turns.
+pub(crate) async fn turns_of_all(turns: u32) {
+    for _ in 0..turns {
+        turn().await;
+    }
 }
 
 /// Something that was started, and what came of it once it is done.
@@ -95,6 +104,7 @@ impl Simulation {
         Self {
             world: Rc::new(world),
             pool,
+            hurry: None,
         }
     }
 
@@ -147,8 +157,15 @@ impl Simulation {
             slot.replace(Some(done));
         };
         self.world.spawner.spawn_local(future).unwrap();
-        self.settle();
+        self.proceed();
         outcome
+    }
+
+    fn proceed(&mut self) {
+        match self.hurry {
+            Some(turns) => self.run(turns_of_all(turns)),
+            None => self.settle(),
+        }
     }
 
     /// Lets every tab that was told something look.
@@ -168,7 +185,7 @@ impl Simulation {
         for waiting in self.world.waiting.take() {
             waiting.send(()).unwrap_or_default();
         }
-        self.settle();
+        self.proceed();
     }
 
     pub(crate) fn pass(&self, seconds: f64) {

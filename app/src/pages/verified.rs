@@ -50,7 +50,9 @@ fn NotGranted() -> impl IntoView {
     let auth = use_auth();
     let not_given = |text, detail| Some(("The permission was not given", text, detail));
     let outcome = RwSignal::new(match auth.take_declined::<GetProfile>() {
-        Some((_, error)) => not_given("Nothing has changed.", error),
+        Some((_, Some(error))) => not_given("Nothing has changed.", error),
+        // Who came back by the back button knows.
+        Some((_, None)) => None,
         None if auth.take_waiting::<GetProfile>().is_some() => not_given(
             "The sign-in page left it out. Whoever runs it can say why.",
             "insufficient_scope".to_owned(),
@@ -133,8 +135,8 @@ fn Confirmation() -> impl IntoView {
     let statement = RwSignal::new(String::new());
     let busy = RwSignal::new(false);
     let outcome = RwSignal::new(None::<Result<String, CallError>>);
-    // With the provider's error.
-    let declined = RwSignal::new(None::<String>);
+    // With the provider's error, if it gave one.
+    let declined = RwSignal::new(None::<Option<String>>);
     let make = move |call: Confirm| {
         busy.set(true);
         outcome.set(None);
@@ -187,13 +189,14 @@ fn Confirmation() -> impl IntoView {
             }}
             {move || {
                 let error = declined.get()?;
-                let why = match error.as_str() {
-                    "access_denied" => "You did not sign in again",
-                    _ => "Signing in again did not succeed",
+                let why = match error.as_deref() {
+                    Some("access_denied") | None => "You did not sign in again",
+                    Some(_) => "Signing in again did not succeed",
                 };
+                let detail = error.unwrap_or_else(|| "no authorization response".to_owned());
                 let text = format!("{why}, so the server was not asked. What you typed is still here, and you are signed in as before.");
                 Some(view! {
-                    <Notice kind="warning" title="Nothing was confirmed" text detail=error>
+                    <Notice kind="warning" title="Nothing was confirmed" text detail>
                         <button type="button" class="button" on:click=move |_| confirm()>
                             "Sign in again and confirm"
                         </button>

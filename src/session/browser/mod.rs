@@ -28,6 +28,9 @@ pub use popup::Popup;
 /// The name of a window that was opened for a sign-in, when the first one has failed.
 const FOR_SIGN_IN: &str = "pixygate sign-in";
 
+/// The member of the history entry's state that marks a page which was left.
+const MARK: &str = "pixygate-left";
+
 /// The browser's window as a [`Platform`].
 ///
 /// ```
@@ -90,6 +93,14 @@ impl Browser {
             timer: Cell::default(),
             wake: OnceCell::new(),
         })
+    }
+
+    /// Gives the page's entry in the history another state. It goes with the entry, whichever way it is reached again.
+    fn mark(&self, state: &JsValue) {
+        if let Ok(history) = self.window.history() {
+            // Refused only to who does it all the time; then the page is not marked.
+            drop(history.replace_state_with_url(state, "", None));
+        }
     }
 
     fn subtle(&self) -> Result<web_sys::SubtleCrypto, CryptoError> {
@@ -272,9 +283,17 @@ impl Platform for Browser {
         drop(self.window.location().replace(url));
     }
 
-    fn navigate_and_back(&self, url: &str) {
+    fn navigate_and_back(&self, url: &str, mark: &str) {
+        self.mark(&js::object(&[(MARK, mark.into())]));
         // As above.
         drop(self.window.location().assign(url));
+    }
+
+    fn take_mark(&self) -> Option<String> {
+        let state = self.window.history().ok()?.state().ok()?;
+        let mark = js::text(&state, MARK)?;
+        self.mark(&JsValue::NULL);
+        Some(mark)
     }
 
     fn mark_window(&self, for_sign_in: bool) {

@@ -1,0 +1,79 @@
+//! What one tab changes while another one refreshes, at each turn of both. Which lock it is that keeps them apart is in the code;
+//! without it one of these loses what the other has kept.
+
+use crate::happen::Step::{self, *};
+use crate::happen::{Browser, Given};
+use crate::world::Simulation;
+
+/// More than any of them takes.
+const TURNS: u32 = 24;
+
+fn at_every_turn(change: &Step) {
+    let answers = true;
+    // The timers go off, and the first answer is held back.
+    let refresh = [SignIn(0), Open, Open, Agree, Hold { answers }, Pass(3590), HoldNoMore];
+    let release = Release;
+    for turns in 0..TURNS {
+        for (first, second) in [(change, &release), (&release, change)] {
+            let given = Given {
+                lifetime: 3600,
+                rotates: true,
+                refresh_tokens: true,
+                bound: false,
+            };
+            let race = [Hurry(turns), first.clone(), second.clone()];
+            Browser::new(given).run(&[&refresh[..], &race[..]].concat());
+        }
+    }
+}
+
+#[test]
+fn a_person_signs_in() {
+    at_every_turn(&SignIn(1));
+    at_every_turn(&SignInAgain(1));
+}
+
+#[test]
+fn a_call_asks_for_a_stronger_sign_in() {
+    for declines in [false, true] {
+        at_every_turn(&SignInStronger(1, declines));
+    }
+}
+
+#[test]
+fn nobody_seems_to_be_there() {
+    at_every_turn(&Idle(1));
+}
+
+#[test]
+fn the_person_signs_out() {
+    at_every_turn(&SignOut(1));
+    at_every_turn(&SignOutHere(1));
+}
+
+#[test]
+fn the_person_acts_for_another_organisation_and_back() {
+    at_every_turn(&Exchange(1));
+    at_every_turn(&ExchangeBack(1));
+}
+
+#[test]
+fn who_looks_while_somebody_signs_in_in_the_same_tab_does_not_go_back() {
+    for turns in 0..TURNS {
+        let mut simulation = Simulation::new();
+        let tab = simulation.open();
+        simulation.sign_in(&tab, "alice");
+        let query = simulation.visit_provider(&tab, "bob");
+        simulation.hurry = Some(turns);
+        let session = tab.session.clone();
+        simulation.start(async move { session.complete(&query).await.is_ok() });
+        let session = tab.session.clone();
+        simulation.start(async move { session.look().await });
+        simulation.settle();
+        assert_eq!(tab.subject().as_deref(), Some("bob"));
+        let states = tab.state.states.borrow();
+        let people = states.iter().filter_map(|state| state.signed_in());
+        let people: Vec<_> = people.map(|person| person.claims().sub.as_str()).collect();
+        assert_eq!(people, ["alice", "bob"], "after {turns} turns");
+    }
+}
