@@ -113,13 +113,13 @@ test.describe('Offline while a refresh is under way', () => {
     await context.setOffline(true);
     await route.abort('internetdisconnected');
     const { statement, button, done } = confirmation(page);
-    await expect(problem(page)).toContainText('No connection');
+    await expect(problem(page)).toContainText('The call was not made');
     await signedIn(page);
     await expect(verified(page)).toContainText(instance.issuer);
     await expect(statement).toHaveValue('before the tunnel');
     // Offline, it is said again.
     await button.click();
-    await expect(problem(page)).toContainText('No connection');
+    await expect(problem(page)).toContainText('The call was not made');
 
     await context.setOffline(false);
     await button.click();

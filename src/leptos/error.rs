@@ -133,7 +133,7 @@ mod tests {
         let texts = Texts::default();
         let not_made = CallError::from(SessionError::Network(lost.clone()));
         assert!(not_made.is_transient());
-        assert_eq!(texts.call(&not_made), texts.offline);
+        assert_eq!(texts.call(&not_made), texts.not_sent);
         for error in [
             SessionError::NoAnswer(lost),
             SessionError::Redirected("https://app.example/api/transfer".to_owned()),

@@ -13,13 +13,13 @@ use super::CallError;
 /// ```
 /// use pixygate::leptos::{Text, Texts};
 ///
-/// let (title, text): Text = Texts::default().offline;
-/// assert_eq!(title, "No connection");
-/// assert!(text.starts_with("The call could not be made."));
+/// let (title, text): Text = Texts::default().not_sent;
+/// assert_eq!(title, "The call was not made");
+/// assert!(text.contains("You are still signed in"));
 /// ```
 pub type Text = (&'static str, &'static str);
 
-/// The texts. Another language, or other words, go into the context: `provide_context(Texts { offline: (…), ..Texts::default() })`.
+/// The texts. Another language, or other words, go into the context: `provide_context(Texts { not_sent: (…), ..Texts::default() })`.
 ///
 /// ```
 /// use pixygate::leptos::Texts;
@@ -68,8 +68,8 @@ pub struct Texts {
     pub another_person: Text,
     /// Nobody is signed in.
     pub signed_out: Text,
-    /// The call could not be sent.
-    pub offline: Text,
+    /// The call was not sent: no connection, no answer of the provider, or another tab that is busy with the session.
+    pub not_sent: Text,
     /// The call was sent, and no answer came.
     pub no_answer: Text,
     /// Anything else.
@@ -148,9 +148,9 @@ impl Default for Texts {
                 "The call was not made: it was for another person, or another organisation, than this page is for now.",
             ),
             signed_out: ("You are signed out", "Sign in again to go on."),
-            offline: (
-                "No connection",
-                "The call could not be made. You are still signed in; try again when you are back online.",
+            not_sent: (
+                "The call was not made",
+                "You may be offline, or the sign-in service does not answer. You are still signed in; try again in a moment.",
             ),
             no_answer: (
                 "No answer came",
@@ -251,7 +251,7 @@ impl Texts {
             CallError::NotSent {
                 remedy: Remedy::TryAgain,
                 ..
-            } => self.offline,
+            } => self.not_sent,
             CallError::NoAnswer { .. } => self.no_answer,
             CallError::NotSent { .. } | CallError::Failed { .. } => self.failed,
         }
