@@ -394,7 +394,6 @@ impl<P: Platform> Session<P> {
                 return Err(error.into());
             }
         };
-        self.0.backoff.take();
         // What another tab did can be read only now, when storage was not to be had before.
         if let Some(kept) = self.kept_of(&record.id).await
             && kept.generation > record.generation
