@@ -321,7 +321,6 @@ impl<P: Platform> Session<P> {
             None if self.state() == AuthState::SigningOut => Some(SignOutReason::SignedOut),
             Some(Kept::Ended(_)) | None => None,
         };
-        self.0.platform.reread_keys();
         if ended.is_some() || !matches!(self.state(), AuthState::SignedOut(_)) {
             self.set_state(AuthState::SignedOut(ended));
         }
