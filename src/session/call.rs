@@ -306,7 +306,7 @@ impl<P: Platform> Session<P> {
             // Then it is asked for once more.
             return;
         };
-        self.look().await;
+        self.look_locked().await;
         if let Some(mut record) = self.record() {
             change(&mut record.demanded);
             // Who signed out meanwhile is asked for nothing.

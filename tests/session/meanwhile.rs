@@ -150,3 +150,36 @@ fn a_sign_out_is_not_undone_by_a_tab_that_the_provider_tells_of_the_end() {
         nothing_is_left,
     );
 }
+
+/// The session has ended in this tab, which could not keep that, and would now.
+fn end_unkept(simulation: &mut Simulation, tab: &OpenTab) {
+    simulation.world.storage_full.set(true);
+    simulation.run(tab.session.sign_out_idle());
+    assert!(tab.signed_out());
+    simulation.world.storage_full.set(false);
+}
+
+#[test]
+fn a_sign_in_is_not_undone_by_a_tab_that_keeps_what_it_could_not() {
+    for could_not_keep in [fall_behind, end_unkept] {
+        at_once(
+            |simulation, one, two| {
+                could_not_keep(simulation, one);
+                let query = simulation.visit_provider(two, "bob");
+                let (one, two) = (one.session.clone(), two.session.clone());
+                [
+                    Box::pin(async move { one.look().await }),
+                    Box::pin(async move { drop(two.complete(&query).await) }),
+                ]
+            },
+            |simulation, one, two| {
+                for _ in 0..2 {
+                    simulation.deliver(&[one, two]);
+                }
+                for tab in [one, two] {
+                    assert_eq!(tab.subject().as_deref(), Some("bob"));
+                }
+            },
+        );
+    }
+}
