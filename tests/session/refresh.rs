@@ -242,6 +242,7 @@ fn back_online_the_next_call_does_not_wait() {
 
 #[test]
 fn the_pause_grows_until_a_refresh_succeeds_or_the_network_is_back() {
+    type Between = fn(&mut Simulation, &OpenTab);
     let nothing = |_: &mut Simulation, _: &OpenTab| {};
     let success = |simulation: &mut Simulation, tab: &OpenTab| {
         simulation.world.provider.mood.replace(Mood::Well);
@@ -249,7 +250,7 @@ fn the_pause_grows_until_a_refresh_succeeds_or_the_network_is_back() {
         simulation.pass(3600.0);
     };
     let network = |_: &mut Simulation, tab: &OpenTab| tab.session.retry_now();
-    let ways: [(fn(&mut Simulation, &OpenTab), bool); 3] = [(nothing, true), (success, false), (network, false)];
+    let ways: [(Between, bool); 3] = [(nothing, true), (success, false), (network, false)];
     for (between, pauses) in ways {
         let (mut simulation, tab) = signed_in();
         simulation.pass(3600.0);
