@@ -601,3 +601,31 @@ fn a_call_does_not_wait_while_another_person_comes_and_goes() {
         assert_eq!(tab.session.take_waiting(|_| true).is_some(), is_there);
     }
 }
+
+#[test]
+fn what_one_person_declines_while_another_signs_in_is_asked_of_that_one() {
+    for turns in 0..24 {
+        for reverse in [false, true] {
+            let (mut simulation, tab) = signed_in();
+            let wants = &simulation.world.api.wants_acr;
+            wants.borrow_mut().insert("/api/transfer", "gold");
+            let tab = leave(&mut simulation, tab);
+            let declined = simulation.come_back_with(&tab, "access_denied");
+            let other = simulation.open();
+            let query = simulation.visit_provider(&other, "bob");
+            let mut both = [(&tab, declined), (&other, query)];
+            if reverse {
+                both.reverse();
+            }
+            simulation.hurry = Some(turns);
+            for (tab, query) in both {
+                let session = tab.session.clone();
+                simulation.start(async move { drop(session.complete(&query).await) });
+            }
+            simulation.settle();
+            simulation.deliver(&[&tab]);
+            assert_eq!(tab.subject().as_deref(), Some("bob"));
+            assert_eq!(asks_again(&mut simulation, &[&tab]), [true], "after {turns} turns");
+        }
+    }
+}
