@@ -301,13 +301,16 @@ impl<P: Platform> Session<P> {
     }
 
     async fn change_demands(&self, change: impl FnOnce(&mut Vec<(String, Demand)>)) {
+        let whose = self.record().map(|record| record.subject().to_owned());
         // A refresh that is under way would keep its record over this.
         let Ok(_lock) = self.lock_tokens().await else {
             // Then it is asked for once more.
             return;
         };
-        self.look().await;
-        if let Some(mut record) = self.record() {
+        self.look_locked().await;
+        if let Some(mut record) = self.record()
+            && whose.as_deref() == Some(record.subject())
+        {
             change(&mut record.demanded);
             // Who signed out meanwhile is asked for nothing.
             drop(self.store(record).await);

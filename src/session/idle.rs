@@ -50,7 +50,7 @@ impl<P: Platform> Session<P> {
         self.restore().await;
         // A refresh that is under way would keep its tokens over the end. One that never ends does not.
         let lock = self.lock_tokens().await;
-        self.look().await;
+        self.look_locked().await;
         let Some(record) = self.record() else {
             // Another tab was first.
             return;

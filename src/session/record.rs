@@ -65,6 +65,16 @@ pub(super) enum Stored {
     Never,
 }
 
+/// What a look finds that storage should have. It is written under the lock, after another look.
+pub(super) enum Due {
+    /// Nothing: the person has left the session that is there.
+    Deletion,
+    /// The end of the session that is there.
+    End,
+    /// The tokens of this tab.
+    Tokens(Box<Record>),
+}
+
 impl Record {
     /// Who signed in.
     pub(super) fn subject(&self) -> &str {
@@ -180,6 +190,29 @@ impl<P: Platform> Session<P> {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub async fn look(&self) {
+        if self.compare().await.is_some()
+            && let Ok(_lock) = self.lock_tokens().await
+        {
+            self.look_locked().await;
+        }
+    }
+
+    /// The same for who holds the lock: nobody keeps anything else between the look and what it leads to.
+    pub(super) async fn look_locked(&self) {
+        match self.compare().await {
+            None => {}
+            Some(Due::Deletion) => {
+                // The next look tries again.
+                drop(self.0.platform.clear().await);
+                self.0.platform.tell_other_tabs();
+            }
+            Some(Due::End) => self.keep_end().await,
+            Some(Due::Tokens(own)) => self.catch_up(*own).await,
+        }
+    }
+
+    /// Takes over what is kept unless this tab knows better, and then says what storage should have instead.
+    pub(super) async fn compare(&self) -> Option<Due> {
         let kept = loop {
             let before = self.version();
             let kept = self.load().await;
@@ -192,17 +225,15 @@ impl<P: Platform> Session<P> {
             Ok(Some(Kept::Live(record))) if self.has_left(&record) => {
                 // Storage was not to be had when the person signed out, or a refresh came in between.
                 self.nobody_here();
-                // The next look tries again.
-                drop(self.0.platform.clear().await);
-                self.0.platform.tell_other_tabs();
+                return Some(Due::Deletion);
             }
-            Ok(Some(Kept::Live(record))) if self.is_over(&record) => self.keep_end().await,
+            Ok(Some(Kept::Live(record))) if self.is_over(&record) => return Some(Due::End),
             Ok(Some(Kept::Live(record))) => match (self.record(), self.0.stored.get()) {
                 (Some(own), Stored::Behind(kept)) if own.id == record.id && record.generation == kept => {
-                    self.catch_up(own).await;
+                    return Some(Due::Tokens(Box::new(own)));
                 }
                 (Some(own), Stored::Never) if self.0.superseded.borrow().as_ref() == Some(&record.id) => {
-                    self.catch_up(own).await;
+                    return Some(Due::Tokens(Box::new(own)));
                 }
                 (_, stored) => {
                     self.set_stored(Stored::Yes);
@@ -219,17 +250,18 @@ impl<P: Platform> Session<P> {
             },
             Ok(Some(Kept::Ended(ended))) => match self.record() {
                 // It is the end of another session, of before.
-                Some(own) if self.0.stored.get() == Stored::Never => self.catch_up(own).await,
+                Some(own) if self.0.stored.get() == Stored::Never => return Some(Due::Tokens(Box::new(own))),
                 _ => self.adopt_end(*ended),
             },
             Ok(None) => match self.record() {
                 // A session that lives in memory only is not ended by its absence in storage.
-                Some(own) if self.0.stored.get() == Stored::Never => self.catch_up(own).await,
+                Some(own) if self.0.stored.get() == Stored::Never => return Some(Due::Tokens(Box::new(own))),
                 _ => self.nobody_here(),
             },
             Err(_) if self.record().is_some() => {}
             Err(_) => self.nobody_here(),
         }
+        None
     }
 
     /// Keeps the end of the session, which could not be kept before.
@@ -321,7 +353,6 @@ impl<P: Platform> Session<P> {
             None if self.state() == AuthState::SigningOut => Some(SignOutReason::SignedOut),
             Some(Kept::Ended(_)) | None => None,
         };
-        self.0.platform.reread_keys();
         if ended.is_some() || !matches!(self.state(), AuthState::SignedOut(_)) {
             self.set_state(AuthState::SignedOut(ended));
         }
@@ -369,7 +400,7 @@ impl<P: Platform> Session<P> {
         };
         let saved = self.save(&Kept::Live(Box::new(record.clone())), over).await;
         if saved == Ok(false) || self.has_left(&record) {
-            self.look().await;
+            self.look_locked().await;
             // Nobody has these tokens any more.
             self.revoke(&record.tokens).await;
             return false;
@@ -398,7 +429,7 @@ impl<P: Platform> Session<P> {
     /// The provider ended the session, for this tab and all others. What a sign-out there needs is kept.
     pub(super) async fn end(&self, reason: SignOutReason) {
         let before = self.version();
-        self.look().await;
+        self.look_locked().await;
         let Some(kept) = self.0.kept.borrow().clone().filter(|_| self.version() == before) else {
             // It is over already, or another one has begun.
             return;
@@ -412,7 +443,7 @@ impl<P: Platform> Session<P> {
         let saved = self.save(&Kept::Ended(Box::new(ended.clone())), Over::Existing).await;
         if saved == Ok(false) && self.0.stored.get() != Stored::Never {
             // The person signed out in another tab, and that is why.
-            return self.look().await;
+            return self.look_locked().await;
         }
         self.0.nonces.take();
         self.0.over.replace(before);

@@ -289,7 +289,7 @@ impl<P: Platform> Session<P> {
     async fn switch(&self, exchange: TokenExchange) -> Result<(), SessionError> {
         self.restore().await;
         let _lock = self.lock_tokens().await?;
-        self.look().await;
+        self.look_locked().await;
         let mut record = self.record().ok_or_else(|| self.signed_out())?;
         if !self.is_fresh(&record.tokens) {
             record = self.renew(record).await?;
@@ -303,7 +303,7 @@ impl<P: Platform> Session<P> {
     /// As for [`Session::access_token`].
     pub async fn exchange_back(&self) -> Result<(), SessionError> {
         let _lock = self.lock_tokens().await?;
-        self.look().await;
+        self.look_locked().await;
         let record = self.record().ok_or_else(|| self.signed_out())?;
         self.store(Record { acting: None, ..record }).await
     }
@@ -327,7 +327,7 @@ impl<P: Platform> Session<P> {
     /// Held under the lock.
     async fn replace_tokens(&self, stale: &AccessToken) -> Result<Record, SessionError> {
         // Another tab may have been here while this one waited.
-        self.look().await;
+        self.look_locked().await;
         let Some(record) = self.record() else {
             return Err(self.signed_out());
         };
@@ -394,7 +394,6 @@ impl<P: Platform> Session<P> {
                 return Err(error.into());
             }
         };
-        self.0.backoff.take();
         // What another tab did can be read only now, when storage was not to be had before.
         if let Some(kept) = self.kept_of(&record.id).await
             && kept.generation > record.generation

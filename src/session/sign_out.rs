@@ -106,7 +106,7 @@ impl<P: Platform> Session<P> {
         // Where another tab signs out at the same moment it is gone afterwards, and the provider still wants it.
         let hint = self.id_token();
         // Another tab may have newer tokens, and those are the ones to revoke.
-        self.look().await;
+        drop(self.compare().await);
         self.set_state(AuthState::SigningOut);
         let record = self.record();
         let revoke = async {

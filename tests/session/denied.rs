@@ -1,7 +1,7 @@
 //! Signing in where the browser keeps nothing: in a window of its own, while the page stays and remembers.
 
 use pixygate::authorization::{CallbackError, DpopMode, SignIn};
-use pixygate::session::{Called, Event, SessionError, SignInFailure};
+use pixygate::session::{AuthState, Called, Event, SessionError, SignInFailure, SignOutReason};
 
 use crate::world::{OpenTab, Simulation, World};
 
@@ -296,5 +296,39 @@ fn who_signed_in_before_is_not_back_when_storage_is() {
             assert_eq!(tab.subject().as_deref(), Some(last));
             assert!(tab.session.is_kept() && calls(&mut simulation, tab));
         }
+    }
+}
+
+#[test]
+fn tokens_that_come_when_something_can_be_kept_again_are_kept() {
+    let (mut simulation, tab) = denied(WAYS[0], false);
+    sign_in(&mut simulation, &tab, "alice");
+    simulation.pass(3600.0);
+    simulation.world.answers_held_back.set(true);
+    let session = tab.session.clone();
+    let refreshed = simulation.start(async move { session.access_token().await });
+    simulation.world.storage_denied.set(false);
+    simulation.release();
+    assert_eq!(refreshed.take().unwrap().unwrap().secret(), "access-2");
+    assert!(tab.session.is_kept());
+    let next = simulation.open();
+    assert_eq!(simulation.run(next.token()).unwrap(), "access-2");
+}
+
+#[test]
+fn an_idle_sign_out_holds_when_something_can_be_kept_again_meanwhile() {
+    for turns in 0..24 {
+        let (mut simulation, tab) = denied(WAYS[0], false);
+        sign_in(&mut simulation, &tab, "alice");
+        simulation.hurry = Some(turns);
+        let session = tab.session.clone();
+        simulation.start(async move { session.sign_out_idle().await });
+        simulation.world.storage_denied.set(false);
+        simulation.settle();
+        let idle = AuthState::SignedOut(Some(SignOutReason::Idle));
+        assert_eq!(tab.session.state(), idle, "after {turns} turns");
+        let next = simulation.open();
+        simulation.run(next.session.restore());
+        assert!(next.signed_out());
     }
 }

@@ -214,6 +214,26 @@ fn a_sign_out_during_a_refresh_of_the_same_tab_leaves_no_token_behind() {
 }
 
 #[test]
+fn a_sign_out_during_a_refresh_holds_where_nothing_can_be_deleted() {
+    for leaves in [true, false] {
+        let (mut simulation, one, _two) = signed_in();
+        simulation.pass(3600.0);
+        simulation.world.answers_held_back.set(true);
+        let session = one.session.clone();
+        let refreshed = simulation.start(async move { token(&session).await });
+        simulation.world.answers_held_back.set(false);
+        simulation.world.storage_denied.set(true);
+        if leaves {
+            simulation.run(one.session.sign_out_here());
+        }
+        simulation.release();
+        assert_eq!(refreshed.take().unwrap().is_err(), leaves);
+        assert_eq!(one.session.state() == LEFT, leaves);
+        assert_eq!(simulation.world.provider.live() == 0, leaves);
+    }
+}
+
+#[test]
 fn a_page_that_comes_back_after_the_sign_out_shows_who_is_there_now() {
     let (mut simulation, one, two) = signed_in();
     simulation.run(one.session.sign_out());
@@ -298,6 +318,28 @@ fn signing_out_works_without_a_provider_and_the_next_page_says_so() {
         simulation.run(next.session.sign_out());
         assert!(next.last_request()["id_token_hint"].starts_with("ey"));
         assert!(simulation.world.vault.borrow().is_empty());
+    }
+}
+
+#[test]
+fn what_the_next_page_is_told_is_not_lost_to_a_refresh_of_another_tab() {
+    let (mut simulation, one, two) = signed_in();
+    simulation.pass(3600.0);
+    simulation.world.answers_held_back.set(true);
+    let session = two.session.clone();
+    let refreshed = simulation.start(async move { token(&session).await });
+    simulation.world.answers_held_back.set(false);
+    simulation.world.provider.mood.replace(Mood::Unreachable);
+    let session = one.session.clone();
+    simulation.start(async move { session.sign_out().await });
+    simulation.release();
+    assert!(refreshed.take().unwrap().is_err());
+    let next = simulation.open();
+    simulation.run(next.session.restore());
+    simulation.deliver(&[&one, &two]);
+    for tab in [&one, &two, &next] {
+        let here = AuthState::SignedOut(Some(SignOutReason::SignedOutHere));
+        assert_eq!(tab.session.state(), here);
     }
 }
 

@@ -383,3 +383,46 @@ fn a_sign_out_while_an_exchange_is_under_way_wins() {
     assert!(simulation.world.vault.borrow().is_empty());
     assert!(two.signed_out());
 }
+
+#[test]
+fn a_tab_that_could_not_read_what_another_kept_loses_nothing_of_it() {
+    for back in [false, true] {
+        let (mut simulation, one, two) = signed_in();
+        switch(&mut simulation, &two).unwrap();
+        if back {
+            simulation.run(two.session.exchange_back()).unwrap();
+        }
+        simulation.pass(3600.0);
+        simulation.world.storage_denied.set(true);
+        simulation.world.answers_held_back.set(true);
+        let session = one.session.clone();
+        let refreshed = simulation.start(async move { session.access_token().await });
+        simulation.world.storage_denied.set(false);
+        simulation.release();
+        assert!(refreshed.take().unwrap().is_ok());
+        simulation.deliver(&[&two]);
+        for tab in [&one, &two] {
+            let expected = (!back).then_some("acme");
+            assert_eq!(target(&mut simulation, tab).as_deref(), expected);
+        }
+        assert_eq!(simulation.world.provider.refreshes(), 1);
+    }
+}
+
+#[test]
+fn an_exchange_that_failed_is_not_tried_again_at_once() {
+    let (mut simulation, one, _) = signed_in();
+    switch(&mut simulation, &one).unwrap();
+    simulation.pass(3600.0);
+    let refuses = &simulation.world.provider.refuses_exchange;
+    refuses.set(Some("temporarily_unavailable"));
+    let tried = |simulation: &Simulation| simulation.world.provider.requests.borrow().len();
+    assert!(matches!(simulation.run(one.token()), Err(SessionError::Token(_))));
+    let before = tried(&simulation);
+    let paused = simulation.run(one.token());
+    assert!(matches!(paused, Err(SessionError::BackingOff { .. })), "{paused:?}");
+    assert_eq!(tried(&simulation), before);
+    simulation.world.provider.refuses_exchange.set(None);
+    simulation.pass(1.1);
+    assert_eq!(target(&mut simulation, &one).as_deref(), Some("acme"));
+}

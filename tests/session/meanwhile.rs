@@ -1,9 +1,11 @@
 //! What one tab changes while another one refreshes, at each turn of both. Which lock it is that keeps them apart is in the code;
 //! without it one of these loses what the other has kept.
 
+use pixygate::session::LocalFuture;
+
 use crate::happen::Step::{self, *};
 use crate::happen::{Browser, Given};
-use crate::world::Simulation;
+use crate::world::{OpenTab, Simulation};
 
 /// More than any of them takes.
 const TURNS: u32 = 24;
@@ -75,5 +77,109 @@ fn who_looks_while_somebody_signs_in_in_the_same_tab_does_not_go_back() {
         let people = states.iter().filter_map(|state| state.signed_in());
         let people: Vec<_> = people.map(|person| person.claims().sub.as_str()).collect();
         assert_eq!(people, ["alice", "bob"], "after {turns} turns");
+    }
+}
+
+/// Two things begin in two tabs that know Alice, one of them so many turns after the other.
+fn at_once(
+    begin: impl Fn(&mut Simulation, &OpenTab, &OpenTab) -> [LocalFuture<()>; 2],
+    then: impl Fn(&mut Simulation, &OpenTab, &OpenTab),
+) {
+    for turns in 0..TURNS {
+        for reverse in [false, true] {
+            let mut simulation = Simulation::new();
+            let (one, two) = (simulation.open(), simulation.open());
+            simulation.sign_in(&one, "alice");
+            simulation.deliver(&[&two]);
+            let mut both = begin(&mut simulation, &one, &two);
+            if reverse {
+                both.reverse();
+            }
+            simulation.hurry = Some(turns);
+            for future in both {
+                simulation.start(future);
+            }
+            simulation.settle();
+            then(&mut simulation, &one, &two);
+        }
+    }
+}
+
+/// The tab has tokens that could not be kept, and would keep them now.
+fn fall_behind(simulation: &mut Simulation, tab: &OpenTab) {
+    simulation.world.storage_full.set(true);
+    simulation.pass(3590.0);
+    simulation.run(tab.token()).unwrap();
+    assert!(!tab.session.is_kept());
+    simulation.world.storage_full.set(false);
+}
+
+fn nothing_is_left(simulation: &mut Simulation, one: &OpenTab, two: &OpenTab) {
+    assert!(!simulation.world.vault.borrow().contains_key("session"));
+    simulation.deliver(&[one, two]);
+    assert!(one.signed_out() && two.signed_out());
+}
+
+#[test]
+fn a_sign_out_is_not_undone_by_a_tab_that_keeps_what_it_could_not() {
+    at_once(
+        |simulation, one, two| {
+            fall_behind(simulation, one);
+            let (one, two) = (one.session.clone(), two.session.clone());
+            [
+                Box::pin(async move { one.look().await }),
+                Box::pin(async move { two.sign_out_here().await }),
+            ]
+        },
+        nothing_is_left,
+    );
+}
+
+#[test]
+fn a_sign_out_is_not_undone_by_a_tab_that_the_provider_tells_of_the_end() {
+    at_once(
+        |simulation, one, two| {
+            simulation.world.provider.end_all();
+            simulation.pass(3600.0);
+            let (one, two) = (one.session.clone(), two.session.clone());
+            [
+                Box::pin(async move { drop(one.access_token().await) }),
+                Box::pin(async move { two.sign_out_here().await }),
+            ]
+        },
+        nothing_is_left,
+    );
+}
+
+/// The session has ended in this tab, which could not keep that, and would now.
+fn end_unkept(simulation: &mut Simulation, tab: &OpenTab) {
+    simulation.world.storage_full.set(true);
+    simulation.run(tab.session.sign_out_idle());
+    assert!(tab.signed_out());
+    simulation.world.storage_full.set(false);
+}
+
+#[test]
+fn a_sign_in_is_not_undone_by_a_tab_that_keeps_what_it_could_not() {
+    for could_not_keep in [fall_behind, end_unkept] {
+        at_once(
+            |simulation, one, two| {
+                could_not_keep(simulation, one);
+                let query = simulation.visit_provider(two, "bob");
+                let (one, two) = (one.session.clone(), two.session.clone());
+                [
+                    Box::pin(async move { one.look().await }),
+                    Box::pin(async move { drop(two.complete(&query).await) }),
+                ]
+            },
+            |simulation, one, two| {
+                for _ in 0..2 {
+                    simulation.deliver(&[one, two]);
+                }
+                for tab in [one, two] {
+                    assert_eq!(tab.subject().as_deref(), Some("bob"));
+                }
+            },
+        );
     }
 }

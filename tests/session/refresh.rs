@@ -6,9 +6,9 @@ use pixygate::session::{AuthState, LockError, Remedy, SessionError, SignOutReaso
 use serde_json::json;
 
 use crate::provider::Mood;
-use crate::world::Simulation;
+use crate::world::{OpenTab, Simulation};
 
-fn signed_in() -> (Simulation, crate::world::OpenTab) {
+fn signed_in() -> (Simulation, OpenTab) {
     let mut simulation = Simulation::new();
     let tab = simulation.open();
     simulation.sign_in(&tab, "alice");
@@ -238,6 +238,34 @@ fn back_online_the_next_call_does_not_wait() {
     assert!(simulation.run(tab.token()).is_err());
     tab.session.retry_now();
     assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
+}
+
+#[test]
+fn the_pause_grows_until_a_refresh_succeeds_or_the_network_is_back() {
+    type Between = fn(&mut Simulation, &OpenTab);
+    let nothing = |_: &mut Simulation, _: &OpenTab| {};
+    let success = |simulation: &mut Simulation, tab: &OpenTab| {
+        simulation.world.provider.mood.replace(Mood::Well);
+        simulation.run(tab.token()).unwrap();
+        simulation.pass(3600.0);
+    };
+    let network = |_: &mut Simulation, tab: &OpenTab| tab.session.retry_now();
+    let ways: [(Between, bool); 3] = [(nothing, true), (success, false), (network, false)];
+    for (between, pauses) in ways {
+        let (mut simulation, tab) = signed_in();
+        simulation.pass(3600.0);
+        simulation.world.provider.mood.replace(Mood::Unreachable);
+        for _ in 0..4 {
+            assert!(simulation.run(tab.token()).is_err());
+            simulation.pass(60.0);
+        }
+        between(&mut simulation, &tab);
+        simulation.world.provider.mood.replace(Mood::Unreachable);
+        assert!(simulation.run(tab.token()).is_err());
+        simulation.world.provider.mood.replace(Mood::Well);
+        simulation.pass(1.1);
+        assert_eq!(simulation.run(tab.token()).is_err(), pauses);
+    }
 }
 
 #[test]

@@ -529,3 +529,103 @@ fn nobody_signed_in_means_nothing_to_step_up_from() {
     assert_eq!(stepped, Err(SessionError::SignedOut(None)));
     assert!(tab.state.went_to.borrow().is_empty());
 }
+
+#[test]
+fn another_person_does_not_act_for_the_organisation_of_the_call() {
+    for (subject, expected) in [("alice", Some("acme")), ("bob", None)] {
+        let (mut simulation, tab) = signed_in();
+        let wants = &simulation.world.api.wants_acr;
+        wants.borrow_mut().insert("/api/transfer", "gold");
+        let acme = TokenExchange::organization("acme");
+        simulation.run(tab.session.exchange(acme)).unwrap();
+        let tab = leave(&mut simulation, tab);
+        let query = simulation.come_back(&tab, subject);
+        simulation.run(tab.session.complete(&query)).unwrap();
+        let token = simulation.run(tab.token()).unwrap();
+        let access = simulation.world.provider.access.borrow();
+        assert_eq!(access[&token].grant.target.as_deref(), expected);
+    }
+}
+
+#[test]
+fn what_one_person_declined_is_asked_of_another() {
+    for (subject, asks) in [("alice", false), ("bob", true)] {
+        let (mut simulation, tab) = signed_in();
+        let wants = &simulation.world.api.wants_acr;
+        wants.borrow_mut().insert("/api/transfer", "gold");
+        let tab = leave(&mut simulation, tab);
+        let query = simulation.come_back_with(&tab, "access_denied");
+        simulation.run(tab.session.complete(&query)).unwrap();
+        // A sign-in that no person asked for finds who is signed in at the provider now.
+        let silent = SignIn {
+            prompt: Some("none".to_owned()),
+            ..SignIn::default()
+        };
+        let query = simulation.visit_provider_with(&tab, subject, &silent);
+        simulation.run(tab.session.complete(&query)).unwrap();
+        assert_eq!(asks_again(&mut simulation, &[&tab]), [asks]);
+    }
+}
+
+#[test]
+fn what_is_declined_when_another_person_is_there_is_not_theirs() {
+    for (subject, theirs) in [("alice", true), ("bob", false)] {
+        let (mut simulation, tab) = signed_in();
+        let wants = &simulation.world.api.wants_acr;
+        wants.borrow_mut().insert("/api/transfer", "gold");
+        let tab = leave(&mut simulation, tab);
+        let query = simulation.come_back_with(&tab, "access_denied");
+        let other = simulation.open();
+        simulation.sign_in(&other, subject);
+        assert_eq!(simulation.run(tab.session.complete(&query)).is_ok(), theirs);
+        assert_eq!(tab.subject().as_deref(), Some(subject));
+        assert_eq!(asks_again(&mut simulation, &[&tab]), [!theirs]);
+        assert_eq!(tab.session.take_declined(|_| true).is_some(), theirs);
+    }
+}
+
+#[test]
+fn a_call_does_not_wait_while_another_person_comes_and_goes() {
+    for (between, is_there) in [("alice", true), ("bob", false)] {
+        let (mut simulation, tab) = signed_in();
+        let wants = &simulation.world.api.wants_acr;
+        wants.borrow_mut().insert("/api/transfer", "gold");
+        let tab = leave(&mut simulation, tab);
+        let query = simulation.come_back(&tab, "alice");
+        simulation.run(tab.session.complete(&query)).unwrap();
+        let other = simulation.open();
+        for subject in [between, "alice"] {
+            simulation.sign_in(&other, subject);
+            simulation.deliver(&[&tab]);
+        }
+        assert_eq!(tab.session.take_waiting(|_| true).is_some(), is_there);
+    }
+}
+
+#[test]
+fn what_one_person_declines_while_another_signs_in_is_asked_of_that_one() {
+    for turns in 0..24 {
+        for reverse in [false, true] {
+            let (mut simulation, tab) = signed_in();
+            let wants = &simulation.world.api.wants_acr;
+            wants.borrow_mut().insert("/api/transfer", "gold");
+            let tab = leave(&mut simulation, tab);
+            let declined = simulation.come_back_with(&tab, "access_denied");
+            let other = simulation.open();
+            let query = simulation.visit_provider(&other, "bob");
+            let mut both = [(&tab, declined), (&other, query)];
+            if reverse {
+                both.reverse();
+            }
+            simulation.hurry = Some(turns);
+            for (tab, query) in both {
+                let session = tab.session.clone();
+                simulation.start(async move { drop(session.complete(&query).await) });
+            }
+            simulation.settle();
+            simulation.deliver(&[&tab]);
+            assert_eq!(tab.subject().as_deref(), Some("bob"));
+            assert_eq!(asks_again(&mut simulation, &[&tab]), [true], "after {turns} turns");
+        }
+    }
+}
