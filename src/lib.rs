@@ -40,4 +40,4 @@ pub mod session;
 #[cfg(feature = "test-support")]
 pub mod test_support;
 
-pub use refusal::{Detail, Reason, Refusal};
+pub use refusal::{Detail, Reason, Refusal, StepUp};

@@ -171,6 +171,34 @@ pub struct Detail {
     pub expected: String,
     /// What it met instead; never a whole token.
     pub found: String,
-    /// The setting or step that mends it.
-    pub mend: String,
+    /// The setting or step that fixes it.
+    pub hint: String,
+}
+
+/// A stronger sign-in that a call needs: the content of a challenge (RFC 6750, section 3; RFC 9470, section 3).
+///
+/// ```
+/// use pixygate::StepUp;
+///
+/// fn explanation(step_up: &StepUp) -> String {
+///     match step_up {
+///         StepUp::Authentication { max_age: Some(seconds), .. } => format!("You signed in more than {seconds} s ago."),
+///         StepUp::Authentication { .. } => "This needs a stronger sign-in.".to_owned(),
+///         StepUp::Scopes(scopes) => format!("This needs {}.", scopes.join(", ")),
+///     }
+/// }
+/// let recent = StepUp::Authentication { acr_values: Vec::new(), max_age: Some(300) };
+/// assert_eq!(explanation(&recent), "You signed in more than 300 s ago.");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StepUp {
+    /// Another, or a more recent, authentication (RFC 9470, section 3).
+    Authentication {
+        /// Acceptable authentication contexts, the most wanted first.
+        acr_values: Vec<String>,
+        /// The longest time since the user authenticated, in seconds.
+        max_age: Option<u64>,
+    },
+    /// More scopes (RFC 6750, section 3.1).
+    Scopes(Vec<String>),
 }

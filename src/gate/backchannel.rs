@@ -124,7 +124,7 @@ impl BackchannelLogout {
                     reason = ?rejection.reason(),
                     expected = ?detail.expected,
                     found = ?detail.found,
-                    mend = ?detail.mend,
+                    hint = ?detail.hint,
                     peer = ?peer,
                     "back-channel logout refused"
                 );
@@ -162,7 +162,7 @@ impl BackchannelLogout {
             Use::Again => Err(Rejection::new(Reason::InvalidClaim)
                 .expected("a logout token that did not come before")
                 .found("a `jti` that did")
-                .mend("let the provider make a new logout token for each call, also when it tries again")),
+                .hint("let the provider make a new logout token for each call, also when it tries again")),
             Use::Unknown => Err(Rejection::new(Reason::KeysUnavailable)
                 .expected("to know whether the logout token came before")
                 .found("more logout tokens than are remembered")
@@ -191,7 +191,7 @@ async fn logout_token(headers: &HeaderMap, body: Body) -> Result<String, Rejecti
         Err(Rejection::new(Reason::InvalidRequest)
             .expected(expected)
             .found(found)
-            .mend("a provider posts `logout_token` as a form (OpenID Connect Back-Channel Logout 1.0, section 2.5)"))
+            .hint("a provider posts `logout_token` as a form (OpenID Connect Back-Channel Logout 1.0, section 2.5)"))
     };
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();

@@ -21,7 +21,7 @@ pub(crate) fn check(
         Err(Rejection::new(Reason::CertificateMismatch)
             .expected("the client certificate that the token is bound to")
             .found(found)
-            .mend(
+            .hint(
                 "let the proxy that terminates TLS send the client certificate, and name its header \
                  (gate.certificate_header) and its network (server.trusted_proxies)",
             ))

@@ -4,7 +4,7 @@
 use http::HeaderValue;
 
 use super::{credentials::Scheme, dpop};
-use crate::{Reason, jwt::Rejection};
+use crate::{Reason, StepUp, jwt::Rejection};
 
 /// What a challenge is written from, beside the rejection.
 #[derive(Clone, Copy)]
@@ -56,15 +56,17 @@ fn challenge(scheme: Scheme, rejection: &Rejection, context: &Context<'_>) -> St
         parameter("error", rejection.reason().error());
         parameter("error_description", description(rejection.reason()));
     }
-    let demand = rejection.demand();
-    if !demand.scopes.is_empty() {
-        parameter("scope", &demand.scopes.join(" "));
-    }
-    if !demand.acr_values.is_empty() {
-        parameter("acr_values", &demand.acr_values.join(" "));
-    }
-    if let Some(max_age) = demand.max_age {
-        parameter("max_age", &max_age.to_string());
+    match rejection.step_up() {
+        Some(StepUp::Scopes(scopes)) if !scopes.is_empty() => parameter("scope", &scopes.join(" ")),
+        Some(StepUp::Authentication { acr_values, max_age }) => {
+            if !acr_values.is_empty() {
+                parameter("acr_values", &acr_values.join(" "));
+            }
+            if let Some(max_age) = max_age {
+                parameter("max_age", &max_age.to_string());
+            }
+        }
+        _ => {}
     }
     if scheme == Scheme::Dpop {
         parameter("algs", &dpop::algorithms());
@@ -110,7 +112,6 @@ fn description(reason: Reason) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jwt::Demand;
 
     const CONTEXT: Context<'_> = Context {
         realm: "pixygate",
@@ -144,12 +145,11 @@ mod tests {
 
     #[test]
     fn a_step_up_says_what_is_needed() {
-        let demand = Demand {
+        let step_up = StepUp::Authentication {
             acr_values: vec!["mfa".into(), "hw".into()],
             max_age: Some(300),
-            ..Demand::default()
         };
-        let rejection = Rejection::new(Reason::InsufficientUserAuthentication).demanding(demand);
+        let rejection = Rejection::new(Reason::InsufficientUserAuthentication).stepping_up(step_up);
         let found = written(&rejection, &CONTEXT);
         assert_eq!(found.len(), 1);
         assert!(found[0].contains("error=\"insufficient_user_authentication\""));
@@ -162,11 +162,11 @@ mod tests {
 
     #[test]
     fn nothing_breaks_out_of_the_quotes() {
-        let demand = Demand {
-            scopes: vec!["a\", error=\"x\r\nSet-Cookie: y\\".into()],
-            ..Demand::default()
-        };
-        let found = written(&Rejection::new(Reason::InsufficientScope).demanding(demand), &CONTEXT);
+        let step_up = StepUp::Scopes(vec!["a\", error=\"x\r\nSet-Cookie: y\\".into()]);
+        let found = written(
+            &Rejection::new(Reason::InsufficientScope).stepping_up(step_up),
+            &CONTEXT,
+        );
         assert!(found[0].ends_with("scope=\"a, error=xSet-Cookie: y\""), "{}", found[0]);
     }
 }

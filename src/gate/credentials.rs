@@ -35,7 +35,7 @@ pub(crate) fn credentials<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<Crede
         return Err(Rejection::new(Reason::MissingToken)
             .expected("an Authorization header")
             .found("none")
-            .mend("sign in, and send the access token as `Authorization: Bearer …`"));
+            .hint("sign in, and send the access token as `Authorization: Bearer …`"));
     };
     if has_query_token(uri) {
         return Err(ambiguous("an Authorization header and a token in the query"));
@@ -88,5 +88,5 @@ fn ambiguous(found: &str) -> Rejection {
     Rejection::new(Reason::InvalidRequest)
         .expected("one credential in one Authorization header")
         .found(found)
-        .mend("send the access token once, in the header")
+        .hint("send the access token once, in the header")
 }

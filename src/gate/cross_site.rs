@@ -22,7 +22,7 @@ pub(crate) fn check(
         Err(Rejection::new(Reason::InvalidRequest)
             .expected("a call from this server's own pages")
             .found(found)
-            .mend("server.public_url must be the address that browsers use"))
+            .hint("server.public_url must be the address that browsers use"))
     };
     let text =
         |value: Option<&http::HeaderValue>| value.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());

@@ -112,7 +112,7 @@ fn check_claims(
         // A query may hold secrets.
         let shown = address.split(['?', '#']).next().unwrap_or_default();
         return Err(refuse(&format!("htu {}", expected.address), shown)
-            .mend("the address is made from server.public_url; it must be the one that browsers use"));
+            .hint("the address is made from server.public_url; it must be the one that browsers use"));
     }
     let hash = URL_SAFE_NO_PAD.encode(expected.token.0);
     if text(claims, "ath") != hash {
@@ -128,12 +128,12 @@ fn check_claims(
         Nonce::Stale => Err(Rejection::new(Reason::UseDpopNonce)
             .expected("the nonce of a recent answer")
             .found("none, or an old one")
-            .mend("send the proof again with the nonce in DPoP-Nonce")),
+            .hint("send the proof again with the nonce in DPoP-Nonce")),
         Nonce::NotNeeded if (issued - expected.now).abs() > WINDOW_SECONDS as f64 => Err(refuse(
             &format!("iat within {WINDOW_SECONDS} s"),
             &format!("{:.0} s off", issued - expected.now),
         )
-        .mend("compare the clocks; the client can take the time from the Date header of answers")),
+        .hint("compare the clocks; the client can take the time from the Date header of answers")),
         Nonce::NotNeeded => Ok(()),
     }
 }
@@ -144,7 +144,7 @@ fn the_one(headers: &HeaderMap) -> Result<&str, Rejection> {
         return Err(Rejection::new(Reason::DpopRequired)
             .expected("a DPoP header with a proof")
             .found("none")
-            .mend("the token is bound to a key of the client; send `Authorization: DPoP …` with a proof"));
+            .hint("the token is bound to a key of the client; send `Authorization: DPoP …` with a proof"));
     };
     if all.next().is_some() {
         return Err(refuse("one DPoP header", "several"));

@@ -16,7 +16,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Principal {
             Rejection::new(Reason::MissingToken)
                 .expected("a principal that the gate proved")
                 .found("none: the path is public, or the gate is not in front of it")
-                .mend("give the path a policy, and put the whole router behind the gate (Gate::wrap)")
+                .hint("give the path a policy, and put the whole router behind the gate (Gate::wrap)")
         })
     }
 }

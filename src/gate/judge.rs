@@ -142,7 +142,7 @@ fn look<'a>(settings: &'a Settings, parts: &Parts) -> Result<Looked<'a>, Refused
             let rejection = Rejection::new(Reason::RouteNotFound)
                 .expected("a path with a policy")
                 .found(format!("{} {}", parts.method, printable(path.as_str())))
-                .mend("give the path a policy; what has none is refused");
+                .hint("give the path a policy; what has none is refused");
             return Err(Refused::new(rejection, Some(path)));
         }
     };
@@ -188,7 +188,7 @@ fn behind_a_cut() -> Rejection {
     Rejection::new(Reason::RouteNotFound)
         .expected("the whole path, for which the policies are")
         .found("what a router in front of the gate has left of it")
-        .mend("put the gate in front of all routers (Gate::wrap); or protect \"/\", with policies for what is left")
+        .hint("put the gate in front of all routers (Gate::wrap); or protect \"/\", with policies for what is left")
 }
 
 fn disguised() -> Rejection {
@@ -324,16 +324,16 @@ impl Caller<'_> {
             (Scheme::Bearer, None) if self.policy.dpop => Err(Rejection::new(Reason::DpopRequired)
                 .expected("a token that is bound to a key")
                 .found("a bearer token")
-                .mend("sign in with DPoP (provider.dpop = \"required\"); the route's policy asks for it")),
+                .hint("sign in with DPoP (provider.dpop = \"required\"); the route's policy asks for it")),
             (Scheme::Bearer, None) => Ok(None),
             (Scheme::Bearer, Some(_)) => Err(Rejection::new(Reason::DpopRequired)
                 .expected("`Authorization: DPoP …` and a proof")
                 .found("a token that is bound to a key, sent as Bearer")
-                .mend("who holds the key sends the token with a proof; anybody else may not use it")),
+                .hint("who holds the key sends the token with a proof; anybody else may not use it")),
             (Scheme::Dpop, None) => Err(Rejection::new(Reason::InvalidDpopProof)
                 .expected("a token that is bound to the key of the proof")
                 .found("a token that is bound to none")
-                .mend("send it as Bearer, or let the provider bind tokens (cnf.jkt)")),
+                .hint("send it as Bearer, or let the provider bind tokens (cnf.jkt)")),
             (Scheme::Dpop, Some(thumbprint)) => {
                 let digest = TokenDigest::of(credentials.token);
                 let passed = self.parts.extensions.get::<Passed>();
@@ -357,7 +357,7 @@ impl Caller<'_> {
             Rejection::new(Reason::InvalidDpopProof)
                 .expected("a public URL to compare `htu` with")
                 .found("none is configured")
-                .mend("set server.public_url to the address that clients use")
+                .hint("set server.public_url to the address that clients use")
         })?;
         let expected = dpop::Expected {
             method: &self.parts.method,
@@ -384,7 +384,7 @@ impl Caller<'_> {
             Use::Again => Err(Rejection::new(Reason::InvalidDpopProof)
                 .expected("a proof for this request alone")
                 .found("a `jti` that was used before")
-                .mend("make a new proof for each request, also when it is sent again")),
+                .hint("make a new proof for each request, also when it is sent again")),
             Use::Unknown => Err(Rejection::new(Reason::KeysUnavailable)
                 .expected("to know whether the proof was used before")
                 .found("the record of proofs cannot be asked")
@@ -413,7 +413,7 @@ fn too_many(what: &str, setting: &str, wait: Duration) -> Rejection {
     Rejection::new(Reason::RateLimited)
         .expected(format!("fewer {what}"))
         .found(format!("more than {setting} allows"))
-        .mend(format!("slow down, or raise {setting}"))
+        .hint(format!("slow down, or raise {setting}"))
         .retry_after(wait)
 }
 

@@ -312,7 +312,7 @@ fn log(gate: &Gate, verdict: &Verdict<'_>, peer: Option<std::net::IpAddr>) {
         ?reason,
         expected = ?detail.expected,
         found = ?detail.found,
-        mend = ?detail.mend,
+        hint = ?detail.hint,
         issuer = ?verdict.principal.map(Principal::issuer),
         subject = ?verdict.principal.map(Principal::subject),
         peer = ?peer,

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::Policy;
 use crate::{
-    Reason,
-    jwt::{Demand, Principal, Rejection, printable},
+    Reason, StepUp,
+    jwt::{Principal, Rejection, printable},
 };
 
 /// Checks everything but the rate.
@@ -39,11 +39,8 @@ fn check_scopes(policy: &Policy, principal: &Principal) -> Result<(), Rejection>
     Err(Rejection::new(Reason::InsufficientScope)
         .expected(expected)
         .found(format!("the scopes \"{}\"", printable(&principal.scopes().join(" "))))
-        .mend("ask for the scope when signing in (provider.scopes), and grant it at the provider")
-        .demanding(Demand {
-            scopes: needed,
-            ..Demand::default()
-        }))
+        .hint("ask for the scope when signing in (provider.scopes), and grant it at the provider")
+        .stepping_up(StepUp::Scopes(needed)))
 }
 
 fn check_roles(policy: &Policy, principal: &Principal) -> Result<(), Rejection> {
@@ -63,7 +60,7 @@ fn check_roles(policy: &Policy, principal: &Principal) -> Result<(), Rejection> 
             "the roles \"{}\"",
             printable(&principal.roles().join("\", \""))
         ))
-        .mend("give the person the role at the provider; trust.roles_claim says in which claim it is looked for"))
+        .hint("give the person the role at the provider; trust.roles_claim says in which claim it is looked for"))
 }
 
 /// RFC 9470: how and when the person signed in.
@@ -98,11 +95,10 @@ fn check_authentication(policy: &Policy, principal: &Principal, now: f64) -> Res
     Err(Rejection::new(Reason::InsufficientUserAuthentication)
         .expected(expected.join(", "))
         .found(found.join(", "))
-        .mend("sign in again with what the challenge names; the provider must put acr and auth_time into access tokens")
-        .demanding(Demand {
+        .hint("sign in again with what the challenge names; the provider must put acr and auth_time into access tokens")
+        .stepping_up(StepUp::Authentication {
             acr_values: policy.acr.clone(),
             max_age,
-            ..Demand::default()
         }))
 }
 
@@ -118,7 +114,7 @@ fn check_claims(policy: &Policy, principal: &Principal) -> Result<(), Rejection>
             return Err(Rejection::new(Reason::InsufficientScope)
                 .expected(format!("`{name}` with one of {values:?}"))
                 .found(found.map_or("none".into(), |value| printable(&value.to_string())))
-                .mend("the route's policy asks for the claim; the provider must put it into access tokens"));
+                .hint("the route's policy asks for the claim; the provider must put it into access tokens"));
         }
     }
     Ok(())

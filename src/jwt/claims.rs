@@ -72,7 +72,7 @@ fn check_kind(expected: TokenType, kind: Option<&str>, claims: &Members<'_>) -> 
                 other.map_or("absent".into(), |kind| format!("\"{}\"", printable(kind)))
             ))
             .expected("typ \"at+jwt\"")
-            .mend("let the provider issue access tokens after RFC 9068, or set trust.token_type = \"auto\"")),
+            .hint("let the provider issue access tokens after RFC 9068, or set trust.token_type = \"auto\"")),
         };
     }
     check_marks(claims)
@@ -88,7 +88,7 @@ pub(crate) fn check_marks(claims: &Members<'_>) -> Result<(), Rejection> {
     for mark in ["nonce", "at_hash", "c_hash"] {
         if claims.contains(mark) {
             return Err(refuse(format!("an ID token (it has `{mark}`)"))
-                .mend("send the access token; the ID token is for the client that asked for it"));
+                .hint("send the access token; the ID token is for the client that asked for it"));
         }
     }
     if claims.contains("events") {
@@ -118,7 +118,7 @@ pub(crate) fn check_times(trust: &Trust, claims: &Members<'_>, now: f64) -> Resu
         return Err(Rejection::new(Reason::Expired)
             .expected(format!("exp after {now:.0}, with {leeway} s of leeway"))
             .found(format!("exp {expires:.0}, {:.0} s ago", now - expires))
-            .mend("refresh the token before the call; if that is done, compare the clocks (trust.leeway_seconds)"));
+            .hint("refresh the token before the call; if that is done, compare the clocks (trust.leeway_seconds)"));
     }
     let mut from = f64::MIN;
     // A sign-in that is still to come would be a recent one for as long.
@@ -130,7 +130,7 @@ pub(crate) fn check_times(trust: &Trust, claims: &Members<'_>, now: f64) -> Resu
             return Err(Rejection::new(Reason::NotYetValid)
                 .expected(format!("{claim} up to {now:.0}, with {leeway} s of leeway"))
                 .found(format!("{claim} {date:.0}, {:.0} s ahead", date - now))
-                .mend("compare the clocks of this machine and the provider (trust.leeway_seconds)"));
+                .hint("compare the clocks of this machine and the provider (trust.leeway_seconds)"));
         }
         from = from.max(date - leeway);
     }
@@ -169,7 +169,7 @@ fn check_audience(trust: &Trust, claims: &Members<'_>, client: Option<&str>) -> 
         [] => format!("no aud, {found_client}"),
         several => format!("aud \"{}\", {found_client}", printable(&several.join("\", \""))),
     };
-    let mend = match audience.first() {
+    let hint = match audience.first() {
         Some(first) => format!(
             "if the token is meant for this gate, add audience = [\"{}\"] to the [[trust]]",
             printable(first)
@@ -182,7 +182,7 @@ fn check_audience(trust: &Trust, claims: &Members<'_>, client: Option<&str>) -> 
             trust.audience, trust.client_ids
         ))
         .found(found)
-        .mend(mend))
+        .hint(hint))
 }
 
 fn check_required(trust: &Trust, claims: &Members<'_>) -> Result<(), Rejection> {
@@ -190,7 +190,7 @@ fn check_required(trust: &Trust, claims: &Members<'_>) -> Result<(), Rejection> 
         let found = claims.get(claim).ok_or_else(|| missing(claim))?;
         if !has_value(found, expected) {
             return Err(invalid(claim, &expected.to_string(), &found.to_string())
-                .mend(format!("trust.required_claims.{claim} says what is accepted")));
+                .hint(format!("trust.required_claims.{claim} says what is accepted")));
         }
     }
     Ok(())
@@ -328,7 +328,7 @@ pub(crate) fn missing(claim: &str) -> Rejection {
     Rejection::new(Reason::MissingClaim)
         .expected(format!("`{}`", printable(claim)))
         .found("none")
-        .mend("let the provider put the claim into access tokens")
+        .hint("let the provider put the claim into access tokens")
 }
 
 pub(crate) fn invalid(claim: &str, expected: &str, found: &str) -> Rejection {

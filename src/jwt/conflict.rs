@@ -1,4 +1,4 @@
-//! Two issuers that should be one: what was found, what was meant, where they differ, and the line that mends it.
+//! Two issuers that should be one: what was found, what was meant, where they differ, and the line that fixes it.
 
 use super::{Rejection, Trust, printable};
 use crate::Reason;
@@ -52,11 +52,11 @@ impl Accepted {
             difference(&nearest.issuer, found)
         ));
         if !related {
-            return rejection.mend(
+            return rejection.hint(
                 "if this is a provider of yours, add a [[trust]] with this issuer; otherwise the token is not for this gate",
             );
         }
-        rejection.mend(lines(&nearest.configured, found))
+        rejection.hint(lines(&nearest.configured, found))
     }
 
     /// The few that may be meant: in their order the neighbours share the longest beginning, the host before all.
@@ -74,7 +74,7 @@ fn order(issuer: &str) -> String {
     rest.chars().take(LOOKED_UP).collect::<String>().to_ascii_lowercase()
 }
 
-/// The lines of the configuration of which one mends it.
+/// The lines of the configuration of which one fixes it.
 pub(crate) fn lines(configured: &str, found: &str) -> String {
     let found = printable(found);
     if configured.contains("{tenantid}") {
@@ -177,8 +177,8 @@ mod tests {
             "{}",
             rejection.detail().found
         );
-        assert!(rejection.detail().mend.contains(&format!("aliases = [\"{found}\"]")));
-        assert!(rejection.detail().mend.contains(&format!("issuer = \"{found}\"")));
+        assert!(rejection.detail().hint.contains(&format!("aliases = [\"{found}\"]")));
+        assert!(rejection.detail().hint.contains(&format!("issuer = \"{found}\"")));
     }
 
     #[test]
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn a_stranger_is_not_proposed_as_an_alias() {
         let rejection = Accepted::new(&[Trust::new(TOKEN_ENDPOINT)]).not_trusted("https://evil.example/x\n");
-        assert!(!rejection.detail().mend.contains("aliases"));
+        assert!(!rejection.detail().hint.contains("aliases"));
         assert!(rejection.detail().found.contains(r"\n"));
     }
 
@@ -217,10 +217,10 @@ mod tests {
         trust.tenants = vec!["t1".into()];
         let rejection = Accepted::new(&[trust]).not_trusted("https://login.example/t2/v2.0");
         assert_eq!(rejection.detail().expected, "iss \"https://login.example/t1/v2.0\"");
-        let mend = &rejection.detail().mend;
+        let hint = &rejection.detail().hint;
         assert!(
-            mend.contains("add it to `tenants`") && !mend.contains("aliases"),
-            "{mend}"
+            hint.contains("add it to `tenants`") && !hint.contains("aliases"),
+            "{hint}"
         );
     }
 
@@ -250,7 +250,7 @@ mod tests {
                 ] {
                     let rejection = accepted.not_trusted(&found);
                     assert_eq!(rejection.detail().expected, format!("iss {meant:?}"), "{found}");
-                    assert!(rejection.detail().mend.contains("aliases"), "{found}");
+                    assert!(rejection.detail().hint.contains("aliases"), "{found}");
                 }
             }
         }

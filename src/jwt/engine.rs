@@ -194,7 +194,7 @@ impl KeyEngine {
             Outcome::Forged => Err(Rejection::new(Reason::BadSignature)
                 .expected(format!("a signature by a key of {}", self.trust.issuer))
                 .found("another")
-                .mend("the token was changed on its way, or signed by somebody else who used the same kid")),
+                .hint("the token was changed on its way, or signed by somebody else who used the same kid")),
             // The key may be new, and the provider is out of reach: that is no fault of the caller's.
             Outcome::NoKey if state.failure.is_some() => Err(self.unavailable(&state, now)),
             Outcome::NoKey => Err(self.unknown(&state, wanted)),
@@ -303,7 +303,7 @@ impl KeyEngine {
         Rejection::new(Reason::KeysUnavailable)
             .expected(format!("keys of {}", self.trust.issuer))
             .found(found)
-            .mend("see that the provider can be reached from here; the keys are asked for again by themselves")
+            .hint("see that the provider can be reached from here; the keys are asked for again by themselves")
             .retry_after(self.retry_pause().saturating_sub(passed).max(Duration::from_secs(1)))
     }
 
@@ -322,14 +322,14 @@ impl KeyEngine {
         let Some(id) = wanted.key_id else {
             return rejection
                 .found("no kid, though the issuer has several keys")
-                .mend("let the provider put `kid` into the header");
+                .hint("let the provider put `kid` into the header");
         };
         let algorithms = known.map(|set| set.algorithms_of(id)).unwrap_or_default();
         let found = format!("kid \"{}\" with {}", printable(id), wanted.algorithm);
         match algorithms.as_slice() {
             [] => rejection
                 .found(found)
-                .mend("the token is from another provider, or signed with a key that was taken back"),
+                .hint("the token is from another provider, or signed with a key that was taken back"),
             known => {
                 let names = known
                     .iter()

@@ -221,14 +221,14 @@ impl Introspection {
         Rejection::new(Reason::Revoked)
             .expected("an active token")
             .found("the provider says it is not active: expired, revoked or not its own")
-            .mend("sign in again")
+            .hint("sign in again")
     }
 
     fn unavailable(&self, found: String) -> Rejection {
         Rejection::new(Reason::KeysUnavailable)
             .expected(format!("an answer of {} about the token", self.trust.issuer))
             .found(found)
-            .mend("see that the provider can be reached and that trust.introspection_* are right")
+            .hint("see that the provider can be reached and that trust.introspection_* are right")
             .retry_after(std::time::Duration::from_secs(1))
     }
 }
@@ -245,7 +245,7 @@ fn check_token_type(answer: &json::Members<'_>) -> Result<(), Rejection> {
         Some(said) if !access(said) => Err(Rejection::new(Reason::WrongTokenType)
             .expected("token_type \"Bearer\", \"DPoP\" or none in the provider's answer")
             .found(printable(&said.to_string()))
-            .mend("send the access token")),
+            .hint("send the access token")),
         _ => Ok(()),
     }
 }

@@ -8,7 +8,7 @@ pub enum KeysError {
     #[error(transparent)]
     Fetch(#[from] FetchError),
     /// The metadata name another issuer than the configured one (OpenID Connect Discovery 1.0, section 4.3).
-    #[error("the metadata name another issuer: expected {expected:?}, found {found:?} ({difference}); {mend}")]
+    #[error("the metadata name another issuer: expected {expected:?}, found {found:?} ({difference}); {hint}")]
     Issuer {
         /// The configured issuer.
         expected: String,
@@ -17,7 +17,7 @@ pub enum KeysError {
         /// Where they part.
         difference: String,
         /// The line to write.
-        mend: String,
+        hint: String,
     },
     /// The document is not what it should be.
     #[error("{url}: {why}")]

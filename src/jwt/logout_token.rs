@@ -78,25 +78,25 @@ impl Validator {
         now: SystemTime,
     ) -> Result<LogoutToken, Rejection> {
         self.check_size(token)?;
-        let unverified = token::parse(token).map_err(|why| why.mend(MEND))?;
-        let claims = unverified.claims().map_err(|why| why.mend(MEND))?;
+        let unverified = token::parse(token).map_err(|why| why.hint(MEND))?;
+        let claims = unverified.claims().map_err(|why| why.hint(MEND))?;
         match unverified.header.kind.as_deref() {
             None | Some("jwt" | "logout+jwt" | "application/logout+jwt") => {}
             Some(other) => {
                 return Err(wrong_kind(format!("typ \"{}\"", printable(other)))
                     .expected("typ \"logout+jwt\", \"JWT\" or none")
-                    .mend(MEND));
+                    .hint(MEND));
             }
         }
-        let said = claims::required_text(&claims, "iss").map_err(|why| why.mend(MEND))?;
+        let said = claims::required_text(&claims, "iss").map_err(|why| why.hint(MEND))?;
         if said != issuer {
             return Err(Rejection::new(Reason::IssuerNotTrusted)
                 .expected(format!("iss {issuer:?}"))
                 .found(format!("iss \"{}\"", printable(said)))
-                .mend("sessions are ended by the provider at which people sign in (provider.issuer)"));
+                .hint("sessions are ended by the provider at which people sign in (provider.issuer)"));
         }
         let signer = self.signer(&unverified, said, now).await?;
-        check(signer.trust, signer.issuer, client_id, &claims, unix(now)).map_err(|why| why.mend(MEND))
+        check(signer.trust, signer.issuer, client_id, &claims, unix(now)).map_err(|why| why.hint(MEND))
     }
 }
 

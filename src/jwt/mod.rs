@@ -7,7 +7,7 @@
 //! 3. The keys of the issuer: loaded before the first token by [`Validator::load`], renewed by
 //!    [`Validator::spawn_refresh`], fetched through [`Fetch`].
 //! 4. [`Validator::validate`]: the signature, then every claim.
-//! 5. [`Principal`], or a [`Rejection`] with what was expected, what was found and what mends it.
+//! 5. [`Principal`], or a [`Rejection`] with what was expected, what was found and the setting or step that fixes it.
 //! 6. [`Revocations`]: what was taken back meanwhile. A [`LogoutToken`] is the provider's word that a session has ended.
 //!
 //! ```no_run
@@ -71,7 +71,7 @@ pub use keys_error::{KeysError, LoadError, LoadErrors};
 pub use local_revocations::LocalRevocations;
 pub use logout_token::LogoutToken;
 pub use principal::Principal;
-pub use rejection::{Demand, Rejection, printable};
+pub use rejection::{Rejection, printable};
 pub use revocation::{NoRevocations, Revocations};
 pub use secret::Secret;
 pub use trust::{KeySource, TokenType, Trust};

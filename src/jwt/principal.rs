@@ -6,8 +6,8 @@ use std::{
 use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeMap};
 use serde_json::{Map, Value};
 
-use super::{Demand, Rejection, cache::Weighed, printable};
-use crate::Reason;
+use super::{Rejection, cache::Weighed, printable};
+use crate::{Reason, StepUp};
 
 /// Who is calling, as proved. Only a [`Validator`](super::Validator) makes one, and through it the gate; a function that
 /// takes a `Principal` cannot run without.
@@ -123,13 +123,10 @@ impl Principal {
         Err(Rejection::new(Reason::InsufficientScope)
             .expected(format!("scope {scope:?}"))
             .found(printable(&self.0.scopes.join(" ")))
-            .mend(format!(
+            .hint(format!(
                 "ask for {scope:?} when signing in (provider.scopes), and grant it at the provider"
             ))
-            .demanding(Demand {
-                scopes: vec![scope.to_owned()],
-                ..Demand::default()
-            }))
+            .stepping_up(StepUp::Scopes(vec![scope.to_owned()])))
     }
 
     /// The roles, from the trust's `roles_claim`.

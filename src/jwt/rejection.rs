@@ -1,7 +1,7 @@
 use std::{fmt, time::Duration};
 
 use super::cache::Weighed;
-use crate::{Detail, Reason};
+use crate::{Detail, Reason, StepUp};
 
 /// Why a token, or the request that carried it, was not accepted.
 ///
@@ -24,26 +24,15 @@ pub struct Rejection {
 struct Facts {
     reason: Reason,
     detail: Detail,
-    demand: Demand,
+    step_up: Option<StepUp>,
     retry_after: Option<Duration>,
 }
 
 impl Weighed for Rejection {
     fn bytes(&self) -> usize {
-        let Detail { expected, found, mend } = &self.facts.detail;
-        size_of::<Facts>() + expected.len() + found.len() + mend.len()
+        let Detail { expected, found, hint } = &self.facts.detail;
+        size_of::<Facts>() + expected.len() + found.len() + hint.len()
     }
-}
-
-/// What the client can bring next time; it ends up in the challenge (RFC 6750, section 3; RFC 9470, section 3).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Demand {
-    /// The scopes that are needed.
-    pub scopes: Vec<String>,
-    /// The authentication context classes of which one is needed.
-    pub acr_values: Vec<String>,
-    /// How many seconds ago the person may have signed in.
-    pub max_age: Option<u64>,
 }
 
 impl Rejection {
@@ -53,7 +42,7 @@ impl Rejection {
             facts: Box::new(Facts {
                 reason,
                 detail: Detail::default(),
-                demand: Demand::default(),
+                step_up: None,
                 retry_after: None,
             }),
         }
@@ -73,17 +62,17 @@ impl Rejection {
         self
     }
 
-    /// The setting or step that mends it.
+    /// The setting or step that fixes it.
     #[must_use]
-    pub fn mend(mut self, mend: impl Into<String>) -> Self {
-        self.facts.detail.mend = mend.into();
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.facts.detail.hint = hint.into();
         self
     }
 
-    /// What the client can bring next time.
+    /// Names the sign-in after which the call would be allowed; it becomes part of the challenge.
     #[must_use]
-    pub fn demanding(mut self, demand: Demand) -> Self {
-        self.facts.demand = demand;
+    pub fn stepping_up(mut self, step_up: StepUp) -> Self {
+        self.facts.step_up = Some(step_up);
         self
     }
 
@@ -104,14 +93,14 @@ impl Rejection {
         self.facts.reason.status()
     }
 
-    /// Expected, found, and what mends it. For the log; into a response only when the gate explains.
+    /// Expected, found, and the setting or step that fixes it. For the log; into a response only when the gate explains.
     pub fn detail(&self) -> &Detail {
         &self.facts.detail
     }
 
-    /// What the client can bring next time.
-    pub fn demand(&self) -> &Demand {
-        &self.facts.demand
+    /// Returns the sign-in after which the call would be allowed, where a sign-in helps.
+    pub fn step_up(&self) -> Option<&StepUp> {
+        self.facts.step_up.as_ref()
     }
 
     /// When trying again may help.
@@ -122,9 +111,9 @@ impl Rejection {
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Detail { expected, found, mend } = &self.facts.detail;
+        let Detail { expected, found, hint } = &self.facts.detail;
         write!(f, "{:?}", self.facts.reason)?;
-        for (label, text) in [("expected", expected), ("found", found), ("to mend it", mend)] {
+        for (label, text) in [("expected", expected), ("found", found), ("hint", hint)] {
             if !text.is_empty() {
                 write!(f, "; {label}: {text}")?;
             }

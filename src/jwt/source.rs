@@ -86,7 +86,7 @@ impl Source {
                 expected: self.trust.issuer.clone(),
                 found: found.to_owned(),
                 difference: conflict::difference(&self.trust.issuer, found),
-                mend: format!("write issuer = \"{}\"", super::printable(found)),
+                hint: format!("write issuer = \"{}\"", super::printable(found)),
             });
         }
         let place = document

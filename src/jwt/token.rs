@@ -75,7 +75,7 @@ fn segments(token: &str) -> Result<(&str, &str, &str), Rejection> {
 /// What people meet when their provider is not set up for JWTs, with the way out for the providers that do it.
 fn not_three(token: &str) -> Rejection {
     match token.split('.').count() {
-        1 | 2 => malformed("a JWT: three segments", "an opaque token").mend(
+        1 | 2 => malformed("a JWT: three segments", "an opaque token").hint(
             "let the provider issue JWT access tokens. Asgardeo: application, Protocol, Access Token, type JWT. \
              Auth0: send `audience` with the sign-in (provider.extra_params = { audience = \"…\" }). \
              Zitadel: application, Token Settings, Auth Token Type JWT. \
@@ -85,7 +85,7 @@ fn not_three(token: &str) -> Rejection {
             "a signed JWT: three segments",
             "five segments: an encrypted token (JWE)",
         )
-        .mend(
+        .hint(
             "let the provider issue signed access tokens. Auth0 encrypts when no `audience` is sent with the sign-in: \
              provider.extra_params = { audience = \"…\" }",
         ),
@@ -115,7 +115,7 @@ fn read_header(header: &Members<'_>) -> Result<Header, Rejection> {
         Rejection::new(Reason::UnsupportedAlgorithm)
             .expected("an asymmetric signature algorithm")
             .found(printable(name))
-            .mend("let the provider sign access tokens with RS256, PS256, ES256 or EdDSA")
+            .hint("let the provider sign access tokens with RS256, PS256, ES256 or EdDSA")
     })?;
     let kind = text("typ")?.map(str::to_ascii_lowercase);
     Ok(Header {

@@ -187,7 +187,7 @@ impl Trust {
     /// Checks everything that can be checked without the network.
     ///
     /// # Errors
-    /// The first thing that is wrong, with the setting that mends it.
+    /// The first thing that is wrong, with the setting that fixes it.
     pub fn check(&self) -> Result<(), TrustError> {
         let issuer = || self.issuer.clone();
         let faulty = |why| TrustError::Issuer {
@@ -235,7 +235,7 @@ impl Trust {
                 return Err(TrustError::Empty {
                     issuer: issuer(),
                     key,
-                    mend: "it contains an empty string; remove it",
+                    hint: "it contains an empty string; remove it",
                 });
             }
         }
@@ -243,14 +243,14 @@ impl Trust {
             return Err(TrustError::Empty {
                 issuer: issuer(),
                 key: "algorithms",
-                mend: "name at least one",
+                hint: "name at least one",
             });
         }
         if self.subject_claim.is_empty() {
             return Err(TrustError::Empty {
                 issuer: issuer(),
                 key: "subject_claim",
-                mend: "the default is \"sub\"",
+                hint: "the default is \"sub\"",
             });
         }
         let unclaimed = self.audience.is_empty() && self.client_claims.is_empty();
@@ -258,7 +258,7 @@ impl Trust {
             return Err(TrustError::Empty {
                 issuer: issuer(),
                 key: "client_claims",
-                mend: "name the claims that hold the client; the default is [\"client_id\", \"azp\", \"cid\"]",
+                hint: "name the claims that hold the client; the default is [\"client_id\", \"azp\", \"cid\"]",
             });
         }
         let without_value = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
@@ -266,7 +266,7 @@ impl Trust {
             return Err(TrustError::Empty {
                 issuer: issuer(),
                 key: "required_claims",
-                mend: "a claim in it has no value that would do, so no token would pass; name one, or take the claim out",
+                hint: "a claim in it has no value that would do, so no token would pass; name one, or take the claim out",
             });
         }
         if self.jwks_refresh_seconds == 0 || self.jwks_stale_seconds < self.jwks_refresh_seconds {
@@ -365,11 +365,11 @@ impl Trust {
             return Ok(None);
         }
         if self.introspection_client_id.is_empty() {
-            let mend = "introspection needs a client that may ask (RFC 7662, section 2.1)";
+            let hint = "introspection needs a client that may ask (RFC 7662, section 2.1)";
             return Err(TrustError::Empty {
                 issuer: self.issuer.clone(),
                 key: "introspection_client_id",
-                mend,
+                hint,
             });
         }
         self.location("introspection_url", &self.introspection_url).map(Some)

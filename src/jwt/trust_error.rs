@@ -20,14 +20,14 @@ pub enum TrustError {
     #[error("trust {0:?} has neither `audience` nor `client_ids`; name one, or every token of that issuer would pass")]
     NoAudience(String),
     /// A list that must not be empty is.
-    #[error("trust {issuer:?}: `{key}` is empty; {mend}")]
+    #[error("trust {issuer:?}: `{key}` is empty; {hint}")]
     Empty {
         /// The entry.
         issuer: String,
         /// The list.
         key: &'static str,
         /// What to write.
-        mend: &'static str,
+        hint: &'static str,
     },
     /// More than one place for keys.
     #[error("trust {issuer:?} names several sources of keys ({keys}); keep one")]

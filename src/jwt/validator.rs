@@ -94,7 +94,7 @@ impl ValidatorBuilder {
     /// Checks the trusts and makes the validator. Keys are fetched by [`Validator::load`].
     ///
     /// # Errors
-    /// The first trust that cannot be used, with the setting that mends it.
+    /// The first trust that cannot be used, with the setting that fixes it.
     pub fn build(self) -> Result<Validator, TrustError> {
         if self.trusts.is_empty() {
             return Err(TrustError::None);
@@ -292,7 +292,7 @@ impl Validator {
                 printable(principal.subject()),
                 principal.issuer()
             ))
-            .mend(match principal.issued_at() {
+            .hint(match principal.issued_at() {
                 Some(_) => "sign in again",
                 None => {
                     "let the provider put `iat` into access tokens: without it nothing tells a new one from an old one"
@@ -309,7 +309,7 @@ impl Validator {
         Err(Rejection::new(Reason::TokenTooLarge)
             .expected(format!("at most {most} bytes"))
             .found(format!("{} bytes", token.len()))
-            .mend("let the provider put fewer claims into tokens, or raise gate.max_token_bytes"))
+            .hint("let the provider put fewer claims into tokens, or raise gate.max_token_bytes"))
     }
 
     /// A verdict from the cache, when its time has not passed and its keys are still there.
@@ -371,7 +371,7 @@ impl Validator {
             return Err(Rejection::new(Reason::UnsupportedAlgorithm)
                 .expected(names.join(", "))
                 .found(algorithm.name())
-                .mend(format!(
+                .hint(format!(
                     "add \"{algorithm}\" to trust.algorithms if the provider is meant to use it"
                 )));
         }
@@ -415,7 +415,7 @@ fn check_kind(kind: Option<&str>) -> Result<(), Rejection> {
         Some(other) => Err(Rejection::new(Reason::WrongTokenType)
             .expected("typ \"at+jwt\", \"JWT\" or none")
             .found(format!("typ \"{}\"", printable(other)))
-            .mend("send the access token")),
+            .hint("send the access token")),
     }
 }
 

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::authorization::dpop::{self, Proof};
 use crate::authorization::{CryptoError, DpopMode, Hash, TokenSet, TokenType};
 
-use super::challenge::{self, Demand, Mend};
+use super::Demand;
+use super::challenge::{self, Mend};
 use super::record::{Kept, Whose};
 use super::{Event, Platform, Session, SessionError};
 

@@ -1,34 +1,6 @@
 //! What a server asks for when it turns a call away: the `WWW-Authenticate` header (RFC 9110, section 11.6.1).
 
-use serde::{Deserialize, Serialize};
-
-/// What a call needs that the access token does not have. A sign-in may bring it.
-///
-/// ```
-/// use pixygate::session::Demand;
-///
-/// fn explanation(demand: &Demand) -> String {
-///     match demand {
-///         Demand::Authentication { max_age: Some(seconds), .. } => format!("You signed in more than {seconds} s ago."),
-///         Demand::Authentication { .. } => "This asks for a stronger sign-in.".to_owned(),
-///         Demand::Scopes(scopes) => format!("This asks for {}.", scopes.join(", ")),
-///     }
-/// }
-/// let recent = Demand::Authentication { acr_values: Vec::new(), max_age: Some(300) };
-/// assert_eq!(explanation(&recent), "You signed in more than 300 s ago.");
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Demand {
-    /// Another, or a more recent, authentication (RFC 9470, section 3).
-    Authentication {
-        /// Acceptable authentication contexts, the most wanted first.
-        acr_values: Vec<String>,
-        /// The longest time since the person authenticated, in seconds.
-        max_age: Option<u64>,
-    },
-    /// More scopes (RFC 6750, section 3.1).
-    Scopes(Vec<String>),
-}
+use crate::StepUp as Demand;
 
 /// What mends a refusal.
 #[derive(Debug, PartialEq)]

@@ -27,10 +27,10 @@ use std::rc::Rc;
 
 use futures_util::future::Shared;
 
+pub use crate::StepUp as Demand;
 use crate::authorization::{Client, Jwk, TokenSet};
 
 pub use call::{Called, Credentials, Reply, WaitingCall};
-pub use challenge::Demand;
 pub use error::{Remedy, SessionError};
 pub use event::Event;
 pub use platform::{LocalFuture, LockError, NetworkError, Over, Platform, StorageError};

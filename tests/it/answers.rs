@@ -54,9 +54,9 @@ async fn details_are_in_the_body_only_when_the_gate_explains() {
     assert_eq!(detail.expected, "iss \"https://idp.example\"");
     assert!(detail.found.contains("ends with a slash"), "{}", detail.found);
     assert!(
-        detail.mend.contains("aliases = [\"https://idp.example/\"]"),
+        detail.hint.contains("aliases = [\"https://idp.example/\"]"),
         "{}",
-        detail.mend
+        detail.hint
     );
 }
 

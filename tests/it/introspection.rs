@@ -44,15 +44,15 @@ async fn an_opaque_token_is_recognised_and_the_way_out_is_named() {
         assert_eq!(rejection.detail().found, "an opaque token");
         for provider in ["Asgardeo", "Auth0", "Zitadel", "introspection_url"] {
             assert!(
-                rejection.detail().mend.contains(provider),
+                rejection.detail().hint.contains(provider),
                 "{}",
-                rejection.detail().mend
+                rejection.detail().hint
             );
         }
         assert!(!rejection.to_string().contains(token));
     }
     let encrypted = UnverifiedClaims::decode("eyJhbGciOiJkaXIifQ..aXY.dGV4dA.dGFn").unwrap_err();
-    assert!(encrypted.detail().mend.contains("Auth0"));
+    assert!(encrypted.detail().hint.contains("Auth0"));
 }
 
 #[tokio::test]
