@@ -38,7 +38,10 @@ fn check_scopes(policy: &Policy, principal: &Principal) -> Result<(), Rejection>
     };
     Err(Rejection::new(Reason::InsufficientScope)
         .expected(expected)
-        .found(format!("the scopes \"{}\"", printable(&principal.scopes().join(" "))))
+        .found(match principal.scopes() {
+            [] => "no `scope`".to_owned(),
+            granted => format!("the scopes \"{}\"", printable(&granted.join(" "))),
+        })
         .hint("ask for the scope when signing in (provider.scopes), and grant it at the provider")
         .stepping_up(StepUp::Scopes(needed)))
 }
@@ -56,10 +59,10 @@ fn check_roles(policy: &Policy, principal: &Principal) -> Result<(), Rejection> 
     expected.extend(policy.any_roles.iter().map(|any| format!("one of {any:?}")));
     Err(Rejection::new(Reason::InsufficientScope)
         .expected(format!("the roles {}", expected.join(", ")))
-        .found(format!(
-            "the roles \"{}\"",
-            printable(&principal.roles().join("\", \""))
-        ))
+        .found(match principal.roles() {
+            [] => "no roles".to_owned(),
+            given => format!("the roles \"{}\"", printable(&given.join("\", \""))),
+        })
         .hint("give the person the role at the provider; trust.roles_claim says in which claim it is looked for"))
 }
 
@@ -90,7 +93,9 @@ fn check_authentication(policy: &Policy, principal: &Principal, now: f64) -> Res
     }
     if let Some(most) = max_age.filter(|_| !recent) {
         expected.push(format!("auth_time within {most} s"));
-        found.push(age.map_or("no auth_time".into(), |age| format!("auth_time {age:.0} s ago")));
+        found.push(age.map_or("no auth_time that has passed".into(), |age| {
+            format!("auth_time {age:.0} s ago")
+        }));
     }
     Err(Rejection::new(Reason::InsufficientUserAuthentication)
         .expected(expected.join(", "))
@@ -104,7 +109,7 @@ fn check_authentication(policy: &Policy, principal: &Principal, now: f64) -> Res
 
 fn check_claims(policy: &Policy, principal: &Principal) -> Result<(), Rejection> {
     for (name, values) in &policy.claims {
-        let found = principal.claim(name);
+        let found = principal.claim(name).filter(|value| !value.is_null());
         let fits = |found: &serde_json::Value| {
             values
                 .iter()
@@ -113,7 +118,7 @@ fn check_claims(policy: &Policy, principal: &Principal) -> Result<(), Rejection>
         if !found.is_some_and(fits) {
             return Err(Rejection::new(Reason::InsufficientScope)
                 .expected(format!("`{name}` with one of {values:?}"))
-                .found(found.map_or("none".into(), |value| printable(&value.to_string())))
+                .found(found.map_or(format!("no `{name}`"), |value| printable(&value.to_string())))
                 .hint("the route's policy asks for the claim; the provider must put it into access tokens"));
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    Rejection, TokenType, Trust,
+    Rejection, Trust,
     json::{Json, Members},
     principal::{Claims, Proven},
     printable,
@@ -19,33 +19,32 @@ pub(crate) struct Validity {
     pub(crate) until: f64,
 }
 
-/// Checks, in this order: the kind of token, its times, the subject, audience or client, the required claims; and reads
-/// the rest. `issuer` is the exact `iss` or, under an alias, the configured issuer.
+/// Validates the claims of an access token, in this order: times, tenant, subject, audience or client, required claims,
+/// binding. Every other claim is optional: one that is `null`, empty or of another type is absent. `issuer` is the exact
+/// `iss` or, under an alias, the configured issuer.
 pub(crate) fn check(
     trust: &Trust,
     issuer: String,
-    kind: Option<&str>,
     claims: &Members<'_>,
     now: f64,
 ) -> Result<(Proven, Validity), Rejection> {
-    check_kind(trust.token_type, kind, claims)?;
     let validity = check_times(trust, claims, now)?;
     check_tenant(trust, &issuer, claims)?;
-    let subject = required_text(claims, &trust.subject_claim)?.to_owned();
-    let client_id = client(trust, claims)?;
-    check_audience(trust, claims, client_id.as_deref())?;
+    let subject = subject(trust, claims)?.to_owned();
+    let client_id = client(trust, claims);
+    check_audience(trust, claims, client_id)?;
     check_required(trust, claims)?;
     let [key_thumbprint, certificate_thumbprint] = binding(claims)?;
     let proven = Proven {
         subject,
         sub: text(claims, "sub").filter(|_| trust.subject_claim != "sub"),
-        client_id,
+        client_id: client_id.map(str::to_owned),
         scopes: scopes(trust, claims)?,
         roles: roles(trust, claims),
         name: name(claims),
         org_id: text(claims, "org_id").or_else(|| text(claims, "tid")),
         acr: text(claims, "acr"),
-        auth_time: date(claims, "auth_time")?.map(|time| time as u64),
+        auth_time: auth_time(claims, now + trust.leeway_seconds as f64),
         issued_at: date(claims, "iat")?.map(|time| time as u64),
         expires_at: (validity.until - trust.leeway_seconds as f64) as u64,
         token_id: text(claims, "jti"),
@@ -58,61 +57,10 @@ pub(crate) fn check(
     Ok((proven, validity))
 }
 
-fn check_kind(expected: TokenType, kind: Option<&str>, claims: &Members<'_>) -> Result<(), Rejection> {
-    let refuse = |found: String| {
-        Rejection::new(Reason::WrongTokenType)
-            .expected("an access token")
-            .found(found)
-    };
-    if expected == TokenType::AccessToken {
-        return match kind {
-            Some("at+jwt" | "application/at+jwt") => Ok(()),
-            other => Err(refuse(format!(
-                "typ {}",
-                other.map_or("absent".into(), |kind| format!("\"{}\"", printable(kind)))
-            ))
-            .expected("typ \"at+jwt\"")
-            .hint("let the provider issue access tokens after RFC 9068, or set trust.token_type = \"auto\"")),
-        };
-    }
-    check_marks(claims)
-}
-
-/// What only tokens of other kinds have.
-pub(crate) fn check_marks(claims: &Members<'_>) -> Result<(), Rejection> {
-    let refuse = |found: String| {
-        Rejection::new(Reason::WrongTokenType)
-            .expected("an access token")
-            .found(found)
-    };
-    for mark in ["nonce", "at_hash", "c_hash"] {
-        if claims.contains(mark) {
-            return Err(refuse(format!("an ID token (it has `{mark}`)"))
-                .hint("send the access token; the ID token is for the client that asked for it"));
-        }
-    }
-    if claims.contains("events") {
-        return Err(refuse("a logout token or security event (it has `events`)".into()));
-    }
-    // Some tokens say of themselves what they are.
-    for (claim, others) in [
-        ("token_use", &["id", "refresh", "refresh_token"][..]),
-        ("typ", &["ID", "Refresh", "Offline", "Logout"]),
-    ] {
-        if let Some(said) = claims
-            .get(claim)
-            .and_then(Json::as_str)
-            .filter(|said| others.contains(said))
-        {
-            return Err(refuse(format!("{claim} {said:?}")));
-        }
-    }
-    Ok(())
-}
-
 pub(crate) fn check_times(trust: &Trust, claims: &Members<'_>, now: f64) -> Result<Validity, Rejection> {
     let leeway = trust.leeway_seconds as f64;
-    let expires = date(claims, "exp")?.ok_or_else(|| missing("exp"))?;
+    let expires = claims.get("exp").ok_or_else(|| missing("exp"))?;
+    let expires = seconds("exp", expires)?;
     let until = expires + leeway;
     if now >= until {
         return Err(Rejection::new(Reason::Expired)
@@ -121,8 +69,7 @@ pub(crate) fn check_times(trust: &Trust, claims: &Members<'_>, now: f64) -> Resu
             .hint("refresh the token before the call; if that is done, compare the clocks (trust.leeway_seconds)"));
     }
     let mut from = f64::MIN;
-    // A sign-in that is still to come would be a recent one for as long.
-    for claim in ["nbf", "iat", "auth_time"] {
+    for claim in ["nbf", "iat"] {
         let Some(date) = date(claims, claim)? else {
             continue;
         };
@@ -149,8 +96,18 @@ fn check_tenant(trust: &Trust, issuer: &str, claims: &Members<'_>) -> Result<(),
     Err(invalid("tid", "the tenant in `iss`", tenant))
 }
 
+fn subject<'a>(trust: &Trust, claims: &'a Members<'_>) -> Result<&'a str, Rejection> {
+    required_text(claims, &trust.subject_claim).map_err(|why| match trust.subject_claim.as_str() {
+        "sub" if why.reason() == Reason::MissingClaim => why.hint(
+            "let the provider put `sub` into access tokens (Keycloak: give the client the scope `basic`), \
+             or name the claim that identifies the user in trust.subject_claim",
+        ),
+        _ => why,
+    })
+}
+
 fn check_audience(trust: &Trust, claims: &Members<'_>, client: Option<&str>) -> Result<(), Rejection> {
-    let audience: Vec<&str> = match claims.get("aud") {
+    let audience: Vec<&str> = match claims.present("aud") {
         None => Vec::new(),
         Some(Json::String(one)) => vec![one],
         Some(Json::Array(several)) => several
@@ -169,25 +126,44 @@ fn check_audience(trust: &Trust, claims: &Members<'_>, client: Option<&str>) -> 
         [] => format!("no aud, {found_client}"),
         several => format!("aud \"{}\", {found_client}", printable(&several.join("\", \""))),
     };
-    let hint = match audience.first() {
-        Some(first) => format!(
-            "if the token is meant for this gate, add audience = [\"{}\"] to the [[trust]]",
-            printable(first)
-        ),
-        None => "let the provider put an audience into access tokens, or name the client in trust.client_ids".into(),
-    };
     Err(Rejection::new(Reason::AudienceMismatch)
         .expected(format!(
             "aud with one of {:?}, or a client of {:?}",
             trust.audience, trust.client_ids
         ))
         .found(found)
-        .hint(hint))
+        .hint(audience_hint(trust, &audience, client)))
+}
+
+/// Never proposes an audience that tokens of every client have: it would open the gate to all of them.
+fn audience_hint(trust: &Trust, audience: &[&str], client: Option<&str>) -> String {
+    // `account` is in most tokens of a Keycloak realm; addresses of the issuer stand for its own user information.
+    let shared = |one: &str| one == "account" || one.starts_with(trust.issuer.trim_end_matches('/'));
+    let service = audience.iter().find(|one| !shared(one) && !one.is_empty());
+    let client_ids = |client: &str| format!("client_ids = [\"{}\"]", printable(client));
+    match (service, client) {
+        (_, Some(client)) if trust.audience.iter().any(|own| own == client) => format!(
+            "the token was issued to your own client, which its `aud` does not name: write {} in the [[trust]]",
+            client_ids(client)
+        ),
+        (Some(service), _) => format!(
+            "if the token is meant for this gate, add audience = [\"{}\"] to the [[trust]]",
+            printable(service)
+        ),
+        (None, Some(client)) => format!(
+            "let the provider put an audience of this service into access tokens; or, if that client is yours, \
+             write {} in the [[trust]]",
+            client_ids(client)
+        ),
+        (None, None) => {
+            "let the provider put an audience into access tokens, or name the client in trust.client_ids".into()
+        }
+    }
 }
 
 fn check_required(trust: &Trust, claims: &Members<'_>) -> Result<(), Rejection> {
     for (claim, expected) in &trust.required_claims {
-        let found = claims.get(claim).ok_or_else(|| missing(claim))?;
+        let found = claims.present(claim).ok_or_else(|| missing(claim))?;
         if !has_value(found, expected) {
             return Err(invalid(claim, &expected.to_string(), &found.to_string())
                 .hint(format!("trust.required_claims.{claim} says what is accepted")));
@@ -205,31 +181,25 @@ fn has_value(found: &Json<'_>, expected: &Value) -> bool {
     }
 }
 
-/// The first of the client claims that is there.
-fn client(trust: &Trust, claims: &Members<'_>) -> Result<Option<String>, Rejection> {
-    for claim in &trust.client_claims {
-        match claims.get(claim) {
-            None => {}
-            Some(Json::String(client)) if !client.is_empty() => return Ok(Some(client.to_string())),
-            Some(other) => return Err(invalid(claim, "a client identifier", &other.to_string())),
-        }
-    }
-    Ok(None)
+/// Returns the client of the first claim that is present. If that one is not text, the client is unknown: a claim after it
+/// may name another.
+fn client<'a>(trust: &Trust, claims: &'a Members<'_>) -> Option<&'a str> {
+    let mut present = trust.client_claims.iter().filter_map(|claim| claims.present(claim));
+    present.next()?.as_str()
 }
 
+/// Of a list only the strings count. A value of another type is rejected rather than read as "no scopes": the attack
+/// matrix fixes that.
 fn scopes(trust: &Trust, claims: &Members<'_>) -> Result<Vec<String>, Rejection> {
     let Some((name, value)) = [trust.scope_claim.as_str(), "scp"]
         .into_iter()
-        .find_map(|name| Some((name, claims.get(name)?)))
+        .find_map(|name| Some((name, claims.present(name)?)))
     else {
         return Ok(Vec::new());
     };
     let texts: Vec<&str> = match value {
         Json::String(text) => vec![text],
-        Json::Array(several) => several
-            .iter()
-            .map(|one| one.as_str().ok_or_else(|| invalid(name, "strings", &one.to_string())))
-            .collect::<Result<_, _>>()?,
+        Json::Array(several) => several.iter().filter_map(Json::as_str).collect(),
         other => return Err(invalid(name, "a string or an array of strings", &other.to_string())),
     };
     let mut scopes: Vec<String> = Vec::new();
@@ -279,7 +249,7 @@ fn name(claims: &Members<'_>) -> Option<String> {
 /// not understood cannot be checked, so it is refused rather than ignored.
 fn binding(claims: &Members<'_>) -> Result<[Option<Box<str>>; 2], Rejection> {
     let confirmation = match claims.get("cnf") {
-        None => return Ok([None, None]),
+        None | Some(Json::Null) => return Ok([None, None]),
         Some(Json::Object(confirmation)) => confirmation,
         Some(other) => return Err(invalid("cnf", "an object", &other.to_string())),
     };
@@ -295,30 +265,41 @@ fn binding(claims: &Members<'_>) -> Result<[Option<Box<str>>; 2], Rejection> {
     Ok(both)
 }
 
-/// A `NumericDate`: a number, with or without a fraction, from 1970 to 9999.
+/// Reads an optional `NumericDate`.
 pub(crate) fn date(claims: &Members<'_>, claim: &str) -> Result<Option<f64>, Rejection> {
-    match claims.get(claim) {
-        None => Ok(None),
-        Some(Json::Number(number)) => match number.as_f64() {
-            Some(date) if (0.0..=LAST_DATE).contains(&date) => Ok(Some(date)),
+    claims.present(claim).map(|value| seconds(claim, value)).transpose()
+}
+
+/// Reads a `NumericDate`: a number, with or without a fraction, from 1970 to 9999.
+fn seconds(claim: &str, value: &Json<'_>) -> Result<f64, Rejection> {
+    match value {
+        Json::Number(number) => match number.as_f64() {
+            Some(date) if (0.0..=LAST_DATE).contains(&date) => Ok(date),
             _ => Err(invalid(claim, "seconds since 1970", &number.to_string())),
         },
-        Some(other) => Err(invalid(claim, "a number: seconds since 1970", &other.to_string())),
+        other => Err(invalid(claim, "a number: seconds since 1970", &other.to_string())),
     }
 }
 
+/// Returns when the user signed in. Only a policy with a maximum age needs it, so an unreadable one is absent. One that
+/// lies ahead is absent too: it would count as recent until it has passed.
+fn auth_time(claims: &Members<'_>, latest: f64) -> Option<u64> {
+    let date = match claims.get("auth_time")? {
+        Json::String(digits) => digits.parse().ok()?,
+        Json::Number(number) => number.as_f64()?,
+        _ => return None,
+    };
+    (0.0..=latest).contains(&date).then_some(date as u64)
+}
+
 fn text(claims: &Members<'_>, claim: &str) -> Option<String> {
-    claims
-        .get(claim)
-        .and_then(Json::as_str)
-        .filter(|text| !text.is_empty())
-        .map(str::to_owned)
+    claims.text(claim).map(str::to_owned)
 }
 
 /// A claim that must be a string with something in it.
 pub(crate) fn required_text<'a>(claims: &'a Members<'_>, claim: &str) -> Result<&'a str, Rejection> {
     match claims.get(claim) {
-        None => Err(missing(claim)),
+        None | Some(Json::Null) => Err(missing(claim)),
         Some(Json::String(text)) if !text.is_empty() => Ok(text),
         Some(other) => Err(invalid(claim, "a string that is not empty", &other.to_string())),
     }

@@ -20,8 +20,8 @@ use super::{
     claims,
     clock::unix,
     json::{self, Json},
+    kind,
     principal::Claims,
-    printable,
 };
 use crate::Reason;
 
@@ -164,15 +164,13 @@ impl Introspection {
         if read.get("iss").is_some_and(|said| !accepted(said)) {
             return Err(Rejection::new(Reason::IssuerNotTrusted).expected(format!("iss {:?}", self.trust.issuer)));
         }
-        check_token_type(&read)?;
-        // The answer has no header of a JWT, so what `token_type` of the trust says about one must not stand in for the marks.
-        claims::check_marks(&read)?;
+        kind::check_answer(&self.trust, &read)?;
         let mut claims = read.to_map();
         claims.entry("exp").or_insert_with(|| believed_until.floor().into());
         let claims = Value::Object(claims).to_string().into_bytes();
         let read = json::object(&claims).map_err(|why| self.unavailable(why))?;
         let issuer = self.trust.issuer.clone();
-        let (mut proven, validity) = claims::check(&self.trust, issuer, Some("at+jwt"), &read, now)?;
+        let (mut proven, validity) = claims::check(&self.trust, issuer, &read, now)?;
         if says_dpop(&read) && proven.key_thumbprint.is_none() {
             let expected = "`jkt`, the key that a token of the type DPoP is bound to";
             return Err(claims::invalid("cnf", expected, "none"));
@@ -230,23 +228,6 @@ impl Introspection {
             .found(found)
             .hint("see that the provider can be reached and that trust.introspection_* are right")
             .retry_after(std::time::Duration::from_secs(1))
-    }
-}
-
-/// How an access token is used (RFC 7662, section 2.2; RFC 6749, section 7.1). Providers answer about refresh tokens too, and some
-/// put the name of the kind there (RFC 7009, section 2.1), which is as clear.
-fn check_token_type(answer: &json::Members<'_>) -> Result<(), Rejection> {
-    let access = |said: &Json<'_>| {
-        let known = ["Bearer", "DPoP", "access_token"];
-        said.as_str()
-            .is_some_and(|said| known.iter().any(|known| said.eq_ignore_ascii_case(known)))
-    };
-    match answer.get("token_type") {
-        Some(said) if !access(said) => Err(Rejection::new(Reason::WrongTokenType)
-            .expected("token_type \"Bearer\", \"DPoP\" or none in the provider's answer")
-            .found(printable(&said.to_string()))
-            .hint("send the access token")),
-        _ => Ok(()),
     }
 }
 

@@ -51,6 +51,22 @@ impl<'a> Members<'a> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| value)
     }
 
+    /// Returns a member unless it is `null` or empty: providers write both where they mean "absent".
+    pub(crate) fn present(&self, name: &str) -> Option<&Json<'a>> {
+        self.get(name).filter(|value| match value {
+            Json::Null => false,
+            Json::String(text) => !text.is_empty(),
+            Json::Array(values) => !values.is_empty(),
+            Json::Object(members) => !members.0.is_empty(),
+            Json::Bool(_) | Json::Number(_) => true,
+        })
+    }
+
+    /// Returns a member that is text and not empty.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.present(name)?.as_str()
+    }
+
     pub(crate) fn contains(&self, name: &str) -> bool {
         self.get(name).is_some()
     }

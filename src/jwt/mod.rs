@@ -38,6 +38,7 @@ mod json;
 mod key;
 mod key_set;
 mod keys_error;
+mod kind;
 mod local_revocations;
 mod logout_token;
 mod pem;

@@ -102,7 +102,7 @@ fn read_header(header: &Members<'_>) -> Result<Header, Rejection> {
             ));
         }
     }
-    let text = |member: &str| match header.get(member) {
+    let text = |member: &str| match header.present(member) {
         None => Ok(None),
         Some(Json::String(text)) => Ok(Some(text.as_ref())),
         Some(other) => {

@@ -52,6 +52,10 @@ pub struct Trust {
     pub algorithms: Vec<Algorithm>,
     /// The accepted `typ`.
     pub token_type: TokenType,
+    /// Accepts access tokens that carry `nonce` and do not call themselves access tokens. Only for an issuer that puts the
+    /// ID token's `nonce` into them: it takes one of the marks away by which [`TokenType::Auto`] recognises ID tokens, so
+    /// choose an [`audience`](Self::audience) that no ID token has.
+    pub allow_nonce: bool,
     /// The claim that holds the subject.
     pub subject_claim: String,
     /// The claims that may hold the client, the first that is there counts.
@@ -84,7 +88,9 @@ pub struct Trust {
 /// The `typ` that access tokens must have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TokenType {
-    /// `at+jwt`, `application/at+jwt`, `JWT` or none, unless the token has the marks of another kind. A heuristic.
+    /// `at+jwt`, `application/at+jwt`, `JWT` or none. A token that calls itself an access token (this `typ`, or `typ` or
+    /// `token_use` among its claims) is one; of the others, those with the marks of an ID token or logout token are
+    /// rejected. A heuristic.
     #[default]
     #[serde(rename = "auto")]
     Auto,
@@ -130,6 +136,7 @@ impl Default for Trust {
             client_ids: Vec::new(),
             algorithms: vec![RS256, PS256, ES256, ES384, EdDSA, Ed25519],
             token_type: TokenType::Auto,
+            allow_nonce: false,
             subject_claim: "sub".into(),
             // Also in use for the same: `cid`.
             client_claims: vec!["client_id".into(), "azp".into(), "cid".into()],
@@ -167,6 +174,14 @@ impl Trust {
     #[must_use]
     pub fn client_id(mut self, client_id: impl Into<String>) -> Self {
         self.client_ids.push(client_id.into());
+        self
+    }
+
+    /// Accepts access tokens that carry `nonce` and do not call themselves access tokens: see the
+    /// [field](Self#structfield.allow_nonce).
+    #[must_use]
+    pub fn allow_nonce(mut self) -> Self {
+        self.allow_nonce = true;
         self
     }
 

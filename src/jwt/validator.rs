@@ -12,6 +12,7 @@ use super::{
     engine::{KeyEngine, KeyFetches},
     introspection::Introspection,
     key_set::{KeySet, Wanted},
+    kind,
     principal::Claims,
     printable,
     source::Source,
@@ -335,11 +336,12 @@ impl Validator {
         }
         let unverified = token::parse(token)?;
         let claims = unverified.claims()?;
-        let kind = unverified.header.kind.as_deref();
-        check_kind(kind)?;
+        let typ = unverified.header.kind.as_deref();
+        check_kind(typ)?;
         let said = claims::required_text(&claims, "iss")?;
         let signer = self.signer(&unverified, said, time).await?;
-        let (mut proven, validity) = claims::check(signer.trust, signer.issuer, kind, &claims, unix(time))?;
+        kind::check(signer.trust, typ, &claims)?;
+        let (mut proven, validity) = claims::check(signer.trust, signer.issuer, &claims, unix(time))?;
         proven.claims = Claims::new(unverified.payload);
         let verdict = Verdict {
             proven: Arc::new(proven),

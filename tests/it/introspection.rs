@@ -167,7 +167,8 @@ async fn an_answer_is_checked_like_a_token() {
         (json!({"aud": "other"}), Reason::AudienceMismatch),
         (json!({"iss": "https://other.example"}), Reason::IssuerNotTrusted),
         (json!({"exp": at(-61)}), Reason::Expired),
-        (json!({"sub": null}), Reason::InvalidClaim),
+        (json!({"sub": null}), Reason::MissingClaim),
+        (json!({"sub": 7}), Reason::InvalidClaim),
         (json!({"active": "true"}), Reason::Revoked),
         (json!({"cnf": {"jkt": "abc"}}), Reason::DpopRequired),
         (
@@ -219,7 +220,10 @@ async fn an_active_token_of_another_kind_is_refused_whatever_typ_the_trust_requi
             ("token_type", json!("access_token"), true),
             ("token_type", json!("refresh_token"), false),
             ("token_type", json!("Refresh"), false),
-            ("token_type", json!(["Bearer"]), false),
+            ("token_type", json!(["Bearer"]), true),
+            ("token_type", json!(["refresh_token"]), false),
+            ("token_type", json!(null), true),
+            ("token_type", json!(7), true),
             ("typ", json!("Bearer"), true),
             ("typ", json!("Refresh"), false),
             ("typ", json!("Offline"), false),
@@ -245,6 +249,40 @@ async fn an_active_token_of_another_kind_is_refused_whatever_typ_the_trust_requi
             assert_eq!(verdict, expected, "{member} {value}");
         }
     }
+}
+
+/// `token_type` says of the token what a JWT says in its header.
+#[tokio::test]
+async fn an_answer_that_names_an_access_token_may_carry_a_nonce() {
+    for (change, verdict) in [
+        (json!({}), Err(Reason::WrongTokenType)),
+        (json!({"token_type": 7}), Err(Reason::WrongTokenType)),
+        (json!({"token_type": "Bearer"}), Ok(())),
+        (json!({"typ": "Bearer"}), Ok(())),
+        (
+            json!({"token_type": "Bearer", "token_use": "refresh_token"}),
+            Err(Reason::WrongTokenType),
+        ),
+        (
+            json!({"token_type": "Bearer", "typ": "Refresh"}),
+            Err(Reason::WrongTokenType),
+        ),
+    ] {
+        let world = asking().await;
+        let mut answer = active();
+        answer["nonce"] = "n".into();
+        answer
+            .as_object_mut()
+            .unwrap()
+            .extend(change.as_object().unwrap().clone());
+        world.provider.put(INTROSPECTION, &answer);
+        assert_eq!(world.validate("opaque").await.map(drop), verdict, "{answer}");
+    }
+    let world = World::with(|trust| asks(trust).allow_nonce(), |validator| validator).await;
+    let mut answer = active();
+    answer["nonce"] = "n".into();
+    world.provider.put(INTROSPECTION, &answer);
+    world.validate("opaque").await.unwrap();
 }
 
 /// A provider that knows the tokens beginning with `good`, answers when it is let, and counts how many wait for it at once.

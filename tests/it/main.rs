@@ -12,6 +12,7 @@ mod gate;
 mod http_fetch;
 mod introspection;
 mod keys;
+mod kind;
 mod limits;
 mod log;
 mod logout;

@@ -17,8 +17,12 @@ const PROVIDERS: [&str; 12] = [
     "google",
 ];
 
-/// Where people are told what to set at theirs, and the kind of trust whose issuer is a template of tenants.
-const KNOWN: [(&str, &str); 5] = [
+/// Hints that name a setting of a provider, the sources of claims that are not in a standard, and the trust whose issuer is a
+/// template of tenants.
+const KNOWN: [(&str, &str); 8] = [
+    ("src/jwt/claims.rs", "keycloak"),
+    ("src/jwt/kind.rs", "cognito"),
+    ("src/jwt/kind.rs", "keycloak"),
     ("src/jwt/token.rs", "asgardeo"),
     ("src/jwt/token.rs", "auth0"),
     ("src/jwt/token.rs", "zitadel"),

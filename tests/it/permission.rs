@@ -10,7 +10,7 @@ use pixygate::{
 };
 use serde_json::{Value, json};
 
-use crate::world::{World, refusal, refused, send, status, with_token};
+use crate::world::{World, refusal, refused, send, status, with_token, wrap};
 
 #[tokio::test]
 async fn scopes_are_compared_whole_and_named_in_the_challenge() {
@@ -79,9 +79,12 @@ async fn a_step_up_is_asked_for_with_what_is_required() {
     };
     assert_eq!(status(&app, ask("mfa", 300)).await, StatusCode::OK);
     assert_eq!(status(&app, ask("hwk", 0)).await, StatusCode::OK);
+    assert_eq!(status(&app, ask("mfa", -60)).await, StatusCode::OK);
     for weak in [
         ask("pwd", 0),
         ask("mfa", 301),
+        // A sign-in that is still to come would count as recent for as long.
+        ask("mfa", -61),
         ask("mfa2", 0),
         with_token("GET", "/api/a", &world.token().sign()),
     ] {
@@ -117,5 +120,32 @@ async fn a_cached_verdict_does_not_open_another_route() {
             refused(&app, with_token("GET", "/api/write", &token)).await,
             Reason::InsufficientScope
         );
+    }
+}
+
+/// A claim that a policy requires is named when it is missing.
+#[tokio::test]
+async fn a_policy_names_the_claim_that_it_misses() {
+    let world = World::new().await;
+    for (policy, claim, name) in [
+        (Policy::signed_in().scope("read"), "scope", "`scope`"),
+        (Policy::signed_in().role("buyer"), "groups", "roles"),
+        (Policy::signed_in().acr("mfa"), "acr", "acr"),
+        (
+            Policy::signed_in().max_age(Duration::from_secs(300)),
+            "auth_time",
+            "auth_time",
+        ),
+        (Policy::signed_in().claim("tier", "gold"), "tier", "`tier`"),
+    ] {
+        let policies = Policies::new().route("GET", "/api/a", policy).unwrap();
+        let app = wrap(world.gate(policies).public_url("http://localhost:3000").explain(true));
+        for token in [world.token(), world.token().claim(claim, json!(null))] {
+            let detail = refusal(send(&app, with_token("GET", "/api/a", &token.sign())).await)
+                .await
+                .detail;
+            let found = detail.unwrap().found;
+            assert!(found.contains("no") && found.contains(name), "{claim}: {found}");
+        }
     }
 }

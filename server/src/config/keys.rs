@@ -94,6 +94,7 @@ pub const KEYS: &[Key] = &[
     key("trust[].client_ids", Kind::List, "[]"),
     key("trust[].algorithms", Kind::List, DEFAULT_ALGORITHMS),
     key("trust[].token_type", Kind::OneOf(&["auto", "at+jwt"]), r#""auto""#),
+    key("trust[].allow_nonce", Kind::Flag, "false"),
     key("trust[].subject_claim", Kind::Text, r#""sub""#),
     key("trust[].client_claims", Kind::List, r#"["client_id", "azp", "cid"]"#),
     key("trust[].scope_claim", Kind::Text, r#""scope""#),

@@ -29,6 +29,7 @@ impl Checker {
             "at+jwt" => TokenType::AccessToken,
             _ => TokenType::Auto,
         };
+        trust.allow_nonce = self.flag(&key("allow_nonce"));
         trust.subject_claim = self.text(&key("subject_claim"));
         trust.client_claims = self.list(&key("client_claims"));
         trust.scope_claim = self.text(&key("scope_claim"));
