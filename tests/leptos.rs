@@ -89,7 +89,7 @@ fn a_mock_does_as_the_session_does() {
 
         assert_eq!(auth.sign_out().await, Ok(()));
         let ended = Some(SignOutReason::SignedOut);
-        assert_eq!(auth.state().get_untracked(), AuthState::SignedOut(ended));
+        assert_eq!(auth.state().get_untracked(), AuthState::SignedOut(ended.clone()));
         assert_eq!(auth.refresh().await, signed_out(ended));
     });
 }

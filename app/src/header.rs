@@ -7,7 +7,7 @@ use leptos::web_sys::HtmlElement;
 use leptos_router::components::A;
 use leptos_router::hooks::use_location;
 use pixygate::leptos::{Texts, use_auth};
-use pixygate::session::{AuthState, SignOutReason, SignedIn};
+use pixygate::session::{AuthState, SignedIn};
 
 use crate::notice::Notice;
 use crate::pages::sign_in::SignInLink;
@@ -98,7 +98,7 @@ fn SomeoneElse() -> impl IntoView {
             }
         }
         // Their page is kept for them.
-        AuthState::SignedOut(Some(SignOutReason::EndedByProvider | SignOutReason::Expired)) => {}
+        AuthState::SignedOut(Some(reason)) if reason.keeps_page() => {}
         _ => {
             here = None;
             changed.set(false);

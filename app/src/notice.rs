@@ -24,7 +24,7 @@ pub(crate) fn Notice(
         <section class="notice" data-kind=kind role=if kind == "info" { "status" } else { "alert" }>
             <h2>{title}</h2>
             <p>{text}</p>
-            {detail.map(|detail| view! { <p class="detail"><code>{detail}</code></p> })}
+            {detail.filter(|detail| !detail.is_empty()).map(|detail| view! { <p class="detail"><code>{detail}</code></p> })}
             {children.map(|children| view! { <div class="actions">{children()}</div> })}
         </section>
     }

@@ -7,7 +7,7 @@ use futures::executor::LocalSpawner;
 use futures::lock::{Mutex, OwnedMutexGuard};
 use futures::task::LocalSpawn as _;
 use pixygate::authorization::{Crypto, CryptoError, Hash, HttpReply, Jwk, Moment, ServerClock};
-use pixygate::session::{LocalFuture, LockError, NetworkError, Over, Platform, StorageError};
+use pixygate::session::{LocalFuture, LockError, NetworkError, Over, Platform, Reach, StorageError};
 
 /// One tab without a browser. Its clock stands still, its network is a function, and it keeps things in memory.
 pub struct Memory {
@@ -62,8 +62,8 @@ impl Platform for Memory {
         Ok((self.network)(url, body))
     }
 
-    async fn reach(&self, _url: &str) -> Result<(), NetworkError> {
-        Ok(())
+    async fn reach(&self, _url: &str) -> Result<Reach, NetworkError> {
+        Ok(Reach::Readable)
     }
 
     async fn fetch_keys(&self, url: &str) -> Result<Vec<Jwk>, NetworkError> {

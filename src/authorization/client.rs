@@ -3,7 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::json::Object;
 
 /// This relying party: its registration at the provider, and the provider's metadata.
 ///
@@ -136,45 +139,64 @@ pub enum DpopMode {
     Off,
 }
 
-/// A public signing key (RFC 7517), as far as the browser needs it. Members that it does not know are dropped.
+/// A public signing key (RFC 7517), as far as the browser needs it. Members that it does not know are dropped, and one that is
+/// `null`, empty or of another type counts as absent.
 ///
 /// ```
 /// use pixygate::authorization::Jwk;
 ///
 /// // RFC 8037, appendix A.2
 /// let key: Jwk = serde_json::from_str(
-///     r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","key_ops":["verify"]}"#,
+///     r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","key_ops":["verify"],"use":""}"#,
 /// )?;
 /// assert_eq!((key.kty.as_str(), key.crv.as_deref()), ("OKP", Some("Ed25519")));
-/// assert_eq!(key.kid, None);
+/// assert_eq!((key.kid, key.usage), (None, None));
 /// # Ok::<_, serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Jwk {
     /// The key type: `RSA`, `EC` or `OKP`.
     pub kty: String,
     /// The key's identifier.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub kid: Option<String>,
     /// The algorithm that it is for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub alg: Option<String>,
     /// What it is for: `sig`, or `enc`, which never verifies.
-    #[serde(default, rename = "use", skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "use", skip_serializing_if = "Option::is_none")]
     pub usage: Option<String>,
     /// The curve of an `EC` or `OKP` key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub crv: Option<String>,
     /// The modulus of an `RSA` key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub n: Option<String>,
     /// The exponent of an `RSA` key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub e: Option<String>,
     /// The first coordinate of an `EC` key, or the `OKP` key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub x: Option<String>,
     /// The second coordinate of an `EC` key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub y: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for Jwk {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let key = Object::deserialize(deserializer)?;
+        let text = |name| key.text(name).map(str::to_owned);
+        Ok(Self {
+            kty: text("kty").ok_or_else(|| D::Error::missing_field("kty"))?,
+            kid: text("kid"),
+            alg: text("alg"),
+            usage: text("use"),
+            crv: text("crv"),
+            n: text("n"),
+            e: text("e"),
+            x: text("x"),
+            y: text("y"),
+        })
+    }
 }

@@ -4,8 +4,10 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::json::{Object, kind};
 use super::{Client, Crypto, CryptoError, Hash, Jwk};
 
 /// How far the provider's clock may stand from ours, in seconds.
@@ -57,6 +59,8 @@ impl fmt::Debug for IdToken {
 
 /// The claims that validation and the page need; all others are read with [`IdToken::extra`].
 ///
+/// An optional claim that is `null`, empty or of another type than it should be counts as absent.
+///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
 /// # let client = example::client();
@@ -71,21 +75,22 @@ impl fmt::Debug for IdToken {
 /// # })?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq, Deserialize)]
+#[derive(Clone, PartialEq)]
 pub struct Claims {
     /// The issuer.
     pub iss: String,
-    /// The person, unique at the issuer.
+    /// The subject: the user, unique at the issuer.
     pub sub: String,
     /// Whom the token is for.
-    #[serde(deserialize_with = "one_or_many")]
     pub aud: Vec<String>,
     /// The party that it was issued to.
     pub azp: Option<String>,
     /// When it expires, in seconds since the Unix epoch.
     pub exp: f64,
+    /// When it begins to be valid.
+    pub nbf: Option<f64>,
     /// When it was issued.
-    pub iat: f64,
+    pub iat: Option<f64>,
     /// The nonce of the authorization request.
     pub nonce: Option<String>,
     /// The left half of the access token's hash.
@@ -227,14 +232,34 @@ pub enum IdTokenError {
     Crypto(#[from] CryptoError),
 }
 
-#[derive(Deserialize)]
+impl IdTokenError {
+    /// Whether the token could not be read at all, so that it says nothing: neither for a user nor against one.
+    pub(super) fn is_unreadable(&self) -> bool {
+        matches!(
+            self,
+            Self::Malformed(_) | Self::Algorithm(_) | Self::UnknownKey { .. } | Self::Crypto(_)
+        )
+    }
+}
+
 struct Header {
     alg: String,
     kid: Option<String>,
-    crit: Option<serde::de::IgnoredAny>,
 }
 
 impl Header {
+    fn read(json: &[u8]) -> Result<Self, IdTokenError> {
+        let malformed = IdTokenError::Malformed("its header is not JSON with `alg`");
+        let header = Object::read(json).map_err(|_| malformed.clone())?;
+        if header.get("crit").is_some() {
+            return Err(IdTokenError::Malformed("it has a `crit` header that is not understood"));
+        }
+        Ok(Self {
+            alg: header.text("alg").ok_or(malformed)?.to_owned(),
+            kid: header.text("kid").map(str::to_owned),
+        })
+    }
+
     fn key<'a>(&self, client: &Client, keys: &'a [Jwk]) -> Result<(&'static Algorithm, &'a Jwk), IdTokenError> {
         let algorithm = Algorithm::named(&self.alg, &client.provider.id_token_signing_alg_values_supported)
             .ok_or_else(|| IdTokenError::Algorithm(self.alg.clone()))?;
@@ -249,7 +274,8 @@ impl Header {
 }
 
 impl IdToken {
-    /// Validates an ID token: signature, `iss`, `aud`, `azp`, `exp`, `iat`, `nonce`, `at_hash`, `auth_time`.
+    /// Validates an ID token: signature, `iss`, `sub`, `aud`, `azp`, `exp`, `nbf`, `iat`, `nonce`, `at_hash`, and `auth_time` where
+    /// the request had `max_age`.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
@@ -287,15 +313,12 @@ impl IdToken {
         crypto: &impl Crypto,
     ) -> Result<Self, IdTokenError> {
         let (header, signed, signature) = split(text)?;
-        if header.crit.is_some() {
-            return Err(IdTokenError::Malformed("it has a `crit` header that is not understood"));
-        }
         let (algorithm, key) = header.key(expected.client, keys)?;
         if !crypto.verify(&header.alg, key, signed.as_bytes(), &signature).await? {
             return Err(IdTokenError::Signature);
         }
 
-        let token = Self::try_from(text.to_owned()).map_err(IdTokenError::Malformed)?;
+        let token = Self::try_from(text.to_owned())?;
         token.claims.check(expected)?;
         if let Some(at_hash) = &token.claims.at_hash {
             let digest = crypto.digest(algorithm.hash, expected.access_token.as_bytes()).await?;
@@ -332,6 +355,50 @@ impl IdToken {
 }
 
 impl Claims {
+    fn read(payload: &[u8]) -> Result<Self, IdTokenError> {
+        let claims = Object::strict(payload)
+            .map_err(|_| IdTokenError::Malformed("its payload is not a JSON object whose members each occur once"))?;
+        let wrong = |claim, expected: &str| IdTokenError::Claim {
+            claim,
+            expected: expected.to_owned(),
+            found: kind(claims.get(claim)).to_owned(),
+        };
+        let text = |name| claims.text(name).map(str::to_owned);
+        // Of the claims that decide, none has another type than it must.
+        let exact = |name| match claims.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.clone())),
+            Some(_) => Err(wrong(name, "a text")),
+        };
+        let time = |name| match claims.get(name) {
+            None => Ok(None),
+            Some(value) => value.as_f64().map(Some).ok_or_else(|| wrong(name, "a number")),
+        };
+        let aud = match claims.get("aud") {
+            Some(Value::String(one)) => Some(vec![one.clone()]),
+            Some(Value::Array(many)) => many.iter().map(|one| one.as_str().map(str::to_owned)).collect(),
+            _ => None,
+        };
+        Ok(Self {
+            iss: exact("iss")?.ok_or_else(|| wrong("iss", "a text"))?,
+            sub: exact("sub")?.ok_or_else(|| wrong("sub", "a text"))?,
+            aud: aud.ok_or_else(|| wrong("aud", "a text, or a list of texts"))?,
+            azp: exact("azp")?.filter(|azp| !azp.is_empty()),
+            exp: time("exp")?.ok_or_else(|| wrong("exp", "a number"))?,
+            nbf: time("nbf")?,
+            iat: claims.number("iat"),
+            nonce: text("nonce"),
+            at_hash: exact("at_hash")?,
+            auth_time: claims.number("auth_time"),
+            acr: text("acr"),
+            sid: text("sid"),
+            name: text("name"),
+            preferred_username: text("preferred_username"),
+            username: text("username"),
+            email: text("email"),
+        })
+    }
+
     fn check(&self, expected: &Expected<'_>) -> Result<(), IdTokenError> {
         let client = expected.client;
         let claim = |claim, expected: &str, found: &str| {
@@ -356,8 +423,8 @@ impl Claims {
             return claim("aud", &client.client_id, &self.aud.join(" "));
         }
         match &self.azp {
+            // Absent, the token may be for several audiences (section 3.1.3.7, errata set 2).
             Some(azp) if *azp != client.client_id => return claim("azp", &client.client_id, azp),
-            None if self.aud.len() > 1 => return claim("azp", &client.client_id, ""),
             _ => {}
         }
         match (&self.nonce, expected.nonce) {
@@ -378,8 +445,12 @@ impl Claims {
         if self.exp + LEEWAY <= now {
             return claim("exp", format!("after {}", whole(now)), whole(self.exp).to_string());
         }
-        if self.iat - LEEWAY > now {
-            return claim("iat", format!("before {}", whole(now)), whole(self.iat).to_string());
+        for (name, time) in [("nbf", self.nbf), ("iat", self.iat)] {
+            if let Some(time) = time
+                && time - LEEWAY > now
+            {
+                return claim(name, format!("before {}", whole(now)), whole(time).to_string());
+            }
         }
         if let Some(max_age) = max_age {
             match self.auth_time {
@@ -454,18 +525,17 @@ fn whole(seconds: f64) -> i64 {
     seconds as i64
 }
 
+const SEGMENTS: IdTokenError = IdTokenError::Malformed("it is not three base64url segments");
+
 fn split(text: &str) -> Result<(Header, &str, Vec<u8>), IdTokenError> {
-    const SEGMENTS: IdTokenError = IdTokenError::Malformed("it is not three base64url segments");
     let (signed, signature) = text.rsplit_once('.').ok_or(SEGMENTS)?;
     let (header, payload) = signed.split_once('.').ok_or(SEGMENTS)?;
     if payload.contains('.') {
         return Err(SEGMENTS);
     }
     let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| SEGMENTS)?;
-    let header =
-        serde_json::from_slice(&header).map_err(|_| IdTokenError::Malformed("its header is not JSON with `alg`"))?;
     let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| SEGMENTS)?;
-    Ok((header, signed, signature))
+    Ok((Header::read(&header)?, signed, signature))
 }
 
 impl From<IdToken> for String {
@@ -476,28 +546,12 @@ impl From<IdToken> for String {
 
 /// Reads the claims without checking them: for a token that was validated before it was sealed.
 impl TryFrom<String> for IdToken {
-    type Error = &'static str;
+    type Error = IdTokenError;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        let payload = text.split('.').nth(1).ok_or("it is not three base64url segments")?;
-        let payload = URL_SAFE_NO_PAD
-            .decode(payload)
-            .map_err(|_| "its payload is not base64url")?;
-        let claims =
-            serde_json::from_slice(&payload).map_err(|_| "its payload lacks `iss`, `sub`, `aud`, `exp` or `iat`")?;
+        let payload = text.split('.').nth(1).ok_or(SEGMENTS)?;
+        let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| SEGMENTS)?;
+        let claims = Claims::read(&payload)?;
         Ok(Self { text, payload, claims })
     }
-}
-
-fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum OneOrMany {
-        One(String),
-        Many(Vec<String>),
-    }
-    Ok(match OneOrMany::deserialize(deserializer)? {
-        OneOrMany::One(one) => vec![one],
-        OneOrMany::Many(many) => many,
-    })
 }

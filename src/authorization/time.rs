@@ -72,7 +72,7 @@ impl ServerClock {
 ///
 /// let requested = Moment { wall: 1_800_000_000_000.0, monotonic: 0.0 };
 /// let server = ServerClock { told: requested.wall, at: requested };
-/// let lifetime = Lifetime::new(requested, &server, Some(300));
+/// let lifetime = Lifetime::new(requested, &server, Some(300.0));
 ///
 /// let after_a_sleep = Moment { wall: requested.wall + 280_000.0, monotonic: 10_000.0 };
 /// let left = lifetime.remaining(after_a_sleep);
@@ -94,9 +94,9 @@ pub struct Lifetime {
 
 impl Lifetime {
     /// A lifetime of `expires_in` seconds, counted from `requested`.
-    pub fn new(requested: Moment, server: &ServerClock, expires_in: Option<u64>) -> Self {
+    pub fn new(requested: Moment, server: &ServerClock, expires_in: Option<f64>) -> Self {
         Self {
-            duration: expires_in.map(|seconds| seconds as f64 * 1000.0),
+            duration: expires_in.map(|seconds| seconds * 1000.0),
             requested_wall: requested.wall,
             requested_server: Some(server.earliest(requested)),
             requested_monotonic: Some(requested.monotonic),
@@ -112,7 +112,7 @@ impl Lifetime {
     ///
     /// let requested = Moment { wall: 1_800_000_000_000.0, monotonic: 90_000.0 };
     /// let server = ServerClock { told: requested.wall, at: requested };
-    /// let kept = serde_json::to_string(&Lifetime::new(requested, &server, Some(300)))?;
+    /// let kept = serde_json::to_string(&Lifetime::new(requested, &server, Some(300.0)))?;
     ///
     /// // Another page reads it 100 s later. Its own monotonic clock has just begun.
     /// let mut lifetime: Lifetime = serde_json::from_str(&kept)?;
@@ -177,14 +177,14 @@ mod tests {
 
     #[test]
     fn counts_from_the_request() {
-        let lifetime = Lifetime::new(START, &SERVER, Some(60));
+        let lifetime = Lifetime::new(START, &SERVER, Some(60.0));
         assert_eq!(lifetime.remaining(later(10_000.0, 10_000.0)), 50_000.0);
         assert_eq!(lifetime.remaining(later(60_000.0, 60_000.0)), 0.0);
     }
 
     #[test]
     fn sleep_and_a_clock_set_back_both_age_the_token() {
-        let lifetime = Lifetime::new(START, &SERVER, Some(60));
+        let lifetime = Lifetime::new(START, &SERVER, Some(60.0));
         assert_eq!(
             lifetime.remaining(later(61_000.0, 5.0)),
             0.0,
@@ -199,7 +199,7 @@ mod tests {
 
     #[test]
     fn after_a_reload_only_the_wall_clock_is_left() {
-        let mut lifetime = Lifetime::new(START, &SERVER, Some(60));
+        let mut lifetime = Lifetime::new(START, &SERVER, Some(60.0));
         lifetime.requested_monotonic = None;
         assert_eq!(lifetime.remaining(later(10_000.0, -400.0)), 50_000.0);
         assert_eq!(lifetime.remaining(later(-1.0, 0.0)), 0.0);
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn a_page_that_reads_it_counts_on_by_its_own_clock() {
         let read = |wall: f64, server: f64| {
-            let mut lifetime = Lifetime::new(START, &SERVER, Some(60));
+            let mut lifetime = Lifetime::new(START, &SERVER, Some(60.0));
             lifetime.requested_monotonic = None;
             let now = later(wall, -400.0);
             lifetime.anchor(now, &ServerClock { told: server, at: now });
@@ -237,7 +237,7 @@ mod tests {
     #[test]
     fn a_clock_set_forward_makes_no_token_younger_for_the_next_page() {
         let requested = later(3_540_000.0, 60_000.0);
-        let lifetime = Lifetime::new(requested, &SERVER, Some(3600));
+        let lifetime = Lifetime::new(requested, &SERVER, Some(3600.0));
         assert_eq!(lifetime.requested_server, Some(60_000.0));
         assert_eq!(
             SERVER.time(requested),
@@ -255,9 +255,12 @@ mod tests {
     #[test]
     fn short_tokens_ask_for_less() {
         assert_eq!(
-            Lifetime::new(START, &SERVER, Some(3600)).min_validity(30_000.0),
+            Lifetime::new(START, &SERVER, Some(3600.0)).min_validity(30_000.0),
             30_000.0
         );
-        assert_eq!(Lifetime::new(START, &SERVER, Some(10)).min_validity(30_000.0), 2_500.0);
+        assert_eq!(
+            Lifetime::new(START, &SERVER, Some(10.0)).min_validity(30_000.0),
+            2_500.0
+        );
     }
 }

@@ -113,6 +113,11 @@ impl TokenRequest {
         Some(Self::new(&client.client_id, "refresh_token", &fields))
     }
 
+    /// A refresh without a refresh token. It can only be refused: whether the refusal can be read tells what the browser withholds.
+    pub(crate) fn probe(client: &Client) -> Self {
+        Self::new(&client.client_id, "refresh_token", &[])
+    }
+
     /// An exchange of the access token for one of another organisation, audience or resource.
     pub fn exchange(client: &Client, tokens: &TokenSet, exchange: &TokenExchange) -> Self {
         let token = tokens.access_token().secret().as_str();

@@ -57,7 +57,9 @@ pub fn RequireSignedIn(
     // Another token of the same person is no other view, and neither is the end of the session.
     let shown = Memo::new_with_compare(
         move |before: Option<&Shown>| match (state.get(), before) {
-            (AuthState::SignedOut(reason), Some(Shown::Person(person))) if keeps_the_page(reason) => {
+            (AuthState::SignedOut(reason), Some(Shown::Person(person)))
+                if reason.as_ref().is_some_and(SignOutReason::keeps_page) =>
+            {
                 Shown::Person(person.clone())
             }
             (AuthState::Unknown | AuthState::SigningOut, _) => Shown::Unknown,
@@ -89,11 +91,6 @@ pub fn RequireSignedIn(
             .into_any()
         }
     }
-}
-
-/// Whether the person may want to go on where they were: they did not sign out themselves.
-fn keeps_the_page(reason: Option<SignOutReason>) -> bool {
-    matches!(reason, Some(SignOutReason::EndedByProvider | SignOutReason::Expired))
 }
 
 /// Shows its children to a person who was granted a scope, below [`RequireSignedIn`].
@@ -134,7 +131,7 @@ pub fn RequireScope(
 fn shows(state: &AuthState, scope: &str, before: Option<bool>) -> bool {
     match state {
         AuthState::SignedIn(person) => person.has_scope(scope),
-        AuthState::SignedOut(reason) if keeps_the_page(*reason) => before.unwrap_or_default(),
+        AuthState::SignedOut(Some(reason)) if reason.keeps_page() => before.unwrap_or_default(),
         _ => false,
     }
 }
@@ -209,14 +206,19 @@ mod tests {
 
     #[test]
     fn when_the_provider_ends_the_session_what_needs_a_scope_stays() {
-        let ended = |reason| AuthState::SignedOut(Some(reason));
-        for reason in [SignOutReason::EndedByProvider, SignOutReason::Expired] {
+        let ended = |reason: &SignOutReason| AuthState::SignedOut(Some(reason.clone()));
+        for reason in [
+            SignOutReason::EndedByProvider,
+            SignOutReason::Expired,
+            SignOutReason::NotRenewed(String::new()),
+        ] {
+            let reason = &reason;
             assert!(shows(&ended(reason), "orders", Some(true)));
             assert!(!shows(&ended(reason), "orders", Some(false)));
             assert!(!shows(&ended(reason), "orders", None));
         }
         for reason in [SignOutReason::SignedOut, SignOutReason::Idle] {
-            assert!(!shows(&ended(reason), "orders", Some(true)));
+            assert!(!shows(&ended(&reason), "orders", Some(true)));
         }
         let owner = Owner::new();
         owner.set();

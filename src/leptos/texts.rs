@@ -76,6 +76,8 @@ pub struct Texts {
     pub failed: Text,
     /// The provider ended the session.
     pub ended: Text,
+    /// The provider no longer renews the session, and does not say that it has ended.
+    pub not_renewed: Text,
     /// The session ended because nobody seemed to be there.
     pub idle: Text,
     /// The person signed out, and the provider did not hear of it.
@@ -122,7 +124,7 @@ impl Default for Texts {
             ),
             withheld: (
                 "The sign-in service does not talk to this site",
-                "It has to be told the address of this site, which only whoever runs it can do.",
+                "It answers, and your browser may not show this site the answer. Only whoever runs this site can change that.",
             ),
             refused_sign_in: (
                 "Signing in did not succeed",
@@ -160,6 +162,10 @@ impl Default for Texts {
             ended: (
                 "Your session has ended",
                 "Sign in again to go on. This page stays as you left it.",
+            ),
+            not_renewed: (
+                "Your session could not be renewed",
+                "The sign-in service refuses to renew it. Sign in again to go on. This page stays as you left it.",
             ),
             idle: (
                 "You were signed out",
@@ -213,7 +219,7 @@ impl Texts {
             SessionError::Storage(_) => self.nothing_kept,
             SessionError::Crypto(_) => self.browser,
             SessionError::PartMissing => self.part_missing,
-            SessionError::Withheld { .. } => self.withheld,
+            SessionError::Withheld { .. } | SessionError::ProofWithheld { .. } => self.withheld,
             SessionError::Cancelled => self.no_window,
             _ if error.remedy() == Remedy::TryAgain => self.provider_down,
             _ => self.refused_sign_in,
@@ -264,12 +270,13 @@ impl Texts {
     /// use pixygate::session::SignOutReason;
     ///
     /// let texts = Texts::default();
-    /// assert_eq!(texts.end(Some(SignOutReason::Idle)), Some(texts.idle));
-    /// assert_eq!(texts.end(Some(SignOutReason::SignedOut)), None);
+    /// assert_eq!(texts.end(Some(&SignOutReason::Idle)), Some(texts.idle));
+    /// assert_eq!(texts.end(Some(&SignOutReason::SignedOut)), None);
     /// ```
-    pub fn end(&self, reason: Option<SignOutReason>) -> Option<Text> {
+    pub fn end(&self, reason: Option<&SignOutReason>) -> Option<Text> {
         match reason? {
             SignOutReason::EndedByProvider | SignOutReason::Expired => Some(self.ended),
+            SignOutReason::NotRenewed(_) => Some(self.not_renewed),
             SignOutReason::Idle => Some(self.idle),
             SignOutReason::SignedOutHere => Some(self.signed_out_here),
             SignOutReason::SignedOut => None,

@@ -36,11 +36,23 @@ pub enum SessionError {
     /// The provider did not answer. The session is still there.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// The answer that a sign-in needs did not arrive, although there is one: the provider does not let this origin read it.
+    /// There is an answer, and the browser does not let this page read it (CORS).
     #[error(
-        "{url} answers, but the browser withholds the answer from {origin}: allow that origin (CORS) at the provider"
+        "{url} answers, but the browser withholds the answer from {origin}: allow that origin (CORS) at the provider; where it is \
+         allowed, the provider may refuse the client: register it as a public client"
     )]
     Withheld {
+        /// The endpoint.
+        url: String,
+        /// The origin of this page.
+        origin: String,
+    },
+    /// There is an answer to a request without a DPoP proof, and none to one with it.
+    #[error(
+        "{url} does not allow {origin} to send the header `DPoP` (CORS): allow the header at the provider, or set provider.dpop = \
+         \"off\""
+    )]
+    ProofWithheld {
         /// The endpoint.
         url: String,
         /// The origin of this page.
@@ -154,7 +166,6 @@ impl SessionError {
             | Self::Locked(_)
             | Self::BackingOff { .. }
             | Self::PartMissing
-            | Self::Token(TokenError::Unavailable { .. })
             | Self::SessionsKept { status: 429 | 500.. } => Remedy::TryAgain,
             Self::AnotherPerson => Remedy::LookAgain,
             Self::SignedOut(_) | Self::Cancelled | Self::NeedsThePerson | Self::NoRefreshToken => Remedy::SignIn,
@@ -169,13 +180,10 @@ impl SessionError {
             },
             Self::Callback(CallbackError::Absent | CallbackError::UnknownState) => Remedy::SignIn,
             Self::Token(error) if error.ends_session() => Remedy::SignIn,
-            Self::Token(TokenError::Provider { error, .. })
-                if matches!(error.as_str(), "temporarily_unavailable" | "server_error" | "slow_down") =>
-            {
-                Remedy::TryAgain
-            }
+            Self::Token(error) if error.is_transient() => Remedy::TryAgain,
             Self::Token(TokenError::Provider { .. })
             | Self::Withheld { .. }
+            | Self::ProofWithheld { .. }
             | Self::NoSessionsUrl
             | Self::SessionsKept { .. }
             | Self::NoClient
@@ -191,6 +199,22 @@ impl SessionError {
                 Remedy::Configuration
             }
             Self::Callback(_) | Self::IdToken(_) | Self::Token(_) => Remedy::Protocol,
+        }
+    }
+}
+
+impl SessionError {
+    /// Whether the provider said of a refresh that the session is over.
+    pub(super) fn ends_refresh(&self) -> bool {
+        matches!(self, Self::Token(error) if error.ends_refresh())
+    }
+
+    /// Whether the provider answered a refresh with neither tokens nor a reason to try again later.
+    pub(super) fn refuses_refresh(&self) -> bool {
+        match self {
+            Self::Token(error) => !error.is_transient(),
+            Self::Withheld { .. } => true,
+            _ => false,
         }
     }
 }

@@ -20,6 +20,7 @@ mod sign_in;
 mod sign_out;
 mod state;
 mod step_up;
+mod token_endpoint;
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,7 +34,7 @@ use crate::authorization::{Client, Jwk, TokenSet};
 pub use call::{Called, Credentials, Reply, WaitingCall};
 pub use error::{Remedy, SessionError};
 pub use event::Event;
-pub use platform::{LocalFuture, LockError, NetworkError, Over, Platform, StorageError};
+pub use platform::{LocalFuture, LockError, NetworkError, Over, Platform, Reach, StorageError};
 pub use sign_in::{Landing, SignInFailure};
 pub use state::{AuthState, SignOutReason, SignedIn};
 

@@ -56,11 +56,12 @@ pub trait Platform: Crypto + 'static {
     /// When no response came: offline, refused by CORS, timed out.
     async fn post_form(&self, url: &str, body: &str, proof: Option<&str>) -> Result<HttpReply, NetworkError>;
 
-    /// Whether the host of `url` answers at all. A status of 500 or more counts as no answer, as far as it can be seen.
+    /// Whether the host of `url` answers at all, and whether this page may read the answer. A status of 500 or more counts as no
+    /// answer, as far as it can be seen.
     ///
     /// # Errors
     /// When it does not.
-    async fn reach(&self, url: &str) -> Result<(), NetworkError>;
+    async fn reach(&self, url: &str) -> Result<Reach, NetworkError>;
 
     /// The provider's current keys.
     ///
@@ -145,6 +146,25 @@ pub trait Platform: Crypto + 'static {
     /// Calls for [`Session::refresh_ahead`](super::Session::refresh_ahead) in so many milliseconds, instead of when it was
     /// last asked for; `None` for never.
     fn wake_in(&self, milliseconds: Option<f64>);
+}
+
+/// How far an answer came.
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+/// # futures::executor::block_on(async {
+/// # let platform = example::memory(&futures::executor::LocalPool::new());
+/// use pixygate::session::{Platform, Reach};
+///
+/// assert_eq!(platform.reach("https://id.example/jwks").await, Ok(Reach::Readable));
+/// # });
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The page could read it.
+    Readable,
+    /// There was one, and the browser withholds it (CORS).
+    Opaque,
 }
 
 /// What a slot must hold for something to be kept in it.

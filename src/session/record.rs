@@ -360,7 +360,7 @@ impl<P: Platform> Session<P> {
 
     fn adopt_end(&self, ended: Ended) {
         self.0.waiting.take();
-        let reason = ended.reason;
+        let reason = ended.reason.clone();
         self.0.kept.replace(Some(Kept::Ended(Box::new(ended))));
         self.set_state(AuthState::SignedOut(Some(reason)));
     }

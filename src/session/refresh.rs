@@ -1,12 +1,12 @@
 //! A token that is always fresh: one refresh at a time, in all tabs together.
 
 use futures_util::FutureExt as _;
-use oauth2::AccessToken;
+use oauth2::{AccessToken, RefreshToken};
 
-use crate::authorization::{Checks, Jwk, Moment, TokenError, TokenExchange, TokenRequest, TokenResponse, TokenSet};
+use crate::authorization::{TokenError, TokenExchange, TokenRequest, TokenResponse, TokenSet};
 
 use super::record::{Acting, Record};
-use super::{AuthState, Event, LocalFuture, NetworkError, Over, Platform, Session, SessionError, SignOutReason};
+use super::{AuthState, Event, LocalFuture, Over, Platform, Session, SessionError, SignOutReason};
 
 /// How long a token is good for at least when it is handed out, in milliseconds; less for short-lived tokens.
 const MIN_VALIDITY: f64 = 30_000.0;
@@ -22,6 +22,8 @@ pub(super) struct Backoff {
     until: f64,
     /// The part of it that the provider asked for (`Retry-After`; RFC 9110, section 10.2.3).
     asked_until: f64,
+    /// Whether the last attempt was refused in a way that leaves no hope for the next: a second refusal ends the session.
+    refused: bool,
 }
 
 impl<P: Platform> Session<P> {
@@ -159,11 +161,11 @@ impl<P: Platform> Session<P> {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn retry_now(&self) {
-        let asked_until = self.0.backoff.get().asked_until;
+        let before = self.0.backoff.get();
         self.0.backoff.set(Backoff {
             failures: 0,
-            until: asked_until,
-            asked_until,
+            until: before.asked_until,
+            ..before
         });
     }
 
@@ -319,6 +321,8 @@ impl<P: Platform> Session<P> {
             Err(error) => {
                 self.back_off(error);
                 self.tell(&Event::RefreshFailed(error.clone()));
+                // A second attempt tells whether the session can go on, and waits for no call.
+                self.0.platform.wake_in(self.refresh_due_in());
             }
         }
         outcome
@@ -363,24 +367,57 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// Refreshes the tokens that the person signed in with. Held under the lock.
-    async fn renew(&self, mut record: Record) -> Result<Record, SessionError> {
-        let platform = &self.0.platform;
+    /// Refreshes the tokens that the user signed in with. Held under the lock.
+    async fn renew(&self, record: Record) -> Result<Record, SessionError> {
         let Some(request) = TokenRequest::refresh(&self.0.client, &record.tokens) else {
             self.end(SignOutReason::Expired).await;
             return Err(self.signed_out());
         };
         self.check_pause()?;
-        let requested = platform.now();
-        let response = match self.ask_token_endpoint(&request).await {
-            Err(SessionError::Token(error)) if error.ends_refresh() => {
+        let refused_before = self.0.backoff.get().refused;
+        let renewed = self.renew_with(&request, record).await;
+        if let Err(error) = &renewed {
+            if error.ends_refresh() {
                 self.end(SignOutReason::EndedByProvider).await;
                 return Err(self.signed_out());
             }
-            answer => answer?,
+            let refused = error.refuses_refresh();
+            if refused && refused_before {
+                self.end(SignOutReason::NotRenewed(error.to_string())).await;
+                return Err(self.signed_out());
+            }
+            let backoff = self.0.backoff.get();
+            self.0.backoff.set(Backoff { refused, ..backoff });
+        }
+        renewed
+    }
+
+    async fn renew_with(&self, request: &TokenRequest, mut record: Record) -> Result<Record, SessionError> {
+        let platform = &self.0.platform;
+        let requested = platform.now();
+        let reply = match self.post_token_request(request).await {
+            Err(SessionError::Network(error)) if !error.timed_out && self.withholds_refusals().await => {
+                return Err(SessionError::Withheld {
+                    url: error.url,
+                    origin: platform.origin(),
+                });
+            }
+            reply => reply?,
         };
-        // When the key of a new ID token cannot be had the old one stays: the refresh token may have been rotated, and losing
-        // the new one would end the session.
+        // The old refresh token may be used up: to send it again would look like theft. So the new one is stored before anything else
+        // can fail.
+        let response = match TokenResponse::read(&reply) {
+            Ok(response) => response,
+            Err(error) => {
+                self.rescue(TokenResponse::rescue(&reply), &mut record).await?;
+                return Err(error.into());
+            }
+        };
+        let known = response.finds_key(&self.0.client, &self.0.keys.borrow());
+        if !known {
+            self.rescue(response.refresh_token().cloned(), &mut record).await?;
+        }
+        // When the key of a new ID token cannot be fetched the old ID token stays.
         let keys = self.keys_for(&response).await.ok();
         let keys = keys.filter(|keys| response.finds_key(&self.0.client, keys));
         let (access, refresh) = response.tokens();
@@ -388,7 +425,7 @@ impl<P: Platform> Session<P> {
         record.tokens = match record.tokens.refreshed(response, &checks).await {
             Ok(tokens) => tokens,
             Err(error) => {
-                // They are not used, and the refresh token of before may be used up: to use it again would look like theft.
+                // They are not used, and there is nothing to refresh with any more.
                 self.revoke_these(&access, refresh.as_ref()).await;
                 self.end(SignOutReason::EndedByProvider).await;
                 return Err(error.into());
@@ -404,6 +441,16 @@ impl<P: Platform> Session<P> {
         self.store(record).await?;
         self.tell(&Event::Refreshed);
         self.record().ok_or_else(|| self.signed_out())
+    }
+
+    /// Stores a rotated refresh token of a response that is not used yet, or cannot be.
+    async fn rescue(&self, refresh_token: Option<RefreshToken>, record: &mut Record) -> Result<(), SessionError> {
+        if let Some(token) = refresh_token {
+            record.tokens.rotate(token);
+            self.store(record.clone()).await?;
+            record.generation += 1;
+        }
+        Ok(())
     }
 
     /// Exchanges the tokens of the record, and keeps what comes of it beside them: they are what is refreshed, and gone back
@@ -440,76 +487,6 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    pub(super) fn checks<'a>(&'a self, keys: Option<&'a [Jwk]>, requested: Moment) -> Checks<'a, P> {
-        let platform = &self.0.platform;
-        Checks {
-            client: &self.0.client,
-            keys,
-            crypto: platform,
-            now: platform.now(),
-            requested,
-            server: platform.server_clock(),
-        }
-    }
-
-    /// The keys that the page came with, or newer ones when they lack that of the ID token.
-    pub(super) async fn keys_for(&self, response: &TokenResponse) -> Result<Vec<Jwk>, NetworkError> {
-        let known = self.0.keys.borrow().clone();
-        if response.finds_key(&self.0.client, &known) {
-            return Ok(known);
-        }
-        let fetched = self.0.platform.fetch_keys(&self.0.client.provider.jwks_uri).await?;
-        self.0.keys.replace(fetched.clone());
-        Ok(fetched)
-    }
-
-    /// Sends a request to the token endpoint, once more when it asks for a DPoP nonce, and once more when it does not take
-    /// the time of the proof: then the device's clock was set since the server told its own.
-    pub(super) async fn ask_token_endpoint(&self, request: &TokenRequest) -> Result<TokenResponse, SessionError> {
-        let endpoint = &self.0.client.provider.token_endpoint;
-        let (mut again, mut timed) = (true, false);
-        loop {
-            let platform = &self.0.platform;
-            let proof = match self.uses_dpop() {
-                true => Some(self.proof("POST", endpoint, None).await?),
-                false => None,
-            };
-            let reply = platform.post_form(endpoint, request.body(), proof.as_deref()).await?;
-            self.remember_nonce(endpoint, reply.dpop_nonce.as_deref());
-            match TokenResponse::read(&reply) {
-                Err(error) if again && error.wants_dpop_nonce() && reply.dpop_nonce.is_some() => again = false,
-                Err(error) if !timed && error.refuses_dpop_proof() => {
-                    platform.ask_time().await;
-                    timed = true;
-                }
-                answer => {
-                    let response = answer?;
-                    self.0.granted.set(self.0.granted.get() + 1);
-                    return Ok(response);
-                }
-            }
-        }
-    }
-
-    /// A browser does not say why there is no answer. Where none was ever read, and there is one, it is withheld; later a
-    /// network that fails for a moment is likelier.
-    pub(super) async fn first_answer<T>(
-        &self,
-        endpoint: &str,
-        answer: Result<T, SessionError>,
-    ) -> Result<T, SessionError> {
-        let platform = &self.0.platform;
-        match answer {
-            Err(SessionError::Network(error)) if !error.timed_out && platform.reach(endpoint).await.is_ok() => {
-                Err(SessionError::Withheld {
-                    url: endpoint.to_owned(),
-                    origin: platform.origin(),
-                })
-            }
-            answer => answer,
-        }
-    }
-
     fn back_off(&self, error: &SessionError) {
         let failures = self.0.backoff.get().failures;
         let asked = match error {
@@ -526,6 +503,7 @@ impl<P: Platform> Session<P> {
             failures: failures + 1,
             until: now + pause.max(asked),
             asked_until: now + asked,
+            ..self.0.backoff.get()
         });
     }
 }

@@ -273,7 +273,7 @@ impl<P: Platform> Session<P> {
             request_uri: String,
         }
         let answer = self.0.platform.post_form(endpoint, body, None).await;
-        let reply = self.first_answer(endpoint, answer.map_err(Into::into)).await?;
+        let reply = self.explained(endpoint, false, answer.map_err(Into::into)).await?;
         if !matches!(reply.status, 200 | 201) {
             return Err(TokenError::read(&reply).into());
         }
@@ -373,7 +373,10 @@ impl<P: Platform> Session<P> {
         let bound_to = self.dpop_thumbprint().await?;
         let requested = platform.now();
         let answer = self.ask_token_endpoint(&validated.token_request()).await;
-        let response = self.first_answer(&client.provider.token_endpoint, answer).await?;
+        let with_proof = self.uses_dpop();
+        let response = self
+            .explained(&client.provider.token_endpoint, with_proof, answer)
+            .await?;
         let keys = self.keys_for(&response).await?;
         let tokens = validated.accept(response, &self.checks(Some(&keys), requested)).await?;
         let subject = &tokens.id_token().claims().sub;

@@ -58,14 +58,18 @@ impl AuthState {
 /// ```
 /// use pixygate::session::{AuthState, SignOutReason};
 ///
-/// /// Whether a page that was left as it was may go on after the next sign-in.
-/// fn may_go_on(state: &AuthState) -> bool {
-///     matches!(state, AuthState::SignedOut(Some(SignOutReason::EndedByProvider | SignOutReason::Expired)))
+/// /// For whoever runs the site.
+/// fn detail(state: &AuthState) -> Option<&str> {
+///     match state {
+///         AuthState::SignedOut(Some(SignOutReason::NotRenewed(answer))) => Some(answer),
+///         _ => None,
+///     }
 /// }
-/// assert!(may_go_on(&AuthState::SignedOut(Some(SignOutReason::Expired))));
-/// assert!(!may_go_on(&AuthState::SignedOut(Some(SignOutReason::SignedOut))));
+/// let refused = SignOutReason::NotRenewed("the token endpoint answered `invalid_client`".to_owned());
+/// assert_eq!(detail(&AuthState::SignedOut(Some(refused))), Some("the token endpoint answered `invalid_client`"));
+/// assert_eq!(detail(&AuthState::SignedOut(Some(SignOutReason::Expired))), None);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SignOutReason {
     /// The person signed out, here or in another tab.
     SignedOut,
@@ -75,8 +79,27 @@ pub enum SignOutReason {
     EndedByProvider,
     /// The access token expired and the provider had given no refresh token.
     Expired,
+    /// The provider refuses to renew the session, and does not say that it has ended: what it answered.
+    NotRenewed(String),
     /// Nobody seemed to be there, for [`Client::idle_sign_out_seconds`](crate::authorization::Client).
     Idle,
+}
+
+impl SignOutReason {
+    /// Whether the session ended and the user did not end it: a page may keep what was typed until the next sign-in.
+    ///
+    /// ```
+    /// use pixygate::session::SignOutReason;
+    ///
+    /// assert!(SignOutReason::Expired.keeps_page());
+    /// assert!(!SignOutReason::SignedOut.keeps_page());
+    /// ```
+    pub fn keeps_page(&self) -> bool {
+        match self {
+            Self::EndedByProvider | Self::Expired | Self::NotRenewed(_) => true,
+            Self::SignedOut | Self::SignedOutHere | Self::Idle => false,
+        }
+    }
 }
 
 /// The person who is signed in, as the validated ID token tells.

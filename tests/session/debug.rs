@@ -109,7 +109,7 @@ fn what_is_shown_has_no_secrets_in_it() {
             CLIENT,
         ),
         ("HttpReply", shown(&reply), "200"),
-        ("TokenResponse", shown(&TokenResponse::read(&reply).unwrap()), "Bearer"),
+        ("TokenResponse", shown(&TokenResponse::read(&reply).unwrap()), "bearer"),
         ("TokenSet", shown(&tokens), ISSUER),
         ("IdToken", shown(&id_token), ISSUER),
         ("Claims", shown(id_token.claims()), "alice"),

@@ -514,6 +514,7 @@ impl Browser {
                         Some(SignOutReason::EndedByProvider) => ENDED,
                         Some(SignOutReason::Expired) => EXPIRED,
                         Some(SignOutReason::Idle) => IDLE,
+                        Some(SignOutReason::NotRenewed(_)) => "not renewed",
                         None => "none",
                     };
                     // Someone else may have signed in since, in another tab, without this one hearing of it.

@@ -11,7 +11,7 @@ use futures::channel::oneshot;
 use futures::lock::OwnedMutexGuard;
 use futures::task::LocalSpawnExt as _;
 use pixygate::authorization::{Crypto, CryptoError, Hash, HttpReply, Jwk, Moment, ServerClock};
-use pixygate::session::{AuthState, Event, LocalFuture, LockError, NetworkError, Over, Platform, StorageError};
+use pixygate::session::{AuthState, Event, LocalFuture, LockError, NetworkError, Over, Platform, Reach, StorageError};
 
 use crate::dpop::{Key, verifies};
 use crate::provider::Mood;
@@ -275,9 +275,15 @@ impl Platform for Tab {
                     provider.unheard.borrow_mut().extend(refresh_token.clone());
                 }
                 self.wait(&self.world.answers_held_back).await;
-                match *provider.mood.borrow() {
-                    Mood::Withheld => Err(offline(url)),
-                    _ => self.connected(url).map(|()| reply),
+                let withheld = match *provider.mood.borrow() {
+                    Mood::Withheld => true,
+                    Mood::ProofWithheld => proof.is_some(),
+                    Mood::RefusalsWithheld => reply.status != 200,
+                    _ => false,
+                };
+                match withheld {
+                    true => Err(offline(url)),
+                    false => self.connected(url).map(|()| reply),
                 }
             }
             Err(error) => Err(error),
@@ -290,14 +296,15 @@ impl Platform for Tab {
         answered
     }
 
-    async fn reach(&self, url: &str) -> Result<(), NetworkError> {
-        match url.contains("idp.example") {
-            true => self.travel(url).await,
-            false => {
-                self.alive().await;
-                self.connected(url)
-            }
+    async fn reach(&self, url: &str) -> Result<Reach, NetworkError> {
+        if url.contains("idp.example") {
+            self.travel(url).await?;
+        } else {
+            self.alive().await;
+            self.connected(url)?;
         }
+        let opaque = url.contains("idp.example") && *self.world.provider.mood.borrow() == Mood::Withheld;
+        Ok(if opaque { Reach::Opaque } else { Reach::Readable })
     }
 
     async fn fetch_keys(&self, url: &str) -> Result<Vec<Jwk>, NetworkError> {

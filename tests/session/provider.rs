@@ -15,6 +15,9 @@ pub(crate) const ISSUER: &str = "https://idp.example/t/demo/oauth2/token";
 pub(crate) const CLIENT: &str = "pixygate";
 const ENDPOINT: &str = "https://idp.example/t/demo/oauth2";
 
+/// As the new value of a member: it is not there.
+pub(crate) const ABSENT: &str = "absent";
+
 pub(crate) type Form = BTreeMap<String, String>;
 
 /// What the provider does with the next requests.
@@ -26,6 +29,12 @@ pub(crate) enum Mood {
     Unreachable,
     /// It does as it is asked, and the browser withholds its answer (CORS).
     Withheld,
+    /// It does as it is asked, and the browser withholds each answer to a request with a proof (CORS).
+    ProofWithheld,
+    /// It ends all sessions, and the browser withholds each answer that is not a success (CORS).
+    RefusalsWithheld,
+    /// It answers with this status and body.
+    Answers(u16, &'static str),
     /// This status, with nothing to read.
     Broken(u16),
     /// 429, to be asked again after so many seconds.
@@ -74,9 +83,11 @@ pub(crate) struct Provider {
     /// The nonce that DPoP proofs must have.
     pub(crate) nonce: RefCell<Option<String>>,
     proofs: Proofs,
-    /// Claims that replace those of the next ID tokens; `null` leaves one out.
+    /// Claims that replace those of the next ID tokens.
     pub(crate) claims: RefCell<Value>,
     pub(crate) header: RefCell<Value>,
+    /// Members that replace those of the next token responses.
+    pub(crate) response: RefCell<Value>,
     pub(crate) forged: Cell<bool>,
     given: Cell<u32>,
     codes: RefCell<BTreeMap<String, Grant>>,
@@ -112,6 +123,7 @@ impl Provider {
             proofs: Proofs::default(),
             claims: RefCell::new(json!({})),
             header: RefCell::new(json!({})),
+            response: RefCell::new(json!({})),
             forged: Cell::default(),
             given: Cell::default(),
             codes: RefCell::default(),
@@ -212,8 +224,13 @@ impl Provider {
         self.live.borrow_mut().clear();
     }
 
+    /// How many refreshes were asked for, without the probes that have no token.
     pub(crate) fn refreshes(&self) -> usize {
-        self.granted("refresh_token")
+        let requests = self.requests.borrow();
+        requests
+            .iter()
+            .filter(|form| form.contains_key("refresh_token"))
+            .count()
     }
 
     /// How many requests of a grant type came.
@@ -237,7 +254,14 @@ impl Provider {
     fn reply(&self, url: &str, form: Form, proof: Option<&str>, now: f64) -> HttpReply {
         self.requests.borrow_mut().push(form.clone());
         match &*self.mood.borrow() {
-            Mood::Well | Mood::Withheld => {}
+            Mood::Well | Mood::Withheld | Mood::ProofWithheld => {}
+            Mood::RefusalsWithheld => self.end_all(),
+            Mood::Answers(status, body) => {
+                return HttpReply {
+                    body: (*body).to_owned(),
+                    ..status_only(*status)
+                };
+            }
             Mood::Unreachable => unreachable!("the network does not deliver this"),
             Mood::Broken(status) => return status_only(*status),
             Mood::Busy(seconds) => {
@@ -303,7 +327,7 @@ impl Provider {
                 Ok((grant.ok_or("invalid_grant")?, gives))
             }
             "refresh_token" => {
-                let token = &form["refresh_token"];
+                let token = form.get("refresh_token").ok_or("invalid_request")?;
                 if let Some(grant) = self.spent.borrow().get(token) {
                     if !self.unheard.borrow().contains(token) {
                         self.reused.borrow_mut().push(token.clone());
@@ -377,6 +401,7 @@ impl Provider {
             owners.insert(refresh_token.clone(), grant.subject.clone());
             body["refresh_token"] = json!(refresh_token);
         }
+        replace(&mut body, &self.response.borrow());
         HttpReply {
             status: 200,
             body: body.to_string(),
@@ -401,14 +426,8 @@ impl Provider {
             }
         }
         let mut header = json!({ "alg": "ES256", "kid": *self.kid.borrow() });
-        for (target, changes) in [(&mut claims, &self.claims), (&mut header, &self.header)] {
-            for (name, value) in changes.borrow().as_object().unwrap() {
-                match value {
-                    Value::Null => drop(target.as_object_mut().unwrap().remove(name)),
-                    value => target[name] = value.clone(),
-                }
-            }
-        }
+        replace(&mut claims, &self.claims.borrow());
+        replace(&mut header, &self.header.borrow());
         let encode = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let signed = format!("{}.{}", encode(&header), encode(&claims));
         let mut signature = self.key.sign(signed.as_bytes());
@@ -416,6 +435,16 @@ impl Provider {
             signature[7] ^= 1;
         }
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+}
+
+/// Puts members in the place of those of an object. The text `absent` takes one away.
+fn replace(target: &mut Value, changes: &Value) {
+    for (name, value) in changes.as_object().unwrap() {
+        match value {
+            Value::String(text) if text == ABSENT => drop(target.as_object_mut().unwrap().remove(name)),
+            value => target[name] = value.clone(),
+        }
     }
 }
 

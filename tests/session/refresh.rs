@@ -309,19 +309,6 @@ fn some_providers_say_otherwise_that_a_refresh_token_is_no_longer_good() {
 }
 
 #[test]
-fn a_wrong_configuration_is_no_sign_out() {
-    let (mut simulation, tab) = signed_in();
-    simulation.pass(3600.0);
-    simulation
-        .world
-        .provider
-        .mood
-        .replace(Mood::Refuses("unauthorized_client"));
-    assert_eq!(simulation.run(tab.token()).unwrap_err().remedy(), Remedy::Configuration);
-    assert_eq!(tab.subject().as_deref(), Some("alice"));
-}
-
-#[test]
 fn asleep_past_the_expiry_the_first_call_is_fresh() {
     let (mut simulation, tab) = signed_in();
     simulation.sleep(4000.0);

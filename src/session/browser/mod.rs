@@ -19,7 +19,7 @@ use web_sys::{BroadcastChannel, Window};
 use crate::authorization::{Crypto, CryptoError, Hash, HttpReply, Jwk, Moment, ServerClock};
 
 use super::record::SESSION;
-use super::{LocalFuture, LockError, NetworkError, Over, Platform, StorageError};
+use super::{LocalFuture, LockError, NetworkError, Over, Platform, Reach, StorageError};
 use store::{SEALED, Store};
 use vault::Vault;
 
@@ -223,7 +223,7 @@ impl Platform for Browser {
         http::post_form(url, body, proof).await
     }
 
-    async fn reach(&self, url: &str) -> Result<(), NetworkError> {
+    async fn reach(&self, url: &str) -> Result<Reach, NetworkError> {
         http::reach(url).await
     }
 

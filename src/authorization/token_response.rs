@@ -1,0 +1,263 @@
+//! The token endpoint's responses (RFC 6749, section 5), read tolerantly: a member that is not used never decides.
+
+use std::fmt;
+
+use oauth2::{AccessToken, RefreshToken};
+
+use super::id_token::IdToken;
+use super::json::{Object, kind};
+use super::{Client, Jwk};
+
+/// An HTTP response, as far as the flow reads it.
+///
+/// ```
+/// use pixygate::authorization::{HttpReply, TokenError, TokenResponse};
+///
+/// let reply = HttpReply { status: 503, retry_after: Some(5), ..HttpReply::default() };
+/// let error = TokenResponse::read(&reply).map(drop);
+/// assert_eq!(error, Err(TokenError::Unavailable { status: 503, retry_after: Some(5) }));
+/// ```
+#[derive(Clone, Default)]
+pub struct HttpReply {
+    /// The status code.
+    pub status: u16,
+    /// The body.
+    pub body: String,
+    /// The `DPoP-Nonce` header (RFC 9449, section 8).
+    pub dpop_nonce: Option<String>,
+    /// `Retry-After`, in seconds.
+    pub retry_after: Option<u64>,
+}
+
+/// Without the body, which may hold tokens.
+impl fmt::Debug for HttpReply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpReply")
+            .field("status", &self.status)
+            .field("retry_after", &self.retry_after)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the token endpoint may answer instead of tokens.
+///
+/// ```
+/// use pixygate::authorization::{HttpReply, TokenError, TokenResponse};
+///
+/// let answer = |status, body: &str| {
+///     let reply = HttpReply { status, body: body.to_owned(), ..HttpReply::default() };
+///     TokenResponse::read(&reply).map(drop)
+/// };
+/// let over = answer(400, r#"{"error":"invalid_grant","error_description":"revoked"}"#).unwrap_err();
+/// assert!(over.ends_session());
+/// assert_eq!(over.to_string(), "the token endpoint answered `invalid_grant`: revoked");
+///
+/// let again = answer(400, r#"{"error":"use_dpop_nonce"}"#).unwrap_err();
+/// assert!(again.wants_dpop_nonce() && !again.refuses_dpop_proof() && !again.ends_session());
+///
+/// assert!(matches!(answer(200, "<html>"), Err(TokenError::Malformed { status: 200, .. })));
+/// ```
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum TokenError {
+    /// An error response (RFC 6749, section 5.2).
+    #[error("the token endpoint answered `{error}`{}", description.as_deref().map(|text| format!(": {text}")).unwrap_or_default())]
+    Provider {
+        /// The error code.
+        error: String,
+        /// The provider's own words.
+        description: Option<String>,
+    },
+    /// The endpoint is overloaded or broken (408, 429 or 5xx); the grant may still be good.
+    #[error("the token endpoint answered {status}")]
+    Unavailable {
+        /// The HTTP status.
+        status: u16,
+        /// Seconds to wait, when the endpoint said so.
+        retry_after: Option<u64>,
+    },
+    /// Neither a token response nor an error response.
+    #[error("the token endpoint answered {status}, and the answer cannot be read: {problem}")]
+    Malformed {
+        /// The HTTP status.
+        status: u16,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+impl TokenError {
+    /// Reads a response that is not a success.
+    pub(crate) fn read(reply: &HttpReply) -> Self {
+        let status = reply.status;
+        if matches!(status, 408 | 429 | 500..) {
+            return Self::Unavailable {
+                status,
+                retry_after: reply.retry_after,
+            };
+        }
+        match Object::read(reply.body.as_bytes()) {
+            Ok(object) => Self::of(&object).unwrap_or_else(|| Self::lacks(status, &object, "error")),
+            Err(error) => Self::unreadable(status, &error),
+        }
+    }
+
+    fn of(object: &Object) -> Option<Self> {
+        Some(Self::Provider {
+            error: object.text("error")?.to_owned(),
+            description: object.text("error_description").map(str::to_owned),
+        })
+    }
+
+    fn lacks(status: u16, object: &Object, member: &str) -> Self {
+        Self::Malformed {
+            status,
+            problem: format!("`{member}` is {}", kind(object.get(member))),
+        }
+    }
+
+    /// Without the text in which the JSON error was found: that could be a token.
+    fn unreadable(status: u16, error: &serde_json::Error) -> Self {
+        Self::Malformed {
+            status,
+            problem: format!(
+                "it is not a JSON object (line {}, column {})",
+                error.line(),
+                error.column()
+            ),
+        }
+    }
+
+    /// Whether the provider said that the grant is no longer good: the session is over.
+    pub fn ends_session(&self) -> bool {
+        self.is_one_of(&[
+            "invalid_grant",
+            "interaction_required",
+            "login_required",
+            "consent_required",
+        ])
+    }
+
+    /// The same for a refresh. Some providers have other error codes for a refresh token that they do not know.
+    pub(crate) fn ends_refresh(&self) -> bool {
+        self.ends_session() || self.is_one_of(&["invalid_request", "invalid_token", "token_inactive"])
+    }
+
+    /// Whether another attempt may succeed although nothing else changes.
+    pub(crate) fn is_transient(&self) -> bool {
+        matches!(self, Self::Unavailable { .. })
+            || self.is_one_of(&["temporarily_unavailable", "server_error", "slow_down"])
+    }
+
+    /// Whether the endpoint does not accept the DPoP proof, of which only the time can be wrong (RFC 9449, section 5).
+    pub fn refuses_dpop_proof(&self) -> bool {
+        self.is_one_of(&["invalid_dpop_proof"])
+    }
+
+    /// Whether the endpoint wants the same request again, with the nonce that it just gave (RFC 9449, section 8).
+    pub fn wants_dpop_nonce(&self) -> bool {
+        self.is_one_of(&["use_dpop_nonce"])
+    }
+
+    fn is_one_of(&self, codes: &[&str]) -> bool {
+        matches!(self, Self::Provider { error, .. } if codes.contains(&error.as_str()))
+    }
+}
+
+/// A token response whose ID token is not validated yet.
+///
+/// ```
+/// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
+/// # let client = example::client();
+/// # futures::executor::block_on(async {
+/// # let reply = example::tokens_of("");
+/// use pixygate::authorization::TokenResponse;
+///
+/// let response = TokenResponse::read(&reply)?;
+/// // The provider may have other keys since the page was made.
+/// if !response.finds_key(&client, &client.keys) {
+///     // They are fetched from `client.provider.jwks_uri`.
+/// }
+/// # assert!(response.finds_key(&client, &client.keys) && !response.finds_key(&client, &[]));
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<_, Box<dyn std::error::Error>>(())
+/// ```
+pub struct TokenResponse {
+    pub(super) access_token: AccessToken,
+    /// In lower case; absent in the responses of some providers.
+    pub(super) token_type: Option<String>,
+    /// In seconds.
+    pub(super) expires_in: Option<f64>,
+    pub(super) refresh_token: Option<RefreshToken>,
+    pub(super) scopes: Option<Vec<String>>,
+    pub(super) id_token: Option<String>,
+}
+
+impl fmt::Debug for TokenResponse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenResponse")
+            .field("token_type", &self.token_type)
+            .finish_non_exhaustive()
+    }
+}
+
+impl TokenResponse {
+    /// Reads the response of the token endpoint. Only `access_token` must be there; any other member that is empty or of another
+    /// type counts as absent. `expires_in` may be a text, `scope` a list.
+    ///
+    /// ```
+    /// use pixygate::authorization::{HttpReply, TokenResponse};
+    ///
+    /// let read = |body: &str| TokenResponse::read(&HttpReply { status: 200, body: body.to_owned(), ..HttpReply::default() });
+    /// assert!(read(r#"{"access_token":"2YotnFZFEjr1zCsicMWpAA","token_type":"Bearer","expires_in":"3599"}"#).is_ok());
+    ///
+    /// let error = read(r#"{"access_token":null}"#).map(drop).unwrap_err();
+    /// assert!(error.to_string().ends_with("`access_token` is absent"));
+    /// ```
+    ///
+    /// # Errors
+    /// The three kinds of [`TokenError`].
+    pub fn read(reply: &HttpReply) -> Result<Self, TokenError> {
+        let status = reply.status;
+        if !matches!(status, 200 | 201) {
+            return Err(TokenError::read(reply));
+        }
+        let object = Object::read(reply.body.as_bytes()).map_err(|error| TokenError::unreadable(status, &error))?;
+        let text = |name| object.text(name).map(str::to_owned);
+        let Some(access_token) = text("access_token") else {
+            // Some providers answer 200 with an error response.
+            return Err(TokenError::of(&object).unwrap_or_else(|| TokenError::lacks(status, &object, "access_token")));
+        };
+        Ok(Self {
+            access_token: AccessToken::new(access_token),
+            token_type: text("token_type").map(|name| name.to_ascii_lowercase()),
+            expires_in: object.number("expires_in"),
+            refresh_token: text("refresh_token").map(RefreshToken::new),
+            scopes: object.words("scope"),
+            id_token: text("id_token"),
+        })
+    }
+
+    /// The refresh token of a success, also when the rest of the response cannot be read.
+    pub(crate) fn rescue(reply: &HttpReply) -> Option<RefreshToken> {
+        let object = Object::read(reply.body.as_bytes()).ok()?;
+        let token = object.text("refresh_token").filter(|_| reply.status < 300)?;
+        Some(RefreshToken::new(token.to_owned()))
+    }
+
+    /// Whether the key of the ID token is among `keys`, or the token is such that no key would help.
+    pub fn finds_key(&self, client: &Client, keys: &[Jwk]) -> bool {
+        self.id_token
+            .as_deref()
+            .is_none_or(|text| IdToken::finds_key(text, client, keys))
+    }
+
+    /// The access and the refresh token, to revoke them.
+    pub(crate) fn tokens(&self) -> (AccessToken, Option<RefreshToken>) {
+        (self.access_token.clone(), self.refresh_token.clone())
+    }
+
+    pub(crate) fn refresh_token(&self) -> Option<&RefreshToken> {
+        self.refresh_token.as_ref()
+    }
+}

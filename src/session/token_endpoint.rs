@@ -1,0 +1,105 @@
+//! Requests to the token endpoint, and what it means when no answer can be read.
+
+use crate::authorization::{Checks, HttpReply, Jwk, Moment, TokenError, TokenRequest, TokenResponse};
+
+use super::{NetworkError, Platform, Reach, Session, SessionError};
+
+impl<P: Platform> Session<P> {
+    pub(super) fn checks<'a>(&'a self, keys: Option<&'a [Jwk]>, requested: Moment) -> Checks<'a, P> {
+        let platform = &self.0.platform;
+        Checks {
+            client: &self.0.client,
+            keys,
+            crypto: platform,
+            now: platform.now(),
+            requested,
+            server: platform.server_clock(),
+        }
+    }
+
+    /// The keys that the page came with, or newer ones when they lack that of the ID token.
+    pub(super) async fn keys_for(&self, response: &TokenResponse) -> Result<Vec<Jwk>, NetworkError> {
+        let known = self.0.keys.borrow().clone();
+        if response.finds_key(&self.0.client, &known) {
+            return Ok(known);
+        }
+        let fetched = self.0.platform.fetch_keys(&self.0.client.provider.jwks_uri).await?;
+        self.0.keys.replace(fetched.clone());
+        Ok(fetched)
+    }
+
+    /// Asks for tokens.
+    pub(super) async fn ask_token_endpoint(&self, request: &TokenRequest) -> Result<TokenResponse, SessionError> {
+        let reply = self.post_token_request(request).await?;
+        Ok(TokenResponse::read(&reply)?)
+    }
+
+    /// Sends a request to the token endpoint and returns its success. The request is sent once more when the endpoint asks for a
+    /// DPoP nonce, and once more when it does not accept the time of the proof: the device's clock may have been set since the
+    /// server told its own.
+    pub(super) async fn post_token_request(&self, request: &TokenRequest) -> Result<HttpReply, SessionError> {
+        let endpoint = &self.0.client.provider.token_endpoint;
+        let platform = &self.0.platform;
+        let (mut with_nonce, mut timed) = (false, false);
+        loop {
+            let proof = match self.uses_dpop() {
+                true => Some(self.proof("POST", endpoint, None).await?),
+                false => None,
+            };
+            let reply = platform.post_form(endpoint, request.body(), proof.as_deref()).await?;
+            self.remember_nonce(endpoint, reply.dpop_nonce.as_deref());
+            if reply.status < 300 {
+                self.0.granted.set(self.0.granted.get() + 1);
+                return Ok(reply);
+            }
+            match TokenError::read(&reply) {
+                error if !with_nonce && error.wants_dpop_nonce() && reply.dpop_nonce.is_some() => with_nonce = true,
+                error if !timed && error.refuses_dpop_proof() => {
+                    platform.ask_time().await;
+                    timed = true;
+                }
+                error => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Explains a missing answer of an endpoint that a sign-in needs. A browser does not say why there is none.
+    pub(super) async fn explained<T>(
+        &self,
+        endpoint: &str,
+        with_proof: bool,
+        answer: Result<T, SessionError>,
+    ) -> Result<T, SessionError> {
+        let platform = &self.0.platform;
+        match answer {
+            Err(SessionError::Network(error)) if !error.timed_out && platform.reach(endpoint).await.is_ok() => {
+                let (url, origin) = (endpoint.to_owned(), platform.origin());
+                Err(match self.answers_probe(endpoint).await {
+                    Ok(true) if with_proof => SessionError::ProofWithheld { url, origin },
+                    Ok(true) => error.into(),
+                    Ok(false) => SessionError::Withheld { url, origin },
+                    Err(error) => error.into(),
+                })
+            }
+            answer => answer,
+        }
+    }
+
+    /// Whether the browser withholds the answer to a refresh because the provider's refusals lack the headers of CORS. The
+    /// provider is well, since its keys can be read, and even the refusal of a request without a token cannot.
+    pub(super) async fn withholds_refusals(&self) -> bool {
+        let provider = &self.0.client.provider;
+        self.0.platform.reach(&provider.jwks_uri).await == Ok(Reach::Readable)
+            && self.answers_probe(&provider.token_endpoint).await == Ok(false)
+    }
+
+    /// Whether the answer to a request can be read that has neither a token nor a proof.
+    async fn answers_probe(&self, endpoint: &str) -> Result<bool, NetworkError> {
+        let body = TokenRequest::probe(&self.0.client);
+        match self.0.platform.post_form(endpoint, body.body(), None).await {
+            Ok(_) => Ok(true),
+            Err(error) if error.timed_out => Err(error),
+            Err(_) => Ok(false),
+        }
+    }
+}
