@@ -57,10 +57,13 @@ pub enum Reason {
     RouteNotFound,
     /// The path is served, with other methods.
     MethodNotAllowed,
+    /// A reason that this build does not know. The refusal counts by its HTTP status.
+    #[serde(other)]
+    Unknown,
 }
 
 impl Reason {
-    /// Every reason, in the order of their declaration.
+    /// Every reason that a gate gives, in the order of their declaration.
     pub const ALL: [Self; 25] = [
         Self::MissingToken,
         Self::MalformedToken,
@@ -133,6 +136,7 @@ impl Reason {
             Self::InvalidRequest => "invalid_request",
             Self::RouteNotFound => "route_not_found",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::Unknown => "unknown",
         }
     }
 
@@ -201,4 +205,21 @@ pub enum StepUp {
     },
     /// More scopes (RFC 6750, section 3.1).
     Scopes(Vec<String>),
+}
+
+#[cfg(all(test, feature = "jwt"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_of_a_later_build_is_read() {
+        let read: Refusal =
+            serde_json::from_str(r#"{"error":"x","reason":"body_too_sweet","request_id":"1"}"#).unwrap();
+        assert_eq!(read.reason, Reason::Unknown);
+        for reason in Reason::ALL {
+            let text = serde_json::to_string(&reason).unwrap();
+            assert_eq!(text, format!("\"{}\"", reason.name()));
+            assert_eq!(serde_json::from_str::<Reason>(&text).unwrap(), reason);
+        }
+    }
 }

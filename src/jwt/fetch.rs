@@ -62,6 +62,7 @@ impl<'a> FetchRequest<'a> {
                 client_id,
                 client_secret,
             }),
+            private_addresses: trust.introspects_on_private_address(),
             ..Self::get(url, trust)
         }
     }

@@ -10,18 +10,19 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, watch};
 use url::Url;
 
 use super::{
-    Fetch, FetchRequest, Rejection, Trust,
+    FETCH_SECONDS, Fetch, FetchError, FetchRequest, Rejection, Trust,
     cache::{TokenDigest, Verdict, Verdicts},
     claims,
     clock::unix,
-    json::{self, Json},
+    json::{self, Json, Members},
     kind,
     principal::Claims,
+    printable,
 };
 use crate::Reason;
 
@@ -38,6 +39,10 @@ const QUESTIONS_AT_ONCE: usize = 16;
 const RENEWALS_AT_ONCE: usize = 32;
 /// How long a question waits for its turn; then 503.
 const TURN: Duration = Duration::from_secs(2);
+/// After so many failures in a row the endpoint is left alone for a second, then for twice as long, up to a bound below the
+/// time between a renewal and the end of an answer.
+const TOLERATED_FAILURES: u32 = 3;
+const LONGEST_PAUSE_SECONDS: f64 = 8.0;
 /// So many questions about unknown tokens may be under way or wait; each holds its token.
 const MOST_UNDER_WAY: usize = 1_000;
 
@@ -49,8 +54,8 @@ pub(crate) struct Introspection {
     /// The generation of these verdicts is the second in which the question was put.
     good: Verdicts,
     bad: Verdicts<Rejection>,
-    questions: Semaphore,
-    renewals: Semaphore,
+    questions: Lane,
+    renewals: Lane,
     under_way: Mutex<HashMap<[u8; 32], watch::Receiver<Answer>>>,
 }
 
@@ -67,8 +72,8 @@ impl Introspection {
             fetch,
             good,
             bad,
-            questions: Semaphore::new(QUESTIONS_AT_ONCE),
-            renewals: Semaphore::new(RENEWALS_AT_ONCE),
+            questions: Lane::new(QUESTIONS_AT_ONCE),
+            renewals: Lane::new(RENEWALS_AT_ONCE),
             under_way: Mutex::default(),
         })
     }
@@ -134,7 +139,7 @@ impl Introspection {
     }
 
     async fn find_out(&self, token: &str, digest: TokenDigest, now: f64, was_good: bool) -> Result<Verdict, Rejection> {
-        let answer = self.ask(token, was_good).await?;
+        let answer = self.ask(token, now, was_good).await?;
         let found = self.read(&answer, now);
         match &found {
             Ok(verdict) => self.good.insert(digest, verdict),
@@ -152,8 +157,12 @@ impl Introspection {
     fn read(&self, answer: &[u8], now: f64) -> Result<Verdict, Rejection> {
         let believed_until = now + BELIEVED_SECONDS;
         let read = json::object(answer).map_err(|why| self.unavailable(why))?;
-        if !matches!(read.get("active"), Some(Json::Bool(true))) {
-            return Err(self.inactive());
+        match read.get("active") {
+            Some(Json::Bool(true)) => {}
+            Some(Json::String(text)) if text.eq_ignore_ascii_case("true") => {}
+            None | Some(Json::Null | Json::Bool(false)) => return Err(self.inactive()),
+            Some(Json::String(text)) if text.eq_ignore_ascii_case("false") => return Err(self.inactive()),
+            Some(other) => return Err(self.unavailable(format!("`active`: {}", printable(&other.to_string())))),
         }
         // Both are optional here (RFC 7662, section 2.2): the issuer is the one that was asked, and an answer without an
         // end is asked for again.
@@ -161,12 +170,11 @@ impl Introspection {
             said.as_str()
                 .is_some_and(|said| self.trust.accepted_issuers().iter().any(|one| one == said))
         };
-        if read.get("iss").is_some_and(|said| !accepted(said)) {
+        if read.present("iss").is_some_and(|said| !accepted(said)) {
             return Err(Rejection::new(Reason::IssuerNotTrusted).expected(format!("iss {:?}", self.trust.issuer)));
         }
         kind::check_answer(&self.trust, &read)?;
-        let mut claims = read.to_map();
-        claims.entry("exp").or_insert_with(|| believed_until.floor().into());
+        let claims = self.normalized(&read, believed_until);
         let claims = Value::Object(claims).to_string().into_bytes();
         let read = json::object(&claims).map_err(|why| self.unavailable(why))?;
         let issuer = self.trust.issuer.clone();
@@ -182,11 +190,39 @@ impl Introspection {
         Ok(self.verdict(Arc::new(proven), now, from, until))
     }
 
-    async fn ask(&self, token: &str, was_good: bool) -> Result<Vec<u8>, Rejection> {
-        let turns = if was_good { &self.renewals } else { &self.questions };
-        let _turn = tokio::time::timeout(TURN, turns.acquire())
+    /// Returns the answer as the claims of a token. Dates may be text, and an answer without an end ends when it is asked
+    /// for again. Without `sub`, `username` (RFC 7662, section 2.2) identifies the user.
+    fn normalized(&self, answer: &Members<'_>, believed_until: f64) -> Map<String, Value> {
+        let mut claims = answer.to_map();
+        for date in ["exp", "nbf", "iat"] {
+            if let Some(seconds) = answer
+                .text(date)
+                .and_then(|text| text.parse::<serde_json::Number>().ok())
+            {
+                claims.insert(date.to_owned(), seconds.into());
+            }
+        }
+        if answer.present("exp").is_none() {
+            claims.insert("exp".to_owned(), believed_until.floor().into());
+        }
+        if self.trust.subject_claim == "sub"
+            && answer.present("sub").is_none()
+            && let Some(username) = answer.text("username")
+        {
+            claims.insert("sub".to_owned(), username.into());
+        }
+        claims
+    }
+
+    async fn ask(&self, token: &str, now: f64, was_good: bool) -> Result<Vec<u8>, Rejection> {
+        let lane = if was_good { &self.renewals } else { &self.questions };
+        let _turn = tokio::time::timeout(TURN, lane.turns.acquire())
             .await
             .map_err(|_| self.unavailable("too many questions at once".into()))?;
+        let failures = lane.enter(now).map_err(|wait| {
+            self.unavailable("the endpoint has failed several times in a row".into())
+                .retry_after(wait)
+        })?;
         let form = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("token", token)
             .append_pair("token_type_hint", "access_token")
@@ -199,10 +235,9 @@ impl Introspection {
             &self.trust.introspection_client_id,
             secret,
         );
-        self.fetch
-            .fetch(request)
-            .await
-            .map_err(|error| self.unavailable(error.to_string()))
+        let answer = self.fetch.fetch(request).await;
+        lane.leave(failures, answer.as_ref().err(), now);
+        answer.map_err(|error| self.unavailable(error.to_string()))
     }
 
     fn verdict<T>(&self, proven: Arc<T>, asked: f64, valid_from: f64, valid_until: f64) -> Verdict<T> {
@@ -219,7 +254,10 @@ impl Introspection {
         Rejection::new(Reason::Revoked)
             .expected("an active token")
             .found("the provider says it is not active: expired, revoked or not its own")
-            .hint("sign in again")
+            .hint(
+                "sign in again; if the token is fresh, see that the client of trust.introspection_client_id may ask about \
+                 tokens of other clients",
+            )
     }
 
     fn unavailable(&self, found: String) -> Rejection {
@@ -232,9 +270,62 @@ impl Introspection {
 }
 
 /// Bound to a key (RFC 9449, section 6.2).
-fn says_dpop(answer: &json::Members<'_>) -> bool {
-    let said = answer.get("token_type").and_then(Json::as_str);
-    said.is_some_and(|said| said.eq_ignore_ascii_case("DPoP"))
+fn says_dpop(answer: &Members<'_>) -> bool {
+    kind::token_type(answer).is_some_and(|said| said.eq_ignore_ascii_case("DPoP"))
+}
+
+/// Questions of one kind: a bound on how many are in flight, and a pause after several failures in a row. The two kinds fail
+/// apart, so that invented tokens that the endpoint cannot digest do not hold up renewals.
+struct Lane {
+    turns: Semaphore,
+    outage: Mutex<Outage>,
+}
+
+#[derive(Default)]
+struct Outage {
+    /// In a row.
+    failures: u32,
+    /// Until when no question is put, in seconds since 1970.
+    until: f64,
+}
+
+impl Lane {
+    fn new(at_once: usize) -> Self {
+        Self {
+            turns: Semaphore::new(at_once),
+            outage: Mutex::default(),
+        }
+    }
+
+    /// Returns the number of failures so far, or how long to wait. After a pause one question goes ahead of the others.
+    fn enter(&self, now: f64) -> Result<u32, Duration> {
+        let mut outage = self.outage.lock();
+        if outage.failures >= TOLERATED_FAILURES {
+            let wait = outage.until - now;
+            // Longer than any pause: the clock was set back.
+            if wait > 0.0 && wait <= LONGEST_PAUSE_SECONDS {
+                return Err(Duration::from_secs_f64(wait));
+            }
+            outage.until = now + FETCH_SECONDS as f64;
+        }
+        Ok(outage.failures)
+    }
+
+    /// Questions that were put at the same time count as one failure.
+    fn leave(&self, failures_before: u32, error: Option<&FetchError>, now: f64) {
+        let mut outage = self.outage.lock();
+        match error {
+            None => *outage = Outage::default(),
+            // About this token, not about the endpoint.
+            Some(FetchError::Status { status, .. }) if matches!(status, 400 | 413 | 414 | 422 | 431) => {}
+            Some(_) if outage.failures == failures_before => {
+                outage.failures = failures_before.saturating_add(1);
+                let doublings = outage.failures.saturating_sub(TOLERATED_FAILURES).min(8);
+                outage.until = now + f64::from(1_u32 << doublings).min(LONGEST_PAUSE_SECONDS);
+            }
+            Some(_) => {}
+        }
+    }
 }
 
 /// Ends the question even when it panics.

@@ -6,8 +6,8 @@ use std::{borrow::Cow, fmt};
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Deeper than any claim that was met (roles of a client, in an object of clients, need four).
-const DEEPEST: usize = 12;
+/// Deep enough for any claim, and far from what the stack bears.
+const DEEPEST: usize = 64;
 
 /// Up to so many members a look at each is quicker than order.
 const FEW: usize = 16;

@@ -64,34 +64,30 @@ impl Curve {
 }
 
 impl Key {
-    /// Reads a JWK (RFC 7517, section 4) for the accepted algorithms.
+    /// Reads a JWK (RFC 7517, section 4) for the accepted algorithms. A member that is `null` or empty is absent.
     pub(crate) fn from_jwk(jwk: &Map<String, Value>, accepted: &[Algorithm]) -> Result<Self, String> {
-        match jwk.get("use") {
-            None => {}
-            Some(Value::String(usage)) if usage == "sig" => {}
-            Some(_) => return Err("its `use` is not \"sig\"".into()),
+        let member = |name: &str| jwk.get(name).filter(|value| !is_empty(value));
+        if member("use").is_some_and(|usage| !names(usage, "sig")) {
+            return Err("its `use` is not \"sig\"".into());
         }
-        if let Some(operations) = jwk.get("key_ops") {
-            let verifies = operations
-                .as_array()
-                .is_some_and(|all| all.iter().any(|one| one == "verify"));
-            if !verifies {
-                return Err("its `key_ops` have no \"verify\"".into());
-            }
+        if member("key_ops").is_some_and(|operations| !names(operations, "verify")) {
+            return Err("its `key_ops` have no \"verify\"".into());
         }
         if jwk.contains_key("d") {
             return Err("it is a private key; whoever can read the set can sign with it".into());
         }
-        let only = match jwk.get("alg") {
-            None => None,
-            Some(Value::String(name)) => Some(
-                Algorithm::named(name)
-                    .ok_or_else(|| format!("its `alg` {} is not understood", super::printable(name)))?,
-            ),
-            Some(_) => return Err("its `alg` is no string".into()),
+        let text = |name: &str| match member(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.as_str())),
+            Some(_) => Err(format!("its `{name}` is not text")),
         };
-        let text = |member: &str| jwk.get(member).and_then(Value::as_str).map(str::to_owned);
-        Self::new(Material::from_jwk(jwk)?, text("kid"), text("issuer"), only, accepted)
+        let only = text("alg")?.map(|name| {
+            Algorithm::named(name).ok_or_else(|| format!("its `alg` {} is not understood", super::printable(name)))
+        });
+        // An identifier of another type can be in no token's header. A key whose `issuer` is not understood may be another's.
+        let key_id = text("kid").unwrap_or_default().map(str::to_owned);
+        let issuer = text("issuer")?.map(str::to_owned);
+        Self::new(Material::from_jwk(jwk)?, key_id, issuer, only.transpose()?, accepted)
     }
 
     pub(crate) fn new(
@@ -156,6 +152,23 @@ impl Key {
     }
 }
 
+fn is_empty(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        _ => false,
+    }
+}
+
+/// Whether text, or a list of text, has the name.
+fn names(value: &Value, name: &str) -> bool {
+    match value {
+        Value::Array(several) => several.iter().any(|one| one == name),
+        one => one == name,
+    }
+}
+
 impl Material {
     /// The numbers of a JWK, with their sizes checked.
     pub(crate) fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, String> {
@@ -174,10 +187,7 @@ impl Material {
             ("EC", "P-256") => Self::ec(Curve::P256, &number("x")?, &number("y")?),
             ("EC", "P-384") => Self::ec(Curve::P384, &number("x")?, &number("y")?),
             ("EC", "P-521") => Self::ec(Curve::P521, &number("x")?, &number("y")?),
-            ("OKP", "Ed25519") => match number("x")? {
-                x if x.len() == 32 => Ok(Self::Ed25519(x)),
-                _ => Err("`x` is not 32 bytes".into()),
-            },
+            ("OKP", "Ed25519") => Self::ed25519(number("x")?),
             (kty, crv) => Err(format!(
                 "type {} {} is not understood",
                 super::printable(kty),
@@ -192,8 +202,9 @@ impl Material {
         let bits = n
             .first()
             .map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
-        if !(2048..=8192).contains(&bits) {
-            return Err(format!("an RSA key of {bits} bits; 2048 to 8192 are accepted"));
+        // A check with a longer key takes several times as long, and in a DPoP proof the caller chooses the key.
+        if !(2048..=4096).contains(&bits) {
+            return Err(format!("an RSA key of {bits} bits; 2048 to 4096 are accepted"));
         }
         // An exponent of 1 makes every message its own signature; one beyond 33 bits makes verification a burden.
         if e.len() > 5 || e.last().is_none_or(|last| last % 2 == 0) || e == [1] {
@@ -211,6 +222,16 @@ impl Material {
             curve,
             point: [&[4], x, y].concat(),
         })
+    }
+
+    /// Rejects the points of low order, for which anybody can make signatures that verify.
+    pub(crate) fn ed25519(x: Vec<u8>) -> Result<Self, String> {
+        let mut encoded: [u8; 32] = x.as_slice().try_into().map_err(|_| "its key is not 32 bytes")?;
+        encoded[31] &= 0x7f;
+        if LOW_ORDER.contains(&encoded) {
+            return Err("its key is a point of low order".into());
+        }
+        Ok(Self::Ed25519(x))
     }
 
     fn algorithms(&self) -> &'static [Algorithm] {
@@ -244,6 +265,34 @@ impl Material {
         }
     }
 }
+
+/// The encodings of the eight points of Ed25519 whose order divides 8, without the bit of the sign: y is 0, 1, -1 or one of
+/// two others, and 0 and 1 can be written as p and p + 1 too.
+const LOW_ORDER: [[u8; 32]; 7] = {
+    const fn below_p(last: u8) -> [u8; 32] {
+        let mut bytes = [0xff; 32];
+        bytes[0] = last;
+        bytes[31] = 0x7f;
+        bytes
+    }
+    let mut one = [0; 32];
+    one[0] = 1;
+    [
+        [0; 32],
+        one,
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98, 0xf0, 0xd5, 0xdf,
+            0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67, 0x0f, 0x2a, 0x20,
+            0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac, 0x03, 0x7a,
+        ],
+        below_p(0xec),
+        below_p(0xed),
+        below_p(0xee),
+    ]
+};
 
 fn rsa_parameters(algorithm: Algorithm) -> &'static RsaParameters {
     match algorithm {

@@ -30,10 +30,7 @@ pub(crate) fn check(trust: &Trust, typ: Option<&str>, claims: &Members<'_>) -> R
 /// # Errors
 /// As [`check`].
 pub(crate) fn check_answer(trust: &Trust, answer: &Members<'_>) -> Result<(), Rejection> {
-    let token_type = match answer.present("token_type") {
-        Some(Json::Array(several)) => several.first().and_then(Json::as_str),
-        other => other.and_then(Json::as_str),
-    };
+    let token_type = token_type(answer);
     // RFC 7662, section 2.2, with the values of RFC 6749, section 7.1. Some providers answer with a name of RFC 7009, section 2.1.
     let known = ["Bearer", "DPoP", "access_token"];
     let named = token_type.is_some_and(|said| known.iter().any(|known| said.eq_ignore_ascii_case(known)));
@@ -43,6 +40,14 @@ pub(crate) fn check_answer(trust: &Trust, answer: &Members<'_>) -> Result<(), Re
             .hint("send the access token")),
         // The answer has no header, so a trust's `token_type` does not apply to it.
         _ => check_claims(trust, named, answer),
+    }
+}
+
+/// Returns `token_type` of an introspection answer, also as a list.
+pub(crate) fn token_type<'a>(answer: &'a Members<'_>) -> Option<&'a str> {
+    match answer.present("token_type")? {
+        Json::Array(several) => several.first()?.as_str(),
+        other => other.as_str(),
     }
 }
 

@@ -86,7 +86,7 @@ fn subject_public_key(der: &[u8]) -> Result<Material, String> {
                 point: key.to_vec(),
             })
         }
-        OID_ED25519 if key.len() == 32 => Ok(Material::Ed25519(key.to_vec())),
+        OID_ED25519 => Material::ed25519(key.to_vec()),
         _ => Err("its type is not RSA, EC or Ed25519".into()),
     }
 }

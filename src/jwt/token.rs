@@ -24,6 +24,8 @@ pub(crate) struct Header {
     pub(crate) algorithm: Algorithm,
     pub(crate) key_id: Option<String>,
     pub(crate) kind: Option<String>,
+    /// The mark of a token for Microsoft Graph: its signature is over a header with another `nonce`.
+    has_nonce: bool,
 }
 
 /// Splits and decodes a token. Checks its form, and that its header asks for nothing that is not understood.
@@ -43,6 +45,21 @@ pub(crate) fn parse(token: &str) -> Result<Unverified<'_>, Rejection> {
 }
 
 impl Unverified<'_> {
+    /// Replaces a hint that would mislead, where the header shows that nobody but the token's resource can verify it.
+    pub(crate) fn explain(&self, rejection: Rejection) -> Rejection {
+        let unverifiable = matches!(
+            rejection.reason(),
+            Reason::BadSignature | Reason::UnknownKey | Reason::IssuerNotTrusted
+        );
+        match self.header.has_nonce && unverifiable {
+            false => rejection,
+            true => rejection.hint(
+                "`nonce` in the header marks an Entra ID token for Microsoft Graph, which only Graph can verify: ask for a \
+                 scope of your own API when signing in, provider.scopes = [\"openid\", \"api://<application>/<scope>\"]",
+            ),
+        }
+    }
+
     /// The claims. Nothing of them is proved.
     pub(crate) fn claims(&self) -> Result<Members<'_>, Rejection> {
         object(&self.payload, "payload")
@@ -72,13 +89,13 @@ fn segments(token: &str) -> Result<(&str, &str, &str), Rejection> {
     Ok((header, claims, signature))
 }
 
-/// What people meet when their provider is not set up for JWTs, with the way out for the providers that do it.
+/// Names the setting that makes the provider issue signed JWTs.
 fn not_three(token: &str) -> Rejection {
     match token.split('.').count() {
         1 | 2 => malformed("a JWT: three segments", "an opaque token").hint(
-            "let the provider issue JWT access tokens. Asgardeo: application, Protocol, Access Token, type JWT. \
-             Auth0: send `audience` with the sign-in (provider.extra_params = { audience = \"…\" }). \
-             Zitadel: application, Token Settings, Auth Token Type JWT. \
+            "name the resource that the token is for: provider.resource = \"…\" (RFC 8707), at Auth0 \
+             provider.extra_params = { audience = \"…\" }. Or let the provider issue JWT access tokens (Asgardeo: \
+             application, Protocol, Access Token, type JWT; Zitadel: application, Token Settings, Auth Token Type JWT). \
              Or ask the provider about each token: trust.introspection_url",
         ),
         5 => malformed(
@@ -122,6 +139,7 @@ fn read_header(header: &Members<'_>) -> Result<Header, Rejection> {
         algorithm,
         key_id: text("kid")?.map(str::to_owned),
         kind,
+        has_nonce: header.contains("nonce"),
     })
 }
 

@@ -353,17 +353,16 @@ impl Trust {
         }
     }
 
-    /// Whether fetches for this issuer may reach private addresses: only when it is configured on one.
+    /// Returns whether metadata and keys may be fetched from private addresses: only when the issuer is configured on one.
     pub fn on_private_address(&self) -> bool {
-        [
-            &self.issuer,
-            &self.discovery_url,
-            &self.jwks_url,
-            &self.introspection_url,
-        ]
-        .into_iter()
-        .filter_map(|text| Url::parse(text).ok())
-        .any(|url| super::address::is_private_host(&url))
+        [&self.issuer, &self.discovery_url, &self.jwks_url]
+            .into_iter()
+            .any(is_private)
+    }
+
+    /// Returns whether the introspection endpoint may be on a private address.
+    pub(crate) fn introspects_on_private_address(&self) -> bool {
+        is_private(&self.introspection_url) || self.on_private_address()
     }
 
     /// How far clocks may differ.
@@ -422,6 +421,10 @@ impl Trust {
         secure(&parsed).map_err(refuse)?;
         Ok(parsed)
     }
+}
+
+fn is_private(text: &String) -> bool {
+    Url::parse(text).is_ok_and(|url| super::address::is_private_host(&url))
 }
 
 /// `https`, or `http` on this machine only.

@@ -339,7 +339,10 @@ impl Validator {
         let typ = unverified.header.kind.as_deref();
         check_kind(typ)?;
         let said = claims::required_text(&claims, "iss")?;
-        let signer = self.signer(&unverified, said, time).await?;
+        let signer = self
+            .signer(&unverified, said, time)
+            .await
+            .map_err(|why| unverified.explain(why))?;
         kind::check(signer.trust, typ, &claims)?;
         let (mut proven, validity) = claims::check(signer.trust, signer.issuer, &claims, unix(time))?;
         proven.claims = Claims::new(unverified.payload);

@@ -616,3 +616,27 @@ fn a_secret_is_not_shown() {
     assert!(!format!("{trust:?}").contains("hunter2"));
     assert!(!serde_json::to_string(&trust).unwrap().contains("hunter2"));
 }
+
+/// Only Graph can verify its tokens, so advice about keys and issuers would mislead.
+#[tokio::test]
+async fn a_token_for_graph_gets_the_hint_to_ask_for_another() {
+    let world = World::new().await;
+    let stranger = TestKey::generate(Algorithm::ES256, "es256");
+    let graph = || world.token().header("nonce", "n");
+    for (token, reason) in [
+        (graph().key(&stranger).sign(), Reason::BadSignature),
+        (graph().header("kid", "other").sign(), Reason::UnknownKey),
+        (
+            graph().claim("iss", "https://sts.windows.net/t/").sign(),
+            Reason::IssuerNotTrusted,
+        ),
+    ] {
+        let rejection = world.validator.validate(&token, world.clock.time()).await.unwrap_err();
+        assert_eq!(rejection.reason(), reason);
+        assert!(rejection.detail().hint.contains("scope of your own API"), "{rejection}");
+    }
+    let forged = world.token().key(&stranger).sign();
+    let rejection = world.validator.validate(&forged, world.clock.time()).await.unwrap_err();
+    assert!(rejection.detail().hint.contains("changed on its way"), "{rejection}");
+    world.validate(&graph().sign()).await.unwrap();
+}

@@ -5,6 +5,11 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use aws_lc_rs::{
+    rsa::{KeyPair as RsaKeyPair, KeySize},
+    signature::KeyPair as _,
+};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use pixygate::{
     Reason,
     jwt::{Algorithm, Fetch, FetchFuture, FetchRequest, KeysError, Trust, Validator},
@@ -336,7 +341,13 @@ async fn a_key_that_cannot_be_used_spoils_only_itself() {
         jwk
     };
     let rsa = |modulus: String| json!({"kty": "RSA", "kid": "bad", "alg": "RS256", "n": modulus, "e": "AQAB"});
-    let bad: [(&str, Value); 10] = [
+    let ed25519 = |x: [u8; 32]| json!({"kty": "OKP", "crv": "Ed25519", "kid": "bad", "x": URL_SAFE_NO_PAD.encode(x)});
+    let point = |first: u8, last: u8| {
+        let mut bytes = [if last & 0x7f == 0x7f { 0xff } else { 0 }; 32];
+        (bytes[0], bytes[31]) = (first, last);
+        bytes
+    };
+    let bad: [(&str, Value); 18] = [
         ("use: enc", changed(&[("use", json!("enc"))])),
         ("key_ops without verify", changed(&[("key_ops", json!(["encrypt"]))])),
         ("an unknown type", changed(&[("kty", json!("ML"))])),
@@ -345,7 +356,15 @@ async fn a_key_that_cannot_be_used_spoils_only_itself() {
         ("a point off the curve", changed(&[("x", json!("A".repeat(42) + "E"))])),
         ("an algorithm that does not fit", changed(&[("alg", json!("RS256"))])),
         ("a private key", changed(&[("d", json!("AA"))])),
+        ("an algorithm that is not text", changed(&[("alg", json!(7))])),
+        ("an issuer that is not text", changed(&[("issuer", json!(7))])),
         ("RSA with 1024 bits", rsa("_".repeat(170) + "8")),
+        ("RSA with 4104 bits", rsa("_".repeat(684))),
+        ("Ed25519, the neutral point", ed25519(point(1, 0))),
+        ("Ed25519, the same with the sign", ed25519(point(1, 0x80))),
+        ("Ed25519, order 4", ed25519(point(0, 0))),
+        ("Ed25519, order 2", ed25519(point(0xec, 0x7f))),
+        ("Ed25519, order 4, written as p", ed25519(point(0xed, 0xff))),
         ("no object", json!("key")),
     ];
     let issuer = TestIssuer::with_keys("https://idp.example", [good]);
@@ -368,6 +387,78 @@ async fn a_key_that_cannot_be_used_spoils_only_itself() {
         provider.put(issuer.jwks_url(), &json!({"keys": [jwk]}));
         assert!(validator.load().await.is_err(), "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_member_of_a_key_that_is_empty_is_absent() {
+    let world = World::new().await;
+    for (member, value) in [
+        ("use", json!(null)),
+        ("use", json!("")),
+        ("use", json!(["sig"])),
+        ("key_ops", json!(null)),
+        ("key_ops", json!([])),
+        ("key_ops", json!("verify")),
+        ("alg", json!(null)),
+        ("alg", json!("")),
+        ("issuer", json!(null)),
+        ("x5c", json!(7)),
+        ("exp", json!("never")),
+    ] {
+        let mut jwk = world.issuer.keys()[0].jwk();
+        jwk[member] = value.clone();
+        world.provider.put(world.issuer.jwks_url(), &json!({"keys": [jwk]}));
+        world
+            .validator
+            .load()
+            .await
+            .unwrap_or_else(|errors| panic!("{member} {value}: {errors}"));
+        world.validate(&world.token().claim("n", member).sign()).await.unwrap();
+    }
+    for kid in [json!(null), json!(""), json!(7)] {
+        let mut jwk = world.issuer.keys()[0].jwk();
+        jwk["kid"] = kid.clone();
+        world.provider.put(world.issuer.jwks_url(), &json!({"keys": [jwk]}));
+        world.validator.load().await.unwrap();
+        for token in [
+            world.token().without_header("kid"),
+            world.token().header("kid", ""),
+            world.token().header("kid", json!(null)),
+        ] {
+            world.validate(&token.claim("n", kid.clone()).sign()).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_points_of_low_order_are_no_keys() {
+    let world = World::new().await;
+    // Order 8, in both signs; the others are among the keys above.
+    for x in [
+        "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU",
+        "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_IU",
+        "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA3o",
+        "xxdqcD1N2E-6PAt2DRBnDyogU_osOczGTsf9d5KsA_o",
+    ] {
+        let jwk = json!({"kty": "OKP", "crv": "Ed25519", "x": x});
+        world.provider.put(world.issuer.jwks_url(), &json!({"keys": [jwk]}));
+        let errors = world.validator.load().await.unwrap_err().to_string();
+        assert!(errors.contains("low order"), "{errors}");
+    }
+    let issuer = TestIssuer::new("https://idp.example", [Algorithm::EdDSA]);
+    world.provider.publish(&issuer);
+    world.validator.load().await.unwrap();
+    world.validate(&issuer.token().sign()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_rsa_key_of_4096_bits_is_the_longest() {
+    let key = RsaKeyPair::generate(KeySize::Rsa4096).unwrap();
+    let bytes = key.public_key().modulus().big_endian_without_leading_zero().to_vec();
+    let jwk = json!({"kty": "RSA", "n": URL_SAFE_NO_PAD.encode(bytes), "e": "AQAB"});
+    let world = World::new().await;
+    world.provider.put(world.issuer.jwks_url(), &json!({"keys": [jwk]}));
+    world.validator.load().await.unwrap();
 }
 
 /// The crypto library refuses them too; here it is said which of the numbers is wrong.
@@ -631,13 +722,13 @@ async fn what_is_too_large_or_too_deep_asks_for_no_keys() {
     let (provider, clock) = (Documents::of([&issuer]), TestClock::default());
     let builder = Validator::builder([issuer.trust("orders")]).fetch(provider.clone());
     let validator = builder.clock(clock.clone()).build().unwrap();
-    let deep = (0..20).fold(json!("x"), |inner, _| json!({ "a": inner }));
+    let deep = |levels| (0..levels).fold(json!("x"), |inner, _| json!({ "a": inner }));
     for (token, reason) in [
         (
             issuer.token().claim("filler", "x".repeat(9000)).sign(),
             Reason::TokenTooLarge,
         ),
-        (issuer.token().claim("deep", deep).sign(), Reason::MalformedToken),
+        (issuer.token().claim("deep", deep(64)).sign(), Reason::MalformedToken),
         (
             issuer.token().header("alg", "none").sign(),
             Reason::UnsupportedAlgorithm,
@@ -652,6 +743,7 @@ async fn what_is_too_large_or_too_deep_asks_for_no_keys() {
     }
     assert_eq!(provider.asked_in_all(), 0);
     // One that might be good is worth the fetch of metadata and keys.
-    validator.validate(&issuer.token().sign(), clock.time()).await.unwrap();
+    let token = issuer.token().claim("deep", deep(63)).sign();
+    validator.validate(&token, clock.time()).await.unwrap();
     assert_eq!(provider.asked_in_all(), 2);
 }
