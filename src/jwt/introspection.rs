@@ -317,7 +317,10 @@ impl Lane {
         match error {
             None => *outage = Outage::default(),
             // About this token, not about the endpoint.
-            Some(FetchError::Status { status, .. }) if matches!(status, 400 | 413 | 414 | 422 | 431) => {}
+            Some(FetchError::Status {
+                status: 400 | 413 | 414 | 422 | 431,
+                ..
+            }) => {}
             Some(_) if outage.failures == failures_before => {
                 outage.failures = failures_before.saturating_add(1);
                 let doublings = outage.failures.saturating_sub(TOLERATED_FAILURES).min(8);

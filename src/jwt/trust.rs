@@ -357,7 +357,7 @@ impl Trust {
     pub fn on_private_address(&self) -> bool {
         [&self.issuer, &self.discovery_url, &self.jwks_url]
             .into_iter()
-            .any(is_private)
+            .any(|text| is_private(text))
     }
 
     /// Returns whether the introspection endpoint may be on a private address.
@@ -423,7 +423,7 @@ impl Trust {
     }
 }
 
-fn is_private(text: &String) -> bool {
+fn is_private(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| super::address::is_private_host(&url))
 }
 
