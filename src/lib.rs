@@ -20,7 +20,7 @@
 //! | `leptos` | [`leptos`] (and `browser`) | Leptos applications, both halves |
 //! | `split` | `leptos` in parts that the browser loads when they are needed | `cargo leptos build --split` |
 //! | `mock` | [`leptos::MockAuth`] (and `leptos`) | tests of Leptos applications, natively and in the browser |
-//! | `jwt` | [`jwt`] | validating tokens without HTTP |
+//! | `jwt` | [`jwt`], [`discovery`] | validating tokens without HTTP, provider metadata |
 //! | `axum` | [`gate`] (and `jwt`) | axum applications |
 //! | `test-support` | [`test_support`] | tests of applications behind the gate |
 //!
@@ -28,6 +28,8 @@
 
 #[cfg(feature = "browser")]
 pub mod authorization;
+#[cfg(feature = "jwt")]
+pub mod discovery;
 #[cfg(feature = "axum")]
 pub mod gate;
 #[cfg(feature = "jwt")]

@@ -4,7 +4,7 @@
 //!
 //! 1. [`config`]: file and environment become a [`config::Config`], or the start ends with everything that is wrong.
 //! 2. [`site`]: the files for the browser are found and hashed.
-//! 3. [`provider`]: discovery, with an exact issuer; without a `[provider]` the embedded one starts.
+//! 3. [`provider`]: what signing in needs, discovered and kept fresh; without a `[provider]` the embedded one starts.
 //! 4. [`start`]: trust, policies and gate are put together. A server function without a policy ends the start.
 //! 5. [`router()`]: the stack that every request goes through, top to bottom in one builder.
 //! 6. [`serve()`]: connections, with their time limits, until the process is told to end.

@@ -4,21 +4,36 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use http::header::RETRY_AFTER;
 use http::{Method, StatusCode};
 use leptos::nonce::Nonce;
 use leptos::prelude::{provide_context, use_context};
-use leptos_axum::{AxumRouteListing, LeptosRoutes};
+use leptos_axum::{AxumRouteListing, LeptosRoutes, ResponseOptions};
 
 use crate::state::AppState;
+
+/// The pages that can do nothing until the provider was reached.
+const NEED_THE_PROVIDER: [&str; 2] = ["/sign-in", "/callback"];
 
 /// What the app finds in its context besides what Leptos provides.
 fn context(state: &AppState) -> impl Fn() + Clone + Send + Sync + 'static {
     let state = state.clone();
     move || {
-        provide_context(state.provider.snapshot().client.clone());
+        let parts = use_context::<http::request::Parts>();
+        match state.sign_in.client() {
+            Some(client) => provide_context(client),
+            None => {
+                let path = parts.as_ref().map(|parts| parts.uri.path());
+                if let Some(response) = use_context::<ResponseOptions>()
+                    && path.is_some_and(|path| NEED_THE_PROVIDER.contains(&path))
+                {
+                    response.set_status(StatusCode::SERVICE_UNAVAILABLE);
+                    response.insert_header(RETRY_AFTER, state.sign_in.retry_after().as_secs().into());
+                }
+            }
+        }
         provide_context(state.site.front_end());
         // Leptos has made a nonce of its own by now; the one in the response's header takes its place.
-        let parts = use_context::<http::request::Parts>();
         if let Some(nonce) = parts.and_then(|parts| parts.extensions.get::<Nonce>().cloned()) {
             provide_context(nonce);
         }

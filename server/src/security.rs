@@ -10,7 +10,6 @@ use http::header::{
 use http::{HeaderMap, HeaderValue};
 use leptos::nonce::Nonce;
 
-use crate::provider::Snapshot;
 use crate::state::AppState;
 
 /// The page opens the provider in a window of its own when asked to, and has to hear from it; every other opener is cut off.
@@ -75,11 +74,7 @@ fn is_html(headers: &HeaderMap) -> bool {
 /// `script-src` has `'self'` beside the nonce and no `'strict-dynamic'`: a module's imports and preloads carry no nonce in
 /// every browser, and nothing that a stranger wrote is ever served from this origin.
 fn page_policy(state: &AppState, nonce: &str) -> String {
-    let Snapshot {
-        connect_origins,
-        form_origins,
-        ..
-    } = &*state.provider.snapshot();
+    let page = state.sign_in.page();
     let join = |origins: &std::collections::BTreeSet<String>| {
         origins.iter().map(|origin| format!(" {origin}")).collect::<String>()
     };
@@ -91,11 +86,11 @@ fn page_policy(state: &AppState, nonce: &str) -> String {
         "default-src 'none'".to_owned(),
         format!("script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'"),
         format!("style-src 'self' 'nonce-{nonce}'"),
-        format!("connect-src 'self'{}{reload}", join(connect_origins)),
+        format!("connect-src 'self'{}{reload}", join(&page.connect_origins)),
         "img-src 'self' data:".to_owned(),
         "font-src 'self'".to_owned(),
         "manifest-src 'self'".to_owned(),
-        format!("form-action 'self'{}", join(form_origins)),
+        format!("form-action 'self'{}", join(&page.form_origins)),
         "frame-ancestors 'none'".to_owned(),
         "base-uri 'none'".to_owned(),
         "object-src 'none'".to_owned(),

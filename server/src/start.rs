@@ -2,16 +2,21 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
+use pixygate::discovery::SignInConfig;
 use pixygate::gate::{BackchannelLogout, Gate, GateError, PatternError, Policies, Tally};
-use pixygate::jwt::{HttpFetch, LoadErrors, LocalRevocations, RefreshTask, Trust, TrustError, Validator};
+use pixygate::jwt::{LoadErrors, LocalRevocations, RefreshTask, Trust, TrustError, Validator};
 
 use crate::config::{Config, Problem, Problems};
 use crate::embedded::{Embedded, EmbeddedError};
-use crate::provider::{CurrentProvider, DiscoveryError, Reach};
+use crate::provider::{self, ProviderError};
 use crate::site::{self, Candidates, Site, SiteError};
 use crate::state::AppState;
+
+/// The start waits this long for the keys of the trusted issuers. Loading goes on after it.
+const LOAD_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -23,9 +28,9 @@ pub enum StartError {
     /// The files for the browser are not there.
     #[error(transparent)]
     Site(#[from] SiteError),
-    /// The provider is another, or out of reach.
+    /// The provider is another one than the configuration says, or cannot be used.
     #[error(transparent)]
-    Discovery(#[from] DiscoveryError),
+    Provider(#[from] ProviderError),
     /// The embedded provider cannot run.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
@@ -113,21 +118,12 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
 
     let public_url = &config.server.public_url;
     let trust = config.trust_of(&provider);
-    // Where the provider's own entry says more about reaching it (certificates, a private address), that counts here too.
+    // Where the provider has an entry of its own, that says how it is reached (certificates, a private address).
     let own = trust.iter().find(|entry| entry.issuer == provider.issuer).cloned();
-    let own = own.unwrap_or_else(|| Trust::new(&provider.issuer));
-    let fetch = HttpFetch::new();
-    let reach = Reach {
-        fetch: &fetch,
-        trust: &own,
-    };
-    let current = CurrentProvider::find(reach, &provider, public_url).await?;
-    tasks.push(tokio::spawn(current.clone().keep_fresh(
-        fetch,
-        own,
-        provider.clone(),
-        public_url.clone(),
-    )));
+    let mut own = own.unwrap_or_else(|| Trust::new(&provider.issuer));
+    if let Some(url) = &provider.discovery_url {
+        own.discovery_url.clone_from(url);
+    }
 
     let revocations = Arc::new(LocalRevocations::default());
     let validator = Validator::builder(trust.clone())
@@ -135,15 +131,17 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         .token_cache(config.gate.token_cache)
         .max_token_bytes(config.gate.max_token_bytes)
         .build()?;
-    if let Err(errors) = validator.load().await {
-        if errors.configuration().is_some() {
-            return Err(StartError::Keys(errors));
-        }
-        tracing::warn!(%errors, "some keys could not be loaded; their tokens are answered with 503 until they are");
+    let loads = tokio::time::timeout(LOAD_LIMIT, validator.load());
+    let (sign_in, loaded) = tokio::join!(provider::discover(&provider, own, public_url), loads);
+    let sign_in = sign_in?;
+    if let Ok(Err(errors)) = loaded
+        && errors.configuration().is_some()
+    {
+        return Err(StartError::Keys(errors));
     }
     let keys = validator.spawn_refresh();
     let tally = Arc::new(Tally::default());
-    let gate = Gate::builder(validator, policies)
+    let gate = Gate::builder(validator.clone(), policies)
         .observer(tally.clone())
         .certificate_header(config.gate.certificate_header.clone())
         .public_url(public_url.as_str())
@@ -162,9 +160,9 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         embedded: config.provider.is_none(),
         accounts,
         trusted: trust.iter().map(|entry| entry.issuer.clone()).collect(),
-        warnings: config.warnings.clone(),
+        warnings: warnings(config, &sign_in, &validator),
     };
-    let state = AppState::new(gate, logout, current, site, public_url.clone(), reload_port);
+    let state = AppState::new(gate, logout, sign_in, site, public_url.clone(), reload_port);
     Ok(Started {
         router: crate::router(state.clone()),
         state,
@@ -173,6 +171,25 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         tasks,
         _keys: keys,
     })
+}
+
+/// What the operator should know although the server starts.
+fn warnings(config: &Config, sign_in: &SignInConfig, validator: &Validator) -> Vec<String> {
+    let mut warnings = config.warnings.clone();
+    let page = sign_in.page();
+    if let Some(outage) = &page.outage {
+        let effect = match page.client {
+            Some(_) => "users can sign in with what is known",
+            None => "until it answers, users cannot sign in",
+        };
+        warnings.push(format!("the provider is down, {effect}: {outage}"));
+    }
+    for (issuer, _) in validator.readiness().filter(|(_, ready)| !ready) {
+        warnings.push(format!(
+            "no keys of {issuer} yet; until they are there, its tokens are answered with 503"
+        ));
+    }
+    warnings
 }
 
 /// The policies of the code, with what the configuration asks for as well.

@@ -2,10 +2,10 @@
 
 use axum::extract::FromRef;
 use leptos::config::LeptosOptions;
+use pixygate::discovery::SignInConfig;
 use pixygate::gate::{BackchannelLogout, Gate};
 
 use crate::config::PublicUrl;
-use crate::provider::CurrentProvider;
 use crate::site::Site;
 
 /// The parts of a running server. Cloning is cheap and shares them.
@@ -15,8 +15,8 @@ pub struct AppState {
     pub gate: Gate,
     /// What takes the provider's word that a session has ended.
     pub backchannel_logout: BackchannelLogout,
-    /// Where people sign in.
-    pub provider: CurrentProvider,
+    /// What a page needs to sign users in.
+    pub sign_in: SignInConfig,
     /// The files for the browser.
     pub site: Site,
     /// The base of every address.
@@ -32,7 +32,7 @@ impl AppState {
     pub fn new(
         gate: Gate,
         backchannel_logout: BackchannelLogout,
-        provider: CurrentProvider,
+        sign_in: SignInConfig,
         site: Site,
         public_url: PublicUrl,
         reload_port: Option<u16>,
@@ -47,7 +47,7 @@ impl AppState {
         Self {
             gate,
             backchannel_logout,
-            provider,
+            sign_in,
             site,
             public_url,
             options,

@@ -40,8 +40,4 @@ async fn without_any_provider_the_start_says_what_to_write() {
     ] {
         assert!(message.contains(part), "{part} in {message}");
     }
-    // With one it is asked for its metadata. Nobody listens there.
-    let error = refusal("[provider]\nissuer = \"http://127.0.0.1:1\"\nclient_id = \"x\"\n").await;
-    assert!(!matches!(error, StartError::Embedded(_)), "{error}");
-    assert!(error.to_string().contains("http://127.0.0.1:1"), "{error}");
 }

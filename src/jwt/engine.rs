@@ -287,6 +287,12 @@ impl KeyEngine {
             }
             Err(error) => {
                 tracing::error!(%issuer, %error, "keys could not be loaded");
+                if state.loaded.is_none()
+                    && let Some((set, fetched_at)) = self.source.stored()
+                {
+                    tracing::warn!(%issuer, "the keys of an earlier process serve until they are too old");
+                    state.loaded = Some((Arc::new(set), fetched_at));
+                }
                 state.failure = Some((error, now));
                 state.fetches.failed += 1;
             }

@@ -130,6 +130,14 @@ pub enum FetchError {
         /// The rule.
         why: &'static str,
     },
+    /// It redirects to another host, port or scheme, which is never followed.
+    #[error("{url} redirects to {to}, and a redirect is followed only within the same host")]
+    Redirected {
+        /// The address, without its query.
+        url: String,
+        /// Where it leads.
+        to: String,
+    },
     /// A setting of the fetch cannot be used.
     #[error("{path}: {why}")]
     Setting {

@@ -229,11 +229,9 @@ fn failed(url: &Url, error: &reqwest::Error) -> FetchError {
     let mut cause = std::error::Error::source(error);
     while let Some(next) = cause {
         if let Some(Elsewhere(to)) = next.downcast_ref() {
-            let rule = "a redirect is followed only within the same host";
-            return FetchError::Forbidden {
+            return FetchError::Redirected {
                 url: shown(url),
                 to: to.clone(),
-                why: rule,
             };
         }
         if let Some(PrivateAddress(found)) = next.downcast_ref() {

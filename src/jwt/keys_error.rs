@@ -1,4 +1,5 @@
 use super::FetchError;
+use crate::discovery::DiscoveryError;
 
 /// Why an issuer has no keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +20,9 @@ pub enum KeysError {
         /// The line to write.
         hint: String,
     },
+    /// The metadata cannot be used.
+    #[error(transparent)]
+    Metadata(DiscoveryError),
     /// The document is not what it should be.
     #[error("{url}: {why}")]
     Document {
@@ -48,6 +52,7 @@ impl KeysError {
                 error,
                 FetchError::Forbidden { .. } | FetchError::Setting { .. } | FetchError::Status { status: 404, .. }
             ),
+            Self::Metadata(error) => error.is_configuration(),
             Self::Document { .. } => false,
         }
     }

@@ -53,9 +53,12 @@ mod trust_error;
 mod unverified;
 mod validator;
 
+pub(crate) use self::{
+    address::{is_loopback_host, is_private_host},
+    fetch::shown,
+};
 #[cfg(feature = "axum")]
 pub(crate) use self::{
-    address::is_loopback_host,
     cache::TokenDigest,
     clock::unix,
     json::{Json, Members},

@@ -1,33 +1,30 @@
 //! Gets the keys of one issuer from where they are: metadata, a JWK set, a file.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
-use parking_lot::Mutex;
-use serde_json::Value;
 use url::Url;
 
-use super::{
-    Fetch, FetchError, FetchRequest, KeySource, KeysError, Trust, address, conflict, fetch::shown, key_set::KeySet,
-};
+use super::{FetchError, KeySource, KeysError, Trust, conflict, fetch::shown, key_set::KeySet};
+use crate::discovery::{Discovery, DiscoveryError, Documents};
 
 pub(crate) struct Source {
     trust: Arc<Trust>,
     place: KeySource,
-    fetch: Arc<dyn Fetch>,
-    private_addresses: bool,
-    /// What the metadata said last. Asked for again when a fetch from there fails.
-    discovered: Mutex<Option<Url>>,
+    documents: Documents,
+    discovery: Option<Discovery>,
 }
 
 impl Source {
-    pub(crate) fn new(trust: Arc<Trust>, place: KeySource, fetch: Arc<dyn Fetch>) -> Self {
-        let private_addresses = trust.on_private_address();
+    pub(crate) fn new(trust: Arc<Trust>, place: KeySource, documents: Documents) -> Self {
+        let discovery = match &place {
+            KeySource::Discovery(location) => Some(Discovery::new(trust.clone(), location.clone(), documents.clone())),
+            _ => None,
+        };
         Self {
             trust,
             place,
-            fetch,
-            private_addresses,
-            discovered: Mutex::new(None),
+            documents,
+            discovery,
         }
     }
 
@@ -40,19 +37,22 @@ impl Source {
     pub(crate) async fn load(&self, anew: bool) -> Result<KeySet, KeysError> {
         let trust = &*self.trust;
         match &self.place {
-            KeySource::Discovery(metadata) => {
-                let remembered = self.discovered.lock().clone();
-                let known = remembered.is_some() && !anew;
-                let jwks_url = match remembered {
-                    Some(url) if known => url,
-                    // What is remembered will do while the metadata are out of reach.
-                    remembered => self.discover(metadata).await.or_else(|error| remembered.ok_or(error))?,
+            KeySource::Discovery(_) => {
+                let Some(discovery) = &self.discovery else {
+                    unreachable!("made together with the place");
                 };
-                match self.fetch_set(&jwks_url).await {
+                let last = discovery.last();
+                let known = last.is_some() && !anew;
+                let metadata = match last {
+                    Some(last) if known => last,
+                    // The last metadata do while the new ones are out of reach.
+                    last => discovery.fetch().await.or_else(|error| last.ok_or(error))?,
+                };
+                match self.fetch_discovered(&metadata.required_url("jwks_uri")?).await {
+                    // They may have moved.
                     Err(_) if known => {
-                        *self.discovered.lock() = None;
-                        let jwks_url = self.discover(metadata).await?;
-                        self.fetch_set(&jwks_url).await
+                        let metadata = discovery.fetch().await?;
+                        self.fetch_discovered(&metadata.required_url("jwks_uri")?).await
                     }
                     set => set,
                 }
@@ -69,59 +69,48 @@ impl Source {
         }
     }
 
-    async fn discover(&self, metadata: &Url) -> Result<Url, KeysError> {
-        let body = self.get(metadata).await?;
-        let refuse = |why: String| KeysError::Document {
-            url: shown(metadata),
-            why,
+    /// The keys that an earlier process stored, and when they were fetched.
+    pub(crate) fn stored(&self) -> Option<(KeySet, SystemTime)> {
+        let url = match &self.place {
+            KeySource::JwksUrl(url) => url.clone(),
+            _ => self.discovery.as_ref()?.last()?.required_url("jwks_uri").ok()?,
         };
-        let document: Value =
-            serde_json::from_slice(&body).map_err(|error| refuse(format!("it is not JSON ({error})")))?;
-        let found = document
-            .get("issuer")
-            .and_then(Value::as_str)
-            .ok_or_else(|| refuse("it names no `issuer`".into()))?;
-        if found != self.trust.issuer {
-            return Err(KeysError::Issuer {
-                expected: self.trust.issuer.clone(),
-                found: found.to_owned(),
-                difference: conflict::difference(&self.trust.issuer, found),
-                hint: format!("write issuer = \"{}\"", super::printable(found)),
-            });
-        }
-        let place = document
-            .get("jwks_uri")
-            .and_then(Value::as_str)
-            .ok_or_else(|| refuse("it has no `jwks_uri`".into()))?;
-        let url = Url::parse(place).map_err(|_| refuse("its `jwks_uri` is no URL".into()))?;
-        if url.scheme() != "https" && !(metadata.scheme() == "http" && address::is_loopback_host(&url)) {
-            let why = "keys are fetched over https, and over http only on loopback addresses";
-            return Err(FetchError::Forbidden {
-                url: shown(metadata),
-                to: shown(&url),
-                why,
-            }
-            .into());
-        }
-        *self.discovered.lock() = Some(url.clone());
-        Ok(url)
+        let stored = self.documents.stored(&url)?;
+        let set = KeySet::from_json(&stored.body, &self.trust).ok()?;
+        Some((set, stored.fetched_at))
+    }
+
+    /// No setting is wrong when the place that the metadata name has nothing.
+    async fn fetch_discovered(&self, url: &Url) -> Result<KeySet, KeysError> {
+        self.fetch_set(url).await.map_err(|error| match error {
+            KeysError::Fetch(missing @ FetchError::Status { status: 404, .. }) => KeysError::Document {
+                url: shown(url),
+                why: missing.to_string(),
+            },
+            error => error,
+        })
     }
 
     async fn fetch_set(&self, url: &Url) -> Result<KeySet, KeysError> {
-        let body = self.get(url).await?;
-        KeySet::from_json(&body, &self.trust).map_err(|why| KeysError::Document { url: shown(url), why })
+        let body = self.documents.get(url, &self.trust).await?;
+        let set = KeySet::from_json(&body, &self.trust).map_err(|why| KeysError::Document { url: shown(url), why })?;
+        self.documents.store(url, body);
+        Ok(set)
     }
+}
 
-    async fn get(&self, url: &Url) -> Result<Vec<u8>, FetchError> {
-        if !self.private_addresses && address::is_private_host(url) {
-            let why = "it is a private address, and the issuer is not configured on one";
-            return Err(FetchError::Forbidden {
-                url: shown(url),
-                to: shown(url),
-                why,
-            });
+impl From<DiscoveryError> for KeysError {
+    fn from(error: DiscoveryError) -> Self {
+        match error {
+            DiscoveryError::Fetch(error) => Self::Fetch(error),
+            DiscoveryError::Issuer { expected, found, .. } => Self::Issuer {
+                difference: conflict::difference(&expected, &found),
+                hint: format!("write issuer = \"{found}\""),
+                expected,
+                found,
+            },
+            error => Self::Metadata(error),
         }
-        self.fetch.fetch(FetchRequest::get(url, &self.trust)).await
     }
 }
 

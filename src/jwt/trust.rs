@@ -396,7 +396,8 @@ impl Trust {
         )
     }
 
-    fn discovery_location(&self) -> Result<Url, TrustError> {
+    /// Where the metadata are.
+    pub(crate) fn discovery_location(&self) -> Result<Url, TrustError> {
         if !self.discovery_url.is_empty() {
             return self.location("discovery_url", &self.discovery_url);
         }

@@ -18,7 +18,11 @@ use super::{
     source::Source,
     token::{self, Unverified},
 };
-use crate::{Reason, jwt::KeySource};
+use crate::{
+    Reason,
+    discovery::{DocumentStore, Documents, NoDocuments},
+    jwt::KeySource,
+};
 
 /// Checks tokens of the trusted issuers. Cloning is cheap; all clones share keys and verdicts.
 #[derive(Clone)]
@@ -50,6 +54,7 @@ struct Issuer {
 pub struct ValidatorBuilder {
     trusts: Vec<Trust>,
     fetch: Option<Arc<dyn Fetch>>,
+    store: Arc<dyn DocumentStore>,
     clock: Arc<dyn Clock>,
     revocations: Arc<dyn Revocations>,
     token_cache: usize,
@@ -61,6 +66,14 @@ impl ValidatorBuilder {
     #[must_use]
     pub fn fetch(mut self, fetch: impl Fetch) -> Self {
         self.fetch = Some(Arc::new(fetch));
+        self
+    }
+
+    /// Stores metadata and keys for the next start, and uses those of the last one while a provider is down. Stored keys
+    /// serve for [`jwks_stale_seconds`](Trust::jwks_stale_seconds) after they were fetched, as others do.
+    #[must_use]
+    pub fn documents(mut self, store: Arc<dyn DocumentStore>) -> Self {
+        self.store = store;
         self
     }
 
@@ -100,7 +113,11 @@ impl ValidatorBuilder {
         if self.trusts.is_empty() {
             return Err(TrustError::None);
         }
-        let fetch = self.fetch.unwrap_or_else(|| Arc::new(HttpFetch::new()));
+        let documents = Documents {
+            fetch: self.fetch.unwrap_or_else(|| Arc::new(HttpFetch::new())),
+            store: self.store,
+            clock: self.clock.clone(),
+        };
         let mut issuers = Vec::new();
         let mut by_issuer = HashMap::new();
         let mut introspection: Option<(String, Arc<Introspection>)> = None;
@@ -118,10 +135,10 @@ impl ValidatorBuilder {
                 if let Some((first, _)) = introspection {
                     return Err(TrustError::TwoIntrospections(first, trust.issuer.clone()));
                 }
-                let asks = Introspection::new(trust.clone(), position, url, fetch.clone());
+                let asks = Introspection::new(trust.clone(), position, url, documents.fetch.clone());
                 introspection = Some((trust.issuer.clone(), asks));
             }
-            let source = Source::new(trust.clone(), place, fetch.clone());
+            let source = Source::new(trust.clone(), place, documents.clone());
             issuers.push(Issuer {
                 keys: KeyEngine::new(trust.clone(), source, self.clock.clone()),
                 trust,
@@ -164,6 +181,7 @@ impl Validator {
         ValidatorBuilder {
             trusts: trusts.into_iter().collect(),
             fetch: None,
+            store: Arc::new(NoDocuments),
             clock: Arc::new(SystemClock),
             revocations: Arc::new(NoRevocations),
             token_cache: 10_000,
@@ -226,6 +244,13 @@ impl Validator {
     pub fn is_ready(&self) -> bool {
         let now = self.shared.clock.now();
         self.shared.issuers.iter().all(|issuer| issuer.keys.is_ready(now))
+    }
+
+    /// Returns each issuer, and whether it has keys that may still serve.
+    pub fn readiness(&self) -> impl Iterator<Item = (&str, bool)> {
+        let now = self.shared.clock.now();
+        let issuers = self.shared.issuers.iter();
+        issuers.map(move |issuer| (issuer.trust.issuer.as_str(), issuer.keys.is_ready(now)))
     }
 
     /// How often the keys of each issuer were asked for, and whether they came.

@@ -11,7 +11,7 @@ use crate::session::{Landing, SessionError, SignInFailure, WaitingCall};
 
 use super::call::{reads, take_waiting};
 use super::work::{Done, Work, work};
-use super::{Auth, CallError, mock};
+use super::{Auth, CallError, mock, page};
 
 /// Sends a request through the session.
 pub(super) async fn send(request: Request) -> Result<Response, SessionError> {
@@ -181,6 +181,13 @@ impl Auth {
     /// # Errors
     /// As for [`Session::complete`](crate::session::Session::complete).
     pub async fn complete_sign_in(self) -> Result<Landing, SignInFailure> {
+        if page::is_missing() {
+            // The code stays in the address, so that loading the page again completes the sign-in.
+            return Err(SignInFailure {
+                error: SessionError::NoClient,
+                return_to: ReturnTo::default(),
+            });
+        }
         let query = take_query().unwrap_or_default();
         match work(Work::Complete(query)).await {
             Ok(Done::Landing(landing)) => landing,

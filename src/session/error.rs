@@ -112,8 +112,11 @@ pub enum SessionError {
     /// The window of the sign-in was closed, or did not open.
     #[error("the sign-in window was closed, or the browser did not open it")]
     Cancelled,
-    /// The server's shell lacks `<ClientData>`, or what it put into the page cannot be read.
-    #[error("the page does not say which client it is; `<ClientData>` belongs into the server's shell")]
+    /// The page has no client: the server had not reached the provider yet when it made the page, or its shell lacks
+    /// `<ClientData>`. Loading the page again helps once the provider is back.
+    #[error(
+        "the page has no client: the server had not reached the provider yet, or `<ClientData>` is missing in its shell"
+    )]
     NoClient,
     /// A part of the page could not be loaded: the network is down, or the site has another version by now.
     #[error("a part of this page could not be loaded; reload it when you are online")]
@@ -166,6 +169,7 @@ impl SessionError {
             | Self::Locked(_)
             | Self::BackingOff { .. }
             | Self::PartMissing
+            | Self::NoClient
             | Self::SessionsKept { status: 429 | 500.. } => Remedy::TryAgain,
             Self::AnotherPerson => Remedy::LookAgain,
             Self::SignedOut(_) | Self::Cancelled | Self::NeedsThePerson | Self::NoRefreshToken => Remedy::SignIn,
@@ -186,7 +190,6 @@ impl SessionError {
             | Self::ProofWithheld { .. }
             | Self::NoSessionsUrl
             | Self::SessionsKept { .. }
-            | Self::NoClient
             | Self::Storage(_)
             | Self::Crypto(_)
             | Self::Redirected(_)

@@ -50,14 +50,14 @@ async fn a_redirect_to_elsewhere_is_refused() {
         let error = load(&serve(redirect(to)).await).await;
         let refused = matches!(
             error,
-            KeysError::Fetch(FetchError::Forbidden { .. } | FetchError::Status { .. })
+            KeysError::Fetch(FetchError::Redirected { .. } | FetchError::Status { .. })
         );
         assert!(refused, "{to}: {error:?}");
     }
     // Within the host it is followed, not for ever.
     let error = load(&serve(redirect("/jwks")).await).await;
     assert!(
-        matches!(error, KeysError::Fetch(FetchError::Forbidden { .. })),
+        matches!(error, KeysError::Fetch(FetchError::Redirected { .. })),
         "{error:?}"
     );
 }

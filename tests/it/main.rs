@@ -7,6 +7,8 @@ mod answers;
 mod binding;
 mod claims;
 mod configured_keys;
+#[cfg(feature = "browser")]
+mod discovery;
 mod ended;
 mod gate;
 mod http_fetch;

@@ -182,7 +182,7 @@ async fn no_redirect_leads_out_of_tls() {
         .await
         .unwrap_err();
     match error {
-        KeysError::Fetch(FetchError::Forbidden { to, .. }) => assert_eq!(to, elsewhere),
+        KeysError::Fetch(FetchError::Redirected { to, .. }) => assert_eq!(to, elsewhere),
         other => panic!("{other:?}"),
     }
 }

@@ -119,10 +119,15 @@ pub(crate) fn SigningIn(
                 let (title, text) = Texts::here().sign_in(&error);
                 let stays = matches!(error, SessionError::Storage(_));
                 provide_context(return_to.clone());
+                // The server had not reached the provider when it made this page. The same address may work by now.
+                let again = match error {
+                    SessionError::NoClient => view! { <ReloadButton /> }.into_any(),
+                    _ => view! { <SignInLink class="button" return_to /> }.into_any(),
+                };
                 view! {
                     <Notice kind="error" title text detail=error.to_string()>
                         {stays.then(|| view! { <Part load=|| Box::pin(in_window()) /> })}
-                        <SignInLink class="button" return_to />
+                        {again}
                         <a href="/" class="button quiet">"To the start page"</a>
                     </Notice>
                 }
@@ -130,6 +135,12 @@ pub(crate) fn SigningIn(
             }
         }}
     }
+}
+
+#[component]
+fn ReloadButton() -> impl IntoView {
+    let reload = move |_| drop(window().location().reload());
+    view! { <button type="button" class="button" on:click=reload>"Try again"</button> }
 }
 
 /// Navigation that leaves no entry for this page in the history.

@@ -22,7 +22,6 @@ use pixygate::jwt::Trust;
 pub use problem::{Origin, Problem, Problems};
 pub use settings::{Hidden, Setting, Value};
 pub use url::PublicUrl;
-pub(crate) use url::secure as secure_url;
 
 /// The file that is read when `PIXYGATE_CONFIG` names no other.
 pub const FILE: &str = "pixygate.toml";

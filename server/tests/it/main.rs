@@ -5,12 +5,12 @@
 mod bounds;
 mod cli;
 mod config;
-mod discovery;
 mod example_file;
 mod gate;
 mod house;
 mod logout;
 mod metrics;
+mod outage;
 mod pages;
 mod routes;
 mod site;

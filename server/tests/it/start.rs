@@ -47,7 +47,23 @@ async fn with_a_provider_the_embedded_one_stays_off_and_a_wrong_issuer_stops_the
     let message = error.to_string();
     assert!(message.contains(&format!("expected  the issuer {base} ")), "{message}");
     assert!(message.contains(&format!("found     the issuer {issuer}")), "{message}");
-    assert!(message.contains(&format!("issuer = \"{issuer}\"")), "{message}");
+    assert!(message.contains("pixygate.toml, line 5"), "{message}");
+    assert!(message.contains(&format!("\nissuer = \"{issuer}\"")), "{message}");
+
+    // Where the issuer comes from the environment, it is corrected there.
+    let variables = [
+        ("PIXYGATE_PROVIDER__ISSUER", base),
+        ("PIXYGATE_PROVIDER__CLIENT_ID", "pixygate"),
+    ];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let Err(error) = start(&Config::read(None, variables).unwrap(), &only_in(&site), None).await else {
+        panic!("it started")
+    };
+    let message = error.to_string();
+    assert!(
+        message.contains(&format!("PIXYGATE_PROVIDER__ISSUER={issuer}")),
+        "{message}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,0 +1,101 @@
+//! The provider at which users sign in: the settings of `[provider]` as the library's [`SignInConfig`].
+//!
+//! The server fetches metadata and keys only. Codes and tokens are between the browser and the provider.
+
+use pixygate::discovery::{DiscoveryError, SignInConfig, SignInConfigBuilder, SignInConfigError};
+use pixygate::jwt::{FetchError, Trust};
+
+use crate::config::{Origin, Provider, PublicUrl};
+
+/// The provider cannot be used as it is configured.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}\n\n    expected  {expected}   ({origin})\n    found     {found}\n    hint      {hint}")]
+pub struct ProviderError {
+    what: &'static str,
+    expected: String,
+    origin: Origin,
+    found: String,
+    hint: String,
+}
+
+impl ProviderError {
+    fn new(provider: &Provider, error: &SignInConfigError) -> Self {
+        let issuer = &provider.issuer;
+        let origin = provider.issuer_origin.clone();
+        let (what, expected, found, hint) = match error {
+            SignInConfigError::Discovery(DiscoveryError::Issuer { found, location, .. }) => (
+                "The provider calls itself by another name than provider.issuer.",
+                format!("the issuer {issuer}"),
+                format!("the issuer {found}   (in {location})"),
+                hint_issuer(&origin, found),
+            ),
+            SignInConfigError::Discovery(DiscoveryError::Fetch(FetchError::Status { status: 404, .. })) => (
+                "The provider has no metadata.",
+                format!("metadata of the issuer {issuer}"),
+                error.to_string(),
+                "correct provider.issuer: it is the `iss` of the provider's tokens; or set provider.discovery_url"
+                    .to_owned(),
+            ),
+            _ => (
+                "The provider cannot be used.",
+                format!("metadata of the issuer {issuer} with what a sign-in needs"),
+                error.to_string(),
+                "correct it at the provider, or in the [provider] section".to_owned(),
+            ),
+        };
+        Self {
+            what,
+            expected,
+            origin,
+            found,
+            hint,
+        }
+    }
+}
+
+fn hint_issuer(origin: &Origin, found: &str) -> String {
+    match origin {
+        Origin::Environment { variable } => format!("set\n\n{variable}={found}"),
+        Origin::File { path, .. } => format!("write in {path} under [provider]\n\nissuer = \"{found}\""),
+        Origin::Default => format!("write in pixygate.toml under [provider]\n\nissuer = \"{found}\""),
+    }
+}
+
+/// Discovers the provider, reached as its trust says, and keeps what was discovered fresh.
+///
+/// # Errors
+///
+/// When a setting is wrong. A provider that is down is not an error.
+pub async fn discover(
+    provider: &Provider,
+    trust: Trust,
+    public_url: &PublicUrl,
+) -> Result<SignInConfig, ProviderError> {
+    let discovered = settings(provider, trust, public_url).discover().await;
+    discovered.map_err(|error| ProviderError::new(provider, &error))
+}
+
+/// `[provider]` and `[session]` as the library's settings.
+pub fn settings(provider: &Provider, trust: Trust, public_url: &PublicUrl) -> SignInConfigBuilder {
+    let mut settings = SignInConfig::builder(&provider.issuer, &provider.client_id, public_url.as_str())
+        .trust(trust)
+        .scopes(provider.scopes.clone())
+        .dpop(provider.dpop)
+        .idle_sign_out_seconds(provider.session.idle_sign_out_seconds);
+    for (name, value) in &provider.extra_params {
+        settings = settings.extra_param(name, value);
+    }
+    for origin in &provider.session.call_origins {
+        settings = settings.call_origin(origin);
+    }
+    if let Some(resource) = &provider.resource {
+        settings = settings.resource(resource);
+    }
+    if let Some(url) = &provider.logout_url {
+        settings = settings.logout_url(url);
+    }
+    if let Some(url) = &provider.sessions_url {
+        settings = settings.sessions_url(url);
+    }
+    settings
+}
