@@ -391,10 +391,10 @@ fn application(criterion: &mut Criterion) -> Table {
     let tokens = tokens(&setting.issuers[0], 1);
     let validator = setting.warm(&runtime, &tokens);
     let bare = Router::new().route("/api/orders", get(|| async { "orders" }));
-    let policies = Policies::new()
-        .route("GET", "/api/orders", Policy::signed_in().scope("orders:read"))
-        .unwrap();
-    let gate = Gate::builder(validator, policies)
+    let policies = Policies::new().route("GET", "/api/orders", Policy::signed_in().scope("orders:read"));
+    let gate = Gate::builder()
+        .validator(validator)
+        .policies(policies)
         .clock(setting.clock.clone())
         .build()
         .unwrap();

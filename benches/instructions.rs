@@ -98,7 +98,9 @@ fn main() {
         _ => {
             let policies = Policies::new().route("GET", "/api/orders", Policy::signed_in().scope("orders:read"));
             let open = Router::new().route("/api/orders", get(|| async { "orders" }));
-            let gate = Gate::builder(validator, policies.unwrap())
+            let gate = Gate::builder()
+                .validator(validator)
+                .policies(policies)
                 .clock(clock)
                 .build()
                 .unwrap();

@@ -14,7 +14,7 @@ use axum::{Router, body::Body, routing::get};
 use futures::future::{BoxFuture, FutureExt as _};
 use http::Request;
 use pixygate::{
-    gate::{Gate, GateService, Policies, Policy},
+    gate::{Gate, Policies, Policy},
     jwt::{Algorithm, Validator},
     test_support::{Documents, TestClock, TestIssuer, TestKey},
 };
@@ -35,7 +35,7 @@ const EVERY: Duration = Duration::from_millis(2);
 const HALF: Duration = Duration::from_millis(250);
 const PAIRS: usize = 80;
 
-type App = GateService<Router>;
+type App = Router;
 
 struct World {
     issuer: TestIssuer,
@@ -62,10 +62,10 @@ impl World {
     }
 
     fn app(&self) -> App {
-        let policies = Policies::new()
-            .route("GET", "/api/orders", Policy::signed_in().scope("orders:read"))
-            .unwrap();
-        let gate = Gate::builder(self.validator.clone(), policies)
+        let policies = Policies::new().route("GET", "/api/orders", Policy::signed_in().scope("orders:read"));
+        let gate = Gate::builder()
+            .validator(self.validator.clone())
+            .policies(policies)
             .clock(self.clock.clone())
             // As a server has it; the rate is there to be counted, not to be met.
             .public_url("https://shop.example")

@@ -36,6 +36,7 @@ pub mod gate;
 pub mod jwt;
 #[cfg(feature = "leptos")]
 pub mod leptos;
+pub mod prelude;
 mod refusal;
 #[cfg(feature = "browser")]
 pub mod session;

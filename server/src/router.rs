@@ -53,8 +53,8 @@ pub fn router(state: AppState) -> Router {
                 .compress_when(DefaultPredicate::new().and(NotForContentType::const_new("image/png"))),
         );
 
-    // The gate stands before routing: what has no policy never reaches a route.
-    Router::new().fallback_service(state.gate.wrap(routes)).layer(stack)
+    // A request without a policy never reaches a handler.
+    state.gate.wrap(routes).layer(stack)
 }
 
 async fn backchannel_logout(State(state): State<AppState>, request: Request<Body>) -> Response {

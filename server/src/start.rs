@@ -2,21 +2,17 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use pixygate::discovery::SignInConfig;
-use pixygate::gate::{BackchannelLogout, Gate, GateError, PatternError, Policies, Tally};
-use pixygate::jwt::{LoadErrors, LocalRevocations, RefreshTask, Trust, TrustError, Validator};
+use pixygate::gate::{BackchannelLogout, Gate, GateErrors, Policies, Tally};
+use pixygate::jwt::{LocalRevocations, Trust, Validator};
 
 use crate::config::{Config, Problem, Problems};
 use crate::embedded::{Embedded, EmbeddedError};
 use crate::provider::{self, ProviderError};
 use crate::site::{self, Candidates, Site, SiteError};
 use crate::state::AppState;
-
-/// The start waits this long for the keys of the trusted issuers. Loading goes on after it.
-const LOAD_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -34,18 +30,9 @@ pub enum StartError {
     /// The embedded provider cannot run.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
-    /// A trust cannot be used.
+    /// The gate cannot start: a setting, a trust or a policy is wrong.
     #[error(transparent)]
-    Trust(#[from] TrustError),
-    /// A setting keeps the keys of an issuer from being loaded.
-    #[error("The keys of a trusted issuer cannot be had because of a setting: {0}")]
-    Keys(LoadErrors),
-    /// The gate cannot be built.
-    #[error(transparent)]
-    Gate(#[from] GateError),
-    /// A policy's path cannot be read.
-    #[error("A policy in `app::api::policies()`: {0}")]
-    Policy(#[from] PatternError),
+    Gate(#[from] GateErrors),
     /// A server function has no policy, so it would be refused to everybody, or worse, forgotten.
     #[error(
         "Server functions without a policy:{}\n    mend      add each to `app::api::policies()`", lines(.0)
@@ -82,7 +69,6 @@ pub struct Started {
     /// What the gate has said so far.
     pub tally: Arc<Tally>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
-    _keys: RefreshTask,
 }
 
 impl Drop for Started {
@@ -126,22 +112,19 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
     }
 
     let revocations = Arc::new(LocalRevocations::default());
-    let validator = Validator::builder(trust.clone())
+    let tally = Arc::new(Tally::default());
+    let gate = trust
+        .iter()
+        .cloned()
+        .fold(Gate::builder(), |gate, trust| gate.trust(trust));
+    let gate = gate
+        .policies(policies)
+        // Pages are open to everybody: they have no data before a call brings a token.
+        .protect_prefixes(["/api", "/gw"])
         .revocations(revocations.clone())
         .token_cache(config.gate.token_cache)
         .max_token_bytes(config.gate.max_token_bytes)
-        .build()?;
-    let loads = tokio::time::timeout(LOAD_LIMIT, validator.load());
-    let (sign_in, loaded) = tokio::join!(provider::discover(&provider, own, public_url), loads);
-    let sign_in = sign_in?;
-    if let Ok(Err(errors)) = loaded
-        && errors.configuration().is_some()
-    {
-        return Err(StartError::Keys(errors));
-    }
-    let keys = validator.spawn_refresh();
-    let tally = Arc::new(Tally::default());
-    let gate = Gate::builder(validator.clone(), policies)
+        .listen(config.server.listen)
         .observer(tally.clone())
         .certificate_header(config.gate.certificate_header.clone())
         .public_url(public_url.as_str())
@@ -149,8 +132,9 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         .dpop_nonce(config.gate.dpop_nonce)
         .rate_limit(config.gate.rate_limit)
         .failure_limit(config.gate.failure_limit)
-        .trusted_proxies(config.server.trusted_proxies.iter().copied())
-        .build()?;
+        .trusted_proxies(config.server.trusted_proxies.iter().copied());
+    let (sign_in, gate) = tokio::join!(provider::discover(&provider, own, public_url), gate.start());
+    let (sign_in, gate) = (sign_in?, gate?);
     let logout = BackchannelLogout::new(&gate, &provider.issuer, &provider.client_id, revocations);
 
     let announcement = Announcement {
@@ -160,7 +144,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         embedded: config.provider.is_none(),
         accounts,
         trusted: trust.iter().map(|entry| entry.issuer.clone()).collect(),
-        warnings: warnings(config, &sign_in, &validator),
+        warnings: warnings(config, &sign_in, &gate.validator()),
     };
     let state = AppState::new(gate, logout, sign_in, site, public_url.clone(), reload_port);
     Ok(Started {
@@ -169,7 +153,6 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         announcement,
         tally,
         tasks,
-        _keys: keys,
     })
 }
 
@@ -198,7 +181,7 @@ fn warnings(config: &Config, sign_in: &SignInConfig, validator: &Validator) -> V
 ///
 /// When an entry is about no route, or nobody could meet it.
 pub fn policies(config: &Config) -> Result<Policies, StartError> {
-    let mut policies = app::api::policies()?;
+    let mut policies = app::api::policies();
     let known: Vec<_> = policies
         .routes()
         .iter()

@@ -13,9 +13,7 @@ use http::{
 };
 
 use super::{
-    Gate, LocalReplays, Replays, RequestId, Use,
-    builder::Settings,
-    cross_site,
+    Gate, LocalReplays, Replays, RequestId, Use, cross_site,
     judge::peer,
     refusal::{REQUEST_ID, written},
 };
@@ -44,7 +42,7 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// use std::sync::Arc;
 /// use axum::{Router, body::Body, http::Request, routing::post};
-/// use pixygate::gate::{BackchannelLogout, Gate, Policies};
+/// use pixygate::gate::{BackchannelLogout, Gate};
 /// use pixygate::jwt::{LocalRevocations, Trust, Validator};
 ///
 /// let issuer = "https://idp.example";
@@ -53,7 +51,7 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 ///     // The same as below: what one hears of, the other refuses.
 ///     .revocations(revocations.clone())
 ///     .build()?;
-/// let gate = Gate::builder(validator, Policies::new()).build()?;
+/// let gate = Gate::builder().validator(validator).build()?;
 /// let logout = BackchannelLogout::new(&gate, issuer, "my-client-id", revocations);
 /// let told = move |request: Request<Body>| async move { logout.answer(request).await };
 /// let router: Router = Router::new().route("/backchannel-logout", post(told));
@@ -65,7 +63,7 @@ pub struct BackchannelLogout {
 }
 
 struct Shared {
-    settings: Arc<Settings>,
+    gate: Gate,
     issuer: String,
     client_id: String,
     revocations: Arc<LocalRevocations>,
@@ -84,7 +82,7 @@ impl BackchannelLogout {
     ) -> Self {
         Self {
             shared: Arc::new(Shared {
-                settings: gate.settings.clone(),
+                gate: gate.clone(),
                 issuer: issuer.into(),
                 client_id: client_id.into(),
                 revocations,
@@ -99,7 +97,12 @@ impl BackchannelLogout {
         let request_id = extensions.get().cloned().unwrap_or_else(RequestId::random);
         let peer = peer(extensions);
         let received = self.receive(request).await;
-        self.shared.settings.observer.logout_judged(received.as_ref().err());
+        self.shared
+            .gate
+            .state
+            .settings
+            .observer
+            .logout_judged(received.as_ref().err());
         match received {
             Ok(logout) => {
                 tracing::info!(
@@ -135,19 +138,20 @@ impl BackchannelLogout {
 
     async fn receive(&self, request: Request<Body>) -> Result<LogoutToken, Rejection> {
         let Shared {
-            settings,
+            gate,
             issuer,
             client_id,
             revocations,
             replays,
         } = &*self.shared;
+        let settings = &gate.state.settings;
         let (parts, body) = request.into_parts();
         let own = settings.public_url.as_ref();
         cross_site::check(&parts.method, &parts.headers, own, &settings.allowed_origins)?;
         let token = logout_token(&parts.headers, body).await?;
         let time = settings.clock.now();
-        let logout = settings
-            .validator
+        let logout = gate
+            .validator()
             .validate_logout_token(&token, issuer, client_id, time)
             .await?;
         // One issuer: its `jti` are enough.
@@ -178,7 +182,7 @@ impl BackchannelLogout {
             refusal.error = Reason::InvalidRequest.error().to_owned();
             status = StatusCode::BAD_REQUEST;
         }
-        if self.shared.settings.explain {
+        if self.shared.gate.state.settings.explain {
             refusal.detail = Some(rejection.detail().clone());
         }
         written(status, rejection, &refusal, request_id)

@@ -1,76 +1,39 @@
 use std::{
-    collections::HashMap,
-    fmt,
+    net::SocketAddr,
     sync::{Arc, Once},
+    time::Duration,
 };
 
-use http::Uri;
+use http::HeaderName;
 use ipnet::IpNet;
-use url::{Origin, Url};
+use url::Url;
 
 use super::{
-    GateLayer, GateService, LocalReplays, NoObserver, Observe, Pattern, Policies, Rate, Replays,
-    client_address::TrustedProxies, limit::Limit, lines::Lines, metadata::resource_metadata, nonce::Nonces,
+    Gate, GateError, GateErrors, LocalReplays, NoObserver, Observe, Pattern, Policies, Rate, Replays,
+    client_address::TrustedProxies, limit::Limit, lines::Lines, nonce::Nonces, state::Settings,
 };
-use crate::jwt::{Clock, SystemClock, Validator, is_loopback_host};
+use crate::jwt::{
+    Clock, Fetch, HttpFetch, NoRevocations, Revocations, SystemClock, Trust, TrustError, Validator, is_loopback_host,
+};
 
-/// Everything that the gate judges by. Cloning is cheap.
-#[derive(Clone)]
-pub struct Gate {
-    pub(crate) settings: Arc<Settings>,
-}
+/// How long a start waits for keys.
+const LOAD_LIMIT: Duration = Duration::from_secs(5);
 
-pub(crate) struct Settings {
-    pub(crate) validator: Validator,
-    pub(crate) policies: Policies,
-    pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) observer: Arc<dyn Observe>,
-    pub(crate) replays: Arc<dyn Replays>,
-    pub(crate) nonces: Option<Nonces>,
-    pub(crate) rate_limit: Option<Limit>,
-    pub(crate) failure_limit: Option<Limit>,
-    /// By the position of the route.
-    pub(crate) route_limits: HashMap<usize, Limit>,
-    pub(crate) proxies: TrustedProxies,
-    pub(crate) certificate_header: Option<String>,
-    pub(crate) public_url: Option<Url>,
-    pub(crate) allowed_origins: Vec<Origin>,
-    pub(crate) metadata_url: Option<String>,
-    pub(crate) realm: String,
-    pub(crate) protected: Vec<String>,
-    pub(crate) explain: bool,
-    pub(crate) missed_address: Once,
-    pub(crate) lines: Lines,
-}
-
-impl Settings {
-    /// Says, once, that what depends on the peer's address does not work.
-    pub(crate) fn miss_address(&self) {
-        if self.failure_limit.is_some() || self.certificate_header.is_some() {
-            self.missed_address.call_once(|| {
-                tracing::error!(
-                    "the address of peers is not known, so gate.failure_limit counts nothing and no proxy is trusted; \
-                     serve with `into_make_service_with_connect_info::<SocketAddr>()`"
-                );
-            });
-        }
-    }
-
-    /// The address of a request as clients see it, without query: what `htu` must say (RFC 9449, section 4.2).
-    pub(crate) fn public_address(&self, uri: &Uri) -> Option<Url> {
-        let base = self.public_url.as_ref()?.as_str().trim_end_matches('/');
-        Url::parse(&format!("{base}{}", uri.path())).ok()
-    }
-}
-
-/// Gathers what a [`Gate`] works with.
+/// Collects the settings of a [`Gate`].
+#[must_use = "a builder does nothing until `start`"]
 pub struct GateBuilder {
-    validator: Validator,
+    trusts: Vec<Trust>,
+    validator: Option<Validator>,
+    fetch: Option<Arc<dyn Fetch>>,
+    revocations: Arc<dyn Revocations>,
+    token_cache: usize,
+    max_token_bytes: usize,
     policies: Policies,
     clock: Arc<dyn Clock>,
     observer: Arc<dyn Observe>,
     replays: Arc<dyn Replays>,
     public_url: String,
+    listen: Option<SocketAddr>,
     allowed_origins: Vec<String>,
     realm: String,
     protected: Vec<String>,
@@ -81,50 +44,28 @@ pub struct GateBuilder {
     failure_limit: Option<Rate>,
     trusted_proxies: Vec<IpNet>,
     certificate_header: Option<String>,
+    /// Found wrong before `build`.
+    pub(crate) errors: Vec<GateError>,
 }
 
-/// A gate that cannot be built.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum GateError {
-    /// The public URL is no base for links.
-    #[error("server.public_url {0:?} is no http(s) URL without query; write where browsers reach this server")]
-    PublicUrl(String),
-    /// An origin is none.
-    #[error("the allowed origin {0:?} is none; write scheme, host and port, as in \"https://app.example\"")]
-    Origin(String),
-    /// A protected prefix is no path.
-    #[error(
-        "the protected prefix {0:?} is no path; write it decoded, as in \"/api\": it begins with `/`, does not end with one, \
-         and has no `*`, since everything under it is meant"
-    )]
-    Prefix(String),
-    /// A policy is for a path that the gate never judges.
-    #[error("the policy for {0:?} is outside the protected prefixes, so it would never be asked")]
-    Unprotected(String),
-    /// Explanations help an attacker too, so they are for development.
-    #[error(
-        "gate.explain is for development: it needs a server.public_url on this machine, not {0:?}; else set it to false"
-    )]
-    Explain(String),
-    /// A client certificate header counts only when it comes from a trusted proxy.
-    #[error("a client certificate header needs server.trusted_proxies; anybody else could send it")]
-    CertificateHeader,
-}
-
-impl Gate {
-    /// Starts from who is trusted and what they may do.
-    pub fn builder(validator: Validator, policies: Policies) -> GateBuilder {
-        GateBuilder {
-            validator,
-            policies,
+impl Default for GateBuilder {
+    fn default() -> Self {
+        Self {
+            trusts: Vec::new(),
+            validator: None,
+            fetch: None,
+            revocations: Arc::new(NoRevocations),
+            token_cache: 10_000,
+            max_token_bytes: 8192,
+            policies: Policies::new(),
             clock: Arc::new(SystemClock),
             observer: Arc::new(NoObserver),
             replays: Arc::new(LocalReplays::default()),
             public_url: String::new(),
+            listen: None,
             allowed_origins: Vec::new(),
             realm: "pixygate".into(),
-            protected: vec!["/api".into(), "/gw".into()],
+            protected: vec!["/".into()],
             explain: false,
             dpop_nonce: false,
             dpop_nonce_key: None,
@@ -132,178 +73,240 @@ impl Gate {
             failure_limit: None,
             trusted_proxies: Vec::new(),
             certificate_header: None,
+            errors: Vec::new(),
         }
-    }
-
-    /// The tower layer, for a service that sees whole paths. In front of a router [`wrap`](Self::wrap) is better: it judges before any
-    /// routing. Inside of `Router::nest` the beginning of the path is gone, and what was protected is refused.
-    pub fn layer(&self) -> GateLayer {
-        GateLayer::new(self.clone())
-    }
-
-    /// Puts the gate in front of a whole router, before routing. The result serves as `axum::serve` and `oneshot` want it; to
-    /// put more before the gate, give it to [`Router::fallback_service`](axum::Router::fallback_service).
-    pub fn wrap(&self, router: axum::Router) -> GateService<axum::Router> {
-        // With its state the router makes its routes ready now, and not anew for every request.
-        GateService::new(self.clone(), router.with_state(()))
-    }
-
-    /// The validator that it asks.
-    pub fn validator(&self) -> &Validator {
-        &self.settings.validator
-    }
-
-    /// The policies that it follows.
-    pub fn policies(&self) -> &Policies {
-        &self.settings.policies
-    }
-
-    /// The document at `/.well-known/oauth-protected-resource` (RFC 9728), made from trust and policies. Its `resource`, which clients
-    /// need, is the [`public_url`](GateBuilder::public_url).
-    pub fn resource_metadata(&self) -> serde_json::Value {
-        resource_metadata(&self.settings)
     }
 }
 
 impl GateBuilder {
-    /// Where browsers reach this server: the one base for DPoP's `htu`, for origins and links.
-    #[must_use]
+    /// Accepts the access tokens of an issuer. Called again, it adds one more.
+    pub fn trust(mut self, trust: Trust) -> Self {
+        self.trusts.push(trust);
+        self
+    }
+
+    /// Uses an existing validator in place of [`trust`](Self::trust), [`fetch`](Self::fetch), [`revocations`](Self::revocations),
+    /// [`token_cache`](Self::token_cache) and [`max_token_bytes`](Self::max_token_bytes).
+    pub fn validator(mut self, validator: Validator) -> Self {
+        self.validator = Some(validator);
+        self
+    }
+
+    /// Sets the address at which browsers reach this server: the base of DPoP's `htu`, of links, and of what counts as the same
+    /// origin.
     pub fn public_url(mut self, url: impl Into<String>) -> Self {
         self.public_url = url.into();
         self
     }
 
-    /// The prefixes that are judged, in place of `/api` and `/gw`: each with everything under it. `/` is every path.
-    #[must_use]
-    pub fn protect<S: Into<String>>(mut self, prefixes: impl IntoIterator<Item = S>) -> Self {
+    /// Adds policies that hold in front of every router: for [`Gate::wrap`], and after the ones of [`Gate::protect`] and
+    /// [`Gate::router`].
+    pub fn policies(mut self, policies: Policies) -> Self {
+        self.policies = self.policies.merge(policies);
+        self
+    }
+
+    /// Narrows what the gate protects, which is everything: only these prefixes with all that is under them. Any other path
+    /// passes without a check.
+    pub fn protect_prefixes<S: Into<String>>(mut self, prefixes: impl IntoIterator<Item = S>) -> Self {
         self.protected = prefixes.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Puts details into refusals. For development only: it needs a loopback [`public_url`](Self::public_url).
-    #[must_use]
-    pub fn explain(mut self, explain: bool) -> Self {
-        self.explain = explain;
+    /// Limits the calls of one subject.
+    pub fn rate_limit(mut self, rate: impl Into<Option<Rate>>) -> Self {
+        self.rate_limit = rate.into();
         self
     }
 
-    /// Requires a nonce of the gate in DPoP proofs (RFC 9449, section 9).
-    #[must_use]
-    pub fn dpop_nonce(mut self, required: bool) -> Self {
-        self.dpop_nonce = required;
+    /// Limits the refused calls of one address (of IPv6, one /64). It needs the addresses of peers: serve with
+    /// `into_make_service_with_connect_info::<SocketAddr>()`.
+    pub fn failure_limit(mut self, rate: impl Into<Option<Rate>>) -> Self {
+        self.failure_limit = rate.into();
         self
     }
 
-    /// The key of the nonces, where several nodes must accept each other's. Without it each process has its own.
-    #[must_use]
-    pub fn dpop_nonce_key(mut self, key: [u8; 32]) -> Self {
-        self.dpop_nonce_key = Some(key);
-        self
-    }
-
-    /// Remembers used proofs elsewhere than in this process.
-    #[must_use]
-    pub fn replays(mut self, replays: impl Replays) -> Self {
-        self.replays = Arc::new(replays);
-        self
-    }
-
-    /// Tells every verdict.
-    #[must_use]
-    pub fn observer(mut self, observer: impl Observe) -> Self {
-        self.observer = Arc::new(observer);
-        self
-    }
-
-    /// The name of this resource in challenges and metadata, in place of `pixygate`.
-    #[must_use]
-    pub fn realm(mut self, realm: impl Into<String>) -> Self {
-        self.realm = realm.into();
-        self
-    }
-
-    /// Another site whose pages may make calls that change something.
-    #[must_use]
+    /// Allows pages of another origin to make calls that change something.
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.allowed_origins.push(origin.into());
         self
     }
 
-    /// Limits the calls of one subject.
-    #[must_use]
-    pub fn rate_limit(mut self, rate: Option<Rate>) -> Self {
-        self.rate_limit = rate;
+    /// Sets the name of this resource in challenges and metadata; `pixygate` by default.
+    pub fn realm(mut self, realm: impl Into<String>) -> Self {
+        self.realm = realm.into();
         self
     }
 
-    /// Limits the refused calls of one address (of IPv6, one /64). It needs the addresses of peers:
-    /// [`GateService::into_make_service_with_connect_info`].
-    #[must_use]
-    pub fn failure_limit(mut self, rate: Option<Rate>) -> Self {
-        self.failure_limit = rate;
+    /// Requires a nonce of the gate in DPoP proofs (RFC 9449, section 9).
+    pub fn dpop_nonce(mut self, required: bool) -> Self {
+        self.dpop_nonce = required;
         self
     }
 
-    /// The proxies whose `X-Forwarded-For` and certificate header count.
-    #[must_use]
+    /// Sets the key of the nonces, so that several nodes accept each other's. By default each process has its own.
+    pub fn dpop_nonce_key(mut self, key: [u8; 32]) -> Self {
+        self.dpop_nonce_key = Some(key);
+        self
+    }
+
+    /// Stores used DPoP proofs elsewhere than in this process.
+    pub fn replays(mut self, replays: impl Replays) -> Self {
+        self.replays = Arc::new(replays);
+        self
+    }
+
+    /// Notifies of every decision.
+    pub fn observer(mut self, observer: impl Observe) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
+    /// Sets the proxies whose `X-Forwarded-For` and certificate header count.
     pub fn trusted_proxies(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
         self.trusted_proxies = networks.into_iter().collect();
         self
     }
 
-    /// The header in which a trusted proxy tells the client's certificate (RFC 8705; RFC 9440).
-    #[must_use]
-    pub fn certificate_header(mut self, header: Option<String>) -> Self {
-        self.certificate_header = header;
+    /// Sets the header in which a trusted proxy sends the client's certificate (RFC 8705; RFC 9440).
+    pub fn certificate_header(mut self, header: impl Into<Option<String>>) -> Self {
+        self.certificate_header = header.into();
+        self
+    }
+
+    /// Puts details into refusals, for development: [`public_url`](Self::public_url) and [`listen`](Self::listen) must be loopback
+    /// addresses.
+    pub fn explain(mut self, explain: bool) -> Self {
+        self.explain = explain;
+        self
+    }
+
+    /// Sets the address that the server listens on, which [`explain`](Self::explain) requires.
+    pub fn listen(mut self, address: impl Into<Option<SocketAddr>>) -> Self {
+        self.listen = address.into();
+        self
+    }
+
+    /// Checks tokens against what was revoked.
+    pub fn revocations(mut self, revocations: impl Revocations) -> Self {
+        self.revocations = Arc::new(revocations);
+        self
+    }
+
+    /// Sets how many verified tokens are cached (10,000 by default); 0 turns the cache off.
+    pub fn token_cache(mut self, tokens: usize) -> Self {
+        self.token_cache = tokens;
+        self
+    }
+
+    /// Sets the size of the longest token that is accepted, in bytes (8,192 by default).
+    pub fn max_token_bytes(mut self, bytes: usize) -> Self {
+        self.max_token_bytes = bytes;
+        self
+    }
+
+    /// Fetches keys otherwise than with [`HttpFetch`].
+    pub fn fetch(mut self, fetch: impl Fetch) -> Self {
+        self.fetch = Some(Arc::new(fetch));
         self
     }
 
     /// Reads another clock than the machine's.
-    #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Makes the gate.
+    /// Checks the settings, loads the keys of every issuer, and refreshes them as long as a clone of the gate lives. Needs a tokio
+    /// runtime.
+    ///
+    /// A provider that is down is not an error: its tokens are answered with 503 until its keys are there.
     ///
     /// # Errors
-    /// The first setting that cannot be used.
-    pub fn build(self) -> Result<Gate, GateError> {
+    /// Every setting that is wrong, including those that prevent loading keys.
+    pub async fn start(self) -> Result<Gate, GateErrors> {
+        let (settings, validator, policies) = self.checked()?;
+        let loaded = tokio::time::timeout(LOAD_LIMIT, validator.load()).await;
+        let loaded = loaded.unwrap_or_else(|_| {
+            tracing::warn!(
+                "the keys of some issuers are slow to load; their tokens are answered with 503 until they are there"
+            );
+            Ok(())
+        });
+        if let Err(failures) = loaded {
+            let (wrong, outages): (Vec<_>, Vec<_>) = failures
+                .0
+                .into_iter()
+                .partition(|failure| failure.error.is_configuration());
+            if !wrong.is_empty() {
+                return Err(GateErrors(wrong.into_iter().map(GateError::Keys).collect()));
+            }
+            for outage in outages {
+                tracing::warn!(%outage, "the keys of an issuer could not be loaded; its tokens are answered with 503 until they are");
+            }
+        }
+        let refresh = validator.spawn_refresh();
+        Ok(Gate::new(settings, validator, policies, Some(refresh)))
+    }
+
+    /// Checks the settings and makes a gate that does not load keys ahead and does not refresh them: they are fetched when a
+    /// token needs them. For a [`Validator`] that is loaded and refreshed elsewhere, and for tests.
+    ///
+    /// # Errors
+    /// Every setting that is wrong.
+    pub fn build(self) -> Result<Gate, GateErrors> {
+        let (settings, validator, policies) = self.checked()?;
+        Ok(Gate::new(settings, validator, policies, None))
+    }
+
+    fn checked(mut self) -> Result<(Settings, Validator, Policies), GateErrors> {
+        let mut errors = std::mem::take(&mut self.errors);
+        let validator = self.make_validator().map_err(|wrong| errors.extend(wrong)).ok();
         let public_url = match self.public_url.as_str() {
             "" => None,
-            url => Some(base(url).ok_or_else(|| GateError::PublicUrl(url.to_owned()))?),
+            url => {
+                let parsed = base(url);
+                if parsed.is_none() {
+                    errors.push(GateError::PublicUrl(url.to_owned()));
+                }
+                parsed
+            }
         };
-        // Without one nothing says that only this machine is served.
-        if self.explain && !public_url.as_ref().is_some_and(is_loopback_host) {
-            return Err(GateError::Explain(self.public_url));
+        let on_loopback = public_url.as_ref().is_some_and(is_loopback_host)
+            && self
+                .listen
+                .is_some_and(|address| address.ip().to_canonical().is_loopback());
+        if self.explain && !on_loopback {
+            errors.push(GateError::Explain {
+                public_url: self.public_url,
+                listen: self.listen.map_or("none".into(), |address| address.to_string()),
+            });
         }
         let mut allowed_origins = Vec::new();
-        for origin in &self.allowed_origins {
-            allowed_origins.push(base(origin).ok_or_else(|| GateError::Origin(origin.clone()))?.origin());
+        for origin in self.allowed_origins {
+            match base(&origin) {
+                Some(url) => allowed_origins.push(url.origin()),
+                None => errors.push(GateError::Origin(origin)),
+            }
         }
-        // What no path begins with would leave everything unjudged, without a word.
+        // No path begins with an empty list of prefixes, so everything would pass.
         if self.protected.is_empty() {
-            return Err(GateError::Prefix(String::new()));
+            errors.push(GateError::Prefix(String::new()));
         }
         for prefix in &self.protected {
             let path = prefix.parse::<Pattern>().is_ok_and(|path| path.exact().is_some());
             if !path || (prefix.ends_with('/') && prefix != "/") {
-                return Err(GateError::Prefix(prefix.clone()));
+                errors.push(GateError::Prefix(prefix.clone()));
             }
         }
-        for route in self.policies.routes() {
-            let pattern = route.pattern.to_string();
-            if !self.protected.iter().any(|prefix| is_under(&pattern, prefix)) {
-                return Err(GateError::Unprotected(pattern));
+        if let Some(header) = &self.certificate_header {
+            if !can_carry_certificate(header) {
+                errors.push(GateError::CertificateHeader(header.clone()));
+            }
+            if self.trusted_proxies.is_empty() {
+                errors.push(GateError::CertificateHeaderWithoutProxy);
             }
         }
-        if self.certificate_header.is_some() && self.trusted_proxies.is_empty() {
-            return Err(GateError::CertificateHeader);
-        }
-        let route_limits = self.policies.routes().iter().enumerate();
-        let route_limits =
-            route_limits.filter_map(|(position, route)| Some((position, Limit::new(route.policy.rate?))));
         let metadata_url = public_url.as_ref().map(|url| {
             // The path of the resource comes after the well-known one (RFC 9728, section 3.1).
             let path = url.path().trim_end_matches('/');
@@ -313,9 +316,6 @@ impl GateBuilder {
             )
         });
         let settings = Settings {
-            route_limits: route_limits.collect(),
-            validator: self.validator,
-            policies: self.policies,
             clock: self.clock,
             observer: self.observer,
             replays: self.replays,
@@ -328,7 +328,6 @@ impl GateBuilder {
             allowed_origins,
             metadata_url,
             realm: self.realm,
-            // Everything is under the root, also what has no further slash.
             protected: self
                 .protected
                 .into_iter()
@@ -338,9 +337,32 @@ impl GateBuilder {
             missed_address: Once::new(),
             lines: Lines::default(),
         };
-        Ok(Gate {
-            settings: Arc::new(settings),
-        })
+        errors.extend(settings.check_routes(&self.policies));
+        match validator {
+            Some(validator) if errors.is_empty() => Ok((settings, validator, self.policies)),
+            _ => Err(GateErrors(errors)),
+        }
+    }
+
+    fn make_validator(&mut self) -> Result<Validator, Vec<GateError>> {
+        let trusts = std::mem::take(&mut self.trusts);
+        if let Some(validator) = self.validator.take() {
+            return match trusts.is_empty() {
+                true => Ok(validator),
+                false => Err(vec![GateError::TrustAndValidator]),
+            };
+        }
+        let wrong: Vec<TrustError> = trusts.iter().filter_map(|trust| trust.check().err()).collect();
+        if !wrong.is_empty() {
+            return Err(wrong.into_iter().map(GateError::Trust).collect());
+        }
+        let builder = Validator::builder(trusts)
+            .fetch(self.fetch.take().unwrap_or_else(|| Arc::new(HttpFetch::new())))
+            .clock(self.clock.clone())
+            .revocations(self.revocations.clone())
+            .token_cache(self.token_cache)
+            .max_token_bytes(self.max_token_bytes);
+        builder.build().map_err(|error| vec![error.into()])
     }
 }
 
@@ -351,17 +373,29 @@ fn base(url: &str) -> Option<Url> {
     (matches!(url.scheme(), "http" | "https") && url.has_host() && plain).then_some(url)
 }
 
-fn is_under(pattern: &str, prefix: &str) -> bool {
-    prefix == "/"
-        || pattern
-            .strip_prefix(prefix)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-}
+/// Headers named `x-…` that say something else, to this gate or to the services behind it.
+const TAKEN: [&str; 14] = [
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-prefix",
+    "x-forwarded-proto",
+    "x-forwarded-server",
+    "x-real-ip",
+    "x-request-id",
+    "x-requested-with",
+    "x-http-method-override",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-csrf-token",
+    "x-xsrf-token",
+];
 
-impl fmt::Debug for Gate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Gate")
-            .field("protected", &self.settings.protected)
-            .finish_non_exhaustive()
-    }
+/// Whether a header can be one for certificates: its name says so, or it is one that proxies make up.
+fn can_carry_certificate(header: &str) -> bool {
+    let Ok(name) = header.parse::<HeaderName>() else {
+        return false;
+    };
+    let name = name.as_str();
+    name.contains("cert") || (name.starts_with("x-") && !TAKEN.contains(&name))
 }

@@ -6,15 +6,15 @@ use axum::extract::OriginalUri;
 use http::{Extensions, Method, Uri, Version, header::HOST, request::Parts};
 
 use super::{
-    Gate, Passed, Policy, RequestPath, Use,
-    builder::Settings,
-    certificate,
+    Gate, Passed, Policy, RequestPath, Use, certificate,
     client_address::{TrustedProxies, network},
     credentials::{Credentials, Scheme, at_most_one, credentials},
     cross_site, dpop,
     limit::Limit,
+    path::could_be,
     permission,
     policies::Lookup,
+    state::{RouteTable, Rules, Settings},
 };
 use crate::{
     Reason,
@@ -32,6 +32,7 @@ pub(crate) enum Judgement {
         proved: Option<Proved>,
         scheme: Option<Scheme>,
         dpop_only: bool,
+        head_as_get: bool,
     },
     Refused(Refused),
 }
@@ -68,24 +69,16 @@ impl Refused {
 /// What is known of a request before anybody is asked who it is from.
 enum Looked<'a> {
     Elsewhere,
-    Public(RequestPath),
-    Asks(RequestPath, usize, &'a Policy),
+    Route(RequestPath, usize, &'a Policy),
 }
 
 pub(crate) async fn judge(gate: &Gate, parts: &Parts) -> Judgement {
-    let settings = &*gate.settings;
-    let (path, position, policy) = match look(settings, parts) {
-        Ok(Looked::Asks(path, position, policy)) => (path, position, policy),
+    let settings = &gate.state.settings;
+    let rules = gate.rules();
+    let table = rules.table(gate);
+    let (path, position, policy) = match look(settings, table, parts) {
+        Ok(Looked::Route(path, position, policy)) => (path, position, policy),
         Ok(Looked::Elsewhere) => return Judgement::Elsewhere,
-        Ok(Looked::Public(path)) => {
-            return Judgement::Allowed {
-                path,
-                principal: None,
-                proved: None,
-                scheme: None,
-                dpop_only: false,
-            };
-        }
         Err(refused) => {
             let failures = Failures::of(settings, parts, unix(settings.clock.now()));
             return Judgement::Refused(match failures.peek() {
@@ -97,19 +90,32 @@ pub(crate) async fn judge(gate: &Gate, parts: &Parts) -> Judgement {
             });
         }
     };
+    let head_as_get = parts.method == Method::HEAD && table.policies.routes()[position].head_as_get;
+    if policy.is_public() {
+        return Judgement::Allowed {
+            path,
+            principal: None,
+            proved: None,
+            scheme: None,
+            dpop_only: false,
+            head_as_get,
+        };
+    }
     let caller = Caller {
         settings,
+        rules: &rules,
         parts,
         policy,
-        position,
+        route_limit: table.limits[position].as_ref(),
+        head_as_get,
     };
     caller.judge(path).await
 }
 
-fn look<'a>(settings: &'a Settings, parts: &Parts) -> Result<Looked<'a>, Refused> {
+fn look<'a>(settings: &Settings, table: &'a RouteTable, parts: &Parts) -> Result<Looked<'a>, Refused> {
     // The asterisk form of OPTIONS names no path (RFC 9112, section 3.2.4), and is under the root alone.
     if parts.method == Method::OPTIONS && parts.uri.path() == "*" {
-        if !settings.protected.iter().any(String::is_empty) {
+        if !settings.protects("*") {
             return Ok(Looked::Elsewhere);
         }
         let rejection = Rejection::new(Reason::RouteNotFound)
@@ -126,7 +132,7 @@ fn look<'a>(settings: &'a Settings, parts: &Parts) -> Result<Looked<'a>, Refused
     if let Err(rejection) = check_host(parts) {
         return Err(Refused::new(rejection, Some(path)));
     }
-    let (position, policy) = match settings.policies.look_up(&parts.method, path.as_str()) {
+    let (position, policy) = match table.policies.look_up(&parts.method, path.as_str()) {
         Lookup::Policy(position, policy) => (position, policy),
         Lookup::OtherMethods(allow) => {
             let rejection = Rejection::new(Reason::MethodNotAllowed)
@@ -142,34 +148,45 @@ fn look<'a>(settings: &'a Settings, parts: &Parts) -> Result<Looked<'a>, Refused
             let rejection = Rejection::new(Reason::RouteNotFound)
                 .expected("a path with a policy")
                 .found(format!("{} {}", parts.method, printable(path.as_str())))
-                .hint("give the path a policy; what has none is refused");
+                .hint("give the path a policy; a path without one is denied");
             return Err(Refused::new(rejection, Some(path)));
         }
     };
-    // Another policy could be meant by what the router reads.
-    if let Some(routed) = path.as_routed()
-        && !matches!(settings.policies.look_up(&parts.method, routed), Lookup::Policy(other, _) if other == position)
-    {
+    if path.is_escaped() && !reads_alike(table, parts, &path, position) {
         return Err(Refused::new(disguised(), Some(path)));
     }
     let own = settings.public_url.as_ref();
     let checked = cross_site::check(&parts.method, &parts.headers, own, &settings.allowed_origins);
-    // Whoever reads them further on could take another of two than the first.
+    // Code behind the gate might read the other of two.
     let checked = checked.and_then(|()| at_most_one(&parts.headers).map(drop));
     if let Err(rejection) = checked {
         return Err(Refused::new(rejection, Some(path)));
     }
-    Ok(if policy.is_public() {
-        Looked::Public(path)
-    } else {
-        Looked::Asks(path, position, policy)
-    })
+    Ok(Looked::Route(path, position, policy))
 }
 
-/// The path, where it is protected.
+/// Whether the router behind the gate, which matches the path with its escapes, chooses the handler of the same policy.
+fn reads_alike(table: &RouteTable, parts: &Parts, path: &RequestPath, position: usize) -> bool {
+    let reads = |path: &str| match table.policies.look_up(&parts.method, path) {
+        Lookup::Policy(other, _) => Some(other == position),
+        Lookup::OtherMethods(_) => Some(false),
+        Lookup::Unknown => None,
+    };
+    let canonical = path.as_routed().is_none_or(|routed| reads(routed) == Some(true));
+    // A router that the application made may have no route in this spelling. It answers 404 then, or chooses the next one.
+    canonical && (table.canonical || reads(parts.uri.path()).unwrap_or(true))
+}
+
+/// The path, if it is protected.
 fn path_of(settings: &Settings, uri: &Uri) -> Result<Option<RequestPath>, Rejection> {
-    let path = RequestPath::parse(uri.path()).map_err(|why| two_meanings(&why.to_string()))?;
-    if !settings.protected.iter().any(|prefix| path.is_under(prefix)) {
+    let path = match RequestPath::parse(uri.path()) {
+        Ok(path) => path,
+        Err(why) if could_be(uri.path(), |path| settings.protects(path)) => {
+            return Err(two_meanings(&why.to_string()));
+        }
+        Err(_) => return Ok(None),
+    };
+    if !settings.protects(path.as_str()) {
         return Ok(None);
     }
     if path.is_disguised() {
@@ -188,7 +205,7 @@ fn behind_a_cut() -> Rejection {
     Rejection::new(Reason::RouteNotFound)
         .expected("the whole path, for which the policies are")
         .found("what a router in front of the gate has left of it")
-        .hint("put the gate in front of all routers (Gate::wrap); or protect \"/\", with policies for what is left")
+        .hint("put the gate in front of all routers (Gate::protect)")
 }
 
 fn disguised() -> Rejection {
@@ -260,10 +277,11 @@ impl<'a> Failures<'a> {
 /// A request to a path that asks who it is.
 struct Caller<'a> {
     settings: &'a Settings,
+    rules: &'a Rules,
     parts: &'a Parts,
     policy: &'a Policy,
-    /// Of the policy's route: its rate limit counts apart.
-    position: usize,
+    route_limit: Option<&'a Limit>,
+    head_as_get: bool,
 }
 
 impl Caller<'_> {
@@ -277,7 +295,7 @@ impl Caller<'_> {
             failures.peek()?;
             let credentials = credentials(&self.parts.headers, &self.parts.uri)?;
             scheme = Some(credentials.scheme);
-            let verified = self.settings.validator.verify(credentials.token, time).await?;
+            let verified = self.rules.validator.verify(credentials.token, time).await?;
             let proved = self.check_binding(&credentials, &verified, now).await?;
             let principal = known.insert(verified);
             // Before the policy: a subject who only meets 403 would never be too many, and each proof is remembered.
@@ -293,6 +311,7 @@ impl Caller<'_> {
                 proved,
                 scheme,
                 dpop_only: self.policy.dpop,
+                head_as_get: self.head_as_get,
             },
             Err(rejection) => {
                 failures.count(&rejection);
@@ -401,7 +420,7 @@ impl Caller<'_> {
         if let Some(limit) = &self.settings.rate_limit {
             ask(limit, subject).map_err(|wait| too_many("calls of one subject", "gate.rate_limit", wait))?;
         }
-        if let Some(limit) = self.settings.route_limits.get(&self.position) {
+        if let Some(limit) = self.route_limit {
             ask(limit, subject)
                 .map_err(|wait| too_many("calls of one subject to this route", "the route's rate_limit", wait))?;
         }

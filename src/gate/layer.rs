@@ -1,24 +1,15 @@
 use std::{
     convert::Infallible,
-    future::{Future, Ready, ready},
-    marker::PhantomData,
+    future::Future,
     mem,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
-use axum::{
-    Extension,
-    body::Body,
-    extract::connect_info::{ConnectInfo, Connected},
-    middleware::AddExtension,
-    response::Response,
-    serve::{IncomingStream, Listener},
-};
+use axum::{body::Body, response::Response};
 use http::{
-    HeaderName, HeaderValue, Request,
+    HeaderName, HeaderValue, Method, Request,
     header::{ALLOW, CONTENT_ENCODING, CONTENT_LENGTH, LOCATION},
     request::Parts,
 };
@@ -54,32 +45,13 @@ impl<S> Layer<S> for GateLayer {
 /// A service behind a [`Gate`].
 #[derive(Clone, Debug)]
 pub struct GateService<S> {
-    /// Cloned for every request. Where connections are served by it each has one of its own, or all would meet in one count.
-    gate: Arc<Gate>,
+    gate: Gate,
     inner: S,
 }
 
 impl<S> GateService<S> {
     pub(crate) fn new(gate: Gate, inner: S) -> Self {
-        Self {
-            gate: Arc::new(gate),
-            inner,
-        }
-    }
-
-    /// For `axum::serve`, with the address of whoever is connected: without it a
-    /// [`failure_limit`](super::GateBuilder::failure_limit) counts nothing and no proxy is trusted.
-    pub fn into_make_service_with_connect_info<C>(self) -> MakeGateService<S, C> {
-        MakeGateService {
-            service: self,
-            connected: PhantomData,
-        }
-    }
-}
-
-impl<S: Clone> GateService<S> {
-    fn of_a_connection(&self) -> Self {
-        Self::new(Gate::clone(&self.gate), self.inner.clone())
+        Self { gate, inner }
     }
 }
 
@@ -106,54 +78,12 @@ where
     }
 }
 
-/// For `axum::serve`.
-impl<L: Listener, S: Clone> Service<IncomingStream<'_, L>> for GateService<S> {
-    type Response = Self;
-    type Error = Infallible;
-    type Future = Ready<Result<Self, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, _: IncomingStream<'_, L>) -> Self::Future {
-        ready(Ok(self.of_a_connection()))
-    }
-}
-
-/// For `axum::serve`, made by [`GateService::into_make_service_with_connect_info`].
-#[derive(Debug)]
-pub struct MakeGateService<S, C> {
-    service: GateService<S>,
-    connected: PhantomData<fn() -> C>,
-}
-
-impl<L, S, C> Service<IncomingStream<'_, L>> for MakeGateService<S, C>
-where
-    L: Listener,
-    S: Clone,
-    C: for<'a> Connected<IncomingStream<'a, L>>,
-{
-    type Response = AddExtension<GateService<S>, ConnectInfo<C>>;
-    type Error = Infallible;
-    type Future = Ready<Result<Self::Response, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, stream: IncomingStream<'_, L>) -> Self::Future {
-        let connected = Extension(ConnectInfo(C::connect_info(stream)));
-        ready(Ok(connected.layer(self.service.of_a_connection())))
-    }
-}
-
 #[expect(
     clippy::manual_async_fn,
     reason = "what is captured lies in the future once, an argument of an `async fn` twice; and a small future is made quicker"
 )]
 fn pass<S>(
-    gate: Arc<Gate>,
+    gate: Gate,
     mut inner: S,
     mut parts: Parts,
     body: Body,
@@ -198,8 +128,9 @@ where
                 proved,
                 scheme,
                 dpop_only,
+                head_as_get,
             } => {
-                gate.settings.observer.judged(&Verdict {
+                gate.state.settings.observer.judged(&Verdict {
                     path: Some(&path),
                     principal: principal.as_ref(),
                     ..verdict
@@ -208,7 +139,13 @@ where
                 let passed = Passed::new(request_id, path, principal, proved);
                 // In the place of what a gate before this one has left: only what this one proved counts from here on.
                 parts.extensions.insert(passed.clone());
+                if head_as_get {
+                    parts.method = Method::GET;
+                }
                 let mut response = inner.call(Request::from_parts(parts, body)).await?;
+                if head_as_get {
+                    *response.body_mut() = Body::empty();
+                }
                 let from_handler = passed.refused().or_else(|| response.extensions_mut().remove());
                 if let Some(rejection) = from_handler {
                     let verdict = Verdict {
@@ -241,7 +178,7 @@ where
 
 fn tell(gate: &Gate, verdict: &Verdict<'_>, peer: Option<std::net::IpAddr>) {
     log(gate, verdict, peer);
-    gate.settings.observer.judged(verdict);
+    gate.state.settings.observer.judged(verdict);
 }
 
 /// The gate's answer in place of the handler's; what layers between them have added stays.
@@ -258,7 +195,7 @@ fn in_place_of(mut response: Response, answer: Response) -> Response {
 }
 
 fn refuse(gate: &Gate, refused: &Refused, request_id: &RequestId) -> Response {
-    let settings = &*gate.settings;
+    let settings = &gate.state.settings;
     let context = challenge::Context {
         realm: &settings.realm,
         metadata: settings.metadata_url.as_deref(),
@@ -280,8 +217,8 @@ fn refuse(gate: &Gate, refused: &Refused, request_id: &RequestId) -> Response {
 }
 
 fn fresh_nonce(gate: &Gate) -> Option<HeaderValue> {
-    let nonces = gate.settings.nonces.as_ref()?;
-    let now = unix(gate.settings.clock.now()).max(0.0) as u64;
+    let nonces = gate.state.settings.nonces.as_ref()?;
+    let now = unix(gate.state.settings.clock.now()).max(0.0) as u64;
     HeaderValue::from_str(&nonces.issue(now)).ok()
 }
 
@@ -291,8 +228,8 @@ fn log(gate: &Gate, verdict: &Verdict<'_>, peer: Option<std::net::IpAddr>) {
         return;
     };
     let reason = rejection.reason();
-    let second = unix(gate.settings.clock.now()).max(0.0) as u64;
-    let line = gate.settings.lines.count(reason, second);
+    let second = unix(gate.state.settings.clock.now()).max(0.0) as u64;
+    let line = gate.state.settings.lines.count(reason, second);
     if line.left_out > 0 {
         tracing::warn!(
             ?reason,

@@ -1,38 +1,32 @@
-//! The gate: a tower layer around a whole axum router. What is not allowed by a policy does not reach it.
+//! The gate: every request is authorized before a handler runs, and a path without a policy is denied.
 //!
 //! In the order in which a request meets it:
 //!
-//! 1. [`GateService`]: the path must have one meaning; outside the protected prefixes it passes untouched.
-//! 2. [`Policies`]: which [`Policy`] the method and path have. None means refused.
+//! 1. [`GateService`]: the path must have one meaning.
+//! 2. [`Policies`]: the [`Policy`] of its method and path. Without one it is denied.
 //! 3. The credentials: exactly one `Authorization` header, `Bearer` or `DPoP`.
-//! 4. [`Validator`](crate::jwt::Validator): who it is.
-//! 5. The [`Policy`] again: whether they may.
+//! 4. [`Validator`](crate::jwt::Validator): the token becomes a [`Principal`](crate::jwt::Principal).
+//! 5. The [`Policy`] again: scopes, roles, age of the sign-in.
 //! 6. The handler takes the [`Principal`](crate::jwt::Principal) as an extractor.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use axum::{Router, routing::get};
-//! use pixygate::gate::{Gate, Policies, Policy};
-//! use pixygate::jwt::{Principal, Trust, Validator};
+//! use pixygate::prelude::*;
 //!
-//! let validator = Validator::builder([Trust::new("https://idp.example").audience("orders")]).build()?;
-//! validator.load().await?;
-//! let refresh = validator.spawn_refresh();
-//!
-//! let policies = Policies::new()
-//!     .route("GET", "/api/orders", Policy::signed_in().scope("orders:read"))?
-//!     .route("POST", "/api/orders", Policy::signed_in().scope("orders:write").role("buyer"))?;
-//! let gate = Gate::builder(validator, policies).public_url("https://shop.example").build()?;
-//!
-//! async fn orders(principal: Principal) -> String {
-//!     format!("Orders of {}", principal.subject())
-//! }
-//! // `wrap` puts the gate in front of routing; `Router::layer` would judge after it.
-//! let app = gate.wrap(Router::new().route("/api/orders", get(orders)));
+//! let gate = Gate::builder()
+//!     .trust(Trust::new("https://idp.example").audience("orders"))
+//!     .public_url("https://shop.example")
+//!     .start()
+//!     .await?;
+//! let app = gate
+//!     .router()
+//!     .get("/orders", Policy::signed_in().scope("orders:read"), async |caller: Principal| {
+//!         format!("Orders of {}", caller.subject())
+//!     })
+//!     .get("/health", Policy::public(), async || "ok")
+//!     .build()?;
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
-//! // Who is connected is told to the gate, for limits on addresses and for certificates from a proxy.
-//! axum::serve(listener, app.into_make_service_with_connect_info::<std::net::SocketAddr>()).await?;
-//! # drop(refresh);
+//! axum::serve(listener, app).await?;
 //! # Ok(()) }
 //! ```
 
@@ -45,9 +39,11 @@ mod builder;
 mod certificate;
 mod challenge;
 mod client_address;
+mod config;
 mod credentials;
 mod cross_site;
 mod dpop;
+mod error;
 mod extract;
 mod judge;
 mod layer;
@@ -66,11 +62,15 @@ mod rate;
 mod refusal;
 mod replay;
 mod request_id;
+mod router;
+mod state;
 mod tally;
 
 pub use backchannel::BackchannelLogout;
-pub use builder::{Gate, GateBuilder, GateError};
-pub use layer::{GateLayer, GateService, MakeGateService};
+pub use builder::GateBuilder;
+pub use config::{GateConfig, RouteConfig};
+pub use error::{GateError, GateErrors, RouteError};
+pub use layer::{GateLayer, GateService};
 pub use observe::{NoObserver, Observe, Verdict};
 pub use passed::Passed;
 pub use path::{AmbiguousPath, RequestPath};
@@ -80,6 +80,8 @@ pub use policy::{Contradiction, Policy};
 pub use rate::{Rate, RateError};
 pub use replay::{LocalReplays, ReplayFuture, Replays, Use};
 pub use request_id::RequestId;
+pub use router::GateRouter;
+pub use state::Gate;
 pub use tally::Tally;
 
 #[cfg(feature = "test-support")]

@@ -1,7 +1,7 @@
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt::Write as _};
 
 /// The path of a request, decoded, with one meaning only. What is judged and what is served must be the same:
-/// [`Passed`](super::Passed) has it for whoever serves the call.
+/// [`Passed`](super::Passed) has it for the handler.
 ///
 /// ```
 /// use pixygate::gate::RequestPath;
@@ -16,8 +16,10 @@ use std::borrow::Cow;
 pub struct RequestPath {
     decoded: String,
     disguised: bool,
-    /// Where some characters came escaped that may stand bare as well: with their escapes, as routers match it.
+    /// Where a router that spells its routes canonically reads another path: with those escapes that it does not have.
     routed: Option<String>,
+    /// Whether it came with escapes.
+    escaped: bool,
 }
 
 /// A path that two programs could read in two ways.
@@ -36,6 +38,7 @@ impl RequestPath {
             text: decoded,
             disguised,
             routed,
+            escaped,
         } = decode(raw)?;
         let Some(rest) = decoded.strip_prefix('/') else {
             return Err(AmbiguousPath("does not begin with a slash"));
@@ -52,6 +55,7 @@ impl RequestPath {
             decoded: decoded.into_owned(),
             disguised,
             routed,
+            escaped,
         })
     }
 
@@ -65,24 +69,88 @@ impl RequestPath {
         self.disguised
     }
 
-    /// The path as routers match it, where that is another than the decoded one and a route could be written for either:
-    /// `/@me` and `/%40me` are two paths for a router, and one for an upstream that decodes.
+    /// The path as a router reads it whose routes are spelled canonically, where that is another than the decoded one: `/@me` and
+    /// `/%40me` are two paths for a router, and one for an upstream that decodes.
     pub(crate) fn as_routed(&self) -> Option<&str> {
         self.routed.as_deref()
     }
 
-    /// Whether it lies at or under a prefix.
-    pub(crate) fn is_under(&self, prefix: &str) -> bool {
-        self.decoded
-            .strip_prefix(prefix)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    /// Whether it came with escapes, so that a route in another spelling may not match it.
+    pub(crate) fn is_escaped(&self) -> bool {
+        self.escaped
     }
+}
+
+/// Escapes what cannot stand bare in a path: the only spelling in which a router's route matches it.
+pub(crate) fn canonical(decoded: &str) -> String {
+    let mut escaped = String::with_capacity(decoded.len());
+    for byte in decoded.bytes() {
+        match byte {
+            _ if byte.is_ascii_graphic() => escaped.push(char::from(byte)),
+            // Writing to a string does not fail.
+            _ => write!(escaped, "%{byte:02X}").unwrap_or_default(),
+        }
+    }
+    escaped
+}
+
+/// So many times a path is decoded to see what it could mean.
+const ROUNDS: usize = 4;
+
+/// Whether some program could read a path that is ambiguous as one for which `is_meant` holds.
+pub(crate) fn could_be(raw: &str, is_meant: impl Fn(&str) -> bool) -> bool {
+    let mut path = raw.to_owned();
+    for _ in 0..ROUNDS {
+        if [true, false]
+            .into_iter()
+            .any(|resolve| is_meant(&leniently(&path, resolve)))
+        {
+            return true;
+        }
+        let decoded = decoded_once(&path);
+        if decoded == path {
+            return false;
+        }
+        path = decoded;
+    }
+    true
+}
+
+/// A path without what some programs skip: empty segments, parameters, control characters, and with `..` resolved or left.
+fn leniently(path: &str, resolve: bool) -> String {
+    let path = path.replace('\\', "/");
+    let path = path.split(['?', '#', '\0']).next().unwrap_or_default();
+    let mut segments: Vec<String> = Vec::new();
+    for segment in path.split('/') {
+        let name = segment.split(';').next().unwrap_or_default();
+        let name: String = name.chars().filter(|character| !character.is_control()).collect();
+        match name.as_str() {
+            "" | "." => {}
+            ".." if resolve => drop(segments.pop()),
+            _ => segments.push(name),
+        }
+    }
+    format!("/{}", segments.join("/"))
+}
+
+fn decoded_once(path: &str) -> String {
+    let mut decoded = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        let digits = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        let escaped = digits.filter(|digits| byte == b'%' && digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let meant = escaped.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        decoded.push(meant.unwrap_or(byte));
+        rest = if meant.is_some() { &tail[2..] } else { tail };
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
 }
 
 struct Decoded<'a> {
     text: Cow<'a, str>,
     disguised: bool,
     routed: Option<String>,
+    escaped: bool,
 }
 
 fn decode(raw: &str) -> Result<Decoded<'_>, AmbiguousPath> {
@@ -101,12 +169,13 @@ fn decode(raw: &str) -> Result<Decoded<'_>, AmbiguousPath> {
             text: Cow::Borrowed(raw),
             disguised: false,
             routed: None,
+            escaped: false,
         });
     }
     let mut decoded = Vec::with_capacity(raw.len());
     let mut disguised = false;
     let mut routed = Vec::with_capacity(raw.len());
-    let mut bare_as_well = false;
+    let mut other_spelling = false;
     let mut bytes = raw.bytes();
     while let Some(byte) = bytes.next() {
         if byte != b'%' {
@@ -114,8 +183,11 @@ fn decode(raw: &str) -> Result<Decoded<'_>, AmbiguousPath> {
             routed.push(byte);
             continue;
         }
-        let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
-        let (Some(high), Some(low)) = (digit(bytes.next()), digit(bytes.next())) else {
+        let digit = |byte: u8| char::from(byte).to_digit(16);
+        let digits = bytes.next().zip(bytes.next());
+        let Some((first, second, high, low)) =
+            digits.and_then(|(first, second)| Some((first, second, digit(first)?, digit(second)?)))
+        else {
             return Err(AmbiguousPath("has a broken escape"));
         };
         let meant = (high * 16 + low) as u8;
@@ -126,15 +198,15 @@ fn decode(raw: &str) -> Result<Decoded<'_>, AmbiguousPath> {
         }
         disguised |= meant.is_ascii_alphanumeric() || matches!(meant, b'-' | b'.' | b'_' | b'~');
         decoded.push(meant);
-        // Spaces and what is not ASCII have no other spelling.
-        if meant.is_ascii_graphic() {
-            bare_as_well = true;
-            routed.extend_from_slice(format!("%{meant:02X}").as_bytes());
-        } else {
+        // Spaces and what is not ASCII cannot stand bare, so this is how a route for them is spelled.
+        if !meant.is_ascii_graphic() && ![first, second].iter().any(u8::is_ascii_lowercase) {
             routed.push(meant);
+        } else {
+            other_spelling = true;
+            routed.extend([b'%', first, second]);
         }
     }
-    let routed = bare_as_well.then(|| String::from_utf8_lossy(&routed).into_owned());
+    let routed = other_spelling.then(|| String::from_utf8_lossy(&routed).into_owned());
     let decoded = String::from_utf8(decoded).map_err(|_| AmbiguousPath("is not UTF-8"))?;
     // Neither kind of control characters, nor line separators, has a place in a path; and they end a line in some logs.
     if decoded
@@ -147,5 +219,6 @@ fn decode(raw: &str) -> Result<Decoded<'_>, AmbiguousPath> {
         text: Cow::Owned(decoded),
         disguised,
         routed,
+        escaped: true,
     })
 }

@@ -76,7 +76,7 @@ impl std::str::FromStr for Pattern {
                     name if name.starts_with("{*") => {
                         return Err(refuse("has a segment of axum's for any number of them; write `**`"));
                     }
-                    name if name.starts_with('{') && name.ends_with('}') => Segment::Any,
+                    name if is_parameter(name) => Segment::Any,
                     name if name.contains(['*', '{', '}', '%', '\\', ';', '?', '#']) => {
                         return Err(refuse(
                             "has a character that no path can have; write it decoded, `*` only alone",
@@ -92,6 +92,12 @@ impl std::str::FromStr for Pattern {
             open,
         })
     }
+}
+
+/// `{name}`. Braces inside of it have another meaning for axum.
+fn is_parameter(segment: &str) -> bool {
+    let name = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+    name.is_some_and(|name| !name.is_empty() && !name.contains(['{', '}']))
 }
 
 impl Pattern {
@@ -134,6 +140,16 @@ impl Pattern {
         too_short(self, other)
             || too_short(other, self)
             || pairs.any(|pair| matches!(pair, (Segment::Exactly(one), Segment::Exactly(another)) if one != another))
+    }
+
+    /// Its place among the routes of an axum router: at each segment a name counts before a parameter, and a parameter before a
+    /// `**`.
+    pub(crate) fn precedence(&self) -> Vec<(u8, &str)> {
+        let segments = self.segments.iter().map(|segment| match segment {
+            Segment::Exactly(name) => (0, name.as_str()),
+            Segment::Any => (1, ""),
+        });
+        segments.chain(self.open.then_some((2, ""))).collect()
     }
 
     /// The path itself, when the pattern is for one path only.
@@ -202,6 +218,11 @@ impl Methods {
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Method> {
         self.0.iter()
+    }
+
+    /// Each method that is named, alone.
+    pub(crate) fn each(&self) -> Vec<Self> {
+        self.iter().cloned().map(Self::from).collect()
     }
 }
 

@@ -68,10 +68,8 @@ fn check_roles(policy: &Policy, principal: &Principal) -> Result<(), Rejection> 
 
 /// RFC 9470: how and when the person signed in.
 fn check_authentication(policy: &Policy, principal: &Principal, now: f64) -> Result<(), Rejection> {
-    let strong = policy.acr.is_empty()
-        || principal
-            .acr()
-            .is_some_and(|acr| policy.acr.iter().any(|one| one == acr));
+    let accepted = policy.acr.as_deref().unwrap_or_default();
+    let strong = policy.acr.is_none() || principal.acr().is_some_and(|acr| accepted.iter().any(|one| one == acr));
     let age = principal.auth_time().map(|time| now - time as f64);
     let recent = policy
         .max_age
@@ -83,7 +81,7 @@ fn check_authentication(policy: &Policy, principal: &Principal, now: f64) -> Res
     let mut expected = Vec::new();
     let mut found = Vec::new();
     if !strong {
-        expected.push(format!("acr of {:?}", policy.acr));
+        expected.push(format!("acr of {accepted:?}"));
         found.push(format!(
             "acr {}",
             principal
@@ -102,7 +100,7 @@ fn check_authentication(policy: &Policy, principal: &Principal, now: f64) -> Res
         .found(found.join(", "))
         .hint("sign in again with what the challenge names; the provider must put acr and auth_time into access tokens")
         .stepping_up(StepUp::Authentication {
-            acr_values: policy.acr.clone(),
+            acr_values: accepted.to_vec(),
             max_age,
         }))
 }

@@ -2,25 +2,29 @@ use std::collections::HashMap;
 
 use http::Method;
 
-use super::{Contradiction, Methods, Pattern, PatternError, Policy};
+use super::{Contradiction, GateError, GateErrors, Methods, Pattern, PatternError, Policy, RouteError};
 
-/// Which policy each method and path has. What is not listed is refused; the first route that matches counts.
+/// The [`Policy`] of each method and path. A path that is not listed is denied; the first route that matches counts.
+///
+/// Errors in a route are collected and reported when a gate is built with the policies, or by [`check`](Self::check).
 ///
 /// ```
 /// use pixygate::gate::{Policies, Policy};
 ///
 /// let policies = Policies::new()
-///     .route("GET", "/api/whoami", Policy::signed_in())?
-///     .route("*", "/gw/orders/**", Policy::signed_in().scope("orders:read"))?;
+///     .route("GET", "/api/whoami", Policy::signed_in())
+///     .route("*", "/gw/orders/**", Policy::signed_in().scope("orders:read"));
+/// assert!(policies.check().is_ok());
 /// assert_eq!(policies.missing([("POST", "/api/pay")]), [("POST", "/api/pay")]);
-/// # Ok::<(), pixygate::gate::PatternError>(())
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Policies {
     routes: Vec<Route>,
+    /// Routes that could not be read.
+    errors: Vec<RouteError>,
     /// The positions of the routes for one path only, so that many of them cost no more than one.
     exact: HashMap<String, Vec<usize>>,
-    /// The positions of the others.
+    /// The positions of the other routes.
     open: Vec<usize>,
 }
 
@@ -28,12 +32,20 @@ pub struct Policies {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Route {
-    /// For these methods …
+    /// The methods that it is for.
     pub methods: Methods,
-    /// … and paths …
+    /// The paths that it is for.
     pub pattern: Pattern,
-    /// … this counts.
+    /// What a request must bring.
     pub policy: Policy,
+    /// Whether the handler serves GET only and the gate answers HEAD with it.
+    pub(crate) head_as_get: bool,
+}
+
+impl std::fmt::Display for Route {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.methods, self.pattern)
+    }
 }
 
 /// What [`Policies`] say of a method and path.
@@ -50,41 +62,104 @@ impl Policies {
         Self::default()
     }
 
-    /// Adds a route. Methods are a [`Method`], [`Methods`], a name, or `"*"`.
-    ///
-    /// # Errors
-    /// When the method or the pattern cannot be read.
-    pub fn route<M>(mut self, methods: M, pattern: &str, policy: Policy) -> Result<Self, PatternError>
+    /// Adds a route. Methods are a [`Method`], [`Methods`], a name, or `"*"`; `GET` includes `HEAD`. In the path, `*` or `{name}`
+    /// is one segment and a last `**` any number of them; see [`Pattern`].
+    #[must_use]
+    pub fn route<M>(mut self, methods: M, pattern: &str, policy: Policy) -> Self
     where
         M: TryInto<Methods>,
         M::Error: Into<PatternError>,
     {
-        self.insert(methods, pattern, policy)?;
-        Ok(self)
+        let methods = methods.try_into().map_err(Into::into);
+        match methods.and_then(|methods| Ok((methods, pattern.parse()?))) {
+            Ok((methods, pattern)) => self.push(Route {
+                methods,
+                pattern,
+                policy,
+                head_as_get: false,
+            }),
+            Err(error) => self.errors.push(error.into()),
+        }
+        self
     }
 
-    /// As [`route`](Self::route), in place.
-    ///
-    /// # Errors
-    /// When the method or the pattern cannot be read.
-    pub fn insert<M>(&mut self, methods: M, pattern: &str, policy: Policy) -> Result<(), PatternError>
-    where
-        M: TryInto<Methods>,
-        M::Error: Into<PatternError>,
-    {
-        let methods = methods.try_into().map_err(Into::into)?;
-        let pattern: Pattern = pattern.parse()?;
+    /// Adds the route of a server function; its path and method come from the type.
+    #[cfg(feature = "leptos")]
+    #[must_use]
+    pub fn server_fn<F: server_fn::ServerFn>(self, policy: Policy) -> Self {
+        use server_fn::Protocol as _;
+        let count = self.routes.len();
+        let mut policies = self.route(F::Protocol::METHOD, F::PATH, policy);
+        // Server functions are registered for one method, so Leptos answers HEAD with 400.
+        if let Some(route) = policies.routes.get_mut(count) {
+            route.head_as_get = F::Protocol::METHOD == Method::GET;
+        }
+        policies
+    }
+
+    /// Adds the routes of others after its own, which are matched first.
+    #[must_use]
+    pub fn merge(mut self, others: Self) -> Self {
+        others.routes.into_iter().for_each(|route| self.push(route));
+        self.errors.extend(others.errors);
+        self
+    }
+
+    /// The same routes in the order in which an axum router matches them.
+    pub(crate) fn by_precedence(mut self) -> Self {
+        let mut routes = std::mem::take(&mut self.routes);
+        routes.sort_by(|one, other| one.pattern.precedence().cmp(&other.pattern.precedence()));
+        let sorted = Self {
+            routes,
+            ..Self::default()
+        };
+        Self {
+            errors: self.errors,
+            ..Self::new().merge(sorted)
+        }
+    }
+
+    pub(crate) fn push(&mut self, route: Route) {
         let position = self.routes.len();
-        match pattern.exact() {
+        match route.pattern.exact() {
             Some(path) => self.exact.entry(path.to_owned()).or_default().push(position),
             None => self.open.push(position),
         }
-        self.routes.push(Route {
-            methods,
-            pattern,
-            policy,
-        });
-        Ok(())
+        self.routes.push(route);
+    }
+
+    /// Checks that each route could be read and that no earlier one takes all of its requests.
+    ///
+    /// # Errors
+    /// Everything that is wrong, in the order of the routes.
+    pub fn check(&self) -> Result<(), GateErrors> {
+        let mut errors = self.errors.clone();
+        for (position, route) in self.routes.iter().enumerate() {
+            if !route.policy.is_satisfiable() {
+                errors.push(RouteError::Unsatisfiable(route.to_string()));
+            }
+            let earlier = &self.routes[..position];
+            let by = |methods: &Methods| {
+                let mut covering = earlier.iter().filter(|other| other.pattern.covers(&route.pattern));
+                covering.find(|other| other.methods.include(methods))
+            };
+            let each = route.methods.each();
+            let shadowed = by(&route.methods).or_else(|| {
+                let by_each: Option<Vec<_>> = each.iter().map(by).collect();
+                by_each?.into_iter().next()
+            });
+            if let Some(by) = shadowed {
+                errors.push(RouteError::Shadowed {
+                    route: route.to_string(),
+                    by: by.to_string(),
+                });
+            }
+        }
+        if errors.is_empty() {
+            Ok(())
+        } else {
+            Err(GateErrors(errors.into_iter().map(GateError::Route).collect()))
+        }
     }
 
     /// Asks for more on the routes that methods and a pattern take in; the number of such routes. It never asks for less, so what an
@@ -93,7 +168,7 @@ impl Policies {
     /// ```
     /// use pixygate::gate::{Methods, Policies, Policy};
     ///
-    /// let mut policies = Policies::new().route("POST", "/api/pay", Policy::signed_in().scope("pay"))?;
+    /// let mut policies = Policies::new().route("POST", "/api/pay", Policy::signed_in().scope("pay"));
     /// let found = policies.narrow(&Methods::ANY, &"/api/**".parse()?, &Policy::signed_in().acr("mfa"))?;
     /// assert_eq!(found, 1);
     /// assert_eq!(policies.routes()[0].policy.to_string(), "signed in, scope pay, acr mfa");
@@ -109,7 +184,7 @@ impl Policies {
                 continue;
             }
             if !(methods.include(&route.methods) && pattern.covers(&route.pattern)) {
-                return Err(Contradiction::Overlap(format!("{} {}", route.methods, route.pattern)));
+                return Err(Contradiction::Overlap(route.to_string()));
             }
             narrowed.push((position, route.policy.clone().and(more.clone())?));
             // The first route that matches counts: no later one is asked.
@@ -192,15 +267,11 @@ mod tests {
     use super::*;
 
     fn narrowed(methods: &str, pattern: &str) -> Result<Vec<bool>, Contradiction> {
-        let mut policies = Policies::new();
-        for (methods, path) in [
-            ("GET", "/api/users/me"),
-            ("*", "/api/users/{id}"),
-            ("POST", "/api/pay"),
-            ("GET", "/files/**"),
-        ] {
-            policies.insert(methods, path, Policy::signed_in()).unwrap();
-        }
+        let mut policies = Policies::new()
+            .route("GET", "/api/users/me", Policy::signed_in())
+            .route("*", "/api/users/{id}", Policy::signed_in())
+            .route("POST", "/api/pay", Policy::signed_in())
+            .route("GET", "/files/**", Policy::signed_in());
         let methods = Methods::named(methods.split(',')).unwrap();
         policies.narrow(&methods, &pattern.parse().unwrap(), &Policy::signed_in().role("staff"))?;
         let routes = policies.routes().iter();

@@ -11,9 +11,6 @@ pub enum Contradiction {
     /// No authentication context class is accepted by both.
     #[error("no acr is accepted by both: {0} and {1}")]
     Acr(String, String),
-    /// No value of a claim is accepted by both.
-    #[error("no value of the claim {0} is accepted by both")]
-    Claim(String),
     /// A route is meant in part: what is asked for more would not count for the rest.
     #[error("only a part of {0} is meant; name its methods and its path, or a pattern that takes in all of it")]
     Overlap(String),
@@ -38,7 +35,8 @@ pub struct Policy {
     pub(crate) any_scopes: Vec<Vec<String>>,
     pub(crate) roles: Vec<String>,
     pub(crate) any_roles: Vec<Vec<String>>,
-    pub(crate) acr: Vec<String>,
+    /// The accepted values; none is accepted when the list is empty.
+    pub(crate) acr: Option<Vec<String>>,
     pub(crate) max_age: Option<Duration>,
     pub(crate) claims: Vec<(String, Vec<Value>)>,
     pub(crate) dpop: bool,
@@ -62,7 +60,7 @@ impl Policy {
             any_scopes: Vec::new(),
             roles: Vec::new(),
             any_roles: Vec::new(),
-            acr: Vec::new(),
+            acr: None,
             max_age: None,
             claims: Vec::new(),
             dpop: false,
@@ -105,10 +103,21 @@ impl Policy {
         self.closed()
     }
 
-    /// Accepts this authentication context class; called again, it accepts one more.
+    /// Requires this authentication context class (RFC 9470). Called again, it narrows; for several that are acceptable there is
+    /// [`any_acr`](Self::any_acr).
     #[must_use]
-    pub fn acr(mut self, acr: impl Into<String>) -> Self {
-        self.acr.push(acr.into());
+    pub fn acr(self, acr: impl Into<String>) -> Self {
+        self.any_acr([acr])
+    }
+
+    /// Requires one of these authentication context classes. Called again, it narrows to those that are in both lists.
+    #[must_use]
+    pub fn any_acr<S: Into<String>>(mut self, acr: impl IntoIterator<Item = S>) -> Self {
+        let more: Vec<String> = acr.into_iter().map(Into::into).collect();
+        self.acr = Some(match self.acr {
+            None => more,
+            Some(known) => known.into_iter().filter(|acr| more.contains(acr)).collect(),
+        });
         self.closed()
     }
 
@@ -119,14 +128,17 @@ impl Policy {
         self.closed()
     }
 
-    /// Asks for a claim with this value; called again for the same claim, it accepts one more value.
+    /// Requires a claim with this value, or with an array that contains it. Called again, both must hold.
     #[must_use]
-    pub fn claim(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
-        let (name, value) = (name.into(), value.into());
-        match self.claims.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, values)) => values.push(value),
-            None => self.claims.push((name, vec![value])),
-        }
+    pub fn claim(self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.any_claim(name, [value])
+    }
+
+    /// Requires a claim with one of these values, or with an array that contains one.
+    #[must_use]
+    pub fn any_claim<V: Into<Value>>(mut self, name: impl Into<String>, values: impl IntoIterator<Item = V>) -> Self {
+        self.claims
+            .push((name.into(), values.into_iter().map(Into::into).collect()));
         self.closed()
     }
 
@@ -157,19 +169,14 @@ impl Policy {
     /// # Errors
     /// When no call could meet both, and when each limits the rate.
     pub fn and(mut self, other: Self) -> Result<Self, Contradiction> {
-        if self.acr.is_empty() {
-            self.acr = other.acr;
-        } else if !other.acr.is_empty() {
-            let both = common(&self.acr, &other.acr)
-                .ok_or_else(|| Contradiction::Acr(self.acr.join(" or "), other.acr.join(" or ")))?;
-            self.acr = both;
-        }
-        for (name, values) in other.claims {
-            match self.claims.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, known)) => *known = common(known, &values).ok_or(Contradiction::Claim(name))?,
-                None => self.claims.push((name, values)),
+        if let Some(acr) = other.acr {
+            let before = self.acr.clone();
+            self = self.any_acr(acr.clone());
+            if let (Some(before), Some([])) = (before, self.acr.as_deref()) {
+                return Err(Contradiction::Acr(before.join(" or "), acr.join(" or ")));
             }
         }
+        self.claims.extend(other.claims);
         self.rate = match (self.rate, other.rate) {
             (Some(rate), Some(_)) => return Err(Contradiction::Rate(rate)),
             (one, another) => one.or(another),
@@ -200,17 +207,16 @@ impl Policy {
             .map(String::as_str)
     }
 
+    /// Whether a token exists that meets it.
+    pub(crate) fn is_satisfiable(&self) -> bool {
+        self.acr.as_ref().is_none_or(|acr| !acr.is_empty())
+    }
+
     /// A requirement on a public policy asks who it is, so it is public no longer.
     fn closed(mut self) -> Self {
         self.public = false;
         self
     }
-}
-
-/// What is in both; `None` when that is nothing.
-fn common<T: Clone + PartialEq>(one: &[T], another: &[T]) -> Option<Vec<T>> {
-    let both: Vec<_> = one.iter().filter(|item| another.contains(item)).cloned().collect();
-    (!both.is_empty()).then_some(both)
 }
 
 impl fmt::Display for Policy {
@@ -231,8 +237,8 @@ impl fmt::Display for Policy {
         for roles in &self.any_roles {
             write!(f, ", role {}", roles.join(" or "))?;
         }
-        if !self.acr.is_empty() {
-            write!(f, ", acr {}", self.acr.join(" or "))?;
+        if let Some(acr) = &self.acr {
+            write!(f, ", acr {}", acr.join(" or "))?;
         }
         if let Some(age) = self.max_age {
             write!(f, ", signed in within {} s", age.as_secs())?;
@@ -260,17 +266,14 @@ mod tests {
         let rate = |text: &str| text.parse::<Rate>().unwrap();
         let code = Policy::signed_in()
             .scope("orders")
-            .acr("mfa")
-            .acr("hardware")
+            .any_acr(["mfa", "hardware"])
             .max_age(Duration::from_secs(300))
-            .claim("tier", "gold")
-            .claim("tier", "silver");
+            .any_claim("tier", ["gold", "silver"]);
         let more = Policy::signed_in()
             .any_scope(["read", "write"])
             .role("staff")
             .any_role(["a", "b"])
-            .acr("hardware")
-            .acr("other")
+            .any_acr(["hardware", "other"])
             .max_age(Duration::from_secs(600))
             .claim("tier", "silver")
             .claim("org_id", 7)
@@ -280,7 +283,7 @@ mod tests {
         assert_eq!(
             both.to_string(),
             "signed in, scope orders, scope read or write, role staff, role a or b, acr hardware, signed in within 300 s, \
-             tier = \"silver\", org_id = 7, DPoP, 1/s"
+             tier = \"gold\" or \"silver\", tier = \"silver\", org_id = 7, DPoP, 1/s"
         );
         assert_eq!(code.clone().and(Policy::signed_in()), Ok(code.clone()));
         assert_eq!(Policy::signed_in().and(code.clone()), Ok(code));
@@ -298,12 +301,14 @@ mod tests {
             acr("mfa").and(acr("pwd")),
             Err(Contradiction::Acr("mfa".into(), "pwd".into()))
         );
-        let claim = |value: &str| Policy::signed_in().claim("tier", value);
-        assert!(claim("gold").and(claim("gold")).is_ok());
-        assert_eq!(
-            claim("gold").and(claim("tin")),
-            Err(Contradiction::Claim("tier".into()))
-        );
+    }
+
+    #[test]
+    fn a_second_requirement_narrows() {
+        let acr = Policy::signed_in().any_acr(["mfa", "hardware"]).acr("mfa");
+        assert_eq!(acr.to_string(), "signed in, acr mfa");
+        assert!(acr.is_satisfiable());
+        assert!(!acr.acr("hardware").is_satisfiable());
     }
 
     #[test]

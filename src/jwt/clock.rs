@@ -16,6 +16,12 @@ impl Clock for SystemClock {
     }
 }
 
+impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
+    fn now(&self) -> SystemTime {
+        (**self).now()
+    }
+}
+
 /// Seconds since 1970, as `NumericDate` counts them (RFC 7519, section 2).
 pub(crate) fn unix(time: SystemTime) -> f64 {
     match time.duration_since(SystemTime::UNIX_EPOCH) {

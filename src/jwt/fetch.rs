@@ -19,6 +19,12 @@ pub trait Fetch: Send + Sync + 'static {
     fn fetch<'a>(&'a self, request: FetchRequest<'a>) -> FetchFuture<'a>;
 }
 
+impl<F: Fetch + ?Sized> Fetch for std::sync::Arc<F> {
+    fn fetch<'a>(&'a self, request: FetchRequest<'a>) -> FetchFuture<'a> {
+        (**self).fetch(request)
+    }
+}
+
 /// What to fetch, and under which limits.
 #[derive(Clone, Debug)]
 #[non_exhaustive]

@@ -19,9 +19,9 @@
 //! assert_eq!(principal.subject(), "alice");
 //!
 //! // The application itself: its router and policies, behind a gate that goes by the same clock as the tokens.
-//! let policies = Policies::new().route("GET", "/api/orders", Policy::signed_in().scope("orders:read"))?;
+//! let policies = Policies::new().route("GET", "/api/orders", Policy::signed_in().scope("orders:read"));
 //! let router = Router::new().route("/api/orders", get(|principal: Principal| async move { principal.subject().to_owned() }));
-//! let app = Gate::builder(validator, policies).clock(clock).build()?.wrap(router);
+//! let app: Router = Gate::builder().validator(validator).clock(clock).build()?.protect(router, policies)?;
 //! let ask = |token: &str| {
 //!     let request = Request::get("/api/orders").header("authorization", format!("Bearer {token}"));
 //!     // As every client sends one: a request without is a 400.

@@ -45,6 +45,7 @@ async fn details_are_in_the_body_only_when_the_gate_explains() {
         world
             .gate(signed_in())
             .public_url("http://localhost:3000")
+            .listen(Some("127.0.0.1:3000".parse().unwrap()))
             .explain(true),
     );
     let detail = refusal(send(&app, with_token("GET", "/api/a", &token)).await)
@@ -93,9 +94,7 @@ impl Observe for Seen {
 async fn every_verdict_is_told() {
     let world = World::new().await;
     let seen = Seen::default();
-    let policies = Policies::new()
-        .route("GET", "/api/a", Policy::signed_in().scope("x"))
-        .unwrap();
+    let policies = Policies::new().route("GET", "/api/a", Policy::signed_in().scope("x"));
     let tally = Arc::new(Tally::default());
     let app = wrap(world.gate(policies).observer((seen.clone(), tally.clone())));
     send(&app, with_token("GET", "/api/a", &world.token().scope("x").sign())).await;
@@ -145,8 +144,7 @@ async fn the_metadata_are_made_from_trust_and_policies() {
     let world = World::new().await;
     let policies = Policies::new()
         .route("GET", "/api/a", Policy::signed_in().scope("b").any_scope(["a", "b"]))
-        .and_then(|policies| policies.route("GET", "/api/b", Policy::public()))
-        .unwrap();
+        .route("GET", "/api/b", Policy::public());
     let metadata = world.gate(policies).build().unwrap().resource_metadata();
     assert_eq!(metadata["resource"], "https://shop.example");
     assert_eq!(metadata["authorization_servers"], json!(["https://idp.example"]));

@@ -73,11 +73,7 @@ async fn a_bound_token_needs_its_proof() {
 #[tokio::test]
 async fn an_unbound_token_is_no_dpop_token() {
     let world = World::new().await;
-    let app = world.app(
-        Policies::new()
-            .route("GET", "/api/a", Policy::signed_in().dpop())
-            .unwrap(),
-    );
+    let app = world.app(Policies::new().route("GET", "/api/a", Policy::signed_in().dpop()));
     let (key, token) = (key(), world.token().sign());
     let proof = key.proof("GET", ADDRESS, &token).sign();
     assert_eq!(
@@ -230,9 +226,7 @@ async fn calls_that_are_too_many_fill_no_memory_of_proofs_and_replays_use_up_no_
 async fn calls_that_the_policy_refuses_use_up_the_rate_and_so_fill_no_memory_of_proofs() {
     let world = World::new().await;
     let memory = Counting::default();
-    let policies = Policies::new()
-        .route("*", "/api/**", Policy::signed_in().scope("admin"))
-        .unwrap();
+    let policies = Policies::new().route("*", "/api/**", Policy::signed_in().scope("admin"));
     let gate = world.gate(policies).replays(memory.clone());
     let app = wrap(gate.rate_limit(Some("2/s".parse().unwrap())));
     let key = key();

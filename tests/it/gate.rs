@@ -16,7 +16,8 @@ use axum::{
 use http::{Method, StatusCode};
 use pixygate::{
     Reason,
-    gate::{GateError, Policies, Policy},
+    gate::{Gate, GateBuilder, GateError, Methods, Policies, Policy, RouteError},
+    jwt::{Trust, TrustError},
 };
 use serde_json::{Value, json};
 use tower::Layer;
@@ -42,8 +43,8 @@ async fn a_handler_gets_the_principal_and_the_answer_has_a_request_id() {
 #[tokio::test]
 async fn what_no_policy_lists_is_refused_and_what_is_not_protected_passes() {
     let world = World::new().await;
-    let policies = Policies::new().route("GET", "/api/a", Policy::signed_in()).unwrap();
-    let policies = policies.route("*", "/api/open/**", Policy::public()).unwrap();
+    let policies = Policies::new().route("GET", "/api/a", Policy::signed_in());
+    let policies = policies.route("*", "/api/open/**", Policy::public());
     let app = world.app(policies);
     let token = world.token().sign();
     assert_eq!(status(&app, with_token("GET", "/api/a", &token)).await, StatusCode::OK);
@@ -71,19 +72,15 @@ async fn what_no_policy_lists_is_refused_and_what_is_not_protected_passes() {
 async fn the_first_route_that_matches_counts() {
     let world = World::new().await;
     let policies = Policies::new()
-        .route("GET", "/api/**", Policy::signed_in().scope("all"))
-        .and_then(|policies| policies.route("GET", "/api/a", Policy::public()))
-        .and_then(|policies| policies.route("POST", "/api/{name}", Policy::public()))
-        .unwrap();
+        .route("GET", "/api/a", Policy::signed_in())
+        .route("GET", "/api/**", Policy::public())
+        .route("POST", "/api/{name}", Policy::public());
     let app = world.app(policies);
-    assert_eq!(
-        refused(&app, request("GET", "/api/a").body(Body::empty()).unwrap()).await,
-        Reason::MissingToken
-    );
-    assert_eq!(
-        status(&app, request("POST", "/api/b").body(Body::empty()).unwrap()).await,
-        StatusCode::OK
-    );
+    let ask = |method: &str, path: &str| request(method, path).body(Body::empty()).unwrap();
+    assert_eq!(refused(&app, ask("GET", "/api/a")).await, Reason::MissingToken);
+    assert_eq!(status(&app, ask("HEAD", "/api/a")).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(status(&app, ask("GET", "/api/b")).await, StatusCode::OK);
+    assert_eq!(status(&app, ask("POST", "/api/a")).await, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -117,7 +114,7 @@ async fn two_credentials_are_400_and_a_token_in_the_query_is_none() {
 #[tokio::test]
 async fn two_credentials_are_400_on_a_public_path_too() {
     let world = World::new().await;
-    let app = world.app(Policies::new().route("GET", "/api/a", Policy::public()).unwrap());
+    let app = world.app(Policies::new().route("GET", "/api/a", Policy::public()));
     let call = |headers: &[&str]| {
         let call = headers.iter().fold(request("GET", "/api/a"), |call, header| {
             call.header("authorization", *header)
@@ -136,7 +133,7 @@ async fn two_credentials_are_400_on_a_public_path_too() {
 async fn the_asterisk_is_under_the_root_and_no_other_prefix() {
     let world = World::new().await;
     let ask = || request("OPTIONS", "*").body(Body::empty()).unwrap();
-    let everything = wrap(world.gate(signed_in()).protect(["/"]));
+    let everything = wrap(world.gate(signed_in()).protect_prefixes(["/"]));
     assert_eq!(refused(&everything, ask()).await, Reason::RouteNotFound);
     assert_eq!(status(&world.app(signed_in()), ask()).await, StatusCode::OK);
 }
@@ -180,7 +177,7 @@ async fn only_bearer_and_dpop_are_schemes_in_any_case() {
 #[tokio::test]
 async fn options_is_no_exemption() {
     let world = World::new().await;
-    let app = world.app(Policies::new().route("GET", "/api/a", Policy::signed_in()).unwrap());
+    let app = world.app(Policies::new().route("GET", "/api/a", Policy::signed_in()));
     for headers in [
         vec![],
         vec![
@@ -293,9 +290,7 @@ fn untouchable(read: Arc<AtomicBool>) -> Body {
 #[tokio::test]
 async fn the_endless_body_of_a_refused_call_is_never_read() {
     let world = World::new().await;
-    let policies = Policies::new()
-        .route("POST", "/api/a", Policy::signed_in().scope("a"))
-        .unwrap();
+    let policies = Policies::new().route("POST", "/api/a", Policy::signed_in().scope("a"));
     let app = world.app(policies);
     for (token, expected) in [
         ("x.y.z".to_owned(), StatusCode::UNAUTHORIZED),
@@ -318,7 +313,7 @@ async fn a_handler_without_the_gate_has_no_principal() {
     let response = send(&bare, with_token("GET", "/api/whoami", &world.token().sign())).await;
     assert_eq!(refusal(response).await.reason, Reason::MissingToken);
     // Nor where the policy is public, even with a good token.
-    let public = world.app(Policies::new().route("GET", "/api/whoami", Policy::public()).unwrap());
+    let public = world.app(Policies::new().route("GET", "/api/whoami", Policy::public()));
     assert_eq!(
         refused(&public, with_token("GET", "/api/whoami", &world.token().sign())).await,
         Reason::MissingToken
@@ -330,7 +325,7 @@ async fn a_handler_without_the_gate_has_no_principal() {
 async fn of_two_gates_the_inner_one_says_who_it_is() {
     let world = World::new().await;
     let outer = world.gate(signed_in()).build().unwrap().layer();
-    let public = Policies::new().route("GET", "/api/whoami", Policy::public()).unwrap();
+    let public = Policies::new().route("GET", "/api/whoami", Policy::public());
     let inner = world.gate(public).build().unwrap().wrap(application());
     let call = || with_token("GET", "/api/whoami", &world.token().sign());
     assert_eq!(refused(&outer.layer(inner), call()).await, Reason::MissingToken);
@@ -357,8 +352,8 @@ async fn a_gate_behind_a_router_that_cuts_the_path_lets_nothing_through_unjudged
     let open = request("GET", "/open/orders").body(Body::empty()).unwrap();
     assert_eq!(status(&app, open).await, StatusCode::OK);
     // With policies for what is left of the path, and in front of the whole.
-    let policies = Policies::new().route("GET", "/orders", Policy::signed_in()).unwrap();
-    let behind = world.gate(policies).protect(["/"]).build().unwrap().layer();
+    let policies = Policies::new().route("GET", "/orders", Policy::signed_in());
+    let behind = world.gate(policies).protect_prefixes(["/"]).build().unwrap().layer();
     let app = Router::new().nest("/api", orders().layer(behind));
     assert_eq!(refused(&app, ask("")).await, Reason::MalformedToken);
     assert_eq!(status(&app, ask(&token)).await, StatusCode::OK);
@@ -368,25 +363,23 @@ async fn a_gate_behind_a_router_that_cuts_the_path_lets_nothing_through_unjudged
     assert_eq!(status(&app, ask(&token)).await, StatusCode::OK);
 }
 
+fn errors(gate: GateBuilder) -> Vec<GateError> {
+    gate.build().map_or_else(|errors| errors.0, |_| Vec::new())
+}
+
 #[tokio::test]
-async fn a_gate_that_cannot_be_meant_is_not_built() {
+async fn a_setting_that_cannot_be_meant_is_an_error() {
     let world = World::new().await;
     let gate = || world.gate(signed_in());
-    assert!(matches!(
-        gate().public_url("shop.example").build(),
-        Err(GateError::PublicUrl(_))
-    ));
-    assert!(matches!(
-        gate().allow_origin("partner").build(),
-        Err(GateError::Origin(_))
-    ));
-    for elsewhere in ["", "https://shop.example", "http://192.0.2.1"] {
-        let explaining = gate().public_url(elsewhere).explain(true).build();
-        assert!(matches!(explaining, Err(GateError::Explain(_))), "{elsewhere}");
-    }
-    assert!(gate().public_url("http://localhost:3000").explain(true).build().is_ok());
-    // None of these is where a path begins, so nothing would be judged.
-    let all = || world.gate(Policies::new().route("*", "/**", Policy::signed_in()).unwrap());
+    let refuses = |gate: GateBuilder, error: GateError| assert_eq!(errors(gate), [error]);
+    refuses(
+        gate().public_url("shop.example"),
+        GateError::PublicUrl("shop.example".into()),
+    );
+    refuses(gate().allow_origin("partner"), GateError::Origin("partner".into()));
+    refuses(gate().trust(world.issuer.trust("orders")), GateError::TrustAndValidator);
+    // No path begins with any of these, so nothing would be protected.
+    let all = || world.gate(Policies::new());
     for prefix in [
         "",
         "api",
@@ -399,30 +392,147 @@ async fn a_gate_that_cannot_be_meant_is_not_built() {
         "/api//a",
         "/api/..",
     ] {
-        let policies = Policies::new();
-        let under = policies
-            .clone()
-            .route("*", prefix, Policy::signed_in())
-            .unwrap_or(policies);
-        let unjudged = world.gate(under).protect([prefix]).build();
+        refuses(all().protect_prefixes([prefix]), GateError::Prefix(prefix.into()));
+    }
+    refuses(all().protect_prefixes([""; 0]), GateError::Prefix(String::new()));
+    for prefixes in [&["/api", "/a b"][..], &["/"]] {
+        assert_eq!(errors(gate().protect_prefixes(prefixes.to_vec())), []);
+    }
+}
+
+#[tokio::test]
+async fn details_are_for_a_server_on_this_machine() {
+    let world = World::new().await;
+    let explaining = |public_url: &str, listen: Option<&str>| {
+        let gate = world.gate(signed_in()).public_url(public_url).explain(true);
+        errors(gate.listen(listen.map(|address| address.parse().unwrap())))
+    };
+    for (public_url, listen) in [
+        ("", Some("127.0.0.1:3000")),
+        ("https://shop.example", Some("127.0.0.1:3000")),
+        ("http://192.0.2.1", Some("127.0.0.1:3000")),
+        ("http://localhost:3000", Some("0.0.0.0:3000")),
+        ("http://localhost:3000", Some("192.0.2.1:3000")),
+        ("http://localhost:3000", None),
+    ] {
+        let found = explaining(public_url, listen);
         assert!(
-            matches!(unjudged, Err(GateError::Prefix(found)) if found == prefix),
-            "{prefix}"
+            matches!(found[..], [GateError::Explain { .. }]),
+            "{public_url} {listen:?}"
         );
     }
-    let nothing = world.gate(Policies::new()).protect([""; 0]).build();
-    assert!(matches!(nothing, Err(GateError::Prefix(_))));
-    assert!(gate().protect(["/api", "/a b"]).build().is_ok());
-    assert!(all().protect(["/"]).build().is_ok());
-    assert!(matches!(
-        gate().protect(["/gw"]).build(),
-        Err(GateError::Unprotected(_))
-    ));
-    assert!(matches!(
-        gate().certificate_header(Some("x-cert".into())).build(),
-        Err(GateError::CertificateHeader)
-    ));
-    assert!(gate().protect(["/"]).build().is_ok());
+    for listen in ["127.0.0.1:3000", "[::1]:3000", "[::ffff:127.0.0.1]:3000"] {
+        assert_eq!(explaining("http://localhost:3000", Some(listen)), [], "{listen}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_header_is_one_that_only_proxies_set() {
+    let world = World::new().await;
+    let gate = |header: &str| {
+        let gate = world.gate(signed_in()).certificate_header(Some(header.to_owned()));
+        errors(gate.trusted_proxies(["10.0.0.0/8".parse().unwrap()]))
+    };
+    for header in [
+        "authorization",
+        "Authorization",
+        "host",
+        "cookie",
+        "dpop",
+        "origin",
+        "forwarded",
+        "X-Forwarded-For",
+        "x-request-id",
+        "content-type",
+        "a b",
+        "",
+    ] {
+        assert_eq!(gate(header), [GateError::CertificateHeader(header.into())]);
+    }
+    for header in [
+        "client-cert",
+        "X-SSL-Client-Cert",
+        "x-forwarded-client-cert",
+        "ssl-client-cert",
+        "x-tls-client",
+    ] {
+        assert_eq!(gate(header), [], "{header}");
+    }
+    let alone = world.gate(signed_in()).certificate_header(Some("x-client-cert".into()));
+    assert_eq!(errors(alone), [GateError::CertificateHeaderWithoutProxy]);
+}
+
+#[tokio::test]
+async fn a_route_that_could_not_hold_is_an_error() {
+    let world = World::new().await;
+    let found = |policies: Policies| errors(world.gate(policies));
+    let shadowed = |route: &str, by: &str| {
+        let (route, by) = (route.to_owned(), by.to_owned());
+        GateError::Route(RouteError::Shadowed { route, by })
+    };
+    let route = |methods: &str, path: &str| Policies::new().route(methods, path, Policy::signed_in());
+    let both = |one: Policies, other: Policies| found(one.merge(other));
+    for (one, other) in [
+        (("GET", "/api/**"), ("GET", "/api/a")),
+        (("*", "/api/{id}"), ("GET", "/api/a")),
+        (("GET", "/api/a"), ("GET", "/api/a")),
+        (("GET", "/api/a"), ("HEAD", "/api/a")),
+        (("*", "/api/**"), ("*", "/api/a/**")),
+    ] {
+        let expected = shadowed(&format!("{} {}", other.0, other.1), &format!("{} {}", one.0, one.1));
+        assert_eq!(both(route(one.0, one.1), route(other.0, other.1)), [expected]);
+        // The other way round both are reached, unless they are the same.
+        if one.1 != other.1 {
+            assert_eq!(both(route(other.0, other.1), route(one.0, one.1)), []);
+        }
+    }
+    for (one, other) in [
+        (("GET", "/api/**"), ("POST", "/api/a")),
+        (("GET", "/api/a"), ("*", "/api/a")),
+        (("GET", "/api/a/**"), ("GET", "/api/{id}/b")),
+    ] {
+        assert_eq!(both(route(one.0, one.1), route(other.0, other.1)), []);
+    }
+    // By two together.
+    let two = route("GET", "/api/**").merge(route("POST", "/api/**"));
+    let named = Policies::new().route(Methods::named(["GET", "POST"]).unwrap(), "/api/a", Policy::signed_in());
+    assert_eq!(both(two, named), [shadowed("GET,POST /api/a", "GET /api/**")]);
+
+    let unsatisfiable = Policies::new().route("GET", "/api/a", Policy::signed_in().acr("mfa").acr("pwd"));
+    assert_eq!(
+        found(unsatisfiable),
+        [RouteError::Unsatisfiable("GET /api/a".into()).into()]
+    );
+    let elsewhere = Policies::new().route("GET", "/orders", Policy::signed_in());
+    assert_eq!(
+        found(elsewhere.clone()),
+        [RouteError::Unprotected("GET /orders".into()).into()]
+    );
+    assert_eq!(errors(world.whole_gate(elsewhere)), []);
+    let bound = || Policies::new().route("GET", "/api/a", Policy::signed_in().dpop());
+    let without_url = world.gate(bound()).public_url("");
+    assert_eq!(
+        errors(without_url),
+        [RouteError::DpopWithoutPublicUrl("GET /api/a".into()).into()]
+    );
+    assert_eq!(found(bound()), []);
+}
+
+#[tokio::test]
+async fn everything_that_is_wrong_is_said_at_once() {
+    let world = World::new().await;
+    let policies = Policies::new()
+        .route("get", "/api/a", Policy::signed_in())
+        .route("GET", "api", Policy::signed_in())
+        .route("GET", "/orders", Policy::signed_in().dpop());
+    let gate = world.gate(policies).public_url("shop").allow_origin("partner");
+    let found = errors(gate);
+    assert_eq!(found.len(), 6, "{found:?}");
+    let trusts = Gate::builder()
+        .trust(Trust::new(""))
+        .trust(Trust::new("https://idp.example"));
+    assert_eq!(errors(trusts.public_url("shop")).len(), 3);
+    assert_eq!(errors(Gate::builder()), [GateError::Trust(TrustError::None)]);
 }
 
 #[test]
@@ -431,9 +541,9 @@ fn what_is_registered_without_policy_is_named() {
     let served = [("POST", "/api/whoami"), ("GET", "/gw/orders"), ("GE T", "/api/a")];
     assert_eq!(policies.missing(served), [("GET", "/gw/orders"), ("GE T", "/api/a")]);
     assert!(policies.find(&Method::POST, "/api/x").is_some());
-    assert!(Policies::new().route("get", "/api/a", Policy::public()).is_err());
-    // As axum writes it. For a policy it would be one segment of any name, and refuse whatever lies deeper.
+    // As axum writes it. For a policy it would be one segment of any name, and deny whatever lies deeper.
     let axum_like = Policies::new().route("GET", "/api/{*rest}", Policy::signed_in());
-    assert!(axum_like.unwrap_err().to_string().contains("write `**`"));
-    assert!(Policies::new().route("GET", "/api/{id}", Policy::signed_in()).is_ok());
+    assert!(axum_like.check().unwrap_err().to_string().contains("write `**`"));
+    let parameter = Policies::new().route("GET", "/api/{id}", Policy::signed_in());
+    assert_eq!(parameter.check(), Ok(()));
 }

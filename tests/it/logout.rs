@@ -195,7 +195,7 @@ async fn another_trusted_issuer_ends_no_session() {
         .fetch(provider)
         .clock(clock.clone())
         .revocations(revocations.clone());
-    let gate = Gate::builder(validator.build().unwrap(), Policies::new()).clock(clock);
+    let gate = Gate::builder().validator(validator.build().unwrap()).clock(clock);
     let gate = gate.public_url(PUBLIC_URL).build().unwrap();
     let logout = BackchannelLogout::new(&gate, own.issuer(), CLIENT, revocations);
     let tell = |issuer: &TestIssuer| form(&format!("logout_token={}", issuer.logout_token(CLIENT).sign()));

@@ -10,6 +10,7 @@ mod configured_keys;
 #[cfg(feature = "browser")]
 mod discovery;
 mod ended;
+mod front_door;
 mod gate;
 mod http_fetch;
 mod introspection;

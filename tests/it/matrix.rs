@@ -51,10 +51,10 @@ async fn every_token_has_its_verdict_over_http() {
         .build()
         .unwrap();
     validator.load().await.unwrap();
-    let policies = Policies::new()
-        .route("GET", "/api/whoami", Policy::signed_in())
-        .unwrap();
-    let app = Gate::builder(validator, policies)
+    let policies = Policies::new().route("GET", "/api/whoami", Policy::signed_in());
+    let app = Gate::builder()
+        .validator(validator)
+        .policies(policies)
         .clock(clock)
         .build()
         .unwrap()

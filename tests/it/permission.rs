@@ -16,7 +16,7 @@ use crate::world::{World, refusal, refused, send, status, with_token, wrap};
 async fn scopes_are_compared_whole_and_named_in_the_challenge() {
     let world = World::new().await;
     let policy = Policy::signed_in().scope("readonly").any_scope(["a", "b"]);
-    let app = world.app(Policies::new().route("GET", "/api/a", policy).unwrap());
+    let app = world.app(Policies::new().route("GET", "/api/a", policy));
     let ask = |scope: &str| with_token("GET", "/api/a", &world.token().scope(scope).sign());
     assert_eq!(status(&app, ask("readonly b")).await, StatusCode::OK);
     for scope in ["read a", "readonlyx a", "READONLY a", "readonly", "a", ""] {
@@ -38,9 +38,8 @@ async fn roles_and_claims_are_asked_for() {
     let policy = Policy::signed_in()
         .role("buyer")
         .any_role(["eu", "us"])
-        .claim("tier", "gold")
-        .claim("tier", "silver");
-    let app = world.app(Policies::new().route("GET", "/api/a", policy).unwrap());
+        .any_claim("tier", ["gold", "silver"]);
+    let app = world.app(Policies::new().route("GET", "/api/a", policy));
     let ask = |roles: Value, tier: &str| {
         with_token(
             "GET",
@@ -66,10 +65,9 @@ async fn roles_and_claims_are_asked_for() {
 async fn a_step_up_is_asked_for_with_what_is_required() {
     let world = World::new().await;
     let policy = Policy::signed_in()
-        .acr("mfa")
-        .acr("hwk")
+        .any_acr(["mfa", "hwk"])
         .max_age(Duration::from_secs(300));
-    let app = world.app(Policies::new().route("GET", "/api/a", policy).unwrap());
+    let app = world.app(Policies::new().route("GET", "/api/a", policy));
     let ask = |acr: &str, age: i64| {
         with_token(
             "GET",
@@ -107,8 +105,7 @@ async fn a_cached_verdict_does_not_open_another_route() {
     let world = World::new().await;
     let policies = Policies::new()
         .route("GET", "/api/read", Policy::signed_in().scope("read"))
-        .and_then(|policies| policies.route("GET", "/api/write", Policy::signed_in().scope("write")))
-        .unwrap();
+        .route("GET", "/api/write", Policy::signed_in().scope("write"));
     let app = world.app(policies);
     let token = world.token().scope("read").sign();
     for _ in 0..3 {

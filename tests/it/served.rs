@@ -32,7 +32,7 @@ async fn the_same_subject_of_two_issuers_is_two_people_with_a_limit_each() {
         .clock(clock.clone())
         .build()
         .unwrap();
-    let gate = Gate::builder(validator, signed_in()).clock(clock);
+    let gate = Gate::builder().validator(validator).policies(signed_in()).clock(clock);
     let app = gate
         .rate_limit(Some("1/m".parse().unwrap()))
         .build()
@@ -86,7 +86,10 @@ async fn without_keys_every_call_is_503_and_none_passes() {
     provider.set_down(true);
     let builder = Validator::builder([issuer.trust("orders")]).fetch(provider.clone());
     let validator = builder.clock(clock.clone()).build().unwrap();
-    let gate = Gate::builder(validator, signed_in()).clock(clock.clone());
+    let gate = Gate::builder()
+        .validator(validator)
+        .policies(signed_in())
+        .clock(clock.clone());
     let app = gate.build().unwrap().wrap(application());
     let stranger = TestKey::generate(Algorithm::ES256, "es256");
     for token in [issuer.token().sign(), issuer.token().key(&stranger).sign()] {

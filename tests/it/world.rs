@@ -12,14 +12,14 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt;
 use pixygate::{
     Reason, Refusal,
-    gate::{Gate, GateBuilder, GateService, Policies, Policy},
+    gate::{Gate, GateBuilder, Policies, Policy},
     jwt::{Algorithm, Principal, Trust, Validator, ValidatorBuilder},
     test_support::{Documents, TestClock, TestIssuer, TokenBuilder},
 };
 use tower::{Service, ServiceExt};
 
 /// An application behind a gate.
-pub(crate) type App = GateService<Router>;
+pub(crate) type App = Router;
 
 pub(crate) const PUBLIC_URL: &str = "https://shop.example";
 
@@ -66,8 +66,16 @@ impl World {
             .map_err(|rejection| rejection.reason())
     }
 
+    /// A gate that protects two prefixes.
     pub(crate) fn gate(&self, policies: Policies) -> GateBuilder {
-        Gate::builder(self.validator.clone(), policies)
+        self.whole_gate(policies).protect_prefixes(["/api", "/gw"])
+    }
+
+    /// A gate that protects everything, as it does by default.
+    pub(crate) fn whole_gate(&self, policies: Policies) -> GateBuilder {
+        Gate::builder()
+            .validator(self.validator.clone())
+            .policies(policies)
             .clock(self.clock.clone())
             .public_url(PUBLIC_URL)
     }
@@ -93,7 +101,7 @@ pub(crate) fn application() -> Router {
 }
 
 pub(crate) fn signed_in() -> Policies {
-    Policies::new().route("*", "/api/**", Policy::signed_in()).unwrap()
+    Policies::new().route("*", "/api/**", Policy::signed_in())
 }
 
 pub(crate) fn request(method: &str, path: &str) -> http::request::Builder {

@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use pixygate::gate::{PatternError, Policies, Policy};
+use pixygate::gate::{Policies, Policy};
+
+use super::whoami::GetWhoami;
+use super::{Confirm, GetProfile};
 
 /// How long ago a person may have signed in to confirm something.
 const RECENT: Duration = Duration::from_secs(300);
 
-/// The policies of all server functions.
-///
-/// # Errors
-/// When a pattern cannot be read.
-pub fn policies() -> Result<Policies, PatternError> {
+/// Returns the policies of all server functions.
+pub fn policies() -> Policies {
     Policies::new()
-        .route("GET", "/api/whoami", Policy::signed_in())?
-        .route("GET", "/api/profile", Policy::signed_in().scope("profile"))?
-        .route("POST", "/api/confirm", Policy::signed_in().max_age(RECENT))
+        .server_fn::<GetWhoami>(Policy::signed_in())
+        .server_fn::<GetProfile>(Policy::signed_in().scope("profile"))
+        .server_fn::<Confirm>(Policy::signed_in().max_age(RECENT))
 }

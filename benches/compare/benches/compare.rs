@@ -338,9 +338,8 @@ async fn pixygate(row: &Row, world: &World, cache: usize) -> App {
     let validator = Validator::builder(trusts).token_cache(cache).build().unwrap();
     validator.load().await.unwrap();
     let policies = Policies::new()
-        .route("GET", "/api/orders", Policy::signed_in())
-        .unwrap();
-    let gate = Gate::builder(validator.clone(), policies).build().unwrap();
+        .route("GET", "/api/orders", Policy::signed_in());
+    let gate = Gate::builder().validator(validator.clone()).policies(policies).build().unwrap();
     let mut app = boxed::<_, axum::body::Body, _>(gate.wrap(bare()));
     if row.refresh {
         let mut refresh = JoinSet::new();

@@ -26,7 +26,7 @@ fn a_word_is_a_command_or_an_error() {
 
 #[test]
 fn routes_has_functions_pages_and_the_rule_for_the_rest() {
-    let text = routes(&app::api::policies().unwrap());
+    let text = routes(&app::api::policies());
     for (path, policy) in [
         ("/api/whoami", "signed in"),
         ("/api/profile", "scope profile"),

@@ -153,6 +153,31 @@ async fn a_server_function_refuses_as_the_gate_does() {
     assert_eq!(tally.refused(pixygate::Reason::InvalidRequest), 1);
 }
 
+/// Leptos registers a server function for one method.
+#[tokio::test(flavor = "multi_thread")]
+async fn head_is_answered_wherever_get_is() {
+    let house = House::start().await;
+    let bearer = format!("Bearer {}", house.access_token().await);
+    for path in ["/api/whoami", "/api/profile"] {
+        let call = |method: &str| request(path).method(method).header(AUTHORIZATION, &bearer);
+        let get = house.send(call("GET").body(Body::empty()).unwrap()).await;
+        let head = house.send(call("HEAD").body(Body::empty()).unwrap()).await;
+        assert_eq!(
+            (get.status(), head.status()),
+            (StatusCode::OK, StatusCode::OK),
+            "{path}"
+        );
+        assert_eq!(get.headers()[CONTENT_TYPE], head.headers()[CONTENT_TYPE]);
+        assert_eq!(house::text(head).await, "", "{path}");
+    }
+    let head = request("/api/whoami").method("HEAD").body(Body::empty()).unwrap();
+    assert_eq!(house.send(head).await.status(), StatusCode::UNAUTHORIZED);
+    // For the function that is called with POST only.
+    let head = request("/api/confirm").method("HEAD").header(AUTHORIZATION, &bearer);
+    let response = house.send(head.body(Body::empty()).unwrap()).await;
+    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+}
+
 /// The same server functions, mounted by mistake where no gate stands.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_function_without_the_gate_refuses_everybody() {

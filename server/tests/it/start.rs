@@ -78,9 +78,7 @@ async fn without_site_files_it_says_how_to_build_them() {
 
 #[test]
 fn a_server_function_without_a_policy_is_named() {
-    let policies = Policies::new()
-        .route("GET", "/api/whoami", Policy::signed_in())
-        .unwrap();
+    let policies = Policies::new().route("GET", "/api/whoami", Policy::signed_in());
     let whoami = ("/api/whoami", Method::GET);
     every_function_has_a_policy(&policies, [whoami.clone()]).unwrap();
     let error = every_function_has_a_policy(&policies, [whoami, ("/api/pay", Method::POST)]).unwrap_err();
@@ -91,7 +89,7 @@ fn a_server_function_without_a_policy_is_named() {
 
 #[test]
 fn the_apps_own_functions_have_policies() {
-    let policies = app::api::policies().unwrap();
+    let policies = app::api::policies();
     assert!(!policies.routes().is_empty());
     every_function_has_a_policy(&policies, leptos::server_fn::axum::server_fn_paths()).unwrap();
 }
@@ -106,7 +104,7 @@ async fn keys_that_a_setting_keeps_away_stop_the_start_and_an_outage_does_not() 
     let Err(error) = start(&trust("jwks_file = \"not-there.json\""), &only_in(&site), None).await else {
         panic!("it started")
     };
-    assert!(matches!(error, StartError::Keys(_)), "{error}");
+    assert!(matches!(error, StartError::Gate(_)), "{error}");
     assert!(
         error.to_string().contains("trust.jwks_file \"not-there.json\""),
         "{error}"

@@ -46,8 +46,8 @@ impl Checker {
         if let Some(roles) = any(self.list(&key("any_role"))) {
             policy = policy.any_role(roles);
         }
-        for acr in self.list(&key("acr")) {
-            policy = policy.acr(acr);
+        if let Some(acr) = any(self.list(&key("acr"))) {
+            policy = policy.any_acr(acr);
         }
         match self.whole(&key("max_age_seconds")) {
             0 => {}
@@ -60,11 +60,7 @@ impl Checker {
                     let expected = "for each claim a value, or a list of those that will do";
                     self.problem(&key("claims"), expected, "name a value, or take the claim out");
                 }
-                Value::Array(values) => {
-                    for value in values {
-                        policy = policy.claim(name.clone(), value);
-                    }
-                }
+                Value::Array(values) => policy = policy.any_claim(name, values),
                 value => policy = policy.claim(name, value),
             }
         }

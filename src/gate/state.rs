@@ -1,0 +1,258 @@
+//! The gate as it runs: state that lives as long as the gate, and rules that are replaced as a whole.
+
+use std::{
+    fmt,
+    sync::{Arc, Once},
+};
+
+use arc_swap::ArcSwap;
+use axum::Router;
+use http::Uri;
+use url::{Origin, Url};
+
+use super::{
+    GateBuilder, GateConfig, GateError, GateErrors, GateLayer, GateRouter, Observe, Policies, Replays, RouteError,
+    client_address::TrustedProxies, limit::Limit, lines::Lines, metadata::resource_metadata, nonce::Nonces,
+};
+use crate::jwt::{Clock, RefreshTask, Validator};
+
+/// Authorizes requests before they reach a handler. Cloning is cheap; all clones share keys, limits and the memory of DPoP proofs.
+#[derive(Clone)]
+pub struct Gate {
+    pub(crate) state: Arc<State>,
+    /// The position of this gate's routes in [`Rules::tables`].
+    table: usize,
+}
+
+/// Lives as long as the gate.
+pub(crate) struct State {
+    rules: ArcSwap<Rules>,
+    /// Refreshes keys until the last clone of the gate is dropped.
+    _refresh: Option<RefreshTask>,
+    pub(crate) settings: Settings,
+}
+
+/// Whose tokens are accepted, and what they may be used for.
+#[derive(Clone)]
+pub(crate) struct Rules {
+    pub(crate) validator: Validator,
+    /// The first is the builder's; each protected router has one of its own.
+    tables: Vec<Arc<RouteTable>>,
+}
+
+/// The routes of one router.
+pub(crate) struct RouteTable {
+    pub(crate) policies: Policies,
+    /// By the position of the route.
+    pub(crate) limits: Vec<Option<Limit>>,
+    /// Whether the gate made the router, so that it knows how the router spells non-ASCII characters.
+    pub(crate) canonical: bool,
+}
+
+impl RouteTable {
+    fn new(policies: Policies, canonical: bool) -> Arc<Self> {
+        let limits = policies.routes().iter().map(|route| route.policy.rate.map(Limit::new));
+        Arc::new(Self {
+            limits: limits.collect(),
+            policies,
+            canonical,
+        })
+    }
+}
+
+impl Rules {
+    pub(crate) fn table(&self, gate: &Gate) -> &RouteTable {
+        &self.tables[gate.table]
+    }
+}
+
+/// What does not change while the gate lives.
+pub(crate) struct Settings {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) observer: Arc<dyn Observe>,
+    pub(crate) replays: Arc<dyn Replays>,
+    pub(crate) nonces: Option<Nonces>,
+    pub(crate) rate_limit: Option<Limit>,
+    pub(crate) failure_limit: Option<Limit>,
+    pub(crate) proxies: TrustedProxies,
+    pub(crate) certificate_header: Option<String>,
+    pub(crate) public_url: Option<Url>,
+    pub(crate) allowed_origins: Vec<Origin>,
+    pub(crate) metadata_url: Option<String>,
+    pub(crate) realm: String,
+    /// The root is the empty string here: every path is under it.
+    pub(crate) protected: Vec<String>,
+    pub(crate) explain: bool,
+    pub(crate) missed_address: Once,
+    pub(crate) lines: Lines,
+}
+
+impl Settings {
+    /// Logs once that limits and certificates that depend on the peer's address do not work.
+    pub(crate) fn miss_address(&self) {
+        if self.failure_limit.is_some() || self.certificate_header.is_some() {
+            self.missed_address.call_once(|| {
+                tracing::error!(
+                    "the address of peers is not known, so gate.failure_limit counts nothing and no proxy is trusted; \
+                     serve with `into_make_service_with_connect_info::<SocketAddr>()`"
+                );
+            });
+        }
+    }
+
+    /// The address of a request as clients see it, without query: the expected `htu` (RFC 9449, section 4.2).
+    pub(crate) fn public_address(&self, uri: &Uri) -> Option<Url> {
+        let base = self.public_url.as_ref()?.as_str().trim_end_matches('/');
+        Url::parse(&format!("{base}{}", uri.path())).ok()
+    }
+
+    /// Whether a decoded path is protected.
+    pub(crate) fn protects(&self, path: &str) -> bool {
+        let is_under = |prefix: &String| {
+            let rest = path.strip_prefix(prefix.as_str());
+            rest.is_some_and(|rest| prefix.is_empty() || rest.is_empty() || rest.starts_with('/'))
+        };
+        self.protected.iter().any(is_under)
+    }
+
+    /// Checks what depends on the gate's settings, beside [`Policies::check`].
+    pub(crate) fn check_routes(&self, policies: &Policies) -> Vec<GateError> {
+        let mut errors = policies.check().map_or_else(|errors| errors.0, |()| Vec::new());
+        for route in policies.routes() {
+            if !self.protects(&route.pattern.to_string()) {
+                errors.push(RouteError::Unprotected(route.to_string()).into());
+            }
+            if route.policy.dpop && self.public_url.is_none() {
+                errors.push(RouteError::DpopWithoutPublicUrl(route.to_string()).into());
+            }
+        }
+        errors
+    }
+}
+
+impl Gate {
+    /// Starts from nothing; a gate needs at least one [`trust`](GateBuilder::trust).
+    pub fn builder() -> GateBuilder {
+        GateBuilder::default()
+    }
+
+    /// Starts from a configuration, as a file has it. What is wrong with it is reported when the gate is started.
+    pub fn from_config(config: GateConfig) -> GateBuilder {
+        config.into_builder()
+    }
+
+    pub(crate) fn new(
+        settings: Settings,
+        validator: Validator,
+        policies: Policies,
+        refresh: Option<RefreshTask>,
+    ) -> Self {
+        let rules = Rules {
+            validator,
+            tables: vec![RouteTable::new(policies, false)],
+        };
+        let state = State {
+            rules: ArcSwap::from_pointee(rules),
+            _refresh: refresh,
+            settings,
+        };
+        Self {
+            state: Arc::new(state),
+            table: 0,
+        }
+    }
+
+    /// Starts a router in which each path is written once, with its policy and its handler.
+    pub fn router<S>(&self) -> GateRouter<S>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        GateRouter::new(self.clone())
+    }
+
+    /// Puts the gate in front of a router, with the policies of its paths. A path without a policy is denied. Routes that are added
+    /// to the result later are not behind the gate.
+    ///
+    /// The builder's [`policies`](GateBuilder::policies) hold too, after these.
+    ///
+    /// ```
+    /// # fn example(gate: pixygate::gate::Gate) -> Result<(), pixygate::gate::GateErrors> {
+    /// use axum::{Router, routing::get};
+    /// use pixygate::gate::{Policies, Policy};
+    ///
+    /// let router = Router::new().route("/orders/{id}", get(|| async { "an order" }));
+    /// let policies = Policies::new().route("GET", "/orders/{id}", Policy::signed_in().scope("orders:read"));
+    /// let app: Router = gate.protect(router, policies)?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Every route that cannot be used.
+    pub fn protect<S>(&self, router: Router<S>, policies: Policies) -> Result<Router<S>, GateErrors>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        Ok(self.with_routes(policies, false)?.wrap(router))
+    }
+
+    /// Puts the gate in front of a router, with the builder's [`policies`](GateBuilder::policies) alone.
+    pub fn wrap<S>(&self, router: Router<S>) -> Router<S>
+    where
+        S: Clone + Send + Sync + 'static,
+    {
+        router.layer(self.layer())
+    }
+
+    /// The tower layer, for services other than an axum router. It must see whole paths: inside of `Router::nest` the beginning of
+    /// the path is missing, and protected paths are denied.
+    pub fn layer(&self) -> GateLayer {
+        GateLayer::new(self.clone())
+    }
+
+    /// This gate's state with other routes, before the builder's.
+    pub(crate) fn with_routes(&self, policies: Policies, canonical: bool) -> Result<Self, GateErrors> {
+        let policies = policies.merge(self.policies());
+        let errors = self.state.settings.check_routes(&policies);
+        if !errors.is_empty() {
+            return Err(GateErrors(errors));
+        }
+        let table = RouteTable::new(policies, canonical);
+        let previous = self.state.rules.rcu(|rules| {
+            let mut rules = Rules::clone(rules);
+            rules.tables.push(table.clone());
+            rules
+        });
+        Ok(Self {
+            state: self.state.clone(),
+            table: previous.tables.len(),
+        })
+    }
+
+    pub(crate) fn rules(&self) -> Arc<Rules> {
+        self.state.rules.load_full()
+    }
+
+    /// The validator of tokens.
+    pub fn validator(&self) -> Validator {
+        self.state.rules.load().validator.clone()
+    }
+
+    /// The policies of this gate's routes.
+    pub fn policies(&self) -> Policies {
+        self.state.rules.load().table(self).policies.clone()
+    }
+
+    /// The document at `/.well-known/oauth-protected-resource` (RFC 9728), made from trusts and policies. Its `resource`, which
+    /// clients require, is the [`public_url`](GateBuilder::public_url).
+    pub fn resource_metadata(&self) -> serde_json::Value {
+        resource_metadata(self)
+    }
+}
+
+impl fmt::Debug for Gate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Gate")
+            .field("protected", &self.state.settings.protected)
+            .finish_non_exhaustive()
+    }
+}
