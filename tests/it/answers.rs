@@ -10,7 +10,7 @@ use pixygate::{
 };
 use serde_json::json;
 
-use crate::world::{World, refusal, request, send, signed_in, with_token, wrap};
+use crate::world::{World, explaining, refusal, request, send, signed_in, with_token, wrap};
 
 #[tokio::test]
 async fn who_brought_nothing_is_told_where_the_metadata_are_and_no_error() {
@@ -41,13 +41,7 @@ async fn details_are_in_the_body_only_when_the_gate_explains() {
             .detail,
         None
     );
-    let app = wrap(
-        world
-            .gate(signed_in())
-            .public_url("http://localhost:3000")
-            .listen(Some("127.0.0.1:3000".parse().unwrap()))
-            .explain(true),
-    );
+    let app = wrap(explaining(world.gate(signed_in())));
     let detail = refusal(send(&app, with_token("GET", "/api/a", &token)).await)
         .await
         .detail

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// The program of the README.
-#[expect(dead_code, reason = "its `main` serves")]
+#[expect(dead_code, unreachable_pub, reason = "it is a program, whose `main` serves")]
 #[path = "../../examples/axum.rs"]
 mod example;
 

@@ -171,9 +171,11 @@ impl Spelling {
     }
 }
 
+type Routed = (Runtime, Vec<(Spelling, App)>, Vec<String>);
+
 /// For each spelling an application in which each route answers its number, and its policy requires the scope of that name; and
 /// one token for each, and one for all of them.
-static ROUTED: LazyLock<(Runtime, Vec<(Spelling, App)>, Vec<String>)> = LazyLock::new(|| {
+static ROUTED: LazyLock<Routed> = LazyLock::new(|| {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .build()

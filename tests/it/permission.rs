@@ -10,7 +10,7 @@ use pixygate::{
 };
 use serde_json::{Value, json};
 
-use crate::world::{World, refusal, refused, send, status, with_token, wrap};
+use crate::world::{World, explaining, refusal, refused, send, status, with_token, wrap};
 
 #[tokio::test]
 async fn scopes_are_compared_whole_and_named_in_the_challenge() {
@@ -135,8 +135,8 @@ async fn a_policy_names_the_claim_that_it_misses() {
         ),
         (Policy::signed_in().claim("tier", "gold"), "tier", "`tier`"),
     ] {
-        let policies = Policies::new().route("GET", "/api/a", policy).unwrap();
-        let app = wrap(world.gate(policies).public_url("http://localhost:3000").explain(true));
+        let policies = Policies::new().route("GET", "/api/a", policy);
+        let app = wrap(explaining(world.gate(policies)));
         for token in [world.token(), world.token().claim(claim, json!(null))] {
             let detail = refusal(send(&app, with_token("GET", "/api/a", &token.sign())).await)
                 .await

@@ -86,6 +86,12 @@ impl World {
     }
 }
 
+/// A gate that puts details into refusals.
+pub(crate) fn explaining(gate: GateBuilder) -> GateBuilder {
+    let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 3000));
+    gate.public_url("http://localhost:3000").listen(listen).explain(true)
+}
+
 pub(crate) fn wrap(gate: GateBuilder) -> App {
     gate.build().unwrap().wrap(application())
 }
