@@ -18,7 +18,8 @@ pub(crate) async fn alive() -> &'static str {
 /// `/readyz`: this node can do its work. An issuer that is down affects its own tokens on every node alike, so one with
 /// keys is enough.
 pub(crate) async fn ready(State(state): State<AppState>) -> Response {
-    let issuers: BTreeMap<_, _> = state.gate.validator().readiness().collect();
+    let validator = state.gate.validator();
+    let issuers: BTreeMap<_, _> = validator.readiness().collect();
     let keys = issuers.values().any(|ready| *ready);
     let status = if keys {
         StatusCode::OK
