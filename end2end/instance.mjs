@@ -99,7 +99,18 @@ export class Instance {
     }
   }
 
+  /** Starts the binary again, in the same place, with other settings. */
+  async restart(settings = {}) {
+    await this.down();
+    await this.up(settings);
+  }
+
   async stop() {
+    await this.down();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+
+  async down() {
     if (this.process && this.process.exitCode === null && this.process.signalCode === null) {
       const exit = once(this.process, 'exit');
       this.process.kill('SIGTERM');
@@ -107,6 +118,5 @@ export class Instance {
       await exit;
       clearTimeout(forced);
     }
-    await rm(this.folder, { recursive: true, force: true });
   }
 }

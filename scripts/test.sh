@@ -39,12 +39,13 @@ wasm_tests() {
     cargo test --no-fail-fast --target "$WASM" -p pixygate --features mock --lib --tests -- --nocapture
 }
 
-# In parts: what the first page does without comes when it is first needed.
 front_end() {
-  LEPTOS_SITE_ROOT=$TEST_SITE cargo leptos build --release --frontend-only --split --precompress --lib-features hydrate,split
+  LEPTOS_SITE_ROOT=$TEST_SITE cargo leptos build --release --frontend-only --precompress
 }
 
 server() { cargo build -p server; }
+
+size_budget() { PIXYGATE_SITE=$TEST_SITE PIXYGATE_BINARY=$TARGET/debug/pixygate node end2end/budget.mjs; }
 
 e2e() {
   (cd end2end && PIXYGATE_SITE=$TEST_SITE PIXYGATE_BINARY=$TARGET/debug/pixygate npx playwright test "$@")
@@ -87,7 +88,7 @@ SHOW='/^access_token()/p' step cargo 'tests: WASM in a headless browser' wasm_te
 
 step check 'build: front end' front_end
 step check 'build: server' server
-SHOW='/^first load/,$p' step check 'size budget' node scripts/size.mjs
+SHOW='/^until/,$p' step check 'size budget' size_budget
 step node 'tests: independent clients of the provider' clients
 if python3 -c 'import sys, venv; sys.exit(sys.version_info < (3, 9))' 2>/dev/null; then
   step check 'tests: a client of the provider in Python' python_client

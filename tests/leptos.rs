@@ -12,7 +12,7 @@ use leptos::prelude::*;
 use leptos::server_fn::client::Client;
 use pixygate::authorization::{ReturnTo, SignIn, TokenExchange};
 use pixygate::leptos::{
-    AuthProvider, CallError, GateClient, MockAsked, MockAuth, MockPerson, RequireScope, RequireSignedIn, use_auth,
+    AuthProvider, CallError, GateClient, Command, MockAuth, MockPerson, RequireScope, RequireSignedIn, use_auth,
     use_signed_in,
 };
 use pixygate::session::{AuthState, Event, SessionError, SignOutReason};
@@ -30,12 +30,11 @@ fn says_so() {
         no_client(auth.sign_out().await);
         no_client(auth.sign_out_here().await);
         no_client(auth.exchange(TokenExchange::organization("x")).await);
-        no_client(auth.exchange_back().await);
+        no_client(auth.end_exchange().await);
         no_client(auth.complete_sign_in().await.map(drop).map_err(|failure| failure.error));
-        let popup = auth.sign_in_popup(SignIn::default()).await;
-        assert_eq!(popup, Err(SessionError::Cancelled));
+        no_client(auth.sign_in_popup(SignIn::default()).await);
     });
-    assert_eq!(auth.take_waiting_call(|_| true), None);
+    assert_eq!(auth.take_pending_request(|_| true), None);
 }
 
 #[test]
@@ -62,7 +61,7 @@ fn a_mock_does_as_the_session_does() {
     let signed_out = |reason| Err(SessionError::SignedOut(reason));
     block_on(async {
         assert_eq!(auth.access_token().await.map(drop), signed_out(None));
-        assert_eq!(auth.exchange_back().await, signed_out(None));
+        assert_eq!(auth.end_exchange().await, signed_out(None));
         let to_orders = SignIn {
             return_to: ReturnTo::parse("/orders").unwrap(),
             ..SignIn::default()
@@ -84,7 +83,7 @@ fn a_mock_does_as_the_session_does() {
             person.acting().cloned()
         };
         assert_eq!(acting(), Some(exchange));
-        assert_eq!(auth.exchange_back().await, Ok(()));
+        assert_eq!(auth.end_exchange().await, Ok(()));
         assert_eq!(acting(), None);
 
         assert_eq!(auth.sign_out().await, Ok(()));
@@ -102,20 +101,20 @@ fn a_mock_fails_as_it_is_told() {
     mock.sign_in(MockPerson::new("alice"));
     let auth = use_auth();
     let down = SessionError::BackingOff { seconds: 4 };
-    let fails = |which: fn(&MockAsked<'_>) -> bool| {
+    let fails = |which: fn(&Command<'_>) -> bool| {
         let down = down.clone();
         mock.fail(move |asked| which(asked).then(|| down.clone()));
     };
     block_on(async {
-        fails(|asked| matches!(asked, MockAsked::AccessToken));
+        fails(|asked| matches!(asked, Command::AccessToken));
         assert_eq!(auth.access_token().await.map(drop), Err(down.clone()));
         assert_eq!(auth.refresh().await, Ok(()), "the others go on");
-        fails(|asked| matches!(asked, MockAsked::SignIn(options) if options.prompt.as_deref() == Some("none")));
+        fails(|asked| matches!(asked, Command::SignIn(options) if options.prompt.as_deref() == Some("none")));
         assert_eq!(auth.sign_in_silently(ReturnTo::default()).await, Err(down.clone()));
         assert_eq!(auth.sign_in(SignIn::default()).await, Ok(()));
-        fails(|asked| matches!(asked, MockAsked::CompleteSignIn));
+        fails(|asked| matches!(asked, Command::CompleteSignIn));
         assert_eq!(auth.complete_sign_in().await.unwrap_err().error, down);
-        fails(|asked| matches!(asked, MockAsked::SignOut));
+        fails(|asked| matches!(asked, Command::SignOut));
         assert_eq!(auth.sign_out().await, Err(down.clone()));
         assert!(auth.state().get_untracked().signed_in().is_some());
         assert_eq!(auth.sign_out_here().await, Ok(()));

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use gloo_net::http::{Request, Response};
 use leptos::prelude::*;
 use leptos::server_fn::codec::{GetUrl, Json};
-use pixygate::leptos::{CallError, GateClient, MockAsked, MockAuth, MockPerson, use_auth};
+use pixygate::leptos::{CallError, GateClient, Command, MockAuth, MockPerson, use_auth};
 use pixygate::session::{Event, Remedy, SessionError};
 use pixygate::{Reason, Refusal};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -63,7 +63,7 @@ async fn a_call_gets_the_answer_of_the_test() {
     assert_eq!(use_auth().fetch(request()).await.unwrap().text().await.unwrap(), "two");
 
     mock.fail(|asked| match asked {
-        MockAsked::Call(request) if request.url().contains("/api/") => Some(SessionError::AnotherPerson),
+        Command::Call(request) if request.url().contains("/api/") => Some(SessionError::AnotherPerson),
         _ => None,
     });
     assert_eq!(not_sent(orders(2026).await), Remedy::LookAgain);

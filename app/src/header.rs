@@ -45,7 +45,6 @@ pub(crate) fn Header() -> impl IntoView {
     view! {
         <header class="top">
             <a href="/" class="brand">
-                <img src="/favicon.svg" alt="" width="28" height="28" />
                 "Pixygate"
             </a>
             <nav aria-label="Pages">

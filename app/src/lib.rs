@@ -13,7 +13,6 @@
 compile_error!("`ssr` is for the server and `hydrate` for the browser: a build has one of them");
 
 pub mod api;
-mod deferred;
 mod header;
 #[cfg(feature = "hydrate")]
 mod hydrate;

@@ -146,16 +146,6 @@ test.describe('The network', () => {
     await page.getByRole('button', { name: 'Confirm', exact: true }).click();
     await expect(page.getByRole('status').filter({ hasText: 'Confirmed: offline' })).toBeVisible();
   });
-
-  test('that lacks a part of the page is survived, and tried again', async ({ page, instance, watch }) => {
-    await page.route('**/split_work*.wasm', (route) => route.abort());
-    await page.goto('/sign-in');
-    await expect(problem(page)).toContainText('A part of this page is missing');
-    watch.take();
-    await page.unroute('**/split_work*.wasm');
-    await problem(page).getByRole('link', { name: 'Sign in' }).click();
-    await atProvider(page, instance);
-  });
 });
 
 test('A device whose clock is ten minutes off, either way, signs in and calls', async ({ browser, instance }) => {

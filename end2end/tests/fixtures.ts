@@ -171,7 +171,7 @@ export async function signInAndLeave(page: Page, instance: Instance, control: Co
 }
 
 /** Holds back the next request to an address, until the test lets it go. */
-export async function hold(on: Page | BrowserContext, url: string) {
+export async function hold(on: Page | BrowserContext, url: string | RegExp) {
   let take!: (route: Route) => void;
   const held = new Promise<Route>((resolve) => (take = resolve));
   await on.route(url, take, { times: 1 });

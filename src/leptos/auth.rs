@@ -1,4 +1,7 @@
 //! What can be done with the session.
+//!
+//! The methods return boxed futures and are not `async`: the compiler makes the code of an `async fn` anew in each crate that awaits
+//! it, with everything that it awaits in turn. That would be the whole session once more in each application.
 
 use gloo_net::http::{Request, Response};
 use oauth2::AccessToken;
@@ -6,19 +9,22 @@ use serde::de::DeserializeOwned;
 use server_fn::ServerFn;
 
 use crate::authorization::{Client, ReturnTo, SignIn, TokenExchange};
-use crate::session::browser::{Popup, take_query};
-use crate::session::{Landing, SessionError, SignInFailure, WaitingCall};
+use crate::session::browser::Popup;
+use crate::session::{Landing, LocalFuture, Platform as _, SessionError, SignInFailure, WaitingCall};
 
-use super::call::{reads, take_waiting};
-use super::work::{Done, Work, work};
-use super::{Auth, CallError, mock, page};
+use super::call::{reads, take_pending};
+use super::command::{Command, run};
+use super::{Auth, CallError, current, fetch, mock};
 
-/// Sends a request through the session.
-pub(super) async fn send(request: Request) -> Result<Response, SessionError> {
-    match work(Work::Call(request)).await? {
-        Done::Response(response) => Ok(response),
-        _ => Err(SessionError::SignedOut(None)),
-    }
+/// Sends a request with a fresh access token.
+pub(super) fn send(request: Request) -> LocalFuture<Result<Response, SessionError>> {
+    Box::pin(async move {
+        // A mock answers with the request before it is sent.
+        if let Some(answer) = mock::answer(&Command::Call(&request)) {
+            return answer;
+        }
+        fetch::call(&current::restored().await?, request).await
+    })
 }
 
 impl Auth {
@@ -55,8 +61,10 @@ impl Auth {
     /// # Errors
     /// When the provider does not answer; [`SessionError::Storage`] when this browser cannot keep what must be remembered until
     /// the person is back. [`Auth::sign_in_popup`] works there all the same.
-    pub async fn sign_in(self, options: SignIn) -> Result<(), SessionError> {
-        work(Work::SignIn(options)).await.map(drop)
+    pub fn sign_in(self, options: SignIn) -> LocalFuture<Result<(), SessionError>> {
+        Box::pin(async move {
+            run(Command::SignIn(&options), async |session| session.sign_in(&options).await).await
+        })
     }
 
     /// Signs in in a window of its own, so that this page stays as it is. To be called while a click or a key is handled. Where
@@ -87,16 +95,17 @@ impl Auth {
     /// # Errors
     /// As for [`Auth::sign_in`], but for what cannot be kept; [`SessionError::Cancelled`] when the browser opened no window, or it
     /// was closed before.
-    pub fn sign_in_popup(self, options: SignIn) -> impl Future<Output = Result<(), SessionError>> + 'static {
+    pub fn sign_in_popup(self, options: SignIn) -> LocalFuture<Result<(), SessionError>> {
         // The window of a mock is never seen.
         let mocked = mock::is_here();
         let popup = if mocked { None } else { Popup::open() };
-        async move {
-            if popup.is_none() && !mocked {
-                return Err(SessionError::Cancelled);
-            }
-            work(Work::SignInPopup(popup, options)).await.map(drop)
-        }
+        Box::pin(async move {
+            run(Command::SignIn(&options), async |session| {
+                let popup = popup.ok_or(SessionError::Cancelled)?;
+                session.sign_in_popup(popup, &options).await
+            })
+            .await
+        })
     }
 
     /// Asks the provider, by a redirect without any page of its own (`prompt=none`), whether the person is signed in there.
@@ -104,14 +113,14 @@ impl Auth {
     ///
     /// ```
     /// # use leptos::prelude::Owner;
-    /// # use pixygate::leptos::{MockAsked, MockAuth};
+    /// # use pixygate::leptos::{Command, MockAuth};
     /// use pixygate::authorization::ReturnTo;
     /// use pixygate::leptos::use_auth;
     /// use pixygate::session::SessionError;
     ///
     /// # let owner = Owner::new();
     /// # owner.set();
-    /// # let refused = |asked: &MockAsked<'_>| matches!(asked, MockAsked::SignIn(_)).then_some(SessionError::NeedsThePerson);
+    /// # let refused = |asked: &Command<'_>| matches!(asked, Command::SignIn(_)).then_some(SessionError::NeedsThePerson);
     /// # MockAuth::provide().fail(refused);
     /// # futures::executor::block_on(async {
     /// let here = ReturnTo::parse("/welcome").unwrap_or_default();
@@ -127,13 +136,15 @@ impl Auth {
     ///
     /// # Errors
     /// As for [`Auth::sign_in`]; [`SessionError::NeedsThePerson`] when it was refused before.
-    pub async fn sign_in_silently(self, return_to: ReturnTo) -> Result<(), SessionError> {
-        let options = SignIn {
-            return_to,
-            prompt: Some("none".to_owned()),
-            ..SignIn::default()
-        };
-        self.sign_in(options).await
+    pub fn sign_in_silently(self, return_to: ReturnTo) -> LocalFuture<Result<(), SessionError>> {
+        Box::pin(async move {
+            let options = SignIn {
+                return_to,
+                prompt: Some("none".to_owned()),
+                ..SignIn::default()
+            };
+            self.sign_in(options).await
+        })
     }
 
     /// Completes the sign-in that the browser just came back from, and says where the person was going. The code is
@@ -167,36 +178,29 @@ impl Auth {
     ///         })
     ///     }
     /// }
-    /// # use pixygate::leptos::{MockAsked, MockAuth};
+    /// # use pixygate::leptos::{Command, MockAuth};
     /// # use pixygate::session::SessionError;
     /// # let owner = Owner::new();
     /// # owner.set();
     /// # let mock = MockAuth::provide();
     /// # let _ = view! { <CallbackPage /> }.to_html();
-    /// # mock.fail(|asked| matches!(asked, MockAsked::CompleteSignIn).then_some(SessionError::Cancelled));
+    /// # mock.fail(|asked| matches!(asked, Command::CompleteSignIn).then_some(SessionError::Cancelled));
     /// # let failure = futures::executor::block_on(use_auth().complete_sign_in());
     /// # assert_eq!(failure.map_err(|failure| failure.error), Err(SessionError::Cancelled));
     /// ```
     ///
     /// # Errors
     /// As for [`Session::complete`](crate::session::Session::complete).
-    pub async fn complete_sign_in(self) -> Result<Landing, SignInFailure> {
-        if page::is_missing() {
-            // The code stays in the address, so that loading the page again completes the sign-in.
-            return Err(SignInFailure {
-                error: SessionError::NoClient,
-                return_to: ReturnTo::default(),
-            });
-        }
-        let query = take_query().unwrap_or_default();
-        match work(Work::Complete(query)).await {
-            Ok(Done::Landing(landing)) => landing,
-            Ok(_) => Ok(Landing::default()),
-            Err(error) => Err(SignInFailure {
-                error,
-                return_to: ReturnTo::default(),
-            }),
-        }
+    pub fn complete_sign_in(self) -> LocalFuture<Result<Landing, SignInFailure>> {
+        Box::pin(async move {
+            match mock::answer(&Command::CompleteSignIn) {
+                None => current::complete_sign_in().await,
+                Some(answer) => answer.map_err(|error| SignInFailure {
+                    error,
+                    return_to: ReturnTo::default(),
+                }),
+            }
+        })
     }
 
     /// Signs out here, in all tabs and at the provider.
@@ -233,9 +237,21 @@ impl Auth {
     /// ```
     ///
     /// # Errors
-    /// [`SessionError::PartMissing`]; the person is still signed in then.
-    pub async fn sign_out(self) -> Result<(), SessionError> {
-        work(Work::SignOut).await.map(drop)
+    /// [`SessionError::NoClient`] where no [`ClientData`](super::ClientData) is.
+    pub fn sign_out(self) -> LocalFuture<Result<(), SessionError>> {
+        Box::pin(async move {
+            run(Command::SignOut, async |session| {
+                session.sign_out().await;
+                // The browser may be stopped on its way, or come back to this page.
+                let left = session.clone();
+                session.platform().spawn(Box::pin(async move {
+                    fetch::still_here().await;
+                    left.look().await;
+                }));
+                Ok(())
+            })
+            .await
+        })
     }
 
     /// Revokes the tokens and signs out here, in all tabs. The session at the provider, and with it that of other applications,
@@ -260,8 +276,14 @@ impl Auth {
     ///
     /// # Errors
     /// As for [`Auth::sign_out`].
-    pub async fn sign_out_here(self) -> Result<(), SessionError> {
-        work(Work::SignOutHere).await.map(drop)
+    pub fn sign_out_here(self) -> LocalFuture<Result<(), SessionError>> {
+        Box::pin(async move {
+            run(Command::SignOutHere, async |session| {
+                session.sign_out_here().await;
+                Ok(())
+            })
+            .await
+        })
     }
 
     /// Ends all sessions of the person at the provider, also those of other browsers, then signs out as [`Auth::sign_out`] does.
@@ -292,8 +314,10 @@ impl Auth {
     ///
     /// # Errors
     /// As for [`Session::sign_out_everywhere`](crate::session::Session::sign_out_everywhere); the person is still signed in then.
-    pub async fn sign_out_everywhere(self) -> Result<(), SessionError> {
-        work(Work::SignOutEverywhere).await.map(drop)
+    pub fn sign_out_everywhere(self) -> LocalFuture<Result<(), SessionError>> {
+        Box::pin(async move {
+            run(Command::SignOutEverywhere, fetch::sign_out_everywhere).await
+        })
     }
 
     /// A fresh access token, for requests that this library does not make. It is good for the next one: ask again for the
@@ -323,11 +347,10 @@ impl Auth {
     ///
     /// # Errors
     /// As for [`Session::access_token`](crate::session::Session::access_token).
-    pub async fn access_token(self) -> Result<AccessToken, SessionError> {
-        match work(Work::AccessToken).await? {
-            Done::AccessToken(token) => Ok(token),
-            _ => Err(SessionError::SignedOut(None)),
-        }
+    pub fn access_token(self) -> LocalFuture<Result<AccessToken, SessionError>> {
+        Box::pin(async move {
+            run(Command::AccessToken, async |session| session.access_token().await).await
+        })
     }
 
     /// Replaces the access token now, in all tabs: after something has changed that it tells, such as the roles of the person.
@@ -352,8 +375,10 @@ impl Auth {
     ///
     /// # Errors
     /// As for [`Session::replace_now`](crate::session::Session::replace_now).
-    pub async fn refresh(self) -> Result<(), SessionError> {
-        work(Work::Refresh).await.map(drop)
+    pub fn refresh(self) -> LocalFuture<Result<(), SessionError>> {
+        Box::pin(async move {
+            run(Command::Refresh, async |session| session.replace_now().await.map(drop)).await
+        })
     }
 
     /// What the page knows of the relying party and of the provider: the endpoints, the scopes that are asked for, where calls
@@ -370,12 +395,11 @@ impl Auth {
     /// ```
     ///
     /// # Errors
-    /// [`SessionError::NoClient`] where no [`ClientData`](super::ClientData) is; [`SessionError::PartMissing`].
-    pub async fn client(self) -> Result<Client, SessionError> {
-        match work(Work::Client).await? {
-            Done::Client(client) => Ok(*client),
-            _ => Err(SessionError::NoClient),
-        }
+    /// [`SessionError::NoClient`] where no [`ClientData`](super::ClientData) is.
+    pub fn client(self) -> LocalFuture<Result<Client, SessionError>> {
+        Box::pin(async move {
+            run(Command::Client, async |session| Ok(session.client().clone())).await
+        })
     }
 
     /// Makes a request with a fresh access token and all that [`GateClient`](super::GateClient) does, to this origin or to
@@ -415,8 +439,10 @@ impl Auth {
     ///
     /// # Errors
     /// When the request was not made, or not answered. A refusal is an answer.
-    pub async fn fetch(self, request: Request) -> Result<Response, CallError> {
-        Ok(send(request).await?)
+    pub fn fetch(self, request: Request) -> LocalFuture<Result<Response, CallError>> {
+        Box::pin(async move {
+            Ok(send(request).await?)
+        })
     }
 
     /// The call of a server function that a sign-in was for, once: after the person came back with what the call had
@@ -434,15 +460,15 @@ impl Auth {
     /// # fn component() {
     /// let action = ServerAction::<Transfer>::new();
     /// Effect::new(move || {
-    ///     if let Some(call) = use_auth().take_waiting::<Transfer>() {
+    ///     if let Some(call) = use_auth().take_pending::<Transfer>() {
     ///         action.dispatch(call);
     ///     }
     /// });
     /// # }
     /// ```
-    pub fn take_waiting<F: ServerFn + DeserializeOwned>(self) -> Option<F> {
+    pub fn take_pending<F: ServerFn + DeserializeOwned>(self) -> Option<F> {
         let mut found = None;
-        take_waiting(|call| reads(call, &mut found));
+        take_pending(|call| reads(call, &mut found));
         found
     }
 
@@ -466,7 +492,7 @@ impl Auth {
     /// # fn component() {
     /// let auth = use_auth();
     /// Effect::new(move || {
-    ///     if let Some(call) = auth.take_waiting_call(|call| call.method == "POST" && call.url == TRANSFERS) {
+    ///     if let Some(call) = auth.take_pending_request(|call| call.method == "POST" && call.url == TRANSFERS) {
     ///         spawn_local(async move {
     ///             if let Err(error) = transfer(auth, call.body.unwrap_or_default()).await {
     ///                 leptos::logging::warn!("{error}");
@@ -476,8 +502,8 @@ impl Auth {
     /// });
     /// # }
     /// ```
-    pub fn take_waiting_call(self, fits: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
-        take_waiting(fits)
+    pub fn take_pending_request(self, fits: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
+        take_pending(fits)
     }
 
     /// Lets the person act for another organisation from now on: calls are made with a token for it, in all tabs.
@@ -498,7 +524,7 @@ impl Auth {
     /// let acting = move || auth.state().get_untracked().signed_in().and_then(|person| person.acting().cloned());
     /// assert_eq!(acting(), Some(subsidiary));
     ///
-    /// auth.exchange_back().await?;
+    /// auth.end_exchange().await?;
     /// assert_eq!(acting(), None);
     /// # Ok::<_, pixygate::session::SessionError>(())
     /// # }).expect("what was asked for");
@@ -506,15 +532,19 @@ impl Auth {
     ///
     /// # Errors
     /// As for [`Session::exchange`](crate::session::Session::exchange).
-    pub async fn exchange(self, exchange: TokenExchange) -> Result<(), SessionError> {
-        work(Work::Exchange(Some(exchange))).await.map(drop)
+    pub fn exchange(self, exchange: TokenExchange) -> LocalFuture<Result<(), SessionError>> {
+        Box::pin(async move {
+            run(Command::Exchange(&exchange), async |session| session.exchange(exchange.clone()).await).await
+        })
     }
 
     /// Goes back to what the person signed in with, as in the example of [`Auth::exchange`].
     ///
     /// # Errors
     /// As for [`Session::exchange_back`](crate::session::Session::exchange_back).
-    pub async fn exchange_back(self) -> Result<(), SessionError> {
-        work(Work::Exchange(None)).await.map(drop)
+    pub fn end_exchange(self) -> LocalFuture<Result<(), SessionError>> {
+        Box::pin(async move {
+            run(Command::EndExchange, async |session| session.exchange_back().await).await
+        })
     }
 }

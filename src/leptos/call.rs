@@ -22,13 +22,13 @@ use wasm_streams::ReadableStream;
 use crate::session::{Platform as _, SessionError, WaitingCall};
 
 use super::auth::send;
-use super::{Auth, CallError, here, mock};
+use super::{Auth, CallError, current, mock};
 
 /// Attaches the access token to a server function's request: `#[server(client = GateClient)]`.
 ///
 /// The token is fresh, see [`Session::access_token`](crate::session::Session::access_token). A call that is refused for its
 /// token is made once more with another one, and one that needs a stronger sign-in leads to that sign-in, see
-/// [`Auth::take_waiting`](super::Auth::take_waiting). Without a session the call is not made. A redirect is not followed;
+/// [`Auth::take_pending`](super::Auth::take_pending). Without a session the call is not made. A redirect is not followed;
 /// `leptos_axum::redirect` is none. A WebSocket is not opened, since no token could go with it
 /// ([`SessionError::WebSocket`]): a server function may stream its answer instead.
 ///
@@ -195,38 +195,38 @@ impl Auth {
     /// # fn component() {
     /// let amount = RwSignal::new(0);
     /// Effect::new(move || {
-    ///     if let Some((call, error)) = use_auth().take_declined::<Transfer>() {
+    ///     if let Some((call, error)) = use_auth().take_cancelled::<Transfer>() {
     ///         amount.set(call.amount);
     ///         leptos::logging::warn!("not transferred: {}", error.unwrap_or_default());
     ///     }
     /// });
     /// # }
     /// ```
-    pub fn take_declined<F: ServerFn + DeserializeOwned>(self) -> Option<(F, Option<String>)> {
+    pub fn take_cancelled<F: ServerFn + DeserializeOwned>(self) -> Option<(F, Option<String>)> {
         let mut found = None;
-        let (_, error) = take_declined(|call| reads(call, &mut found))?;
+        let (_, error) = take_cancelled(|call| reads(call, &mut found))?;
         Some((found?, error))
     }
 }
 
-pub(super) fn take_waiting(fits: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
+pub(super) fn take_pending(fits: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
     match mock::is_here() {
-        true => mock::take_waiting(fits),
-        false => here::opened()?.take_waiting(fits),
+        true => mock::take_pending(fits),
+        false => current::opened()?.take_waiting(fits),
     }
 }
 
-fn take_declined(fits: impl FnOnce(&WaitingCall) -> bool) -> Option<(WaitingCall, Option<String>)> {
+fn take_cancelled(fits: impl FnOnce(&WaitingCall) -> bool) -> Option<(WaitingCall, Option<String>)> {
     match mock::is_here() {
-        true => mock::take_declined(fits),
-        false => here::opened()?.take_declined(fits),
+        true => mock::take_cancelled(fits),
+        false => current::opened()?.take_declined(fits),
     }
 }
 
 /// Whether it is a call of this server function, whose arguments are found then.
 pub(super) fn reads<F: ServerFn + DeserializeOwned>(call: &WaitingCall, found: &mut Option<F>) -> bool {
     // A mock has no page.
-    let page = here::opened().map(|session| session.platform().origin());
+    let page = current::opened().map(|session| session.platform().origin());
     if is_call_of(&call.url, &page.unwrap_or_default(), F::PATH) {
         *found = arguments(call.content_type.as_deref(), &call.url, call.body.as_deref());
     }

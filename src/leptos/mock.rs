@@ -14,11 +14,11 @@ use serde_json::{Map, Value, json};
 use server_fn::ServerFn;
 
 use crate::authorization::id_token::IdToken;
-use crate::authorization::{ReturnTo, SignIn, TokenExchange};
+use crate::authorization::{Client, ReturnTo, TokenExchange};
 use crate::session::{AuthState, Event, Landing, NetworkError, SessionError, SignOutReason, SignedIn, WaitingCall};
 
 use super::Auth;
-use super::work::{Done, Work};
+use super::command::Command;
 
 thread_local! {
     /// Server functions are called from where no context reaches.
@@ -35,7 +35,7 @@ thread_local! {
 ///
 /// ```
 /// use leptos::prelude::*;
-/// use pixygate::leptos::{MockAsked, MockAuth, MockPerson, RequireSignedIn, use_auth, use_signed_in};
+/// use pixygate::leptos::{Command, MockAuth, MockPerson, RequireSignedIn, use_auth, use_signed_in};
 /// use pixygate::session::{Remedy, SessionError};
 ///
 /// #[component]
@@ -59,7 +59,7 @@ thread_local! {
 /// assert_eq!(auth.access_token().await?.secret(), "mock");
 ///
 /// mock.fail(|asked| match asked {
-///     MockAsked::AccessToken => Some(SessionError::BackingOff { seconds: 4 }),
+///     Command::AccessToken => Some(SessionError::BackingOff { seconds: 4 }),
 ///     _ => None,
 /// });
 /// assert_eq!(auth.access_token().await.map_err(|error| error.remedy()).err(), Some(Remedy::TryAgain));
@@ -74,7 +74,7 @@ pub struct MockAuth {
     answers: StoredValue<Answers, LocalStorage>,
 }
 
-type Fails = Rc<dyn Fn(&MockAsked<'_>) -> Option<SessionError>>;
+type Fails = Rc<dyn Fn(&Command<'_>) -> Option<SessionError>>;
 /// A call, and whether it is to be made; else the provider's error, if there is one.
 type Waiting = (WaitingCall, Result<(), Option<String>>);
 type Responds = Rc<dyn Fn(&Request) -> Option<Response>>;
@@ -90,59 +90,44 @@ struct Answers {
     waiting: Option<Waiting>,
 }
 
-/// What was asked of [`Auth`], for [`MockAuth::fail`].
-///
-/// ```
-/// use std::cell::RefCell;
-/// use std::rc::Rc;
-///
-/// use leptos::prelude::*;
-/// use pixygate::authorization::SignIn;
-/// use pixygate::leptos::{MockAsked, MockAuth, use_auth};
-///
-/// let owner = Owner::new();
-/// owner.set();
-/// let hints = Rc::new(RefCell::new(Vec::new()));
-/// let notes = Rc::clone(&hints);
-/// MockAuth::provide().fail(move |asked| {
-///     if let MockAsked::SignIn(options) = asked {
-///         notes.borrow_mut().extend(options.login_hint.clone());
-///     }
-///     None
-/// });
-///
-/// # futures::executor::block_on(async {
-/// let options = SignIn { login_hint: Some("alice@example.com".to_owned()), ..SignIn::default() };
-/// use_auth().sign_in(options).await?;
-/// assert_eq!(*hints.borrow(), ["alice@example.com"]);
-/// # Ok::<_, pixygate::session::SessionError>(())
-/// # }).expect("a sign-in");
-/// ```
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum MockAsked<'a> {
-    /// [`Auth::sign_in`], [`Auth::sign_in_silently`] or [`Auth::sign_in_popup`].
-    SignIn(&'a SignIn),
-    /// [`Auth::complete_sign_in`].
-    CompleteSignIn,
-    /// [`Auth::sign_out`].
-    SignOut,
-    /// [`Auth::sign_out_here`].
-    SignOutHere,
-    /// [`Auth::sign_out_everywhere`].
-    SignOutEverywhere,
-    /// [`Auth::access_token`].
-    AccessToken,
-    /// [`Auth::refresh`].
-    Refresh,
-    /// [`Auth::exchange`].
-    Exchange(&'a TokenExchange),
-    /// [`Auth::exchange_back`].
-    ExchangeBack,
-    /// [`Auth::client`].
-    Client,
-    /// [`Auth::fetch`], or a call of a server function with [`GateClient`](super::GateClient).
-    Call(&'a Request),
+/// What a mock answers with.
+pub(super) enum Output {
+    Nothing,
+    Landing(Landing),
+    AccessToken(AccessToken),
+    Response(Response),
+}
+
+/// What a method of [`Auth`] returns, from what the mock answers.
+pub(super) trait Answer: Sized {
+    fn of(output: Output) -> Option<Self>;
+}
+
+macro_rules! answers {
+    ($($type:ty: $output:pat => $value:expr;)*) => {
+        $(impl Answer for $type {
+            fn of(output: Output) -> Option<Self> {
+                match output {
+                    $output => $value,
+                    _ => None,
+                }
+            }
+        })*
+    };
+}
+
+answers! {
+    (): Output::Nothing => Some(());
+    Landing: Output::Landing(landing) => Some(landing);
+    AccessToken: Output::AccessToken(token) => Some(token);
+    Response: Output::Response(response) => Some(response);
+}
+
+/// A mock has none: `MockAuth` answers with an error.
+impl Answer for Client {
+    fn of(_: Output) -> Option<Self> {
+        None
+    }
 }
 
 /// A person for [`MockAuth`].
@@ -189,37 +174,21 @@ pub(super) fn is_here() -> bool {
 }
 
 /// The answer of the mock, where there is one.
-pub(super) fn answer(work: &Work) -> Option<Result<Done, SessionError>> {
+pub(super) fn answer<T: Answer>(command: &Command<'_>) -> Option<Result<T, SessionError>> {
     let mock = MOCK.get()?;
     let answers = mock.answers.try_get_value()?;
-    let Work::Call(request) = work else {
-        return Some(mock.answer(work, &answers));
+    let answer = match command {
+        Command::Call(request) => mock.answer_call(command, request, &answers),
+        _ => mock.answer(command, &answers),
     };
-    let url = without_query(request);
-    mock.tell(&Event::CallStarted {
-        method: request.method().to_string(),
-        url: url.clone(),
-    });
-    let answer = mock.answer(work, &answers);
-    match &answer {
-        Ok(Done::Response(response)) => mock.tell(&Event::CallFinished {
-            url,
-            status: response.status(),
-        }),
-        Ok(_) => {}
-        Err(error) => mock.tell(&Event::CallFailed {
-            url,
-            error: error.clone(),
-        }),
-    }
-    Some(answer)
+    Some(answer.and_then(|output| T::of(output).ok_or(SessionError::NoClient)))
 }
 
-pub(super) fn take_waiting(fits: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
+pub(super) fn take_pending(fits: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
     take(|(call, brought)| brought.is_ok() && fits(call)).map(|(call, _)| call)
 }
 
-pub(super) fn take_declined(fits: impl FnOnce(&WaitingCall) -> bool) -> Option<(WaitingCall, Option<String>)> {
+pub(super) fn take_cancelled(fits: impl FnOnce(&WaitingCall) -> bool) -> Option<(WaitingCall, Option<String>)> {
     let (call, brought) = take(|(call, brought)| brought.is_err() && fits(call))?;
     Some((call, brought.err()?))
 }
@@ -311,7 +280,7 @@ impl MockAuth {
         self.auth.hear(event);
     }
 
-    /// The person is back with what this call was refused for: its page finds it with [`Auth::take_waiting`].
+    /// The person is back with what this call was refused for: its page finds it with [`Auth::take_pending`].
     ///
     /// ```
     /// use leptos::prelude::*;
@@ -325,10 +294,10 @@ impl MockAuth {
     ///
     /// /// What the page does when it is opened.
     /// fn open(amount: RwSignal<u32>) -> Option<String> {
-    ///     if let Some(call) = use_auth().take_waiting::<Transfer>() {
+    ///     if let Some(call) = use_auth().take_pending::<Transfer>() {
     ///         return Some(format!("{} is on its way", call.amount));
     ///     }
-    ///     let (call, error) = use_auth().take_declined::<Transfer>()?;
+    ///     let (call, error) = use_auth().take_cancelled::<Transfer>()?;
     ///     amount.set(call.amount);
     ///     Some(format!("not transferred: {}", error.unwrap_or_default()))
     /// }
@@ -339,21 +308,21 @@ impl MockAuth {
     /// mock.sign_in(MockPerson::new("alice"));
     /// assert_eq!(open(amount), None);
     ///
-    /// mock.leave_waiting(&Transfer { amount: 7 });
+    /// mock.leave_pending(&Transfer { amount: 7 });
     /// assert_eq!(open(amount).as_deref(), Some("7 is on its way"));
     /// assert_eq!(open(amount), None, "it is made once");
     ///
-    /// mock.leave_declined(&Transfer { amount: 8 }, Some("access_denied"));
+    /// mock.leave_cancelled(&Transfer { amount: 8 }, Some("access_denied"));
     /// assert_eq!(open(amount).as_deref(), Some("not transferred: access_denied"));
     /// assert_eq!(amount.get_untracked(), 8);
     /// ```
-    pub fn leave_waiting<F: ServerFn + Serialize>(self, call: &F) {
+    pub fn leave_pending<F: ServerFn + Serialize>(self, call: &F) {
         self.leave(call, Ok(()));
     }
 
     /// The person is back without it, and with this error of the provider; without one by the back button. Its page finds the
-    /// call with [`Auth::take_declined`], as in the example of [`MockAuth::leave_waiting`].
-    pub fn leave_declined<F: ServerFn + Serialize>(self, call: &F, error: Option<&str>) {
+    /// call with [`Auth::take_cancelled`], as in the example of [`MockAuth::leave_pending`].
+    pub fn leave_cancelled<F: ServerFn + Serialize>(self, call: &F, error: Option<&str>) {
         self.leave(call, Err(error.map(str::to_owned)));
     }
 
@@ -378,7 +347,7 @@ impl MockAuth {
     ///
     /// use leptos::prelude::*;
     /// use pixygate::authorization::SignIn;
-    /// use pixygate::leptos::{MockAsked, MockAuth, use_auth};
+    /// use pixygate::leptos::{Command, MockAuth, use_auth};
     /// use pixygate::session::SessionError;
     ///
     /// let owner = Owner::new();
@@ -387,8 +356,8 @@ impl MockAuth {
     /// let asked_again = Rc::new(Cell::new(false));
     /// let notes = Rc::clone(&asked_again);
     /// mock.fail(move |asked| match asked {
-    ///     MockAsked::SignIn(options) if options.prompt.as_deref() == Some("none") => Some(SessionError::NeedsThePerson),
-    ///     MockAsked::SignIn(_) => {
+    ///     Command::SignIn(options) if options.prompt.as_deref() == Some("none") => Some(SessionError::NeedsThePerson),
+    ///     Command::SignIn(_) => {
     ///         notes.set(true);
     ///         None
     ///     }
@@ -410,12 +379,12 @@ impl MockAuth {
     /// ```
     /// # use leptos::prelude::*;
     /// # use pixygate::authorization::SignIn;
-    /// # use pixygate::leptos::{MockAsked, MockAuth, MockPerson, use_auth};
+    /// # use pixygate::leptos::{Command, MockAuth, MockPerson, use_auth};
     /// # let owner = Owner::new();
     /// # owner.set();
     /// let mock = MockAuth::provide();
     /// mock.fail(move |asked| {
-    ///     if let MockAsked::SignIn(_) = asked {
+    ///     if let Command::SignIn(_) = asked {
     ///         mock.sign_in(MockPerson::new("alice"));
     ///     }
     ///     // `Some(SessionError::Cancelled)` is a window that was closed.
@@ -427,7 +396,7 @@ impl MockAuth {
     /// # Ok::<_, pixygate::session::SessionError>(())
     /// # }).expect("a sign-in");
     /// ```
-    pub fn fail(self, fails: impl Fn(&MockAsked<'_>) -> Option<SessionError> + 'static) {
+    pub fn fail(self, fails: impl Fn(&Command<'_>) -> Option<SessionError> + 'static) {
         self.answers.update_value(|answers| answers.fails = Rc::new(fails));
     }
 
@@ -468,50 +437,58 @@ impl MockAuth {
         }
     }
 
-    fn answer(self, work: &Work, answers: &Answers) -> Result<Done, SessionError> {
-        let asked = match work {
-            Work::Start => return Ok(Done::Nothing),
-            Work::SignIn(options) | Work::SignInPopup(_, options) => MockAsked::SignIn(options),
-            Work::Complete(_) => MockAsked::CompleteSignIn,
-            Work::SignOut => MockAsked::SignOut,
-            Work::SignOutHere => MockAsked::SignOutHere,
-            Work::SignOutEverywhere => MockAsked::SignOutEverywhere,
-            Work::AccessToken => MockAsked::AccessToken,
-            Work::Refresh => MockAsked::Refresh,
-            Work::Client => MockAsked::Client,
-            Work::Exchange(Some(exchange)) => MockAsked::Exchange(exchange),
-            Work::Exchange(None) => MockAsked::ExchangeBack,
-            Work::Call(request) => MockAsked::Call(request),
-        };
-        if let Some(error) = (answers.fails)(&asked) {
+    /// The events of a call happen as they do with a session.
+    fn answer_call(self, command: &Command<'_>, request: &Request, answers: &Answers) -> Result<Output, SessionError> {
+        let url = without_query(request);
+        self.tell(&Event::CallStarted {
+            method: request.method().to_string(),
+            url: url.clone(),
+        });
+        let answer = self.answer(command, answers);
+        match &answer {
+            Ok(Output::Response(response)) => self.tell(&Event::CallFinished {
+                url,
+                status: response.status(),
+            }),
+            Ok(_) => {}
+            Err(error) => self.tell(&Event::CallFailed {
+                url,
+                error: error.clone(),
+            }),
+        }
+        answer
+    }
+
+    fn answer(self, command: &Command<'_>, answers: &Answers) -> Result<Output, SessionError> {
+        if let Some(error) = (answers.fails)(command) {
             return Err(error);
         }
-        match asked {
-            MockAsked::SignIn(options) => {
+        match command {
+            Command::SignIn(options) => {
                 let return_to = options.return_to.clone();
                 self.answers.update_value(|answers| answers.return_to = return_to);
             }
-            MockAsked::CompleteSignIn => {
-                return Ok(Done::Landing(Ok(Landing {
+            Command::CompleteSignIn => {
+                return Ok(Output::Landing(Landing {
                     return_to: answers.return_to.clone(),
                     ..Landing::default()
-                })));
+                }));
             }
-            MockAsked::SignOut | MockAsked::SignOutHere | MockAsked::SignOutEverywhere => {
+            Command::SignOut | Command::SignOutHere | Command::SignOutEverywhere => {
                 self.sign_out(Some(SignOutReason::SignedOut))
             }
-            MockAsked::AccessToken => {
+            Command::AccessToken => {
                 self.person()?;
-                return Ok(Done::AccessToken(AccessToken::new("mock".to_owned())));
+                return Ok(Output::AccessToken(AccessToken::new("mock".to_owned())));
             }
-            MockAsked::Refresh => {
+            Command::Refresh => {
                 self.person()?;
                 self.tell(&Event::Refreshed);
             }
-            MockAsked::Exchange(exchange) => self.act(Some(exchange.clone()))?,
-            MockAsked::ExchangeBack => self.act(None)?,
-            MockAsked::Client => return Err(SessionError::NoClient),
-            MockAsked::Call(request) => {
+            Command::Exchange(exchange) => self.act(Some((*exchange).clone()))?,
+            Command::EndExchange => self.act(None)?,
+            Command::Client => return Err(SessionError::NoClient),
+            Command::Call(request) => {
                 self.person()?;
                 let no_answer = || {
                     SessionError::Network(NetworkError {
@@ -520,10 +497,10 @@ impl MockAuth {
                         timed_out: false,
                     })
                 };
-                return (answers.responds)(request).map(Done::Response).ok_or_else(no_answer);
+                return (answers.responds)(request).map(Output::Response).ok_or_else(no_answer);
             }
         }
-        Ok(Done::Nothing)
+        Ok(Output::Nothing)
     }
 
     fn act(self, exchange: Option<TokenExchange>) -> Result<(), SessionError> {

@@ -61,27 +61,29 @@ mod auth;
 mod guide {}
 
 mod call;
+mod client_data;
+mod command;
+mod current;
 mod deferred;
 mod error;
-mod gated;
+mod fetch;
 mod guard;
-mod here;
-mod lookout;
 #[cfg(feature = "mock")]
 mod mock;
 #[cfg(not(feature = "mock"))]
 #[path = "no_mock.rs"]
 mod mock;
-mod page;
 mod provider;
 mod texts;
-mod work;
 
 pub use call::{GateClient, GateResponse};
+pub use client_data::{ClientData, ClientDataProps};
+#[cfg(feature = "mock")]
+pub use command::Command;
+pub use current::start;
 pub use error::CallError;
 pub use guard::{RequireScope, RequireScopeProps, RequireSignedIn, RequireSignedInProps, protected, use_signed_in};
 #[cfg(feature = "mock")]
-pub use mock::{MockAsked, MockAuth, MockPerson};
-pub use page::{ClientData, ClientDataProps};
+pub use mock::{MockAuth, MockPerson};
 pub use provider::{Auth, AuthProvider, AuthProviderProps, use_auth};
 pub use texts::{Text, Texts};

@@ -1,21 +1,25 @@
-//! Without the feature `mock`: nothing is in the place of the session.
+//! Without the feature `mock` nothing answers in the place of the session.
 
 use crate::session::{SessionError, WaitingCall};
 
-use super::work::{Done, Work};
+use super::command::Command;
+
+pub(super) trait Answer {}
+
+impl<T> Answer for T {}
 
 pub(super) fn is_here() -> bool {
     false
 }
 
-pub(super) fn answer(_: &Work) -> Option<Result<Done, SessionError>> {
+pub(super) fn answer<T>(_: &Command<'_>) -> Option<Result<T, SessionError>> {
     None
 }
 
-pub(super) fn take_waiting(_: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
+pub(super) fn take_pending(_: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
     None
 }
 
-pub(super) fn take_declined(_: impl FnOnce(&WaitingCall) -> bool) -> Option<(WaitingCall, Option<String>)> {
+pub(super) fn take_cancelled(_: impl FnOnce(&WaitingCall) -> bool) -> Option<(WaitingCall, Option<String>)> {
     None
 }

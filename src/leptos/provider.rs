@@ -8,7 +8,7 @@ use leptos::prelude::*;
 use crate::session::browser::window;
 use crate::session::{AuthState, Event};
 
-use super::{gated, lookout, mock};
+use super::{current, fetch, mock};
 
 type Listener = Rc<dyn Fn(&Event)>;
 
@@ -46,7 +46,6 @@ pub struct Auth {
     state: RwSignal<AuthState>,
     idle: RwSignal<Option<u32>>,
     kept: RwSignal<bool>,
-    incomplete: RwSignal<bool>,
 }
 
 /// Opens the session for the components below. It belongs at the root, around the router; the server's shell needs
@@ -76,9 +75,9 @@ pub fn AuthProvider(
     let auth = Auth::provide(AuthState::Unknown);
     // Effects run in the browser only, and only after hydration.
     Effect::new(move || {
-        gated::step_up_in_popup(step_up_in_popup);
+        fetch::step_up_in_popup(step_up_in_popup);
         AUTH.set(Some(auth));
-        lookout::start(auth);
+        current::show(auth);
     });
     children()
 }
@@ -123,7 +122,6 @@ impl Auth {
             state: RwSignal::new(state),
             idle: RwSignal::new(None),
             kept: RwSignal::new(true),
-            incomplete: RwSignal::new(false),
         };
         provide_context(auth);
         auth
@@ -142,10 +140,6 @@ impl Auth {
         for listener in listeners {
             listener(event);
         }
-    }
-
-    pub(super) fn found_out(self, yes: bool) {
-        self.incomplete.set(!yes);
     }
 
     pub(super) fn keeps(self, yes: bool) {
@@ -212,29 +206,6 @@ impl Auth {
     /// ```
     pub fn is_kept(self) -> Signal<bool> {
         self.kept.into()
-    }
-
-    /// Whether it cannot be found out who is signed in, since that part of the page could not be loaded: the network is down,
-    /// or the site has another version by now. The state stays [`AuthState::Unknown`]; when the network is back, or the page
-    /// is looked at again, it is tried again.
-    ///
-    /// ```
-    /// use leptos::prelude::*;
-    /// use pixygate::leptos::{Texts, use_auth};
-    ///
-    /// #[component]
-    /// fn Incomplete() -> impl IntoView {
-    ///     let (incomplete, (title, text)) = (use_auth().is_incomplete(), Texts::here().part_missing);
-    ///     move || incomplete.get().then(|| view! { <p role="alert">{title} ". " {text}</p> })
-    /// }
-    /// # use pixygate::leptos::MockAuth;
-    /// # let owner = Owner::new();
-    /// # owner.set();
-    /// # MockAuth::provide();
-    /// # assert!(!view! { <Incomplete /> }.to_html().contains("missing"));
-    /// ```
-    pub fn is_incomplete(self) -> Signal<bool> {
-        self.incomplete.into()
     }
 
     /// Calls `listener` for everything that happens, until the component that asked for it is gone. On the server nothing

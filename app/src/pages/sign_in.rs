@@ -9,8 +9,7 @@ use pixygate::authorization::{ReturnTo, SignIn};
 use pixygate::leptos::{Texts, use_auth};
 use pixygate::session::{AuthState, SessionError, SignInFailure};
 
-use super::account::Part;
-use crate::deferred::in_window;
+use super::verified::InWindow;
 use crate::notice::Notice;
 
 /// The way in. Afterwards the person is on the page on which the link stood, or where `return_to` says.
@@ -126,7 +125,7 @@ pub(crate) fn SigningIn(
                 };
                 view! {
                     <Notice kind="error" title text detail=error.to_string()>
-                        {stays.then(|| view! { <Part load=|| Box::pin(in_window()) /> })}
+                        {stays.then(|| view! { <InWindow /> })}
                         {again}
                         <a href="/" class="button quiet">"To the start page"</a>
                     </Notice>

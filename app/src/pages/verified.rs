@@ -49,11 +49,11 @@ const OPENED: &str = "What the scope “profile” opens";
 fn NotGranted() -> impl IntoView {
     let auth = use_auth();
     let not_given = |text, detail| Some(("The permission was not given", text, detail));
-    let outcome = RwSignal::new(match auth.take_declined::<GetProfile>() {
+    let outcome = RwSignal::new(match auth.take_cancelled::<GetProfile>() {
         Some((_, Some(error))) => not_given("Nothing has changed.", error),
         // Who came back by the back button knows.
         Some((_, None)) => None,
-        None if auth.take_waiting::<GetProfile>().is_some() => not_given(
+        None if auth.take_pending::<GetProfile>().is_some() => not_given(
             "The sign-in page left it out. Whoever runs it can say why.",
             "insufficient_scope".to_owned(),
         ),
@@ -151,9 +151,9 @@ fn Confirmation() -> impl IntoView {
         });
     };
     Effect::new(move || {
-        if let Some(call) = auth.take_waiting::<Confirm>() {
+        if let Some(call) = auth.take_pending::<Confirm>() {
             make(call);
-        } else if let Some((call, error)) = auth.take_declined::<Confirm>() {
+        } else if let Some((call, error)) = auth.take_cancelled::<Confirm>() {
             statement.set(call.statement);
             declined.set(Some(error));
         }

@@ -1,4 +1,4 @@
-//! The files in memory. They are few and small, and what is not in the list at start can never be asked for.
+//! The site's files in memory. They are few and small, and a path that was not there at start is never looked up on disk.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -10,39 +10,47 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
+/// The folder of the front end's files, as cargo-leptos writes it.
+const PKG: &str = "pkg";
+
+/// The folder of earlier builds: each folder in it is the `pkg` of one.
+const PREVIOUS: &str = "previous";
+
 /// The front end's entry point, relative to the site's root.
 pub(super) const FRONT_END_SCRIPT: &str = "pkg/pixygate.js";
 
-const FRONT_END_STYLE: &str = "pkg/pixygate.css";
-
-/// wasm-bindgen's own name, and the one that cargo-leptos gives it.
-const FRONT_END_WASM: [&str; 2] = ["pkg/pixygate.wasm", "pkg/pixygate_bg.wasm"];
+/// cargo-leptos renames the file, and wasm-bindgen's own name is the second.
+const FRONT_END_WASM: [&str; 2] = ["pixygate.wasm", "pixygate_bg.wasm"];
 
 const DEPTH_LIMIT: usize = 8;
 
-/// The files by their URL path, `/pkg/pixygate.js`.
+/// The files by their URL path. Those of the front end are below `/pkg/<build>/`.
 #[derive(Debug, Default)]
 pub struct Assets {
     files: BTreeMap<String, Asset>,
+    /// The folder of the current build's URLs, `/pkg/<build>`.
+    front_end: String,
     stamps: Vec<Stamp>,
 }
 
 /// One file.
 #[derive(Debug)]
 pub struct Asset {
-    /// The content as it is.
+    /// The uncompressed content.
     pub plain: Bytes,
-    /// Compressed by the build, where it did.
+    /// The content compressed by the build, if it did so.
     pub brotli: Option<Bytes>,
-    /// Compressed by the build, where it did.
+    /// The content compressed by the build, if it did so.
     pub gzip: Option<Bytes>,
-    /// Of the plain content.
+    /// A hash of the uncompressed content.
     pub hash: String,
     /// The media type.
     pub media_type: &'static str,
+    /// Whether the URL names the content: another content has another URL.
+    pub immutable: bool,
 }
 
-/// Tells whether a file has changed without reading it.
+/// Shows whether a file has changed without reading it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Stamp {
     path: PathBuf,
@@ -51,27 +59,66 @@ struct Stamp {
 }
 
 impl Assets {
-    /// Reads every file below `root`.
+    /// Reads every file below `root`. While the files are `watched` the front end has no build in its URLs: cargo-leptos replaces
+    /// its style sheet in open pages by its plain name.
     ///
     /// # Errors
     ///
-    /// When one cannot be read.
-    pub fn read(root: &Path) -> io::Result<Self> {
+    /// When a file cannot be read.
+    pub fn read(root: &Path, watched: bool) -> io::Result<Self> {
         let stamps = stamps(root)?;
         let mut files = BTreeMap::new();
+        let mut builds: BTreeMap<PathBuf, BTreeMap<String, Asset>> = BTreeMap::new();
         for stamp in &stamps {
             let Some(url) = url_of(root, &stamp.path) else { continue };
-            files.insert(url, Asset::read(&stamp.path)?);
+            let asset = Asset::read(&stamp.path)?;
+            match Self::build_of(&url) {
+                Some((folder, file)) => drop(builds.entry(folder.into()).or_default().insert(file.to_owned(), asset)),
+                None => drop(files.insert(url, asset)),
+            }
         }
-        Ok(Self { files, stamps })
+        let mut front_end = String::new();
+        for (folder, build) in builds {
+            let is_current = folder == Path::new(PKG);
+            let base = match is_current && watched {
+                true => format!("/{PKG}"),
+                false => format!("/{PKG}/{}", hash_of(&build)),
+            };
+            for (file, mut asset) in build {
+                asset.immutable = !watched;
+                files.insert(format!("{base}/{file}"), asset);
+            }
+            if is_current {
+                front_end = base;
+            }
+        }
+        Ok(Self {
+            files,
+            front_end,
+            stamps,
+        })
     }
 
-    /// The files anew, if any has changed.
+    /// The folder of the build that a file belongs to, and the file's path in it.
+    fn build_of(url: &str) -> Option<(&str, &str)> {
+        let path = url.strip_prefix('/')?;
+        let (top, rest) = path.split_once('/')?;
+        match top {
+            PKG => Some((PKG, rest)),
+            PREVIOUS => {
+                let (_, file) = rest.split_once('/')?;
+                Some((path.strip_suffix(file)?.trim_end_matches('/'), file))
+            }
+            _ => None,
+        }
+    }
+
+    /// Reads the files again if any of them has changed.
     pub(super) fn read_again(&self, root: &Path) -> io::Result<Option<Self>> {
         if stamps(root)? == self.stamps {
             Ok(None)
         } else {
-            Self::read(root).map(Some)
+            Self::read(root, true).map(Some)
         }
     }
 
@@ -80,36 +127,51 @@ impl Assets {
         self.files.get(path)
     }
 
-    /// The addresses of the front end's files.
+    /// The URLs of the front end's files.
     pub(super) fn front_end(&self) -> Option<app::SiteFiles> {
+        let url = |file: &str| {
+            let url = format!("{}/{file}", self.front_end);
+            self.files.contains_key(&url).then_some(url)
+        };
         let versioned = |path: &str| {
-            let url = format!("/{path}");
-            let asset = self.get(&url)?;
-            Some(format!("{url}?v={}", asset.hash))
+            let asset = self.get(path)?;
+            Some(format!("{path}?v={}", asset.hash))
         };
         Some(app::SiteFiles {
-            // Without a hash: the parts of the front end import it under its plain name, and under another address it would be
-            // another module. The browser asks whether it changed.
-            js: self
-                .get(&format!("/{FRONT_END_SCRIPT}"))
-                .map(|_| format!("/{FRONT_END_SCRIPT}"))?,
-            wasm: FRONT_END_WASM.into_iter().find_map(versioned)?,
-            css: versioned(FRONT_END_STYLE).unwrap_or_default(),
+            js: url("pixygate.js")?,
+            wasm: FRONT_END_WASM.into_iter().find_map(url)?,
+            css: url("pixygate.css").unwrap_or_default(),
+            icon: versioned("/favicon.svg").unwrap_or_default(),
         })
     }
+}
+
+/// The hash over all files of a build. A change in one of them, or in its name, makes it another build.
+fn hash_of(build: &BTreeMap<String, Asset>) -> String {
+    let mut digest = Sha256::new();
+    for (file, asset) in build {
+        for part in [file, &asset.hash] {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part);
+        }
+    }
+    short(&digest.finalize())
+}
+
+/// 96 bits of a hash: enough that two builds never share a URL.
+fn short(digest: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(&digest[..12])
 }
 
 impl Asset {
     fn read(path: &Path) -> io::Result<Self> {
         let plain = Bytes::from(std::fs::read(path)?);
-        let digest = Sha256::digest(&plain);
-        // 96 bits: enough that two builds never share an address.
-        let hash = URL_SAFE_NO_PAD.encode(&digest[..12]);
+        let hash = short(&Sha256::digest(&plain));
         let compressed = |extension: &str| {
             let mut name = path.as_os_str().to_owned();
             name.push(extension);
             let compressed = Path::new(&name);
-            // A compressed form older than the file is one of an earlier build.
+            // A compressed form that is older than the file belongs to an earlier build.
             let fresh = modified(compressed)? >= modified(path)?;
             fresh.then(|| std::fs::read(compressed).ok().map(Bytes::from)).flatten()
         };
@@ -119,6 +181,7 @@ impl Asset {
             hash,
             media_type: media_type(path),
             plain,
+            immutable: false,
         })
     }
 }
@@ -149,7 +212,7 @@ fn stamps(root: &Path) -> io::Result<Vec<Stamp>> {
     Ok(stamps)
 }
 
-/// The URL path of a file; none for hidden files and for compressed forms, which are served in the place of their files.
+/// The URL path of a file. Hidden files have none, and neither have compressed forms: they are served instead of their files.
 fn url_of(root: &Path, path: &Path) -> Option<String> {
     if matches!(
         path.extension().and_then(|extension| extension.to_str()),
@@ -169,7 +232,7 @@ fn url_of(root: &Path, path: &Path) -> Option<String> {
     Some(url)
 }
 
-/// The media types of what a site is made of; `nosniff` is set, so browsers go by nothing else.
+/// The media type of a file. `nosniff` is set, so browsers rely on it.
 fn media_type(path: &Path) -> &'static str {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("js" | "mjs") => "text/javascript; charset=utf-8",

@@ -1,4 +1,4 @@
-//! Where the site files are.
+//! Finds the folder of the site files.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -9,23 +9,23 @@ use super::assets::FRONT_END_SCRIPT;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SiteError {
-    /// Nowhere.
+    /// No folder has them.
     #[error(
-        "The site files are not there.\n\n    expected  pkg/pixygate.js and pkg/pixygate.wasm\n    \
+        "The site files are missing.\n\n    expected  pkg/pixygate.js and pkg/pixygate.wasm\n    \
          found     neither in {}\n    \
-         mend      build them with `cargo leptos build` (or `make run`), or name their folder in PIXYGATE_SITE",
+         hint      build them with `cargo leptos build` (or `make run`), or name their folder in PIXYGATE_SITE",
         list(looked_in)
     )]
     Missing {
-        /// The folders that were looked into.
+        /// The folders that were searched.
         looked_in: Vec<PathBuf>,
     },
-    /// There, but not to be read.
+    /// They are there and cannot be read.
     #[error("The site files in {} cannot be read: {source}", root.display())]
     Unreadable {
         /// The folder.
         root: PathBuf,
-        /// Why.
+        /// The reason.
         source: std::io::Error,
     },
 }
@@ -38,10 +38,10 @@ fn list(paths: &[PathBuf]) -> String {
         .join(", ")
 }
 
-/// What the search goes by.
+/// What the search uses.
 #[derive(Clone, Debug, Default)]
 pub struct Candidates {
-    /// `PIXYGATE_SITE`. Where it is set, nowhere else is looked.
+    /// `PIXYGATE_SITE`. When it is set, no other folder is searched.
     pub named: Option<OsString>,
     /// `LEPTOS_SITE_ROOT`, as cargo-leptos sets it.
     pub cargo_leptos: Option<OsString>,
@@ -52,7 +52,7 @@ pub struct Candidates {
 }
 
 impl Candidates {
-    /// What this process was started with.
+    /// The environment of this process.
     pub fn of_this_process() -> Self {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         Self {
@@ -63,7 +63,7 @@ impl Candidates {
         }
     }
 
-    /// The folders to look into, the likeliest first.
+    /// The folders to search, the likeliest first.
     fn folders(&self) -> Vec<PathBuf> {
         let below = |path: &OsString| self.working_directory.join(path);
         if let Some(named) = &self.named {
@@ -80,11 +80,11 @@ impl Candidates {
     }
 }
 
-/// The folder of the site files.
+/// Returns the folder of the site files.
 ///
 /// # Errors
 ///
-/// When none of the candidates has the front end in it; the error lists them and says how to build it.
+/// When no candidate contains the front end. The error lists them and says how to build it.
 pub fn find(candidates: &Candidates) -> Result<PathBuf, SiteError> {
     let folders = candidates.folders();
     match folders.iter().find(|folder| folder.join(FRONT_END_SCRIPT).is_file()) {

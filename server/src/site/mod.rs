@@ -1,8 +1,9 @@
-//! The site files: what cargo-leptos built for the browser, and what lies in `public/`.
+//! The site files: the front end that cargo-leptos built, and the files of `public/`.
 //!
-//! 1. [`find`]: where they are, without cargo-leptos' environment.
-//! 2. [`Assets`]: read once, hashed, with their compressed forms.
-//! 3. [`Site::answer`]: served, and kept by browsers for as long as their content stays the same.
+//! 1. [`find`] finds their folder without cargo-leptos' environment.
+//! 2. [`Assets`] reads them once, with their compressed forms, and puts each build of the front end under a URL of its own,
+//!    `/pkg/<build>/`: the current one from `pkg/`, earlier ones from the folders in `previous/`.
+//! 3. [`Site::answer`] serves them. A URL with a hash in it may be cached for good.
 
 mod assets;
 mod find;
@@ -16,12 +17,12 @@ use arc_swap::ArcSwap;
 pub use assets::{Asset, Assets};
 pub use find::{Candidates, SiteError, find};
 
-/// The site files. Cloning is cheap and shares them.
+/// The site files. Clones share them.
 #[derive(Clone, Debug)]
 pub struct Site {
     root: PathBuf,
     assets: Arc<ArcSwap<Assets>>,
-    /// While developing, files change under the server and nothing may be kept.
+    /// `cargo leptos watch` replaces files while the server runs, so nothing may be cached.
     watched: bool,
 }
 
@@ -36,7 +37,7 @@ impl Site {
             root: root.clone(),
             source,
         };
-        let assets = Assets::read(&root).map_err(unreadable)?;
+        let assets = Assets::read(&root, watched).map_err(unreadable)?;
         if assets.front_end().is_none() {
             return Err(SiteError::Missing { looked_in: vec![root] });
         }
@@ -47,16 +48,12 @@ impl Site {
         })
     }
 
-    /// The addresses of the front end's files, each with the hash of its content.
+    /// The URLs of the front end's files.
     pub fn front_end(&self) -> app::SiteFiles {
-        self.current().front_end().unwrap_or_else(|| app::SiteFiles {
-            js: String::new(),
-            wasm: String::new(),
-            css: String::new(),
-        })
+        self.current().front_end().unwrap_or_default()
     }
 
-    /// Where the files are.
+    /// The folder of the files.
     pub fn root(&self) -> &std::path::Path {
         &self.root
     }

@@ -1,4 +1,4 @@
-//! A file as an HTTP response: its best encoding, and how long it may be kept.
+//! A file as an HTTP response: its encoding, and how long caches may keep it.
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
@@ -10,19 +10,24 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use super::Site;
 use super::assets::Asset;
 
-/// A year: the address has the content's hash in it, so what it names never changes.
+/// A year: the URL contains a hash, so its content never changes.
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
-/// Kept, but asked about before each use.
+/// Cached, and revalidated before each use.
 const ASK_AGAIN: &str = "no-cache";
 
 const KEEP_NOTHING: &str = "no-store";
 
 impl Site {
-    /// The response for a file of the site, or none where there is no such file.
+    /// The response for a file of the site, or none if there is no such file.
     pub fn answer(&self, method: &Method, uri: &Uri, headers: &HeaderMap) -> Option<Response> {
         let assets = self.current();
-        let asset = assets.get(uri.path())?;
+        let asset = match assets.get(uri.path()) {
+            Some(asset) => asset,
+            // A page of an earlier build asks for a file that is gone. It needs the status and no page.
+            None if uri.path().starts_with("/pkg/") => return Some(StatusCode::NOT_FOUND.into_response()),
+            None => return None,
+        };
         if method != Method::GET && method != Method::HEAD {
             return Some((StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "GET, HEAD")]).into_response());
         }
@@ -36,7 +41,7 @@ impl Site {
         };
         let caching = match self.watched {
             true => KEEP_NOTHING,
-            false if version(uri) == Some(asset.hash.as_str()) => FOREVER,
+            false if asset.immutable || version(uri) == Some(asset.hash.as_str()) => FOREVER,
             false => ASK_AGAIN,
         };
         let headers = response.headers_mut();

@@ -1,4 +1,4 @@
-//! Site files: found, versioned, compressed, and kept by browsers for the right time.
+//! Site files: where they are found, their URLs, their encodings and how long they may be cached.
 
 use std::fs;
 use std::path::Path;
@@ -22,33 +22,28 @@ fn answer(site: &Site, uri: &str, headers: &[(http::HeaderName, &str)]) -> Optio
     site.answer(&Method::GET, &uri.parse::<Uri>().unwrap(), &headers)
 }
 
+const FOREVER: &str = "public, max-age=31536000, immutable";
+
 #[test]
-fn the_address_with_the_hash_is_kept_for_good_and_any_other_is_asked_about() {
+fn the_files_of_a_build_are_cached_for_good_and_others_are_revalidated() {
     let folder = house::site();
+    fs::write(folder.path().join("pkg/chunk_0.wasm"), "a part").unwrap();
     let site = load(&folder, false);
     let files = site.front_end();
+    let (base, _) = files.js.rsplit_once('/').unwrap();
+    let part = format!("{base}/chunk_0.wasm");
     for (uri, media_type) in [
+        (&files.js, "text/javascript; charset=utf-8"),
         (&files.wasm, "application/wasm"),
         (&files.css, "text/css; charset=utf-8"),
+        (&files.icon, "image/svg+xml"),
+        (&part, "application/wasm"),
     ] {
         let response = answer(&site, uri, &[]).unwrap();
-        assert_eq!(
-            response.headers()[CACHE_CONTROL],
-            "public, max-age=31536000, immutable",
-            "{uri}"
-        );
+        assert_eq!(response.headers()[CACHE_CONTROL], FOREVER, "{uri}");
         assert_eq!(response.headers()[CONTENT_TYPE], media_type);
     }
-    assert_eq!(
-        files.js, "/pkg/pixygate.js",
-        "the parts of the front end import it under this name"
-    );
-    for uri in [
-        "/pkg/pixygate.js",
-        "/pkg/pixygate.js?v=",
-        "/pkg/pixygate.js?v=another",
-        "/favicon.svg",
-    ] {
+    for uri in ["/favicon.svg", "/favicon.svg?v=", "/favicon.svg?v=another"] {
         let response = answer(&site, uri, &[]).unwrap();
         assert_eq!(response.headers()[CACHE_CONTROL], "no-cache", "{uri}");
         let tag = response.headers()[ETAG].to_str().unwrap().to_owned();
@@ -60,26 +55,71 @@ fn the_address_with_the_hash_is_kept_for_good_and_any_other_is_asked_about() {
 }
 
 #[test]
-fn other_content_has_another_address() {
+fn a_change_in_any_file_of_the_front_end_makes_another_build() {
+    let folder = house::site();
+    let build = || load(&folder, false).front_end();
+    let mut seen = vec![build()];
+    assert_eq!(build(), seen[0], "the same files are the same build");
+    fs::write(folder.path().join("favicon.svg"), "<svg/>").unwrap();
+    assert_eq!(build().js, seen[0].js, "the icon is no part of the front end");
+    let pkg = folder.path().join("pkg");
+    fs::write(pkg.join("pixygate.css"), "body { color: white }").unwrap();
+    seen.push(build());
+    fs::write(pkg.join("chunk_0.wasm"), "a part").unwrap();
+    seen.push(build());
+    fs::rename(pkg.join("chunk_0.wasm"), pkg.join("chunk_1.wasm")).unwrap();
+    seen.push(build());
+    for (at, files) in seen.iter().enumerate() {
+        for other in &seen[at + 1..] {
+            assert!(files.js != other.js && files.wasm != other.wasm && files.css != other.css);
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_earlier_build_is_served_as_long_as_its_folder_is_there() {
     let folder = house::site();
     let before = load(&folder, false).front_end();
-    fs::write(folder.path().join("pkg/pixygate.css"), "body { color: white }").unwrap();
-    let after = load(&folder, false).front_end();
-    assert_ne!(before.css, after.css);
-    assert_eq!(before.js, after.js);
+    fs::create_dir_all(folder.path().join("previous")).unwrap();
+    fs::rename(folder.path().join("pkg"), folder.path().join("previous/any name")).unwrap();
+    let next = house::site();
+    fs::write(next.path().join("pkg/pixygate.js"), "export default function next() {}").unwrap();
+    fs::rename(next.path().join("pkg"), folder.path().join("pkg")).unwrap();
+
+    let site = load(&folder, false);
+    let now = site.front_end();
+    assert_ne!(now.js, before.js);
+    for (uri, content) in [(&before.js, "start"), (&now.js, "next")] {
+        let response = answer(&site, uri, &[]).unwrap();
+        assert_eq!(response.headers()[CACHE_CONTROL], FOREVER, "{uri}");
+        assert!(house::text(response).await.contains(content));
+    }
+    fs::remove_dir_all(folder.path().join("previous")).unwrap();
+    let site = load(&folder, false);
+    assert_eq!(answer(&site, &before.js, &[]).unwrap().status(), StatusCode::NOT_FOUND);
+    assert_eq!(answer(&site, &now.js, &[]).unwrap().status(), StatusCode::OK);
+    for plain in ["/pkg/pixygate.js", "/previous/any name/pixygate.js", "/pkg/nonsense/pixygate.js"] {
+        let plain = plain.replace(' ', "%20");
+        let answer = answer(&site, &plain, &[]);
+        assert!(answer.is_none_or(|answer| answer.status() == StatusCode::NOT_FOUND), "{plain}");
+    }
 }
 
 #[test]
-fn while_watched_nothing_is_kept_and_changes_show() {
+fn watched_files_have_their_plain_names_and_are_not_cached() {
     let folder = house::site();
     let site = load(&folder, true);
-    let before = site.front_end();
-    assert_eq!(
-        answer(&site, &before.css, &[]).unwrap().headers()[CACHE_CONTROL],
-        "no-store"
-    );
-    fs::write(folder.path().join("pkg/pixygate.css"), "body { color: red; margin: 0 }").unwrap();
-    assert_ne!(site.front_end().css, before.css);
+    let files = site.front_end();
+    assert_eq!(files.css, "/pkg/pixygate.css", "cargo-leptos replaces it by this name");
+    let text = |color| format!("body {{ color: {color}; margin: 0 }}");
+    for color in ["red", "green"] {
+        fs::write(folder.path().join("pkg/pixygate.css"), text(color)).unwrap();
+        let response = answer(&site, &files.css, &[]).unwrap();
+        assert_eq!(response.headers()[CACHE_CONTROL], "no-store");
+    }
+    fs::write(folder.path().join("pkg/pixygate.css"), "body {}").unwrap();
+    let response = answer(&site, &files.css, &[]).unwrap();
+    assert_eq!(response.headers()[http::header::CONTENT_LENGTH], "7");
 }
 
 #[tokio::test]
@@ -94,7 +134,7 @@ async fn what_the_build_compressed_is_served_so() {
         ("br;q=0, gzip", Some("gzip"), "as gzip"),
         ("identity", None, "export default function start() {}"),
     ] {
-        let response = answer(&site, "/pkg/pixygate.js", &[(http::header::ACCEPT_ENCODING, accepted)]).unwrap();
+        let response = answer(&site, &site.front_end().js, &[(http::header::ACCEPT_ENCODING, accepted)]).unwrap();
         let found = response
             .headers()
             .get(CONTENT_ENCODING)
@@ -102,7 +142,8 @@ async fn what_the_build_compressed_is_served_so() {
         assert_eq!(found, encoding, "{accepted}");
         assert_eq!(house::text(response).await, content);
     }
-    assert!(answer(&site, "/pkg/pixygate.js.br", &[]).is_none());
+    let compressed = format!("{}.br", site.front_end().js);
+    assert_eq!(answer(&site, &compressed, &[]).unwrap().status(), StatusCode::NOT_FOUND);
 }
 
 #[test]
@@ -119,9 +160,10 @@ fn only_files_of_the_site_are_served() {
         "/pkg/",
         "/../Cargo.toml",
         "/%2e%2e/Cargo.toml",
-        "/pkg/../pkg/pixygate.js",
+        "/pkg/../favicon.svg",
     ] {
-        assert!(answer(&site, uri, &[]).is_none(), "{uri}");
+        let answer = answer(&site, uri, &[]);
+        assert!(answer.is_none_or(|answer| answer.status() == StatusCode::NOT_FOUND), "{uri}");
     }
     let posted = site
         .answer(&Method::POST, &"/favicon.svg".parse().unwrap(), &HeaderMap::new())

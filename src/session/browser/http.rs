@@ -1,5 +1,8 @@
 //! Requests to the provider: no cookies, no redirects, no referrer, bounded in time.
 
+use std::cell::RefCell;
+
+use futures_channel::oneshot::Sender;
 use gloo_net::http::{Method, Request, RequestBuilder, Response};
 use serde::Deserialize;
 use web_sys::{AbortSignal, ReferrerPolicy, RequestCache, RequestCredentials, RequestMode, RequestRedirect};
@@ -10,6 +13,15 @@ use crate::session::{NetworkError, Reach};
 /// The longest that the provider may take, in milliseconds.
 const TIMEOUT: u32 = 15_000;
 
+thread_local! {
+    static NEXT_REQUEST: RefCell<Option<Sender<()>>> = const { RefCell::new(None) };
+}
+
+/// Notifies once the next request is on its way to the provider.
+pub(crate) fn notify_of_next_request(sender: Option<Sender<()>>) {
+    NEXT_REQUEST.set(sender);
+}
+
 pub(super) async fn post_form(url: &str, body: &str, proof: Option<&str>) -> Result<HttpReply, NetworkError> {
     let mut request = bounded(Request::post(url)).header("Content-Type", "application/x-www-form-urlencoded");
     if let Some(proof) = proof {
@@ -19,9 +31,10 @@ pub(super) async fn post_form(url: &str, body: &str, proof: Option<&str>) -> Res
     let response = request
         .body(body.to_owned())
         .map_err(failed)?
-        .send()
-        .await
-        .map_err(failed)?;
+        .send();
+    // Tasks run after this one has sent its request.
+    drop(NEXT_REQUEST.take());
+    let response = response.await.map_err(failed)?;
     Ok(HttpReply {
         status: response.status(),
         dpop_nonce: response.headers().get("DPoP-Nonce"),

@@ -23,6 +23,7 @@ use super::{LocalFuture, LockError, NetworkError, Over, Platform, Reach, Storage
 use store::{SEALED, Store};
 use vault::Vault;
 
+pub(crate) use http::notify_of_next_request;
 pub use popup::Popup;
 
 /// The name of a window that was opened for a sign-in, when the first one has failed.

@@ -7,8 +7,6 @@ use leptos::prelude::*;
 use crate::authorization::Client;
 use crate::session::browser::window;
 
-use super::mock;
-
 const ELEMENT: &str = "pixygate-client";
 
 /// Seconds since the Unix epoch by the server's clock.
@@ -49,12 +47,6 @@ pub fn ClientData(
         .unwrap_or_default()
         .replace('<', "\\u003c");
     view! { <script type="application/json" id=ELEMENT data-served-at=served_at.to_string() inner_html=json></script> }
-}
-
-/// Whether this is a page into which the server put no client, because it had not reached the provider yet.
-pub(super) fn is_missing() -> bool {
-    let document = window().and_then(|window| window.document());
-    !mock::is_here() && document.is_some_and(|document| document.get_element_by_id(ELEMENT).is_none())
 }
 
 /// What the server put into this page; `None` where there is no page.
