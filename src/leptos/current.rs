@@ -3,7 +3,8 @@
 use std::cell::{Cell, RefCell};
 
 use futures_channel::oneshot;
-use leptos::task::spawn_local;
+// Leptos has no executor before it hydrates.
+use wasm_bindgen_futures::spawn_local;
 
 use crate::session::browser::{Browser, notify_of_next_request, take_query, window};
 use crate::session::{AuthState, Landing, Session, SessionError, SignInFailure};
