@@ -132,6 +132,8 @@ test('a page whose files stay gone says so, and is not loaded again and again', 
     return route.fulfill({ status: 200, headers, body });
   });
   await page.goto('/account');
+  // Without the style sheet the text is there before it is true.
+  await expect(page.locator('html.broken')).toBeAttached();
   await expect(page.getByRole('alert').filter({ hasText: 'could not be loaded' })).toBeVisible();
   expect(loads).toBe(2);
   await context.close();
