@@ -12,7 +12,7 @@ use leptos::prelude::*;
 use leptos::server_fn::client::Client;
 use pixygate::authorization::{ReturnTo, SignIn, TokenExchange};
 use pixygate::leptos::{
-    AuthProvider, CallError, GateClient, Command, MockAuth, MockPerson, RequireScope, RequireSignedIn, use_auth,
+    AuthProvider, CallError, Command, GateClient, MockAuth, MockPerson, RequireScope, RequireSignedIn, use_auth,
     use_signed_in,
 };
 use pixygate::session::{AuthState, Event, SessionError, SignOutReason};

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use gloo_net::http::{Request, Response};
 use leptos::prelude::*;
 use leptos::server_fn::codec::{GetUrl, Json};
-use pixygate::leptos::{CallError, GateClient, Command, MockAuth, MockPerson, use_auth};
+use pixygate::leptos::{CallError, Command, GateClient, MockAuth, MockPerson, use_auth};
 use pixygate::session::{Event, Remedy, SessionError};
 use pixygate::{Reason, Refusal};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};

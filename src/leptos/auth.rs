@@ -63,7 +63,10 @@ impl Auth {
     /// the person is back. [`Auth::sign_in_popup`] works there all the same.
     pub fn sign_in(self, options: SignIn) -> LocalFuture<Result<(), SessionError>> {
         Box::pin(async move {
-            run(Command::SignIn(&options), async |session| session.sign_in(&options).await).await
+            run(Command::SignIn(&options), async |session| {
+                session.sign_in(&options).await
+            })
+            .await
         })
     }
 
@@ -315,9 +318,7 @@ impl Auth {
     /// # Errors
     /// As for [`Session::sign_out_everywhere`](crate::session::Session::sign_out_everywhere); the person is still signed in then.
     pub fn sign_out_everywhere(self) -> LocalFuture<Result<(), SessionError>> {
-        Box::pin(async move {
-            run(Command::SignOutEverywhere, fetch::sign_out_everywhere).await
-        })
+        Box::pin(async move { run(Command::SignOutEverywhere, fetch::sign_out_everywhere).await })
     }
 
     /// A fresh access token, for requests that this library does not make. It is good for the next one: ask again for the
@@ -348,9 +349,7 @@ impl Auth {
     /// # Errors
     /// As for [`Session::access_token`](crate::session::Session::access_token).
     pub fn access_token(self) -> LocalFuture<Result<AccessToken, SessionError>> {
-        Box::pin(async move {
-            run(Command::AccessToken, async |session| session.access_token().await).await
-        })
+        Box::pin(async move { run(Command::AccessToken, async |session| session.access_token().await).await })
     }
 
     /// Replaces the access token now, in all tabs: after something has changed that it tells, such as the roles of the person.
@@ -376,9 +375,7 @@ impl Auth {
     /// # Errors
     /// As for [`Session::replace_now`](crate::session::Session::replace_now).
     pub fn refresh(self) -> LocalFuture<Result<(), SessionError>> {
-        Box::pin(async move {
-            run(Command::Refresh, async |session| session.replace_now().await.map(drop)).await
-        })
+        Box::pin(async move { run(Command::Refresh, async |session| session.replace_now().await.map(drop)).await })
     }
 
     /// What the page knows of the relying party and of the provider: the endpoints, the scopes that are asked for, where calls
@@ -397,9 +394,7 @@ impl Auth {
     /// # Errors
     /// [`SessionError::NoClient`] where no [`ClientData`](super::ClientData) is.
     pub fn client(self) -> LocalFuture<Result<Client, SessionError>> {
-        Box::pin(async move {
-            run(Command::Client, async |session| Ok(session.client().clone())).await
-        })
+        Box::pin(async move { run(Command::Client, async |session| Ok(session.client().clone())).await })
     }
 
     /// Makes a request with a fresh access token and all that [`GateClient`](super::GateClient) does, to this origin or to
@@ -440,9 +435,7 @@ impl Auth {
     /// # Errors
     /// When the request was not made, or not answered. A refusal is an answer.
     pub fn fetch(self, request: Request) -> LocalFuture<Result<Response, CallError>> {
-        Box::pin(async move {
-            Ok(send(request).await?)
-        })
+        Box::pin(async move { Ok(send(request).await?) })
     }
 
     /// The call of a server function that a sign-in was for, once: after the person came back with what the call had
@@ -534,7 +527,10 @@ impl Auth {
     /// As for [`Session::exchange`](crate::session::Session::exchange).
     pub fn exchange(self, exchange: TokenExchange) -> LocalFuture<Result<(), SessionError>> {
         Box::pin(async move {
-            run(Command::Exchange(&exchange), async |session| session.exchange(exchange.clone()).await).await
+            run(Command::Exchange(&exchange), async |session| {
+                session.exchange(exchange.clone()).await
+            })
+            .await
         })
     }
 
@@ -543,8 +539,6 @@ impl Auth {
     /// # Errors
     /// As for [`Session::exchange_back`](crate::session::Session::exchange_back).
     pub fn end_exchange(self) -> LocalFuture<Result<(), SessionError>> {
-        Box::pin(async move {
-            run(Command::EndExchange, async |session| session.exchange_back().await).await
-        })
+        Box::pin(async move { run(Command::EndExchange, async |session| session.exchange_back().await).await })
     }
 }

@@ -69,7 +69,9 @@ fn begin(mount: Box<dyn FnOnce()>) {
 }
 
 fn is_callback(session: &Session<Browser>) -> bool {
-    let Some(location) = window().map(|window| window.location()) else { return false };
+    let Some(location) = window().map(|window| window.location()) else {
+        return false;
+    };
     let here = location.origin().and_then(|origin| Ok(origin + &location.pathname()?));
     here.is_ok_and(|here| here == session.client().redirect_uri)
 }

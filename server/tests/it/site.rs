@@ -98,10 +98,17 @@ async fn an_earlier_build_is_served_as_long_as_its_folder_is_there() {
     let site = load(&folder, false);
     assert_eq!(answer(&site, &before.js, &[]).unwrap().status(), StatusCode::NOT_FOUND);
     assert_eq!(answer(&site, &now.js, &[]).unwrap().status(), StatusCode::OK);
-    for plain in ["/pkg/pixygate.js", "/previous/any name/pixygate.js", "/pkg/nonsense/pixygate.js"] {
+    for plain in [
+        "/pkg/pixygate.js",
+        "/previous/any name/pixygate.js",
+        "/pkg/nonsense/pixygate.js",
+    ] {
         let plain = plain.replace(' ', "%20");
         let answer = answer(&site, &plain, &[]);
-        assert!(answer.is_none_or(|answer| answer.status() == StatusCode::NOT_FOUND), "{plain}");
+        assert!(
+            answer.is_none_or(|answer| answer.status() == StatusCode::NOT_FOUND),
+            "{plain}"
+        );
     }
 }
 
@@ -134,7 +141,12 @@ async fn what_the_build_compressed_is_served_so() {
         ("br;q=0, gzip", Some("gzip"), "as gzip"),
         ("identity", None, "export default function start() {}"),
     ] {
-        let response = answer(&site, &site.front_end().js, &[(http::header::ACCEPT_ENCODING, accepted)]).unwrap();
+        let response = answer(
+            &site,
+            &site.front_end().js,
+            &[(http::header::ACCEPT_ENCODING, accepted)],
+        )
+        .unwrap();
         let found = response
             .headers()
             .get(CONTENT_ENCODING)
@@ -163,7 +175,10 @@ fn only_files_of_the_site_are_served() {
         "/pkg/../favicon.svg",
     ] {
         let answer = answer(&site, uri, &[]);
-        assert!(answer.is_none_or(|answer| answer.status() == StatusCode::NOT_FOUND), "{uri}");
+        assert!(
+            answer.is_none_or(|answer| answer.status() == StatusCode::NOT_FOUND),
+            "{uri}"
+        );
     }
     let posted = site
         .answer(&Method::POST, &"/favicon.svg".parse().unwrap(), &HeaderMap::new())

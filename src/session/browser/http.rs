@@ -28,10 +28,7 @@ pub(super) async fn post_form(url: &str, body: &str, proof: Option<&str>) -> Res
         request = request.header("DPoP", proof);
     }
     let failed = |error| failed(url, error);
-    let response = request
-        .body(body.to_owned())
-        .map_err(failed)?
-        .send();
+    let response = request.body(body.to_owned()).map_err(failed)?.send();
     // Tasks run after this one has sent its request.
     drop(NEXT_REQUEST.take());
     let response = response.await.map_err(failed)?;
