@@ -103,24 +103,37 @@ pub(super) trait Answer: Sized {
     fn of(output: Output) -> Option<Self>;
 }
 
-macro_rules! answers {
-    ($($type:ty: $output:pat => $value:expr;)*) => {
-        $(impl Answer for $type {
-            fn of(output: Output) -> Option<Self> {
-                match output {
-                    $output => $value,
-                    _ => None,
-                }
-            }
-        })*
-    };
+impl Answer for () {
+    fn of(output: Output) -> Option<Self> {
+        matches!(output, Output::Nothing).then_some(())
+    }
 }
 
-answers! {
-    (): Output::Nothing => Some(());
-    Landing: Output::Landing(landing) => Some(landing);
-    AccessToken: Output::AccessToken(token) => Some(token);
-    Response: Output::Response(response) => Some(response);
+impl Answer for Landing {
+    fn of(output: Output) -> Option<Self> {
+        match output {
+            Output::Landing(landing) => Some(landing),
+            _ => None,
+        }
+    }
+}
+
+impl Answer for AccessToken {
+    fn of(output: Output) -> Option<Self> {
+        match output {
+            Output::AccessToken(token) => Some(token),
+            _ => None,
+        }
+    }
+}
+
+impl Answer for Response {
+    fn of(output: Output) -> Option<Self> {
+        match output {
+            Output::Response(response) => Some(response),
+            _ => None,
+        }
+    }
 }
 
 /// A mock has none: `MockAuth` answers with an error.
