@@ -57,6 +57,10 @@ pub enum Reason {
     RouteNotFound,
     /// The path is served, with other methods.
     MethodNotAllowed,
+    /// The body of the request took too long.
+    RequestTimeout,
+    /// The body of the request is larger than the server reads.
+    BodyTooLarge,
     /// A reason that this build does not know. The refusal counts by its HTTP status.
     #[serde(other)]
     Unknown,
@@ -64,7 +68,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason that a gate gives, in the order of their declaration.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::MissingToken,
         Self::MalformedToken,
         Self::TokenTooLarge,
@@ -90,6 +94,8 @@ impl Reason {
         Self::InvalidRequest,
         Self::RouteNotFound,
         Self::MethodNotAllowed,
+        Self::RequestTimeout,
+        Self::BodyTooLarge,
     ];
 
     /// The `error` of the challenge and of the body (RFC 6750, section 3.1; RFC 9449; RFC 9470).
@@ -104,6 +110,8 @@ impl Reason {
             Self::KeysUnavailable => "temporarily_unavailable",
             Self::RouteNotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
+            Self::BodyTooLarge => "body_too_large",
             _ => "invalid_token",
         }
     }
@@ -136,6 +144,8 @@ impl Reason {
             Self::InvalidRequest => "invalid_request",
             Self::RouteNotFound => "route_not_found",
             Self::MethodNotAllowed => "method_not_allowed",
+            Self::RequestTimeout => "request_timeout",
+            Self::BodyTooLarge => "body_too_large",
             Self::Unknown => "unknown",
         }
     }
@@ -147,6 +157,8 @@ impl Reason {
             Self::InsufficientScope => 403,
             Self::RouteNotFound => 404,
             Self::MethodNotAllowed => 405,
+            Self::RequestTimeout => 408,
+            Self::BodyTooLarge => 413,
             Self::RateLimited => 429,
             Self::KeysUnavailable => 503,
             _ => 401,

@@ -1,46 +1,127 @@
-//! How much a request may bring, and in what time.
+//! How much a request's body may bring, and in what time. Handlers read it as it comes.
 
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::Json;
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body::{Frame, SizeHint};
 use pixygate::Reason;
 use pixygate::gate::RequestId;
 use pixygate::jwt::Rejection;
 
-/// A request's headers must be there within this time.
-pub(crate) const HEADER_TIME: Duration = Duration::from_secs(10);
+use crate::connection::Deadline;
 
-/// A request's body must be there within this time.
-pub(crate) const BODY_TIME: Duration = Duration::from_secs(30);
+/// From the first time that a handler waits for a body to the body's end.
+const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// Bytes of a request's body.
-pub(crate) const BODY_SIZE: usize = 1024 * 1024;
+const BODY_SIZE: u64 = 1024 * 1024;
 
-/// Reads the whole body before the handler sees the request. It stands behind the gate, so that a refused call's body is
-/// never read.
+/// Why a body was cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+enum Cut {
+    #[error("a body of more than {BODY_SIZE} bytes")]
+    TooLarge,
+    #[error("a body that took longer than {} s", BODY_TIME.as_secs())]
+    TooSlow,
+    #[error("a body that ended too early")]
+    Broken,
+}
+
+impl Cut {
+    fn reason(self) -> Reason {
+        match self {
+            Self::TooLarge => Reason::BodyTooLarge,
+            Self::TooSlow => Reason::RequestTimeout,
+            Self::Broken => Reason::InvalidRequest,
+        }
+    }
+
+    fn answer(self, request_id: Option<&RequestId>, path: &str) -> Response {
+        let rejection = Rejection::new(self.reason());
+        tracing::warn!(status = rejection.status(), ?path, found = %self, "rejected");
+        let status = StatusCode::from_u16(rejection.status()).unwrap_or(StatusCode::BAD_REQUEST);
+        let id = request_id.cloned().unwrap_or_else(RequestId::random);
+        (status, Json(rejection.refusal(&id))).into_response()
+    }
+}
+
+/// Limits the body that a handler reads. Behind the gate, so that the body of a rejected call is never read. The answer to a
+/// body that was cut is given here: a handler would say something else each.
 pub(crate) async fn body(request: Request, next: Next) -> Response {
+    if request.body().is_end_stream() {
+        return next.run(request).await;
+    }
     let (parts, body) = request.into_parts();
-    let (status, expected, found) = match tokio::time::timeout(BODY_TIME, Limited::new(body, BODY_SIZE).collect()).await
-    {
-        Ok(Ok(body)) => return next.run(Request::from_parts(parts, Body::from(body.to_bytes()))).await,
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            let expected = format!("a body of at most {BODY_SIZE} bytes");
-            (StatusCode::PAYLOAD_TOO_LARGE, expected, "more")
-        }
-        Ok(Err(_)) => (StatusCode::BAD_REQUEST, "a whole body".to_owned(), "an end too early"),
-        Err(_) => {
-            let expected = format!("a body within {} s", BODY_TIME.as_secs());
-            (StatusCode::REQUEST_TIMEOUT, expected, "none")
-        }
+    let id = parts.extensions.get::<RequestId>().cloned();
+    let path = parts.uri.path().to_owned();
+    if body.size_hint().lower() > BODY_SIZE {
+        return Cut::TooLarge.answer(id.as_ref(), &path);
+    }
+    let cut = Arc::new(OnceLock::new());
+    let body = Bounded {
+        body,
+        left: BODY_SIZE,
+        deadline: Deadline::default(),
+        cut: cut.clone(),
     };
-    tracing::warn!(status = status.as_u16(), path = ?parts.uri.path(), expected, found, "refused");
-    let id = parts.extensions.get().cloned().unwrap_or_else(RequestId::random);
-    let refusal = Rejection::new(Reason::InvalidRequest).refusal(&id);
-    (status, Json(refusal)).into_response()
+    let response = next.run(Request::from_parts(parts, Body::new(body))).await;
+    match cut.get() {
+        Some(cut) => cut.answer(id.as_ref(), &path),
+        None => response,
+    }
+}
+
+struct Bounded {
+    body: Body,
+    left: u64,
+    deadline: Deadline,
+    cut: Arc<OnceLock<Cut>>,
+}
+
+impl Bounded {
+    fn end(&self, cut: Cut) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        Poll::Ready(Some(Err(*self.cut.get_or_init(|| cut))))
+    }
+}
+
+impl HttpBody for Bounded {
+    type Data = Bytes;
+    type Error = Cut;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+        match Pin::new(&mut self.body).poll_frame(context) {
+            Poll::Ready(Some(Ok(frame))) => {
+                let length = frame.data_ref().map_or(0, |data| data.len() as u64);
+                match self.left.checked_sub(length) {
+                    Some(left) => {
+                        self.left = left;
+                        Poll::Ready(Some(Ok(frame)))
+                    }
+                    None => self.end(Cut::TooLarge),
+                }
+            }
+            Poll::Ready(Some(Err(_))) => self.end(Cut::Broken),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => match self.deadline.poll(context, BODY_TIME) {
+                Poll::Ready(()) => self.end(Cut::TooSlow),
+                Poll::Pending => Poll::Pending,
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }

@@ -15,11 +15,13 @@
 mod bounds;
 pub mod cli;
 pub mod config;
+mod connection;
 #[cfg(feature = "dev-idp")]
 mod embedded;
 #[cfg(not(feature = "dev-idp"))]
 #[path = "embedded_absent.rs"]
 mod embedded;
+pub mod log;
 pub mod metrics;
 mod observe;
 mod pages;
@@ -34,5 +36,5 @@ mod state;
 
 pub use observe::REQUEST_ID;
 pub use router::router;
-pub use serve::serve;
+pub use serve::{Limits, serve};
 pub use state::AppState;

@@ -1,7 +1,6 @@
 //! The program: wires what `server` has.
 
 use std::ffi::OsString;
-use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use server::cli::{self, Command, USAGE};
@@ -9,10 +8,6 @@ use server::config::{Config, Problems};
 use server::site::Candidates;
 use server::start::{StartError, start};
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
-
-/// The embedded provider logs every request at `info`, which is more than whoever starts the server wants to read.
-const LOG: &str = "info,dev_idp=warn";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -23,12 +18,7 @@ async fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
+    server::log::init();
     match run(command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -71,7 +61,7 @@ async fn serve(config: &Config) -> Result<(), StartError> {
         let (gate, tally) = (started.state.gate.clone(), started.tally.clone());
         tokio::spawn(server::metrics::serve(address, gate, tally));
     }
-    server::serve(listener, started.router.clone(), ended()).await;
+    server::serve(listener, started.router.clone(), config.limits(), ended()).await;
     Ok(())
 }
 

@@ -18,9 +18,6 @@ const OPENER_POLICY: &str = "same-origin-allow-popups";
 const NO_FEATURES: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), hid=(), \
     magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=()";
 
-/// Two years, the least that browsers' preload lists take.
-const TLS_ONLY: &str = "max-age=63072000; includeSubDomains";
-
 /// For what is no page: nothing may be loaded by it.
 const INERT: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
@@ -53,8 +50,8 @@ pub(crate) async fn headers(State(state): State<AppState>, mut request: Request,
         HeaderName::from_static("permissions-policy"),
         HeaderValue::from_static(NO_FEATURES),
     );
-    if state.public_url.is_https() {
-        headers.insert(STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(TLS_ONLY));
+    if let Some(hsts) = &state.hsts {
+        headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
     }
     // A page has its nonce in it, an answer may be about a person: only site files say that they can be kept.
     if !headers.contains_key(CACHE_CONTROL) {

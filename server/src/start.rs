@@ -146,7 +146,15 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         trusted: trust.iter().map(|entry| entry.issuer.clone()).collect(),
         warnings: warnings(config, &sign_in, &gate.validator()),
     };
-    let state = AppState::new(gate, logout, sign_in, site, public_url.clone(), reload_port);
+    let state = AppState::new(
+        gate,
+        logout,
+        sign_in,
+        site,
+        public_url.clone(),
+        config.server.hsts(),
+        reload_port,
+    );
     Ok(Started {
         router: crate::router(state.clone()),
         state,

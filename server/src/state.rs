@@ -1,6 +1,7 @@
 //! What the handlers share.
 
 use axum::extract::FromRef;
+use http::HeaderValue;
 use leptos::config::LeptosOptions;
 use pixygate::discovery::SignInConfig;
 use pixygate::gate::{BackchannelLogout, Gate};
@@ -21,6 +22,8 @@ pub struct AppState {
     pub site: Site,
     /// The base of every address.
     pub public_url: PublicUrl,
+    /// `Strict-Transport-Security`, when browsers come by TLS.
+    pub hsts: Option<HeaderValue>,
     /// For Leptos.
     pub options: LeptosOptions,
     /// The port that `cargo leptos watch` tells pages of changes on; none outside of it.
@@ -35,6 +38,7 @@ impl AppState {
         sign_in: SignInConfig,
         site: Site,
         public_url: PublicUrl,
+        hsts: Option<HeaderValue>,
         reload_port: Option<u16>,
     ) -> Self {
         // Built here and not from the environment, so that the server behaves the same wherever it is started.
@@ -50,6 +54,7 @@ impl AppState {
             sign_in,
             site,
             public_url,
+            hsts,
             options,
             reload_port,
         }

@@ -172,6 +172,10 @@ impl Checker {
             listen: listen?,
             public_url: public_url?,
             trusted_proxies,
+            max_connections: self.whole("server.max_connections") as usize,
+            keep_alive_seconds: self.whole("server.keep_alive_seconds"),
+            hsts_seconds: self.whole("server.hsts_seconds"),
+            hsts_include_subdomains: self.flag("server.hsts_include_subdomains"),
         })
     }
 

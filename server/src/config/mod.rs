@@ -58,6 +58,28 @@ pub struct Server {
     pub public_url: PublicUrl,
     /// The proxies whose word about the client counts: `X-Forwarded-For`, and its certificate.
     pub trusted_proxies: Vec<IpNet>,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// How long a connection may be idle between two requests.
+    pub keep_alive_seconds: u64,
+    /// How long browsers use TLS only; 0: they are not told.
+    pub hsts_seconds: u64,
+    /// Whether that holds for all names under the server's too.
+    pub hsts_include_subdomains: bool,
+}
+
+impl Server {
+    /// `Strict-Transport-Security` (RFC 6797), when browsers come by TLS.
+    pub fn hsts(&self) -> Option<http::HeaderValue> {
+        let subdomains = if self.hsts_include_subdomains {
+            "; includeSubDomains"
+        } else {
+            ""
+        };
+        let value = format!("max-age={}{subdomains}", self.hsts_seconds);
+        let wanted = self.public_url.is_https() && self.hsts_seconds > 0;
+        wanted.then(|| http::HeaderValue::from_str(&value).ok()).flatten()
+    }
 }
 
 /// `[provider]`
@@ -201,6 +223,16 @@ impl Config {
         }
         settings.read_environment(environment);
         check::check(settings)
+    }
+
+    /// The limits of connections.
+    pub fn limits(&self) -> crate::Limits {
+        crate::Limits {
+            max_connections: self.server.max_connections,
+            keep_alive: std::time::Duration::from_secs(self.server.keep_alive_seconds),
+            // A token of the greatest size, and what else a head has.
+            max_head_bytes: 32 * 1024 + self.gate.max_token_bytes,
+        }
     }
 
     /// The trust of the gate: `[[trust]]` where it is written, else one entry made from the provider.

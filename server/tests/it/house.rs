@@ -48,6 +48,11 @@ pub(crate) fn config(more: &str) -> Config {
     Config::read(Some(("pixygate.toml", &text)), []).unwrap()
 }
 
+/// The limits of connections as they are unless set.
+pub(crate) fn limits() -> server::Limits {
+    config("").limits()
+}
+
 impl House {
     pub(crate) async fn start() -> Self {
         Self::with("").await

@@ -36,7 +36,7 @@ async fn told_house() -> (House, String, mpsc::UnboundedReceiver<StatusCode>) {
         }
     };
     let router = house.started.router.clone().layer(from_fn(watch));
-    tokio::spawn(server::serve(listener, router, std::future::pending()));
+    tokio::spawn(server::serve(listener, router, house::limits(), std::future::pending()));
     (house, url, answers)
 }
 

@@ -103,6 +103,22 @@ async fn a_page_loads_from_here_and_calls_only_the_provider() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn browsers_are_told_to_use_tls_for_this_name_alone_unless_set() {
+    for (more, expected) in [
+        ("", "max-age=31536000"),
+        (
+            "hsts_seconds = 60\nhsts_include_subdomains = true\n",
+            "max-age=60; includeSubDomains",
+        ),
+        ("hsts_seconds = 0\n", ""),
+    ] {
+        let house = House::with(&format!("[server]\npublic_url = \"https://localhost:3000\"\n{more}")).await;
+        let response = house.get("/healthz").await;
+        assert_eq!(header(response.headers(), "strict-transport-security"), expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_server_knows_nobody() {
     let house = House::start().await;
     let token = house.access_token().await;
@@ -169,7 +185,7 @@ async fn a_body_beyond_the_limit_is_refused() {
     let refusal: pixygate::Refusal = serde_json::from_str(&house::text(refused).await).unwrap();
     assert_eq!(
         (refusal.reason, refusal.request_id),
-        (pixygate::Reason::InvalidRequest, id)
+        (pixygate::Reason::BodyTooLarge, id)
     );
     assert_eq!(house.send(post(1024 * 1024)).await.status(), StatusCode::NOT_FOUND);
 }
