@@ -13,6 +13,7 @@
 //! `main.rs` only wires these.
 
 mod bounds;
+mod canonical;
 pub mod cli;
 pub mod config;
 mod connection;

@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use http::header::RETRY_AFTER;
 use http::{Method, StatusCode};
@@ -10,6 +11,7 @@ use leptos::nonce::Nonce;
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{AxumRouteListing, LeptosRoutes, ResponseOptions};
 
+use crate::canonical;
 use crate::state::AppState;
 
 /// The pages that can do nothing until the provider was reached.
@@ -54,6 +56,7 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
             app::shell(options.clone())
         })
         .fallback(file_or_not_found)
+        .layer(from_fn_with_state(state.clone(), canonical::redirect))
 }
 
 /// A file of the site, or the app's own page for what is not there.

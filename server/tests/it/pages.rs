@@ -1,6 +1,8 @@
 //! Pages: what they may load, what they do not say, and what they answer to paths that are not there.
 
-use http::StatusCode;
+use axum::body::Body;
+use http::header::HOST;
+use http::{Request, StatusCode};
 
 use crate::house::{self, House, header};
 
@@ -44,6 +46,44 @@ async fn the_nonce_of_the_header_is_the_one_in_the_page_and_never_comes_twice() 
         assert!(!seen.contains(&nonce));
         seen.push(nonce);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_under_another_name_of_the_server_is_redirected_to_the_public_one() {
+    let house = House::start().await;
+    let send = async |method: &str, path: &str, host: &str| {
+        let request = Request::builder().method(method).uri(path).header(HOST, host);
+        house.send(request.body(Body::empty()).unwrap()).await
+    };
+    for path in [
+        "/",
+        "/account?note=a%20b&x=1",
+        "/callback?code=c&state=s",
+        "/no-such-page",
+        "/favicon.svg",
+    ] {
+        for method in ["GET", "HEAD"] {
+            let response = send(method, path, "127.0.0.1:3000").await;
+            assert_eq!(response.status(), StatusCode::PERMANENT_REDIRECT, "{method} {path}");
+            assert_eq!(
+                header(response.headers(), "location"),
+                format!("http://localhost:3000{path}")
+            );
+            assert_eq!(header(response.headers(), "cache-control"), "no-store");
+        }
+    }
+    assert_eq!(send("GET", "/", "localhost:3000").await.status(), StatusCode::OK);
+    assert_eq!(send("GET", "/", "proxy.internal").await.status(), StatusCode::OK);
+    // Calls and probes are answered under every name.
+    assert_eq!(
+        send("GET", "/api/whoami", "127.0.0.1:3000").await.status(),
+        StatusCode::UNAUTHORIZED
+    );
+    assert_eq!(send("GET", "/healthz", "127.0.0.1:3000").await.status(), StatusCode::OK);
+    assert_eq!(
+        send("POST", "/account", "127.0.0.1:3000").await.status(),
+        StatusCode::METHOD_NOT_ALLOWED
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
