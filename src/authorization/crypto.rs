@@ -1,6 +1,22 @@
 //! What the flow asks of the platform's cryptography: WebCrypto in the browser, a native crate in tests.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::Jwk;
+
+/// Returns 256 random bits as text, for values that nobody may guess. From the system directly: a generator of our own would be
+/// 6 KB of the front end.
+///
+/// # Panics
+/// When the system has no randomness.
+pub(crate) fn random_text() -> String {
+    let mut bytes = [0; 32];
+    if let Err(error) = getrandom::getrandom(&mut bytes) {
+        panic!("no randomness: {error}");
+    }
+    URL_SAFE_NO_PAD.encode(bytes)
+}
 
 /// A hash function, as an `alg` of JWS implies it.
 ///

@@ -2,10 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use oauth2::CsrfToken;
 use serde::Serialize;
 
 use super::Jwk;
+use super::crypto::random_text;
 
 /// One proof: for one request, at one time.
 ///
@@ -98,14 +98,14 @@ impl Proof<'_> {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn signing_input(&self, key: &Jwk) -> String {
-        let jti = CsrfToken::new_random();
+        let jti = random_text();
         let header = Header {
             typ: "dpop+jwt",
             alg: "ES256",
             jwk: key,
         };
         let claims = Claims {
-            jti: jti.secret(),
+            jti: &jti,
             htm: self.method,
             htu: self.url.split(['?', '#']).next().unwrap_or_default(),
             iat: self.issued_at as u64,

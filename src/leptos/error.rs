@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use server_fn::codec::JsonEncoding;
 use server_fn::error::{FromServerFnError, ServerFnErrorErr};
 
-use crate::Refusal;
 use crate::session::{Remedy, SessionError};
+use crate::{Detail, Reason, Refusal};
 
 /// Why a call to a server function did not succeed. The gate's refusals decode into it as they are.
 ///
@@ -36,7 +36,7 @@ use crate::session::{Remedy, SessionError};
 /// # Ok::<_, serde_json::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(untagged)]
+#[serde(untagged, from = "Wire")]
 pub enum CallError {
     /// The gate, or the server function itself, turned the call away.
     #[error("refused: {} ({:?})", .0.error, .0.reason)]
@@ -63,6 +63,53 @@ pub enum CallError {
         /// What helps.
         remedy: Remedy,
     },
+}
+
+/// The members of all variants. An untagged enum would be read with serde's buffer, which is 15 KB of the front end.
+#[derive(Deserialize)]
+struct Wire {
+    error: Option<String>,
+    reason: Option<Reason>,
+    #[serde(default)]
+    request_id: String,
+    detail: Option<Detail>,
+    failure: Option<String>,
+    no_answer: Option<String>,
+    not_sent: Option<String>,
+    remedy: Option<Remedy>,
+}
+
+impl From<Wire> for CallError {
+    fn from(wire: Wire) -> Self {
+        match wire {
+            Wire {
+                error: Some(error),
+                reason: Some(reason),
+                request_id,
+                detail,
+                ..
+            } => Self::Refused(Refusal {
+                error,
+                reason,
+                request_id,
+                detail,
+            }),
+            Wire {
+                no_answer: Some(no_answer),
+                ..
+            } => Self::NoAnswer { no_answer },
+            Wire {
+                not_sent: Some(not_sent),
+                remedy: Some(remedy),
+                ..
+            } => Self::NotSent { not_sent, remedy },
+            Wire { failure, error, .. } => Self::Failed {
+                failure: failure
+                    .or(error)
+                    .unwrap_or_else(|| "the answer does not say why".to_owned()),
+            },
+        }
+    }
 }
 
 impl CallError {

@@ -81,7 +81,9 @@ impl Watch {
 
     fn state(&self) -> Idle {
         let stored = self.storage.as_ref().and_then(|storage| storage.get_item(ACTIVE).ok()?);
-        let stored: f64 = stored.and_then(|text| text.parse().ok()).unwrap_or(0.0);
+        // As an integer: the code that reads and writes decimal fractions is large.
+        let stored: u64 = stored.and_then(|text| text.parse().ok()).unwrap_or(0);
+        let stored = stored as f64;
         let last = stored.max(self.seen.get());
         let since = if last == 0.0 { 0.0 } else { self.now() - last };
         Idle::new(self.after, since)
@@ -108,7 +110,7 @@ impl Watch {
         self.seen.set(self.now());
         if let Some(storage) = &self.storage {
             // Where nothing can be kept each tab counts for itself.
-            drop(storage.set_item(ACTIVE, &self.now().to_string()));
+            drop(storage.set_item(ACTIVE, &(self.now() as u64).to_string()));
         }
     }
 
