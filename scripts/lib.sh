@@ -11,7 +11,7 @@ TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
 # cargo-leptos builds in here; the tests use a place of their own beside the one that `make run` serves from.
 TEST_SITE=$TARGET/site-test
 
-export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$ROOT/end2end/node_modules/.bin:$PATH"
+export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$ROOT/end2end/node_modules/.bin:$TARGET/binaryen/node_modules/.bin:$PATH"
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then
   BOLD=$'\033[1m' DIM=$'\033[2m' GREEN=$'\033[32m' RED=$'\033[31m' PLAIN=$'\033[0m'

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what is missing, and only that. `setup.sh run` for `make run`, `setup.sh test` for what `make test` needs too.
+# Installs what is missing, and only that. `setup.sh run` for `make run`, `release` for `make release`, `test` for `make test`.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -157,6 +157,16 @@ lemonldap() {
   give_up lemonldap "$version" "LemonLDAP::NG $version is in Debian 12 and could not be installed here; its tests are left out."
 }
 
+# cargo-leptos downloads wasm-opt where it can. npm has it, too.
+wasm_opt() {
+  if have wasm-opt; then return; fi
+  have npm || { say "        wasm-opt is not there and npm, which has it, is not either; cargo-leptos tries to download it."; return; }
+  local version
+  version=$(awk -F '"' '$2 == "binaryen" { print $4 }' end2end/package.json)
+  installing "wasm-opt (binaryen $version from npm)"
+  npm install --prefix "$TARGET/binaryen" --no-audit --no-fund --loglevel=error "binaryen@$version"
+}
+
 toolchain
 
 # A newer 0.3 that someone has already is kept: later patch releases only want a later compiler to be built.
@@ -169,6 +179,8 @@ case $leptos in
   '' | outdated) cargo_tool cargo-leptos "$CARGO_LEPTOS_VERSION" "$(version_of cargo-leptos)" --locked ;;
 esac
 cargo_tool wasm-bindgen-cli "$WASM_BINDGEN_VERSION" "$(version_of wasm-bindgen)"
+
+if [ "$purpose" = release ]; then wasm_opt; fi
 
 if [ "$purpose" = test ]; then
   have node || die "Node.js 20 or newer is missing. See https://nodejs.org."
