@@ -12,7 +12,7 @@ use leptos::prelude::*;
 use leptos::server_fn::client::Client;
 use pixygate::authorization::{ReturnTo, SignIn, TokenExchange};
 use pixygate::leptos::{
-    AuthProvider, CallError, Command, GateClient, MockAuth, MockPerson, RequireScope, RequireSignedIn, use_auth,
+    AuthProvider, CallError, Command, GateClient, MockAuth, MockUser, RequireScope, RequireSignedIn, use_auth,
     use_signed_in,
 };
 use pixygate::session::{AuthState, Event, SessionError, SignOutReason};
@@ -68,7 +68,7 @@ fn a_mock_does_as_the_session_does() {
         };
         assert_eq!(auth.sign_in(to_orders.clone()).await, Ok(()));
         assert_eq!(auth.state().get_untracked(), AuthState::SignedOut(None));
-        mock.sign_in(MockPerson::new("alice").scope("orders"));
+        mock.sign_in(MockUser::new("alice").scope("orders"));
         let landing = auth.complete_sign_in().await.unwrap();
         assert_eq!(landing.return_to, to_orders.return_to);
 
@@ -98,7 +98,7 @@ fn a_mock_fails_as_it_is_told() {
     let owner = Owner::new();
     owner.set();
     let mock = MockAuth::provide();
-    mock.sign_in(MockPerson::new("alice"));
+    mock.sign_in(MockUser::new("alice"));
     let auth = use_auth();
     let down = SessionError::BackingOff { seconds: 4 };
     let fails = |which: fn(&Command<'_>) -> bool| {
@@ -198,10 +198,10 @@ fn who_was_granted_a_scope_sees_what_needs_it_and_who_was_not_does_not() {
     let owner = Owner::new();
     owner.set();
     let mock = MockAuth::provide();
-    mock.sign_in(MockPerson::new("alice").scope("orders"));
+    mock.sign_in(MockUser::new("alice").scope("orders"));
     let html = guarded().to_html();
     assert!(html.contains("may order") && html.contains("openid orders"), "{html}");
-    mock.sign_in(MockPerson::new("alice"));
+    mock.sign_in(MockUser::new("alice"));
     let html = guarded().to_html();
     assert!(html.contains("may not order"), "{html}");
     mock.sign_out(None);
@@ -213,12 +213,12 @@ fn a_component_that_is_made_later_sees_the_person_as_they_are_by_then() {
     let owner = Owner::new();
     owner.set();
     let mock = MockAuth::provide();
-    mock.sign_in(MockPerson::new("alice"));
+    mock.sign_in(MockUser::new("alice"));
     let page = view! {
         <RequireSignedIn unknown=|| "unknown" signed_out=|| "signed out">{move || view! { <Scopes /> }}</RequireSignedIn>
     };
     let page = page.into_any();
-    mock.sign_in(MockPerson::new("alice").scope("orders"));
+    mock.sign_in(MockUser::new("alice").scope("orders"));
     let html = page.to_html();
     assert!(html.contains("openid orders"), "{html}");
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use gloo_net::http::{Request, Response};
 use leptos::prelude::*;
 use leptos::server_fn::codec::{GetUrl, Json};
-use pixygate::leptos::{CallError, Command, GateClient, MockAuth, MockPerson, use_auth};
+use pixygate::leptos::{CallError, Command, GateClient, MockAuth, MockUser, use_auth};
 use pixygate::session::{Event, Remedy, SessionError};
 use pixygate::{Reason, Refusal};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -49,7 +49,7 @@ async fn a_call_gets_the_answer_of_the_test() {
     });
     assert_eq!(not_sent(orders(2026).await), Remedy::SignIn, "nobody is signed in");
 
-    mock.sign_in(MockPerson::new("alice"));
+    mock.sign_in(MockUser::new("alice"));
     assert_eq!(orders(2026).await, Ok(vec!["the first".to_owned()]));
     match orders(2025).await {
         Err(CallError::Refused(refusal)) => assert_eq!(refusal.reason, Reason::InsufficientScope),
@@ -75,7 +75,7 @@ async fn who_listens_hears_of_calls_as_of_those_of_a_session() {
     let owner = Owner::new();
     owner.set();
     let mock = MockAuth::provide();
-    mock.sign_in(MockPerson::new("alice"));
+    mock.sign_in(MockUser::new("alice"));
     mock.respond(|request| match request.url().contains("/orders?year=2026") {
         true => Response::builder().status(201).body(None::<&str>).ok(),
         false => None,

@@ -6,14 +6,21 @@ use leptos::wasm_bindgen::JsCast as _;
 use leptos::web_sys::HtmlElement;
 use leptos_router::components::A;
 use leptos_router::hooks::use_location;
-use pixygate::leptos::{Texts, use_auth};
+use pixygate::leptos::{SignInButton, Texts, use_auth};
 use pixygate::session::{AuthState, SignedIn};
 
 use crate::notice::Notice;
-use crate::pages::sign_in::SignInLink;
 
 /// Pages whose content has the way to sign in; the header does not repeat it there.
 const OFFER_SIGN_IN: [&str; 4] = ["/", "/account", "/callback", "/sign-in"];
+
+/// What the header shows of the user.
+#[derive(Clone, PartialEq)]
+enum Shown {
+    User(String),
+    SignIn,
+    Leaving,
+}
 
 /// The header.
 #[component]
@@ -26,20 +33,26 @@ pub(crate) fn Header() -> impl IntoView {
     let leave = move || {
         spawn_local(async move { failure.set(auth.sign_out().await.err()) });
     };
-    // The link stays the same element, and keeps the focus, when it turns out that nobody is here.
-    let nobody = Memo::new(move |_| state.with(|state| matches!(state, AuthState::Unknown | AuthState::SignedOut(_))));
     let repeated = Memo::new(move |_| path.with(|path| OFFER_SIGN_IN.contains(&path.as_str())));
-    let who = move || match (!nobody.get()).then(|| state.get()) {
-        Some(AuthState::SignedIn(person)) => view! {
-            <span class="name">{person.name().to_owned()}</span>
-            <button type="button" class="button quiet" on:click=move |_| leave()>
+    // The name that was shown last has the place of the one that is verified, and the button has its size.
+    let shown = Memo::new(move |_| match state.get() {
+        AuthState::SignedIn(user) => Shown::User(user.name().to_owned()),
+        AuthState::SigningOut => Shown::Leaving,
+        AuthState::Unknown => auth.expected_name().get().map_or(Shown::SignIn, Shown::User),
+        AuthState::SignedOut(_) => Shown::SignIn,
+    });
+    let unverified = move || state.with(|state| *state == AuthState::Unknown);
+    let who = move || match shown.get() {
+        Shown::User(name) => view! {
+            <span class="name">{name}</span>
+            <button type="button" class="button quiet" disabled=unverified on:click=move |_| leave()>
                 "Sign out"
             </button>
         }
         .into_any(),
-        Some(_) => view! { <span class="busy" role="status">"Signing out…"</span> }.into_any(),
-        None => (!repeated.get())
-            .then(|| view! { <SignInLink class="button quiet" /> })
+        Shown::Leaving => view! { <span class="busy" role="status">"Signing out…"</span> }.into_any(),
+        Shown::SignIn => (!repeated.get())
+            .then(|| view! { <SignInButton class="button quiet" /> })
             .into_any(),
     };
     view! {

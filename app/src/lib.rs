@@ -24,7 +24,7 @@ use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::path;
-use pixygate::leptos::AuthProvider;
+use pixygate::leptos::{AuthProvider, SignInFailed, SignInRoutes};
 
 pub use shell::{SiteFiles, shell};
 
@@ -34,7 +34,12 @@ pub fn App() -> impl IntoView {
     provide_meta_context();
     view! {
         <Title formatter=|title: String| format!("{title} · Pixygate") />
-        <AuthProvider>
+        <AuthProvider
+            loading=pages::account::Loading
+            signed_out=pages::account::SignedOut
+            signing_in=pages::sign_in::SigningIn
+            sign_in_failed=SignInFailed::new(pages::sign_in::failed)
+        >
             <Router>
                 <a class="skip" href="#main" rel="external">"Skip to the content"</a>
                 <header::Header />
@@ -42,8 +47,7 @@ pub fn App() -> impl IntoView {
                     <FlatRoutes fallback=pages::not_found::NotFound>
                         <Route path=path!("") view=pages::home::Home />
                         <Route path=path!("account") view=pages::account::Account />
-                        <Route path=path!("sign-in") view=pages::sign_in::SignInPage />
-                        <Route path=path!("callback") view=pages::callback::CallbackPage />
+                        <SignInRoutes />
                     </FlatRoutes>
                 </main>
                 <footer>

@@ -4,6 +4,7 @@ use leptos::config::LeptosOptions;
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
 use leptos_meta::MetaTags;
+use leptos_router::location::RequestUrl;
 use pixygate::authorization::Client;
 use pixygate::leptos::ClientData;
 
@@ -22,21 +23,70 @@ pub struct SiteFiles {
     pub icon: String,
 }
 
-/// Starts the front end. Where its files are gone the server has another build by now, and the page is loaded again, once: the new
-/// page brings the URLs of that build. Nothing of the page has run by then, so nothing is lost.
-const START: &str = "const [js, wasm] = [JS, WASM];
-import(js).then((page) => page.default({ module_or_path: wasm }).then(page.hydrate)).catch(async (error) => {
-  const gone = async (url) => (await fetch(url, { method: 'HEAD' })).status === 404;
+/// Starts the front end.
+///
+/// A page under another origin than the public one goes there first: the provider would lead back to that one, which knows nothing of
+/// the sign-in.
+///
+/// A click on **Sign in** before that counts: the sign-in begins as soon as the front end is there, and the download goes on. Following the
+/// link would begin it anew.
+///
+/// Where the files are gone the server has another build by now, and the page is loaded again, once: the new page has the URLs of that
+/// build. Nothing of the page has run by then, so nothing is lost.
+const START: &str = "const files = FILES;
+const origin = ORIGIN;
+if (origin && location.origin !== origin) location.replace(origin + location.pathname + location.search + location.hash);
+let clicked;
+const early = (event) => {
+  const link = event.target.closest?.('a[href^=\"/sign-in\"]');
+  if (!link || link.target || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  event.preventDefault();
+  clicked = link;
+  link.setAttribute('aria-busy', 'true');
+};
+addEventListener('click', early);
+const gone = async (url) => (await fetch(url, { method: 'HEAD' })).status === 404;
+try {
+  const page = await import(files[0]);
+  await page.default({ module_or_path: files[1] });
+  page.hydrate();
+  // It hydrates in a task of its own.
+  setTimeout(() => {
+    removeEventListener('click', early);
+    clicked?.click();
+  });
+} catch (error) {
+  removeEventListener('click', early);
+  let again = false;
   try {
-    if (sessionStorage.pixygateReloaded !== js && ((await gone(js)) || (await gone(wasm)))) {
-      sessionStorage.pixygateReloaded = js;
-      location.reload();
-      return;
+    if (sessionStorage.pixygateReloaded !== files[0] && ((await gone(files[0])) || (await gone(files[1])))) {
+      sessionStorage.pixygateReloaded = files[0];
+      again = true;
     }
   } catch {}
-  document.documentElement.classList.add('broken');
-  throw error;
-});";
+  if (again) location.reload();
+  else {
+    document.documentElement.classList.add('broken');
+    throw error;
+  }
+}";
+
+/// The pages from which the provider is reached next.
+const NEAR_PROVIDER: [&str; 2] = ["/sign-in", "/callback"];
+
+/// The origin of the provider's token endpoint, on the pages that reach it next.
+fn provider_origin(client: &Client) -> Option<String> {
+    let url = use_context::<RequestUrl>()?.parse().ok()?;
+    let origin = origin_of(&client.provider.token_endpoint);
+    NEAR_PROVIDER.contains(&url.path()).then(|| origin.to_owned())
+}
+
+/// Scheme, host and port of a URL.
+fn origin_of(url: &str) -> &str {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let end = url[host..].find(['/', '?']).map_or(url.len(), |at| host + at);
+    &url[..end]
+}
 
 /// The document. It takes [`Client`] and [`SiteFiles`] from the context that the server provides.
 ///
@@ -46,9 +96,11 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     let SiteFiles { js, wasm, css, icon } = use_context().unwrap_or_default();
     let client = use_context::<Client>();
     let nonce = use_nonce();
+    let public = client.as_ref().map(|client| origin_of(&client.redirect_uri));
     let start = START
-        .replace("JS", &format!("{js:?}"))
-        .replace("WASM", &format!("{wasm:?}"));
+        .replace("FILES", &format!("{:?}", [&js, &wasm]))
+        .replace("ORIGIN", &format!("{:?}", public.unwrap_or_default()));
+    let provider = client.as_ref().and_then(provider_origin);
     view! {
         <!DOCTYPE html>
         <html lang="en">
@@ -60,6 +112,13 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <link rel="stylesheet" href=css />
                 <link rel="modulepreload" href=js.clone() nonce=nonce.clone() />
                 <link rel="preload" href=wasm.clone() r#as="fetch" r#type="application/wasm" crossorigin="" />
+                // Without and with `crossorigin`: for the navigation, and for the request from a script.
+                {provider.map(|origin| {
+                    view! {
+                        <link rel="preconnect" href=origin.clone() />
+                        <link rel="preconnect" href=origin crossorigin="" />
+                    }
+                })}
                 <AutoReload options />
                 {client.map(|client| view! { <ClientData client /> })}
                 <script type="module" nonce=nonce inner_html=start></script>

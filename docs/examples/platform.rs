@@ -127,6 +127,10 @@ impl Platform for Memory {
     }
 
     // It has no back button.
+    fn navigate_away(&self, url: &str) {
+        self.navigate(url);
+    }
+
     fn navigate_and_back(&self, url: &str, _mark: &str) {
         self.navigate(url);
     }

@@ -7,6 +7,7 @@ use form_urlencoded::Serializer;
 use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier};
 use serde::{Deserialize, Serialize};
 
+use super::crypto::random_text;
 use super::{Client, ReturnTo};
 
 /// What one sign-in asks of the provider, beyond the client's configuration.
@@ -47,6 +48,8 @@ pub struct SignIn {
     /// Further parameters, such as `fidp`, in the place of those of the [`Client`]. They replace none that are set otherwise, and
     /// none that are [reserved](Self::is_reserved).
     pub extra_params: BTreeMap<String, String>,
+    /// Whether the page on which the sign-in begins leaves no entry in the history, for a page that only leads to the provider.
+    pub replace_page: bool,
 }
 
 impl SignIn {
@@ -212,10 +215,11 @@ impl PendingSignIn {
     /// assert!(address.contains(&format!("&state={}&", pending.state())));
     /// ```
     pub fn begin(client: &Client, options: &SignIn, dpop_jkt: Option<&str>) -> (Self, AuthorizationRequest) {
-        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let verifier = PkceCodeVerifier::new(random_text());
+        let challenge = PkceCodeChallenge::from_code_verifier_sha256(&verifier);
         let pending = Self {
-            state: CsrfToken::new_random(),
-            nonce: CsrfToken::new_random().into_secret(),
+            state: CsrfToken::new(random_text()),
+            nonce: random_text(),
             verifier,
             issuer: client.provider.issuer.clone(),
             client_id: client.client_id.clone(),

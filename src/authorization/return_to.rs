@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// The longest address. Servers take request lines of 8 KB.
+const MAX_BYTES: usize = 8192;
+
 /// A place on this origin: a path with its query and fragment, never another host.
 ///
 /// ```
@@ -40,7 +43,7 @@ impl ReturnTo {
                 .unwrap_or_default()
                 .split('/')
                 .any(is_dots)
-            && path.len() <= 2048;
+            && path.len() <= MAX_BYTES;
         local.then(|| Self(path.to_owned()))
     }
 

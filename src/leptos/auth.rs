@@ -229,11 +229,11 @@ impl Auth {
     ///         <p role="alert">{problem}</p>
     ///     }
     /// }
-    /// # use pixygate::leptos::{MockAuth, MockPerson};
+    /// # use pixygate::leptos::{MockAuth, MockUser};
     /// # use pixygate::session::{AuthState, SignOutReason};
     /// # let owner = Owner::new();
     /// # owner.set();
-    /// # MockAuth::provide().sign_in(MockPerson::new("alice"));
+    /// # MockAuth::provide().sign_in(MockUser::new("alice"));
     /// # futures::executor::block_on(use_auth().sign_out()).expect("a sign-out");
     /// # let signed_out = AuthState::SignedOut(Some(SignOutReason::SignedOut));
     /// # assert_eq!(use_auth().state().get_untracked(), signed_out);
@@ -262,13 +262,13 @@ impl Auth {
     ///
     /// ```
     /// # use leptos::prelude::*;
-    /// # use pixygate::leptos::{MockAuth, MockPerson};
+    /// # use pixygate::leptos::{MockAuth, MockUser};
     /// use pixygate::leptos::use_auth;
     /// use pixygate::session::{AuthState, SignOutReason};
     ///
     /// # let owner = Owner::new();
     /// # owner.set();
-    /// # MockAuth::provide().sign_in(MockPerson::new("alice"));
+    /// # MockAuth::provide().sign_in(MockUser::new("alice"));
     /// # futures::executor::block_on(async {
     /// let auth = use_auth();
     /// auth.sign_out_here().await?;
@@ -326,13 +326,13 @@ impl Auth {
     ///
     /// ```
     /// # use leptos::prelude::*;
-    /// # use pixygate::leptos::{MockAuth, MockPerson};
+    /// # use pixygate::leptos::{MockAuth, MockUser};
     /// use pixygate::leptos::use_auth;
     /// use pixygate::session::Remedy;
     ///
     /// # let owner = Owner::new();
     /// # owner.set();
-    /// # MockAuth::provide().sign_in(MockPerson::new("alice"));
+    /// # MockAuth::provide().sign_in(MockUser::new("alice"));
     /// # futures::executor::block_on(async {
     /// let auth = use_auth();
     /// let token = auth.access_token().await?;
@@ -357,12 +357,12 @@ impl Auth {
     ///
     /// ```
     /// # use leptos::prelude::*;
-    /// # use pixygate::leptos::{MockAuth, MockPerson};
+    /// # use pixygate::leptos::{MockAuth, MockUser};
     /// use pixygate::leptos::use_auth;
     ///
     /// # let owner = Owner::new();
     /// # owner.set();
-    /// # MockAuth::provide().sign_in(MockPerson::new("alice"));
+    /// # MockAuth::provide().sign_in(MockUser::new("alice"));
     /// # futures::executor::block_on(async {
     /// let auth = use_auth();
     /// auth.refresh().await?;
@@ -503,13 +503,13 @@ impl Auth {
     ///
     /// ```
     /// # use leptos::prelude::*;
-    /// # use pixygate::leptos::{MockAuth, MockPerson};
+    /// # use pixygate::leptos::{MockAuth, MockUser};
     /// use pixygate::authorization::TokenExchange;
     /// use pixygate::leptos::use_auth;
     ///
     /// # let owner = Owner::new();
     /// # owner.set();
-    /// # MockAuth::provide().sign_in(MockPerson::new("alice"));
+    /// # MockAuth::provide().sign_in(MockUser::new("alice"));
     /// # futures::executor::block_on(async {
     /// let auth = use_auth();
     /// let subsidiary = TokenExchange::organization("10084a8d-113f");

@@ -1,19 +1,35 @@
-//! How the relying party's configuration gets from the server into the browser: as data in the page.
+//! What the server puts into the page for the browser: the relying party's configuration, and the name that was shown last.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use js_sys::{Reflect, encode_uri_component};
 use leptos::prelude::*;
 
 use crate::authorization::Client;
+use crate::session::AuthState;
 use crate::session::browser::window;
+
+use super::server;
 
 const ELEMENT: &str = "pixygate-client";
 
 /// Seconds since the Unix epoch by the server's clock.
 const SERVED_AT: &str = "data-served-at";
 
-/// Puts the relying party's configuration into the page, for [`AuthProvider`](super::AuthProvider) to find. It belongs
-/// into the server's shell, and renders nothing in the browser. Nothing in it is secret.
+/// The name in the cookie [`NAME_COOKIE`]. Without the attribute the page does not set the cookie.
+const NAME: &str = "data-user-name";
+
+/// The cookie with the name of the user who was signed in last. It is a placeholder for the first render and proves nothing.
+pub(super) const NAME_COOKIE: &str = "pixygate-name";
+
+/// The longest name that is remembered, in characters.
+const LONGEST_NAME: usize = 64;
+
+/// How long it is remembered, in seconds.
+const NAME_LIFETIME: u32 = 30 * 86_400;
+
+/// Puts the relying party's configuration into the page, where [`AuthProvider`](super::AuthProvider) reads it. It belongs into the
+/// server's shell. Nothing in it is secret.
 ///
 /// ```
 /// use leptos::prelude::*;
@@ -35,21 +51,70 @@ const SERVED_AT: &str = "data-served-at";
 /// ```
 #[component]
 pub fn ClientData(
-    /// The relying party.
-    client: Client,
+    /// The relying party. The default is the one in the context; without either the page renders nothing, and users cannot sign in.
+    #[prop(optional, into)]
+    client: Option<Client>,
+    /// Whether the browser remembers the user's name in a cookie, so that the server can render it before the WASM is there.
+    #[prop(default = true)]
+    remember_name: bool,
 ) -> impl IntoView {
     let served_at = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()
         .as_secs();
     // Inside a script element only `<` has a meaning to the HTML parser.
+    let client = client.or_else(use_context::<Client>)?;
     let json = serde_json::to_string(&client)
         .unwrap_or_default()
         .replace('<', "\\u003c");
-    view! { <script type="application/json" id=ELEMENT data-served-at=served_at.to_string() inner_html=json></script> }
+    let name = remember_name.then(|| server::name_of_request().unwrap_or_default());
+    Some(view! {
+        <script
+            type="application/json"
+            id=ELEMENT
+            data-served-at=served_at.to_string()
+            data-user-name=name
+            inner_html=json
+        ></script>
+    })
 }
 
-/// What the server put into this page; `None` where there is no page.
+/// The name with which this page was rendered.
+pub(super) fn expected_name() -> Option<String> {
+    match window() {
+        None => server::name_of_request(),
+        Some(_) => name_of_page().filter(|name| !name.is_empty()),
+    }
+}
+
+fn name_of_page() -> Option<String> {
+    window()?.document()?.get_element_by_id(ELEMENT)?.get_attribute(NAME)
+}
+
+/// Keeps the cookie in step with the state. A session that the browser does not store is not remembered either: the next page would not
+/// have it.
+pub(super) fn remember_name(state: &AuthState, is_stored: bool) {
+    // Without the attribute the page may not set the cookie.
+    if name_of_page().is_none() {
+        return;
+    }
+    let (name, lifetime) = match state {
+        AuthState::SignedIn(user) if is_stored => (user.name().chars().take(LONGEST_NAME).collect(), NAME_LIFETIME),
+        AuthState::Unknown => return,
+        _ => (String::new(), 0),
+    };
+    let name = String::from(encode_uri_component(&name));
+    let secure = if is_secure() { "; Secure" } else { "" };
+    let cookie = format!("{NAME_COOKIE}={name}; Path=/; SameSite=Strict; Max-Age={lifetime}{secure}");
+    // Refused where the browser takes no cookies.
+    drop(Reflect::set(&document(), &"cookie".into(), &cookie.into()));
+}
+
+fn is_secure() -> bool {
+    window().is_some_and(|window| window.location().protocol().is_ok_and(|protocol| protocol == "https:"))
+}
+
+/// Returns what the server put into this page, or `None` where there is no page.
 pub(super) fn read() -> Option<(Client, f64)> {
     let element = window()?.document()?.get_element_by_id(ELEMENT)?;
     let client = serde_json::from_slice(element.text_content()?.as_bytes()).ok()?;

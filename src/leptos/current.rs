@@ -1,27 +1,44 @@
 //! The session of this page.
 
 use std::cell::{Cell, RefCell};
+use std::time::Duration;
 
 use futures_channel::oneshot;
+use futures_util::future::select;
+use leptos::prelude::set_timeout;
 // Leptos has no executor before it hydrates.
 use wasm_bindgen_futures::spawn_local;
 
+use crate::authorization::{ReturnTo, SignIn};
 use crate::session::browser::{Browser, notify_of_next_request, take_query, window};
 use crate::session::{AuthState, Landing, Session, SessionError, SignInFailure};
 
-use super::{Auth, client_data, provider};
+use super::{Auth, client_data, fetch, mock, provider};
+
+/// The page that leads to the provider.
+pub(super) const SIGN_IN_PATH: &str = "/sign-in";
+
+/// The page of the redirect URI.
+pub(super) const CALLBACK_PATH: &str = "/callback";
+
+/// How long the browser may take to leave for the provider before the page offers another way.
+const LEAVING: Duration = Duration::from_secs(4);
 
 type Completion = oneshot::Receiver<Result<Landing, SignInFailure>>;
+type Departure = oneshot::Receiver<Result<(), SessionError>>;
 
 thread_local! {
     /// Server functions are called from where no context reaches.
     static SESSION: RefCell<Option<Session<Browser>>> = const { RefCell::new(None) };
     /// The sign-in that [`start`] completes.
     static COMPLETION: Cell<Option<Completion>> = const { Cell::new(None) };
+    /// The sign-in that [`start`] begins.
+    static DEPARTURE: Cell<Option<Departure>> = const { Cell::new(None) };
 }
 
 /// Starts the session, then calls `mount`, which hydrates the page. The session's storage is read while the page is hydrated. On the
-/// page of the redirect URI the code is exchanged first, and the page is hydrated while the provider answers.
+/// page of the redirect URI the code is exchanged first, and the page is hydrated while the provider answers. The page `/sign-in` leads
+/// to the provider, and is hydrated only if the browser stays on it.
 ///
 /// It replaces the call of `leptos::mount::hydrate_body` in the application's entry point. Without it
 /// [`AuthProvider`](super::AuthProvider) starts the session after hydration.
@@ -43,12 +60,83 @@ pub fn start(mount: impl FnOnce() + 'static) {
 /// Not generic, so that its code is made once, in this crate.
 fn begin(mount: Box<dyn FnOnce()>) {
     let Ok(session) = session() else { return mount() };
-    if !is_callback(&session) {
-        // Tasks are polled in this order: the database is being opened when hydration begins.
-        spawn_local(async move { session.restore().await });
-        spawn_local(async move { mount() });
-        return;
+    if is_callback(&session) {
+        return begin_at_callback(session, mount);
     }
+    let location = window().map(|window| window.location());
+    let is_sign_in = location.as_ref().and_then(|it| it.pathname().ok()).as_deref() == Some(SIGN_IN_PATH);
+    if let Some(search) = location.and_then(|it| it.search().ok()).filter(|_| is_sign_in) {
+        return begin_at_sign_in(session, return_to_of(&search), mount);
+    }
+    // Tasks are polled in this order: the database is being opened when hydration begins.
+    spawn_local(async move { session.restore().await });
+    spawn_local(async move { mount() });
+}
+
+fn begin_at_sign_in(session: Session<Browser>, return_to: ReturnTo, mount: Box<dyn FnOnce()>) {
+    spawn_local(async move {
+        session.restore().await;
+        if matches!(session.state(), AuthState::SignedOut(_)) {
+            let outcome = leave(&session, return_to).await;
+            let (done, departure) = oneshot::channel();
+            DEPARTURE.set(Some(departure));
+            // It is received by the page, which is hydrated now.
+            drop(done.send(outcome));
+        }
+        mount();
+    });
+}
+
+/// Leaves for the provider. Returns only if the browser is still here after a moment.
+async fn leave(session: &Session<Browser>, return_to: ReturnTo) -> Result<(), SessionError> {
+    let options = SignIn {
+        return_to,
+        replace_page: true,
+        ..SignIn::default()
+    };
+    session.sign_in(&options).await?;
+    let (late, timeout) = oneshot::channel();
+    set_timeout(move || late.send(()).unwrap_or_default(), LEAVING);
+    select(Box::pin(fetch::still_here()), timeout).await;
+    Err(SessionError::StillHere)
+}
+
+/// Where the user goes after the sign-in, from the query of the page `/sign-in`.
+pub(super) fn return_to_of(search: &str) -> ReturnTo {
+    // The router would decode the value twice.
+    let path = form_urlencoded::parse(search.trim_start_matches('?').as_bytes())
+        .find(|(name, _)| name == "return_to")
+        .and_then(|(_, path)| ReturnTo::parse(&path));
+    path.filter(|path| !leads_nowhere(path)).unwrap_or_default()
+}
+
+/// Whether the page is one that only leads on.
+fn leads_nowhere(path: &ReturnTo) -> bool {
+    let path = path.as_str().split(['?', '#']).next().unwrap_or_default();
+    [SIGN_IN_PATH, CALLBACK_PATH].contains(&path.trim_end_matches('/'))
+}
+
+/// Leaves for the provider from the page `/sign-in`, unless [`start`] has done so.
+pub(super) async fn sign_in_of_page(auth: Auth, return_to: ReturnTo) -> Result<(), SessionError> {
+    if let Some(departure) = DEPARTURE.take()
+        && let Ok(outcome) = departure.await
+    {
+        return outcome;
+    }
+    match mock::is_here() {
+        false => leave(&restored().await?, return_to).await,
+        true => {
+            let options = SignIn {
+                return_to,
+                replace_page: true,
+                ..SignIn::default()
+            };
+            auth.sign_in(options).await
+        }
+    }
+}
+
+fn begin_at_callback(session: Session<Browser>, mount: Box<dyn FnOnce()>) {
     let query = take_query().unwrap_or_default();
     let (done, completion) = oneshot::channel();
     COMPLETION.set(Some(completion));
@@ -154,4 +242,43 @@ fn session() -> Result<Session<Browser>, SessionError> {
     });
     SESSION.set(Some(session.clone()));
     Ok(session)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::return_to_of;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_sign_in_does_not_lead_back_to_the_pages_that_only_lead_on() {
+        let going = |search| return_to_of(search).as_str().to_owned();
+        assert_eq!(going("?return_to=%2Faccount"), "/account");
+        assert_eq!(going("?x=1&return_to=%2Fsign-in-help"), "/sign-in-help");
+        for home in [
+            "",
+            "?",
+            "?return_to=",
+            "?return_to=%2Fsign-in",
+            "?return_to=%2Fsign-in%3Freturn_to%3D%252Faccount",
+            "?return_to=%2Fcallback%3Fcode%3Dc",
+            "?return_to=https%3A%2F%2Fevil.example%2F",
+        ] {
+            assert_eq!(going(home), "/", "{home}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn an_address_comes_back_from_the_link_byte_for_byte(
+            path in "(/[a-zA-Z0-9%+~_-]{1,8}){1,3}",
+            query in "(\\?[a-z0-9=&%+/;:@!'()*.,~-]{0,60})?",
+            fragment in "(#[a-z0-9%+/?=-]{0,20})?",
+        ) {
+            prop_assume!(!path.split('/').any(|part| part.to_lowercase().starts_with("sign-in") || part.starts_with("callback")));
+            let address = format!("{path}{query}{fragment}");
+            let expected = crate::authorization::ReturnTo::parse(&address).unwrap_or_default();
+            let link = format!("?return_to={}", leptos_router::location::Url::escape(&address));
+            prop_assert_eq!(return_to_of(&link), expected);
+        }
+    }
 }

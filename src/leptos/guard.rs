@@ -1,9 +1,14 @@
 //! What only a signed-in person sees.
 
 use leptos::prelude::*;
+use leptos::reactive::graph::Observer;
+use leptos_router::PossibleRouteMatch;
+use leptos_router::any_nested_route::{AnyNestedRoute, IntoAnyNestedRoute as _};
+use leptos_router::components::{Route, RouteProps};
 
 use crate::session::{AuthState, SignOutReason, SignedIn};
 
+use super::sign_in::Views;
 use super::use_auth;
 
 /// The person below a guard, as they are by now.
@@ -44,15 +49,17 @@ enum Shown {
 /// ```
 #[component]
 pub fn RequireSignedIn(
-    /// Shown while it is not known yet: on the server, and until the kept session is read.
-    #[prop(into)]
-    unknown: ViewFn,
-    /// Shown when nobody is signed in.
-    #[prop(into)]
-    signed_out: ViewFn,
+    /// Shown until it is known whether a user is signed in. The default is that of [`AuthProvider`](super::AuthProvider).
+    #[prop(optional, into)]
+    unknown: Option<ViewFn>,
+    /// Shown when no user is signed in. The default is that of [`AuthProvider`](super::AuthProvider).
+    #[prop(optional, into)]
+    signed_out: Option<ViewFn>,
     /// The protected part.
     children: ChildrenFn,
 ) -> impl IntoView {
+    let views = Views::here();
+    let (unknown, signed_out) = (unknown.unwrap_or(views.loading), signed_out.unwrap_or(views.signed_out));
     let state = use_auth().state();
     // Another token of the same person is no other view, and neither is the end of the session.
     let shown = Memo::new_with_compare(
@@ -136,30 +143,59 @@ fn shows(state: &AuthState, scope: &str, before: Option<bool>) -> bool {
     }
 }
 
-/// A page behind [`RequireSignedIn`], as the view of a route: `<Route path=path!("orders") view=protected(Wait, SignIn, Orders) />`.
+/// A route whose view only a signed-in user sees, behind [`RequireSignedIn`].
 ///
 /// ```
 /// use leptos::prelude::*;
-/// use pixygate::leptos::{protected, use_signed_in};
+/// use leptos_router::components::{FlatRoutes, Router};
+/// use leptos_router::path;
+/// use pixygate::leptos::{AuthProvider, ProtectedRoute, use_signed_in};
 ///
 /// #[component]
 /// fn Orders() -> impl IntoView {
 ///     view! { <h1>"The orders of " {use_signed_in().name().to_owned()}</h1> }
 /// }
 ///
-/// let view = protected(|| "One moment…", || "Please sign in.", Orders);
-/// # let _ = view;
+/// #[component]
+/// fn App() -> impl IntoView {
+///     view! {
+///         <AuthProvider>
+///             <Router>
+///                 <FlatRoutes fallback=|| "Not found">
+///                     <ProtectedRoute path=path!("orders") view=Orders />
+///                 </FlatRoutes>
+///             </Router>
+///         </AuthProvider>
+///     }
+/// }
+/// # let _ = App;
 /// ```
-pub fn protected<V: IntoView + 'static>(
-    unknown: impl Into<ViewFn>,
-    signed_out: impl Into<ViewFn>,
-    page: fn() -> V,
-) -> impl Fn() -> AnyView + Clone + Send + Sync + 'static {
-    let (unknown, signed_out) = (unknown.into(), signed_out.into());
-    move || {
-        let (unknown, signed_out) = (unknown.clone(), signed_out.clone());
-        view! { <RequireSignedIn unknown signed_out>{page()}</RequireSignedIn> }.into_any()
-    }
+#[component(transparent)]
+pub fn ProtectedRoute<Segments, View, V>(
+    /// The path, as for [`Route`].
+    path: Segments,
+    /// The view for a signed-in user. Below it [`use_signed_in`] returns that user.
+    view: View,
+    /// Shown until it is known whether a user is signed in. The default is that of [`AuthProvider`](super::AuthProvider).
+    #[prop(optional, into)]
+    unknown: Option<ViewFn>,
+    /// Shown when no user is signed in. The default is that of [`AuthProvider`](super::AuthProvider).
+    #[prop(optional, into)]
+    signed_out: Option<ViewFn>,
+) -> AnyNestedRoute
+where
+    Segments: PossibleRouteMatch + Clone + Send + Sync + 'static,
+    View: Fn() -> V + Clone + Send + Sync + 'static,
+    V: IntoView + 'static,
+{
+    let guarded = move || {
+        let view = view.clone();
+        let views = Views::here();
+        let unknown = unknown.clone().unwrap_or(views.loading);
+        let signed_out = signed_out.clone().unwrap_or(views.signed_out);
+        view! { <RequireSignedIn unknown signed_out>{view()}</RequireSignedIn> }.into_any()
+    };
+    Route(RouteProps::builder().path(path).view(guarded).build()).into_any_nested_route()
 }
 
 /// The person, below [`RequireSignedIn`], with the claims and scopes that they have by now. In a view or an effect it is asked
@@ -180,10 +216,10 @@ pub fn protected<V: IntoView + 'static>(
 ///     // Asked for in the view: a refresh may bring other groups.
 ///     view! { <p>{move || use_signed_in().extra::<Work>().map(|work| work.groups.join(", ")).ok()}</p> }
 /// }
-/// # use pixygate::leptos::{MockAuth, MockPerson, RequireSignedIn};
+/// # use pixygate::leptos::{MockAuth, MockUser, RequireSignedIn};
 /// # let owner = Owner::new();
 /// # owner.set();
-/// # MockAuth::provide().sign_in(MockPerson::new("alice").claim("groups", vec!["editors", "buyers"]));
+/// # MockAuth::provide().sign_in(MockUser::new("alice").claim("groups", vec!["editors", "buyers"]));
 /// # let page = view! { <RequireSignedIn unknown=|| () signed_out=|| ()><Groups /></RequireSignedIn> };
 /// # assert!(page.to_html().contains("editors, buyers"));
 /// ```
@@ -196,13 +232,17 @@ pub fn protected<V: IntoView + 'static>(
 )]
 pub fn use_signed_in() -> SignedIn {
     let Here(person) = use_context().expect("use_signed_in() is called outside of <RequireSignedIn>");
-    person.get()
+    // In the body of a component nothing is tracked, and Leptos would warn.
+    match Observer::get() {
+        Some(_) => person.get(),
+        None => person.get_untracked(),
+    }
 }
 
 #[cfg(all(test, feature = "mock"))]
 mod tests {
     use super::*;
-    use crate::leptos::{MockAuth, MockPerson};
+    use crate::leptos::{MockAuth, MockUser};
 
     #[test]
     fn when_the_provider_ends_the_session_what_needs_a_scope_stays() {
@@ -222,7 +262,7 @@ mod tests {
         }
         let owner = Owner::new();
         owner.set();
-        MockAuth::provide().sign_in(MockPerson::new("alice").scope("orders"));
+        MockAuth::provide().sign_in(MockUser::new("alice").scope("orders"));
         let alice = use_auth().state().get_untracked();
         assert!(shows(&alice, "orders", Some(false)));
         assert!(

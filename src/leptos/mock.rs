@@ -35,7 +35,7 @@ thread_local! {
 ///
 /// ```
 /// use leptos::prelude::*;
-/// use pixygate::leptos::{Command, MockAuth, MockPerson, RequireSignedIn, use_auth, use_signed_in};
+/// use pixygate::leptos::{Command, MockAuth, MockUser, RequireSignedIn, use_auth, use_signed_in};
 /// use pixygate::session::{Remedy, SessionError};
 ///
 /// #[component]
@@ -46,7 +46,7 @@ thread_local! {
 /// let owner = Owner::new();
 /// owner.set();
 /// let mock = MockAuth::provide();
-/// mock.sign_in(MockPerson::new("alice").claim("name", "Alice Example"));
+/// mock.sign_in(MockUser::new("alice").claim("name", "Alice Example"));
 /// let page = view! {
 ///     <RequireSignedIn unknown=|| "?" signed_out=|| "Please sign in.">
 ///         <Greeting />
@@ -148,7 +148,7 @@ impl Answer for Client {
 /// ```
 /// use leptos::prelude::*;
 /// use pixygate::authorization::TokenExchange;
-/// use pixygate::leptos::{MockAuth, MockPerson, use_auth};
+/// use pixygate::leptos::{MockAuth, MockUser, use_auth};
 ///
 /// #[derive(serde::Deserialize)]
 /// struct Work {
@@ -157,7 +157,7 @@ impl Answer for Client {
 ///
 /// let owner = Owner::new();
 /// owner.set();
-/// let alice = MockPerson::new("alice")
+/// let alice = MockUser::new("alice")
 ///     .claim("groups", ["editors"].to_vec())
 ///     .scope("orders:write")
 ///     .acting(TokenExchange::organization("10084a8d-113f"));
@@ -169,7 +169,7 @@ impl Answer for Client {
 /// assert!(person.has_scope("orders:write") && person.acting().is_some());
 /// ```
 #[derive(Clone, Debug)]
-pub struct MockPerson {
+pub struct MockUser {
     claims: Map<String, Value>,
     scopes: Vec<String>,
     acting: Option<TokenExchange>,
@@ -238,9 +238,9 @@ impl MockAuth {
     /// From now on this person is signed in.
     ///
     /// # Panics
-    /// When [`MockPerson::claim`] took a claim away that every ID token has, or gave it another type.
+    /// When [`MockUser::claim`] took a claim away that every ID token has, or gave it another type.
     #[expect(clippy::expect_used, reason = "a test with such a person is wrong")]
-    pub fn sign_in(self, person: MockPerson) {
+    pub fn sign_in(self, person: MockUser) {
         // Nobody signed or validated it.
         let payload = URL_SAFE_NO_PAD.encode(Value::Object(person.claims).to_string());
         let id_token = IdToken::try_from(format!("e30.{payload}.")).expect("the claims of an ID token");
@@ -298,7 +298,7 @@ impl MockAuth {
     /// ```
     /// use leptos::prelude::*;
     /// use leptos::server_fn::codec::{Json, PostUrl};
-    /// use pixygate::leptos::{CallError, GateClient, MockAuth, MockPerson, use_auth};
+    /// use pixygate::leptos::{CallError, GateClient, MockAuth, MockUser, use_auth};
     ///
     /// #[server(prefix = "/api", input = PostUrl, output = Json, client = GateClient)]
     /// async fn transfer(amount: u32) -> Result<u32, CallError> {
@@ -318,7 +318,7 @@ impl MockAuth {
     /// let owner = Owner::new();
     /// owner.set();
     /// let (mock, amount) = (MockAuth::provide(), RwSignal::new(0));
-    /// mock.sign_in(MockPerson::new("alice"));
+    /// mock.sign_in(MockUser::new("alice"));
     /// assert_eq!(open(amount), None);
     ///
     /// mock.leave_pending(&Transfer { amount: 7 });
@@ -392,13 +392,13 @@ impl MockAuth {
     /// ```
     /// # use leptos::prelude::*;
     /// # use pixygate::authorization::SignIn;
-    /// # use pixygate::leptos::{Command, MockAuth, MockPerson, use_auth};
+    /// # use pixygate::leptos::{Command, MockAuth, MockUser, use_auth};
     /// # let owner = Owner::new();
     /// # owner.set();
     /// let mock = MockAuth::provide();
     /// mock.fail(move |asked| {
     ///     if let Command::SignIn(_) = asked {
-    ///         mock.sign_in(MockPerson::new("alice"));
+    ///         mock.sign_in(MockUser::new("alice"));
     ///     }
     ///     // `Some(SessionError::Cancelled)` is a window that was closed.
     ///     None
@@ -420,7 +420,7 @@ impl MockAuth {
     ///
     /// ```no_run
     /// use gloo_net::http::{Request, Response};
-    /// use pixygate::leptos::{MockAuth, MockPerson};
+    /// use pixygate::leptos::{MockAuth, MockUser};
     /// use pixygate::{Reason, Refusal};
     ///
     /// fn answer(request: &Request) -> Option<Response> {
@@ -434,7 +434,7 @@ impl MockAuth {
     /// }
     ///
     /// let mock = MockAuth::provide();
-    /// mock.sign_in(MockPerson::new("alice"));
+    /// mock.sign_in(MockUser::new("alice"));
     /// mock.respond(answer);
     /// ```
     pub fn respond(self, responds: impl Fn(&Request) -> Option<Response> + 'static) {
@@ -526,7 +526,7 @@ impl MockAuth {
     }
 }
 
-impl MockPerson {
+impl MockUser {
     /// A person with this subject.
     pub fn new(subject: &str) -> Self {
         let claims = json!({

@@ -39,7 +39,7 @@
 //! # owner.set();
 //! # assert!(view! { <App /> }.to_html().contains("One moment…"));
 //! # // Whoever is signed in is there only in the browser.
-//! # pixygate::leptos::MockAuth::provide().sign_in(pixygate::leptos::MockPerson::new("alice"));
+//! # pixygate::leptos::MockAuth::provide().sign_in(pixygate::leptos::MockUser::new("alice"));
 //! # let page = view! {
 //! #     <RequireSignedIn unknown=|| "One moment…" signed_out=|| ()>
 //! #         <Orders />
@@ -74,6 +74,12 @@ mod mock;
 #[path = "no_mock.rs"]
 mod mock;
 mod provider;
+#[cfg(feature = "ssr")]
+mod server;
+#[cfg(not(feature = "ssr"))]
+#[path = "no_server.rs"]
+mod server;
+mod sign_in;
 mod texts;
 
 pub use call::{GateClient, GateResponse};
@@ -82,8 +88,16 @@ pub use client_data::{ClientData, ClientDataProps};
 pub use command::Command;
 pub use current::start;
 pub use error::CallError;
-pub use guard::{RequireScope, RequireScopeProps, RequireSignedIn, RequireSignedInProps, protected, use_signed_in};
+pub use guard::{
+    ProtectedRoute, ProtectedRouteProps, RequireScope, RequireScopeProps, RequireSignedIn, RequireSignedInProps,
+    use_signed_in,
+};
 #[cfg(feature = "mock")]
-pub use mock::{MockAuth, MockPerson};
+pub use mock::{MockAuth, MockUser};
 pub use provider::{Auth, AuthProvider, AuthProviderProps, use_auth};
+#[cfg(feature = "ssr")]
+pub use server::{PagesError, pages, principal, principal_with_scope, refuse};
+pub use sign_in::{
+    SignInButton, SignInButtonProps, SignInFailed, SignInRoutes, SignInRoutesProps, SignOutButton, SignOutButtonProps,
+};
 pub use texts::{Text, Texts};

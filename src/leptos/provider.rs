@@ -8,7 +8,8 @@ use leptos::prelude::*;
 use crate::session::browser::window;
 use crate::session::{AuthState, Event};
 
-use super::{current, fetch, mock};
+use super::sign_in::{SignInFailed, Views};
+use super::{client_data, current, fetch, mock};
 
 type Listener = Rc<dyn Fn(&Event)>;
 
@@ -46,6 +47,7 @@ pub struct Auth {
     state: RwSignal<AuthState>,
     idle: RwSignal<Option<u32>>,
     kept: RwSignal<bool>,
+    expected_name: RwSignal<Option<String>>,
 }
 
 /// Opens the session for the components below. It belongs at the root, around the router; the server's shell needs
@@ -69,10 +71,34 @@ pub fn AuthProvider(
     /// Opens a window for the sign-ins that calls ask for, where the browser allows it, instead of leaving the page.
     #[prop(optional)]
     step_up_in_popup: bool,
+    /// Shown in the place of a protected view until it is known whether a user is signed in. The server always shows it.
+    #[prop(optional, into)]
+    loading: Option<ViewFn>,
+    /// Shown in the place of a protected view when no user is signed in.
+    #[prop(optional, into)]
+    signed_out: Option<ViewFn>,
+    /// Shown by the pages that a sign-in passes through.
+    #[prop(optional, into)]
+    signing_in: Option<ViewFn>,
+    /// Shown by those pages when the sign-in failed.
+    #[prop(optional)]
+    sign_in_failed: Option<SignInFailed>,
     /// The application.
     children: Children,
 ) -> impl IntoView {
     let auth = Auth::provide(AuthState::Unknown);
+    let Views {
+        loading: default_loading,
+        signed_out: default_signed_out,
+        signing_in: default_signing_in,
+        sign_in_failed: default_failed,
+    } = Views::default();
+    provide_context(Views {
+        loading: loading.unwrap_or(default_loading),
+        signed_out: signed_out.unwrap_or(default_signed_out),
+        signing_in: signing_in.unwrap_or(default_signing_in),
+        sign_in_failed: sign_in_failed.unwrap_or(default_failed),
+    });
     // Effects run in the browser only, and only after hydration.
     Effect::new(move || {
         fetch::step_up_in_popup(step_up_in_popup);
@@ -98,11 +124,11 @@ pub fn AuthProvider(
 ///         AuthState::SignedIn(person) => format!("Hello, {}", person.name()),
 ///     }
 /// }
-/// # use pixygate::leptos::{AuthProvider, MockAuth, MockPerson};
+/// # use pixygate::leptos::{AuthProvider, MockAuth, MockUser};
 /// # let owner = Owner::new();
 /// # owner.set();
 /// # assert!(view! { <AuthProvider><Status /></AuthProvider> }.to_html().contains("One moment"));
-/// # MockAuth::provide().sign_in(MockPerson::new("alice"));
+/// # MockAuth::provide().sign_in(MockUser::new("alice"));
 /// # assert!(view! { <Status /> }.to_html().contains("Hello, alice"));
 /// ```
 ///
@@ -122,6 +148,7 @@ impl Auth {
             state: RwSignal::new(state),
             idle: RwSignal::new(None),
             kept: RwSignal::new(true),
+            expected_name: RwSignal::new(client_data::expected_name()),
         };
         provide_context(auth);
         auth
@@ -149,8 +176,35 @@ impl Auth {
     pub(super) fn known(self, state: AuthState) {
         // The components may be gone, and the session goes on.
         if self.state.try_with_untracked(|before| *before != state) == Some(true) {
+            client_data::remember_name(&state, self.kept.get_untracked());
+            self.expected_name.set(None);
             self.state.set(state);
         }
+    }
+
+    /// The name that the header showed last in this browser, while it is not known yet whether that user is still signed in. Nothing has
+    /// verified it: show it as a placeholder, and nothing else that depends on it. It is there in the first render, also on the server.
+    ///
+    /// ```
+    /// use leptos::prelude::*;
+    /// use pixygate::leptos::use_auth;
+    ///
+    /// #[component]
+    /// fn UserName() -> impl IntoView {
+    ///     let auth = use_auth();
+    ///     move || {
+    ///         let known = auth.state().with(|state| state.signed_in().map(|user| user.name().to_owned()));
+    ///         known.or_else(|| auth.expected_name().get())
+    ///     }
+    /// }
+    /// # use pixygate::leptos::{MockAuth, MockUser};
+    /// # let owner = Owner::new();
+    /// # owner.set();
+    /// # MockAuth::provide().sign_in(MockUser::new("alice"));
+    /// # assert!(view! { <p><UserName /></p> }.to_html().contains("alice"));
+    /// ```
+    pub fn expected_name(self) -> Signal<Option<String>> {
+        self.expected_name.into()
     }
 
     /// Whether someone is signed in.

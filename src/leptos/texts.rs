@@ -36,6 +36,8 @@ pub struct Texts {
     pub cancelled: Text,
     /// The window of a sign-in is gone, or was never there.
     pub no_window: Text,
+    /// The provider's page has not opened.
+    pub still_here: Text,
     /// The provider reports an error of its own.
     pub provider_problem: Text,
     /// The callback belongs to a sign-in that is over.
@@ -94,6 +96,10 @@ impl Default for Texts {
             no_window: (
                 "The sign-in window is not there",
                 "It was closed, or the browser did not open it. Nothing has changed here.",
+            ),
+            still_here: (
+                "The sign-in page has not opened yet",
+                "It may be slow. Wait a moment longer, or try again.",
             ),
             provider_problem: (
                 "The sign-in page reports a problem",
@@ -221,6 +227,7 @@ impl Texts {
             SessionError::PartMissing => self.part_missing,
             SessionError::Withheld { .. } | SessionError::ProofWithheld { .. } => self.withheld,
             SessionError::Cancelled => self.no_window,
+            SessionError::StillHere => self.still_here,
             _ if error.remedy() == Remedy::TryAgain => self.provider_down,
             _ => self.refused_sign_in,
         }

@@ -112,6 +112,9 @@ pub enum SessionError {
     /// The window of the sign-in was closed, or did not open.
     #[error("the sign-in window was closed, or the browser did not open it")]
     Cancelled,
+    /// The browser has not left for the provider's page: it was stopped, or the provider is slow.
+    #[error("the provider's page has not opened yet")]
+    StillHere,
     /// The page has no client: the server had not reached the provider yet when it made the page, or its shell lacks
     /// `<ClientData>`. Loading the page again helps once the provider is back.
     #[error(
@@ -172,7 +175,9 @@ impl SessionError {
             | Self::NoClient
             | Self::SessionsKept { status: 429 | 500.. } => Remedy::TryAgain,
             Self::AnotherPerson => Remedy::LookAgain,
-            Self::SignedOut(_) | Self::Cancelled | Self::NeedsThePerson | Self::NoRefreshToken => Remedy::SignIn,
+            Self::SignedOut(_) | Self::Cancelled | Self::StillHere | Self::NeedsThePerson | Self::NoRefreshToken => {
+                Remedy::SignIn
+            }
             Self::Callback(CallbackError::Provider { error, .. }) => match error.as_str() {
                 "temporarily_unavailable" | "server_error" => Remedy::TryAgain,
                 "unauthorized_client"

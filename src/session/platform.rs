@@ -129,6 +129,11 @@ pub trait Platform: Crypto + 'static {
     /// Leaves the page for `url`, without an entry in the history for the page that was left.
     fn navigate(&self, url: &str);
 
+    /// Leaves the page for `url`; the back button leads back to it.
+    fn navigate_away(&self, url: &str) {
+        self.navigate(url);
+    }
+
     /// Leaves the page for `url`; the back button leads back to it, and there [`Platform::take_mark`] has the mark. It is no secret.
     fn navigate_and_back(&self, url: &str, mark: &str);
 

@@ -111,8 +111,12 @@ impl<P: Platform> Session<P> {
             Some("none") => Asked::ByCall(None),
             _ => Asked::ByPerson,
         };
+        let silent = matches!(asked, Asked::ByCall(_));
         let (_, url) = self.begin(options, false, asked).await?;
-        self.0.platform.navigate(&url);
+        match options.replace_page || silent {
+            true => self.0.platform.navigate(&url),
+            false => self.0.platform.navigate_away(&url),
+        }
         Ok(())
     }
 

@@ -16,10 +16,11 @@ pub async fn confirm(
 ) -> Result<u64, CallError> {
     use pixygate::Reason;
     use pixygate::jwt::Rejection;
+    use pixygate::leptos::{principal, refuse};
 
-    let principal = super::proof::principal_with(None).await?;
+    let principal = principal().await?;
     if statement.trim().is_empty() || statement.chars().count() > LONGEST {
-        return Err(super::proof::refuse(Rejection::new(Reason::InvalidRequest)));
+        return Err(refuse(Rejection::new(Reason::InvalidRequest)));
     }
     Ok(principal.auth_time().unwrap_or_default())
 }

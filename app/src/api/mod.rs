@@ -4,8 +4,6 @@
 mod confirm;
 #[cfg(feature = "ssr")]
 mod policies;
-#[cfg(feature = "ssr")]
-mod proof;
 mod whoami;
 
 pub use confirm::{Confirm, LONGEST, confirm};

@@ -48,7 +48,7 @@ pub struct Profile {
 /// `GET /api/whoami`: the verified principal.
 #[server(name = GetWhoami, prefix = "/api", endpoint = "whoami", input = GetUrl, output = Json, client = GateClient)]
 pub async fn whoami() -> Result<Whoami, CallError> {
-    let principal = super::proof::principal_with(None).await?;
+    let principal = pixygate::leptos::principal().await?;
     Ok(Whoami {
         iss: principal.issuer().to_owned(),
         sub: principal.subject().to_owned(),
@@ -66,7 +66,7 @@ pub async fn whoami() -> Result<Whoami, CallError> {
 /// `GET /api/profile`: asks for the scope `profile`.
 #[server(name = GetProfile, prefix = "/api", endpoint = "profile", input = GetUrl, output = Json, client = GateClient)]
 pub async fn profile() -> Result<Profile, CallError> {
-    let principal = super::proof::principal_with(Some("profile")).await?;
+    let principal = pixygate::leptos::principal_with_scope("profile").await?;
     Ok(Profile {
         name: principal.name().map(str::to_owned),
         roles: principal.roles().to_vec(),

@@ -2,10 +2,10 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use pixygate::leptos::{RequireSignedIn, Texts, use_auth};
+use pixygate::leptos::{RequireSignedIn, SignInButton, Texts, use_auth};
 use pixygate::session::{AuthState, SignOutReason};
 
-use super::sign_in::{Impossible, SignInLink};
+use super::sign_in::Impossible;
 use super::verified::{Ended, Verified};
 use crate::notice::Notice;
 
@@ -15,14 +15,15 @@ pub(crate) fn Account() -> impl IntoView {
     view! {
         <Title text="Account" />
         <h1>"Account"</h1>
-        <RequireSignedIn unknown=Loading signed_out=SignedOut>
+        <RequireSignedIn>
             <Verified />
         </RequireSignedIn>
     }
 }
 
+/// The account page until it is known whether a user is signed in.
 #[component]
-fn Loading() -> impl IntoView {
+pub(crate) fn Loading() -> impl IntoView {
     view! {
         <div class="card" aria-busy="true">
             <p class="visually-hidden" role="status">"Loading…"</p>
@@ -32,8 +33,9 @@ fn Loading() -> impl IntoView {
     }
 }
 
+/// The account page when no user is signed in.
 #[component]
-fn SignedOut() -> impl IntoView {
+pub(crate) fn SignedOut() -> impl IntoView {
     let reason = use_auth().state().with_untracked(|state| match state {
         AuthState::SignedOut(reason) => reason.clone(),
         _ => None,
@@ -49,7 +51,7 @@ fn SignedOut() -> impl IntoView {
     };
     view! {
         <Notice kind="info" title text>
-            <SignInLink class="button" />
+            <SignInButton class="button" />
         </Notice>
     }
     .into_any()

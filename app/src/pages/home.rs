@@ -2,22 +2,26 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use pixygate::leptos::{Texts, use_auth};
+use pixygate::leptos::{SignInButton, Texts, use_auth};
 use pixygate::session::{AuthState, SignOutReason};
 
-use super::sign_in::SignInLink;
 use crate::notice::Notice;
 
 /// What this is, and the way in.
 #[component]
 pub(crate) fn Home() -> impl IntoView {
-    let state = use_auth().state();
+    let auth = use_auth();
+    let state = auth.state();
     // The sign-out at the provider leads back here.
     let reason = Memo::new(move |_| match state.get() {
         AuthState::SignedOut(Some(reason @ (SignOutReason::Idle | SignOutReason::SignedOutHere))) => Some(reason),
         _ => None,
     });
-    let signed_in = Memo::new(move |_| state.with(|state| state.signed_in().is_some()));
+    // A returning user finds their way in before the WASM is there.
+    let signed_in = Memo::new(move |_| match state.get() {
+        AuthState::Unknown => auth.expected_name().with(Option::is_some),
+        state => state.signed_in().is_some(),
+    });
     view! {
         <Title text="The way in" />
         {move || {
@@ -31,7 +35,7 @@ pub(crate) fn Home() -> impl IntoView {
             <div class="actions">
                 {move || match signed_in.get() {
                     true => view! { <a href="/account" class="button">"Open your account"</a> }.into_any(),
-                    false => view! { <SignInLink class="button" /> }.into_any(),
+                    false => view! { <SignInButton class="button" /> }.into_any(),
                 }}
             </div>
         </section>

@@ -1,7 +1,6 @@
 //! One file for each page.
 
 pub(crate) mod account;
-pub(crate) mod callback;
 pub(crate) mod everywhere;
 pub(crate) mod home;
 pub(crate) mod not_found;

@@ -6,13 +6,11 @@ use std::pin::Pin;
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn as _;
 use leptos::task::spawn_local;
-use leptos_router::hooks::use_navigate;
-use pixygate::authorization::{ReturnTo, SignIn};
+use pixygate::authorization::SignIn;
 use pixygate::leptos::{CallError, RequireScope, Texts, use_auth, use_signed_in};
 use pixygate::session::{AuthState, SessionError, SignOutReason};
 
 use super::everywhere::Everywhere;
-use super::sign_in::{SignInLink, replace};
 use crate::api::{Confirm, GetProfile, LONGEST, profile, whoami};
 use crate::notice::Notice;
 
@@ -262,39 +260,10 @@ pub(crate) fn Ended() -> impl IntoView {
                     let (title, text) = texts.sign_in(&error);
                     view! {
                         <p role="alert">{format!("{title}. {text}")}</p>
-                        <SignInLink class="button quiet" new_tab=true />
+                        <a href="/sign-in" target="_blank" rel="external nofollow" class="button quiet">"Sign in in a new tab"</a>
                     }
                 })
             }}
         </Notice>
-    }
-}
-
-/// The way in where the browser keeps nothing: this page stays, and remembers the sign-in itself.
-#[component]
-pub(crate) fn InWindow() -> impl IntoView {
-    let (auth, texts, navigate) = (use_auth(), Texts::here(), use_navigate());
-    let return_to: ReturnTo = use_context().unwrap_or_default();
-    let failure = RwSignal::new(None::<SessionError>);
-    let sign_in = move |_| {
-        let signed_in = auth.sign_in_popup(SignIn::default());
-        let (navigate, return_to) = (navigate.clone(), return_to.clone());
-        spawn_local(async move {
-            match signed_in.await {
-                Ok(()) => navigate(return_to.as_str(), replace()),
-                Err(error) => drop(failure.try_set(Some(error))),
-            }
-        });
-    };
-    view! {
-        <button type="button" class="button" on:click=sign_in>
-            "Sign in in a window"
-        </button>
-        {move || {
-            failure.get().map(|error| {
-                let (title, text) = texts.sign_in(&error);
-                view! { <p role="alert">{format!("{title}. {text}")}</p> }
-            })
-        }}
     }
 }

@@ -284,6 +284,11 @@ impl Platform for Browser {
         drop(self.window.location().replace(url));
     }
 
+    fn navigate_away(&self, url: &str) {
+        // As above.
+        drop(self.window.location().assign(url));
+    }
+
     fn navigate_and_back(&self, url: &str, mark: &str) {
         self.mark(&js::object(&[(MARK, mark.into())]));
         // As above.

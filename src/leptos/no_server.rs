@@ -1,0 +1,5 @@
+//! Without the feature `ssr` there is no request.
+
+pub(super) fn name_of_request() -> Option<String> {
+    None
+}
