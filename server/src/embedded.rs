@@ -19,7 +19,7 @@ pub(crate) struct Embedded {
 #[derive(Debug, thiserror::Error)]
 #[error(
     "The embedded provider cannot start: {0}\n    \
-     mend      write another address under [dev_idp] listen, or configure a [provider]"
+     hint      write another address under [dev_idp] listen, or configure a [provider]"
 )]
 pub struct EmbeddedError(#[from] dev_idp::StartError);
 
@@ -48,7 +48,7 @@ impl Embedded {
     }
 
     /// What `[provider]` would say.
-    pub(crate) fn provider(&self, config: &Config) -> Provider {
+    pub(crate) fn provider(&self) -> Provider {
         Provider {
             sessions_url: Some(self.bound.provider().config().sessions_url()),
             issuer: self.bound.provider().config().issuer(),
@@ -57,9 +57,11 @@ impl Embedded {
             scopes: ["openid", "profile", "email"].map(str::to_owned).to_vec(),
             resource: None,
             extra_params: Default::default(),
+            offline_access: true,
             dpop: Default::default(),
             logout_url: None,
-            session: config.session.clone(),
+            browser_endpoints: Default::default(),
+            insecure_http_hosts: Vec::new(),
             issuer_origin: Origin::Default,
         }
     }

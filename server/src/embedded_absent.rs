@@ -10,7 +10,7 @@ pub(crate) enum Embedded {}
 #[derive(Debug, thiserror::Error)]
 #[error(
     "There is no [provider], and this build has no embedded one.\n    \
-     mend      write issuer and client_id under [provider] in pixygate.toml (see pixygate.example.toml), \
+     hint      write issuer and client_id under [provider] in pixygate.toml (see pixygate.example.toml), \
      or build with the feature `dev-idp`"
 )]
 pub struct EmbeddedError;
@@ -20,7 +20,7 @@ impl Embedded {
         Err(EmbeddedError)
     }
 
-    pub(crate) fn provider(&self, _: &Config) -> Provider {
+    pub(crate) fn provider(&self) -> Provider {
         match *self {}
     }
 

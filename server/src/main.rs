@@ -1,6 +1,5 @@
 //! The program: wires what `server` has.
 
-use std::ffi::OsString;
 use std::process::ExitCode;
 
 use server::cli::{self, Command, USAGE};
@@ -41,12 +40,7 @@ async fn run(command: Command) -> Result<(), StartError> {
 
 fn configuration() -> Result<Config, Problems> {
     let directory = std::env::current_dir().unwrap_or_default();
-    // A variable that is not UTF-8 cannot be one of ours with a usable value; to_string_lossy makes its value refused.
-    let text = |value: OsString| value.to_string_lossy().into_owned();
-    Config::load(
-        &directory,
-        std::env::vars_os().map(|(name, value)| (text(name), text(value))),
-    )
+    Config::load(&directory, server::config::variables(std::env::vars_os())?)
 }
 
 async fn serve(config: &Config) -> Result<(), StartError> {

@@ -5,7 +5,7 @@
 use pixygate::discovery::{DiscoveryError, SignInConfig, SignInConfigBuilder, SignInConfigError};
 use pixygate::jwt::{FetchError, Trust};
 
-use crate::config::{Origin, Provider, PublicUrl};
+use crate::config::{Origin, Provider, PublicUrl, Session};
 
 /// The provider cannot be used as it is configured.
 #[derive(Debug, thiserror::Error)]
@@ -68,24 +68,28 @@ fn hint_issuer(origin: &Origin, found: &str) -> String {
 /// When a setting is wrong. A provider that is down is not an error.
 pub async fn discover(
     provider: &Provider,
+    session: &Session,
     trust: Trust,
     public_url: &PublicUrl,
 ) -> Result<SignInConfig, ProviderError> {
-    let discovered = settings(provider, trust, public_url).discover().await;
+    let discovered = settings(provider, session, trust, public_url).discover().await;
     discovered.map_err(|error| ProviderError::new(provider, &error))
 }
 
 /// `[provider]` and `[session]` as the library's settings.
-pub fn settings(provider: &Provider, trust: Trust, public_url: &PublicUrl) -> SignInConfigBuilder {
+pub fn settings(provider: &Provider, session: &Session, trust: Trust, public_url: &PublicUrl) -> SignInConfigBuilder {
+    let idle = u32::try_from(session.idle_sign_out_seconds).ok();
     let mut settings = SignInConfig::builder(&provider.issuer, &provider.client_id, public_url.as_str())
         .trust(trust)
         .scopes(provider.scopes.clone())
+        .offline_access(provider.offline_access)
         .dpop(provider.dpop)
-        .idle_sign_out_seconds(provider.session.idle_sign_out_seconds);
+        .browser_endpoints(provider.browser_endpoints.clone())
+        .idle_sign_out_seconds(idle.filter(|seconds| *seconds > 0));
     for (name, value) in &provider.extra_params {
         settings = settings.extra_param(name, value);
     }
-    for origin in &provider.session.call_origins {
+    for origin in &session.call_origins {
         settings = settings.call_origin(origin);
     }
     if let Some(resource) = &provider.resource {

@@ -35,13 +35,13 @@ pub enum StartError {
     Gate(#[from] GateErrors),
     /// A server function has no policy, so it would be refused to everybody, or worse, forgotten.
     #[error(
-        "Server functions without a policy:{}\n    mend      add each to `app::api::policies()`", lines(.0)
+        "Server functions without a policy:{}\n    hint      add each to `app::api::policies()`", lines(.0)
     )]
     NoPolicy(Vec<(String, String)>),
     /// The address is taken, or not this machine's.
     #[error(
         "The server cannot listen on {address}: {source}\n    \
-         mend      end the other program, or write another address under [server] listen"
+         hint      end the other program, or write another address under [server] listen"
     )]
     Listen {
         /// `server.listen`.
@@ -95,7 +95,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         Some(provider) => provider.clone(),
         None => {
             let embedded = Embedded::bind(config).await?;
-            let provider = embedded.provider(config);
+            let provider = embedded.provider();
             accounts = embedded.accounts();
             tasks.push(tokio::spawn(embedded.serve()));
             provider
@@ -104,12 +104,13 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
 
     let public_url = &config.server.public_url;
     let trust = config.trust_of(&provider);
-    // Where the provider has an entry of its own, that says how it is reached (certificates, a private address).
+    // Where the provider has an entry of its own, that says how it is reached too: its certificates, its private address.
     let own = trust.iter().find(|entry| entry.issuer == provider.issuer).cloned();
     let mut own = own.unwrap_or_else(|| Trust::new(&provider.issuer));
     if let Some(url) = &provider.discovery_url {
         own.discovery_url.clone_from(url);
     }
+    own.insecure_http_hosts.extend_from_slice(&provider.insecure_http_hosts);
 
     let revocations = Arc::new(LocalRevocations::default());
     let tally = Arc::new(Tally::default());
@@ -122,8 +123,8 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         // Pages are open to everybody: they have no data before a call brings a token.
         .protect_prefixes(["/api", "/gw"])
         .revocations(revocations.clone())
-        .token_cache(config.gate.token_cache)
-        .max_token_bytes(config.gate.max_token_bytes)
+        .token_cache(config.gate.token_cache as usize)
+        .max_token_bytes(config.gate.max_token_bytes as usize)
         .listen(config.server.listen)
         .observer(tally.clone())
         .certificate_header(config.gate.certificate_header.clone())
@@ -133,7 +134,15 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         .rate_limit(config.gate.rate_limit)
         .failure_limit(config.gate.failure_limit)
         .trusted_proxies(config.server.trusted_proxies.iter().copied());
-    let (sign_in, gate) = tokio::join!(provider::discover(&provider, own, public_url), gate.start());
+    let gate = config
+        .gate
+        .allow_origins
+        .iter()
+        .fold(gate, |gate, origin| gate.allow_origin(origin));
+    let (sign_in, gate) = tokio::join!(
+        provider::discover(&provider, &config.session, own, public_url),
+        gate.start()
+    );
     let (sign_in, gate) = (sign_in?, gate?);
     let logout = BackchannelLogout::new(&gate, &provider.issuer, &provider.client_id, revocations);
 
@@ -196,13 +205,13 @@ pub fn policies(config: &Config) -> Result<Policies, StartError> {
         .map(|route| (route.methods.to_string(), route.pattern.to_string()))
         .collect();
     for route in &config.gate.routes {
-        let refuse = |expected: String, found: String, mend: &str| {
+        let refuse = |expected: String, found: String, hint: &str| {
             StartError::Config(Problems(vec![Problem {
                 origin: route.origin.clone(),
                 key: "gate.route".to_owned(),
                 expected,
                 found,
-                mend: mend.to_owned(),
+                hint: hint.to_owned(),
             }]))
         };
         let found = policies

@@ -58,6 +58,19 @@ impl Discovery {
         Ok(metadata)
     }
 
+    /// Returns where the keys are.
+    ///
+    /// # Errors
+    ///
+    /// When the metadata do not say, or plain http is not allowed there.
+    pub(crate) fn keys_url(&self, metadata: &Metadata) -> Result<Url, DiscoveryError> {
+        let url = metadata.text("jwks_uri").and_then(|url| Url::parse(url).ok());
+        match url.filter(|url| self.trust.allows_plain_http(url)) {
+            Some(url) => Ok(url),
+            None => metadata.required_url("jwks_uri"),
+        }
+    }
+
     /// Returns the issuer's RFC 8414 metadata, where it has them too. Some providers list endpoints only there.
     #[cfg(feature = "browser")]
     pub(super) async fn oauth_metadata(&self) -> Option<Metadata> {

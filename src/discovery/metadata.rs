@@ -93,7 +93,6 @@ impl Metadata {
     }
 
     /// Returns a text, as it stands in the document.
-    #[cfg(feature = "browser")]
     pub(super) fn text(&self, member: &str) -> Option<&str> {
         self.value(member).and_then(text)
     }

@@ -512,7 +512,7 @@ impl Shared {
             self.settings
                 .client(&self.trust.issuer, &metadata, oauth.as_ref(), keys)
         };
-        let location = metadata.required_url("jwks_uri")?;
+        let location = self.discovery.keys_url(&metadata)?;
         let before = self.page.load_full();
         let keys = match &before.client {
             Some(client) => client.keys.clone(),

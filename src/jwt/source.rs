@@ -48,11 +48,11 @@ impl Source {
                     // The last metadata do while the new ones are out of reach.
                     last => discovery.fetch().await.or_else(|error| last.ok_or(error))?,
                 };
-                match self.fetch_discovered(&metadata.required_url("jwks_uri")?).await {
+                match self.fetch_discovered(&discovery.keys_url(&metadata)?).await {
                     // They may have moved.
                     Err(_) if known => {
                         let metadata = discovery.fetch().await?;
-                        self.fetch_discovered(&metadata.required_url("jwks_uri")?).await
+                        self.fetch_discovered(&discovery.keys_url(&metadata)?).await
                     }
                     set => set,
                 }
@@ -73,7 +73,10 @@ impl Source {
     pub(crate) fn stored(&self) -> Option<(KeySet, SystemTime)> {
         let url = match &self.place {
             KeySource::JwksUrl(url) => url.clone(),
-            _ => self.discovery.as_ref()?.last()?.required_url("jwks_uri").ok()?,
+            _ => {
+                let discovery = self.discovery.as_ref()?;
+                discovery.keys_url(&*discovery.last()?).ok()?
+            }
         };
         let stored = self.documents.stored(&url)?;
         let set = KeySet::from_json(&stored.body, &self.trust).ok()?;

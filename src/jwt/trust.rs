@@ -44,6 +44,10 @@ pub struct Trust {
     /// A file with a client certificate and its key (PEM) to fetch the keys with.
     pub client_certificate_file: String,
 
+    /// Hosts of a private network, such as `keycloak` in Docker Compose, that are asked for metadata and keys over plain http.
+    /// Whoever controls that network decides whose tokens are accepted.
+    pub insecure_http_hosts: Vec<String>,
+
     /// `aud` must contain one of these …
     pub audience: Vec<String>,
     /// … or the client must be one of these. One of the two lists is required; a token that satisfies either passes.
@@ -132,6 +136,7 @@ impl Default for Trust {
             public_key: String::new(),
             ca_file: String::new(),
             client_certificate_file: String::new(),
+            insecure_http_hosts: Vec::new(),
             audience: Vec::new(),
             client_ids: Vec::new(),
             algorithms: vec![RS256, PS256, ES256, ES384, EdDSA, Ed25519],
@@ -224,13 +229,37 @@ impl Trust {
                 "`tenants` and `introspection_url` exclude each other; give the tenant a [[trust]] of its own",
             ));
         }
+        // Whoever writes one means a pattern, and an alias is compared as it is.
+        if let Some(alias) = self
+            .aliases
+            .iter()
+            .find(|alias| alias.trim() != *alias || alias.contains('*'))
+        {
+            return Err(TrustError::Location {
+                issuer: issuer(),
+                key: "aliases",
+                url: alias.clone(),
+                why: "an alias is an exact `iss`, without wildcards and white space",
+            });
+        }
+        for host in &self.insecure_http_hosts {
+            let url = Url::parse(&format!("http://{host}/"));
+            if !url.is_ok_and(|url| url.host_str() == Some(host) && super::address::is_private_host(&url)) {
+                return Err(TrustError::Location {
+                    issuer: issuer(),
+                    key: "insecure_http_hosts",
+                    url: host.clone(),
+                    why: "it is not the name or address of a host in a private network",
+                });
+            }
+        }
         // An alias is compared and never fetched, so it may be whatever a provider writes into `iss`.
         for issuer in self.own_issuers() {
             // There are issuers that are no URL, only a host's name. That is fine when the keys' place is said.
             match Url::parse(&issuer) {
                 // What reads a URL would not see it.
                 _ if issuer.trim() != issuer => return Err(faulty("there is white space around it")),
-                Ok(url) => secure(&url).map_err(faulty)?,
+                Ok(url) => self.secure(&url).map_err(faulty)?,
                 Err(_) if issuer.is_empty() => return Err(faulty("it is empty")),
                 Err(_) if self.key_source_is_discovered() && self.discovery_url.is_empty() => {
                     return Err(faulty("it is no URL, so `jwks_url` or `discovery_url` must be set"));
@@ -261,12 +290,18 @@ impl Trust {
                 hint: "name at least one",
             });
         }
-        if self.subject_claim.is_empty() {
-            return Err(TrustError::Empty {
-                issuer: issuer(),
-                key: "subject_claim",
-                hint: "the default is \"sub\"",
-            });
+        for (key, claim, hint) in [
+            ("subject_claim", &self.subject_claim, "the default is \"sub\""),
+            ("scope_claim", &self.scope_claim, "the default is \"scope\""),
+            ("roles_claim", &self.roles_claim, "the default is \"groups\""),
+        ] {
+            if claim.is_empty() {
+                return Err(TrustError::Empty {
+                    issuer: issuer(),
+                    key,
+                    hint,
+                });
+            }
         }
         let unclaimed = self.audience.is_empty() && self.client_claims.is_empty();
         if unclaimed || self.client_claims.iter().any(String::is_empty) {
@@ -286,16 +321,27 @@ impl Trust {
         }
         if self.jwks_refresh_seconds == 0 || self.jwks_stale_seconds < self.jwks_refresh_seconds {
             let why = "`jwks_refresh_seconds` must be above 0 and at most `jwks_stale_seconds`";
-            return Err(TrustError::Times { issuer: issuer(), why });
+            let key = "jwks_stale_seconds";
+            return Err(TrustError::Times {
+                issuer: issuer(),
+                key,
+                why,
+            });
         }
         const YEAR: u64 = 365 * 24 * 3600;
         if self.jwks_stale_seconds > YEAR || self.jwks_cooldown_seconds > YEAR {
             let why = "`jwks_stale_seconds` and `jwks_cooldown_seconds` may be a year at most";
-            return Err(TrustError::Times { issuer: issuer(), why });
+            let key = "jwks_stale_seconds";
+            return Err(TrustError::Times {
+                issuer: issuer(),
+                key,
+                why,
+            });
         }
         if self.leeway_seconds > 600 {
             return Err(TrustError::Times {
                 issuer: issuer(),
+                key: "leeway_seconds",
                 why: "`leeway_seconds` may be 600 at most",
             });
         }
@@ -389,6 +435,19 @@ impl Trust {
         self.location("introspection_url", &self.introspection_url).map(Some)
     }
 
+    /// Whether plain http is allowed for a URL by name.
+    pub(crate) fn allows_plain_http(&self, url: &Url) -> bool {
+        let named = |host: &str| self.insecure_http_hosts.iter().any(|named| named == host);
+        url.scheme() == "http" && url.host_str().is_some_and(named)
+    }
+
+    fn secure(&self, url: &Url) -> Result<(), &'static str> {
+        match secure(url) {
+            Err(_) if self.allows_plain_http(url) && url.username().is_empty() && url.fragment().is_none() => Ok(()),
+            secure => secure,
+        }
+    }
+
     fn key_source_is_discovered(&self) -> bool {
         matches!(
             self.key_source(),
@@ -419,7 +478,7 @@ impl Trust {
             why,
         };
         let parsed = Url::parse(url).map_err(|_| refuse("it is no URL"))?;
-        secure(&parsed).map_err(refuse)?;
+        self.secure(&parsed).map_err(refuse)?;
         Ok(parsed)
     }
 }

@@ -54,6 +54,8 @@ pub enum TrustError {
     Times {
         /// The entry.
         issuer: String,
+        /// The setting.
+        key: &'static str,
         /// What contradicts what.
         why: &'static str,
     },
@@ -70,4 +72,18 @@ pub enum TrustError {
         /// What is wrong with it.
         why: String,
     },
+}
+
+impl TrustError {
+    /// Returns the setting of the [`Trust`](super::Trust) that has to change.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::None | Self::Issuer { .. } | Self::Twice(_) | Self::KeySources { .. } => "issuer",
+            Self::NoAudience(_) => "audience",
+            Self::TwoIntrospections(..) => "introspection_url",
+            Self::Empty { key, .. } | Self::Location { key, .. } | Self::Times { key, .. } | Self::Keys { key, .. } => {
+                key
+            }
+        }
+    }
 }

@@ -1,253 +1,252 @@
-//! The rules between the values.
+//! What must hold between the values.
 
-mod lookup;
-mod provider;
-mod route;
-mod trust;
-
-use ipnet::IpNet;
-use pixygate::gate::Rate;
+use pixygate::authorization::SignIn;
+use pixygate::gate::RouteConfig;
 use pixygate::jwt::Trust;
 
-use super::keys::{self, Built, KEYS};
+use super::document::Document;
 use super::problem::Problems;
-use super::settings::{Setting, Settings, default_of};
-use super::url::PublicUrl;
-use super::{Config, DevIdp, Gate, Provider, Server, Telemetry};
+use super::sections::{Gate, GateRoute, Provider, RouteValues, Server};
+use super::{Config, DevIdp};
 
-pub(super) fn check(settings: Settings) -> Result<Config, Problems> {
-    let mut checker = Checker { settings };
-    let config = checker.config();
-    let mut problems = checker.settings.problems;
-    problems.sort_by(|one, other| one.origin.cmp(&other.origin));
+/// Sections and keys that this build cannot do. A setting that does nothing must not look as if it did.
+const NOT_YET: [&str; 3] = ["upstream", "store.url", "telemetry.otlp_endpoint"];
+
+/// Headers that mean something else, or that any client can send through a proxy.
+const NOT_A_CERTIFICATE: [&str; 12] = [
+    "authorization",
+    "connection",
+    "content-length",
+    "content-type",
+    "cookie",
+    "dpop",
+    "forwarded",
+    "host",
+    "transfer-encoding",
+    "user-agent",
+    "x-forwarded-for",
+    "x-request-id",
+];
+
+pub(super) fn check(mut document: Document) -> Result<Config, Problems> {
+    let config = read(&mut document);
     match config {
-        Some(config) if problems.is_empty() => Ok(config),
-        _ => Err(Problems(problems)),
+        Some(config) if !document.has_problems("") => Ok(config),
+        _ => Err(document.into_problems()),
     }
 }
 
-struct Checker {
-    settings: Settings,
-}
-
-impl Checker {
-    fn config(&mut self) -> Option<Config> {
-        self.refuse_what_is_not_built();
-        let server = self.server();
-        let session = self.session();
-        let provider = self
-            .settings
-            .sections
-            .contains_key("provider")
-            .then(|| self.provider(&session));
-        let trust: Vec<_> = (0..self.count("trust"))
-            .map(|index| self.trust(&format!("trust[{index}]")))
-            .collect();
-        self.distinct_issuers(&trust);
-        let gate = self.gate();
-        let telemetry = self.telemetry();
-        let dev_idp = self.dev_idp();
-        let server = server?;
-        if provider.is_none() && !server.public_url.is_loopback() {
-            self.problem(
-                "server.public_url",
-                "a loopback address, as long as people sign in at the embedded provider, which is for development",
-                "write a [provider] section: issuer = \"…\", client_id = \"…\"",
-            );
-        }
-        if gate.explain && !server.public_url.is_loopback() {
-            self.problem(
-                "gate.explain",
-                "false, unless server.public_url is a loopback address: details tell an attacker what to change",
-                "write explain = false; the details are in the log",
-            );
-        }
-        let warnings = self.warnings(provider.as_ref(), &trust);
-        Some(Config {
-            server,
-            provider,
-            session,
-            trust,
-            gate,
-            telemetry: telemetry?,
-            dev_idp: dev_idp?,
-            settings: self.effective(),
-            warnings,
-        })
+fn read(document: &mut Document) -> Option<Config> {
+    not_yet(document);
+    let server = document.section::<Server>("server");
+    let session = document.section("session");
+    let provider = match document.has("provider") {
+        true => Some(provider(document)),
+        false => None,
+    };
+    let trust = trust(document);
+    let gate = gate(document);
+    let telemetry = document.section("telemetry");
+    let dev_idp = document.section::<DevIdp>("dev_idp");
+    if dev_idp
+        .as_ref()
+        .is_some_and(|dev_idp| !dev_idp.listen.ip().is_loopback())
+    {
+        let expected = "a loopback address: the embedded provider has each user's name as password";
+        document.problem("dev_idp.listen", expected, "write listen = \"127.0.0.1:3001\"");
     }
-
-    fn gate(&mut self) -> Gate {
-        Gate {
-            max_token_bytes: self.whole("gate.max_token_bytes") as usize,
-            token_cache: self.whole("gate.token_cache") as usize,
-            rate_limit: self.rate("gate.rate_limit"),
-            failure_limit: self.rate("gate.failure_limit"),
-            dpop_nonce: self.flag("gate.dpop_nonce"),
-            certificate_header: self.certificate_header(),
-            explain: self.flag("gate.explain"),
-            routes: (0..self.count("gate.route"))
-                .filter_map(|index| self.route(&format!("gate.route[{index}]")))
-                .collect(),
-        }
+    let (server, gate) = (server?, gate?);
+    if !document.has("provider") {
+        only_for_development(document, &server);
     }
-
-    /// Empty is none.
-    fn certificate_header(&mut self) -> Option<String> {
-        let header = self.text("gate.certificate_header");
-        if header.is_empty() {
-            return None;
-        }
-        let mend = "write \"client-cert\" (RFC 9440), or the name that your proxy uses";
-        if http::HeaderName::try_from(&header).is_err() {
-            self.problem("gate.certificate_header", "the name of a header", mend);
-        } else if self.list("server.trusted_proxies").is_empty() {
-            let expected = "empty, unless server.trusted_proxies names the proxies that may tell certificates";
-            self.problem("gate.certificate_header", expected, "name your proxies' networks");
-        }
-        Some(header)
+    if gate.explain && !server.is_local() {
+        let expected = "false, unless server.listen and server.public_url are loopback addresses: details tell an attacker \
+                        what to change";
+        document.problem(
+            "gate.explain",
+            expected,
+            "write explain = false; the details are in the log",
+        );
     }
-
-    /// An empty address is none.
-    fn telemetry(&mut self) -> Option<Telemetry> {
-        let metrics_listen = match self.text("telemetry.metrics_listen").is_empty() {
-            true => None,
-            false => Some(self.address("telemetry.metrics_listen")?),
-        };
-        Some(Telemetry { metrics_listen })
-    }
-
-    /// Empty is none.
-    fn rate(&mut self, key: &str) -> Option<Rate> {
-        let text = self.text(key);
-        if text.is_empty() {
-            return None;
-        }
-        let rate = text.parse().ok();
-        if rate.is_none() {
-            self.problem(
-                key,
-                "a number of requests and a unit: 50/s, 600/m, 1000/h, or empty for no limit",
-                "write \"50/s\"",
-            );
-        }
-        rate
-    }
-
-    fn trusted_proxies(&mut self) -> Vec<IpNet> {
-        let texts = self.list("server.trusted_proxies");
-        let parse = |text: &String| text.parse::<IpNet>().ok();
-        let networks: Vec<_> = texts.iter().filter_map(parse).collect();
-        if networks.len() != texts.len() {
-            self.problem(
-                "server.trusted_proxies",
-                "networks in CIDR notation",
-                "write [\"10.0.0.0/8\"], and [\"192.0.2.1/32\"] for one address",
-            );
-        } else if networks.iter().any(|network| network.prefix_len() == 0) {
-            self.problem(
-                "server.trusted_proxies",
-                "the networks of your proxies, not all there are: anybody could forge an address",
-                "name the networks that your proxies are in",
-            );
-        }
-        networks
-    }
-
-    fn server(&mut self) -> Option<Server> {
-        let listen = self.address("server.listen");
-        let trusted_proxies = self.trusted_proxies();
-        let public_url = match PublicUrl::parse(&self.text("server.public_url")) {
-            Ok(url) => Some(url),
-            Err(why) => {
-                self.problem_because(
-                    "server.public_url",
-                    "the origin under which browsers reach the server: https, or http on loopback",
-                    &why,
-                    "write public_url = \"https://…\", as it stands in the browser's address bar",
-                );
-                None
-            }
-        };
-        Some(Server {
-            listen: listen?,
-            public_url: public_url?,
-            trusted_proxies,
-            max_connections: self.whole("server.max_connections") as usize,
-            keep_alive_seconds: self.whole("server.keep_alive_seconds"),
-            hsts_seconds: self.whole("server.hsts_seconds"),
-            hsts_include_subdomains: self.flag("server.hsts_include_subdomains"),
-        })
-    }
-
-    fn dev_idp(&mut self) -> Option<DevIdp> {
-        let listen = self.address("dev_idp.listen")?;
-        if !listen.ip().is_loopback() {
-            let expected = "a loopback address: the embedded provider has everybody's name as password";
-            self.problem("dev_idp.listen", expected, "write listen = \"127.0.0.1:3001\"");
-            return None;
-        }
-        Some(DevIdp { listen })
-    }
-
-    /// A setting that does nothing must not look as if it did.
-    fn refuse_what_is_not_built(&mut self) {
-        let set: Vec<_> = self
-            .settings
-            .set
+    certificate_header(document, &server, &gate);
+    let provider = provider.map_or(Some(None), |provider| provider.map(Some))?;
+    let mut warnings = Vec::new();
+    if let Some(provider) = &provider
+        && !trust.is_empty()
+        && !trust
             .iter()
-            .map(|(path, setting)| (path.clone(), setting.clone()))
-            .collect();
-        let mut refused_upstreams = std::collections::BTreeSet::new();
-        for (path, setting) in set {
-            let Some(key) = keys::find(&path) else { continue };
-            if let Some((upstream, _)) = path.strip_prefix("upstream[").and_then(|rest| rest.split_once(']')) {
-                if refused_upstreams.insert(upstream.to_owned()) {
-                    self.problem(
-                        &path,
-                        "no [[upstream]]: upstreams are not available in this build yet",
-                        "take the section out",
-                    );
-                }
-                continue;
-            }
-            if key.built == Built::NotYet && default_of(key).as_ref() != Some(&setting.value) {
-                let expected = format!("{}: anything else is not available in this build yet", key.default);
-                self.problem(&path, &expected, "take the line out");
-            }
+            .any(|entry| entry.accepted_issuers().contains(&provider.issuer))
+    {
+        warnings.push(format!(
+            "no [[trust]] entry names provider.issuer {}: tokens of users who sign in here are accepted only if their `iss` \
+             is one of the entries'",
+            provider.issuer
+        ));
+    }
+    Some(Config {
+        server,
+        provider,
+        session: session?,
+        trust,
+        gate,
+        telemetry: telemetry?,
+        dev_idp: dev_idp?,
+        settings: document.settings(),
+        warnings,
+    })
+}
+
+/// The embedded provider has each user's name as password: no other machine may reach it.
+fn only_for_development(document: &mut Document, server: &Server) {
+    let expected = "a loopback address, as long as users sign in at the embedded provider, which is for development";
+    let hint = "write a [provider] section: issuer = \"…\", client_id = \"…\"";
+    if !server.public_url.is_loopback() {
+        document.problem("server.public_url", expected, hint);
+    }
+    if !server.listen.ip().is_loopback() {
+        document.problem("server.listen", expected, hint);
+    }
+}
+
+fn not_yet(document: &mut Document) {
+    let set: Vec<_> = document.set().map(str::to_owned).collect();
+    for name in NOT_YET {
+        let section = format!("{name}[");
+        let mut paths = set.iter().filter(|path| *path == name || path.starts_with(&section));
+        if let Some(path) = paths.find(|path| *path != name || !document.is_default(path)) {
+            let expected = format!("no {name}: it is not available in this build yet");
+            document.problem(path, &expected, "take it out");
         }
     }
+}
 
-    fn warnings(&self, provider: Option<&Provider>, trust: &[Trust]) -> Vec<String> {
-        let mut warnings = Vec::new();
-        if let Some(provider) = provider
-            && !trust.is_empty()
-            && !trust
-                .iter()
-                .any(|entry| entry.issuer == provider.issuer || entry.aliases.contains(&provider.issuer))
+fn provider(document: &mut Document) -> Option<Provider> {
+    let mut provider: Provider = document.section("provider")?;
+    provider.issuer_origin = document.origin("provider.issuer");
+    for (key, value, hint) in [
+        (
+            "provider.issuer",
+            &provider.issuer,
+            "write issuer = \"…\", exactly as `iss` in the provider's tokens",
+        ),
+        (
+            "provider.client_id",
+            &provider.client_id,
+            "write client_id = \"…\", the identifier that the provider gave this application",
+        ),
+    ] {
+        if value.is_empty() {
+            document.problem(key, "a value, because the [provider] section is there", hint);
+        }
+    }
+    // OpenID Connect Discovery, section 3.
+    if provider.issuer.contains(['?', '#']) {
+        let expected = "the provider's issuer, without query and fragment";
+        document.problem(
+            "provider.issuer",
+            expected,
+            "write it exactly as `iss` in the provider's tokens",
+        );
+    }
+    if !document.has_problems("provider")
+        && let Err(error) = provider.trust().check()
+    {
+        let key = format!("provider.{}", error.key());
+        document.problem_because(
+            &key,
+            "a provider that can be reached",
+            &error.to_string(),
+            "correct the setting that is named",
+        );
+    }
+    if let Some(own) = provider.extra_params.keys().find(|name| SignIn::is_reserved(name)) {
+        let expected = format!("parameters that Pixygate does not set itself; {own} is one that it does");
+        document.problem("provider.extra_params", &expected, &format!("take {own} out"));
+    }
+    Some(provider)
+}
+
+fn trust(document: &mut Document) -> Vec<Trust> {
+    let mut trust: Vec<Trust> = Vec::new();
+    for index in 0..document.count("trust") {
+        let path = format!("trust[{index}]");
+        let Some(entry) = document.section::<Trust>(&path) else {
+            continue;
+        };
+        let known: Vec<_> = trust.iter().flat_map(Trust::accepted_issuers).collect();
+        if let Some(twice) = entry.accepted_issuers().iter().find(|issuer| known.contains(issuer)) {
+            let why = format!("{twice} a second time");
+            let hint = "merge the two entries, or take the alias out";
+            document.problem_because(&format!("{path}.issuer"), "every issuer and alias once", &why, hint);
+        } else if !document.has_problems(&path)
+            && let Err(error) = entry.check()
         {
-            warnings.push(format!(
-                "no [[trust]] entry names provider.issuer {}: tokens of the people who sign in here pass only if their \
-                 `iss` is one of the entries'",
-                provider.issuer
-            ));
+            let key = format!("{path}.{}", error.key());
+            document.problem_because(
+                &key,
+                "an entry that can be used",
+                &error.to_string(),
+                "correct the setting that is named",
+            );
         }
-        warnings
+        trust.push(entry);
     }
+    trust
+}
 
-    /// All keys with their values. Keys in arrays of tables appear once per entry.
-    fn effective(&self) -> Vec<(String, Setting)> {
-        let mut effective = Vec::new();
-        for key in KEYS {
-            if key.path.contains("[]") {
-                let name = key.path.split('[').next().unwrap_or_default();
-                for index in 0..self.count(name) {
-                    let path = key.path.replacen("[]", &format!("[{index}]"), 1);
-                    effective.extend(self.setting(&path).map(|setting| (path, setting)));
-                }
-            } else {
-                effective.extend(self.setting(key.path).map(|setting| (key.path.to_owned(), setting)));
-            }
+fn gate(document: &mut Document) -> Option<Gate> {
+    let mut gate: Gate = document.section("gate")?;
+    for index in 0..document.count("gate.route") {
+        let path = format!("gate.route[{index}]");
+        let origin = document.origin(&path);
+        let values = document.section::<RouteValues>(&path);
+        if document.has_problems(&path) {
+            continue;
         }
-        effective
+        let policy = document.section::<RouteConfig>(&path).map(|route| route.policy());
+        match (values, policy) {
+            (
+                Some(RouteValues {
+                    methods, path: pattern, ..
+                }),
+                Some(Ok(policy)),
+            ) => gate.routes.push(GateRoute {
+                methods,
+                pattern,
+                policy,
+                origin,
+            }),
+            (_, Some(Err(error))) => {
+                document.problem_because(
+                    &path,
+                    "an entry that a call can meet",
+                    &error.to_string(),
+                    "correct the entry",
+                );
+            }
+            _ => {}
+        }
+    }
+    Some(gate)
+}
+
+fn certificate_header(document: &mut Document, server: &Server, gate: &Gate) {
+    const KEY: &str = "gate.certificate_header";
+    let Some(header) = &gate.certificate_header else { return };
+    let hint = "write \"client-cert\" (RFC 9440), or the name that your proxy uses";
+    match http::HeaderName::try_from(header) {
+        Err(_) => document.problem(KEY, "the name of a header", hint),
+        Ok(name) if NOT_A_CERTIFICATE.contains(&name.as_str()) => {
+            document.problem(
+                KEY,
+                "a header of its own, which the proxy takes out of what clients send",
+                hint,
+            );
+        }
+        Ok(_) if server.trusted_proxies.is_empty() => {
+            let expected = "empty, unless server.trusted_proxies names the proxies that may send certificates";
+            document.problem(KEY, expected, "name your proxies' networks");
+        }
+        Ok(_) => {}
     }
 }

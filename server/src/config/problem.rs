@@ -1,11 +1,12 @@
-//! What is wrong with a configuration, told so that one reading is enough to mend it.
+//! What is wrong with a configuration: where, what was expected, what was found, and how to fix it.
 
 use std::fmt;
 
-/// Where a value came from.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Where a value was set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
-    /// Nobody set it.
+    /// Nowhere.
+    #[default]
     Default,
     /// A line of the file.
     File {
@@ -43,7 +44,7 @@ pub struct Problem {
     /// What is there.
     pub found: String,
     /// What to do.
-    pub mend: String,
+    pub hint: String,
 }
 
 impl fmt::Display for Problem {
@@ -53,11 +54,11 @@ impl fmt::Display for Problem {
             key,
             expected,
             found,
-            mend,
+            hint,
         } = self;
         write!(
             f,
-            "{origin}: {key}\n    expected  {expected}\n    found     {found}\n    mend      {mend}"
+            "{origin}: {key}\n    expected  {expected}\n    found     {found}\n    hint      {hint}"
         )
     }
 }

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use ::url::{Host, Url};
+use serde::de::{Deserialize, Deserializer, Error as _};
 
-/// The origin under which people reach the server, without a slash at its end.
+/// The origin under which users reach the server, without a slash at its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicUrl {
     origin: String,
@@ -50,8 +51,23 @@ impl fmt::Display for PublicUrl {
     }
 }
 
+impl<'de> Deserialize<'de> for PublicUrl {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).map_err(|why| {
+            let expected = "the origin under which browsers reach the server: https, or http on loopback";
+            D::Error::custom(format_args!("{text:?}: {why}, expected {expected}"))
+        })
+    }
+}
+
+/// Accepts an origin and returns it as browsers write it. The error says what is wrong with the text.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    Ok(PublicUrl::parse(text)?.origin)
+}
+
 /// Accepts https, and http on loopback. The error says what is wrong with the text.
-pub(crate) fn secure(text: &str) -> Result<Url, String> {
+pub(super) fn secure(text: &str) -> Result<Url, String> {
     if text.trim() != text {
         return Err("there is white space around it".to_owned());
     }
@@ -65,15 +81,6 @@ pub(crate) fn secure(text: &str) -> Result<Url, String> {
         "http" => Err("plain http is accepted on loopback only".to_owned()),
         other => Err(format!("the scheme is {other}")),
     }
-}
-
-/// Accepts what [`secure`] does, without query and fragment (OpenID Connect Discovery, section 3: the issuer has neither).
-pub(super) fn issuer(text: &str) -> Result<(), String> {
-    let url = secure(text)?;
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("there is a query or a fragment in it".to_owned());
-    }
-    Ok(())
 }
 
 fn is_loopback(url: &Url) -> bool {

@@ -82,25 +82,25 @@ fn an_unknown_key_names_its_line_and_the_nearest_known_key() {
         }
     );
     assert_eq!(problem.key, "server.publik_url");
-    assert!(problem.mend.contains("server.public_url"), "{problem}");
+    assert!(problem.hint.contains("server.public_url"), "{problem}");
 }
 
 #[test]
 fn an_unknown_section_names_the_nearest_one() {
     assert_eq!(
-        problem("[sever]\nlisten = \"127.0.0.1:3000\"\n").mend,
+        problem("[sever]\nlisten = \"127.0.0.1:3000\"\n").hint,
         "did you mean [server]?"
     );
-    assert_eq!(problem("[[trusts]]\nissuer = \"x\"\n").mend, "did you mean [[trust]]?");
-    assert_eq!(problem("[dev-idp]\nlisten = \"x\"\n").mend, "did you mean [dev_idp]?");
+    assert_eq!(problem("[[trusts]]\nissuer = \"x\"\n").hint, "did you mean [[trust]]?");
+    assert_eq!(problem("[dev-idp]\nlisten = \"x\"\n").hint, "did you mean [dev_idp]?");
     assert_eq!(
-        problem("listen = \"127.0.0.1:3000\"\n").mend,
+        problem("listen = \"127.0.0.1:3000\"\n").hint,
         "did you mean server.listen?"
     );
 }
 
 #[test]
-fn every_problem_is_told_at_once_in_the_order_of_the_file() {
+fn every_problem_is_reported_at_once_in_the_order_of_the_file() {
     let Problems(problems) =
         read("[server]\nlisten = 3000\npublic_url = \"ftp://x\"\n[gate]\nexplain = \"yes\"\n").unwrap_err();
     let keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
@@ -108,14 +108,14 @@ fn every_problem_is_told_at_once_in_the_order_of_the_file() {
 }
 
 #[test]
-fn a_message_says_what_where_and_how_to_mend() {
+fn a_message_says_what_where_and_how_to_fix_it() {
     let message = read("[gate]\nmax_token_bytes = 1\n").unwrap_err().to_string();
     for part in [
         "pixygate.toml, line 2",
         "gate.max_token_bytes",
         "from 512 to 65536",
         "found     1",
-        "mend",
+        "hint",
     ] {
         assert!(message.contains(part), "{part} in {message}");
     }
@@ -148,16 +148,22 @@ fn an_address_with_a_password_is_refused_without_showing_it() {
 }
 
 #[test]
-fn an_address_that_is_none_is_mended_under_its_own_name() {
-    for (text, mend) in [
-        ("[server]\nlisten = \"here\"\n", "write listen = \"127.0.0.1:3000\""),
+fn an_address_that_is_none_has_a_hint_with_its_own_name() {
+    for (text, hint) in [
+        (
+            "[server]\nlisten = \"here\"\n",
+            "write for example listen = \"127.0.0.1:3000\"",
+        ),
         (
             "[telemetry]\nmetrics_listen = \"here\"\n",
-            "write metrics_listen = \"127.0.0.1:9464\"",
+            "write for example metrics_listen = \"127.0.0.1:9464\"",
         ),
-        ("[dev_idp]\nlisten = \"here\"\n", "write listen = \"127.0.0.1:3001\""),
+        (
+            "[dev_idp]\nlisten = \"here\"\n",
+            "write for example listen = \"127.0.0.1:3001\"",
+        ),
     ] {
-        assert!(problem(text).mend.starts_with(mend), "{}", problem(text).mend);
+        assert!(problem(text).hint.starts_with(hint), "{}", problem(text).hint);
     }
 }
 
@@ -249,7 +255,7 @@ fn the_public_url_is_an_origin() {
 fn the_embedded_provider_never_serves_the_public() {
     let problem = problem("[server]\npublic_url = \"https://x.example\"\n");
     assert_eq!(problem.key, "server.public_url");
-    assert!(problem.mend.contains("[provider]"), "{problem}");
+    assert!(problem.hint.contains("[provider]"), "{problem}");
     read(&format!("[server]\npublic_url = \"https://x.example\"\n{PROVIDER}")).unwrap();
     let listen = |address: &str| format!("[dev_idp]\nlisten = \"{address}\"\n");
     assert_eq!(self::problem(&listen("0.0.0.0:3001")).key, "dev_idp.listen");
@@ -263,8 +269,17 @@ fn a_certificate_counts_from_a_proxy_and_metrics_have_an_address() {
     let config = read(&format!("{proxies}{header}")).unwrap();
     assert_eq!(config.gate.certificate_header.as_deref(), Some("client-cert"));
     assert_eq!(problem(header).key, "gate.certificate_header");
-    let broken = problem(&format!("{proxies}[gate]\ncertificate_header = \"client cert\"\n"));
-    assert_eq!(broken.key, "gate.certificate_header");
+    for not_a_header in [
+        "client cert",
+        "authorization",
+        "DPoP",
+        "Cookie",
+        "x-forwarded-for",
+        "Host",
+    ] {
+        let broken = problem(&format!("{proxies}[gate]\ncertificate_header = \"{not_a_header}\"\n"));
+        assert_eq!(broken.key, "gate.certificate_header", "{not_a_header}");
+    }
 
     let metrics = |address: &str| read(&format!("[telemetry]\nmetrics_listen = \"{address}\"\n"));
     let listen = |address: &str| metrics(address).unwrap().telemetry.metrics_listen;
@@ -274,8 +289,19 @@ fn a_certificate_counts_from_a_proxy_and_metrics_have_an_address() {
 }
 
 #[test]
-fn explaining_refusals_is_for_loopback() {
+fn the_embedded_provider_listens_and_is_called_on_loopback() {
+    let listen = |address: &str| format!("[server]\nlisten = \"{address}\"\n");
+    assert_eq!(problem(&listen("0.0.0.0:3000")).key, "server.listen");
+    read(&listen("[::1]:3000")).unwrap();
+    read(&format!("{}{PROVIDER}", listen("0.0.0.0:3000"))).unwrap();
+}
+
+#[test]
+fn explaining_rejections_is_for_loopback() {
     read("[gate]\nexplain = true\n").unwrap();
+    // Another machine reaches it, whatever it is called.
+    let everywhere = "[server]\nlisten = \"0.0.0.0:3000\"\n[gate]\nexplain = true\n";
+    assert_eq!(problem(&format!("{everywhere}{PROVIDER}")).key, "gate.explain");
     let problem = problem(&format!(
         "[server]\npublic_url = \"https://x.example\"\n[gate]\nexplain = true\n{PROVIDER}"
     ));
@@ -348,7 +374,7 @@ fn extra_parameters_are_none_that_the_sign_in_sets_itself() {
     ] {
         let problem = problem(&format!("{PROVIDER}extra_params = {{ {name} = \"plain\" }}\n"));
         assert_eq!(problem.key, "provider.extra_params");
-        assert!(problem.mend.contains(name), "{problem}");
+        assert!(problem.hint.contains(name), "{problem}");
     }
     let config = read(&format!(
         "{PROVIDER}extra_params = {{ audience = \"x\", fidp = \"google\", prompt = \"select_account\" }}\n"
@@ -372,7 +398,9 @@ fn a_trust_names_an_audience_or_clients() {
         ("aliases = [\"https://idp.example/*\"]", "aliases"),
         ("jwks_stale_seconds = 60", "jwks_stale_seconds"),
         ("scope_claim = \"\"", "scope_claim"),
-        ("jwks_url = \"http://idp.example/jwks\"", "issuer"),
+        ("jwks_url = \"http://idp.example/jwks\"", "jwks_url"),
+        ("roles_claim = \"\"", "roles_claim"),
+        ("aliases = [\" https://idp.example\"]", "aliases"),
     ] {
         let problem = problem(&trust(&format!("audience = [\"a\"]\n{line}\n")));
         assert_eq!(problem.key, format!("trust[0].{key}"), "{line}");
@@ -516,7 +544,7 @@ fn a_slip_in_a_variable_is_an_error_and_kubernetes_variables_are_not() {
         ("PIXYGATE_GATE__EXPLAINS", "PIXYGATE_GATE__EXPLAIN"),
     ] {
         let Problems(problems) = with_environment("", &[(variable, "x")]).unwrap_err();
-        assert!(problems[0].mend.contains(meant), "{problems:#?}");
+        assert!(problems[0].hint.contains(meant), "{problems:#?}");
     }
     let others = [
         ("PIXYGATE_SERVICE_HOST", "10.0.0.1"),
@@ -547,6 +575,96 @@ fn a_secret_is_not_shown() {
         "{shown}"
     );
     assert!(!shown.contains("hunter2"));
+}
+
+#[test]
+fn a_secret_may_stand_in_a_file_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let trust = |more: &str| {
+        format!(
+            "{PROVIDER}[[trust]]\nissuer = \"https://idp.example\"\naudience = [\"a\"]\n\
+             introspection_url = \"https://idp.example/introspect\"\nintrospection_client_id = \"me\"\n{more}"
+        )
+    };
+    let load = |more: &str| {
+        write("pixygate.toml", &trust(more));
+        Config::load(folder.path(), [])
+    };
+    write("secret", "hunter2\n");
+    let file = "introspection_client_secret_file = \"secret\"\n";
+    let config = load(file).unwrap();
+    assert!(config.trust[0].introspection_client_secret == pixygate::jwt::Secret::new("hunter2"));
+    assert!(!format!("{config:?}").contains("hunter2"));
+    let Problems(problems) = load(&format!("{file}introspection_client_secret = \"x\"\n")).unwrap_err();
+    assert_eq!(problems[0].key, "trust[0].introspection_client_secret_file");
+    let Problems(problems) = load("introspection_client_secret_file = \"nothing\"\n").unwrap_err();
+    assert_eq!(problems[0].key, "trust[0].introspection_client_secret_file");
+}
+
+#[test]
+fn file_names_are_relative_to_the_file_that_has_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("conf").join("other.toml");
+    std::fs::create_dir(path.parent().unwrap()).unwrap();
+    let trust = "[[trust]]\nissuer = \"https://idp.example\"\naudience = [\"a\"]\njwks_file = \"jwks.json\"\n\
+                 ca_file = \"/etc/ca.pem\"\n";
+    std::fs::write(&path, trust).unwrap();
+    let named = [("PIXYGATE_CONFIG".to_owned(), "conf/other.toml".to_owned())];
+    let config = Config::load(folder.path(), named).unwrap();
+    let expected = folder.path().join("conf").join("jwks.json");
+    assert_eq!(config.trust[0].jwks_file, expected.display().to_string());
+    assert_eq!(config.trust[0].ca_file, "/etc/ca.pem");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_variable_that_is_not_utf_8_is_an_error_where_it_is_ours() {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt as _;
+
+    let bytes = || OsString::from_vec(vec![b'x', 0xff]);
+    let ours = [(OsString::from("PIXYGATE_PROVIDER__CLIENT_ID"), bytes())];
+    let Problems(problems) = server::config::variables(ours).unwrap_err();
+    assert_eq!(problems[0].key, "PIXYGATE_PROVIDER__CLIENT_ID");
+    let others = [
+        (OsString::from("SOMETHING_ELSE"), bytes()),
+        (bytes(), bytes()),
+        (OsString::from("PIXYGATE_GATE__EXPLAIN"), OsString::from("true")),
+    ];
+    assert_eq!(server::config::variables(others).unwrap().len(), 1);
+}
+
+#[test]
+fn plain_http_within_a_network_is_asked_for_by_name() {
+    let inner = "[provider]\nclient_id = \"a\"\nissuer = \"http://localhost:8080/realms/x\"\n\
+                 discovery_url = \"http://keycloak:8080/realms/x/.well-known/openid-configuration\"\n";
+    assert_eq!(problem(inner).key, "provider.discovery_url");
+    let config = read(&format!("{inner}insecure_http_hosts = [\"keycloak\"]\n")).unwrap();
+    let provider = config.provider.clone().unwrap();
+    assert_eq!(config.trust_of(&provider)[0].insecure_http_hosts, ["keycloak"]);
+    for host in ["idp.example", "keycloak:8080", "http://keycloak", ""] {
+        let problem = problem(&format!("{PROVIDER}insecure_http_hosts = [\"{host}\"]\n"));
+        assert_eq!(problem.key, "provider.insecure_http_hosts", "{host}");
+    }
+    let trust =
+        "[[trust]]\nissuer = \"https://idp.example\"\naudience = [\"a\"]\njwks_url = \"http://keycloak:8080/certs\"\n";
+    assert_eq!(problem(trust).key, "trust[0].jwks_url");
+    read(&format!("{trust}insecure_http_hosts = [\"keycloak\"]\n")).unwrap();
+}
+
+#[test]
+fn endpoints_for_the_browser_are_named() {
+    let config = read(&format!(
+        "{PROVIDER}[provider.browser_endpoints]\ntoken = \"https://login.example/token\"\nfrom = \"http://keycloak:8080\"\nto = \"https://id.example\"\n"
+    ));
+    let endpoints = config.unwrap().provider.unwrap().browser_endpoints;
+    assert_eq!(endpoints.token.as_deref(), Some("https://login.example/token"));
+    assert_eq!(endpoints.to.as_deref(), Some("https://id.example"));
+    for wrong in ["{ tokens = \"https://login.example/token\" }", "{ token = 5 }"] {
+        let problem = problem(&format!("{PROVIDER}browser_endpoints = {wrong}\n"));
+        assert_eq!(problem.key, "provider.browser_endpoints", "{wrong}");
+    }
 }
 
 #[test]

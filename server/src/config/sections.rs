@@ -1,0 +1,344 @@
+//! The sections of the configuration. What one value must be is said here, by its type; what must hold between several, in
+//! `check`.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::net::SocketAddr;
+use std::str::FromStr;
+
+use ipnet::IpNet;
+use pixygate::authorization::DpopMode;
+use pixygate::discovery::BrowserEndpoints;
+use pixygate::gate::{Methods, Pattern, Policy, Rate};
+use serde::de::{Deserialize, Deserializer, Error, Unexpected};
+
+use super::Origin;
+use super::url::{PublicUrl, origin, secure};
+
+/// `[server]`
+#[derive(Clone, Debug, serde::Deserialize)]
+pub struct Server {
+    /// The address to listen on.
+    #[serde(deserialize_with = "address")]
+    pub listen: SocketAddr,
+    /// The origin under which browsers reach the server: the base of redirect URIs, DPoP `htu` and links.
+    pub public_url: PublicUrl,
+    /// The proxies whose word about the client counts: `X-Forwarded-For`, and its certificate.
+    #[serde(deserialize_with = "networks")]
+    pub trusted_proxies: Vec<IpNet>,
+    /// Connections at once.
+    #[serde(deserialize_with = "within::<1, 1_000_000, _>")]
+    pub max_connections: u64,
+    /// How long a connection may be idle between two requests, in seconds.
+    #[serde(deserialize_with = "within::<1, 3_600, _>")]
+    pub keep_alive_seconds: u64,
+    /// How long browsers use TLS only, in seconds; 0: they are not told.
+    #[serde(deserialize_with = "within::<0, 63_072_000, _>")]
+    pub hsts_seconds: u64,
+    /// Whether that holds for all names under the server's too.
+    pub hsts_include_subdomains: bool,
+}
+
+/// `[provider]`
+#[derive(Clone, Debug, serde::Deserialize)]
+pub struct Provider {
+    /// The issuer, exactly as the provider's tokens have it.
+    pub issuer: String,
+    /// Where its metadata are, when that is not the issuer plus the well-known path.
+    #[serde(deserialize_with = "non_empty")]
+    pub discovery_url: Option<String>,
+    /// The identifier that the provider gave this application.
+    pub client_id: String,
+    /// The scopes to ask for.
+    #[serde(deserialize_with = "scopes")]
+    pub scopes: Vec<String>,
+    /// Whether `offline_access` is asked for where the provider lists it.
+    pub offline_access: bool,
+    /// The resource that access tokens are for (RFC 8707).
+    #[serde(deserialize_with = "resource")]
+    pub resource: Option<String>,
+    /// Further parameters of the authorization request.
+    pub extra_params: BTreeMap<String, String>,
+    /// Whether tokens are bound to a key of the browser.
+    pub dpop: DpopMode,
+    /// Where sign-out goes, in place of the provider's `end_session_endpoint`.
+    #[serde(deserialize_with = "url")]
+    pub logout_url: Option<String>,
+    /// Where a `DELETE` with an access token ends all sessions of its user.
+    #[serde(deserialize_with = "url")]
+    pub sessions_url: Option<String>,
+    /// Endpoints for the browser, where it reaches the provider by another name than the server.
+    pub browser_endpoints: BrowserEndpoints,
+    /// Hosts from which the server takes metadata and keys over plain http.
+    pub insecure_http_hosts: Vec<String>,
+    /// Where `issuer` was set, for messages.
+    #[serde(skip)]
+    pub issuer_origin: Origin,
+}
+
+/// `[session]`
+#[derive(Clone, Debug, Default, serde::Deserialize)]
+pub struct Session {
+    /// After how many seconds without a sign of the user the session ends; 0: never.
+    #[serde(deserialize_with = "within::<0, 86_400, _>")]
+    pub idle_sign_out_seconds: u64,
+    /// The other origins that calls may carry the access token to.
+    #[serde(deserialize_with = "call_origins")]
+    pub call_origins: Vec<String>,
+}
+
+/// `[gate]`
+#[derive(Clone, Debug, serde::Deserialize)]
+pub struct Gate {
+    /// Longer tokens are rejected unread.
+    #[serde(deserialize_with = "within::<512, 65_536, _>")]
+    pub max_token_bytes: u64,
+    /// How many verified tokens are cached.
+    #[serde(deserialize_with = "within::<0, 10_000_000, _>")]
+    pub token_cache: u64,
+    /// Per subject.
+    #[serde(deserialize_with = "rate")]
+    pub rate_limit: Option<Rate>,
+    /// Per address, for rejected calls.
+    #[serde(deserialize_with = "rate")]
+    pub failure_limit: Option<Rate>,
+    /// Origins of other sites whose pages may make calls that change something.
+    pub allow_origins: Vec<String>,
+    /// Whether proofs must carry a nonce of the gate.
+    pub dpop_nonce: bool,
+    /// Where trusted proxies send the client's certificate.
+    #[serde(deserialize_with = "non_empty")]
+    pub certificate_header: Option<String>,
+    /// Whether rejections carry details.
+    pub explain: bool,
+    /// What calls must bring beyond what the code requires.
+    #[serde(skip)]
+    pub routes: Vec<GateRoute>,
+}
+
+/// `[[gate.route]]`
+#[derive(Clone, Debug)]
+pub struct GateRoute {
+    /// For these methods …
+    pub methods: Methods,
+    /// … and paths …
+    pub pattern: Pattern,
+    /// … this is required as well.
+    pub policy: Policy,
+    /// Where it is written.
+    pub origin: Origin,
+}
+
+/// The values of a `[[gate.route]]`, each by itself; [`RouteConfig`](pixygate::gate::RouteConfig) makes the policy.
+#[derive(serde::Deserialize)]
+pub(super) struct RouteValues {
+    #[serde(deserialize_with = "methods")]
+    pub(super) methods: Methods,
+    #[serde(deserialize_with = "pattern")]
+    pub(super) path: Pattern,
+    #[serde(rename = "scopes", deserialize_with = "scope_list")]
+    _scopes: (),
+    #[serde(rename = "any_scope", deserialize_with = "scope_list")]
+    _any_scope: (),
+    #[serde(rename = "roles", deserialize_with = "filled")]
+    _roles: (),
+    #[serde(rename = "any_role", deserialize_with = "filled")]
+    _any_role: (),
+    #[serde(rename = "acr", deserialize_with = "filled")]
+    _acr: (),
+    #[serde(rename = "claims", deserialize_with = "claims")]
+    _claims: (),
+    #[serde(rename = "rate_limit", deserialize_with = "rate")]
+    _rate_limit: Option<Rate>,
+}
+
+/// `[telemetry]`
+#[derive(Clone, Debug, serde::Deserialize)]
+pub struct Telemetry {
+    /// Where the metrics can be read, if anywhere.
+    #[serde(deserialize_with = "optional_address")]
+    pub metrics_listen: Option<SocketAddr>,
+}
+
+/// `[dev_idp]`
+#[derive(Clone, Debug, serde::Deserialize)]
+pub struct DevIdp {
+    /// The loopback address to listen on.
+    #[serde(deserialize_with = "address")]
+    pub listen: SocketAddr,
+}
+
+impl Server {
+    /// `Strict-Transport-Security` (RFC 6797), when browsers come by TLS.
+    pub fn hsts(&self) -> Option<http::HeaderValue> {
+        let subdomains = match self.hsts_include_subdomains {
+            true => "; includeSubDomains",
+            false => "",
+        };
+        let value = format!("max-age={}{subdomains}", self.hsts_seconds);
+        let wanted = self.public_url.is_https() && self.hsts_seconds > 0;
+        wanted.then(|| http::HeaderValue::from_str(&value).ok()).flatten()
+    }
+
+    /// Whether nobody but this machine reaches the server: it listens on loopback, and is called so.
+    pub fn is_local(&self) -> bool {
+        self.listen.ip().is_loopback() && self.public_url.is_loopback()
+    }
+}
+
+/// Reads a text by `parse`. Its error is what was expected, or `(why, what was expected)`.
+fn read<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    expected: &'static str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Result<T, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    parse(&text).map_err(|why| D::Error::custom(format_args!("{text:?}: {why}, expected {expected}")))
+}
+
+fn parse<T: FromStr>(text: &str) -> Result<T, String>
+where
+    T::Err: Display,
+{
+    text.parse().map_err(|error: T::Err| error.to_string())
+}
+
+fn optional<T>(text: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Result<Option<T>, String> {
+    match text {
+        "" => Ok(None),
+        text => parse(text).map(Some),
+    }
+}
+
+const ADDRESS: &str = "an IP address and a port";
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    read(deserializer, ADDRESS, parse)
+}
+
+fn optional_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    read(deserializer, ADDRESS, |text| optional(text, parse))
+}
+
+fn non_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    Ok(Some(text).filter(|text| !text.is_empty()))
+}
+
+fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Rate>, D::Error> {
+    let expected = "a number of requests and a unit: 50/s, 600/m, 1000/h, or empty for no limit";
+    read(deserializer, expected, |text| optional(text, parse))
+}
+
+fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let expected = "an https URL, or http on loopback; empty for none";
+    let secure = |text: &str| secure(text).map(|_| text.to_owned());
+    read(deserializer, expected, |text| optional(text, secure))
+}
+
+/// RFC 8707, section 2.
+fn resource<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let absolute = |text: &str| match ::url::Url::parse(text) {
+        Ok(uri) if uri.fragment().is_none() => Ok(text.to_owned()),
+        Ok(_) => Err("it has a fragment".to_owned()),
+        Err(error) => Err(error.to_string()),
+    };
+    read(deserializer, "an absolute URI without a fragment", |text| {
+        optional(text, absolute)
+    })
+}
+
+fn within<'de, const LEAST: u64, const MOST: u64, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let number = i64::deserialize(deserializer)?;
+    match u64::try_from(number) {
+        Ok(number) if (LEAST..=MOST).contains(&number) => Ok(number),
+        _ => {
+            let expected = format!("a whole number from {LEAST} to {MOST}");
+            Err(D::Error::invalid_value(Unexpected::Signed(number), &expected.as_str()))
+        }
+    }
+}
+
+fn methods<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Methods, D::Error> {
+    let names = Vec::<String>::deserialize(deserializer)?;
+    let expected = "methods in capital letters; none means all";
+    Methods::named(&names).map_err(|why| D::Error::custom(format_args!("{why}, expected {expected}")))
+}
+
+fn pattern<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pattern, D::Error> {
+    read(deserializer, "a path such as \"/api/**\"", parse)
+}
+
+fn scope_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    let scopes = Vec::<String>::deserialize(deserializer)?;
+    match scopes.iter().all(|scope| is_scope(scope)) {
+        true => Ok(()),
+        false => Err(D::Error::custom(
+            "a scope is empty or has a space in it, expected one scope in each string",
+        )),
+    }
+}
+
+fn filled<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    match Vec::<String>::deserialize(deserializer)?.iter().any(String::is_empty) {
+        false => Ok(()),
+        true => Err(D::Error::custom("one is empty, expected values that a token can have")),
+    }
+}
+
+fn claims<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+    let claims = BTreeMap::<String, serde_json::Value>::deserialize(deserializer)?;
+    let without_value = |value: &serde_json::Value| value.as_array().is_some_and(Vec::is_empty);
+    match claims.values().any(without_value) {
+        false => Ok(()),
+        true => Err(D::Error::custom(
+            "a claim has no value that would do, expected a value, or a list of values, for each claim",
+        )),
+    }
+}
+
+/// RFC 6749, section 3.3.
+fn is_scope(scope: &str) -> bool {
+    let is_token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
+    !scope.is_empty() && scope.bytes().all(is_token)
+}
+
+fn scopes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let scopes = Vec::<String>::deserialize(deserializer)?;
+    let why = match (
+        scopes.iter().all(|scope| is_scope(scope)),
+        scopes.iter().any(|scope| scope == "openid"),
+    ) {
+        (true, true) => return Ok(scopes),
+        (false, _) => "a scope has a space in it",
+        (true, false) => "without openid there is no ID token and no user is signed in",
+    };
+    Err(D::Error::custom(format_args!(
+        "{why}, expected openid among the scopes, one in each string"
+    )))
+}
+
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let expected = "networks in CIDR notation, [\"10.0.0.0/8\"]; [\"192.0.2.1/32\"] for one address";
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let networks: Vec<IpNet> = texts.iter().filter_map(|text| text.parse().ok()).collect();
+    let why = match networks.len() == texts.len() {
+        false => "one is not a network",
+        true if networks.iter().any(|network| network.prefix_len() == 0) => {
+            "that is every network there is: anybody could forge an address"
+        }
+        true => return Ok(networks),
+    };
+    Err(D::Error::custom(format_args!("{why}, expected {expected}")))
+}
+
+fn call_origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let origins = texts.iter().map(|text| {
+        origin(text).map_err(|why| {
+            let expected = "origins: https, or http on loopback, without a path";
+            D::Error::custom(format_args!("{text:?}: {why}, expected {expected}"))
+        })
+    });
+    origins.collect()
+}
