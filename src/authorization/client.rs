@@ -98,7 +98,8 @@ pub struct Provider {
     pub token_endpoint: String,
     /// Where the signing keys are.
     pub jwks_uri: String,
-    /// Where sign-out goes, or `provider.logout_url` where the provider has no `end_session_endpoint`.
+    /// Where sign-out goes: the operator's `provider.logout_url`, else the provider's `end_session_endpoint`. One that contains
+    /// `{client_id}`, `{post_logout_redirect_uri}` or `{id_token_hint}` gets these parameters and no others.
     pub end_session_endpoint: Option<String>,
     /// Where tokens are revoked (RFC 7009).
     pub revocation_endpoint: Option<String>,

@@ -219,7 +219,8 @@ impl SignInConfigBuilder {
         self
     }
 
-    /// Where sign-out goes, in place of the provider's `end_session_endpoint`.
+    /// Where sign-out goes, in place of the provider's `end_session_endpoint`. `{client_id}`, `{post_logout_redirect_uri}` and
+    /// `{id_token_hint}` in it are filled in; where it has one of them, no other parameter is added.
     #[must_use]
     pub fn logout_url(mut self, url: impl Into<String>) -> Self {
         self.settings.logout_url = Some(url.into());
@@ -428,7 +429,9 @@ impl Settings {
                 jwks_uri: required("jwks_uri", &for_browser.jwks)?,
                 end_session_endpoint: match &self.logout_url {
                     Some(url) => Some(url.clone()),
-                    None => endpoint("end_session_endpoint", &for_browser.end_session)?,
+                    // Only the operator's own may have parameters that are filled in.
+                    None => endpoint("end_session_endpoint", &for_browser.end_session)?
+                        .map(|url| url.replace('{', "%7B").replace('}', "%7D")),
                 },
                 revocation_endpoint,
                 pushed_authorization_request_endpoint: pushed,

@@ -44,7 +44,7 @@ pub struct Trust {
     /// A file with a client certificate and its key (PEM) to fetch the keys with.
     pub client_certificate_file: String,
 
-    /// Hosts of a private network, such as `keycloak` in Docker Compose, that are asked for metadata and keys over plain http.
+    /// Hosts of a private network, such as `idp` in Docker Compose, that are asked for metadata and keys over plain http.
     /// Whoever controls that network decides whose tokens are accepted.
     pub insecure_http_hosts: Vec<String>,
 

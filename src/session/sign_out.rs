@@ -1,11 +1,11 @@
 //! Signing out: at the provider, here, and in all tabs (OpenID Connect RP-Initiated Logout; RFC 7009).
 
-use form_urlencoded::Serializer;
+use form_urlencoded::{Serializer, byte_serialize};
 use futures_util::future::join;
 use oauth2::{AccessToken, RefreshToken};
 
 use crate::authorization::id_token::IdToken;
-use crate::authorization::{TokenSet, with_query};
+use crate::authorization::{Client, TokenSet, with_query};
 
 use super::{AuthState, Called, Credentials, Platform, Reply, Session, SessionError, SignOutReason};
 
@@ -171,6 +171,9 @@ impl<P: Platform> Session<P> {
     pub(super) fn end_session_url(&self, id_token: Option<&str>) -> Option<String> {
         let client = &self.0.client;
         let endpoint = client.provider.end_session_endpoint.as_deref()?;
+        if endpoint.contains('{') {
+            return Some(filled_in(endpoint, client, id_token.unwrap_or_default()));
+        }
         let mut query = Serializer::new(String::new());
         if let Some(id_token) = id_token {
             query.append_pair("id_token_hint", id_token);
@@ -180,4 +183,17 @@ impl<P: Platform> Session<P> {
             .append_pair("post_logout_redirect_uri", &client.post_logout_redirect_uri);
         Some(with_query(endpoint, &query.finish()))
     }
+}
+
+/// An address that names its parameters itself gets those and no others.
+fn filled_in(endpoint: &str, client: &Client, id_token: &str) -> String {
+    [
+        ("{client_id}", client.client_id.as_str()),
+        ("{post_logout_redirect_uri}", &client.post_logout_redirect_uri),
+        ("{id_token_hint}", id_token),
+    ]
+    .iter()
+    .fold(endpoint.to_owned(), |url, (name, value)| {
+        url.replace(name, &byte_serialize(value.as_bytes()).collect::<String>())
+    })
 }

@@ -390,6 +390,18 @@ async fn the_operators_logout_url_wins() {
     let builder = at(ISSUER, &network).logout_url("https://login.example/logout");
     let found = client(builder).await.unwrap().provider.end_session_endpoint;
     assert_eq!(found.as_deref(), Some("https://login.example/logout"));
+    // Parameters are filled into that one, and into none that the provider names.
+    let template = "https://login.example/logout?client_id={client_id}&logout_uri={post_logout_redirect_uri}";
+    let builder = at(ISSUER, &network).logout_url(template);
+    let found = client(builder).await.unwrap().provider.end_session_endpoint;
+    assert_eq!(found.as_deref(), Some(template));
+    let mut named = metadata();
+    named["end_session_endpoint"] = "https://login.example/logout?x={id_token_hint}".into();
+    let found = client_of(&named).await.unwrap().provider.end_session_endpoint;
+    assert_eq!(
+        found.as_deref(),
+        Some("https://login.example/logout?x=%7Bid_token_hint%7D")
+    );
 }
 
 /// Waits in paused time for what happens in the background.

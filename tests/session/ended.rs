@@ -371,6 +371,20 @@ fn a_provider_without_a_sign_out_page_is_no_dead_end() {
     assert_eq!(tab.session.state(), LEFT);
 }
 
+#[test]
+fn an_address_that_names_its_parameters_gets_those_and_no_others() {
+    let mut simulation = Simulation::new();
+    let mut client = simulation.world.provider.client();
+    let template = "https://idp.example/logout?client_id={client_id}&logout_uri={post_logout_redirect_uri}";
+    client.provider.end_session_endpoint = Some(template.to_owned());
+    let client_id = client.client_id.clone();
+    let tab = simulation.open_with(client);
+    simulation.sign_in(&tab, "alice");
+    simulation.run(tab.session.sign_out());
+    let expected = format!("https://idp.example/logout?client_id={client_id}&logout_uri=https%3A%2F%2Fapp.example%2F");
+    assert_eq!(tab.state.went_to.borrow().last().unwrap(), &expected);
+}
+
 const SESSIONS: &str = "https://idp.example/t/demo/sessions";
 
 /// Asks for the end of all sessions, which the provider grants to every good token.
