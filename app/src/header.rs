@@ -1,4 +1,4 @@
-//! The top of every page: where to go, and who is here.
+//! The top of every page: navigation, and the user.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -65,7 +65,7 @@ pub(crate) fn Header() -> impl IntoView {
             </nav>
             <div class="who">{who}</div>
         </header>
-        <div class="told">
+        <div class="notices">
             {move || {
                 failure.get().map(|error| {
                     let (title, text) = Texts::here().sign_in(&error);
@@ -95,21 +95,20 @@ fn focus_pages(path: Memo<String>) {
     });
 }
 
-/// Says that another person has come into the place of the one who was here. It happens in another tab, and what the page
-/// shows is theirs at once.
+/// Says that another user has signed in, in another tab. The page shows that user's data at once.
 #[component]
 fn SomeoneElse() -> impl IntoView {
     let state = use_auth().state();
     let changed = RwSignal::new(false);
     let mut here = None::<SignedIn>;
     Effect::new(move || match state.get() {
-        AuthState::SignedIn(person) => {
-            let before = here.replace(person.clone());
-            if before.is_some_and(|before| before.identity() != person.identity()) {
+        AuthState::SignedIn(user) => {
+            let before = here.replace(user.clone());
+            if before.is_some_and(|before| before.identity() != user.identity()) {
                 changed.set(true);
             }
         }
-        // Their page is kept for them.
+        // The page waits for the same user.
         AuthState::SignedOut(Some(reason)) if reason.keeps_page() => {}
         _ => {
             here = None;
@@ -131,7 +130,7 @@ fn SomeoneElse() -> impl IntoView {
     }
 }
 
-/// The countdown before a session ends that nobody uses. Any sign of the person stops it.
+/// The countdown before an idle session ends. Any activity stops it.
 #[component]
 fn StillThere() -> impl IntoView {
     let seconds = use_auth().idle_warning();

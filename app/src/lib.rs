@@ -1,4 +1,4 @@
-//! The face of Pixygate: pages for people, server functions behind the gate.
+//! The console of Pixygate: pages, and server functions behind the gate.
 //!
 //! - [`shell`]: the HTML document that the server renders around the application.
 //! - [`App`]: the routes; `pages/` has one file for each.

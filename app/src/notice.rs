@@ -1,8 +1,8 @@
-//! What happened, and the way on.
+//! A message, and the next step.
 
 use leptos::prelude::*;
 
-/// A message with its way on as children. Errors and warnings are announced at once.
+/// A message with the next step as children. Errors and warnings are announced at once.
 #[component]
 pub(crate) fn Notice(
     /// `info`, `warning` or `error`.

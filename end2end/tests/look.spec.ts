@@ -175,7 +175,7 @@ test('A page that is reached without a load gets the title and the focus, once',
 
   await follow(page, 'Pixygate');
   await expect(page).toHaveURL('/');
-  await expect(page).toHaveTitle('The way in · Pixygate');
+  await expect(page).toHaveTitle('Start · Pixygate');
   expect(await focused(page)).toBe('main');
   await page.goBack();
   await expect(page).toHaveTitle('Account · Pixygate');

@@ -1,4 +1,4 @@
-//! What can be done with the session.
+//! What an application does with the session.
 //!
 //! The methods return boxed futures and are not `async`: the compiler makes the code of an `async fn` anew in each crate that awaits
 //! it, with everything that it awaits in turn. That would be the whole session once more in each application.
@@ -59,8 +59,8 @@ impl Auth {
     /// ```
     ///
     /// # Errors
-    /// When the provider does not answer; [`SessionError::Storage`] when this browser cannot keep what must be remembered until
-    /// the person is back. [`Auth::sign_in_popup`] works there all the same.
+    /// When the provider does not answer; [`SessionError::Storage`] when this browser cannot store the sign-in until the user is back.
+    /// [`Auth::sign_in_popup`] works there.
     pub fn sign_in(self, options: SignIn) -> LocalFuture<Result<(), SessionError>> {
         Box::pin(async move {
             run(Command::SignIn(&options), async |session| {
@@ -70,8 +70,8 @@ impl Auth {
         })
     }
 
-    /// Signs in in a window of its own, so that this page stays as it is. To be called while a click or a key is handled. Where
-    /// this browser keeps nothing the session then lives in this page only, see [`Auth::is_kept`].
+    /// Signs in in a window of its own, so that this page stays as it is. Call it while a click or a key is handled. Where this browser
+    /// stores nothing, the session then lives in this page only; see [`Auth::is_kept`].
     ///
     /// ```
     /// use leptos::prelude::*;
@@ -96,10 +96,9 @@ impl Auth {
     /// ```
     ///
     /// # Errors
-    /// As for [`Auth::sign_in`], but for what cannot be kept; [`SessionError::Cancelled`] when the browser opened no window, or it
-    /// was closed before.
+    /// As for [`Auth::sign_in`], except for storage; [`SessionError::Cancelled`] when the browser opened no window, or the user closed it.
     pub fn sign_in_popup(self, options: SignIn) -> LocalFuture<Result<(), SessionError>> {
-        // The window of a mock is never seen.
+        // A mock opens no window.
         let mocked = mock::is_here();
         let popup = if mocked { None } else { Popup::open() };
         Box::pin(async move {
@@ -111,8 +110,8 @@ impl Auth {
         })
     }
 
-    /// Asks the provider, by a redirect without any page of its own (`prompt=none`), whether the person is signed in there.
-    /// They come back to `return_to` either way. Who is not signed in there is not sent again until a sign-in succeeds.
+    /// Asks the provider whether the user is signed in there, with a redirect and no page (`prompt=none`). The user returns to `return_to`
+    /// either way. After a refusal this is an error until a sign-in succeeds.
     ///
     /// ```
     /// # use leptos::prelude::Owner;
@@ -150,8 +149,8 @@ impl Auth {
         })
     }
 
-    /// Completes the sign-in that the browser just came back from, and says where the person was going. The code is
-    /// taken out of the address and the history before anything else. A window that was opened for the sign-in closes.
+    /// Completes the sign-in from which the browser just came back, and returns where the user was going. First the code is removed from
+    /// the address and the history. A window that was opened for the sign-in closes.
     ///
     /// ```
     /// use leptos::prelude::*;
@@ -289,8 +288,8 @@ impl Auth {
         })
     }
 
-    /// Ends all sessions of the person at the provider, also those of other browsers, then signs out as [`Auth::sign_out`] does.
-    /// For providers that have a place for it, [`Client::sessions_url`].
+    /// Ends all sessions of the user at the provider, in other browsers too, then signs out as [`Auth::sign_out`] does. It needs a provider
+    /// with an endpoint for it, [`Client::sessions_url`].
     ///
     /// ```
     /// use leptos::prelude::*;
@@ -316,13 +315,12 @@ impl Auth {
     /// ```
     ///
     /// # Errors
-    /// As for [`Session::sign_out_everywhere`](crate::session::Session::sign_out_everywhere); the person is still signed in then.
+    /// As for [`Session::sign_out_everywhere`](crate::session::Session::sign_out_everywhere); the user stays signed in then.
     pub fn sign_out_everywhere(self) -> LocalFuture<Result<(), SessionError>> {
         Box::pin(async move { run(Command::SignOutEverywhere, fetch::sign_out_everywhere).await })
     }
 
-    /// A fresh access token, for requests that this library does not make. It is good for the next one: ask again for the
-    /// one after that.
+    /// Returns a fresh access token, for one request that this library does not make.
     ///
     /// ```
     /// # use leptos::prelude::*;
@@ -352,8 +350,8 @@ impl Auth {
         Box::pin(async move { run(Command::AccessToken, async |session| session.access_token().await).await })
     }
 
-    /// Replaces the access token now, in all tabs: after something has changed that it tells, such as the roles of the person.
-    /// Nobody needs it because of the time; a token is replaced before it expires.
+    /// Replaces the access token now, in all tabs, after something in it has changed, such as the user's roles. A token that expires is
+    /// replaced without this.
     ///
     /// ```
     /// # use leptos::prelude::*;
@@ -378,8 +376,7 @@ impl Auth {
         Box::pin(async move { run(Command::Refresh, async |session| session.replace_now().await.map(drop)).await })
     }
 
-    /// What the page knows of the relying party and of the provider: the endpoints, the scopes that are asked for, where calls
-    /// may go.
+    /// Returns the client's registration and the provider's metadata: endpoints, requested scopes, origins that calls may go to.
     ///
     /// ```
     /// use pixygate::leptos::use_auth;
@@ -438,8 +435,8 @@ impl Auth {
         Box::pin(async move { Ok(send(request).await?) })
     }
 
-    /// The call of a server function that a sign-in was for, once: after the person came back with what the call had
-    /// been refused for. The page that makes such calls asks for it when it is opened, and makes the call again.
+    /// Returns the call of a server function for which the user has just signed in, once. The page that makes such calls takes it when it
+    /// is opened and makes the call again.
     ///
     /// ```
     /// # use leptos::prelude::*;
@@ -465,8 +462,7 @@ impl Auth {
         found
     }
 
-    /// The same for a request that was made with [`Auth::fetch`], or for any other call that the page knows how to make: `fits`
-    /// picks it.
+    /// Returns the pending request that `fits`, once: the same for a request that was made with [`Auth::fetch`].
     ///
     /// ```
     /// use gloo_net::http::Request;
@@ -499,7 +495,7 @@ impl Auth {
         take_pending(fits)
     }
 
-    /// Lets the person act for another organisation from now on: calls are made with a token for it, in all tabs.
+    /// Makes calls with a token for another organisation or audience from now on, in all tabs (RFC 8693).
     ///
     /// ```
     /// # use leptos::prelude::*;
@@ -514,7 +510,7 @@ impl Auth {
     /// let auth = use_auth();
     /// let subsidiary = TokenExchange::organization("10084a8d-113f");
     /// auth.exchange(subsidiary.clone()).await?;
-    /// let acting = move || auth.state().get_untracked().signed_in().and_then(|person| person.acting().cloned());
+    /// let acting = move || auth.state().get_untracked().signed_in().and_then(|user| user.acting().cloned());
     /// assert_eq!(acting(), Some(subsidiary));
     ///
     /// auth.end_exchange().await?;
@@ -534,7 +530,7 @@ impl Auth {
         })
     }
 
-    /// Goes back to what the person signed in with, as in the example of [`Auth::exchange`].
+    /// Makes calls with the token of the sign-in again, as in the example of [`Auth::exchange`].
     ///
     /// # Errors
     /// As for [`Session::exchange_back`](crate::session::Session::exchange_back).

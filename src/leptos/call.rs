@@ -90,7 +90,7 @@ where
     fn send(mut request: Self::Request) -> impl Future<Output = Result<Self::Response, E>> + Send {
         SendWrapper::new(async move {
             let answer = async {
-                // What stays behind keeps the call from being aborted.
+                // The request that is left in its place aborts nothing when it is dropped.
                 let nothing = Request::get("/").build().map_err(|error| CallError::Failed {
                     failure: error.to_string(),
                 })?;
@@ -149,7 +149,7 @@ impl<E: FromServerFnError> ClientRes<E> for GateResponse {
         })?;
         let request = self.request;
         let chunks = ReadableStream::from_raw(body).into_stream().map(move |chunk| {
-            // It lives as long as the answer is read, and aborts the call when nobody reads on.
+            // Dropping the stream drops the request and aborts the call.
             let _lives = &request;
             chunk
                 .map(|bytes| Bytes::from(Uint8Array::new(&bytes).to_vec()))
@@ -179,9 +179,9 @@ impl<E: FromServerFnError> ClientRes<E> for GateResponse {
 }
 
 impl Auth {
-    /// The call of a server function whose sign-in the person declined, and the provider's error (RFC 6749, section 4.1.2.1),
-    /// once; without an error they came back by the back button. It was not made: the page that makes such calls says so, and
-    /// gives back what was typed. When the person makes it again it leads to the sign-in again.
+    /// Returns the call of a server function whose sign-in the user cancelled, once, with the provider's error (RFC 6749, section
+    /// 4.1.2.1) or without one after the back button. The call was not made. The page says so and restores what was typed. Making the call
+    /// again leads to the sign-in again.
     ///
     /// ```
     /// # use leptos::prelude::*;

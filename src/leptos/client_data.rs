@@ -91,8 +91,8 @@ fn name_of_page() -> Option<String> {
     window()?.document()?.get_element_by_id(ELEMENT)?.get_attribute(NAME)
 }
 
-/// Keeps the cookie in step with the state. A session that the browser does not store is not remembered either: the next page would not
-/// have it.
+/// Updates the cookie after a change of state. For a session that the browser does not store there is none: the next page will not have
+/// the session.
 pub(super) fn remember_name(state: &AuthState, is_stored: bool) {
     // Without the attribute the page may not set the cookie.
     if name_of_page().is_none() {

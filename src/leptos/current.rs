@@ -199,12 +199,12 @@ async fn complete(session: &Session<Browser>, query: &str) -> Result<Landing, Si
 /// Shows the components of this page what the session knows, and opens it if [`start`] did not.
 pub(super) fn show(auth: Auth) {
     if let Some(session) = opened() {
-        auth.known(session.state());
-        auth.keeps(session.is_kept());
+        auth.set_state(session.state());
+        auth.set_kept(session.is_kept());
     } else {
         spawn_local(async move {
             if restored().await.is_err() {
-                auth.known(AuthState::SignedOut(None));
+                auth.set_state(AuthState::SignedOut(None));
             }
         });
     }
@@ -231,7 +231,7 @@ fn session() -> Result<Session<Browser>, SessionError> {
     // Components come and go, so the listener is looked up for each event.
     let session = Session::new(browser, client, |event| {
         if let Some(auth) = provider::auth() {
-            auth.hear(event);
+            auth.notify(event);
         }
     });
     session.listen(|session| spawn_local(async move { session.refresh_ahead().await }));

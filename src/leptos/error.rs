@@ -29,7 +29,7 @@ use crate::{Detail, Reason, Refusal};
 /// assert!(matches!(&refused, CallError::Refused(refusal) if refusal.reason == Reason::InsufficientScope));
 /// assert_eq!(Texts::default().call(&refused).0, "Not allowed");
 ///
-/// // What the page gets when nobody is signed in:
+/// // Without a session:
 /// let error = CallError::from(SessionError::SignedOut(None));
 /// assert!(matches!(error, CallError::NotSent { remedy: Remedy::SignIn, .. }));
 /// assert_eq!(Texts::default().call(&error).0, "You are signed out");
@@ -47,15 +47,14 @@ pub enum CallError {
         /// What went wrong.
         failure: String,
     },
-    /// The call was sent, and its answer did not come, or was a redirect: nobody knows whether the server did what it asks
-    /// for. Making it again may do it twice.
+    /// The call was sent, and its answer was lost or was a redirect. The server may have carried it out; making it again may do so twice.
     #[error("{no_answer}")]
     NoAnswer {
         /// What is known.
         no_answer: String,
     },
-    /// The call was not made: there was no token for it, or no connection. A call that only reads is also told so when its
-    /// answer is lost.
+    /// The call was not made: there was no token for it, or no connection. A call that only reads and whose answer is lost counts as
+    /// not made.
     #[error("{not_sent}")]
     NotSent {
         /// Why not.

@@ -20,7 +20,7 @@ thread_local! {
     static IN_POPUP: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Whether sign-ins that a call asks for open a window of their own.
+/// Sets whether a step-up opens a window of its own.
 pub(super) fn step_up_in_popup(yes: bool) {
     IN_POPUP.set(yes);
 }
@@ -35,12 +35,12 @@ impl Reply for Response {
     }
 }
 
-/// Sends copies of the request, so that its body is there for each attempt.
+/// Sends copies of the request, because an attempt consumes the body.
 pub(super) async fn call(session: &Session<Browser>, request: Request) -> Result<Response, SessionError> {
     let request = without_redirects(request.into())?;
     let sign_in = |demand| -> LocalFuture<_> {
         // While the click counts that led to the call.
-        // Where nothing is kept there is no way back to this session.
+        // A session that is not stored would be gone after leaving the page.
         let popup = if IN_POPUP.get() || !session.is_kept() {
             Popup::open()
         } else {
@@ -122,7 +122,7 @@ async fn send(request: &web_sys::Request, credentials: Credentials) -> Result<Re
     }
 }
 
-/// Leaves for the provider with the call in the luggage. Comes back only when the person does, or when they never left.
+/// Leaves for the provider and stores the call for afterwards. Returns only if the browser stays on this page or comes back to it.
 async fn leave(session: &Session<Browser>, demand: &Demand, request: &web_sys::Request) -> Result<(), SessionError> {
     let copy = request.clone().map(Request::from).ok();
     let body = match copy {
@@ -151,15 +151,15 @@ async fn leave(session: &Session<Browser>, demand: &Demand, request: &web_sys::R
     Err(SessionError::Cancelled)
 }
 
-/// Waits for a sign that the person is on this page although it was left: they came back to it, stopped the browser, or the
-/// provider answered with no page. The mouse says nothing, since it moves while the next page loads.
+/// Waits for a sign that the user is on this page although it was left: the user came back or stopped the browser, or the provider
+/// answered without a page. Moves of the mouse do not count, since they happen while the next page loads.
 pub(super) async fn still_here() {
     let (here, wait) = oneshot::channel::<()>();
     let here = Cell::new(Some(here));
-    let told: Function = Closure::<dyn Fn()>::new(move || {
+    let notify: Function = Closure::<dyn Fn()>::new(move || {
         // A page that is being left is hidden, too.
         if document().visibility_state() == VisibilityState::Visible {
-            // It is told once.
+            // The first event counts.
             here.take().map(|here| here.send(()));
         }
     })
@@ -169,13 +169,13 @@ pub(super) async fn still_here() {
         let once = AddEventListenerOptions::new();
         once.set_once(true);
         // Refused only for what is no event target.
-        drop(target.add_event_listener_with_callback_and_add_event_listener_options(event, &told, &once));
+        drop(target.add_event_listener_with_callback_and_add_event_listener_options(event, &notify, &once));
     };
     for event in ["pageshow", "focus", "pointerdown", "keydown"] {
         on(&window(), event);
     }
     on(&document(), "visibilitychange");
-    // The only one that tells at once, where the browser has it.
+    // The only event that comes at once, in browsers that have it.
     if let Some(navigation) = Reflect::get(&window(), &"navigation".into())
         .ok()
         .and_then(|navigation| navigation.dyn_into::<EventTarget>().ok())

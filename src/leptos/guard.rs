@@ -1,4 +1,4 @@
-//! What only a signed-in person sees.
+//! Views for signed-in users.
 
 use leptos::prelude::*;
 use leptos::reactive::graph::Observer;
@@ -11,7 +11,7 @@ use crate::session::{AuthState, SignOutReason, SignedIn};
 use super::sign_in::Views;
 use super::use_auth;
 
-/// The person below a guard, as they are by now.
+/// The user below a guard, with current claims.
 #[derive(Clone, Copy)]
 struct Here(Memo<SignedIn>);
 
@@ -20,14 +20,14 @@ struct Here(Memo<SignedIn>);
 enum Shown {
     Unknown,
     SignedOut,
-    Person(SignedIn),
+    User(SignedIn),
 }
 
-/// Shows its children to a signed-in person. Below it [`use_signed_in`] knows who that is, so that pages need no `Option`.
+/// Shows its children to a signed-in user. Below it [`use_signed_in`] returns that user, so that pages need no `Option`.
 ///
-/// The guard decides what is shown; what is allowed is the gate's matter. The children stay as they are when a token is
-/// refreshed, and are made anew for another person, or when they act for another organisation. When the provider ends the session they are hidden but stay, with all
-/// that was typed into them, until the same person is back; when the person signs out they are gone.
+/// The guard decides what is shown; the gate decides what is allowed. The children stay when a token is refreshed. They are made anew for
+/// another user or another organisation. When the provider ends the session they are hidden and stay, with everything typed into them,
+/// until the same user is back. When the user signs out they are removed.
 ///
 /// ```
 /// use leptos::prelude::*;
@@ -61,20 +61,20 @@ pub fn RequireSignedIn(
     let views = Views::here();
     let (unknown, signed_out) = (unknown.unwrap_or(views.loading), signed_out.unwrap_or(views.signed_out));
     let state = use_auth().state();
-    // Another token of the same person is no other view, and neither is the end of the session.
+    // Neither another token of the same user nor the end of the session makes another view.
     let shown = Memo::new_with_compare(
         move |before: Option<&Shown>| match (state.get(), before) {
-            (AuthState::SignedOut(reason), Some(Shown::Person(person)))
+            (AuthState::SignedOut(reason), Some(Shown::User(user)))
                 if reason.as_ref().is_some_and(SignOutReason::keeps_page) =>
             {
-                Shown::Person(person.clone())
+                Shown::User(user.clone())
             }
             (AuthState::Unknown | AuthState::SigningOut, _) => Shown::Unknown,
             (AuthState::SignedOut(_), _) => Shown::SignedOut,
-            (AuthState::SignedIn(person), _) => Shown::Person(person),
+            (AuthState::SignedIn(user), _) => Shown::User(user),
         },
         |before, now| match (before, now) {
-            (Some(Shown::Person(before)), Some(Shown::Person(now))) => {
+            (Some(Shown::User(before)), Some(Shown::User(now))) => {
                 (before.identity(), before.acting()) != (now.identity(), now.acting())
             }
             (before, now) => before != now,
@@ -84,11 +84,11 @@ pub fn RequireSignedIn(
     move || match shown.get() {
         Shown::Unknown => unknown.run(),
         Shown::SignedOut => signed_out.run(),
-        Shown::Person(person) => {
+        Shown::User(user) => {
             provide_context(Here(Memo::new(move |before| {
                 let now = state.with(|state| state.signed_in().cloned());
-                // Until the same person is back the page stays as it was.
-                now.or_else(|| before.cloned()).unwrap_or_else(|| person.clone())
+                // The page stays as it was until the same user is back.
+                now.or_else(|| before.cloned()).unwrap_or_else(|| user.clone())
             })));
             let signed_out = signed_out.clone();
             view! {
@@ -100,7 +100,7 @@ pub fn RequireSignedIn(
     }
 }
 
-/// Shows its children to a person who was granted a scope, below [`RequireSignedIn`].
+/// Shows its children to a user who was granted a scope, below [`RequireSignedIn`].
 ///
 /// ```
 /// use leptos::prelude::*;
@@ -120,7 +120,7 @@ pub fn RequireScope(
     /// The scope.
     #[prop(into)]
     scope: String,
-    /// Shown to who was not granted it.
+    /// Shown to a user who was not granted it.
     #[prop(into)]
     missing: ViewFn,
     /// The part that needs it.
@@ -137,7 +137,7 @@ pub fn RequireScope(
 /// What was typed stays while the page does.
 fn shows(state: &AuthState, scope: &str, before: Option<bool>) -> bool {
     match state {
-        AuthState::SignedIn(person) => person.has_scope(scope),
+        AuthState::SignedIn(user) => user.has_scope(scope),
         AuthState::SignedOut(Some(reason)) if reason.keeps_page() => before.unwrap_or_default(),
         _ => false,
     }
@@ -198,8 +198,8 @@ where
     Route(RouteProps::builder().path(path).view(guarded).build()).into_any_nested_route()
 }
 
-/// The person, below [`RequireSignedIn`], with the claims and scopes that they have by now. In a view or an effect it is asked
-/// for again when those change; in the body of a component it is the person of that moment.
+/// Returns the user below [`RequireSignedIn`], with current claims and scopes. In a view or an effect it is tracked; in the body of a
+/// component it is read once.
 ///
 /// ```
 /// use leptos::prelude::*;
@@ -231,11 +231,11 @@ where
     reason = "a component outside of its guard is a mistake in the program"
 )]
 pub fn use_signed_in() -> SignedIn {
-    let Here(person) = use_context().expect("use_signed_in() is called outside of <RequireSignedIn>");
+    let Here(user) = use_context().expect("use_signed_in() is called outside of <RequireSignedIn>");
     // In the body of a component nothing is tracked, and Leptos would warn.
     match Observer::get() {
-        Some(_) => person.get(),
-        None => person.get_untracked(),
+        Some(_) => user.get(),
+        None => user.get_untracked(),
     }
 }
 

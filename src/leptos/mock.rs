@@ -290,7 +290,7 @@ impl MockAuth {
     /// assert_eq!(asked_for.get_untracked(), ["orders:write"]);
     /// ```
     pub fn tell(self, event: &Event) {
-        self.auth.hear(event);
+        self.auth.notify(event);
     }
 
     /// The person is back with what this call was refused for: its page finds it with [`Auth::take_pending`].

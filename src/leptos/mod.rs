@@ -1,7 +1,7 @@
-//! The session for Leptos: who is signed in as a signal, guards, and a client that attaches the token.
+//! Sign-in for Leptos: components, the session as a signal, guards, and a client for server functions that attaches the token.
 //!
-//! On the server nobody is known: a page load carries no token, so everything here renders [`AuthState::Unknown`] there,
-//! and the first render in the browser is the same. The session is read after hydration.
+//! A page load carries no token, so the server renders [`AuthState::Unknown`], and the first render in the browser is the same.
+//! The session is read while the page is hydrated.
 //!
 //! ```
 //! use leptos::prelude::*;
@@ -38,7 +38,7 @@
 //! # let owner = Owner::new();
 //! # owner.set();
 //! # assert!(view! { <App /> }.to_html().contains("One moment…"));
-//! # // Whoever is signed in is there only in the browser.
+//! # // Users are known only in the browser.
 //! # pixygate::leptos::MockAuth::provide().sign_in(pixygate::leptos::MockUser::new("alice"));
 //! # let page = view! {
 //! #     <RequireSignedIn unknown=|| "One moment…" signed_out=|| ()>

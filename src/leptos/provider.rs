@@ -34,7 +34,7 @@ pub(super) fn auth() -> Option<Auth> {
 /// #[component]
 /// fn Greeting() -> impl IntoView {
 ///     let auth = use_auth();
-///     let name = move || auth.state().with(|state| state.signed_in().map(|person| person.name().to_owned()));
+///     let name = move || auth.state().with(|state| state.signed_in().map(|user| user.name().to_owned()));
 ///     let leave = move |_| spawn_local(async move { drop(auth.sign_out().await) });
 ///     view! {
 ///         <p>{name}</p>
@@ -120,8 +120,8 @@ pub fn AuthProvider(
 ///     let state = use_auth().state();
 ///     move || match state.get() {
 ///         AuthState::Unknown | AuthState::SigningOut => "One moment…".to_owned(),
-///         AuthState::SignedOut(_) => "Nobody is signed in".to_owned(),
-///         AuthState::SignedIn(person) => format!("Hello, {}", person.name()),
+///         AuthState::SignedOut(_) => "Please sign in".to_owned(),
+///         AuthState::SignedIn(user) => format!("Hello, {}", user.name()),
 ///     }
 /// }
 /// # use pixygate::leptos::{AuthProvider, MockAuth, MockUser};
@@ -154,12 +154,12 @@ impl Auth {
         auth
     }
 
-    pub(super) fn hear(self, event: &Event) {
+    pub(super) fn notify(self, event: &Event) {
         match event {
-            Event::Changed(state) => self.known(state.clone()),
+            Event::Changed(state) => self.set_state(state.clone()),
             Event::Idle(seconds) => self.idle.set(*seconds),
-            Event::NotKept => self.keeps(false),
-            Event::Kept => self.keeps(true),
+            Event::NotKept => self.set_kept(false),
+            Event::Kept => self.set_kept(true),
             _ => {}
         }
         let listeners =
@@ -169,11 +169,11 @@ impl Auth {
         }
     }
 
-    pub(super) fn keeps(self, yes: bool) {
+    pub(super) fn set_kept(self, yes: bool) {
         self.kept.set(yes);
     }
 
-    pub(super) fn known(self, state: AuthState) {
+    pub(super) fn set_state(self, state: AuthState) {
         // The components may be gone, and the session goes on.
         if self.state.try_with_untracked(|before| *before != state) == Some(true) {
             client_data::remember_name(&state, self.kept.get_untracked());
@@ -212,8 +212,8 @@ impl Auth {
         self.state.into()
     }
 
-    /// The seconds until the session ends because nobody seems to be there; `None` while someone is. It is shown as a
-    /// countdown; any sign of the person stops it.
+    /// Returns the seconds until the session ends because it is idle, or `None` while the user is active. Show it as a countdown; any
+    /// activity stops it.
     ///
     /// ```
     /// use leptos::prelude::*;
@@ -278,7 +278,7 @@ impl Auth {
     /// # }
     /// ```
     pub fn on(self, listener: impl Fn(&Event) + 'static) {
-        // A thread of the server would keep it for pages of others.
+        // A server's thread renders pages for many users.
         if window().is_none() && !mock::is_here() {
             return;
         }

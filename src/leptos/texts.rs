@@ -1,4 +1,4 @@
-//! What people are told when something did not work: English, and replaceable.
+//! What users read when something did not work: English, and replaceable.
 
 use leptos::prelude::use_context;
 
@@ -32,7 +32,7 @@ pub type Text = (&'static str, &'static str);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Texts {
-    /// The person, or the provider, said no.
+    /// The user or the provider cancelled.
     pub cancelled: Text,
     /// The window of a sign-in is gone, or was never there.
     pub no_window: Text,
@@ -44,7 +44,7 @@ pub struct Texts {
     pub stale: Text,
     /// What came back is not what was asked for.
     pub stopped: Text,
-    /// The browser keeps nothing, so that nobody can come back from the sign-in page to this one.
+    /// The browser stores nothing, so a sign-in that leaves the page cannot be completed.
     pub nothing_kept: Text,
     /// The browser has no cryptography here.
     pub browser: Text,
@@ -66,9 +66,9 @@ pub struct Texts {
     pub unavailable: Text,
     /// The gate refused the call.
     pub refused_call: Text,
-    /// Another person is signed in by now, or the person acts for another organisation.
+    /// Another user is signed in by now, or calls are for another organisation.
     pub another_person: Text,
-    /// Nobody is signed in.
+    /// No user is signed in.
     pub signed_out: Text,
     /// The call was not sent: no connection, no answer of the provider, or another tab that is busy with the session.
     pub not_sent: Text,
@@ -80,9 +80,9 @@ pub struct Texts {
     pub ended: Text,
     /// The provider no longer renews the session, and does not say that it has ended.
     pub not_renewed: Text,
-    /// The session ended because nobody seemed to be there.
+    /// The session ended because it was idle.
     pub idle: Text,
-    /// The person signed out, and the provider did not hear of it.
+    /// The user signed out, and the provider could not be notified.
     pub signed_out_here: Text,
 }
 
@@ -270,7 +270,7 @@ impl Texts {
         }
     }
 
-    /// For a session that ended by itself, or here only; `None` when the person signed out, or never signed in.
+    /// For a session that ended by itself, or here only; `None` when the user signed out or never signed in.
     ///
     /// ```
     /// use pixygate::leptos::Texts;

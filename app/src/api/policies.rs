@@ -7,7 +7,7 @@ use pixygate::gate::{Policies, Policy};
 use super::whoami::GetWhoami;
 use super::{Confirm, GetProfile};
 
-/// How long ago a person may have signed in to confirm something.
+/// How long ago the user may have signed in to confirm something.
 const RECENT: Duration = Duration::from_secs(300);
 
 /// Returns the policies of all server functions.

@@ -19,19 +19,19 @@ pub struct Whoami {
     /// The client that the token was issued to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
-    /// The person's name.
+    /// The user's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// The person's roles.
+    /// The user's roles.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub roles: Vec<String>,
     /// The organisation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub org_id: Option<String>,
-    /// How the person authenticated.
+    /// How the user authenticated.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acr: Option<String>,
-    /// When the person authenticated, in seconds since the Unix epoch.
+    /// When the user authenticated, in seconds since the Unix epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<u64>,
 }
@@ -39,9 +39,9 @@ pub struct Whoami {
 /// What the scope `profile` opens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
-    /// The person's name.
+    /// The user's name.
     pub name: Option<String>,
-    /// The person's roles.
+    /// The user's roles.
     pub roles: Vec<String>,
 }
 

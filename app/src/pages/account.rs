@@ -1,4 +1,4 @@
-//! The account page: a guard, and behind it what the server verified about the person.
+//! The account page: a guard, and behind it what the server verified about the user.
 
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -44,7 +44,7 @@ pub(crate) fn SignedOut() -> impl IntoView {
         Some(reason) if reason.keeps_page() => {
             return view! { <Ended /> }.into_any();
         }
-        // The page is not kept for whoever comes by.
+        // Another user may be at the screen by now.
         Some(SignOutReason::Idle) => Texts::here().idle,
         Some(SignOutReason::SignedOutHere) => Texts::here().signed_out_here,
         _ => ("This page is for you alone", "You come back here after signing in."),

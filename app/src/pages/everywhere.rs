@@ -1,4 +1,4 @@
-//! The end of all sessions of the person at the provider.
+//! Ends all sessions of the user at the provider.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;

@@ -7,7 +7,7 @@ use pixygate::session::{AuthState, SignOutReason};
 
 use crate::notice::Notice;
 
-/// What this is, and the way in.
+/// What this is for, and **Sign in**.
 #[component]
 pub(crate) fn Home() -> impl IntoView {
     let auth = use_auth();
@@ -17,20 +17,20 @@ pub(crate) fn Home() -> impl IntoView {
         AuthState::SignedOut(Some(reason @ (SignOutReason::Idle | SignOutReason::SignedOutHere))) => Some(reason),
         _ => None,
     });
-    // A returning user finds their way in before the WASM is there.
+    // A returning user sees it before the WASM is loaded.
     let signed_in = Memo::new(move |_| match state.get() {
         AuthState::Unknown => auth.expected_name().with(Option::is_some),
         state => state.signed_in().is_some(),
     });
     view! {
-        <Title text="The way in" />
+        <Title text="Start" />
         {move || {
             Texts::here().end(reason.get().as_ref()).map(|(title, text)| view! { <Notice kind="info" title text /> })
         }}
         <section class="hero">
-            <h1>"The way in"</h1>
+            <h1>"One sign-in, every call checked"</h1>
             <p class="lead">
-                "Sign in through your browser. Every call that follows passes a gate that checks it before anything happens."
+                "Sign in through your browser. Pixygate checks each call that you make before it reaches a service."
             </p>
             <div class="actions">
                 {move || match signed_in.get() {

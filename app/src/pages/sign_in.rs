@@ -48,6 +48,11 @@ pub(crate) fn failed(SignInFailure { error, return_to }: SignInFailure) -> impl 
     };
     let in_window =
         matches!(error, SessionError::Storage(_)).then(|| view! { <InWindow return_to=return_to.clone() /> });
+    // Slow is not an error that somebody would look for.
+    let detail = match error {
+        SessionError::StillHere => String::new(),
+        _ => error.to_string(),
+    };
     // The server had not reached the provider when it made this page. The same address may work by now.
     let again = match error {
         SessionError::NoClient => view! { <ReloadButton /> }.into_any(),
@@ -56,7 +61,7 @@ pub(crate) fn failed(SignInFailure { error, return_to }: SignInFailure) -> impl 
     view! {
         <Title text="Signing in" />
         <h1>"Signing in"</h1>
-        <Notice kind title text detail=error.to_string()>
+        <Notice kind title text detail>
             {in_window}
             {again}
             <a href="/" class="button quiet">"To the start page"</a>

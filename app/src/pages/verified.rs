@@ -1,4 +1,4 @@
-//! What a signed-in person finds on the account page. It is loaded when someone is: the first page does without.
+//! What a signed-in user sees on the account page.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -42,7 +42,7 @@ pub(crate) fn Verified() -> impl IntoView {
 
 const OPENED: &str = "What the scope “profile” opens";
 
-/// The way to a scope that the person has not granted: they are asked by the provider, and come back here.
+/// Asks for a scope that was not granted: the provider asks the user, who comes back here.
 #[component]
 fn NotGranted() -> impl IntoView {
     let auth = use_auth();
@@ -82,10 +82,10 @@ fn NotGranted() -> impl IntoView {
 /// What a server function said, as names and values to show.
 type Facts = Vec<(&'static str, String)>;
 
-/// A call that is under way.
+/// A call in flight.
 type Call = Pin<Box<dyn Future<Output = Result<Facts, CallError>>>>;
 
-/// The answer of a server function: on its way, there, or failed with a way on.
+/// The answer of a server function: in flight, there, or failed with a next step.
 #[component]
 fn Answer(
     title: &'static str,
@@ -228,8 +228,7 @@ async fn details() -> Result<Facts, CallError> {
     ])
 }
 
-/// The session ended although the person did not sign out. What they have typed is still there, so they sign in again
-/// without leaving.
+/// The session ended although the user did not sign out. What was typed is still there, so the sign-in does not leave the page.
 #[component]
 pub(crate) fn Ended() -> impl IntoView {
     let (auth, texts) = (use_auth(), Texts::here());
