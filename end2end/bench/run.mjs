@@ -6,8 +6,10 @@
 // order of the applications is another one in each round. Medians are printed.
 
 import { writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { chromium as playwright } from '@playwright/test';
 import { chromium, flags } from '../browser.mjs';
 import { Instance } from '../instance.mjs';
@@ -216,13 +218,19 @@ async function main() {
     const app = { name, origin: `http://localhost:${ports[name]}`, authorization: provider.metadata.authorization_endpoint, provider: provider.state, shows: OTHERS };
     if (name === 'pixygate') {
       app.shows = OURS;
-      await instance.up({
-        PIXYGATE_PROVIDER__ISSUER: provider.issuer,
-        PIXYGATE_PROVIDER__CLIENT_ID: provider.clientId,
-        PIXYGATE_PROVIDER__RESOURCE: provider.resource,
-        PIXYGATE_PROVIDER__SCOPES: 'openid profile',
-        PIXYGATE_PROVIDER__DPOP: 'false',
-      });
+      // As the others: no DPoP, the same scopes, the same audience.
+      const settings = [
+        '[provider]',
+        `issuer = "${provider.issuer}"`,
+        `client_id = "${provider.clientId}"`,
+        'scopes = ["openid", "profile"]',
+        'dpop = "off"',
+        '[[trust]]',
+        `issuer = "${provider.issuer}"`,
+        `audience = ["${provider.resource}"]`,
+      ];
+      await writeFile(join(instance.folder, 'pixygate.toml'), settings.join('\n'));
+      await instance.up();
       running.push(instance);
     } else {
       const code = await bundle(name === 'by-hand' ? 'by-hand.js' : `${name}.jsx`);
