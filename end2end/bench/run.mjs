@@ -27,6 +27,8 @@ const NETWORKS = {
 };
 const CPU = 4;
 const READING = 3_000;
+/** How long a user points at a button before clicking, at least. */
+const HOVER = 200;
 const PATIENCE = 30_000;
 
 /** Where each application shows what is measured. */
@@ -101,9 +103,14 @@ class Visit {
     }
   }
 
-  async click() {
+  /** Clicks as a user does: with the mouse over the button for a moment before, unless it is to be at once. */
+  async click(hover = 0) {
     const button = this.page.locator(this.app.shows.button).filter({ hasText: /^Sign in$/ }).first();
     await button.waitFor({ timeout: PATIENCE });
+    if (hover) {
+      await button.hover();
+      await this.page.waitForTimeout(hover);
+    }
     const at = Date.now();
     // At once, whether or not the page is busy.
     await button.evaluate((element) => element.click());
@@ -139,7 +146,7 @@ async function sample(browser, app, network) {
       await page.waitForTimeout(READING);
       const paint = await page.evaluate(() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime);
       if (visit === 'return') note('first contentful paint', paint);
-      const clicked = await look.click();
+      const clicked = await look.click(HOVER);
       note('click after reading', (await look.authorization(clicked - 5)) - clicked);
 
       app.provider.paused = false;

@@ -101,6 +101,13 @@ async fn leave(session: &Session<Browser>, return_to: ReturnTo) -> Result<(), Se
     Err(SessionError::StillHere)
 }
 
+/// Prepares a sign-in that is likely.
+pub(super) fn prepare_sign_in() {
+    if let Some(session) = opened() {
+        spawn_local(async move { session.prepare_sign_in().await });
+    }
+}
+
 /// Where the user goes after the sign-in, from the query of the page `/sign-in`.
 pub(super) fn return_to_of(search: &str) -> ReturnTo {
     // The router would decode the value twice.

@@ -185,6 +185,8 @@ pub fn SignInButton(
             rel="external nofollow"
             hidden=hidden
             aria-busy=move || busy.get().then_some("true")
+            on:pointerenter=move |_| current::prepare_sign_in()
+            on:focus=move |_| current::prepare_sign_in()
             on:click=begin
         >
             {text}

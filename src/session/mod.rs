@@ -103,6 +103,8 @@ struct Inner<P> {
     /// The sign-ins that are under way in windows of their own and that this browser could not keep.
     unkept: RefCell<Vec<pending::Pending>>,
     stepping_up: step_up::UnderWay,
+    /// When the provider last answered ahead of a sign-in, on the monotonic clock.
+    reached: Cell<Option<f64>>,
 }
 
 impl<P: Platform> Clone for Session<P> {
@@ -154,6 +156,7 @@ impl<P: Platform> Session<P> {
             waiting: RefCell::default(),
             unkept: RefCell::default(),
             stepping_up: RefCell::default(),
+            reached: Cell::default(),
         }))
     }
 

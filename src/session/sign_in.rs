@@ -77,6 +77,9 @@ const NEEDS_THE_PERSON: [&str; 4] = [
     "account_selection_required",
 ];
 
+/// How long an answer of the provider counts for a sign-in, in milliseconds.
+const REACHED: f64 = 30_000.0;
+
 /// How long a call waits for its page after the sign-in, in milliseconds: who sees it made later does not expect it.
 const WAITS: f64 = 120_000.0;
 
@@ -118,6 +121,30 @@ impl<P: Platform> Session<P> {
             false => self.0.platform.navigate_away(&url),
         }
         Ok(())
+    }
+
+    /// Asks whether the provider answers, ahead of a sign-in that is likely: when the user points at the button. A sign-in within the next
+    /// 30 seconds leaves without asking again.
+    ///
+    /// ```
+    /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
+    /// # example::run(async |session| {
+    /// # use pixygate::authorization::SignIn;
+    /// session.prepare_sign_in().await;
+    /// session.sign_in(&SignIn::default()).await?;
+    /// # Ok(())
+    /// # })?;
+    /// # Ok::<_, Box<dyn std::error::Error>>(())
+    /// ```
+    pub async fn prepare_sign_in(&self) {
+        if !self.was_reached() && self.0.platform.reach(&self.0.client.provider.jwks_uri).await.is_ok() {
+            self.0.reached.set(Some(self.0.platform.now().monotonic));
+        }
+    }
+
+    fn was_reached(&self) -> bool {
+        let now = self.0.platform.now().monotonic;
+        self.0.reached.get().is_some_and(|then| now - then < REACHED)
     }
 
     /// Leaves for the provider's sign-in page because a call needs more than the person has. After the sign-in the page at
@@ -254,7 +281,9 @@ impl<P: Platform> Session<P> {
                 AuthorizationRequest::pushed_url(client, &request_uri)
             }
             _ => {
-                platform.reach(&client.provider.jwks_uri).await?;
+                if !self.was_reached() {
+                    platform.reach(&client.provider.jwks_uri).await?;
+                }
                 request.url(client)
             }
         };

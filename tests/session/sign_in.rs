@@ -390,6 +390,25 @@ fn nobody_is_sent_to_a_provider_that_does_not_answer() {
 }
 
 #[test]
+fn a_sign_in_that_was_prepared_does_not_ask_again_for_a_while() {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    let leaves = |simulation: &mut Simulation| simulation.run(tab.session.sign_in(&SignIn::default())).is_ok();
+    let mood = |simulation: &Simulation, mood| drop(simulation.world.provider.mood.replace(mood));
+
+    mood(&simulation, Mood::Unreachable);
+    simulation.run(tab.session.prepare_sign_in());
+    assert!(!leaves(&mut simulation), "no answer does not count");
+    mood(&simulation, Mood::Well);
+    simulation.run(tab.session.prepare_sign_in());
+    mood(&simulation, Mood::Unreachable);
+    simulation.pass(29.0);
+    assert!(leaves(&mut simulation));
+    simulation.pass(2.0);
+    assert!(!leaves(&mut simulation), "it was too long ago");
+}
+
+#[test]
 fn a_callback_that_nobody_understands_just_lands_who_is_signed_in() {
     for query in ["", "code=x", "code=x&state=a&state=b", "code=x&state=unknown"] {
         let mut simulation = Simulation::new();
