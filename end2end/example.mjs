@@ -39,7 +39,7 @@ try {
   await expect(page.getByRole('heading')).toHaveText('Orders of Alice Example');
   await expect(page.getByText('the first order of')).toBeVisible();
   expect(new URL(page.url()).pathname).toBe('/orders');
-  expect((await page.request.post('http://localhost:3000/api/list_orders')).status(), 'without a token').toBe(401);
+  expect((await page.request.post('http://localhost:3000/api/orders')).status(), 'without a token').toBe(401);
   await page.getByRole('button', { name: 'Sign out' }).click();
   await expect(page.getByRole('link', { name: 'Sign in', exact: true }).first()).toBeVisible();
   console.log('1 passed, 0 failed');

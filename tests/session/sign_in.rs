@@ -394,7 +394,9 @@ fn a_sign_in_that_was_prepared_does_not_ask_again_for_a_while() {
     let mut simulation = Simulation::new();
     let tab = simulation.open();
     let leaves = |simulation: &mut Simulation| simulation.run(tab.session.sign_in(&SignIn::default())).is_ok();
-    let mood = |simulation: &Simulation, mood| drop(simulation.world.provider.mood.replace(mood));
+    let mood = |simulation: &Simulation, mood| {
+        simulation.world.provider.mood.replace(mood);
+    };
 
     mood(&simulation, Mood::Unreachable);
     simulation.run(tab.session.prepare_sign_in());

@@ -29,7 +29,7 @@ fn Orders() -> impl IntoView {
     view! { <h1>"Orders of " {use_signed_in().name().to_owned()}</h1> <p>{text}</p> }
 }
 
-#[server(name = ListOrders, prefix = "/api", client = GateClient)]
+#[server(name = ListOrders, prefix = "/api", endpoint = "orders", client = GateClient)]
 pub async fn orders() -> Result<Vec<String>, CallError> {
     let caller = pixygate::leptos::principal_with_scope("profile").await?;
     Ok(vec![format!("the first order of {}", caller.subject())])
