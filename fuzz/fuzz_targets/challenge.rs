@@ -97,13 +97,13 @@ fuzz_target!(|input: Input<'_>| {
         policy = policy.dpop();
     }
     let policies = Policies::new().route("GET", "/api/a", policy);
-    let gate = Gate::builder(setting.validator.clone(), policies)
+    let gate = Gate::builder().validator(setting.validator.clone()).policies(policies)
         .realm(input.realm)
         .public_url(if input.public_url { "https://shop.example" } else { "" })
         .clock(setting.clock.clone())
         .build()
         .expect("the gate is good");
-    let app = gate.wrap(Router::new().route("/api/a", get(|| async { "" })));
+    let app = gate.wrap(Router::<()>::new().route("/api/a", get(|| async { "" })));
     let mut request = Request::builder().uri("/api/a").header("host", "shop.example");
     request = match input.authorization {
         Authorization::Absent => request,

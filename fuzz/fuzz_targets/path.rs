@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pixygate::gate::{Pattern, RequestPath};
+use pixygate::gate::{policy::Pattern, request::RequestPath};
 
 fuzz_target!(|input: (&str, &str)| {
     let (raw, pattern) = input;

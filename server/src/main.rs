@@ -52,8 +52,8 @@ async fn serve(config: &Config) -> Result<(), StartError> {
     let started = start(config, &Candidates::of_this_process(), reload_port()).await?;
     println!("{}", started.announcement);
     if let Some(address) = config.telemetry.metrics_listen {
-        let (gate, tally) = (started.state.gate.clone(), started.tally.clone());
-        tokio::spawn(server::metrics::serve(address, gate, tally));
+        let (gate, metrics) = (started.state.gate.clone(), started.metrics.clone());
+        tokio::spawn(server::metrics::serve(address, gate, metrics));
     }
     server::serve(listener, started.router.clone(), config.limits(), ended()).await;
     Ok(())

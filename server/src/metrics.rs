@@ -6,27 +6,27 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::get;
-use pixygate::gate::{Gate, Tally};
+use pixygate::gate::{Gate, observe::Metrics};
 use tokio::net::TcpListener;
 
 /// The media type of Prometheus' text format.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// `GET /metrics`
-pub fn router(gate: Gate, tally: Arc<Tally>) -> Router {
-    let metrics = move || async move { ([(CONTENT_TYPE, TEXT_FORMAT)], text(&gate, &tally)) };
+pub fn router(gate: Gate, metrics: Arc<Metrics>) -> Router {
+    let metrics = move || async move { ([(CONTENT_TYPE, TEXT_FORMAT)], text(&gate, &metrics)) };
     Router::new().route("/metrics", get(metrics))
 }
 
 /// Serves them. An address that is taken is a reason to say so, and none to serve nobody.
-pub async fn serve(address: SocketAddr, gate: Gate, tally: Arc<Tally>) {
-    let served = async { axum::serve(TcpListener::bind(address).await?, router(gate, tally)).await };
+pub async fn serve(address: SocketAddr, gate: Gate, metrics: Arc<Metrics>) {
+    let served = async { axum::serve(TcpListener::bind(address).await?, router(gate, metrics)).await };
     if let Err(error) = served.await {
         tracing::warn!(%address, %error, "metrics cannot be read: write another address under [telemetry] metrics_listen");
     }
 }
 
-fn text(gate: &Gate, tally: &Tally) -> String {
+fn text(gate: &Gate, metrics: &Metrics) -> String {
     let validator = gate.validator();
     let mut fetches = String::new();
     for (issuer, counts) in validator.key_fetches() {
@@ -35,7 +35,7 @@ fn text(gate: &Gate, tally: &Tally) -> String {
         }
     }
     format!(
-        "{tally}\
+        "{metrics}\
          # HELP pixygate_gate_key_fetches_total How often the keys of an issuer were asked for.\n\
          # TYPE pixygate_gate_key_fetches_total counter\n\
          {fetches}\

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use pixygate::discovery::SignInConfig;
-use pixygate::gate::{BackchannelLogout, Gate, GateErrors, Policies, Tally};
+use pixygate::gate::{BackchannelLogout, Gate, GateErrors, Policies, observe::Metrics};
 use pixygate::jwt::{LocalRevocations, Trust, Validator};
 
 use crate::config::{Config, Problem, Problems};
@@ -67,7 +67,7 @@ pub struct Started {
     /// What to tell whoever started it.
     pub announcement: Announcement,
     /// What the gate has said so far.
-    pub tally: Arc<Tally>,
+    pub metrics: Arc<Metrics>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
@@ -113,7 +113,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
     own.insecure_http_hosts.extend_from_slice(&provider.insecure_http_hosts);
 
     let revocations = Arc::new(LocalRevocations::default());
-    let tally = Arc::new(Tally::default());
+    let metrics = Arc::new(Metrics::default());
     let gate = trust
         .iter()
         .cloned()
@@ -126,7 +126,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         .token_cache(config.gate.token_cache as usize)
         .max_token_bytes(config.gate.max_token_bytes as usize)
         .listen(config.server.listen)
-        .observer(tally.clone())
+        .observer(metrics.clone())
         .certificate_header(config.gate.certificate_header.clone())
         .public_url(public_url.as_str())
         .explain(config.gate.explain)
@@ -168,7 +168,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         router: crate::router(state.clone()),
         state,
         announcement,
-        tally,
+        metrics,
         tasks,
     })
 }
@@ -215,7 +215,7 @@ pub fn policies(config: &Config) -> Result<Policies, StartError> {
             }]))
         };
         let found = policies
-            .narrow(&route.methods, &route.pattern, &route.policy)
+            .restrict(&route.methods, &route.pattern, &route.policy)
             .map_err(|why| {
                 let expected = "what a call can bring beside what the code asks for";
                 refuse(

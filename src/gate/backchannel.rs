@@ -1,4 +1,4 @@
-//! The provider tells that a session has ended (OpenID Connect Back-Channel Logout 1.0).
+//! The provider notifies the gate that a session has ended (OpenID Connect Back-Channel Logout 1.0).
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,30 +13,32 @@ use http::{
 };
 
 use super::{
-    Gate, LocalReplays, Replays, RequestId, Use, cross_site,
-    judge::peer,
-    refusal::{REQUEST_ID, written},
+    Gate,
+    binding::{LocalReplayStore, ProofId, ReplayCheck, ReplayStore as _},
+    limit::log_limit::LogLimit,
+    request::{RequestId, client_address::peer, cross_site},
+    response::{REQUEST_ID, respond},
 };
 use crate::{
     Reason,
-    jwt::{LocalRevocations, LogoutToken, Rejection, unix},
+    jwt::{LocalRevocations, LogoutToken, Rejection},
 };
 
-/// A form with one logout token, several times over.
-const MOST_BYTES: usize = 16 * 1024;
+/// Several times the size of a form with one logout token.
+const MAX_BODY_BYTES: usize = 16 * 1024;
 const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// Answers `POST /backchannel-logout`: takes the logout tokens of one provider for one client, and has the access tokens of
-/// the ended sessions refused from then on.
+/// the ended sessions rejected from then on.
 ///
-/// It is called by the provider's server, without credentials: the signature of the logout token is all that counts. What a
-/// browser sends from another site is refused, as everywhere.
+/// The provider's server calls it, without credentials: only the signature of the logout token counts. A call that a browser makes
+/// from another site is rejected.
 ///
-/// | answer | when |
+/// | response | when |
 /// |---|---|
-/// | 200 | the logout token holds; from now on [`LocalRevocations`] knows of it |
-/// | 400 `{"error": "invalid_request", "reason", "request_id"}` | it does not, or came before; expected and found are in the log |
-/// | 503 with `Retry-After` | the keys of the issuer are out of reach, so nothing can be said of it |
+/// | 200 | the logout token is valid; [`LocalRevocations`] has recorded it |
+/// | 400 `{"error": "invalid_request", "reason", "request_id"}` | it is not, or was used before; expected and found are in the log |
+/// | 503 with `Retry-After` | the keys of the issuer are not available, so it cannot be checked |
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -48,13 +50,13 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 /// let issuer = "https://idp.example";
 /// let revocations = Arc::new(LocalRevocations::default());
 /// let validator = Validator::builder([Trust::new(issuer).audience("orders")])
-///     // The same as below: what one hears of, the other refuses.
+///     // The same as below.
 ///     .revocations(revocations.clone())
 ///     .build()?;
 /// let gate = Gate::builder().validator(validator).build()?;
 /// let logout = BackchannelLogout::new(&gate, issuer, "my-client-id", revocations);
-/// let told = move |request: Request<Body>| async move { logout.answer(request).await };
-/// let router: Router = Router::new().route("/backchannel-logout", post(told));
+/// let answer = move |request: Request<Body>| async move { logout.answer(request).await };
+/// let router: Router = Router::new().route("/backchannel-logout", post(answer));
 /// # Ok(()) }
 /// ```
 #[derive(Clone)]
@@ -67,13 +69,15 @@ struct Shared {
     issuer: String,
     client_id: String,
     revocations: Arc<LocalRevocations>,
-    /// Apart from the gate's proofs, which are remembered for another time.
-    replays: LocalReplays,
+    /// Used logout tokens; DPoP proofs have a store of their own.
+    replays: LocalReplayStore,
+    /// Apart from the gate's, so that no flood hides denials of calls.
+    log_limit: LogLimit,
 }
 
 impl BackchannelLogout {
-    /// For the provider at which people sign in, and what it calls this application. `revocations` are those that the gate's
-    /// validator asks.
+    /// Accepts logout tokens of the provider at which users sign in, for the client that it knows this application as. `revocations`
+    /// are those of the gate.
     pub fn new(
         gate: &Gate,
         issuer: impl Into<String>,
@@ -86,23 +90,22 @@ impl BackchannelLogout {
                 issuer: issuer.into(),
                 client_id: client_id.into(),
                 revocations,
-                replays: LocalReplays::default(),
+                replays: LocalReplayStore::default(),
+                log_limit: LogLimit::default(),
             }),
         }
     }
 
-    /// The answer to a `POST`.
+    /// Returns the response to a `POST`.
     pub async fn answer(&self, request: Request<Body>) -> Response {
+        let settings = &self.shared.gate.state.settings;
         let extensions = request.extensions();
         let request_id = extensions.get().cloned().unwrap_or_else(RequestId::random);
         let peer = peer(extensions);
         let received = self.receive(request).await;
-        self.shared
-            .gate
-            .state
-            .settings
-            .observer
-            .logout_judged(received.as_ref().err());
+        if let Some(observer) = &settings.observer {
+            observer.logout_received(received.as_ref().err());
+        }
         match received {
             Ok(logout) => {
                 tracing::info!(
@@ -119,18 +122,20 @@ impl BackchannelLogout {
                 response
             }
             Err(rejection) => {
-                let detail = rejection.detail();
                 let response = self.refuse(&rejection, &request_id);
-                tracing::warn!(
-                    %request_id,
-                    status = response.status().as_u16(),
-                    reason = ?rejection.reason(),
-                    expected = ?detail.expected,
-                    found = ?detail.found,
-                    hint = ?detail.hint,
-                    peer = ?peer,
-                    "back-channel logout refused"
-                );
+                if self.shared.log_limit.admits(rejection.reason(), settings.second()) {
+                    let detail = rejection.detail();
+                    tracing::warn!(
+                        %request_id,
+                        status = response.status().as_u16(),
+                        reason = ?rejection.reason(),
+                        expected = ?detail.expected,
+                        found = ?detail.found,
+                        hint = ?detail.hint,
+                        peer = ?peer,
+                        "back-channel logout refused"
+                    );
+                }
                 response
             }
         }
@@ -143,38 +148,37 @@ impl BackchannelLogout {
             client_id,
             revocations,
             replays,
+            ..
         } = &*self.shared;
         let settings = &gate.state.settings;
         let (parts, body) = request.into_parts();
         let own = settings.public_url.as_ref();
         cross_site::check(&parts.method, &parts.headers, own, &settings.allowed_origins)?;
         let token = logout_token(&parts.headers, body).await?;
+        let validator = gate.validator();
         let time = settings.clock.now();
-        let logout = gate
-            .validator()
-            .validate_logout_token(&token, issuer, client_id, time)
-            .await?;
-        // One issuer: its `jti` are enough.
-        let mut once = [0; 32];
-        once.copy_from_slice(digest(&SHA256, logout.token_id().as_bytes()).as_ref());
-        let now = unix(time).max(0.0) as u64;
-        match replays.record(once, now, logout.acceptable_until()).await {
-            Use::First => {
+        let logout = validator.validate_logout_token(&token, issuer, client_id, time).await?;
+        // All of them are of one issuer, so its `jti` alone is unique.
+        let mut token_id = [0; 32];
+        token_id.copy_from_slice(digest(&SHA256, logout.token_id().as_bytes()).as_ref());
+        let id = ProofId::new([0; 32], token_id);
+        match replays.record(id, settings.second(), logout.acceptable_until()).await {
+            ReplayCheck::Fresh => {
                 revocations.end(&logout);
                 Ok(logout)
             }
-            Use::Again => Err(Rejection::new(Reason::InvalidClaim)
-                .expected("a logout token that did not come before")
-                .found("a `jti` that did")
+            ReplayCheck::Replayed => Err(Rejection::new(Reason::InvalidClaim)
+                .expected("a logout token that was not used before")
+                .found("a `jti` that was used before")
                 .hint("let the provider make a new logout token for each call, also when it tries again")),
-            Use::Unknown => Err(Rejection::new(Reason::KeysUnavailable)
-                .expected("to know whether the logout token came before")
-                .found("more logout tokens than are remembered")
+            ReplayCheck::Unavailable => Err(Rejection::new(Reason::KeysUnavailable)
+                .expected("to know whether the logout token was used before")
+                .found("a store of logout tokens that is full")
                 .retry_after(Duration::from_secs(1))),
         }
     }
 
-    /// The request was bad, whatever is wrong with the token: nobody is asked for credentials (section 2.8).
+    /// A bad logout token is a bad request, and no credentials are asked for (section 2.8).
     fn refuse(&self, rejection: &Rejection, request_id: &RequestId) -> Response {
         let mut refusal = rejection.refusal(request_id);
         let mut status = StatusCode::SERVICE_UNAVAILABLE;
@@ -185,13 +189,13 @@ impl BackchannelLogout {
         if self.shared.gate.state.settings.explain {
             refusal.detail = Some(rejection.detail().clone());
         }
-        written(status, rejection, &refusal, request_id)
+        respond(status, rejection, &refusal, request_id)
     }
 }
 
-/// The one `logout_token` of a form (section 2.5); what else is in it has no meaning.
+/// Returns the one `logout_token` of a form (section 2.5); its other fields have no meaning.
 async fn logout_token(headers: &HeaderMap, body: Body) -> Result<String, Rejection> {
-    let refuse = |expected: &str, found: &str| {
+    let reject = |expected: &str, found: &str| {
         Err(Rejection::new(Reason::InvalidRequest)
             .expected(expected)
             .found(found)
@@ -200,22 +204,22 @@ async fn logout_token(headers: &HeaderMap, body: Body) -> Result<String, Rejecti
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default().trim();
     if !kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return refuse("Content-Type: application/x-www-form-urlencoded", "another, or none");
+        return reject("Content-Type: application/x-www-form-urlencoded", "another, or none");
     }
-    let form = match tokio::time::timeout(BODY_TIME, to_bytes(body, MOST_BYTES)).await {
+    let form = match tokio::time::timeout(BODY_TIME, to_bytes(body, MAX_BODY_BYTES)).await {
         Ok(Ok(form)) => form,
         Ok(Err(_)) => {
-            return refuse(
-                &format!("a body of at most {MOST_BYTES} bytes"),
+            return reject(
+                &format!("a body of at most {MAX_BODY_BYTES} bytes"),
                 "more, or an end too early",
             );
         }
-        Err(_) => return refuse(&format!("a body within {} s", BODY_TIME.as_secs()), "none"),
+        Err(_) => return reject(&format!("a body within {} s", BODY_TIME.as_secs()), "none"),
     };
     let mut tokens = url::form_urlencoded::parse(&form).filter(|(name, _)| name == "logout_token");
     match (tokens.next(), tokens.next()) {
         (Some((_, token)), None) => Ok(token.into_owned()),
-        (None, _) => refuse("`logout_token`", "none"),
-        (Some(_), Some(_)) => refuse("one `logout_token`", "several"),
+        (None, _) => reject("`logout_token`", "none"),
+        (Some(_), Some(_)) => reject("one `logout_token`", "several"),
     }
 }

@@ -9,9 +9,16 @@ use ipnet::IpNet;
 use url::Url;
 
 use super::{
-    Gate, GateError, GateErrors, LocalReplays, NoObserver, Observe, Pattern, Policies, Rate, Replays,
-    client_address::TrustedProxies, limit::Limit, lines::Lines, nonce::Nonces, state::Settings,
+    Gate,
+    binding::{LocalReplayStore, Nonces, ReplayStore},
+    error::{GateError, GateErrors},
+    limit::{Limiter, Rate, log_limit::LogLimit},
+    observe::Observer,
+    policy::{Pattern, Policies},
+    request::{client_address::TrustedProxies, cross_site::PageOrigin},
+    state::Settings,
 };
+use crate::discovery::{DocumentStore, NoDocuments};
 use crate::jwt::{
     Clock, Fetch, HttpFetch, NoRevocations, Revocations, SystemClock, Trust, TrustError, Validator, is_loopback_host,
 };
@@ -25,13 +32,14 @@ pub struct GateBuilder {
     trusts: Vec<Trust>,
     validator: Option<Validator>,
     fetch: Option<Arc<dyn Fetch>>,
+    documents: Arc<dyn DocumentStore>,
     revocations: Arc<dyn Revocations>,
     token_cache: usize,
     max_token_bytes: usize,
     policies: Policies,
     clock: Arc<dyn Clock>,
-    observer: Arc<dyn Observe>,
-    replays: Arc<dyn Replays>,
+    observer: Option<Arc<dyn Observer>>,
+    replays: Arc<dyn ReplayStore>,
     public_url: String,
     listen: Option<SocketAddr>,
     allowed_origins: Vec<String>,
@@ -54,13 +62,14 @@ impl Default for GateBuilder {
             trusts: Vec::new(),
             validator: None,
             fetch: None,
+            documents: Arc::new(NoDocuments),
             revocations: Arc::new(NoRevocations),
             token_cache: 10_000,
             max_token_bytes: 8192,
             policies: Policies::new(),
             clock: Arc::new(SystemClock),
-            observer: Arc::new(NoObserver),
-            replays: Arc::new(LocalReplays::default()),
+            observer: None,
+            replays: Arc::new(LocalReplayStore::default()),
             public_url: String::new(),
             listen: None,
             allowed_origins: Vec::new(),
@@ -126,7 +135,8 @@ impl GateBuilder {
         self
     }
 
-    /// Allows pages of another origin to make calls that change something.
+    /// Allows pages of another origin to make calls that change something, as `https://app.example` or, for a web view,
+    /// `capacitor://localhost`.
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.allowed_origins.push(origin.into());
         self
@@ -151,14 +161,14 @@ impl GateBuilder {
     }
 
     /// Stores used DPoP proofs elsewhere than in this process.
-    pub fn replays(mut self, replays: impl Replays) -> Self {
+    pub fn replay_store(mut self, replays: impl ReplayStore) -> Self {
         self.replays = Arc::new(replays);
         self
     }
 
-    /// Notifies of every decision.
-    pub fn observer(mut self, observer: impl Observe) -> Self {
-        self.observer = Arc::new(observer);
+    /// Notifies an observer of every request to a protected path.
+    pub fn observer(mut self, observer: impl Observer) -> Self {
+        self.observer = Some(Arc::new(observer));
         self
     }
 
@@ -208,6 +218,12 @@ impl GateBuilder {
     /// Fetches keys otherwise than with [`HttpFetch`].
     pub fn fetch(mut self, fetch: impl Fetch) -> Self {
         self.fetch = Some(Arc::new(fetch));
+        self
+    }
+
+    /// Stores metadata and keys for the next start, which uses them while a provider is down.
+    pub fn documents(mut self, store: Arc<dyn DocumentStore>) -> Self {
+        self.documents = store;
         self
     }
 
@@ -284,8 +300,8 @@ impl GateBuilder {
         }
         let mut allowed_origins = Vec::new();
         for origin in self.allowed_origins {
-            match base(&origin) {
-                Some(url) => allowed_origins.push(url.origin()),
+            match PageOrigin::parse(&origin) {
+                Some(allowed) => allowed_origins.push(allowed),
                 None => errors.push(GateError::Origin(origin)),
             }
         }
@@ -320,8 +336,8 @@ impl GateBuilder {
             observer: self.observer,
             replays: self.replays,
             nonces: self.dpop_nonce.then(|| Nonces::new(self.dpop_nonce_key)),
-            rate_limit: self.rate_limit.map(Limit::new),
-            failure_limit: self.failure_limit.map(Limit::new),
+            rate_limit: self.rate_limit.map(Limiter::new),
+            failure_limit: self.failure_limit.map(Limiter::new),
             proxies: TrustedProxies(self.trusted_proxies),
             certificate_header: self.certificate_header.map(|header| header.to_ascii_lowercase()),
             public_url,
@@ -334,8 +350,8 @@ impl GateBuilder {
                 .map(|prefix| if prefix == "/" { String::new() } else { prefix })
                 .collect(),
             explain: self.explain,
-            missed_address: Once::new(),
-            lines: Lines::default(),
+            missing_address: Once::new(),
+            log_limit: LogLimit::default(),
         };
         errors.extend(settings.check_routes(&self.policies));
         match validator {
@@ -358,6 +374,7 @@ impl GateBuilder {
         }
         let builder = Validator::builder(trusts)
             .fetch(self.fetch.take().unwrap_or_else(|| Arc::new(HttpFetch::new())))
+            .documents(self.documents.clone())
             .clock(self.clock.clone())
             .revocations(self.revocations.clone())
             .token_cache(self.token_cache)

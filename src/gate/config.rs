@@ -4,7 +4,12 @@ use ipnet::IpNet;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{GateBuilder, GateError, Methods, Policies, Policy, Rate};
+use super::{
+    GateBuilder,
+    error::{GateError, RouteError},
+    limit::Rate,
+    policy::{Methods, Policies, Policy},
+};
 use crate::jwt::Trust;
 
 /// The settings of a [`Gate`](super::Gate), as a configuration file has them.
@@ -75,7 +80,7 @@ pub struct GateConfig {
 pub struct RouteConfig {
     /// The methods, in capital letters; none means every method. `GET` includes `HEAD`.
     pub methods: Vec<String>,
-    /// The path; see [`Pattern`](super::Pattern).
+    /// The path; see [`Pattern`](super::policy::Pattern).
     pub path: String,
     /// Whether the path is open to everybody. It excludes every other requirement.
     pub public: bool,
@@ -145,7 +150,7 @@ impl GateConfig {
 
 impl RouteConfig {
     fn read(&self) -> Result<(Methods, Policy), GateError> {
-        let methods = Methods::named(&self.methods).map_err(super::RouteError::from)?;
+        let methods = Methods::named(&self.methods).map_err(RouteError::from)?;
         Ok((methods, self.policy()?))
     }
 
@@ -156,7 +161,7 @@ impl RouteConfig {
     pub fn policy(&self) -> Result<Policy, GateError> {
         let wrong = |why: &str| {
             let (path, why) = (self.path.clone(), why.to_owned());
-            GateError::from(super::RouteError::Path { path, why })
+            GateError::from(RouteError::Path { path, why })
         };
         let lists = [&self.scopes, &self.any_scope, &self.roles, &self.any_role, &self.acr];
         if lists.into_iter().flatten().any(String::is_empty) {

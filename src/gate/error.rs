@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::PatternError;
+use super::policy::PatternError;
 use crate::jwt::{LoadError, TrustError};
 
 /// A setting or a route with which a gate cannot start.
@@ -35,7 +35,7 @@ pub enum GateError {
     Prefix(String),
     /// A rate cannot be read.
     #[error(transparent)]
-    Rate(#[from] super::RateError),
+    Rate(#[from] super::limit::RateError),
     /// `explain` shows details to attackers too, so it is for development on one machine.
     #[error(
         "gate.explain is for development: it requires that public_url ({public_url:?}) and listen ({listen}) are loopback addresses; \

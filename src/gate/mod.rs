@@ -34,55 +34,31 @@
 #[doc = include_str!("../../docs/gate.md")]
 mod guide {}
 
+mod authorize;
 mod backchannel;
+pub mod binding;
 mod builder;
-mod certificate;
-mod challenge;
-mod client_address;
 mod config;
-mod credentials;
-mod cross_site;
-mod dpop;
 mod error;
-mod extract;
-mod judge;
-mod layer;
 mod limit;
-mod lines;
-mod metadata;
-mod nonce;
-mod observe;
-mod passed;
-mod path;
-mod pattern;
-mod permission;
-mod policies;
-mod policy;
-mod rate;
-mod refusal;
-mod replay;
-mod request_id;
+pub mod observe;
+pub mod policy;
+pub mod request;
+mod response;
 mod router;
+mod service;
 mod state;
-mod tally;
 
 pub use backchannel::BackchannelLogout;
 pub use builder::GateBuilder;
 pub use config::{GateConfig, RouteConfig};
 pub use error::{GateError, GateErrors, RouteError};
-pub use layer::{GateLayer, GateService};
-pub use observe::{NoObserver, Observe, Verdict};
-pub use passed::Passed;
-pub use path::{AmbiguousPath, RequestPath};
-pub use pattern::{Methods, Pattern, PatternError};
-pub use policies::{Policies, Route};
-pub use policy::{Contradiction, Policy};
-pub use rate::{Rate, RateError};
-pub use replay::{LocalReplays, ReplayFuture, Replays, Use};
-pub use request_id::RequestId;
+pub use limit::{Rate, RateError};
+pub use policy::{Policies, Policy};
+pub use request::{GateContext, RequestId};
 pub use router::GateRouter;
+pub use service::{GateFuture, GateLayer, GateService};
 pub use state::Gate;
-pub use tally::Tally;
 
 #[cfg(feature = "test-support")]
-pub(crate) use dpop::thumbprint;
+pub(crate) use binding::dpop::thumbprint;

@@ -6,7 +6,12 @@ use axum::{
     routing::{self, MethodRouter},
 };
 
-use super::{Gate, GateError, GateErrors, Methods, Policies, Policy, RouteError, path::canonical};
+use super::{
+    Gate,
+    error::{GateError, GateErrors, RouteError},
+    policy::{Methods, Policies, Policy},
+    request::path::canonical,
+};
 
 /// A router in which each path is written once, with its policy and its handler. Made by [`Gate::router`].
 ///

@@ -3,18 +3,26 @@
 use std::{
     fmt,
     sync::{Arc, Once},
+    time::Instant,
 };
 
 use arc_swap::ArcSwap;
 use axum::Router;
 use http::Uri;
-use url::{Origin, Url};
+use url::Url;
 
 use super::{
-    GateBuilder, GateConfig, GateError, GateErrors, GateLayer, GateRouter, Observe, Policies, Replays, RouteError,
-    client_address::TrustedProxies, limit::Limit, lines::Lines, metadata::resource_metadata, nonce::Nonces,
+    GateBuilder, GateConfig, GateRouter,
+    binding::{Nonces, ReplayStore},
+    error::{GateError, GateErrors, RouteError},
+    limit::{Limiter, log_limit::LogLimit},
+    observe::Observer,
+    policy::{Policies, Route},
+    request::{client_address::TrustedProxies, cross_site::PageOrigin},
+    response::resource_metadata,
+    service::GateLayer,
 };
-use crate::jwt::{Clock, RefreshTask, Validator};
+use crate::jwt::{Clock, RefreshTask, Validator, unix};
 
 /// Authorizes requests before they reach a handler. Cloning is cheap; all clones share keys, limits and the memory of DPoP proofs.
 #[derive(Clone)]
@@ -27,7 +35,7 @@ pub struct Gate {
 /// Lives as long as the gate.
 pub(crate) struct State {
     rules: ArcSwap<Rules>,
-    /// Refreshes keys until the last clone of the gate is dropped.
+    /// Refreshes the keys of the present rules, until the last clone of the gate is dropped.
     _refresh: Option<RefreshTask>,
     pub(crate) settings: Settings,
 }
@@ -43,17 +51,36 @@ pub(crate) struct Rules {
 /// The routes of one router.
 pub(crate) struct RouteTable {
     pub(crate) policies: Policies,
-    /// By the position of the route.
-    pub(crate) limits: Vec<Option<Limit>>,
-    /// Whether the gate made the router, so that it knows how the router spells non-ASCII characters.
+    /// By position.
+    pub(crate) routes: Vec<RouteEntry>,
+    /// Whether the gate made the router, so that it knows how the router spells characters that are not ASCII.
     pub(crate) canonical: bool,
 }
 
+pub(crate) struct RouteEntry {
+    pub(crate) route: Arc<Route>,
+    pub(crate) limiter: Option<Arc<Limiter>>,
+}
+
 impl RouteTable {
-    fn new(policies: Policies, canonical: bool) -> Arc<Self> {
-        let limits = policies.routes().iter().map(|route| route.policy.rate.map(Limit::new));
+    /// Makes a table. A route that a previous table had with the same rate keeps counting where it was.
+    fn new(policies: Policies, canonical: bool, previous: &[RouteEntry]) -> Arc<Self> {
+        let entry = |route: &Route| {
+            let limiter = route.policy.rate.map(|rate| {
+                let same = |entry: &&RouteEntry| {
+                    let other = &entry.route;
+                    (&other.methods, &other.pattern, other.policy.rate) == (&route.methods, &route.pattern, Some(rate))
+                };
+                let known = previous.iter().find(same).and_then(|entry| entry.limiter.clone());
+                known.unwrap_or_else(|| Arc::new(Limiter::new(rate)))
+            });
+            RouteEntry {
+                route: Arc::new(route.clone()),
+                limiter,
+            }
+        };
         Arc::new(Self {
-            limits: limits.collect(),
+            routes: policies.routes().iter().map(entry).collect(),
             policies,
             canonical,
         })
@@ -69,44 +96,52 @@ impl Rules {
 /// What does not change while the gate lives.
 pub(crate) struct Settings {
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) observer: Arc<dyn Observe>,
-    pub(crate) replays: Arc<dyn Replays>,
+    pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) replays: Arc<dyn ReplayStore>,
     pub(crate) nonces: Option<Nonces>,
-    pub(crate) rate_limit: Option<Limit>,
-    pub(crate) failure_limit: Option<Limit>,
+    pub(crate) rate_limit: Option<Limiter>,
+    pub(crate) failure_limit: Option<Limiter>,
     pub(crate) proxies: TrustedProxies,
     pub(crate) certificate_header: Option<String>,
     pub(crate) public_url: Option<Url>,
-    pub(crate) allowed_origins: Vec<Origin>,
+    pub(crate) allowed_origins: Vec<PageOrigin>,
     pub(crate) metadata_url: Option<String>,
     pub(crate) realm: String,
     /// The root is the empty string here: every path is under it.
     pub(crate) protected: Vec<String>,
     pub(crate) explain: bool,
-    pub(crate) missed_address: Once,
-    pub(crate) lines: Lines,
+    pub(crate) missing_address: Once,
+    pub(crate) log_limit: LogLimit,
 }
 
 impl Settings {
-    /// Logs once that limits and certificates that depend on the peer's address do not work.
-    pub(crate) fn miss_address(&self) {
-        if self.failure_limit.is_some() || self.certificate_header.is_some() {
-            self.missed_address.call_once(|| {
-                tracing::error!(
-                    "the address of peers is not known, so gate.failure_limit counts nothing and no proxy is trusted; \
-                     serve with `into_make_service_with_connect_info::<SocketAddr>()`"
-                );
-            });
-        }
+    /// Returns the time, in seconds since 1970.
+    pub(crate) fn second(&self) -> u64 {
+        unix(self.clock.now()).max(0.0) as u64
     }
 
-    /// The address of a request as clients see it, without query: the expected `htu` (RFC 9449, section 4.2).
+    /// Returns the start of a request, if an observer will ask how long it took.
+    pub(crate) fn started(&self) -> Option<Instant> {
+        self.observer.is_some().then(Instant::now)
+    }
+
+    /// Logs once that limits and certificates that depend on the peer's address do not work.
+    pub(crate) fn warn_of_missing_address(&self) {
+        self.missing_address.call_once(|| {
+            tracing::error!(
+                "the address of peers is not known, so gate.failure_limit counts nothing and no proxy is trusted; \
+                 serve with `into_make_service_with_connect_info::<SocketAddr>()`"
+            );
+        });
+    }
+
+    /// Returns the address of a request as clients see it, without query: the expected `htu` (RFC 9449, section 4.2).
     pub(crate) fn public_address(&self, uri: &Uri) -> Option<Url> {
         let base = self.public_url.as_ref()?.as_str().trim_end_matches('/');
         Url::parse(&format!("{base}{}", uri.path())).ok()
     }
 
-    /// Whether a decoded path is protected.
+    /// Returns whether a decoded path is protected.
     pub(crate) fn protects(&self, path: &str) -> bool {
         let is_under = |prefix: &String| {
             let rest = path.strip_prefix(prefix.as_str());
@@ -149,7 +184,7 @@ impl Gate {
     ) -> Self {
         let rules = Rules {
             validator,
-            tables: vec![RouteTable::new(policies, false)],
+            tables: vec![RouteTable::new(policies, false, &[])],
         };
         let state = State {
             rules: ArcSwap::from_pointee(rules),
@@ -203,7 +238,7 @@ impl Gate {
         router.layer(self.layer())
     }
 
-    /// The tower layer, for services other than an axum router. It must see whole paths: inside of `Router::nest` the beginning of
+    /// Returns the tower layer, for services other than an axum router. It must see whole paths: inside of `Router::nest` the beginning of
     /// the path is missing, and protected paths are denied.
     pub fn layer(&self) -> GateLayer {
         GateLayer::new(self.clone())
@@ -216,7 +251,7 @@ impl Gate {
         if !errors.is_empty() {
             return Err(GateErrors(errors));
         }
-        let table = RouteTable::new(policies, canonical);
+        let table = RouteTable::new(policies, canonical, &[]);
         let previous = self.state.rules.rcu(|rules| {
             let mut rules = Rules::clone(rules);
             rules.tables.push(table.clone());
@@ -228,21 +263,21 @@ impl Gate {
         })
     }
 
-    pub(crate) fn rules(&self) -> Arc<Rules> {
-        self.state.rules.load_full()
+    pub(crate) fn rules(&self) -> arc_swap::Guard<Arc<Rules>> {
+        self.state.rules.load()
     }
 
-    /// The validator of tokens.
+    /// Returns the validator of tokens.
     pub fn validator(&self) -> Validator {
         self.state.rules.load().validator.clone()
     }
 
-    /// The policies of this gate's routes.
+    /// Returns the policies of this gate's routes.
     pub fn policies(&self) -> Policies {
         self.state.rules.load().table(self).policies.clone()
     }
 
-    /// The document at `/.well-known/oauth-protected-resource` (RFC 9728), made from trusts and policies. Its `resource`, which
+    /// Returns the document at `/.well-known/oauth-protected-resource` (RFC 9728), made from trusts and policies. Its `resource`, which
     /// clients require, is the [`public_url`](GateBuilder::public_url).
     pub fn resource_metadata(&self) -> serde_json::Value {
         resource_metadata(self)

@@ -59,12 +59,11 @@ pub(crate) use self::{
 };
 #[cfg(feature = "axum")]
 pub(crate) use self::{
-    cache::TokenDigest,
     clock::unix,
     json::{Json, Members},
     key::{Key, Material},
     pem::block as pem_block,
-    token::parse as parse_token,
+    token::{Unverified, parse as parse_token},
 };
 pub use algorithm::Algorithm;
 pub use clock::{Clock, SystemClock};

@@ -305,6 +305,16 @@ impl Validator {
         Ok(principal)
     }
 
+    /// Returns the principal of a token that was verified before. `None` means that [`verify`](Self::verify) must be asked.
+    #[cfg(feature = "axum")]
+    pub(crate) fn cached(&self, token: &str, time: SystemTime) -> Option<Principal> {
+        if token.len() > self.shared.max_token_bytes {
+            return None;
+        }
+        let principal = Principal::new(self.kept(&TokenDigest::of(token), time)?.proven);
+        (!self.shared.revocations.is_revoked(&principal)).then_some(principal)
+    }
+
     async fn revoked(&self, principal: &Principal) -> Rejection {
         let hold = self.shared.revocations.hold(principal);
         // A sleep of no time waits for the timer's next turn all the same, and needs one.

@@ -12,7 +12,7 @@ use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{LeptosRoutes as _, ResponseOptions, file_and_error_handler_with_context, generate_route_list};
 
 use crate::discovery::SignInConfig;
-use crate::gate::{Gate, GateErrors, Passed, Policies, Policy};
+use crate::gate::{Gate, GateErrors, GateContext, Policies, Policy};
 use crate::jwt::{Principal, Rejection};
 use crate::{Reason, Refusal};
 
@@ -181,9 +181,9 @@ pub async fn principal_with_scope(scope: &str) -> Result<Principal, CallError> {
 /// ```
 pub fn refuse(rejection: Rejection) -> CallError {
     let reason = rejection.reason();
-    let gate = parts().and_then(|parts| parts.extensions.get::<Passed>().cloned());
-    if let Some(gate) = gate {
-        gate.refuse(rejection);
+    let context = parts().and_then(|parts| parts.extensions.get::<GateContext>().cloned());
+    if let Some(context) = context {
+        context.reject(rejection);
     } else if let Some(response) = use_context::<ResponseOptions>() {
         // Without a gate the answer is made here: Leptos answers every error with 500 unless the response says otherwise.
         let status = StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::FORBIDDEN);

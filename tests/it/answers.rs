@@ -5,7 +5,11 @@ use std::sync::{Arc, Mutex};
 use axum::body::Body;
 use pixygate::{
     Reason,
-    gate::{Observe, Policies, Policy, RequestId, Tally, Verdict},
+    gate::{
+        Policies, Policy, RequestId,
+        observe::{Metrics, Observer, Outcome},
+    },
+    jwt::Rejection,
     test_support::at,
 };
 use serde_json::json;
@@ -76,10 +80,13 @@ type Told = (Option<Reason>, Option<String>);
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<Told>>>);
 
-impl Observe for Seen {
-    fn judged(&self, verdict: &Verdict<'_>) {
-        let reason = verdict.rejection.map(|rejection| rejection.reason());
-        let subject = verdict.principal.map(|principal| principal.subject().to_owned());
+impl Observer for Seen {
+    fn finished(&self, outcome: &Outcome) {
+        let reason = outcome.rejection.as_ref().map(Rejection::reason);
+        let subject = outcome
+            .principal
+            .as_ref()
+            .map(|principal| principal.subject().to_owned());
         self.0.lock().unwrap().push((reason, subject));
     }
 }
@@ -89,8 +96,8 @@ async fn every_verdict_is_told() {
     let world = World::new().await;
     let seen = Seen::default();
     let policies = Policies::new().route("GET", "/api/a", Policy::signed_in().scope("x"));
-    let tally = Arc::new(Tally::default());
-    let app = wrap(world.gate(policies).observer((seen.clone(), tally.clone())));
+    let metrics = Arc::new(Metrics::default());
+    let app = wrap(world.gate(policies).observer((seen.clone(), metrics.clone())));
     send(&app, with_token("GET", "/api/a", &world.token().scope("x").sign())).await;
     send(&app, with_token("GET", "/api/a", &world.token().sign())).await;
     send(&app, request("GET", "/api/a").body(Body::empty()).unwrap()).await;
@@ -104,12 +111,12 @@ async fn every_verdict_is_told() {
         (Some(Reason::RouteNotFound), None),
     ];
     assert_eq!(*seen.0.lock().unwrap(), expected);
-    assert_eq!(tally.accepted(), 1);
+    assert_eq!(metrics.allowed(), 1);
     for reason in Reason::ALL {
         let count = u64::from(expected.iter().any(|(told, _)| *told == Some(reason)));
-        assert_eq!(tally.refused(reason), count, "{reason:?}");
+        assert_eq!(metrics.denied(reason), count, "{reason:?}");
     }
-    let text = tally.to_string();
+    let text = metrics.to_string();
     for line in [
         "pixygate_gate_verdicts_total{reason=\"accepted\"} 1\n",
         "pixygate_gate_verdicts_total{reason=\"insufficient_scope\"} 1\n",

@@ -17,14 +17,17 @@ use base64::{
 use http::{Request, StatusCode};
 use pixygate::{
     Reason,
-    gate::{LocalReplays, Policies, Policy, ReplayFuture, Replays, Use},
+    gate::{
+        Policies, Policy,
+        binding::{LocalReplayStore, ProofId, ReplayCheck, ReplayFuture, ReplayStore},
+    },
     jwt::Algorithm,
     test_support::{ProofBuilder, TestKey, at},
 };
 use serde_json::json;
 use tower::Layer;
 
-use crate::world::{World, refusal, refused, request, send, signed_in, status, with_token, wrap};
+use crate::world::{World, explaining, refusal, refused, request, send, signed_in, status, with_token, wrap};
 
 const ADDRESS: &str = "https://shop.example/api/a";
 
@@ -188,12 +191,12 @@ async fn a_proof_that_is_no_strict_json_is_a_bad_proof_and_no_bad_token() {
 
 /// Counts what it is asked to remember.
 #[derive(Clone, Default)]
-struct Counting(Arc<AtomicUsize>, Arc<LocalReplays>);
+struct Counting(Arc<AtomicUsize>, Arc<LocalReplayStore>);
 
-impl Replays for Counting {
-    fn record(&self, proof: [u8; 32], now: u64, until: u64) -> ReplayFuture<'_> {
+impl ReplayStore for Counting {
+    fn record(&self, id: ProofId, now: u64, until: u64) -> ReplayFuture<'_> {
         self.0.fetch_add(1, Ordering::Relaxed);
-        self.1.record(proof, now, until)
+        self.1.record(id, now, until)
     }
 }
 
@@ -201,7 +204,7 @@ impl Replays for Counting {
 async fn calls_that_are_too_many_fill_no_memory_of_proofs_and_replays_use_up_no_rate() {
     let world = World::new().await;
     let memory = Counting::default();
-    let gate = world.gate(signed_in()).replays(memory.clone());
+    let gate = world.gate(signed_in()).replay_store(memory.clone());
     let app = wrap(gate.rate_limit(Some("2/s".parse().unwrap())));
     let key = key();
     let token = world.token().bound_to(&key.thumbprint()).sign();
@@ -227,7 +230,7 @@ async fn calls_that_the_policy_refuses_use_up_the_rate_and_so_fill_no_memory_of_
     let world = World::new().await;
     let memory = Counting::default();
     let policies = Policies::new().route("*", "/api/**", Policy::signed_in().scope("admin"));
-    let gate = world.gate(policies).replays(memory.clone());
+    let gate = world.gate(policies).replay_store(memory.clone());
     let app = wrap(gate.rate_limit(Some("2/s".parse().unwrap())));
     let key = key();
     let token = |scope: &str| {
@@ -314,7 +317,7 @@ async fn two_gates_check_one_proof_once() {
     let world = World::new().await;
     // One gate twice, over one memory of proofs: the second look would take every proof for replayed.
     let memory = Counting::default();
-    let gate = world.gate(signed_in()).replays(memory.clone()).build().unwrap();
+    let gate = world.gate(signed_in()).replay_store(memory.clone()).build().unwrap();
     let app = gate.layer().layer(gate.wrap(crate::world::application()));
     let key = key();
     let token = world.token().bound_to(&key.thumbprint()).sign();
@@ -357,22 +360,74 @@ async fn a_token_that_was_exchanged_between_two_gates_needs_a_proof_of_its_own()
 /// Whether a proof was used cannot be told: the memory is shared, and the way to it is cut.
 struct OutOfReach;
 
-impl Replays for OutOfReach {
-    fn record(&self, _: [u8; 32], _: u64, _: u64) -> ReplayFuture<'_> {
-        Box::pin(std::future::ready(Use::Unknown))
+impl ReplayStore for OutOfReach {
+    fn record(&self, _: ProofId, _: u64, _: u64) -> ReplayFuture<'_> {
+        Box::pin(std::future::ready(ReplayCheck::Unavailable))
     }
 }
 
 #[tokio::test]
 async fn a_proof_of_which_nothing_can_be_known_is_503() {
     let world = World::new().await;
-    let app = wrap(world.gate(signed_in()).replays(OutOfReach));
+    let app = wrap(world.gate(signed_in()).replay_store(OutOfReach));
     let key = key();
     let token = world.token().bound_to(&key.thumbprint()).sign();
     let proof = key.proof("GET", ADDRESS, &token).sign();
     assert_eq!(refused(&app, with_proof(&token, &proof)).await, Reason::KeysUnavailable);
     let unbound = with_token("GET", "/api/a", &world.token().sign());
     assert_eq!(status(&app, unbound).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn failed_proofs_use_up_the_rate_and_asking_for_a_nonce_does_not() {
+    let world = World::new().await;
+    let (key, other) = (key(), key());
+    let token = world.token().bound_to(&key.thumbprint()).sign();
+    let rate = || "2/s".parse::<pixygate::gate::Rate>().unwrap();
+    let forged = |id: &str| key.proof("GET", ADDRESS, &token).id(id).signed_with(&other).sign();
+    let limited = wrap(world.gate(signed_in()).rate_limit(rate()));
+    let elsewhere = key.proof("GET", "https://shop.example/api/b", &token).sign();
+    for proof in [forged("1"), elsewhere] {
+        assert_eq!(
+            refused(&limited, with_proof(&token, &proof)).await,
+            Reason::InvalidDpopProof
+        );
+    }
+    let good = key.proof("GET", ADDRESS, &token).id("2").sign();
+    for proof in [&forged("3"), &good] {
+        assert_eq!(refused(&limited, with_proof(&token, proof)).await, Reason::RateLimited);
+    }
+    let with_nonces = wrap(world.gate(signed_in()).rate_limit(rate()).dpop_nonce(true));
+    for _ in 0..5 {
+        assert_eq!(
+            refused(&with_nonces, with_proof(&token, &good)).await,
+            Reason::UseDpopNonce
+        );
+    }
+}
+
+/// With one defect the reason says which; with two, the cheaper check comes first.
+#[tokio::test]
+async fn everything_is_checked_before_the_signature() {
+    let world = World::new().await;
+    let app = wrap(explaining(world.gate(signed_in())));
+    let address = "http://localhost:3000/api/a";
+    let (key, other) = (key(), key());
+    let token = world.token().bound_to(&key.thumbprint()).sign();
+    let good = || key.proof("GET", address, &token);
+    for (proof, expected) in [
+        (good(), "a signature"),
+        (key.proof("POST", address, &token), "htm"),
+        (key.proof("GET", ADDRESS, &token), "htu"),
+        (good().claim("ath", "x"), "`ath`"),
+        (good().claim("iat", at(-61)), "iat"),
+        (good().id(""), "`jti`"),
+    ] {
+        let call = with_proof(&token, &proof.signed_with(&other).sign());
+        let detail = refusal(send(&app, call).await).await.detail.unwrap();
+        assert!(detail.expected.starts_with(expected), "{detail:?}");
+    }
+    assert_eq!(status(&app, with_proof(&token, &good().sign())).await, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use axum::{
 use http::{Method, StatusCode};
 use pixygate::{
     Reason,
-    gate::{Gate, GateBuilder, GateError, Methods, Policies, Policy, RouteError},
+    gate::{Gate, GateBuilder, GateError, Policies, Policy, RouteError, policy::Methods},
     jwt::{Trust, TrustError},
 };
 use serde_json::{Value, json};

@@ -8,7 +8,7 @@ use std::{
 use axum::body::Body;
 use pixygate::{
     Reason,
-    gate::Tally,
+    gate::observe::Metrics,
     jwt::Algorithm,
     test_support::{
         TestKey,
@@ -127,8 +127,8 @@ async fn a_hostile_kid_and_path_are_escaped() {
 #[tokio::test]
 async fn a_flood_of_refusals_is_counted_and_not_written_line_by_line() {
     let world = World::new().await;
-    let tally = Arc::new(Tally::default());
-    let app = wrap(world.gate(signed_in()).observer(tally.clone()));
+    let metrics = Arc::new(Metrics::default());
+    let app = wrap(world.gate(signed_in()).observer(metrics.clone()));
     let (log, _guard) = Log::record();
     let ask = || request("GET", "/api/a").body(Body::empty()).unwrap();
     for _ in 0..500 {
@@ -145,7 +145,7 @@ async fn a_flood_of_refusals_is_counted_and_not_written_line_by_line() {
         text.contains("480 more refusals of this reason were not logged"),
         "{text}"
     );
-    assert_eq!(tally.refused(Reason::MissingToken), 501);
+    assert_eq!(metrics.denied(Reason::MissingToken), 501);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ use axum::{Router, body::Body, response::Response, routing::post};
 use http::{Request, StatusCode};
 use pixygate::{
     Reason, Refusal,
-    gate::{BackchannelLogout, Gate, Policies, Tally},
+    gate::{BackchannelLogout, Gate, Policies, observe::Metrics},
     jwt::{Algorithm, LocalRevocations, Validator},
     test_support::{Documents, TestClock, TestIssuer, TestKey, TokenBuilder, at},
 };
@@ -23,7 +23,7 @@ const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 pub(crate) struct House {
     pub(crate) world: World,
     router: Router,
-    tally: Arc<Tally>,
+    metrics: Arc<Metrics>,
 }
 
 impl House {
@@ -37,12 +37,12 @@ impl House {
     ) -> Self {
         let revocations = Arc::new(revocations);
         let world = World::with(trust, |validator| validator.revocations(revocations.clone())).await;
-        let tally = Arc::new(Tally::default());
-        let gate = world.gate(Policies::new()).observer(tally.clone()).build().unwrap();
+        let metrics = Arc::new(Metrics::default());
+        let gate = world.gate(Policies::new()).observer(metrics.clone()).build().unwrap();
         let logout = BackchannelLogout::new(&gate, world.issuer.issuer(), CLIENT, revocations);
         let told = move |request: Request<Body>| async move { logout.answer(request).await };
         let router = Router::new().route("/backchannel-logout", post(told));
-        Self { world, router, tally }
+        Self { world, router, metrics }
     }
 
     /// A good one, and one of a kind.
@@ -373,7 +373,7 @@ async fn what_was_heard_and_what_was_refused_is_counted() {
     let token = house.logout("1").sign();
     house.told(&token).await;
     assert_eq!(refused(house.tell(&token).await).await, Reason::InvalidClaim);
-    let counted = house.tally.to_string();
+    let counted = house.metrics.to_string();
     for line in [
         "pixygate_gate_logouts_total{reason=\"accepted\"} 1\n",
         "pixygate_gate_logouts_total{reason=\"invalid_claim\"} 1\n",

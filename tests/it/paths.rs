@@ -6,7 +6,7 @@ use axum::{Router, body::Body, routing};
 use http::{StatusCode, Uri};
 use pixygate::{
     Reason,
-    gate::{Pattern, Policies, Policy, RequestPath},
+    gate::{Policies, Policy, policy::Pattern, request::RequestPath},
 };
 use proptest::prelude::*;
 use tokio::runtime::Runtime;

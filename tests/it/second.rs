@@ -6,7 +6,10 @@ use axum::{Extension, Router, body::Body, routing::get};
 use http::{Request, StatusCode};
 use pixygate::{
     Reason,
-    gate::{Gate, Observe, Passed, Policies, Policy, RequestId, Tally, Verdict},
+    gate::{
+        Gate, GateContext, Policies, Policy, RequestId,
+        observe::{Metrics, Observer, Outcome},
+    },
     jwt::{Principal, Rejection},
 };
 use tower::ServiceExt as _;
@@ -29,9 +32,9 @@ fn handlers() -> Router {
         .route(
             "/api/objects",
             get(
-                |principal: Principal, Extension(passed): Extension<Passed>| async move {
+                |principal: Principal, Extension(context): Extension<GateContext>| async move {
                     if let Err(rejection) = principal.require_scope("pay") {
-                        passed.refuse(rejection);
+                        context.reject(rejection);
                     }
                     "paid"
                 },
@@ -45,16 +48,11 @@ type Told = (String, Option<Reason>);
 #[derive(Clone, Default)]
 struct Seen(Arc<Mutex<Vec<Told>>>);
 
-impl Observe for Seen {
-    fn judged(&self, verdict: &Verdict<'_>) {
-        let reason = verdict.rejection.map(Rejection::reason);
-        assert!(
-            reason.is_none()
-                || verdict
-                    .principal
-                    .is_some_and(|principal| principal.subject() == "alice")
-        );
-        let path = verdict.path.unwrap().as_str().to_owned();
+impl Observer for Seen {
+    fn finished(&self, outcome: &Outcome) {
+        assert_eq!(outcome.principal.as_ref().unwrap().subject(), "alice");
+        let reason = outcome.rejection.as_ref().map(Rejection::reason);
+        let path = outcome.path.as_ref().unwrap().as_str().to_owned();
         self.0.lock().unwrap().push((path, reason));
     }
 }
@@ -62,8 +60,8 @@ impl Observe for Seen {
 #[tokio::test]
 async fn what_a_handler_refuses_looks_like_what_the_gate_refuses() {
     let world = World::new().await;
-    let (seen, tally) = (Seen::default(), Arc::new(Tally::default()));
-    let gate = world.gate(signed_in()).observer((seen.clone(), tally.clone()));
+    let (seen, metrics) = (Seen::default(), Arc::new(Metrics::default()));
+    let gate = world.gate(signed_in()).observer((seen.clone(), metrics.clone()));
     let app = gate.realm("till").build().unwrap().wrap(handlers());
     let may = world.token().scope("pay").sign();
     let may_not = world.token().scope("look").sign();
@@ -71,7 +69,7 @@ async fn what_a_handler_refuses_looks_like_what_the_gate_refuses() {
         let response = send(&app, with_token("GET", path, &may)).await;
         assert_eq!(response.status(), StatusCode::OK);
         assert_eq!(text(response).await, "paid");
-        assert_eq!(*seen.0.lock().unwrap(), [(path.to_owned(), None)]);
+        assert_eq!(std::mem::take(&mut *seen.0.lock().unwrap()), [(path.to_owned(), None)]);
 
         let (log, _guard) = Log::record();
         let mut call = with_token("GET", path, &may_not);
@@ -99,11 +97,14 @@ async fn what_a_handler_refuses_looks_like_what_the_gate_refuses() {
             line.contains(&format!("request_id={id}")) && line.contains("InsufficientScope"),
             "{line}"
         );
-        let told = std::mem::take(&mut *seen.0.lock().unwrap());
-        let refused = Some(Reason::InsufficientScope);
-        assert_eq!(told[1..], [(path.to_owned(), None), (path.to_owned(), refused)]);
+        // One request has one outcome.
+        let denied = Some(Reason::InsufficientScope);
+        assert_eq!(
+            std::mem::take(&mut *seen.0.lock().unwrap()),
+            [(path.to_owned(), denied)]
+        );
     }
-    assert_eq!((tally.accepted(), tally.refused(Reason::InsufficientScope)), (4, 2));
+    assert_eq!((metrics.allowed(), metrics.denied(Reason::InsufficientScope)), (2, 2));
 }
 
 #[tokio::test]
@@ -130,8 +131,8 @@ async fn without_a_gate_or_outside_its_prefixes_the_rejection_is_the_answer() {
     let world = World::new().await;
     let bare = Router::new().route("/open", get(|| async { Rejection::new(Reason::MissingToken) }));
     let policies = Policies::new().route("GET", "/api/a", Policy::public());
-    let tally = Arc::new(Tally::default());
-    let gate: Gate = world.gate(policies).observer(tally.clone()).build().unwrap();
+    let metrics = Arc::new(Metrics::default());
+    let gate: Gate = world.gate(policies).observer(metrics.clone()).build().unwrap();
     let ask = || -> Request<Body> { request("GET", "/open").body(Body::empty()).unwrap() };
     assert_eq!(
         refusal(bare.clone().oneshot(ask()).await.unwrap()).await.reason,
@@ -141,5 +142,5 @@ async fn without_a_gate_or_outside_its_prefixes_the_rejection_is_the_answer() {
         refusal(send(&gate.wrap(bare), ask()).await).await.reason,
         Reason::MissingToken
     );
-    assert_eq!(tally.refused(Reason::MissingToken), 0);
+    assert_eq!(metrics.denied(Reason::MissingToken), 0);
 }

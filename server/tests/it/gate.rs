@@ -149,8 +149,8 @@ async fn a_server_function_refuses_as_the_gate_does() {
     let id = header(&headers, server::REQUEST_ID);
     assert!(!id.is_empty() && body["request_id"] == id, "{body}");
     assert_eq!(header(&headers, "cache-control"), "no-store");
-    let tally = &house.started.tally;
-    assert_eq!(tally.refused(pixygate::Reason::InvalidRequest), 1);
+    let metrics = &house.started.metrics;
+    assert_eq!(metrics.denied(pixygate::Reason::InvalidRequest), 1);
 }
 
 /// Leptos registers a server function for one method.

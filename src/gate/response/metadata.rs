@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Gate, dpop};
+use crate::gate::{Gate, binding::dpop};
 
 pub(crate) fn resource_metadata(gate: &Gate) -> Value {
     let settings = &gate.state.settings;

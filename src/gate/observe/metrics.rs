@@ -3,23 +3,23 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use super::{Observe, Verdict};
+use super::{Observer, Outcome};
 use crate::{Reason, jwt::Rejection};
 
-/// Counts verdicts by their reason, for a metric. It prints itself in Prometheus' text format.
+/// Counts decisions by their reason. It prints itself in Prometheus' text format.
 ///
 /// ```
 /// use std::sync::Arc;
-/// use pixygate::{Reason, gate::Tally};
+/// use pixygate::{Reason, gate::observe::Metrics};
 ///
-/// let tally = Arc::new(Tally::default());
-/// // Gate::builder(validator, policies).observer(tally.clone())
-/// assert_eq!((tally.accepted(), tally.refused(Reason::Expired)), (0, 0));
-/// assert!(tally.to_string().contains("pixygate_gate_verdicts_total{reason=\"expired\"} 0"));
+/// let metrics = Arc::new(Metrics::default());
+/// // Gate::builder().observer(metrics.clone())
+/// assert_eq!((metrics.allowed(), metrics.denied(Reason::Expired)), (0, 0));
+/// assert!(metrics.to_string().contains("pixygate_gate_verdicts_total{reason=\"expired\"} 0"));
 /// ```
 #[derive(Debug, Default)]
-pub struct Tally {
-    verdicts: Counts,
+pub struct Metrics {
+    decisions: Counts,
     logouts: Counts,
     nanoseconds: AtomicU64,
 }
@@ -28,14 +28,14 @@ pub struct Tally {
 struct Counts {
     accepted: AtomicU64,
     /// In the order of [`Reason::ALL`].
-    refused: [AtomicU64; Reason::ALL.len()],
+    rejected: [AtomicU64; Reason::ALL.len()],
 }
 
 impl Counts {
     fn count(&self, rejection: Option<&Rejection>) {
         let count = match rejection {
             None => Some(&self.accepted),
-            Some(rejection) => self.refused.get(rejection.reason() as usize),
+            Some(rejection) => self.rejected.get(rejection.reason() as usize),
         };
         if let Some(count) = count {
             count.fetch_add(1, Ordering::Relaxed);
@@ -46,8 +46,9 @@ impl Counts {
         self.accepted.load(Ordering::Relaxed)
     }
 
-    fn refused(&self, reason: Reason) -> u64 {
-        self.refused[reason as usize].load(Ordering::Relaxed)
+    fn rejected(&self, reason: Reason) -> u64 {
+        let count = self.rejected.get(reason as usize);
+        count.map_or(0, |count| count.load(Ordering::Relaxed))
     }
 
     fn write(&self, f: &mut fmt::Formatter<'_>, name: &str, help: &str) -> fmt::Result {
@@ -55,50 +56,50 @@ impl Counts {
         writeln!(f, "# TYPE {name} counter")?;
         writeln!(f, "{name}{{reason=\"accepted\"}} {}", self.accepted())?;
         for reason in Reason::ALL {
-            writeln!(f, "{name}{{reason=\"{}\"}} {}", reason.name(), self.refused(reason))?;
+            writeln!(f, "{name}{{reason=\"{}\"}} {}", reason.name(), self.rejected(reason))?;
         }
         Ok(())
     }
 }
 
-impl Tally {
-    /// How many calls the gate let through.
-    pub fn accepted(&self) -> u64 {
-        self.verdicts.accepted()
+impl Metrics {
+    /// Returns how many requests were allowed, by the gate and by their handlers.
+    pub fn allowed(&self) -> u64 {
+        self.decisions.accepted()
     }
 
-    /// How many it refused for this reason.
-    pub fn refused(&self, reason: Reason) -> u64 {
-        self.verdicts.refused(reason)
+    /// Returns how many requests were denied for a reason.
+    pub fn denied(&self, reason: Reason) -> u64 {
+        self.decisions.rejected(reason)
     }
 }
 
-impl Observe for Tally {
-    fn judged(&self, verdict: &Verdict<'_>) {
-        self.verdicts.count(verdict.rejection);
-        let took = u64::try_from(verdict.took.as_nanos()).unwrap_or(u64::MAX);
+impl Observer for Metrics {
+    fn finished(&self, outcome: &Outcome) {
+        self.decisions.count(outcome.rejection.as_ref());
+        let took = u64::try_from(outcome.decided_in.as_nanos()).unwrap_or(u64::MAX);
         self.nanoseconds.fetch_add(took, Ordering::Relaxed);
     }
 
-    fn logout_judged(&self, rejection: Option<&Rejection>) {
+    fn logout_received(&self, rejection: Option<&Rejection>) {
         self.logouts.count(rejection);
     }
 }
 
-impl fmt::Display for Tally {
+impl fmt::Display for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.verdicts.write(
+        self.decisions.write(
             f,
             "pixygate_gate_verdicts_total",
-            "Calls to protected paths, by what the gate said.",
+            "Requests to protected paths, by what was decided.",
         )?;
         self.logouts.write(
             f,
             "pixygate_gate_logouts_total",
-            "Logout tokens of the provider, by what became of them.",
+            "Logout tokens of the provider, by what was decided.",
         )?;
         let seconds = "pixygate_gate_seconds_total";
-        writeln!(f, "# HELP {seconds} The time that those verdicts took.")?;
+        writeln!(f, "# HELP {seconds} How long the gate took to decide.")?;
         writeln!(f, "# TYPE {seconds} counter")?;
         let nanoseconds = self.nanoseconds.load(Ordering::Relaxed);
         writeln!(f, "{seconds} {}", nanoseconds as f64 / 1e9)

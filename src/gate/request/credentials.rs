@@ -7,7 +7,7 @@ use crate::{
     jwt::{Rejection, printable},
 };
 
-/// A token as it came. Nothing of it is proved.
+/// The token of a request, unverified.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Credentials<'a> {
     pub(crate) scheme: Scheme,
@@ -20,8 +20,8 @@ pub(crate) enum Scheme {
     Dpop,
 }
 
-/// The Authorization header, if there is one.
-pub(crate) fn at_most_one(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Rejection> {
+/// Returns the `Authorization` header, if there is one.
+pub(crate) fn authorization(headers: &HeaderMap) -> Result<Option<&HeaderValue>, Rejection> {
     let mut all = headers.get_all(AUTHORIZATION).iter();
     match (all.next(), all.next()) {
         (_, Some(_)) => Err(ambiguous("several Authorization headers")),
@@ -29,15 +29,15 @@ pub(crate) fn at_most_one(headers: &HeaderMap) -> Result<Option<&HeaderValue>, R
     }
 }
 
-/// Finds the credential. A token in the query is never one, and beside a header it makes the request ambiguous.
-pub(crate) fn credentials<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<Credentials<'a>, Rejection> {
-    let Some(header) = at_most_one(headers)? else {
+/// Reads the credential. A token in the query does not count, and beside a header it makes the request ambiguous.
+pub(crate) fn credentials<'a>(header: Option<&'a HeaderValue>, uri: &Uri) -> Result<Credentials<'a>, Rejection> {
+    let Some(header) = header else {
         return Err(Rejection::new(Reason::MissingToken)
             .expected("an Authorization header")
             .found("none")
             .hint("sign in, and send the access token as `Authorization: Bearer …`"));
     };
-    if has_query_token(uri) {
+    if uri.query().is_some_and(has_token) {
         return Err(ambiguous("an Authorization header and a token in the query"));
     }
     let malformed = |found: &str| {
@@ -55,7 +55,7 @@ pub(crate) fn credentials<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<Crede
     } else {
         return Err(Rejection::new(Reason::MissingToken)
             .expected("the scheme Bearer or DPoP")
-            // Without a space the whole value would be a token that somebody forgot the scheme for.
+            // Without a space the value may be a token without a scheme, which must not be logged.
             .found(match value.contains(' ') {
                 true => format!(
                     "the scheme \"{}\"",
@@ -68,7 +68,7 @@ pub(crate) fn credentials<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<Crede
     if token.is_empty() {
         return Err(malformed("none"));
     }
-    // To the end, whatever is found: without a way out the compiler looks at many bytes at once.
+    // `fold` has no early exit, so that the compiler checks many bytes at once.
     let fits = |fits, &byte: &u8| fits & byte.is_ascii_graphic() & (byte != b',');
     if !token.as_bytes().iter().fold(true, fits) {
         return Err(match value.is_ascii() {
@@ -79,8 +79,7 @@ pub(crate) fn credentials<'a>(headers: &'a HeaderMap, uri: &Uri) -> Result<Crede
     Ok(Credentials { scheme, token })
 }
 
-fn has_query_token(uri: &Uri) -> bool {
-    let query = uri.query().unwrap_or_default();
+fn has_token(query: &str) -> bool {
     url::form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "access_token")
 }
 

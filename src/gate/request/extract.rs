@@ -1,27 +1,27 @@
 use axum::extract::{FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 
-use super::Passed;
+use super::GateContext;
 use crate::{
     Reason,
     jwt::{Principal, Rejection},
 };
 
-/// The principal that the gate proved. Where the gate did not run there is none, and the call is refused.
+/// The caller, as the gate verified it. Without a gate, or where the policy is public, the request is rejected.
 impl<S: Send + Sync> FromRequestParts<S> for Principal {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
         principal_of(parts).ok_or_else(|| {
             Rejection::new(Reason::MissingToken)
-                .expected("a principal that the gate proved")
-                .found("none: the path is public, or the gate is not in front of it")
-                .hint("give the path a policy, and put the whole router behind the gate (Gate::wrap)")
+                .expected("a principal that the gate verified")
+                .found("none: the path is public, or no gate is in front of it")
+                .hint("give the path a policy that requires a signed-in caller, and put the router behind the gate (Gate::protect)")
         })
     }
 }
 
-/// The principal where there is one.
+/// The caller, if the gate verified one.
 impl<S: Send + Sync> OptionalFromRequestParts<S> for Principal {
     type Rejection = std::convert::Infallible;
 
@@ -31,5 +31,5 @@ impl<S: Send + Sync> OptionalFromRequestParts<S> for Principal {
 }
 
 fn principal_of(parts: &Parts) -> Option<Principal> {
-    parts.extensions.get::<Passed>()?.principal().cloned()
+    parts.extensions.get::<GateContext>()?.principal().cloned()
 }

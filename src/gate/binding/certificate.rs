@@ -1,4 +1,4 @@
-//! Tokens that are bound to a client certificate (RFC 8705, section 3), behind a proxy that tells which one came.
+//! Tokens that are bound to a client certificate (RFC 8705, section 3), behind a proxy that sends the certificate in a header.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::{
@@ -17,35 +17,37 @@ pub(crate) fn check(
     trusted: Option<bool>,
     headers: &HeaderMap,
 ) -> Result<(), Rejection> {
-    let refuse = |found: &str| {
+    let reject = |found: &str| {
         Err(Rejection::new(Reason::CertificateMismatch)
             .expected("the client certificate that the token is bound to")
             .found(found)
             .hint(
-                "let the proxy that terminates TLS send the client certificate, and name its header \
+                "let the proxy that terminates TLS send the client certificate, and set its header \
                  (gate.certificate_header) and its network (server.trusted_proxies)",
             ))
     };
     let Some(header) = header else {
-        return refuse("no header is configured to tell it");
+        return reject("no header is configured for it");
     };
     match trusted {
         Some(true) => {}
-        Some(false) => return refuse("a peer that is no trusted proxy"),
-        None => return refuse("a peer whose address the server does not tell (into_make_service_with_connect_info)"),
+        Some(false) => return reject("a peer that is not a trusted proxy"),
+        None => {
+            return reject("a peer whose address is not known (serve with into_make_service_with_connect_info)");
+        }
     }
     let mut values = headers.get_all(header).iter();
     let (Some(value), None) = (values.next(), values.next()) else {
-        return refuse("no certificate, or several");
+        return reject("no certificate, or several");
     };
     match value.to_str().ok().and_then(der) {
-        None => refuse("a header that holds no certificate"),
+        None => reject("a header that holds no certificate"),
         Some(der) if URL_SAFE_NO_PAD.encode(digest(&SHA256, &der)) == thumbprint => Ok(()),
-        Some(_) => refuse("another certificate"),
+        Some(_) => reject("another certificate"),
     }
 }
 
-/// The certificate as proxies tell it: RFC 9440 (`:base64:`), URL-escaped PEM (nginx), or plain base64.
+/// Reads a certificate as proxies send it: RFC 9440 (`:base64:`), URL-escaped PEM (nginx), or plain base64.
 fn der(value: &str) -> Option<Vec<u8>> {
     if let Some(base64) = value.strip_prefix(':').and_then(|rest| rest.strip_suffix(':')) {
         return STANDARD.decode(base64).ok();

@@ -3,14 +3,17 @@
 
 use http::HeaderValue;
 
-use super::{credentials::Scheme, dpop};
-use crate::{Reason, StepUp, jwt::Rejection};
+use crate::{
+    Reason, StepUp,
+    gate::{binding::dpop, request::credentials::Scheme},
+    jwt::Rejection,
+};
 
-/// What a challenge is written from, beside the rejection.
+/// What a challenge says beside the rejection.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) realm: &'a str,
-    /// Where the metadata are.
+    /// The address of the resource's metadata.
     pub(crate) metadata: Option<&'a str>,
     /// The scheme that the request used.
     pub(crate) scheme: Option<Scheme>,
@@ -18,7 +21,7 @@ pub(crate) struct Context<'a> {
     pub(crate) dpop_only: bool,
 }
 
-/// The challenges of a 401 or 403, one for each scheme that would do.
+/// Returns the challenges of a 401 or 403, one for each scheme that would do.
 pub(crate) fn challenges(rejection: &Rejection, context: &Context<'_>) -> Vec<HeaderValue> {
     use Reason::{DpopRequired, InvalidDpopProof, UseDpopNonce};
     if !matches!(rejection.status(), 401 | 403) {
@@ -51,7 +54,7 @@ fn challenge(scheme: Scheme, rejection: &Rejection, context: &Context<'_>) -> St
     if let Some(metadata) = context.metadata {
         parameter("resource_metadata", metadata);
     }
-    // Who brought nothing is told no error (RFC 6750, section 3.1).
+    // A request without credentials gets no error code (RFC 6750, section 3.1).
     if rejection.reason() != Reason::MissingToken {
         parameter("error", rejection.reason().error());
         parameter("error_description", description(rejection.reason()));
@@ -74,7 +77,7 @@ fn challenge(scheme: Scheme, rejection: &Rejection, context: &Context<'_>) -> St
     written
 }
 
-/// What may stand between quotes without an escape (RFC 6750, section 3).
+/// Removes what may not stand between quotes without an escape (RFC 6750, section 3).
 fn quotable(value: &str) -> String {
     value
         .chars()
@@ -82,7 +85,7 @@ fn quotable(value: &str) -> String {
         .collect()
 }
 
-/// For people who read the header. It tells nothing that the reason does not.
+/// Describes a reason for developers who read the header.
 fn description(reason: Reason) -> &'static str {
     match reason {
         Reason::MissingToken => "An access token is needed",
@@ -128,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn who_brought_nothing_is_told_both_schemes_and_no_error() {
+    fn a_request_without_credentials_gets_both_schemes_and_no_error() {
         let found = written(
             &Rejection::new(Reason::MissingToken),
             &Context {
@@ -144,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_up_says_what_is_needed() {
+    fn a_step_up_names_what_is_needed() {
         let step_up = StepUp::Authentication {
             acr_values: vec!["mfa".into(), "hw".into()],
             max_age: Some(300),

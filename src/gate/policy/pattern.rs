@@ -1,23 +1,21 @@
 use std::fmt;
 
-use http::Method;
-
-/// Which paths a policy is for: exact segments, `*` or `{name}` for one segment, and a last `**` for any number of them.
+/// The paths that a route is for: exact segments, `*` or `{name}` for one segment, and a last `**` for any number of them.
 ///
 /// ```
-/// use pixygate::gate::Pattern;
+/// use pixygate::gate::policy::Pattern;
 ///
 /// let pattern: Pattern = "/gw/orders/**".parse()?;
 /// assert!(pattern.matches("/gw/orders/7/lines"));
 /// assert!(pattern.matches("/gw/orders"));
 /// assert!(!pattern.matches("/gw/orders-archive"));
-/// # Ok::<(), pixygate::gate::PatternError>(())
+/// # Ok::<(), pixygate::gate::policy::PatternError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pattern {
     text: String,
     segments: Vec<Segment>,
-    /// Whether a last `**` takes whatever follows.
+    /// Whether a last `**` matches any number of segments.
     open: bool,
 }
 
@@ -27,20 +25,20 @@ enum Segment {
     Any,
 }
 
-/// A pattern or method that cannot be read.
+/// A pattern or method that cannot be parsed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum PatternError {
     /// The pattern cannot match the path of a request.
     #[error("the path pattern {pattern:?} {why}")]
     Pattern {
-        /// As written.
+        /// The pattern, as written.
         pattern: String,
-        /// What is wrong with it.
+        /// The reason.
         why: &'static str,
     },
-    /// The method is none.
-    #[error("{0:?} is no HTTP method")]
+    /// It is not a method.
+    #[error("{0:?} is not an HTTP method; write it in capital letters")]
     Method(String),
 }
 
@@ -48,19 +46,19 @@ impl std::str::FromStr for Pattern {
     type Err = PatternError;
 
     fn from_str(pattern: &str) -> Result<Self, PatternError> {
-        let refuse = |why| PatternError::Pattern {
+        let invalid = |why| PatternError::Pattern {
             pattern: pattern.to_owned(),
             why,
         };
         let Some(rest) = pattern.strip_prefix('/') else {
-            return Err(refuse("must begin with `/`"));
+            return Err(invalid("must begin with `/`"));
         };
         let (rest, open) = match rest.strip_suffix("**") {
             Some("") => ("", true),
             Some(before) => (
                 before
                     .strip_suffix('/')
-                    .ok_or_else(|| refuse("must have `**` as a segment"))?,
+                    .ok_or_else(|| invalid("must have `**` as a segment"))?,
                 true,
             ),
             None => (rest, false),
@@ -71,15 +69,15 @@ impl std::str::FromStr for Pattern {
             for (index, segment) in rest.split('/').enumerate() {
                 segments.push(match segment {
                     "*" => Segment::Any,
-                    "." | ".." => return Err(refuse("must not have `.` or `..` as a segment")),
-                    "" if index + 1 < count || open => return Err(refuse("must not have an empty segment")),
+                    "." | ".." => return Err(invalid("must not have `.` or `..` as a segment")),
+                    "" if index + 1 < count || open => return Err(invalid("must not have an empty segment")),
                     name if name.starts_with("{*") => {
-                        return Err(refuse("has a segment of axum's for any number of them; write `**`"));
+                        return Err(invalid("has axum's segment for the rest of a path; write `**`"));
                     }
                     name if is_parameter(name) => Segment::Any,
                     name if name.contains(['*', '{', '}', '%', '\\', ';', '?', '#']) => {
-                        return Err(refuse(
-                            "has a character that no path can have; write it decoded, `*` only alone",
+                        return Err(invalid(
+                            "has a character that no path can have; write it decoded, and `*` only alone",
                         ));
                     }
                     name => Segment::Exactly(name.to_owned()),
@@ -101,23 +99,23 @@ fn is_parameter(segment: &str) -> bool {
 }
 
 impl Pattern {
-    /// Whether a decoded path is meant.
+    /// Returns whether it matches a decoded path.
     pub fn matches(&self, path: &str) -> bool {
         let Some(rest) = path.strip_prefix('/') else {
             return false;
         };
-        let mut found = rest.split('/');
+        let mut names = rest.split('/');
         for segment in &self.segments {
-            match (segment, found.next()) {
+            match (segment, names.next()) {
                 (Segment::Exactly(expected), Some(name)) if expected == name => {}
                 (Segment::Any, Some(name)) if !name.is_empty() => {}
                 _ => return false,
             }
         }
-        self.open || found.next().is_none()
+        self.open || names.next().is_none()
     }
 
-    /// Whether it matches every path that the other one matches.
+    /// Returns whether it matches every path that the other one matches.
     pub(crate) fn covers(&self, other: &Self) -> bool {
         let long_enough = match self.open {
             true => other.segments.len() >= self.segments.len(),
@@ -133,8 +131,8 @@ impl Pattern {
             })
     }
 
-    /// Whether no path is matched by both.
-    pub(crate) fn is_apart(&self, other: &Self) -> bool {
+    /// Returns whether no path is matched by both.
+    pub(crate) fn is_disjoint(&self, other: &Self) -> bool {
         let too_short = |one: &Self, another: &Self| !one.open && one.segments.len() < another.segments.len();
         let mut pairs = self.segments.iter().zip(&other.segments);
         too_short(self, other)
@@ -142,8 +140,8 @@ impl Pattern {
             || pairs.any(|pair| matches!(pair, (Segment::Exactly(one), Segment::Exactly(another)) if one != another))
     }
 
-    /// Its place among the routes of an axum router: at each segment a name counts before a parameter, and a parameter before a
-    /// `**`.
+    /// Returns its place among the routes of an axum router: at each segment a name comes before a parameter, and a parameter before
+    /// a `**`.
     pub(crate) fn precedence(&self) -> Vec<(u8, &str)> {
         let segments = self.segments.iter().map(|segment| match segment {
             Segment::Exactly(name) => (0, name.as_str()),
@@ -152,7 +150,7 @@ impl Pattern {
         segments.chain(self.open.then_some((2, ""))).collect()
     }
 
-    /// The path itself, when the pattern is for one path only.
+    /// Returns the path itself, when the pattern is for one path only.
     pub(crate) fn exact(&self) -> Option<&str> {
         let exact = !self.open
             && self
@@ -166,92 +164,5 @@ impl Pattern {
 impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
-    }
-}
-
-/// The methods that a policy is for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Methods(Vec<Method>);
-
-impl Methods {
-    /// Every method.
-    pub const ANY: Self = Self(Vec::new());
-
-    /// Methods by name; `HEAD` comes with `GET`, as axum serves it. An empty list or `*` means every method.
-    ///
-    /// # Errors
-    /// When a name is no method.
-    pub fn named<S: AsRef<str>>(names: impl IntoIterator<Item = S>) -> Result<Self, PatternError> {
-        let mut methods = Vec::new();
-        for name in names {
-            match name.as_ref() {
-                "*" => return Ok(Self::ANY),
-                name => {
-                    let refuse = || PatternError::Method(name.to_owned());
-                    // Method tokens are case-sensitive; `get` would never match.
-                    if name.is_empty() || !name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') {
-                        return Err(refuse());
-                    }
-                    methods.push(Method::from_bytes(name.as_bytes()).map_err(|_| refuse())?);
-                }
-            }
-        }
-        Ok(Self(methods))
-    }
-
-    /// Whether the method is meant.
-    pub fn contains(&self, method: &Method) -> bool {
-        self.0.is_empty() || self.0.contains(method) || (*method == Method::HEAD && self.0.contains(&Method::GET))
-    }
-
-    /// Whether all of the others are meant.
-    pub(crate) fn include(&self, others: &Self) -> bool {
-        self.0.is_empty() || (!others.0.is_empty() && others.0.iter().all(|method| self.contains(method)))
-    }
-
-    /// Whether no method is meant by both.
-    pub(crate) fn are_apart(&self, others: &Self) -> bool {
-        let shares =
-            |one: &Self, another: &Self| another.0.is_empty() || another.0.iter().any(|method| one.contains(method));
-        !shares(self, others) && !shares(others, self)
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &Method> {
-        self.0.iter()
-    }
-
-    /// Each method that is named, alone.
-    pub(crate) fn each(&self) -> Vec<Self> {
-        self.iter().cloned().map(Self::from).collect()
-    }
-}
-
-impl TryFrom<&str> for Methods {
-    type Error = PatternError;
-
-    fn try_from(name: &str) -> Result<Self, PatternError> {
-        Self::named([name])
-    }
-}
-
-impl From<Method> for Methods {
-    fn from(method: Method) -> Self {
-        Self(vec![method])
-    }
-}
-
-impl From<std::convert::Infallible> for PatternError {
-    fn from(never: std::convert::Infallible) -> Self {
-        match never {}
-    }
-}
-
-impl fmt::Display for Methods {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() {
-            return f.write_str("*");
-        }
-        let names: Vec<_> = self.0.iter().map(Method::as_str).collect();
-        f.write_str(&names.join(","))
     }
 }

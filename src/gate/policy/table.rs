@@ -1,8 +1,9 @@
-use std::collections::HashMap;
+use std::{any::Any, collections::HashMap, fmt, sync::Arc};
 
 use http::Method;
 
-use super::{Contradiction, GateError, GateErrors, Methods, Pattern, PatternError, Policy, RouteError};
+use super::{Methods, Pattern, PatternError, Policy, PolicyConflict};
+use crate::gate::error::{GateError, GateErrors, RouteError};
 
 /// The [`Policy`] of each method and path. A path that is not listed is denied; the first route that matches counts.
 ///
@@ -20,7 +21,7 @@ use super::{Contradiction, GateError, GateErrors, Methods, Pattern, PatternError
 #[derive(Clone, Debug, Default)]
 pub struct Policies {
     routes: Vec<Route>,
-    /// Routes that could not be read.
+    /// Routes that could not be parsed.
     errors: Vec<RouteError>,
     /// The positions of the routes for one path only, so that many of them cost no more than one.
     exact: HashMap<String, Vec<usize>>,
@@ -38,26 +39,45 @@ pub struct Route {
     pub pattern: Pattern,
     /// What a request must bring.
     pub policy: Policy,
+    /// Where its requests go, for a proxy.
+    pub(crate) target: Option<Target>,
     /// Whether the handler serves GET only and the gate answers HEAD with it.
     pub(crate) head_as_get: bool,
 }
 
-impl std::fmt::Display for Route {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+/// A value of the application in a route.
+#[derive(Clone)]
+pub(crate) struct Target(Arc<dyn Any + Send + Sync>);
+
+impl Target {
+    pub(crate) fn get<T: Any>(&self) -> Option<&T> {
+        self.0.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Target")
+    }
+}
+
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.methods, self.pattern)
     }
 }
 
-/// What [`Policies`] say of a method and path.
-pub(crate) enum Lookup<'a> {
-    Policy(usize, &'a Policy),
-    /// The path is known with these methods.
+/// What [`Policies`] have for a method and path.
+pub(crate) enum Lookup {
+    /// The position of a route.
+    Route(usize),
+    /// The path has these methods.
     OtherMethods(String),
-    Unknown,
+    NotFound,
 }
 
 impl Policies {
-    /// Nothing is allowed yet.
+    /// Denies everything.
     pub fn new() -> Self {
         Self::default()
     }
@@ -65,7 +85,25 @@ impl Policies {
     /// Adds a route. Methods are a [`Method`], [`Methods`], a name, or `"*"`; `GET` includes `HEAD`. In the path, `*` or `{name}`
     /// is one segment and a last `**` any number of them; see [`Pattern`].
     #[must_use]
-    pub fn route<M>(mut self, methods: M, pattern: &str, policy: Policy) -> Self
+    pub fn route<M>(self, methods: M, pattern: &str, policy: Policy) -> Self
+    where
+        M: TryInto<Methods>,
+        M::Error: Into<PatternError>,
+    {
+        self.add(methods, pattern, policy, None)
+    }
+
+    /// Adds a route with a value that a proxy finds with [`GateContext::target`](crate::gate::GateContext::target).
+    #[must_use]
+    pub fn route_to<M>(self, methods: M, pattern: &str, policy: Policy, target: impl Any + Send + Sync) -> Self
+    where
+        M: TryInto<Methods>,
+        M::Error: Into<PatternError>,
+    {
+        self.add(methods, pattern, policy, Some(Target(Arc::new(target))))
+    }
+
+    fn add<M>(mut self, methods: M, pattern: &str, policy: Policy, target: Option<Target>) -> Self
     where
         M: TryInto<Methods>,
         M::Error: Into<PatternError>,
@@ -76,6 +114,7 @@ impl Policies {
                 methods,
                 pattern,
                 policy,
+                target,
                 head_as_get: false,
             }),
             Err(error) => self.errors.push(error.into()),
@@ -97,7 +136,7 @@ impl Policies {
         policies
     }
 
-    /// Adds the routes of others after its own, which are matched first.
+    /// Adds the routes of another after its own.
     #[must_use]
     pub fn merge(mut self, others: Self) -> Self {
         others.routes.into_iter().for_each(|route| self.push(route));
@@ -105,7 +144,7 @@ impl Policies {
         self
     }
 
-    /// The same routes in the order in which an axum router matches them.
+    /// Returns the same routes in the order in which an axum router matches them.
     pub(crate) fn by_precedence(mut self) -> Self {
         let mut routes = std::mem::take(&mut self.routes);
         routes.sort_by(|one, other| one.pattern.precedence().cmp(&other.pattern.precedence()));
@@ -128,10 +167,10 @@ impl Policies {
         self.routes.push(route);
     }
 
-    /// Checks that each route could be read and that no earlier one takes all of its requests.
+    /// Checks that each route could be parsed, that a request can meet its policy, and that no earlier route takes all its requests.
     ///
     /// # Errors
-    /// Everything that is wrong, in the order of the routes.
+    /// Everything that is wrong.
     pub fn check(&self) -> Result<(), GateErrors> {
         let mut errors = self.errors.clone();
         for (position, route) in self.routes.iter().enumerate() {
@@ -162,57 +201,55 @@ impl Policies {
         }
     }
 
-    /// Asks for more on the routes that methods and a pattern take in; the number of such routes. It never asks for less, so what an
-    /// operator configures cannot open what the code has closed, and a route that is meant in part is an error, not left out.
+    /// Adds requirements to the routes that methods and a pattern cover, and returns how many routes that are. It never removes a
+    /// requirement, so the configuration of an operator cannot open what the code has closed.
     ///
     /// ```
-    /// use pixygate::gate::{Methods, Policies, Policy};
+    /// use pixygate::gate::{Policies, Policy, policy::Methods};
     ///
     /// let mut policies = Policies::new().route("POST", "/api/pay", Policy::signed_in().scope("pay"));
-    /// let found = policies.narrow(&Methods::ANY, &"/api/**".parse()?, &Policy::signed_in().acr("mfa"))?;
-    /// assert_eq!(found, 1);
+    /// let count = policies.restrict(&Methods::ANY, &"/api/**".parse()?, &Policy::signed_in().acr("mfa"))?;
+    /// assert_eq!(count, 1);
     /// assert_eq!(policies.routes()[0].policy.to_string(), "signed in, scope pay, acr mfa");
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// When no call could meet both, and when a route is taken in only in part; nothing is changed then.
-    pub fn narrow(&mut self, methods: &Methods, pattern: &Pattern, more: &Policy) -> Result<usize, Contradiction> {
-        let mut narrowed = Vec::new();
+    /// When no request could meet both policies, or only a part of a route is covered. Nothing is changed then.
+    pub fn restrict(&mut self, methods: &Methods, pattern: &Pattern, more: &Policy) -> Result<usize, PolicyConflict> {
+        let mut restricted = Vec::new();
         for (position, route) in self.routes.iter().enumerate() {
-            if methods.are_apart(&route.methods) || pattern.is_apart(&route.pattern) {
+            if methods.are_disjoint(&route.methods) || pattern.is_disjoint(&route.pattern) {
                 continue;
             }
             if !(methods.include(&route.methods) && pattern.covers(&route.pattern)) {
-                return Err(Contradiction::Overlap(route.to_string()));
+                return Err(PolicyConflict::Overlap(route.to_string()));
             }
-            narrowed.push((position, route.policy.clone().and(more.clone())?));
+            restricted.push((position, route.policy.clone().and(more.clone())?));
             // The first route that matches counts: no later one is asked.
             if route.methods.include(methods) && route.pattern.covers(pattern) {
                 break;
             }
         }
-        let found = narrowed.len();
-        for (position, policy) in narrowed {
+        let count = restricted.len();
+        for (position, policy) in restricted {
             self.routes[position].policy = policy;
         }
-        Ok(found)
+        Ok(count)
     }
 
-    /// Every route, in the order written.
+    /// Returns every route, in order.
     pub fn routes(&self) -> &[Route] {
         &self.routes
     }
 
-    /// The policy of a method and decoded path.
+    /// Returns the policy of a method and decoded path.
     pub fn find(&self, method: &Method, path: &str) -> Option<&Policy> {
-        match self.look_up(method, path) {
-            Lookup::Policy(_, policy) => Some(policy),
-            Lookup::OtherMethods(_) | Lookup::Unknown => None,
-        }
+        let position = self.position(method, path)?;
+        Some(&self.routes[position].policy)
     }
 
-    /// Those of the given methods and paths that have no policy: what is registered and would be refused.
+    /// Returns those of the given methods and paths that have no policy: what is registered and would be denied.
     pub fn missing<M: AsRef<str>, P: AsRef<str>>(&self, served: impl IntoIterator<Item = (M, P)>) -> Vec<(M, P)> {
         served
             .into_iter()
@@ -223,7 +260,7 @@ impl Policies {
             .collect()
     }
 
-    /// Every scope that a policy names, each once.
+    /// Returns every scope that a policy names, each once.
     pub fn scopes(&self) -> Vec<&str> {
         let mut scopes: Vec<_> = self
             .routes
@@ -235,30 +272,33 @@ impl Policies {
         scopes
     }
 
-    pub(crate) fn look_up(&self, method: &Method, path: &str) -> Lookup<'_> {
-        let exact = self.exact.get(path).into_iter().flatten().copied();
-        let open = self
-            .open
-            .iter()
-            .copied()
-            .filter(|&position| self.routes[position].pattern.matches(path));
-        let candidates = || exact.clone().chain(open.clone());
-        // Both halves are in the order written, and so is the answer.
-        if let Some(position) = candidates()
-            .filter(|&position| self.routes[position].methods.contains(method))
-            .min()
-        {
-            return Lookup::Policy(position, &self.routes[position].policy);
+    pub(crate) fn look_up(&self, method: &Method, path: &str) -> Lookup {
+        if let Some(position) = self.position(method, path) {
+            return Lookup::Route(position);
         }
-        let mut allowed: Vec<_> = candidates()
+        let candidates = self.candidates(path);
+        let mut allowed: Vec<_> = candidates
             .flat_map(|position| self.routes[position].methods.iter().map(Method::as_str))
             .collect();
         if allowed.is_empty() {
-            return Lookup::Unknown;
+            return Lookup::NotFound;
         }
         allowed.sort_unstable();
         allowed.dedup();
         Lookup::OtherMethods(allowed.join(", "))
+    }
+
+    fn position(&self, method: &Method, path: &str) -> Option<usize> {
+        self.candidates(path)
+            .filter(|&position| self.routes[position].methods.contains(method))
+            .min()
+    }
+
+    /// The positions of the routes that match a path, not in order.
+    fn candidates<'a>(&'a self, path: &'a str) -> impl Iterator<Item = usize> + 'a {
+        let exact = self.exact.get(path).into_iter().flatten().copied();
+        let open = self.open.iter().copied();
+        exact.chain(open.filter(|&position| self.routes[position].pattern.matches(path)))
     }
 }
 
@@ -266,20 +306,20 @@ impl Policies {
 mod tests {
     use super::*;
 
-    fn narrowed(methods: &str, pattern: &str) -> Result<Vec<bool>, Contradiction> {
+    fn restricted(methods: &str, pattern: &str) -> Result<Vec<bool>, PolicyConflict> {
         let mut policies = Policies::new()
             .route("GET", "/api/users/me", Policy::signed_in())
             .route("*", "/api/users/{id}", Policy::signed_in())
             .route("POST", "/api/pay", Policy::signed_in())
             .route("GET", "/files/**", Policy::signed_in());
         let methods = Methods::named(methods.split(',')).unwrap();
-        policies.narrow(&methods, &pattern.parse().unwrap(), &Policy::signed_in().role("staff"))?;
+        policies.restrict(&methods, &pattern.parse().unwrap(), &Policy::signed_in().role("staff"))?;
         let routes = policies.routes().iter();
         Ok(routes.map(|route| route.policy != Policy::signed_in()).collect())
     }
 
     #[test]
-    fn what_is_meant_is_narrowed_whole_or_it_is_an_error() {
+    fn a_route_is_restricted_as_a_whole_or_it_is_an_error() {
         for (methods, pattern, expected) in [
             ("*", "/**", [true; 4]),
             ("*", "/api/**", [true, true, true, false]),
@@ -291,7 +331,11 @@ mod tests {
             ("GET", "/api/users/me", [true, false, false, false]),
             ("DELETE", "/api/pay", [false; 4]),
         ] {
-            assert_eq!(narrowed(methods, pattern), Ok(expected.to_vec()), "{methods} {pattern}");
+            assert_eq!(
+                restricted(methods, pattern),
+                Ok(expected.to_vec()),
+                "{methods} {pattern}"
+            );
         }
         for (methods, pattern, part) in [
             ("POST", "/api/**", "* /api/users/{id}"),
@@ -300,8 +344,8 @@ mod tests {
             ("HEAD", "/files/**", "GET /files/**"),
         ] {
             assert_eq!(
-                narrowed(methods, pattern),
-                Err(Contradiction::Overlap(part.into())),
+                restricted(methods, pattern),
+                Err(PolicyConflict::Overlap(part.into())),
                 "{methods} {pattern}"
             );
         }

@@ -1,4 +1,4 @@
-//! A rejection as an HTTP answer.
+//! A rejection as an HTTP response.
 
 use axum::{
     body::Body,
@@ -6,16 +6,13 @@ use axum::{
 };
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use super::{
-    RequestId,
-    challenge::{Context, challenges},
-};
-use crate::{Refusal, jwt::Rejection};
+use super::challenge::{Context, challenges};
+use crate::{Refusal, gate::request::RequestId, jwt::Rejection};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 impl Rejection {
-    /// The body of the answer, without details.
+    /// Returns the body of the response, without details.
     pub fn refusal(&self, request_id: &RequestId) -> Refusal {
         Refusal {
             error: self.reason().error().to_owned(),
@@ -26,28 +23,28 @@ impl Rejection {
     }
 }
 
-/// Status, challenge, and the JSON body that the client's error type reads.
+/// Returns a response with status, challenges, and the [`Refusal`] as its body.
 pub(crate) fn answer(rejection: &Rejection, request_id: &RequestId, context: &Context<'_>, explain: bool) -> Response {
     let mut refusal = rejection.refusal(request_id);
     if explain {
         refusal.detail = Some(rejection.detail().clone());
     }
     let status = StatusCode::from_u16(rejection.status()).unwrap_or(StatusCode::UNAUTHORIZED);
-    let mut response = written(status, rejection, &refusal, request_id);
+    let mut response = respond(status, rejection, &refusal, request_id);
     for challenge in challenges(rejection, context) {
         response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
     }
     response
 }
 
-/// The parts that every refusal has.
-pub(crate) fn written(
+/// Returns a response with what every refusal has.
+pub(crate) fn respond(
     status: StatusCode,
     rejection: &Rejection,
     refusal: &Refusal,
     request_id: &RequestId,
 ) -> Response {
-    // A refusal is strings all the way down; they always serialize.
+    // A refusal consists of strings, which always serialize.
     let body = serde_json::to_vec(refusal).unwrap_or_default();
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
@@ -56,7 +53,7 @@ pub(crate) fn written(
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(REQUEST_ID, request_id.as_header());
     if let Some(delay) = rejection.retry_delay() {
-        // Rounded up: a client that comes back on time is not refused again.
+        // Rounded up, so that a client that returns on time is not too early.
         headers.insert(
             header::RETRY_AFTER,
             HeaderValue::from(delay.as_secs_f64().ceil().max(1.0) as u64),
@@ -65,9 +62,9 @@ pub(crate) fn written(
     response
 }
 
-/// For handlers that refuse by themselves, as [`Principal::require_scope`](crate::jwt::Principal::require_scope) does. The gate
-/// in front takes the rejection from the response's extensions and answers it like one of its own: with its realm, the
-/// request's id, a line in the log and a count. Without a gate this is the answer.
+/// For handlers that reject a request, as [`Principal::require_scope`](crate::jwt::Principal::require_scope) does. The gate in front
+/// takes the rejection from the response's extensions and answers, logs and counts it like its own. Without a gate this is the
+/// response.
 impl IntoResponse for Rejection {
     fn into_response(self) -> Response {
         let context = Context {

@@ -9,26 +9,34 @@ use std::{
 
 use http::HeaderValue;
 
-use super::nonce::random;
+use crate::gate::binding::random;
 
-/// Finds a request again in the log. The gate makes one where no layer before it has, and leaves it in the extensions.
+/// Identifies a request in the log and in its response. The gate makes one unless a layer before it has put one into the request's
+/// extensions.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RequestId(HeaderValue);
+pub struct RequestId(Text);
 
-/// Where this process begins to count. Two processes begin far apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Text {
+    /// Sixteen hexadecimal digits.
+    Random([u8; 16]),
+    Given(HeaderValue),
+}
+
+/// The first number of this process. Two processes begin far apart.
 static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(u64::from_ne_bytes(random())));
 
-/// A thread takes so many numbers at once: one counter for all would go from processor to processor with every request.
-const AT_ONCE: u64 = 1 << 16;
+/// How many numbers a thread takes at once, so that processors do not contend on one counter.
+const BLOCK: u64 = 1 << 16;
 
 thread_local! {
-    /// Its next number, and how many it has left.
+    /// The next number of this thread, and how many it has left.
     static OWN: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
 fn next() -> u64 {
     let (number, left) = match OWN.get() {
-        (_, 0) => (NEXT.fetch_add(AT_ONCE, Ordering::Relaxed), AT_ONCE),
+        (_, 0) => (NEXT.fetch_add(BLOCK, Ordering::Relaxed), BLOCK),
         own => own,
     };
     OWN.set((number.wrapping_add(1), left - 1));
@@ -36,36 +44,38 @@ fn next() -> u64 {
 }
 
 impl RequestId {
-    /// A new one: no two of a process are the same, and two of different processes hardly ever. It is a name, no secret.
+    /// Returns a new identifier. It is unique in this process and almost certainly among processes, and it is not a secret.
     pub fn random() -> Self {
-        let mut digits = [0; 16];
-        let mut rest = scatter(next());
-        for digit in &mut digits {
-            *digit = b"0123456789abcdef"[(rest >> 60) as usize];
-            rest <<= 4;
-        }
-        // Hexadecimal digits are always a header's value.
-        Self(HeaderValue::from_bytes(&digits).unwrap_or(HeaderValue::from_static("")))
+        let number = scatter(next());
+        let digit = |place: usize| b"0123456789abcdef"[(number >> (60 - 4 * place)) as usize & 15];
+        Self(Text::Random(std::array::from_fn(digit)))
     }
 
-    /// One of another layer's: letters, digits and `-`, up to 64.
+    /// Takes over the identifier of another layer: up to 64 letters, digits and `-`.
     pub fn new(id: &str) -> Option<Self> {
         let fits = (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        HeaderValue::from_str(id).ok().filter(|_| fits).map(Self)
+        let value = HeaderValue::from_str(id).ok().filter(|_| fits)?;
+        Some(Self(Text::Given(value)))
     }
 
-    /// As text.
+    /// Returns it as text.
     pub fn as_str(&self) -> &str {
-        self.0.to_str().unwrap_or_default()
+        match &self.0 {
+            Text::Random(digits) => std::str::from_utf8(digits).unwrap_or_default(),
+            Text::Given(value) => value.to_str().unwrap_or_default(),
+        }
     }
 
-    /// As the value of a header.
+    /// Returns it as the value of a header.
     pub fn as_header(&self) -> HeaderValue {
-        self.0.clone()
+        match &self.0 {
+            Text::Random(digits) => HeaderValue::from_bytes(digits).unwrap_or(HeaderValue::from_static("")),
+            Text::Given(value) => value.clone(),
+        }
     }
 }
 
-/// Takes every number to another, neighbours far from each other (the finalizer of SplitMix64).
+/// Maps each number to another one, neighbours far apart (the finalizer of SplitMix64).
 fn scatter(number: u64) -> u64 {
     let mixed = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
@@ -85,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_two_are_the_same_and_neighbours_look_unlike() {
+    fn identifiers_are_unique_and_neighbours_look_unlike() {
         let some = || (0..10_000).map(|_| RequestId::random().to_string()).collect::<Vec<_>>();
         let others = std::thread::spawn(some);
         let ids = [some(), others.join().unwrap()].concat();

@@ -2,24 +2,24 @@ use std::{fmt, time::Duration};
 
 use serde_json::Value;
 
-use super::Rate;
+use crate::gate::Rate;
 
-/// Two policies of which no call could meet both, or that do not say which limit counts.
+/// Two policies that cannot be combined.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Contradiction {
+pub enum PolicyConflict {
     /// No authentication context class is accepted by both.
     #[error("no acr is accepted by both: {0} and {1}")]
     Acr(String, String),
-    /// A route is meant in part: what is asked for more would not count for the rest.
-    #[error("only a part of {0} is meant; name its methods and its path, or a pattern that takes in all of it")]
+    /// A restriction covers a part of a route; its other requests would go without it.
+    #[error("only a part of {0} is restricted; name its methods and its path, or a pattern that covers all of it")]
     Overlap(String),
-    /// Each has a limit of its own.
+    /// Both limit the rate.
     #[error("there is a rate limit already: {0}")]
     Rate(Rate),
 }
 
-/// What a call must bring. Every requirement is added to the ones before it: all of them must hold.
+/// What a request must bring. Every requirement narrows the policy: all of them must hold.
 ///
 /// ```
 /// use std::time::Duration;
@@ -44,7 +44,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Open to everybody. A token that comes along is not looked at, and there is no principal.
+    /// Requires nothing. A token is not checked, and there is no principal. Any requirement that is added requires a valid token too.
     pub fn public() -> Self {
         Self {
             public: true,
@@ -52,7 +52,7 @@ impl Policy {
         }
     }
 
-    /// Open to everybody with a valid token.
+    /// Requires a valid token.
     pub fn signed_in() -> Self {
         Self {
             public: false,
@@ -68,39 +68,39 @@ impl Policy {
         }
     }
 
-    /// Asks for this scope.
+    /// Requires this scope.
     #[must_use]
     pub fn scope(mut self, scope: impl Into<String>) -> Self {
         self.scopes.push(scope.into());
-        self.closed()
+        self.for_callers()
     }
 
-    /// Asks for all of these scopes.
+    /// Requires all of these scopes.
     #[must_use]
     pub fn scopes<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.scopes.extend(scopes.into_iter().map(Into::into));
-        self.closed()
+        self.for_callers()
     }
 
-    /// Asks for one of these scopes.
+    /// Requires one of these scopes.
     #[must_use]
     pub fn any_scope<S: Into<String>>(mut self, scopes: impl IntoIterator<Item = S>) -> Self {
         self.any_scopes.push(scopes.into_iter().map(Into::into).collect());
-        self.closed()
+        self.for_callers()
     }
 
-    /// Asks for this role.
+    /// Requires this role.
     #[must_use]
     pub fn role(mut self, role: impl Into<String>) -> Self {
         self.roles.push(role.into());
-        self.closed()
+        self.for_callers()
     }
 
-    /// Asks for one of these roles.
+    /// Requires one of these roles.
     #[must_use]
     pub fn any_role<S: Into<String>>(mut self, roles: impl IntoIterator<Item = S>) -> Self {
         self.any_roles.push(roles.into_iter().map(Into::into).collect());
-        self.closed()
+        self.for_callers()
     }
 
     /// Requires this authentication context class (RFC 9470). Called again, it narrows; for several that are acceptable there is
@@ -118,14 +118,14 @@ impl Policy {
             None => more,
             Some(known) => known.into_iter().filter(|acr| more.contains(acr)).collect(),
         });
-        self.closed()
+        self.for_callers()
     }
 
-    /// Asks for a sign-in that is no older.
+    /// Requires that the user signed in at most this long ago (RFC 9470). Called again, it narrows.
     #[must_use]
     pub fn max_age(mut self, age: Duration) -> Self {
-        self.max_age = Some(age);
-        self.closed()
+        self.max_age = Some(self.max_age.map_or(age, |known| known.min(age)));
+        self.for_callers()
     }
 
     /// Requires a claim with this value, or with an array that contains it. Called again, both must hold.
@@ -139,67 +139,65 @@ impl Policy {
     pub fn any_claim<V: Into<Value>>(mut self, name: impl Into<String>, values: impl IntoIterator<Item = V>) -> Self {
         self.claims
             .push((name.into(), values.into_iter().map(Into::into).collect()));
-        self.closed()
+        self.for_callers()
     }
 
-    /// Asks for a token that is bound to a key, with a DPoP proof.
+    /// Requires a token that is bound to a key, with a DPoP proof (RFC 9449).
     #[must_use]
     pub fn dpop(mut self) -> Self {
         self.dpop = true;
-        self.closed()
+        self.for_callers()
     }
 
-    /// Limits the calls of one subject to this route, beside the gate's own limit.
+    /// Limits the calls of one subject to this route, in addition to the gate's own limit.
     #[must_use]
     pub fn rate_limit(mut self, rate: Rate) -> Self {
         self.rate = Some(rate);
-        self.closed()
+        self.for_callers()
     }
 
-    /// Both: a call must meet this policy and the other one.
+    /// Combines two policies: a request must meet both.
     ///
     /// ```
     /// use pixygate::gate::Policy;
     ///
     /// let both = Policy::signed_in().scope("orders").and(Policy::signed_in().role("staff"))?;
     /// assert_eq!(both.to_string(), "signed in, scope orders, role staff");
-    /// # Ok::<(), pixygate::gate::Contradiction>(())
+    /// # Ok::<(), pixygate::gate::policy::PolicyConflict>(())
     /// ```
     ///
     /// # Errors
-    /// When no call could meet both, and when each limits the rate.
-    pub fn and(mut self, other: Self) -> Result<Self, Contradiction> {
+    /// When no request could meet both, or both limit the rate.
+    pub fn and(mut self, other: Self) -> Result<Self, PolicyConflict> {
         if let Some(acr) = other.acr {
             let before = self.acr.clone();
             self = self.any_acr(acr.clone());
             if let (Some(before), Some([])) = (before, self.acr.as_deref()) {
-                return Err(Contradiction::Acr(before.join(" or "), acr.join(" or ")));
+                return Err(PolicyConflict::Acr(before.join(" or "), acr.join(" or ")));
             }
         }
         self.claims.extend(other.claims);
         self.rate = match (self.rate, other.rate) {
-            (Some(rate), Some(_)) => return Err(Contradiction::Rate(rate)),
+            (Some(rate), Some(_)) => return Err(PolicyConflict::Rate(rate)),
             (one, another) => one.or(another),
         };
-        self.max_age = match (self.max_age, other.max_age) {
-            (Some(one), Some(another)) => Some(one.min(another)),
-            (one, another) => one.or(another),
-        };
+        self = other.max_age.into_iter().fold(self, Self::max_age);
         self.scopes.extend(other.scopes);
         self.any_scopes.extend(other.any_scopes);
         self.roles.extend(other.roles);
         self.any_roles.extend(other.any_roles);
         self.dpop |= other.dpop;
+        // The result is public only when both are: folding in a requirement has made it closed already.
         self.public &= other.public;
         Ok(self)
     }
 
-    /// Whether it is open to everybody.
+    /// Returns whether it requires nothing.
     pub fn is_public(&self) -> bool {
         self.public
     }
 
-    /// Every scope that is named, for the metadata.
+    /// Returns every scope that is named, for the metadata.
     pub fn scopes_named(&self) -> impl Iterator<Item = &str> {
         self.scopes
             .iter()
@@ -207,13 +205,13 @@ impl Policy {
             .map(String::as_str)
     }
 
-    /// Whether a token exists that meets it.
+    /// Returns whether a token could meet it.
     pub(crate) fn is_satisfiable(&self) -> bool {
         self.acr.as_ref().is_none_or(|acr| !acr.is_empty())
     }
 
-    /// A requirement on a public policy asks who it is, so it is public no longer.
-    fn closed(mut self) -> Self {
+    /// A policy with a requirement needs a caller, so it is not public.
+    fn for_callers(mut self) -> Self {
         self.public = false;
         self
     }
@@ -289,17 +287,17 @@ mod tests {
         assert_eq!(Policy::signed_in().and(code.clone()), Ok(code));
         assert_eq!(
             more.clone().and(Policy::signed_in().rate_limit(rate("50/s"))),
-            Err(Contradiction::Rate(rate("1/s")))
+            Err(PolicyConflict::Rate(rate("1/s")))
         );
     }
 
     #[test]
-    fn what_nobody_could_meet_is_a_contradiction() {
+    fn what_no_request_could_meet_is_a_conflict() {
         let acr = |name: &str| Policy::signed_in().acr(name);
         assert!(acr("mfa").and(acr("mfa")).is_ok());
         assert_eq!(
             acr("mfa").and(acr("pwd")),
-            Err(Contradiction::Acr("mfa".into(), "pwd".into()))
+            Err(PolicyConflict::Acr("mfa".into(), "pwd".into()))
         );
     }
 
@@ -309,6 +307,9 @@ mod tests {
         assert_eq!(acr.to_string(), "signed in, acr mfa");
         assert!(acr.is_satisfiable());
         assert!(!acr.acr("hardware").is_satisfiable());
+        let age = |seconds| Policy::signed_in().max_age(Duration::from_secs(seconds));
+        assert_eq!(age(300).max_age(Duration::from_secs(600)), age(300));
+        assert_eq!(age(600).max_age(Duration::from_secs(300)), age(300));
     }
 
     #[test]

@@ -1,48 +1,49 @@
-//! How often somebody may call (the generic cell rate algorithm: one time for each of them, no counters to reset).
+//! The generic cell rate algorithm: one time stamp per caller, no counters to reset.
 
 use std::{
     hash::{BuildHasher, Hash, RandomState},
     time::Duration,
 };
 
-use hashbrown::{HashTable, hash_table::Entry};
+use hashbrown::{HashTable, hash_table};
 use parking_lot::Mutex;
 
 use super::Rate;
 
 const SHARDS: usize = 16;
-/// More callers at once than one node serves; beyond it those are forgotten that have the least against them.
-const MOST_PER_SHARD: usize = 16_384;
+/// More callers at once than one node serves. Beyond it, the callers with the fewest calls are forgotten.
+const MAX_PER_SHARD: usize = 16_384;
 
-pub(crate) struct Limit {
+/// Limits the calls of each caller.
+pub(crate) struct Limiter {
     rate: Rate,
     hasher: RandomState,
-    spread: Vec<Mutex<HashTable<Spread>>>,
+    shards: Vec<Mutex<HashTable<Entry>>>,
 }
 
 #[derive(Clone, Copy)]
-struct Spread {
+struct Entry {
     /// The hash of the caller, under a key of this process.
     caller: u64,
-    /// Until when their calls so far are spread, in seconds since 1970.
+    /// When the caller's calls so far would have been made at the allowed rate, in seconds since 1970.
     until: f64,
 }
 
-impl Limit {
+impl Limiter {
     pub(crate) fn new(rate: Rate) -> Self {
         Self {
             rate,
             hasher: RandomState::new(),
-            spread: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
         }
     }
 
-    /// Counts a call; refuses it, with the time to wait, when there were too many.
+    /// Counts a call. Too many are an error, with the time to wait.
     pub(crate) fn count(&self, caller: impl Hash, now: f64) -> Result<(), Duration> {
         self.consider(caller, now, true)
     }
 
-    /// Whether a call would be refused, without counting it.
+    /// Returns what [`count`](Self::count) would, without counting.
     pub(crate) fn peek(&self, caller: impl Hash, now: f64) -> Result<(), Duration> {
         self.consider(caller, now, false)
     }
@@ -51,19 +52,19 @@ impl Limit {
         let caller = self.hasher.hash_one(caller);
         let period = self.rate.period.as_secs_f64();
         let step = period / f64::from(self.rate.count.get());
-        // Bits that the table does not look at.
-        let mut spread = self.spread[(caller >> 32) as usize % SHARDS].lock();
-        if count && spread.len() >= MOST_PER_SHARD {
-            forget_half(&mut spread);
+        // Bits that the table does not use.
+        let mut shard = self.shards[(caller >> 32) as usize % SHARDS].lock();
+        if count && shard.len() >= MAX_PER_SHARD {
+            forget_half(&mut shard);
         }
-        match spread.entry(caller, |one| one.caller == caller, |one| one.caller) {
-            Entry::Occupied(mut entry) => {
-                let Spread { until, .. } = entry.get_mut();
-                // Nobody is ahead by more than the period, unless the clock was set back since.
+        match shard.entry(caller, |entry| entry.caller == caller, |entry| entry.caller) {
+            hash_table::Entry::Occupied(mut entry) => {
+                let Entry { until, .. } = entry.get_mut();
+                // It is never ahead by more than the period, unless the clock was set back.
                 *until = until.min(now + period);
                 let next = until.max(now) + step;
                 let wait = next - period - now;
-                // A hair of tolerance, or the last call of a full burst would fall to rounding.
+                // Tolerates rounding, which would reject the last call of a full burst.
                 if wait > 1e-6 {
                     return Err(Duration::from_secs_f64(wait));
                 }
@@ -71,10 +72,10 @@ impl Limit {
                     *until = next;
                 }
             }
-            Entry::Vacant(entry) => {
+            hash_table::Entry::Vacant(entry) => {
                 if count {
                     let until = now + step;
-                    entry.insert(Spread { caller, until });
+                    entry.insert(Entry { caller, until });
                 }
             }
         }
@@ -82,13 +83,13 @@ impl Limit {
     }
 }
 
-/// The half whose calls are spread the least far. A half at a time, so that a flood of callers does not pay for each.
-fn forget_half(spread: &mut HashTable<Spread>) {
-    let mut ends: Vec<f64> = spread.iter().map(|one| one.until).collect();
-    let mut excess = ends.len() / 2;
-    let (_, &mut middle, _) = ends.select_nth_unstable_by(excess, f64::total_cmp);
-    spread.retain(|one| {
-        let forgotten = excess > 0 && one.until <= middle;
+/// Forgets the half with the fewest calls. Half at once, so that a flood of callers does not pay for each.
+fn forget_half(shard: &mut HashTable<Entry>) {
+    let mut times: Vec<f64> = shard.iter().map(|entry| entry.until).collect();
+    let mut excess = times.len() / 2;
+    let (_, &mut middle, _) = times.select_nth_unstable_by(excess, f64::total_cmp);
+    shard.retain(|entry| {
+        let forgotten = excess > 0 && entry.until <= middle;
         excess -= usize::from(forgotten);
         !forgotten
     });
@@ -100,7 +101,7 @@ mod tests {
 
     #[test]
     fn a_burst_of_the_count_then_one_for_each_step() {
-        let limit = Limit::new("5/s".parse().unwrap());
+        let limit = Limiter::new("5/s".parse().unwrap());
         for _ in 0..5 {
             assert_eq!(limit.count("alice", 100.0), Ok(()));
         }
@@ -113,8 +114,8 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_holds_nobody_up_for_longer_than_a_step() {
-        let limit = Limit::new("5/s".parse().unwrap());
+    fn a_clock_that_is_set_back_delays_a_call_by_a_step_at_most() {
+        let limit = Limiter::new("5/s".parse().unwrap());
         for _ in 0..5 {
             assert_eq!(limit.count("alice", 9000.0), Ok(()));
         }
@@ -125,21 +126,21 @@ mod tests {
     }
 
     #[test]
-    fn it_stays_within_its_bounds() {
-        let limit = Limit::new("1/h".parse().unwrap());
-        for caller in 0..SHARDS * MOST_PER_SHARD * 2 {
+    fn memory_is_bounded() {
+        let limit = Limiter::new("1/h".parse().unwrap());
+        for caller in 0..SHARDS * MAX_PER_SHARD * 2 {
             assert_eq!(limit.count(caller, 100.0), Ok(()));
         }
-        assert!(limit.spread.iter().all(|shard| shard.lock().len() <= MOST_PER_SHARD));
+        assert!(limit.shards.iter().all(|shard| shard.lock().len() <= MAX_PER_SHARD));
     }
 
     #[test]
-    fn a_flood_of_callers_frees_none_that_is_refused() {
-        let limit = Limit::new("2/h".parse().unwrap());
+    fn a_flood_of_callers_does_not_free_a_caller_that_is_limited() {
+        let limit = Limiter::new("2/h".parse().unwrap());
         for _ in 0..2 {
             assert_eq!(limit.count("mallory", 100.0), Ok(()));
         }
-        for caller in 0..SHARDS * MOST_PER_SHARD * 2 {
+        for caller in 0..SHARDS * MAX_PER_SHARD * 2 {
             assert_eq!(limit.count(caller, 100.0), Ok(()));
         }
         assert!(limit.peek("mallory", 100.0).is_err());

@@ -1,6 +1,6 @@
 use std::{fmt, num::NonZeroU32, str::FromStr, time::Duration};
 
-/// So many in so much time, as `"50/s"`, `"100/m"` or `"1000/h"` say it.
+/// A number of calls per second, minute or hour: `"50/s"`, `"100/m"`, `"1000/h"`.
 ///
 /// ```
 /// use pixygate::gate::Rate;
@@ -16,7 +16,7 @@ pub struct Rate {
 
 /// A rate that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0:?} is no rate; write a whole number above 0 and s, m or h, as in \"50/s\"")]
+#[error("{0:?} is not a rate; write a whole number above 0 and s, m or h, as in \"50/s\"")]
 pub struct RateError(String);
 
 impl FromStr for Rate {

@@ -1,0 +1,71 @@
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
+
+use axum::{
+    body::{Body, Bytes, HttpBody},
+    response::Response,
+};
+use http_body::{Frame, SizeHint};
+
+use super::{Observer, Outcome};
+
+/// A request that is not over yet. When it is dropped, the observer is notified.
+pub(crate) struct Observed {
+    pub(crate) observer: Arc<dyn Observer>,
+    pub(crate) started: Instant,
+    pub(crate) outcome: Outcome,
+}
+
+impl Drop for Observed {
+    fn drop(&mut self) {
+        self.outcome.took = self.started.elapsed();
+        self.observer.finished(&self.outcome);
+    }
+}
+
+impl Observed {
+    /// Counts what is sent of a response; the request is over when its body is dropped.
+    pub(crate) fn until_sent(mut self, response: Response) -> Response {
+        self.outcome.status = Some(response.status());
+        response.map(|body| {
+            self.outcome.complete = body.is_end_stream();
+            Body::new(ObservedBody { body, observed: self })
+        })
+    }
+}
+
+struct ObservedBody {
+    body: Body,
+    observed: Observed,
+}
+
+impl HttpBody for ObservedBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        if let Some(Ok(frame)) = &frame {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            self.observed.outcome.bytes += bytes as u64;
+        }
+        // A body with a length is not polled again after its last frame.
+        self.observed.outcome.complete = frame.is_none() || self.body.is_end_stream();
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

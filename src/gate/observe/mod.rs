@@ -1,0 +1,9 @@
+//! Who is notified of what the gate decided.
+
+mod body;
+mod metrics;
+mod observer;
+
+pub(crate) use body::Observed;
+pub use metrics::Metrics;
+pub use observer::{Observer, Outcome};

@@ -1,0 +1,13 @@
+//! What a request must bring, by method and path.
+
+mod methods;
+mod pattern;
+pub(crate) mod permission;
+mod requirements;
+mod table;
+
+pub use methods::Methods;
+pub use pattern::{Pattern, PatternError};
+pub use requirements::{Policy, PolicyConflict};
+pub(crate) use table::{Lookup, Target};
+pub use table::{Policies, Route};
