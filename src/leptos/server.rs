@@ -12,7 +12,7 @@ use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{LeptosRoutes as _, ResponseOptions, file_and_error_handler_with_context, generate_route_list};
 
 use crate::discovery::SignInConfig;
-use crate::gate::{Gate, GateErrors, GateContext, Policies, Policy};
+use crate::gate::{Gate, GateContext, GateErrors, Policies, Policy};
 use crate::jwt::{Principal, Rejection};
 use crate::{Reason, Refusal};
 
