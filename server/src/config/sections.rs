@@ -9,7 +9,8 @@ use std::str::FromStr;
 use ipnet::IpNet;
 use pixygate::authorization::DpopMode;
 use pixygate::discovery::BrowserEndpoints;
-use pixygate::gate::{Methods, Pattern, Policy, Rate};
+use pixygate::gate::policy::{Methods, Pattern};
+use pixygate::gate::{Policy, Rate};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected};
 
 use super::Origin;
