@@ -10,6 +10,10 @@ use crate::refusal::Refusal;
 
 const EXPOSED: &str = "DPoP-Nonce, WWW-Authenticate, Date, Retry-After";
 
+/// Marks an answer that no script may read, whatever its origin.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Withheld;
+
 /// The layer around the endpoints that browsers' scripts call.
 pub(crate) async fn layer(State(provider): State<Provider>, request: Request, next: Next) -> Response {
     let Some(origin) = request.headers().get(header::ORIGIN).cloned() else {
@@ -30,9 +34,10 @@ pub(crate) async fn layer(State(provider): State<Provider>, request: Request, ne
             .status(StatusCode::FORBIDDEN)
             .into_response()
     };
+    let withheld = response.extensions_mut().remove::<Withheld>().is_some();
     let headers = response.headers_mut();
     vary(headers);
-    if registered {
+    if registered && !withheld {
         headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         headers.insert(
             header::ACCESS_CONTROL_ALLOW_CREDENTIALS,

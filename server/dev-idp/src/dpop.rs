@@ -54,7 +54,7 @@ pub(crate) fn proof(
     }
     if !jws
         .claim_str("htu")
-        .is_some_and(|htu| same_address(htu, &realm.url(path)))
+        .is_some_and(|htu| same_address(htu, &realm.endpoint(path)))
     {
         return Err(refuse("the proof is for another address"));
     }

@@ -4,12 +4,13 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{Client, Organization, Person, Shape};
 use crate::jose::{self, Algorithm, UnverifiedJws, half_hash, sha256};
+use crate::profile::Profile;
 use crate::realm::Realm;
 use crate::refusal::Refusal;
 use crate::store::{AccessToken, Grant, RefreshToken, TenantStore};
 
-/// What tokens are made for.
-pub(crate) struct Occasion<'a> {
+/// What a token is made for: the client, the grant, and what of it the token may use.
+pub(crate) struct TokenContext<'a> {
     pub(crate) client: &'a Client,
     pub(crate) grant: &'a Grant,
     pub(crate) family: &'a str,
@@ -20,11 +21,21 @@ pub(crate) struct Occasion<'a> {
 }
 
 /// An access token, with the claims that it stands for.
-pub(crate) fn access_token(realm: &Realm, store: &mut TenantStore, on: &Occasion<'_>) -> Result<String, Refusal> {
-    let claims = access_claims(realm, on)?;
-    let opaque = on.client.opaque_access_tokens || realm.switches.opaque_access_tokens;
+pub(crate) fn access_token(realm: &Realm, store: &mut TenantStore, on: &TokenContext<'_>) -> Result<String, Refusal> {
+    let mut claims = access_claims(realm, on)?;
+    let profile = realm.switches.profile.as_ref();
+    let opaque = on.client.opaque_access_tokens
+        || realm.switches.opaque_access_tokens
+        || profile.is_some_and(Profile::has_opaque_access_tokens);
+    let nonce = realm.switches.access_token.nonce.as_deref();
+    let shape = shape(realm, "access_token", on, &[("nonce", nonce.or(Some("n-0S6_WzA2Mj")))]);
     let token = if opaque {
         realm.random().secret()
+    } else if let Some(ShapedToken { header, claims: shaped }) = shape {
+        let cnf = claims.remove("cnf");
+        claims = shaped;
+        claims.extend(cnf.map(|cnf| ("cnf".to_owned(), cnf)));
+        signed_with(realm, store, header, &claims)?
     } else {
         let typ = if realm.tenant.shape == Shape::Asgardeo {
             "at+jwt"
@@ -34,7 +45,11 @@ pub(crate) fn access_token(realm: &Realm, store: &mut TenantStore, on: &Occasion
         let typ = realm.switches.access_token.typ.as_deref().unwrap_or(typ);
         signed(realm, store, typ, &claims)?
     };
-    let expires = claims.get("exp").and_then(Value::as_i64).unwrap_or_default();
+    let expires = match claims.get("exp") {
+        Some(Value::Number(date)) => date.as_f64().unwrap_or_default() as i64,
+        Some(Value::String(date)) => date.parse().unwrap_or_default(),
+        _ => realm.now() + i64::from(realm.lifetimes().access_token),
+    };
     let record = AccessToken {
         family: on.family.to_owned(),
         claims,
@@ -64,7 +79,7 @@ pub(crate) fn refresh_token(realm: &Realm, store: &mut TenantStore, family: &str
 pub(crate) fn id_token(
     realm: &Realm,
     store: &TenantStore,
-    on: &Occasion<'_>,
+    on: &TokenContext<'_>,
     nonce: Option<&str>,
     access_token: &str,
     code: Option<&str>,
@@ -73,6 +88,22 @@ pub(crate) fn id_token(
     let switches = &realm.switches.id_token;
     let algorithm = algorithm(realm);
     let now = realm.now();
+    let at_hash = half_hash(algorithm, access_token);
+    let named = [
+        ("nonce", switches.nonce.as_deref().or(nonce)),
+        ("at_hash", Some(at_hash.as_str())),
+    ];
+    // A sign-in has a code, a refresh has none.
+    let refreshed = code
+        .is_none()
+        .then(|| shape(realm, "refreshed_id_token", on, &named))
+        .flatten();
+    if let Some(ShapedToken { header, mut claims }) = refreshed.or_else(|| shape(realm, "id_token", on, &named)) {
+        for (name, value) in [("iss", &switches.iss), ("aud", &switches.aud)] {
+            claims.extend(value.as_deref().map(|value| (name.to_owned(), value.into())));
+        }
+        return signed_with(realm, store, header, &claims);
+    }
     let mut claims = person_claims(person, &on.grant.scope);
     put(&mut claims, "iss", switches.iss.as_deref().unwrap_or(&realm.issuer));
     put(&mut claims, "sub", realm.sub(person));
@@ -85,7 +116,7 @@ pub(crate) fn id_token(
     put(&mut claims, "acr", on.grant.acr.name());
     put(&mut claims, "amr", on.grant.amr.clone());
     put(&mut claims, "sid", on.grant.sid.as_str());
-    put(&mut claims, "at_hash", half_hash(algorithm, access_token));
+    put(&mut claims, "at_hash", at_hash);
     if let Some(code) = code {
         put(&mut claims, "c_hash", half_hash(algorithm, code));
     }
@@ -101,6 +132,11 @@ pub(crate) fn id_token(
 /// A logout token (OpenID Connect Back-Channel Logout, section 2.4).
 pub(crate) fn logout_token(realm: &Realm, store: &TenantStore, grant: &Grant) -> Result<String, Refusal> {
     let now = realm.now();
+    let shaped = realm.profile_part("logout", &grant.client_id, &[]);
+    if let Some(Value::Object(mut token)) = shaped.and_then(|mut logout| logout.remove("token")) {
+        let header = object(token.remove("header"));
+        return signed_with(realm, store, header, &object(token.remove("claims")));
+    }
     let claims = json!({
         "iss": realm.issuer,
         "sub": realm.sub(person(realm, grant)?),
@@ -138,10 +174,14 @@ pub(crate) fn person_claims(person: &Person, scope: &[String]) -> Map<String, Va
     claims
 }
 
-/// An ID token that was issued here, whatever its age: good as a hint. `at_hash` tells it from other tokens of ours.
+/// An ID token that was issued here, whatever its age: good as a hint. `at_hash` tells it from other tokens of ours, except where a
+/// profile has ID tokens without.
 pub(crate) fn own_id_token<'a>(realm: &Realm, token: &'a str) -> Option<UnverifiedJws<'a>> {
     UnverifiedJws::parse(token)
-        .filter(|jws| jws.claim_str("iss") == Some(&realm.issuer) && jws.claims.contains_key("at_hash"))
+        .filter(|jws| {
+            let is_id_token = jws.claims.contains_key("at_hash") || realm.switches.profile.is_some();
+            jws.claim_str("iss") == Some(&realm.issuer) && is_id_token
+        })
         .filter(|jws| realm.read(|store| store.keys.signed(jws)))
 }
 
@@ -151,7 +191,7 @@ pub(crate) fn person<'a>(realm: &'a Realm, grant: &Grant) -> Result<&'a Person, 
     realm.tenant.person(&grant.username).ok_or_else(gone)
 }
 
-fn access_claims(realm: &Realm, on: &Occasion<'_>) -> Result<Map<String, Value>, Refusal> {
+fn access_claims(realm: &Realm, on: &TokenContext<'_>) -> Result<Map<String, Value>, Refusal> {
     let person = person(realm, on.grant)?;
     let switches = &realm.switches.access_token;
     let now = realm.now();
@@ -213,14 +253,54 @@ fn put_organization(realm: &Realm, claims: &mut Map<String, Value>, grant: &Gran
 }
 
 /// What tokens are signed with now.
-fn algorithm(realm: &Realm) -> Algorithm {
-    realm
-        .switches
+pub(crate) fn algorithm(realm: &Realm) -> Algorithm {
+    let switches = &realm.switches;
+    let profile = switches
+        .profile
+        .as_ref()
+        .map(|profile| profile.algorithm().unwrap_or_default());
+    switches
         .signing_algorithm
+        .or(profile)
         .unwrap_or(realm.tenant.signing_algorithm)
 }
 
+/// A token as a profile has it.
+struct ShapedToken {
+    header: Map<String, Value>,
+    claims: Map<String, Value>,
+}
+
+fn shape(realm: &Realm, part: &str, on: &TokenContext<'_>, named: &[(&str, Option<&str>)]) -> Option<ShapedToken> {
+    let mut token = realm.profile_part(part, &on.client.id, named)?;
+    Some(ShapedToken {
+        header: object(token.remove("header")),
+        claims: object(token.remove("claims")),
+    })
+}
+
+fn object(value: Option<Value>) -> Map<String, Value> {
+    match value {
+        Some(Value::Object(members)) => members,
+        _ => Map::new(),
+    }
+}
+
 fn signed(realm: &Realm, store: &TenantStore, typ: &str, claims: &Map<String, Value>) -> Result<String, Refusal> {
+    let mut header = Map::new();
+    if !typ.is_empty() {
+        put(&mut header, "typ", typ);
+    }
+    signed_with(realm, store, header, claims)
+}
+
+/// A header that has a `kid` keeps it.
+fn signed_with(
+    realm: &Realm,
+    store: &TenantStore,
+    mut header: Map<String, Value>,
+    claims: &Map<String, Value>,
+) -> Result<String, Refusal> {
     let algorithm = algorithm(realm);
     let no_key = || {
         Refusal::server_error(format!(
@@ -229,11 +309,7 @@ fn signed(realm: &Realm, store: &TenantStore, typ: &str, claims: &Map<String, Va
         ))
     };
     let (key, kid) = store.keys.signer(algorithm).ok_or_else(no_key)?;
-    let mut header = Map::new();
-    if !typ.is_empty() {
-        put(&mut header, "typ", typ);
-    }
-    put(&mut header, "kid", kid);
+    header.entry("kid").or_insert_with(|| kid.into());
     Ok(jose::sign(key, algorithm, &header, &Value::Object(claims.clone())))
 }
 

@@ -5,7 +5,7 @@
 //!
 //! 1. [`config`]: where it listens, its tenants, their clients and people. [`Config::default`] is a demonstration.
 //! 2. [`bind`], [`serve`], [`router`]: the listener, loopback only, and what stands around every request: the Host, the
-//!    journal, the weather that [`switches`] make, CORS for registered origins.
+//!    journal, the faults that [`switches`] inject, CORS for registered origins.
 //! 3. The endpoints of a tenant under `/t/{tenant}`: metadata, authorization with its pages, tokens, logout.
 //! 4. [`jose`]: keys, signatures, DPoP proofs. Nothing of it is shared with the gate that verifies the tokens.
 //! 5. The store: sessions, codes, token families; secrets as hashes, in a file that outlives the process.
@@ -35,6 +35,7 @@ pub mod jose;
 mod journal;
 mod pages;
 mod params;
+mod profile;
 mod provider;
 mod realm;
 mod refusal;
@@ -44,6 +45,7 @@ pub mod switches;
 mod totp;
 
 pub use config::{Config, ConfigError};
+pub use profile::Profile;
 pub use provider::{Provider, StartError};
 pub use server::{Bound, bind, router, serve};
 pub use store::StoreFileError;

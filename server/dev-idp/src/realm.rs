@@ -4,12 +4,14 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
+use serde_json::{Map, Value};
 
 use crate::clock::Random;
 use crate::config::{Client, Lifetimes, Person, Tenant};
 use crate::endpoints;
 use crate::jose;
 use crate::pages;
+use crate::profile::Named;
 use crate::provider::Provider;
 use crate::store::TenantStore;
 use crate::switches::Switches;
@@ -28,11 +30,13 @@ impl Realm {
     pub(crate) fn of(provider: &Provider, name: &str) -> Option<Self> {
         let config = provider.config();
         let tenant = config.tenant(name)?.clone();
+        let (base, switches) = (config.base_of(name), provider.switches());
+        let issuer = switches.profile.as_ref().and_then(|profile| profile.issuer(&base));
         Some(Self {
-            issuer: config.issuer_of(&tenant),
-            base: config.base_of(name),
+            issuer: issuer.unwrap_or_else(|| config.issuer_of(&tenant)),
+            base,
             tenant,
-            switches: provider.switches(),
+            switches,
             provider: provider.clone(),
         })
     }
@@ -76,6 +80,19 @@ impl Realm {
             &digest[17..20],
             &digest[20..32]
         )
+    }
+
+    /// The URL of an endpoint, as clients know it.
+    pub(crate) fn endpoint(&self, path: &str) -> String {
+        let profile = self.switches.profile.as_ref();
+        let elsewhere = profile.and_then(|profile| profile.endpoint(path, &self.base));
+        elsewhere.unwrap_or_else(|| self.url(path))
+    }
+
+    /// A part of the profile that is taken on, filled in.
+    pub(crate) fn profile_part(&self, name: &str, client_id: &str, named: Named<'_>) -> Option<Map<String, Value>> {
+        let profile = self.switches.profile.as_ref()?;
+        profile.part(name, &self.base, self.now(), client_id, named)
     }
 
     /// An address of this tenant.

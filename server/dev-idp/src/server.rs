@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{delete, get, post};
@@ -120,8 +120,8 @@ pub fn router(provider: Provider) -> Router {
         )
         .route("/t/{tenant}/oauth2/revoke", post(endpoints::revoke::post))
         .route("/t/{tenant}/oauth2/par", post(endpoints::par::post))
-        .layer(middleware::from_fn_with_state(provider.clone(), weather))
-        // Around the weather: without its headers a script would not learn that the provider is down.
+        .layer(middleware::from_fn_with_state(provider.clone(), inject_faults))
+        // Outside of the faults: without CORS headers a script could not read that the provider is down.
         .layer(middleware::from_fn_with_state(provider.clone(), cors::layer));
     let rest = Router::new()
         .route(
@@ -137,20 +137,39 @@ pub fn router(provider: Provider) -> Router {
             "/t/{tenant}/oidc/logout",
             get(endpoints::logout::get).post(endpoints::logout::post),
         )
-        .layer(middleware::from_fn_with_state(provider.clone(), weather));
-    scripts
+        .layer(middleware::from_fn_with_state(provider.clone(), inject_faults));
+    let routes = scripts
         .merge(rest)
         .merge(control::router())
         .route("/style.css", get(pages::style))
         .route("/icon.svg", get(pages::icon))
         .fallback(pages::error::not_found)
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(middleware::from_fn_with_state(provider.clone(), around))
-        .with_state(provider)
+        .layer(middleware::from_fn_with_state(provider.clone(), outer))
+        .with_state(provider.clone());
+    // Before routing: a profile has its endpoints at paths of its own.
+    let rewrite = middleware::from_fn_with_state(provider, rewrite_path);
+    Router::new().fallback_service(routes).layer(rewrite)
 }
 
-/// Down and slow, when the switches say so.
-async fn weather(State(provider): State<Provider>, request: Request, next: Next) -> Response {
+async fn rewrite_path(State(provider): State<Provider>, mut request: Request, next: Next) -> Response {
+    if let Some(path) = own_path(&provider, request.uri()) {
+        *request.uri_mut() = path;
+    }
+    next.run(request).await
+}
+
+fn own_path(provider: &Provider, uri: &Uri) -> Option<Uri> {
+    let profile = provider.switches().profile?;
+    let (tenant, _) = uri.path().strip_prefix("/t/")?.split_once('/')?;
+    let config = provider.config();
+    let path = profile.path_of(&format!("{}{}", config.origin(), uri.path()), &config.base_of(tenant))?;
+    let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+    format!("/t/{tenant}{path}{query}").parse().ok()
+}
+
+/// Is down, or slow, when the switches say so.
+async fn inject_faults(State(provider): State<Provider>, request: Request, next: Next) -> Response {
     let switches = provider.switches();
     let endpoint = endpoints::behind(request.uri().path());
     let is_among = |named: &[Endpoint]| endpoint.is_some_and(|it| named.contains(&it));
@@ -170,8 +189,8 @@ async fn weather(State(provider): State<Provider>, request: Request, next: Next)
     next.run(request).await
 }
 
-/// In order: the Host is loopback, the handler answers, what it changed is written down, the journal has a line.
-async fn around(State(provider): State<Provider>, request: Request, next: Next) -> Response {
+/// Checks the Host, lets the handler answer, saves what it changed, and adds a line to the journal.
+async fn outer(State(provider): State<Provider>, request: Request, next: Next) -> Response {
     if !is_loopback_host(request.headers()) {
         let text = "The Host header does not name a loopback address.\n";
         return (StatusCode::MISDIRECTED_REQUEST, text).into_response();

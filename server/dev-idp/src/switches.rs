@@ -1,9 +1,10 @@
-//! What can be turned for a test: bad weather and bad behaviour, all off by default.
+//! What can be changed for a test: faults, and the behaviour of other providers. All off by default.
 
 use serde::{Deserialize, Serialize};
 
 use crate::config::Lifetimes;
 use crate::jose::Algorithm;
+use crate::profile::Profile;
 
 /// The switches of the control API. They count for all tenants.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +34,9 @@ pub struct Switches {
     pub require_dpop_nonce: bool,
     /// What tokens are signed with in place of the tenants' own algorithm.
     pub signing_algorithm: Option<Algorithm>,
+    /// Another provider, whose shapes metadata, keys, tokens and answers take on. What other switches say wins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<Profile>,
     /// What is put into access tokens instead.
     pub access_token: TokenSwitches,
     /// What is put into ID tokens instead.

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::{Target, not_found};
-use crate::issue::{self, Occasion};
+use crate::issue::{self, TokenContext};
 use crate::store::{Acr, Family, Grant};
 
 /// Whose tokens, for which client.
@@ -54,7 +54,7 @@ pub(super) async fn post(Target(realm): Target, Json(wanted): Json<Wanted>) -> R
     };
     let family = realm.random().id();
     let jkt = wanted.dpop_jkt.as_deref();
-    let on = Occasion {
+    let on = TokenContext {
         client,
         grant: &grant,
         family: &family,

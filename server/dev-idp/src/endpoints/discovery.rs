@@ -13,6 +13,10 @@ use crate::store::Acr;
 /// A tenant answers where its shape says: Asgardeo's under the issuer and under `/oauth2/oidcdiscovery`, but not under
 /// its base; the plain one under the issuer only, which is its base.
 pub(crate) async fn get(realm: Realm, uri: Uri) -> Response {
+    let profile = realm.switches.profile.as_ref();
+    if let Some(metadata) = profile.and_then(|profile| profile.metadata(&realm.base)) {
+        return Json(metadata).into_response();
+    }
     let under_base = !uri.path().contains("/oauth2/");
     if under_base == (realm.tenant.shape == Shape::Plain) {
         Json(metadata(&realm)).into_response()

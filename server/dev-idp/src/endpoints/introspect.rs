@@ -34,11 +34,16 @@ pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Answe
 fn describe(realm: &Realm, store: &TenantStore, digest: &str) -> Value {
     let now = realm.now();
     if let Some(found) = store.good_access_token(digest, now) {
+        let family = store.living_family(&found.family);
+        let client_id = family.map_or("", |family| family.grant.client_id.as_str());
+        if let Some(shaped) = realm.profile_part("introspection", client_id, &[]) {
+            return Value::Object(shaped);
+        }
         let mut claims = found.claims.clone();
         claims.insert("active".to_owned(), Value::from(true));
         let kind = if found.jkt.is_some() { "DPoP" } else { "Bearer" };
         claims.insert("token_type".to_owned(), Value::from(kind));
-        if let Some(family) = store.living_family(&found.family) {
+        if let Some(family) = family {
             claims.insert("username".to_owned(), Value::from(family.grant.username.as_str()));
         }
         return Value::Object(claims);

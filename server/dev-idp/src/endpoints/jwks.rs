@@ -4,11 +4,13 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
+use crate::issue;
 use crate::realm::Realm;
+use crate::store::TenantStore;
 use crate::switches::JwksSwitch;
 
 pub(crate) async fn get(realm: Realm) -> Response {
-    let keys = || realm.read(|store| store.keys.to_jwks());
+    let keys = || realm.read(|store| published(&realm, store));
     let body = match realm.switches.jwks {
         JwksSwitch::Good => json!({"keys": keys()}).to_string(),
         JwksSwitch::Empty => json!({"keys": []}).to_string(),
@@ -25,6 +27,16 @@ pub(crate) async fn get(realm: Realm) -> Response {
         body,
     )
         .into_response()
+}
+
+/// The keys as they are, or as the profile has them.
+fn published(realm: &Realm, store: &TenantStore) -> Vec<Value> {
+    let shaped = || {
+        let profile = realm.switches.profile.as_ref()?;
+        let (key, kid) = store.keys.signer(issue::algorithm(realm))?;
+        profile.keys(&key.public().to_jwk(), &kid, &realm.issuer)
+    };
+    shaped().unwrap_or_else(|| store.keys.to_jwks())
 }
 
 /// An unknown type, a curve that it does not have, a key for encryption, and one without its numbers.

@@ -27,7 +27,10 @@ pub(crate) async fn answer(realm: Realm, method: Method, headers: HeaderMap) -> 
     })?;
     let scope: Vec<String> = scope_of(&token).map(str::to_owned).collect();
     let mut claims: Map<String, Value> = issue::person_claims(person, &scope);
-    claims.insert("sub".to_owned(), Value::from(realm.sub(person)));
+    // OpenID Connect Core, section 5.3.2: the subject of the ID token.
+    let shaped = realm.profile_part("id_token", &grant.client_id, &[]);
+    let sub = shaped.and_then(|token| token.get("claims")?.get("sub").cloned());
+    claims.insert("sub".to_owned(), sub.unwrap_or_else(|| Value::from(realm.sub(person))));
     let response = (no_store(), Json(Value::Object(claims))).into_response();
     Ok(decided(
         response,

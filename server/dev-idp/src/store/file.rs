@@ -1,7 +1,7 @@
 //! The file that outlives the process.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::Store;
@@ -18,6 +18,15 @@ pub enum StoreFileError {
         path: PathBuf,
         /// What the system says.
         source: io::Error,
+    },
+    /// Another user wrote the file, or can write it: who does decides which keys are good.
+    #[error(
+        "the state file {path} belongs to another user, or others can write it; remove it, or set `state` to another file",
+        path = path.display()
+    )]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
     },
     /// The file is not one of this provider.
     #[error("the state file {path} cannot be understood ({source}); remove it to start anew", path = path.display())]
@@ -58,17 +67,27 @@ impl StoreFile {
         let Some(path) = &self.0 else {
             return Ok(Store::default());
         };
-        match fs::read(path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|source| StoreFileError::Content {
-                path: path.clone(),
-                source,
-            }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Store::default()),
-            Err(source) => Err(StoreFileError::Io {
-                path: path.clone(),
-                source,
-            }),
+        let fail = |source| StoreFileError::Io {
+            path: path.clone(),
+            source,
+        };
+        let mut file = match File::open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Store::default()),
+            Err(error) => return Err(fail(error)),
+        };
+        let probe = path.with_extension("json.new");
+        let ours = create_private(&probe).and_then(|probe| is_ours(&file, &probe));
+        drop(fs::remove_file(&probe));
+        if !ours.map_err(fail)? {
+            return Err(StoreFileError::NotOurs { path: path.clone() });
         }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes).map_err(fail)?;
+        serde_json::from_slice(&bytes).map_err(|source| StoreFileError::Content {
+            path: path.clone(),
+            source,
+        })
     }
 
     /// Writes beside the file and renames, so that a kill in between leaves the old state, whole.
@@ -90,6 +109,20 @@ impl StoreFile {
         file.write_all(&bytes).map_err(fail)?;
         fs::rename(&beside, path).map_err(fail)
     }
+}
+
+/// Whether a file belongs to the user who has just made another one, and only they can write it.
+#[cfg(unix)]
+fn is_ours(file: &File, made: &File) -> io::Result<bool> {
+    use std::os::unix::fs::MetadataExt as _;
+
+    let (file, made) = (file.metadata()?, made.metadata()?);
+    Ok(file.uid() == made.uid() && file.mode() & 0o022 == 0)
+}
+
+#[cfg(not(unix))]
+fn is_ours(_: &File, _: &File) -> io::Result<bool> {
+    Ok(true)
 }
 
 /// Private keys are in it: nobody else on the machine may read it, and a file or link that someone else put there is

@@ -13,6 +13,7 @@ mod openidconnect_client;
 mod pages;
 mod persistence;
 mod process;
+mod profile;
 mod questions;
 mod refresh;
 mod switches;

@@ -141,3 +141,28 @@ async fn a_file_that_is_not_ours_is_not_overwritten() {
     );
     assert_eq!(std::fs::read_to_string(&file.0).unwrap(), "something else");
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_others_can_write_is_not_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let file = File::new("shared");
+    let keys = file.start().get("/oauth2/jwks").await.json();
+    let permit = |mode| std::fs::set_permissions(&file.0, std::fs::Permissions::from_mode(mode)).unwrap();
+    let start = || {
+        let config = Config {
+            state: StateFile::File(file.0.clone()),
+            ..Config::default()
+        };
+        Provider::with(config, Clock::fixed(START), Random::system(), None)
+    };
+    for mode in [0o620, 0o602, 0o666] {
+        permit(mode);
+        let error = start().map(drop).unwrap_err();
+        assert!(error.to_string().contains("others can write it"), "{mode:o}: {error}");
+    }
+    permit(0o644);
+    assert!(start().is_ok());
+    assert_eq!(file.start().get("/oauth2/jwks").await.json(), keys);
+}

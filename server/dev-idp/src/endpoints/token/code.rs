@@ -1,7 +1,7 @@
 //! Redeeming an authorization code (RFC 6749, section 4.1.3; RFC 7636, section 4.6).
 
 use super::{TokenRequest, Tokens};
-use crate::issue::{self, Occasion};
+use crate::issue::{self, TokenContext};
 use crate::jose::sha256;
 use crate::refusal::Refusal;
 use crate::store::{Code, Family, TenantStore};
@@ -72,7 +72,7 @@ fn tokens(
 ) -> Result<Tokens, Refusal> {
     let TokenRequest { realm, client, .. } = request;
     let scope = &found.grant.scope;
-    let on = Occasion {
+    let on = TokenContext {
         client,
         grant: &found.grant,
         family,
@@ -96,6 +96,7 @@ fn tokens(
         issued_token_type: None,
         scope: scope.clone(),
         what,
+        shape: "token_answer",
     })
 }
 

@@ -1,7 +1,7 @@
 //! Token exchange for another organisation: RFC 8693, and Asgardeo's `organization_switch`.
 
 use super::{TokenRequest, Tokens};
-use crate::issue::{self, Occasion};
+use crate::issue::{self, TokenContext};
 use crate::jose::sha256;
 use crate::refusal::Refusal;
 use crate::store::Grant;
@@ -61,8 +61,8 @@ fn for_organization(request: &TokenRequest<'_>, token: &str, organization: &str)
         if found.jkt.is_some() && found.jkt.as_deref() != request.jkt() {
             return Err(Refusal::invalid_grant("the access token is bound to another key"));
         }
-        let had: Vec<String> = found.claims["scope"]
-            .as_str()
+        let scope = found.claims.get("scope").and_then(serde_json::Value::as_str);
+        let had: Vec<String> = scope
             .unwrap_or_default()
             .split_ascii_whitespace()
             .map(str::to_owned)
@@ -79,7 +79,7 @@ fn for_organization(request: &TokenRequest<'_>, token: &str, organization: &str)
             organization: Some(organization.id.clone()),
             ..family.grant
         };
-        let on = Occasion {
+        let on = TokenContext {
             client,
             grant: &grant,
             family: &found.family,
@@ -96,6 +96,7 @@ fn for_organization(request: &TokenRequest<'_>, token: &str, organization: &str)
             issued_token_type: None,
             scope,
             what,
+            shape: "",
         })
     })
 }

@@ -5,15 +5,16 @@ mod exchange;
 mod refresh;
 
 use axum::body::Bytes;
-use axum::http::{HeaderMap, Method};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::IntoResponse as _;
 use axum::{Json, response::Response};
 use serde_json::{Value, json};
 
 use crate::client_authentication;
 use crate::config::Client;
+use crate::cors;
 use crate::dpop::{self, Proof};
-use crate::issue::{self, Occasion};
+use crate::issue::{self, TokenContext};
 use crate::params::Params;
 use crate::realm::Realm;
 use crate::refusal::{Answer, DPOP_NONCE, Refusal, no_store};
@@ -34,8 +35,10 @@ struct Tokens {
     id_token: Option<String>,
     issued_token_type: Option<&'static str>,
     scope: Vec<String>,
-    /// Said to the journal.
+    /// For the journal.
     what: String,
+    /// The part of a profile that the answer takes on.
+    shape: &'static str,
 }
 
 pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Answer {
@@ -82,11 +85,46 @@ fn answer(realm: &Realm, headers: &HeaderMap, params: &Params, client: &Client) 
         Some("organization_switch") => exchange::switch_organization(&request),
         Some(_) => Err(Refusal::new("unsupported_grant_type", "this grant type is not offered")),
         None => Err(Refusal::invalid_request("grant_type is missing")),
-    }?;
-    Ok(respond(realm, client, tokens, bound))
+    };
+    match tokens {
+        Ok(tokens) => Ok(respond(realm, client, tokens, bound)),
+        Err(refusal) if params.get("grant_type") == Some("refresh_token") => {
+            refused_as_in_profile(realm, client, &refusal).ok_or(refusal)
+        }
+        Err(refusal) => Err(refusal),
+    }
+}
+
+/// How the provider of the profile answers to a refresh token that has ended.
+fn refused_as_in_profile(realm: &Realm, client: &Client, refusal: &Refusal) -> Option<Response> {
+    let ended = refusal.error == "invalid_grant";
+    let mut shaped = realm.profile_part("refresh_error", &client.id, &[]).filter(|_| ended)?;
+    let status = shaped.get("status").and_then(Value::as_u64).unwrap_or(400);
+    let status = u16::try_from(status)
+        .ok()
+        .and_then(|status| StatusCode::from_u16(status).ok());
+    let answer = (status?, no_store(), Json(shaped.remove("body"))).into_response();
+    let mut response = crate::refusal::decided(answer, &client.id, format!("refused: {}", refusal.description));
+    if shaped.get("cors") == Some(&Value::Bool(false)) {
+        response.extensions_mut().insert(cors::Withheld);
+    }
+    Some(response)
 }
 
 fn respond(realm: &Realm, client: &Client, tokens: Tokens, bound: bool) -> Response {
+    let named = [
+        ("access_token", Some(tokens.access_token.as_str())),
+        ("refresh_token", tokens.refresh_token.as_deref()),
+        ("id_token", tokens.id_token.as_deref()),
+    ];
+    let shaped = realm.profile_part(tokens.shape, &client.id, &named);
+    if let Some(mut body) = shaped {
+        // A token that is bound says so, or no client could use it.
+        if bound {
+            body.insert("token_type".to_owned(), Value::from("DPoP"));
+        }
+        return finish(realm, client, &Value::Object(body), tokens.what, bound);
+    }
     let mut body = json!({
         "access_token": tokens.access_token,
         "token_type": if bound { "DPoP" } else { "Bearer" },
@@ -103,7 +141,11 @@ fn respond(realm: &Realm, client: &Client, tokens: Tokens, bound: bool) -> Respo
             body[name] = Value::from(value);
         }
     }
-    let mut response = crate::refusal::decided((no_store(), Json(body)).into_response(), &client.id, tokens.what);
+    finish(realm, client, &body, tokens.what, bound)
+}
+
+fn finish(realm: &Realm, client: &Client, body: &Value, what: String, bound: bool) -> Response {
+    let mut response = crate::refusal::decided((no_store(), Json(body)).into_response(), &client.id, what);
     if bound
         && realm.switches.require_dpop_nonce
         && let Ok(nonce) = dpop::nonce(realm).try_into()
@@ -128,7 +170,7 @@ impl TokenRequest<'_> {
     fn id_token_afterwards(
         &self,
         store: &TenantStore,
-        on: &Occasion<'_>,
+        on: &TokenContext<'_>,
         access_token: &str,
     ) -> Result<Option<String>, Refusal> {
         on.scope

@@ -1,7 +1,7 @@
 //! Refreshing (RFC 6749, section 6), with rotation and what follows from reuse (RFC 9700, section 4.14.2).
 
 use super::{TokenRequest, Tokens};
-use crate::issue::{self, Occasion};
+use crate::issue::{self, TokenContext};
 use crate::jose::sha256;
 use crate::refusal::Refusal;
 use crate::store::{Family, RefreshToken, TenantStore};
@@ -24,7 +24,7 @@ pub(super) fn refresh(request: &TokenRequest<'_>) -> Result<Tokens, Refusal> {
             ));
         }
         let scope = if asked.is_empty() { grant.scope.clone() } else { asked };
-        let on = Occasion {
+        let on = TokenContext {
             client,
             grant,
             family: &found.family,
@@ -49,6 +49,7 @@ pub(super) fn refresh(request: &TokenRequest<'_>) -> Result<Tokens, Refusal> {
             issued_token_type: None,
             scope,
             what,
+            shape: "refresh_answer",
         })
     })
 }
