@@ -64,7 +64,7 @@ pub enum PagesError {
 ///     }
 /// }
 ///
-/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let (issuer, url) = ("https://idp.example", "https://shop.example");
 /// let sign_in = SignInConfig::discover(issuer, "client-id", url).await?;
 /// let gate = Gate::builder().trust(Trust::new(issuer).audience("shop")).public_url(url).start().await?;
