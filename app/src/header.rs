@@ -85,7 +85,8 @@ pub(crate) fn Header() -> impl IntoView {
 /// A page that is reached without a load gets the focus, or a screen reader would not say that it is another.
 fn focus_pages(path: Memo<String>) {
     Effect::new(move |loaded: Option<()>| {
-        path.track();
+        // Read and not only tracked: a memo that nothing has read yet does not notify.
+        path.with(|_| ());
         loaded.and_then(|()| {
             let main = document().get_element_by_id("main")?.dyn_into::<HtmlElement>().ok()?;
             // Had it the focus already, nothing would be said.
