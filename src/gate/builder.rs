@@ -20,7 +20,8 @@ use super::{
 };
 use crate::discovery::{DocumentStore, NoDocuments};
 use crate::jwt::{
-    Clock, Fetch, HttpFetch, NoRevocations, Revocations, SystemClock, Trust, TrustError, Validator, is_loopback_host,
+    Clock, Fetch, HttpFetch, LoadErrors, NoRevocations, Revocations, SystemClock, Trust, TrustError, Validator,
+    is_loopback_host,
 };
 
 /// How long a start waits for keys.
@@ -242,25 +243,7 @@ impl GateBuilder {
     /// Every setting that is wrong, including those that prevent loading keys.
     pub async fn start(self) -> Result<Gate, GateErrors> {
         let (settings, validator, policies) = self.checked()?;
-        let loaded = tokio::time::timeout(LOAD_LIMIT, validator.load()).await;
-        let loaded = loaded.unwrap_or_else(|_| {
-            tracing::warn!(
-                "the keys of some issuers are slow to load; their tokens are answered with 503 until they are there"
-            );
-            Ok(())
-        });
-        if let Err(failures) = loaded {
-            let (wrong, outages): (Vec<_>, Vec<_>) = failures
-                .0
-                .into_iter()
-                .partition(|failure| failure.error.is_configuration());
-            if !wrong.is_empty() {
-                return Err(GateErrors(wrong.into_iter().map(GateError::Keys).collect()));
-            }
-            for outage in outages {
-                tracing::warn!(%outage, "the keys of an issuer could not be loaded; its tokens are answered with 503 until they are");
-            }
-        }
+        load_keys(validator.load()).await?;
         let refresh = validator.spawn_refresh();
         Ok(Gate::new(settings, validator, policies, Some(refresh)))
     }
@@ -381,6 +364,27 @@ impl GateBuilder {
             .max_token_bytes(self.max_token_bytes);
         builder.build().map_err(|error| vec![error.into()])
     }
+}
+
+/// Waits for keys. An outage of the provider is logged, and a setting that prevents loading them is an error.
+pub(crate) async fn load_keys(load: impl Future<Output = Result<(), LoadErrors>>) -> Result<(), GateErrors> {
+    let Ok(loaded) = tokio::time::timeout(LOAD_LIMIT, load).await else {
+        tracing::warn!(
+            "the keys of some issuers are slow to load; their tokens are answered with 503 until they are there"
+        );
+        return Ok(());
+    };
+    let failures = loaded.map_or_else(|failures| failures.0, |()| Vec::new());
+    let (wrong, outages): (Vec<_>, Vec<_>) = failures
+        .into_iter()
+        .partition(|failure| failure.error.is_configuration());
+    if !wrong.is_empty() {
+        return Err(GateErrors(wrong.into_iter().map(GateError::Keys).collect()));
+    }
+    for outage in outages {
+        tracing::warn!(%outage, "the keys of an issuer could not be loaded; its tokens are answered with 503 until they are");
+    }
+    Ok(())
 }
 
 fn base(url: &str) -> Option<Url> {

@@ -9,11 +9,13 @@ use std::{
 use arc_swap::ArcSwap;
 use axum::Router;
 use http::Uri;
+use parking_lot::Mutex;
 use url::Url;
 
 use super::{
     GateBuilder, GateConfig, GateRouter,
     binding::{Nonces, ReplayStore},
+    builder::load_keys,
     error::{GateError, GateErrors, RouteError},
     limit::{Limiter, log_limit::LogLimit},
     observe::Observer,
@@ -22,7 +24,7 @@ use super::{
     response::resource_metadata,
     service::GateLayer,
 };
-use crate::jwt::{Clock, RefreshTask, Validator, unix};
+use crate::jwt::{Clock, RefreshTask, Trust, Validator, unix};
 
 /// Authorizes requests before they reach a handler. Cloning is cheap; all clones share keys, limits and the memory of DPoP proofs.
 #[derive(Clone)]
@@ -36,7 +38,7 @@ pub struct Gate {
 pub(crate) struct State {
     rules: ArcSwap<Rules>,
     /// Refreshes the keys of the present rules, until the last clone of the gate is dropped.
-    _refresh: Option<RefreshTask>,
+    refresh: Mutex<Option<RefreshTask>>,
     pub(crate) settings: Settings,
 }
 
@@ -50,6 +52,9 @@ pub(crate) struct Rules {
 
 /// The routes of one router.
 pub(crate) struct RouteTable {
+    /// The router's own policies.
+    own: Policies,
+    /// The same, and the builder's after them.
     pub(crate) policies: Policies,
     /// By position.
     pub(crate) routes: Vec<RouteEntry>,
@@ -63,8 +68,9 @@ pub(crate) struct RouteEntry {
 }
 
 impl RouteTable {
-    /// Makes a table. A route that a previous table had with the same rate keeps counting where it was.
-    fn new(policies: Policies, canonical: bool, previous: &[RouteEntry]) -> Arc<Self> {
+    /// Makes the table of a router. A route that a previous table had with the same rate keeps counting where it was.
+    fn new(own: Policies, base: &Policies, canonical: bool, previous: &[RouteEntry]) -> Arc<Self> {
+        let policies = own.clone().merge(base.clone());
         let entry = |route: &Route| {
             let limiter = route.policy.rate.map(|rate| {
                 let same = |entry: &&RouteEntry| {
@@ -81,6 +87,7 @@ impl RouteTable {
         };
         Arc::new(Self {
             routes: policies.routes().iter().map(entry).collect(),
+            own,
             policies,
             canonical,
         })
@@ -184,11 +191,11 @@ impl Gate {
     ) -> Self {
         let rules = Rules {
             validator,
-            tables: vec![RouteTable::new(policies, false, &[])],
+            tables: vec![RouteTable::new(policies, &Policies::new(), false, &[])],
         };
         let state = State {
             rules: ArcSwap::from_pointee(rules),
-            _refresh: refresh,
+            refresh: Mutex::new(refresh),
             settings,
         };
         Self {
@@ -244,23 +251,83 @@ impl Gate {
         GateLayer::new(self.clone())
     }
 
-    /// This gate's state with other routes, before the builder's.
-    pub(crate) fn with_routes(&self, policies: Policies, canonical: bool) -> Result<Self, GateErrors> {
-        let policies = policies.merge(self.policies());
-        let errors = self.state.settings.check_routes(&policies);
+    /// Returns a gate with this one's state and with routes of its own, before the builder's.
+    pub(crate) fn with_routes(&self, own: Policies, canonical: bool) -> Result<Self, GateErrors> {
+        let with_base = own.clone().merge(self.rules().tables[0].policies.clone());
+        let errors = self.state.settings.check_routes(&with_base);
         if !errors.is_empty() {
             return Err(GateErrors(errors));
         }
-        let table = RouteTable::new(policies, canonical, &[]);
         let previous = self.state.rules.rcu(|rules| {
             let mut rules = Rules::clone(rules);
-            rules.tables.push(table.clone());
+            let table = RouteTable::new(own.clone(), &rules.tables[0].policies, canonical, &[]);
+            rules.tables.push(table);
             rules
         });
         Ok(Self {
             state: self.state.clone(),
             table: previous.tables.len(),
         })
+    }
+
+    /// Replaces the trusts and the builder's policies, for a configuration that is loaded again. Each request is decided by the old
+    /// rules or by the new ones, never by a mixture.
+    ///
+    /// The keys of new trusts are loaded first. A trust that is unchanged keeps its keys and its cached tokens, and a route with the
+    /// same rate its counts. The policies of [`protect`](Self::protect) and [`router`](Self::router) stay.
+    ///
+    /// ```
+    /// # async fn example(gate: pixygate::gate::Gate) -> Result<(), pixygate::gate::GateErrors> {
+    /// use pixygate::prelude::*;
+    ///
+    /// let policies = Policies::new().route("GET", "/orders", Policy::signed_in().scope("orders:read"));
+    /// gate.replace_rules([Trust::new("https://idp.example").audience("orders")], policies).await?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// Every trust and route that cannot be used. The old rules stay then.
+    pub async fn replace_rules(
+        &self,
+        trusts: impl IntoIterator<Item = Trust>,
+        policies: Policies,
+    ) -> Result<(), GateErrors> {
+        let current = self.state.rules.load_full();
+        let mut errors = self.state.settings.check_routes(&policies);
+        for table in &current.tables[1..] {
+            let merged = table.own.clone().merge(policies.clone());
+            let more = self.state.settings.check_routes(&merged);
+            errors.extend(
+                more.into_iter()
+                    .filter(|error| !errors.contains(error))
+                    .collect::<Vec<_>>(),
+            );
+        }
+        let validator = current.validator.with_trusts(trusts.into_iter().collect());
+        let validator = match validator {
+            Ok(validator) if errors.is_empty() => validator,
+            Ok(_) => return Err(GateErrors(errors)),
+            Err(error) => {
+                errors.push(error.into());
+                return Err(GateErrors(errors));
+            }
+        };
+        load_keys(validator.load_missing()).await?;
+        self.state.rules.rcu(|rules| {
+            let renewed = |(position, table): (usize, &Arc<RouteTable>)| match position {
+                0 => RouteTable::new(policies.clone(), &Policies::new(), false, &table.routes),
+                _ => RouteTable::new(table.own.clone(), &policies, table.canonical, &table.routes),
+            };
+            Rules {
+                validator: validator.clone(),
+                tables: rules.tables.iter().enumerate().map(renewed).collect(),
+            }
+        });
+        let mut refresh = self.state.refresh.lock();
+        if refresh.is_some() {
+            *refresh = Some(validator.spawn_refresh());
+        }
+        Ok(())
     }
 
     pub(crate) fn rules(&self) -> arc_swap::Guard<Arc<Rules>> {

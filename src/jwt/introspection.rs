@@ -16,7 +16,7 @@ use url::Url;
 
 use super::{
     FETCH_SECONDS, Fetch, FetchError, FetchRequest, Rejection, Trust,
-    cache::{TokenDigest, Verdict, Verdicts},
+    cache::{Fingerprint, Verdict, Verdicts},
     claims,
     clock::unix,
     json::{self, Json, Members},
@@ -48,7 +48,7 @@ const MOST_UNDER_WAY: usize = 1_000;
 
 pub(crate) struct Introspection {
     trust: Arc<Trust>,
-    position: usize,
+    epoch: u32,
     url: Url,
     fetch: Arc<dyn Fetch>,
     /// The generation of these verdicts is the second in which the question was put.
@@ -56,18 +56,18 @@ pub(crate) struct Introspection {
     bad: Verdicts<Rejection>,
     questions: Lane,
     renewals: Lane,
-    under_way: Mutex<HashMap<[u8; 32], watch::Receiver<Answer>>>,
+    under_way: Mutex<HashMap<Fingerprint, watch::Receiver<Answer>>>,
 }
 
 /// Of a question: `None` while it is under way.
 type Answer = Option<Result<Verdict, Rejection>>;
 
 impl Introspection {
-    pub(crate) fn new(trust: Arc<Trust>, position: usize, url: Url, fetch: Arc<dyn Fetch>) -> Arc<Self> {
+    pub(crate) fn new(trust: Arc<Trust>, epoch: u32, url: Url, fetch: Arc<dyn Fetch>) -> Arc<Self> {
         let (good, bad) = (Verdicts::new(GOOD_ANSWERS), Verdicts::new(BAD_ANSWERS));
         Arc::new(Self {
             trust,
-            position,
+            epoch,
             url,
             fetch,
             good,
@@ -81,23 +81,23 @@ impl Introspection {
     pub(crate) async fn verify(
         self: &Arc<Self>,
         token: &str,
-        digest: TokenDigest,
+        fingerprint: Fingerprint,
         time: SystemTime,
     ) -> Result<Verdict, Rejection> {
         let now = unix(time);
-        let kept = self.good.get(&digest);
+        let kept = self.good.get(&fingerprint);
         let was_good = kept.is_some();
         if let Some(verdict) = kept.filter(|verdict| verdict.is_current(now)) {
             if now >= (verdict.generation + RENEWED_SECONDS) as f64 {
                 // Whatever comes of it, this answer is believed to its end.
-                drop(self.question(token, digest, now, true));
+                drop(self.question(token, fingerprint, now, true));
             }
             return Ok(verdict);
         }
-        if let Some(verdict) = self.bad.get(&digest).filter(|verdict| verdict.is_current(now)) {
+        if let Some(verdict) = self.bad.get(&fingerprint).filter(|verdict| verdict.is_current(now)) {
             return Err((*verdict.proven).clone());
         }
-        let mut answer = self.question(token, digest, now, was_good)?;
+        let mut answer = self.question(token, fingerprint, now, was_good)?;
         match answer.wait_for(Option::is_some).await.as_deref() {
             Ok(Some(answer)) => answer.clone(),
             _ => Err(self.unavailable("the question was given up".into())),
@@ -109,28 +109,28 @@ impl Introspection {
     fn question(
         self: &Arc<Self>,
         token: &str,
-        digest: TokenDigest,
+        fingerprint: Fingerprint,
         now: f64,
         was_good: bool,
     ) -> Result<watch::Receiver<Answer>, Rejection> {
         let (told, answer) = watch::channel(None);
         let mut under_way = self.under_way.lock();
-        if let Some(answer) = under_way.get(&digest.0) {
+        if let Some(answer) = under_way.get(&fingerprint) {
             return Ok(answer.clone());
         }
         if !was_good && under_way.len() >= MOST_UNDER_WAY {
             return Err(self.unavailable("too many questions at once".into()));
         }
-        under_way.insert(digest.0, answer.clone());
+        under_way.insert(fingerprint, answer.clone());
         // Where nothing can be spawned any more, what would have been is dropped here and now, and takes the lock.
         drop(under_way);
         let landing = Landing {
             asks: self.clone(),
-            digest,
+            fingerprint,
         };
         let token = token.to_owned();
         tokio::spawn(async move {
-            let found = landing.asks.find_out(&token, digest, now, was_good).await;
+            let found = landing.asks.find_out(&token, fingerprint, now, was_good).await;
             // What is found is kept by now: whoever comes next needs no question.
             drop(landing);
             told.send_replace(Some(found));
@@ -138,17 +138,23 @@ impl Introspection {
         Ok(answer)
     }
 
-    async fn find_out(&self, token: &str, digest: TokenDigest, now: f64, was_good: bool) -> Result<Verdict, Rejection> {
+    async fn find_out(
+        &self,
+        token: &str,
+        fingerprint: Fingerprint,
+        now: f64,
+        was_good: bool,
+    ) -> Result<Verdict, Rejection> {
         let answer = self.ask(token, now, was_good).await?;
         let found = self.read(&answer, now);
         match &found {
-            Ok(verdict) => self.good.insert(digest, verdict),
+            Ok(verdict) => self.good.insert(fingerprint, verdict),
             // An answer that cannot be read says nothing of the token; and what is too early may be right before long.
             Err(rejection) if matches!(rejection.reason(), Reason::KeysUnavailable | Reason::NotYetValid) => {}
             Err(rejection) => {
                 let verdict = self.verdict(Arc::new(rejection.clone()), now, now, now + BELIEVED_SECONDS);
-                self.good.remove(&digest);
-                self.bad.insert(digest, &verdict);
+                self.good.remove(&fingerprint);
+                self.bad.insert(fingerprint, &verdict);
             }
         }
         found
@@ -243,7 +249,7 @@ impl Introspection {
     fn verdict<T>(&self, proven: Arc<T>, asked: f64, valid_from: f64, valid_until: f64) -> Verdict<T> {
         Verdict {
             proven,
-            trust: self.position,
+            epoch: self.epoch,
             generation: asked as u64,
             valid_from,
             valid_until,
@@ -334,11 +340,11 @@ impl Lane {
 /// Ends the question even when it panics.
 struct Landing {
     asks: Arc<Introspection>,
-    digest: TokenDigest,
+    fingerprint: Fingerprint,
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        self.asks.under_way.lock().remove(&self.digest.0);
+        self.asks.under_way.lock().remove(&self.fingerprint);
     }
 }

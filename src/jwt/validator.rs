@@ -1,11 +1,19 @@
-use std::{collections::HashMap, fmt, sync::Arc, time::SystemTime};
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::SystemTime,
+};
 
 use tokio::task::JoinSet;
 
 use super::{
     Clock, Fetch, HttpFetch, LoadError, LoadErrors, NoRevocations, Principal, Rejection, Revocations, SystemClock,
     Trust, TrustError,
-    cache::{TokenDigest, Verdict, Verdicts},
+    cache::{Fingerprint, Verdict, Verdicts},
     claims,
     clock::unix,
     conflict,
@@ -37,17 +45,49 @@ struct Shared {
     by_issuer: HashMap<String, usize>,
     /// The same, to find what may be meant with another.
     accepted: conflict::Accepted,
-    verdicts: Verdicts,
     introspection: Option<Arc<Introspection>>,
+    common: Common,
+}
+
+/// What a validator has in common with one for other trusts.
+#[derive(Clone)]
+struct Common {
+    documents: Documents,
+    verdicts: Arc<Verdicts>,
     revocations: Arc<dyn Revocations>,
     clock: Arc<dyn Clock>,
     max_token_bytes: usize,
 }
 
 /// A trust with its own keys; nothing of it is shared with another.
+#[derive(Clone)]
 struct Issuer {
     trust: Arc<Trust>,
     keys: Arc<KeyEngine>,
+    introspection: Option<Arc<Introspection>>,
+    /// Names the trust in cached verdicts. A trust that is changed gets another one.
+    epoch: u32,
+}
+
+static NEXT_EPOCH: AtomicU32 = AtomicU32::new(0);
+
+impl Issuer {
+    fn new(trust: &Trust, documents: &Documents, clock: &Arc<dyn Clock>) -> Result<Self, TrustError> {
+        let place = trust.key_source()?;
+        check_fixed_keys(trust, &place)?;
+        let trust = Arc::new(trust.clone());
+        let epoch = NEXT_EPOCH.fetch_add(1, Ordering::Relaxed);
+        let introspection = trust.introspection()?;
+        let introspection =
+            introspection.map(|url| Introspection::new(trust.clone(), epoch, url, documents.fetch.clone()));
+        let source = Source::new(trust.clone(), place, documents.clone());
+        Ok(Self {
+            keys: KeyEngine::new(trust.clone(), source, clock.clone()),
+            trust,
+            introspection,
+            epoch,
+        })
+    }
 }
 
 /// Gathers what a [`Validator`] works with.
@@ -110,54 +150,18 @@ impl ValidatorBuilder {
     /// # Errors
     /// The first trust that cannot be used, with the setting that fixes it.
     pub fn build(self) -> Result<Validator, TrustError> {
-        if self.trusts.is_empty() {
-            return Err(TrustError::None);
-        }
-        let documents = Documents {
-            fetch: self.fetch.unwrap_or_else(|| Arc::new(HttpFetch::new())),
-            store: self.store,
-            clock: self.clock.clone(),
-        };
-        let mut issuers = Vec::new();
-        let mut by_issuer = HashMap::new();
-        let mut introspection: Option<(String, Arc<Introspection>)> = None;
-        for (position, trust) in self.trusts.iter().enumerate() {
-            trust.check()?;
-            for issuer in trust.accepted_issuers() {
-                if by_issuer.insert(issuer.clone(), position).is_some() {
-                    return Err(TrustError::Twice(issuer));
-                }
-            }
-            let place = trust.key_source()?;
-            check_fixed_keys(trust, &place)?;
-            let trust = Arc::new(trust.clone());
-            if let Some(url) = trust.introspection()? {
-                if let Some((first, _)) = introspection {
-                    return Err(TrustError::TwoIntrospections(first, trust.issuer.clone()));
-                }
-                let asks = Introspection::new(trust.clone(), position, url, documents.fetch.clone());
-                introspection = Some((trust.issuer.clone(), asks));
-            }
-            let source = Source::new(trust.clone(), place, documents.clone());
-            issuers.push(Issuer {
-                keys: KeyEngine::new(trust.clone(), source, self.clock.clone()),
-                trust,
-            });
-        }
-        let shared = Shared {
-            accepted: conflict::Accepted::new(&self.trusts),
-            trusts: self.trusts,
-            issuers,
-            by_issuer,
-            verdicts: Verdicts::new(self.token_cache),
-            introspection: introspection.map(|(_, asks)| asks),
+        let common = Common {
+            documents: Documents {
+                fetch: self.fetch.unwrap_or_else(|| Arc::new(HttpFetch::new())),
+                store: self.store,
+                clock: self.clock.clone(),
+            },
+            verdicts: Arc::new(Verdicts::new(self.token_cache)),
             revocations: self.revocations,
             clock: self.clock,
             max_token_bytes: self.max_token_bytes,
         };
-        Ok(Validator {
-            shared: Arc::new(shared),
-        })
+        Validator::assemble(self.trusts, common, &[])
     }
 }
 
@@ -189,6 +193,52 @@ impl Validator {
         }
     }
 
+    fn assemble(trusts: Vec<Trust>, common: Common, previous: &[Issuer]) -> Result<Self, TrustError> {
+        if trusts.is_empty() {
+            return Err(TrustError::None);
+        }
+        let mut issuers: Vec<Issuer> = Vec::new();
+        let mut by_issuer = HashMap::new();
+        for (position, trust) in trusts.iter().enumerate() {
+            trust.check()?;
+            for issuer in trust.accepted_issuers() {
+                if by_issuer.insert(issuer.clone(), position).is_some() {
+                    return Err(TrustError::Twice(issuer));
+                }
+            }
+            let unchanged = previous.iter().find(|issuer| *issuer.trust == *trust).cloned();
+            let issuer = unchanged.map_or_else(|| Issuer::new(trust, &common.documents, &common.clock), Ok)?;
+            let other = issuers.iter().find(|other| other.introspection.is_some());
+            if let Some(other) = other.filter(|_| issuer.introspection.is_some()) {
+                return Err(TrustError::TwoIntrospections(
+                    other.trust.issuer.clone(),
+                    trust.issuer.clone(),
+                ));
+            }
+            issuers.push(issuer);
+        }
+        let shared = Shared {
+            accepted: conflict::Accepted::new(&trusts),
+            introspection: issuers.iter().find_map(|issuer| issuer.introspection.clone()),
+            trusts,
+            issuers,
+            by_issuer,
+            common,
+        };
+        Ok(Self {
+            shared: Arc::new(shared),
+        })
+    }
+
+    /// Returns a validator for other trusts. A trust that is unchanged keeps its keys and its cached verdicts.
+    ///
+    /// # Errors
+    /// The first trust that cannot be used.
+    #[cfg(feature = "axum")]
+    pub(crate) fn with_trusts(&self, trusts: Vec<Trust>) -> Result<Self, TrustError> {
+        Self::assemble(trusts, self.shared.common.clone(), &self.shared.issuers)
+    }
+
     /// A validator with the given way to fetch keys and every default.
     ///
     /// # Errors
@@ -204,8 +254,19 @@ impl Validator {
     /// the start, from an outage, through which that issuer's tokens are answered with 503 until
     /// [`spawn_refresh`](Self::spawn_refresh) has its keys.
     pub async fn load(&self) -> Result<(), LoadErrors> {
+        self.load_where(|_| true).await
+    }
+
+    /// Loads the keys of the issuers that have none.
+    #[cfg(feature = "axum")]
+    pub(crate) async fn load_missing(&self) -> Result<(), LoadErrors> {
+        let now = self.shared.common.clock.now();
+        self.load_where(|issuer| !issuer.keys.is_ready(now)).await
+    }
+
+    async fn load_where(&self, is_wanted: impl Fn(&Issuer) -> bool) -> Result<(), LoadErrors> {
         let mut loads = JoinSet::new();
-        for issuer in &self.shared.issuers {
+        for issuer in self.shared.issuers.iter().filter(|issuer| is_wanted(issuer)) {
             let (trust, keys) = (issuer.trust.clone(), issuer.keys.clone());
             loads.spawn(async move {
                 let result = keys.load().await;
@@ -228,7 +289,7 @@ impl Validator {
     pub fn spawn_refresh(&self) -> RefreshTask {
         let mut tasks = JoinSet::new();
         for issuer in &self.shared.issuers {
-            let (keys, clock) = (issuer.keys.clone(), self.shared.clock.clone());
+            let (keys, clock) = (issuer.keys.clone(), self.shared.common.clock.clone());
             tasks.spawn(async move {
                 while let Some(wait) = keys.next_fetch(clock.now()) {
                     tokio::time::sleep(wait).await;
@@ -242,13 +303,13 @@ impl Validator {
 
     /// Whether every issuer has keys that may still serve.
     pub fn is_ready(&self) -> bool {
-        let now = self.shared.clock.now();
+        let now = self.shared.common.clock.now();
         self.shared.issuers.iter().all(|issuer| issuer.keys.is_ready(now))
     }
 
     /// Returns each issuer, and whether it has keys that may still serve.
     pub fn readiness(&self) -> impl Iterator<Item = (&str, bool)> {
-        let now = self.shared.clock.now();
+        let now = self.shared.common.clock.now();
         let issuers = self.shared.issuers.iter();
         issuers.map(move |issuer| (issuer.trust.issuer.as_str(), issuer.keys.is_ready(now)))
     }
@@ -261,7 +322,7 @@ impl Validator {
 
     /// How many verdicts are kept: never more than [`token_cache`](ValidatorBuilder::token_cache) allows.
     pub fn verdicts_kept(&self) -> usize {
-        self.shared.verdicts.len()
+        self.shared.common.verdicts.len()
     }
 
     /// Who brought this token, if it passes every check. A token that is bound to a key or a certificate is refused:
@@ -292,14 +353,14 @@ impl Validator {
     /// Everything but the binding, which needs the request: whether who brought the token may use it is still open.
     pub(crate) async fn verify(&self, token: &str, time: SystemTime) -> Result<Principal, Rejection> {
         self.check_size(token)?;
-        let digest = TokenDigest::of(token);
-        let verdict = match self.kept(&digest, time) {
+        let fingerprint = Fingerprint::of(token);
+        let verdict = match self.kept(&fingerprint, time) {
             Some(verdict) => verdict,
             // On the heap: what only a new token needs makes no other call larger.
-            None => Box::pin(self.judge(token, digest, time)).await?,
+            None => Box::pin(self.judge(token, fingerprint, time)).await?,
         };
         let principal = Principal::new(verdict.proven);
-        if self.shared.revocations.is_revoked(&principal) {
+        if self.shared.common.revocations.is_revoked(&principal) {
             return Err(Box::pin(self.revoked(&principal)).await);
         }
         Ok(principal)
@@ -308,15 +369,15 @@ impl Validator {
     /// Returns the principal of a token that was verified before. `None` means that [`verify`](Self::verify) must be asked.
     #[cfg(feature = "axum")]
     pub(crate) fn cached(&self, token: &str, time: SystemTime) -> Option<Principal> {
-        if token.len() > self.shared.max_token_bytes {
+        if token.len() > self.shared.common.max_token_bytes {
             return None;
         }
-        let principal = Principal::new(self.kept(&TokenDigest::of(token), time)?.proven);
-        (!self.shared.revocations.is_revoked(&principal)).then_some(principal)
+        let principal = Principal::new(self.kept(&Fingerprint::of(token), time)?.proven);
+        (!self.shared.common.revocations.is_revoked(&principal)).then_some(principal)
     }
 
     async fn revoked(&self, principal: &Principal) -> Rejection {
-        let hold = self.shared.revocations.hold(principal);
+        let hold = self.shared.common.revocations.hold(principal);
         // A sleep of no time waits for the timer's next turn all the same, and needs one.
         if !hold.is_zero() {
             tokio::time::sleep(hold).await;
@@ -338,7 +399,7 @@ impl Validator {
 
     /// Before anything of the token is read.
     pub(crate) fn check_size(&self, token: &str) -> Result<(), Rejection> {
-        let most = self.shared.max_token_bytes;
+        let most = self.shared.common.max_token_bytes;
         if token.len() <= most {
             return Ok(());
         }
@@ -348,26 +409,33 @@ impl Validator {
             .hint("let the provider put fewer claims into tokens, or raise gate.max_token_bytes"))
     }
 
+    /// Returns the issuer whose trust a verdict names, unless the trust was changed or removed since.
+    fn issuer_of(&self, verdict: &Verdict) -> Option<&Issuer> {
+        self.shared.issuers.iter().find(|issuer| issuer.epoch == verdict.epoch)
+    }
+
     /// A verdict from the cache, when its time has not passed and its keys are still there.
-    fn kept(&self, digest: &TokenDigest, time: SystemTime) -> Option<Verdict> {
-        let verdict = self.shared.verdicts.get(digest)?;
-        let generation = self.shared.issuers[verdict.trust].keys.generation(time)?;
+    fn kept(&self, fingerprint: &Fingerprint, time: SystemTime) -> Option<Verdict> {
+        let verdict = self.shared.common.verdicts.get(fingerprint)?;
+        let generation = self.issuer_of(&verdict)?.keys.generation(time)?;
         (verdict.generation == generation && verdict.is_current(unix(time))).then_some(verdict)
     }
 
-    async fn judge(&self, token: &str, digest: TokenDigest, time: SystemTime) -> Result<Verdict, Rejection> {
+    async fn judge(&self, token: &str, fingerprint: Fingerprint, time: SystemTime) -> Result<Verdict, Rejection> {
         let shared = &*self.shared;
         // One that only waits for its keys, which are due, is still good.
-        if let Some(verdict) = shared.verdicts.get(&digest) {
-            let generation = shared.issuers[verdict.trust].keys.ensure(time).await?;
+        if let Some(verdict) = shared.common.verdicts.get(&fingerprint)
+            && let Some(issuer) = self.issuer_of(&verdict)
+        {
+            let generation = issuer.keys.ensure(time).await?;
             if verdict.generation == generation && verdict.is_current(unix(time)) {
                 return Ok(verdict);
             }
             // The full check finds the reason.
-            shared.verdicts.remove(&digest);
+            shared.common.verdicts.remove(&fingerprint);
         }
         if let Some(introspection) = shared.introspection.as_ref().filter(|_| token::is_opaque(token)) {
-            return introspection.verify(token, digest, time).await;
+            return introspection.verify(token, fingerprint, time).await;
         }
         let unverified = token::parse(token)?;
         let claims = unverified.claims()?;
@@ -383,12 +451,12 @@ impl Validator {
         proven.claims = Claims::new(unverified.payload);
         let verdict = Verdict {
             proven: Arc::new(proven),
-            trust: signer.position,
+            epoch: signer.epoch,
             generation: signer.generation,
             valid_from: validity.from,
             valid_until: validity.until,
         };
-        shared.verdicts.insert(digest, &verdict);
+        shared.common.verdicts.insert(fingerprint, &verdict);
         Ok(verdict)
     }
 
@@ -404,7 +472,7 @@ impl Validator {
             .by_issuer
             .get(said)
             .ok_or_else(|| shared.accepted.not_trusted(said))?;
-        let Issuer { trust, keys } = &shared.issuers[position];
+        let Issuer { trust, keys, epoch, .. } = &shared.issuers[position];
         let algorithm = unverified.header.algorithm;
         if !trust.algorithms.contains(&algorithm) {
             let names: Vec<_> = trust.algorithms.iter().map(|algorithm| algorithm.name()).collect();
@@ -433,7 +501,7 @@ impl Validator {
         Ok(Signer {
             trust,
             issuer,
-            position,
+            epoch: *epoch,
             generation,
         })
     }
@@ -444,7 +512,7 @@ pub(crate) struct Signer<'a> {
     pub(crate) trust: &'a Trust,
     /// The exact `iss` or, under an alias, the configured issuer.
     pub(crate) issuer: String,
-    position: usize,
+    epoch: u32,
     generation: u64,
 }
 

@@ -9,6 +9,7 @@ use axum::{
     body::{Body, Bytes, HttpBody},
     response::Response,
 };
+use http::Method;
 use http_body::{Frame, SizeHint};
 
 use super::{Observer, Outcome};
@@ -32,7 +33,8 @@ impl Observed {
     pub(crate) fn until_sent(mut self, response: Response) -> Response {
         self.outcome.status = Some(response.status());
         response.map(|body| {
-            self.outcome.complete = body.is_end_stream();
+            // The body of a response to HEAD is not sent (RFC 9110, section 9.3.2).
+            self.outcome.complete = body.is_end_stream() || self.outcome.method == Method::HEAD;
             Body::new(ObservedBody { body, observed: self })
         })
     }
