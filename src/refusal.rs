@@ -61,6 +61,10 @@ pub enum Reason {
     RequestTimeout,
     /// The body of the request is larger than the server reads.
     BodyTooLarge,
+    /// No target of the upstream could be reached, or none had room.
+    UpstreamUnavailable,
+    /// The upstream did not answer in time.
+    UpstreamTimeout,
     /// A reason that this build does not know. The refusal counts by its HTTP status.
     #[serde(other)]
     Unknown,
@@ -68,7 +72,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason that a gate gives, in the order of their declaration.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 29] = [
         Self::MissingToken,
         Self::MalformedToken,
         Self::TokenTooLarge,
@@ -96,6 +100,8 @@ impl Reason {
         Self::MethodNotAllowed,
         Self::RequestTimeout,
         Self::BodyTooLarge,
+        Self::UpstreamUnavailable,
+        Self::UpstreamTimeout,
     ];
 
     /// The `error` of the challenge and of the body (RFC 6750, section 3.1; RFC 9449; RFC 9470).
@@ -112,6 +118,8 @@ impl Reason {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::RequestTimeout => "request_timeout",
             Self::BodyTooLarge => "body_too_large",
+            Self::UpstreamUnavailable => "upstream_unavailable",
+            Self::UpstreamTimeout => "upstream_timeout",
             _ => "invalid_token",
         }
     }
@@ -146,6 +154,8 @@ impl Reason {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::RequestTimeout => "request_timeout",
             Self::BodyTooLarge => "body_too_large",
+            Self::UpstreamUnavailable => "upstream_unavailable",
+            Self::UpstreamTimeout => "upstream_timeout",
             Self::Unknown => "unknown",
         }
     }
@@ -159,6 +169,8 @@ impl Reason {
             Self::MethodNotAllowed => 405,
             Self::RequestTimeout => 408,
             Self::BodyTooLarge => 413,
+            Self::UpstreamUnavailable => 503,
+            Self::UpstreamTimeout => 504,
             Self::RateLimited => 429,
             Self::KeysUnavailable => 503,
             _ => 401,

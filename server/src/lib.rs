@@ -12,6 +12,7 @@
 //!
 //! `main.rs` only wires these.
 
+pub mod backend_token;
 mod bounds;
 mod canonical;
 pub mod cli;
@@ -22,6 +23,7 @@ mod embedded;
 #[cfg(not(feature = "dev-idp"))]
 #[path = "embedded_absent.rs"]
 mod embedded;
+mod gateway;
 pub mod log;
 pub mod metrics;
 mod observe;
@@ -34,6 +36,7 @@ mod serve;
 pub mod site;
 pub mod start;
 mod state;
+pub mod upstream;
 
 pub use observe::REQUEST_ID;
 pub use router::router;

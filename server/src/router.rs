@@ -5,8 +5,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
-use axum::routing::{get, post};
-use http::Request;
+use axum::routing::{any, get, post};
+use http::{Extensions, HeaderMap, Request, StatusCode, Version};
 use tower::ServiceBuilder;
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -14,10 +14,14 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
 
 use crate::state::AppState;
-use crate::{bounds, observe, pages, probes, security};
+use crate::upstream::Proxied;
+use crate::{bounds, gateway, observe, pages, probes, security};
 
 /// The paths that machines ask for and that are open to everybody.
-pub(crate) const OPEN: [&str; 3] = ["/healthz", "/readyz", "/.well-known/oauth-protected-resource"];
+pub(crate) const OPEN: [&str; 4] = ["/healthz", "/readyz", PROTECTED_RESOURCE, "/.well-known/jwks.json"];
+
+/// The metadata of the server (RFC 9728); followed by an upstream's prefix, those of the upstream.
+pub(crate) const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 
 /// Where the provider tells that a session has ended.
 pub(crate) const BACKCHANNEL_LOGOUT: &str = "/backchannel-logout";
@@ -30,10 +34,17 @@ pub fn router(state: AppState) -> Router {
         .route(OPEN[0], get(probes::alive))
         .route(OPEN[1], get(probes::ready))
         .route(OPEN[2], get(probes::protected_resource))
+        .route(
+            &format!("{PROTECTED_RESOURCE}/{{*path}}"),
+            get(gateway::protected_resource),
+        )
+        .route(OPEN[3], get(gateway::jwks))
         .merge(pages::routes(&state))
         .layer(from_fn(bounds::body))
         // It reads its body by itself, and less of it.
         .route(BACKCHANNEL_LOGOUT, post(backchannel_logout))
+        // Each upstream has limits of its own.
+        .route("/gw/{*path}", any(gateway::forward))
         .with_state(state.clone());
 
     // In the order in which a request meets them.
@@ -50,11 +61,22 @@ pub fn router(state: AppState) -> Router {
         .layer(
             CompressionLayer::new()
                 .quality(CompressionLevel::Fastest)
-                .compress_when(DefaultPredicate::new().and(NotForContentType::const_new("image/png"))),
-        );
+                .compress_when(
+                    DefaultPredicate::new()
+                        .and(NotForContentType::const_new("image/png"))
+                        .and(not_proxied as fn(StatusCode, Version, &HeaderMap, &Extensions) -> bool),
+                ),
+        )
+        // Preflights carry no token, so they are answered before the gate.
+        .layer(from_fn_with_state(state.clone(), gateway::edge));
 
     // A request without a policy never reaches a handler.
     state.gate.wrap(routes).layer(stack)
+}
+
+/// A stream passes as it comes; what a target sends is as compressed as it wanted.
+fn not_proxied(_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions) -> bool {
+    extensions.get::<Proxied>().is_none()
 }
 
 async fn backchannel_logout(State(state): State<AppState>, request: Request<Body>) -> Response {

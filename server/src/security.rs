@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderValue};
 use leptos::nonce::Nonce;
 
 use crate::state::AppState;
+use crate::upstream::Proxied;
 
 /// The page opens the provider in a window of its own when asked to, and has to hear from it; every other opener is cut off.
 const OPENER_POLICY: &str = "same-origin-allow-popups";
@@ -26,6 +27,13 @@ pub(crate) async fn headers(State(state): State<AppState>, mut request: Request,
     let nonce = Nonce::new();
     request.extensions_mut().insert(nonce.clone());
     let mut response = next.run(request).await;
+    // A target's answer has the headers that it was given.
+    if response.extensions().get::<Proxied>().is_some() {
+        if let Some(hsts) = &state.hsts {
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
+        }
+        return response;
+    }
     let is_page = is_html(response.headers());
     let headers = response.headers_mut();
     let policy = if is_page {

@@ -8,12 +8,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
-use http::Request;
+use http::{Request, StatusCode};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::Service as _;
 
 use crate::connection::{Phase, Response, Timed, Times};
@@ -43,7 +42,8 @@ pub struct Limits {
 
 /// Serves until `shutdown` resolves, then lets open requests finish.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: impl Future<Output = ()>) {
-    let graceful = GracefulShutdown::new();
+    // Each connection holds a receiver: it hears of the shutdown, and its end closes the channel.
+    let (stopping, stopped) = watch::channel(false);
     let places = Arc::new(Semaphore::new(limits.max_connections));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
@@ -53,7 +53,7 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
         };
         tokio::select! {
             (accepted, place) = accepted => match accepted {
-                Ok((stream, peer)) => spawn(stream, peer, place, limits, &router, &graceful),
+                Ok((stream, peer)) => spawn(stream, peer, place, limits, &router, stopped.clone()),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -62,8 +62,9 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
             () = &mut shutdown => break,
         }
     }
-    drop(listener);
-    if tokio::time::timeout(GRACE, graceful.shutdown()).await.is_err() {
+    drop((listener, stopped));
+    stopping.send_replace(true);
+    if tokio::time::timeout(GRACE, stopping.closed()).await.is_err() {
         tracing::warn!("some requests did not finish in time");
     }
 }
@@ -87,7 +88,7 @@ fn spawn(
     place: Option<OwnedSemaphorePermit>,
     limits: Limits,
     router: &Router,
-    graceful: &GracefulShutdown,
+    mut stopped: watch::Receiver<bool>,
 ) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY could not be set");
@@ -106,9 +107,12 @@ fn spawn(
         request.extensions_mut().insert(ConnectInfo(peer));
         let (answer, phase) = (router.clone().call(request), phase.clone());
         async move {
-            answer
-                .await
-                .map(|response| response.map(|body| Response { body, phase }))
+            answer.await.map(|response| {
+                // After a 101 the connection belongs to a tunnel, which is neither idle nor waits for a head.
+                let is_tunnel = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+                let phase = if is_tunnel { Phase::new() } else { phase };
+                response.map(|body| Response { body, phase })
+            })
         }
     });
     let connection = hyper::server::conn::http1::Builder::new()
@@ -116,14 +120,22 @@ fn spawn(
         .header_read_timeout(None)
         .max_header_size(limits.max_head_bytes)
         .max_buf_size(limits.max_head_bytes.max(MIN_BUFFER))
-        .serve_connection(bytes, service);
-    let connection = graceful.watch(connection);
+        .serve_connection(bytes, service)
+        .with_upgrades();
     tokio::spawn(async move {
+        let mut connection = std::pin::pin!(connection);
+        let ended = tokio::select! {
+            ended = connection.as_mut() => ended,
+            () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
         // Clients go away all the time.
-        if let Err(error) = connection.await {
+        if let Err(error) = ended {
             tracing::debug!(%error, "a connection ended early");
         }
-        drop(place);
+        drop((place, stopped));
     });
 }
 

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use axum::Router;
 use pixygate::discovery::SignInConfig;
 use pixygate::gate::{BackchannelLogout, Gate, GateErrors, Policies, observe::Metrics};
-use pixygate::jwt::{LocalRevocations, Trust, Validator};
+use pixygate::jwt::{LocalRevocations, Revocations, Trust, Validator};
 
+use crate::backend_token::{BackendTokenSettings, BackendTokens, KeyStorage, Keys, Rotation, StorageError};
 use crate::config::{Config, Problem, Problems};
 use crate::embedded::{Embedded, EmbeddedError};
 use crate::provider::{self, ProviderError};
 use crate::site::{self, Candidates, Site, SiteError};
 use crate::state::AppState;
+use crate::upstream::{Assertions, ClientError, Proxies, Routed, Streams, Upstream, Upstreams};
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +35,12 @@ pub enum StartError {
     /// The gate cannot start: a setting, a trust or a policy is wrong.
     #[error(transparent)]
     Gate(#[from] GateErrors),
+    /// An upstream cannot be connected to because of a setting.
+    #[error("{0}\n    hint      correct the [[upstream]]")]
+    Upstream(#[from] ClientError),
+    /// The keys of backend JWTs cannot be used.
+    #[error("The keys that sign backend JWTs: {0}")]
+    BackendKeys(#[from] StorageError),
     /// A server function has no policy, so it would be refused to everybody, or worse, forgotten.
     #[error(
         "Server functions without a policy:{}\n    hint      add each to `app::api::policies()`", lines(.0)
@@ -85,8 +93,7 @@ impl Drop for Started {
 ///
 /// The first thing that keeps the server from doing its work. Nothing has been served by then.
 pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option<u16>) -> Result<Started, StartError> {
-    let policies = policies(config)?;
-    every_function_has_a_policy(&policies, leptos::server_fn::axum::server_fn_paths())?;
+    every_function_has_a_policy(&policies(config)?, leptos::server_fn::axum::server_fn_paths())?;
     let site = Site::load(site::find(candidates)?, reload_port.is_some())?;
 
     let mut tasks = Vec::new();
@@ -113,11 +120,18 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
     own.insecure_http_hosts.extend_from_slice(&provider.insecure_http_hosts);
 
     let revocations = Arc::new(LocalRevocations::default());
+    let (upstreams, backend_tokens) = upstreams(config, revocations.clone(), &mut tasks).await?;
+    let policies = restricted(config, upstreams.policies(app::api::policies()))?;
     let metrics = Arc::new(Metrics::default());
     let gate = trust
         .iter()
         .cloned()
         .fold(Gate::builder(), |gate, trust| gate.trust(trust));
+    let origins = config
+        .upstreams
+        .iter()
+        .flat_map(|entry| &entry.settings.cors.allow_origins);
+    let gate = origins.fold(gate, |gate, origin| gate.allow_origin(origin));
     let gate = gate
         .policies(policies)
         // Pages are open to everybody: they have no data before a call brings a token.
@@ -164,6 +178,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         config.server.hsts(),
         reload_port,
     );
+    let state = state.with_upstreams(upstreams, backend_tokens);
     Ok(Started {
         router: crate::router(state.clone()),
         state,
@@ -171,6 +186,44 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         metrics,
         tasks,
     })
+}
+
+/// The services behind the gate, and what signs statements about their callers.
+async fn upstreams(
+    config: &Config,
+    revocations: Arc<dyn Revocations>,
+    tasks: &mut Vec<tokio::task::JoinHandle<()>>,
+) -> Result<(Upstreams, Option<Arc<BackendTokens>>), StartError> {
+    if config.upstreams.is_empty() {
+        return Ok((Upstreams::default(), None));
+    }
+    let public_url = config.server.public_url.as_str();
+    let settings = &config.backend_jwt;
+    let rotation = Rotation {
+        algorithm: settings.algorithm,
+        every: settings.rotation,
+    };
+    let keys = Keys::open(KeyStorage::memory(), rotation).await?;
+    tasks.push(tokio::spawn(keys.clone().rotate()));
+    let tokens = BackendTokenSettings {
+        header: settings.header.clone(),
+        issuer: public_url.to_owned(),
+        lifetime: settings.lifetime,
+        claims: settings.claims.clone(),
+    };
+    let tokens = Arc::new(BackendTokens::new(tokens, keys));
+    let assertions: Arc<dyn Assertions> = tokens.clone();
+    let streams = Streams::start(revocations);
+    let proxies = Proxies::new(config.server.trusted_proxies.iter().copied(), public_url);
+    let mut all = Vec::new();
+    for entry in &config.upstreams {
+        let upstream = Upstream::new(entry.settings.clone(), &assertions, streams.clone(), proxies.clone())?;
+        let watched = upstream.clone();
+        tasks.push(tokio::spawn(async move { crate::upstream::watch(watched).await }));
+        let routes = entry.routes.clone();
+        all.push(Routed { upstream, routes });
+    }
+    Ok((Upstreams::new(all), Some(tokens)))
 }
 
 /// What the operator should know although the server starts.
@@ -198,7 +251,12 @@ fn warnings(config: &Config, sign_in: &SignInConfig, validator: &Validator) -> V
 ///
 /// When an entry is about no route, or nobody could meet it.
 pub fn policies(config: &Config) -> Result<Policies, StartError> {
-    let mut policies = app::api::policies();
+    let routes = config.upstreams.iter().flat_map(|entry| &entry.routes);
+    restricted(config, crate::upstream::policies(app::api::policies(), routes))
+}
+
+/// Adds what `[[gate.route]]` requires beside them.
+fn restricted(config: &Config, mut policies: Policies) -> Result<Policies, StartError> {
     let known: Vec<_> = policies
         .routes()
         .iter()

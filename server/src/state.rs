@@ -1,13 +1,17 @@
 //! What the handlers share.
 
+use std::sync::Arc;
+
 use axum::extract::FromRef;
 use http::HeaderValue;
 use leptos::config::LeptosOptions;
 use pixygate::discovery::SignInConfig;
 use pixygate::gate::{BackchannelLogout, Gate};
 
+use crate::backend_token::BackendTokens;
 use crate::config::PublicUrl;
 use crate::site::Site;
+use crate::upstream::Upstreams;
 
 /// The parts of a running server. Cloning is cheap and shares them.
 #[derive(Clone)]
@@ -24,6 +28,10 @@ pub struct AppState {
     pub public_url: PublicUrl,
     /// `Strict-Transport-Security`, when browsers come by TLS.
     pub hsts: Option<HeaderValue>,
+    /// The services behind the gate.
+    pub upstreams: Upstreams,
+    /// What signs statements about callers for them; none where there is no upstream.
+    pub backend_tokens: Option<Arc<BackendTokens>>,
     /// For Leptos.
     pub options: LeptosOptions,
     /// The port that `cargo leptos watch` tells pages of changes on; none outside of it.
@@ -55,8 +63,22 @@ impl AppState {
             site,
             public_url,
             hsts,
+            upstreams: Upstreams::default(),
+            backend_tokens: None,
             options,
             reload_port,
+        }
+    }
+}
+
+impl AppState {
+    /// Adds services behind the gate.
+    #[must_use]
+    pub fn with_upstreams(self, upstreams: Upstreams, backend_tokens: Option<Arc<BackendTokens>>) -> Self {
+        Self {
+            upstreams,
+            backend_tokens,
+            ..self
         }
     }
 }

@@ -53,6 +53,7 @@ pub(crate) fn check(
         certificate_thumbprint,
         issuer,
         claims: Claims::default(),
+        derived: std::sync::OnceLock::new(),
     };
     Ok((proven, validity))
 }

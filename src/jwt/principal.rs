@@ -1,4 +1,5 @@
 use std::{
+    any::Any,
     fmt,
     sync::{Arc, OnceLock},
 };
@@ -45,6 +46,8 @@ pub(crate) struct Proven {
     /// `sub`, where `trust.subject_claim` takes the subject from another claim.
     pub(crate) sub: Option<String>,
     pub(crate) claims: Claims,
+    /// See [`Principal::derived`].
+    pub(crate) derived: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
 impl Weighed for Proven {
@@ -210,6 +213,13 @@ impl Principal {
     /// One claim, as the token has it.
     pub fn claim(&self, name: &str) -> Option<&Value> {
         self.0.claims.values().get(name)
+    }
+
+    /// Returns a value that belongs to this principal, made by the first call. It is cached with the verified token, so the next calls
+    /// with the same token find it: for what is expensive to derive from a caller. One principal holds one type; for another one
+    /// this returns `None`.
+    pub fn derived<T: Any + Send + Sync>(&self, make: impl FnOnce() -> T) -> Option<&T> {
+        self.0.derived.get_or_init(|| Box::new(make())).downcast_ref()
     }
 }
 

@@ -10,7 +10,7 @@ use super::sections::{Gate, GateRoute, Provider, RouteValues, Server};
 use super::{Config, DevIdp};
 
 /// Sections and keys that this build cannot do. A setting that does nothing must not look as if it did.
-const NOT_YET: [&str; 3] = ["upstream", "store.url", "telemetry.otlp_endpoint"];
+const NOT_YET: [&str; 3] = ["backend_jwt.secret_file", "store.url", "telemetry.otlp_endpoint"];
 
 /// Headers that mean something else, or that any client can send through a proxy.
 const NOT_A_CERTIFICATE: [&str; 12] = [
@@ -46,6 +46,8 @@ fn read(document: &mut Document) -> Option<Config> {
     };
     let trust = trust(document);
     let gate = gate(document);
+    let upstreams = super::upstreams::upstreams(document);
+    let backend_jwt = super::upstreams::backend_jwt(document);
     let telemetry = document.section("telemetry");
     let dev_idp = document.section::<DevIdp>("dev_idp");
     if dev_idp
@@ -89,6 +91,8 @@ fn read(document: &mut Document) -> Option<Config> {
         session: session?,
         trust,
         gate,
+        upstreams,
+        backend_jwt: backend_jwt?,
         telemetry: telemetry?,
         dev_idp: dev_idp?,
         settings: document.settings(),

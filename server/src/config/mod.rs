@@ -9,6 +9,7 @@ mod check;
 mod document;
 mod problem;
 mod sections;
+mod upstreams;
 mod url;
 
 use std::ffi::OsString;
@@ -21,6 +22,7 @@ use document::Document;
 pub use document::{Setting, keys};
 pub use problem::{Origin, Problem, Problems};
 pub use sections::{DevIdp, Gate, GateRoute, Provider, Server, Session, Telemetry};
+pub use upstreams::{BackendJwt, UpstreamEntry};
 pub use url::PublicUrl;
 
 /// The file that is read when `PIXYGATE_CONFIG` names no other.
@@ -39,6 +41,10 @@ pub struct Config {
     pub trust: Vec<Trust>,
     /// The gate's own settings.
     pub gate: Gate,
+    /// The services behind the gate.
+    pub upstreams: Vec<UpstreamEntry>,
+    /// How the gateway tells them who is calling.
+    pub backend_jwt: BackendJwt,
     /// Metrics.
     pub telemetry: Telemetry,
     /// The embedded provider.

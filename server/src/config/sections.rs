@@ -221,7 +221,7 @@ fn optional_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     read(deserializer, ADDRESS, |text| optional(text, parse))
 }
 
-fn non_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+pub(super) fn non_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(deserializer)?;
     Ok(Some(text).filter(|text| !text.is_empty()))
 }
@@ -249,7 +249,9 @@ fn resource<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>
     })
 }
 
-fn within<'de, const LEAST: u64, const MOST: u64, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+pub(super) fn within<'de, const LEAST: u64, const MOST: u64, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<u64, D::Error> {
     let number = i64::deserialize(deserializer)?;
     match u64::try_from(number) {
         Ok(number) if (LEAST..=MOST).contains(&number) => Ok(number),

@@ -427,16 +427,88 @@ fn what_is_not_built_is_refused_and_not_ignored() {
             "[telemetry]\notlp_endpoint = \"http://127.0.0.1:4317\"\n",
             "telemetry.otlp_endpoint",
         ),
-        (
-            "[[upstream]]\nname = \"orders\"\nprefix = \"/gw/orders\"\n",
-            "upstream[0].name",
-        ),
+        ("[backend_jwt]\nsecret_file = \"secret\"\n", "backend_jwt.secret_file"),
     ] {
         let problem = problem(text);
         assert_eq!(problem.key, key);
         assert!(problem.expected.contains("not available in this build"), "{problem}");
     }
     read("[store]\nurl = \"sqlite://pixygate.db\"\n").unwrap();
+}
+
+#[test]
+fn an_upstream_is_read_and_each_slip_is_named() {
+    let good =
+        "[[upstream]]\nname = \"orders\"\ntarget = \"http://orders:9001/api\"\n[[upstream.route]]\npath = \"/**\"\n";
+    let config = read(good).unwrap();
+    let entry = &config.upstreams[0];
+    assert_eq!(entry.settings.prefix, "/gw/orders");
+    assert_eq!(entry.routes[0].pattern.to_string(), "/gw/orders/**");
+    assert_eq!(entry.routes[0].max_body_bytes, None);
+    for (from, to, key) in [
+        ("orders\"", "Orders\"", "upstream[0].name"),
+        ("http://orders", "ftp://orders", "upstream[0].target"),
+        ("http://orders", "http://me:secret@orders", "upstream[0].target"),
+        ("/api", "/api?x=1", "upstream[0].target"),
+        ("\ntarget =", "\ntargets = []\n#", "upstream[0].target"),
+        ("[[upstream.route]]\npath = \"/**\"", "", "upstream[0].route"),
+        (
+            "[[upstream.route]]",
+            "protocol = \"http2\"\n[[upstream.route]]",
+            "upstream[0].target",
+        ),
+        (
+            "[[upstream.route]]",
+            "protocol = \"http3\"\n[[upstream.route]]",
+            "upstream[0].protocol",
+        ),
+        (
+            "[[upstream.route]]",
+            "prefix = \"/api/orders\"\n[[upstream.route]]",
+            "upstream[0].prefix",
+        ),
+        (
+            "[[upstream.route]]",
+            "prefix = \"/gw/a*\"\n[[upstream.route]]",
+            "upstream[0].prefix",
+        ),
+        (
+            "[[upstream.route]]",
+            "identity = \"headers\"\n[[upstream.route]]",
+            "upstream[0].identity_headers",
+        ),
+        (
+            "[[upstream.route]]",
+            "identity_headers = { Host = \"sub\" }\n[[upstream.route]]",
+            "upstream[0].identity_headers",
+        ),
+        (
+            "[[upstream.route]]",
+            "cors = { allow_origins = [\"https://a.example/\"] }\n[[upstream.route]]",
+            "upstream[0].cors.allow_origins",
+        ),
+        ("path = \"/**\"", "path = \"orders\"", "upstream[0].route[0].path"),
+        (
+            "path = \"/**\"",
+            "path = \"/**\"\npublic = true\nscopes = [\"a\"]",
+            "upstream[0].route[0]",
+        ),
+    ] {
+        assert!(good.contains(from), "{from}");
+        let problem = problem(&good.replacen(from, to, 1));
+        assert_eq!(problem.key, key, "{to}: {problem}");
+    }
+    let twice = good.to_owned()
+        + &good
+            .replace("orders\"", "orders2\"")
+            .replace("[[upstream.route]]", "prefix = \"/gw/orders/x\"\n[[upstream.route]]");
+    assert_eq!(problem(&twice).key, "upstream[1].prefix");
+    assert_eq!(
+        problem("[backend_jwt]\nheader = \"Authorization\"\n").key,
+        "backend_jwt.header"
+    );
+    let own = problem("[backend_jwt]\nclaims = { email = \"sub\" }\n");
+    assert_eq!(own.key, "backend_jwt.claims");
 }
 
 #[test]

@@ -15,3 +15,4 @@ mod pages;
 mod routes;
 mod site;
 mod start;
+mod upstream;

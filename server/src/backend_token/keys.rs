@@ -1,0 +1,227 @@
+//! The signing keys through time. What a key does follows from the dates that are stored with it, so nodes that share the storage agree
+//! without talking to each other:
+//!
+//! | published | ten minutes later | when the next key begins to sign | an hour later |
+//! |---|---|---|---|
+//! | in the key set | signs | does not sign any more | removed from the key set |
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+use super::key::{SigningAlgorithm, SigningKey, StoredKey};
+use super::storage::{KeyStorage, StorageError};
+
+/// An upstream that fetches the key set this often knows every key before it signs.
+const AHEAD: u64 = 600;
+
+/// Longer than any JWT of the key is valid, with room for clocks and caches.
+const RETIRED: u64 = 3600;
+
+/// Between two looks at the storage.
+const INTERVAL: Duration = Duration::from_secs(30);
+
+/// When keys are replaced.
+#[derive(Clone, Copy, Debug)]
+pub struct Rotation {
+    /// The algorithm of new keys.
+    pub algorithm: SigningAlgorithm,
+    /// How long a key signs.
+    pub every: Duration,
+}
+
+/// All stored keys.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct KeySet {
+    keys: Vec<StoredKey>,
+}
+
+impl KeySet {
+    /// Adds the key that is due and removes those that are over. `None` where there is nothing to do.
+    ///
+    /// # Errors
+    ///
+    /// When a key cannot be made.
+    pub fn rotated(&self, rotation: Rotation, now: u64) -> Result<Option<Self>, super::SigningError> {
+        let mut keys = self.keys.clone();
+        keys.sort_by_key(|key| key.signs_from);
+        match keys.last() {
+            // Nobody has fetched a key set without it.
+            None => keys.push(StoredKey::generate(rotation.algorithm, now, now)?),
+            Some(last) => {
+                let due = now + AHEAD >= last.signs_from.saturating_add(rotation.every.as_secs());
+                if due || last.algorithm != rotation.algorithm {
+                    keys.push(StoredKey::generate(rotation.algorithm, now, now + AHEAD)?);
+                }
+            }
+        }
+        let added = keys.len() > self.keys.len();
+        let begins: Vec<u64> = keys.iter().map(|key| key.signs_from).collect();
+        let mut position = 0;
+        keys.retain(|_| {
+            position += 1;
+            let replaced = begins.get(position);
+            replaced.is_none_or(|at| now < at.saturating_add(RETIRED))
+        });
+        let changed = added || keys.len() != self.keys.len();
+        Ok(changed.then_some(Self { keys }))
+    }
+
+    /// Returns when each key was published and when it begins to sign, oldest first.
+    pub fn dates(&self) -> Vec<(u64, u64)> {
+        self.keys.iter().map(|key| (key.published, key.signs_from)).collect()
+    }
+}
+
+/// The keys that are in use, read from their storage. Clones share them.
+#[derive(Clone)]
+pub struct Keys(Arc<Shared>);
+
+struct Shared {
+    storage: KeyStorage,
+    rotation: Rotation,
+    current: ArcSwap<Current>,
+}
+
+pub(super) struct Current {
+    /// Oldest first.
+    keys: Vec<SigningKey>,
+    jwks: Value,
+}
+
+impl Current {
+    fn read(set: &KeySet) -> Result<Self, StorageError> {
+        let mut keys = set.keys.iter().map(SigningKey::read).collect::<Result<Vec<_>, _>>()?;
+        keys.sort_by_key(|key| key.signs_from);
+        let public: Vec<_> = keys.iter().map(SigningKey::jwk).collect();
+        Ok(Self {
+            jwks: json!({"keys": public}),
+            keys,
+        })
+    }
+
+    /// Returns the key that signs at this time.
+    pub(super) fn signing(&self, now: u64) -> Option<&SigningKey> {
+        self.keys.iter().rev().find(|key| key.signs_from <= now)
+    }
+}
+
+impl Keys {
+    /// Reads the stored keys, and makes the first one where there is none.
+    ///
+    /// # Errors
+    ///
+    /// When the storage cannot be used.
+    pub async fn open(storage: KeyStorage, rotation: Rotation) -> Result<Self, StorageError> {
+        let current = Current::read(&refreshed(&storage, rotation, now()).await?)?;
+        Ok(Self(Arc::new(Shared {
+            storage,
+            rotation,
+            current: ArcSwap::from_pointee(current),
+        })))
+    }
+
+    /// Replaces keys in time for as long as it is polled. Where the storage fails it goes on with the keys that it has.
+    pub async fn rotate(self) {
+        let mut ticks = tokio::time::interval(INTERVAL);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            if let Err(error) = self.refresh(now()).await {
+                tracing::warn!(%error, "the keys of backend JWTs could not be read; the ones in memory stay in use");
+            }
+        }
+    }
+
+    async fn refresh(&self, now: u64) -> Result<(), StorageError> {
+        let set = refreshed(&self.0.storage, self.0.rotation, now).await?;
+        self.0.current.store(Arc::new(Current::read(&set)?));
+        Ok(())
+    }
+
+    pub(super) fn current(&self) -> arc_swap::Guard<Arc<Current>> {
+        self.0.current.load()
+    }
+
+    /// The public keys (RFC 7517, section 5): those that sign, that will, and that did until recently.
+    pub fn jwks(&self) -> Value {
+        self.current().jwks.clone()
+    }
+}
+
+/// Reads the stored keys and stores the rotated ones where a change is due.
+async fn refreshed(storage: &KeyStorage, rotation: Rotation, now: u64) -> Result<KeySet, StorageError> {
+    // Another node may rotate at the same moment. Its keys are then read instead.
+    for _ in 0..3 {
+        let (set, version) = storage.read().await?;
+        let Some(rotated) = set.rotated(rotation, now)? else {
+            return Ok(set);
+        };
+        if storage.replace(&rotated, version).await? {
+            return Ok(rotated);
+        }
+    }
+    Err(StorageError::Contended)
+}
+
+fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: u64 = 86_400;
+
+    fn rotation(algorithm: SigningAlgorithm) -> Rotation {
+        Rotation {
+            algorithm,
+            every: Duration::from_secs(30 * DAY),
+        }
+    }
+
+    #[test]
+    fn a_key_is_published_ten_minutes_before_it_signs_and_an_hour_after() {
+        let rotation = rotation(SigningAlgorithm::ES256);
+        let start = 1_800_000_000;
+        let mut set = KeySet::default().rotated(rotation, start).unwrap().unwrap();
+        let first = Current::read(&set).unwrap().signing(start).unwrap().id.clone();
+        assert!(set.rotated(rotation, start).unwrap().is_none());
+
+        let change = start + 30 * DAY;
+        assert!(set.rotated(rotation, change - AHEAD - 1).unwrap().is_none());
+        set = set.rotated(rotation, change - AHEAD).unwrap().unwrap();
+        let current = Current::read(&set).unwrap();
+        assert_eq!(current.jwks["keys"].as_array().unwrap().len(), 2, "published");
+        assert_eq!(current.signing(change - 1).unwrap().id, first);
+        let second = current.signing(change).unwrap().id.clone();
+        assert_ne!(second, first);
+
+        assert!(set.rotated(rotation, change + RETIRED - 1).unwrap().is_none());
+        set = set.rotated(rotation, change + RETIRED).unwrap().unwrap();
+        let current = Current::read(&set).unwrap();
+        assert_eq!(current.jwks["keys"][0]["kid"], *second);
+        assert_eq!(set.keys.len(), 1);
+    }
+
+    #[test]
+    fn a_change_of_algorithm_is_a_rotation_too() {
+        let start = 1_800_000_000;
+        let set = KeySet::default()
+            .rotated(rotation(SigningAlgorithm::ES256), start)
+            .unwrap()
+            .unwrap();
+        let other = rotation(SigningAlgorithm::EdDSA);
+        let set = set.rotated(other, start + 5).unwrap().unwrap();
+        let current = Current::read(&set).unwrap();
+        assert_eq!(current.signing(start + 5).unwrap().jwk()["alg"], "ES256");
+        assert_eq!(current.signing(start + 5 + AHEAD).unwrap().jwk()["alg"], "EdDSA");
+        assert!(set.rotated(other, start + 6).unwrap().is_none());
+    }
+}

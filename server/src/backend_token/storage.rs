@@ -1,0 +1,186 @@
+//! Where signing keys outlive the process.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use parking_lot::Mutex;
+
+use super::key::SigningError;
+use super::keys::KeySet;
+
+/// A place for the keys.
+pub enum KeyStorage {
+    /// This process. Other nodes, and this one after a restart, have other keys.
+    Memory(Mutex<KeySet>),
+    /// A file that only the server's user can read.
+    File(PathBuf),
+}
+
+/// Why keys cannot be read or stored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// The file cannot be read or written.
+    #[error("{file}: {source}\n    hint      the server's user must be able to write this file and its folder")]
+    File {
+        /// Its name.
+        file: String,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Others can read the file.
+    #[error(
+        "{file} can be read by others (mode {mode:o})\n    \
+         hint      replace the keys, which may be known: remove the file; the server writes a new one"
+    )]
+    Readable {
+        /// Its name.
+        file: String,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// The content is not what this server wrote.
+    #[error(
+        "{file} has no keys that this server wrote: {why}\n    hint      restore it, or remove it to start with new keys"
+    )]
+    Content {
+        /// Its name.
+        file: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// A key cannot be made or read.
+    #[error(transparent)]
+    Key(#[from] SigningError),
+    /// Other nodes write all the time.
+    #[error("the keys changed each time that they were about to be stored")]
+    Contended,
+}
+
+/// Tells whether the keys have changed since they were read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Version(u64);
+
+impl KeyStorage {
+    /// In this process.
+    pub fn memory() -> Self {
+        Self::Memory(Mutex::default())
+    }
+
+    /// # Errors
+    ///
+    /// When they are there and cannot be read.
+    pub(super) async fn read(&self) -> Result<(KeySet, Version), StorageError> {
+        match self {
+            Self::Memory(keys) => Ok((keys.lock().clone(), Version(0))),
+            Self::File(file) => Ok((read_file(file)?, Version(0))),
+        }
+    }
+
+    /// Stores the keys unless they have changed since `version`, and returns whether it did.
+    pub(super) async fn replace(&self, keys: &KeySet, _version: Version) -> Result<bool, StorageError> {
+        match self {
+            Self::Memory(stored) => *stored.lock() = keys.clone(),
+            Self::File(file) => write_file(file, keys)?,
+        }
+        Ok(true)
+    }
+}
+
+fn failed(file: &Path) -> impl Fn(std::io::Error) -> StorageError {
+    let file = file.display().to_string();
+    move |source| StorageError::File {
+        file: file.clone(),
+        source,
+    }
+}
+
+fn read_file(file: &Path) -> Result<KeySet, StorageError> {
+    let text = match std::fs::read(file) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(KeySet::default()),
+        Err(error) => return Err(failed(file)(error)),
+    };
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(file).map_err(failed(file))?.permissions().mode() & 0o777;
+        if mode & 0o077 != 0 {
+            return Err(StorageError::Readable {
+                file: file.display().to_string(),
+                mode,
+            });
+        }
+    }
+    // The text of the parser's error may repeat a part of a key.
+    serde_json::from_slice(&text).map_err(|error| StorageError::Content {
+        file: file.display().to_string(),
+        why: format!("line {}, column {}", error.line(), error.column()),
+    })
+}
+
+/// Writes a file beside it and renames it, so that a crash leaves the old or the new keys.
+fn write_file(file: &Path, keys: &KeySet) -> Result<(), StorageError> {
+    let failed = failed(file);
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    // One that a crash has left.
+    let _ = std::fs::remove_file(&beside);
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let json = serde_json::to_vec_pretty(keys).map_err(|error| failed(error.into()))?;
+    let mut written = options.open(&beside).map_err(&failed)?;
+    written.write_all(&json).map_err(&failed)?;
+    written.sync_all().map_err(&failed)?;
+    std::fs::rename(&beside, file).map_err(&failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::{Keys, Rotation, SigningAlgorithm};
+    use super::*;
+
+    const ROTATION: Rotation = Rotation {
+        algorithm: SigningAlgorithm::ES256,
+        every: Duration::from_secs(86_400),
+    };
+
+    #[tokio::test]
+    async fn keys_in_a_file_outlive_the_process_and_are_nobody_elses() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keys.json");
+        let first = Keys::open(KeyStorage::File(file.clone()), ROTATION)
+            .await
+            .unwrap()
+            .jwks();
+        let again = Keys::open(KeyStorage::File(file.clone()), ROTATION)
+            .await
+            .unwrap()
+            .jwks();
+        assert_eq!(first, again);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+            let refused = Keys::open(KeyStorage::File(file.clone()), ROTATION).await.err();
+            assert!(
+                matches!(refused, Some(StorageError::Readable { mode: 0o640, .. })),
+                "{refused:?}"
+            );
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        std::fs::write(&file, "{\"keys\":[{\"private_key\":\"secret\"").unwrap();
+        let broken = Keys::open(KeyStorage::File(file), ROTATION)
+            .await
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(!broken.contains("secret"), "{broken}");
+    }
+}

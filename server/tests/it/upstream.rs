@@ -1,0 +1,5 @@
+//! Calls through the whole server to services behind the gate. Server, provider and services are real and talk over loopback.
+
+mod calls;
+mod service;
+mod streams;
