@@ -251,7 +251,7 @@ fn session() -> Result<Session<Browser>, SessionError> {
     Ok(session)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_family = "wasm")))]
 mod tests {
     use super::return_to_of;
     use proptest::prelude::*;

@@ -18,6 +18,7 @@ thread_local! {
 }
 
 /// Notifies once the next request is on its way to the provider.
+#[cfg(feature = "leptos")]
 pub(crate) fn notify_of_next_request(sender: Option<Sender<()>>) {
     NEXT_REQUEST.set(sender);
 }

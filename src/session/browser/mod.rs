@@ -23,6 +23,7 @@ use super::{LocalFuture, LockError, NetworkError, Over, Platform, Reach, Storage
 use store::{SEALED, Store};
 use vault::Vault;
 
+#[cfg(feature = "leptos")]
 pub(crate) use http::notify_of_next_request;
 pub use popup::Popup;
 
