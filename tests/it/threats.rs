@@ -29,8 +29,9 @@ fn every_line_of_the_list_has_a_test_that_is_there() {
                 Some(place) => ("server/tests/it", place),
                 None => ("tests/it", place),
             };
-            let (file, test) = place.split_once("::").unwrap();
-            let source = std::fs::read_to_string(root.join(folder).join(format!("{file}.rs"))).unwrap();
+            let (file, test) = place.rsplit_once("::").unwrap();
+            let file = format!("{}.rs", file.replace("::", "/"));
+            let source = std::fs::read_to_string(root.join(folder).join(file)).unwrap();
             assert!(is_test(&source, test), "{number}: {place}");
         }
     }
