@@ -207,28 +207,30 @@ impl Upstream {
                 std::mem::take(&mut headers)
             };
             let target = in_flight.target.clone();
-            let (result, may_retry) = match self.attempt(parts, sent, below, upload, in_flight, is_tunnel).await {
-                Attempt::Answered(mut answer) => {
-                    let overloaded = matches!(answer.response.status().as_u16(), 502..=504);
-                    // The only target's own words are worth more than an open circuit.
-                    let counts = overloaded && self.targets.all().len() > 1;
-                    answer
-                        .in_flight
-                        .record(if counts { Outcome::Failure } else { Outcome::Success });
-                    (Ok(*answer), overloaded && may_repeat)
-                }
-                Attempt::Failed { failure, is_unsent } => {
-                    let is_timeout = matches!(failure, Failure::Timeout(_));
-                    let may_retry = (is_unsent && upload.is_unread()) || (may_repeat && !is_timeout);
-                    (Err(failure), may_retry && upload.failure().is_none())
-                }
-            };
+            let (result, may_retry, is_unsent) =
+                match self.attempt(parts, sent, below, upload, in_flight, is_tunnel).await {
+                    Attempt::Answered(mut answer) => {
+                        let overloaded = matches!(answer.response.status().as_u16(), 502..=504);
+                        // The only target's own words are worth more than an open circuit.
+                        let counts = overloaded && self.targets.all().len() > 1;
+                        answer
+                            .in_flight
+                            .record(if counts { Outcome::Failure } else { Outcome::Success });
+                        (Ok(*answer), overloaded && may_repeat, false)
+                    }
+                    Attempt::Failed { failure, is_unsent } => {
+                        let is_timeout = matches!(failure, Failure::Timeout(_));
+                        let may_retry = (is_unsent && upload.is_unread()) || (may_repeat && !is_timeout);
+                        (Err(failure), may_retry && upload.failure().is_none(), is_unsent)
+                    }
+                };
             if left == 0 || !may_retry || !self.targets.may_retry() {
                 return result;
             }
             left -= 1;
-            // The only target may have closed a connection that was idle; a new one may do.
-            if self.targets.all().len() > 1 || result.is_ok() {
+            // The only target may have closed a connection that was idle, and a new one may do.
+            let again = self.targets.all().len() == 1 && result.is_err() && !is_unsent;
+            if !again {
                 tried.push(target);
             }
             last = Some(result);

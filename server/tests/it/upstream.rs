@@ -3,3 +3,4 @@
 mod calls;
 mod service;
 mod streams;
+mod targets;
