@@ -36,9 +36,10 @@ mod serve;
 pub mod site;
 pub mod start;
 mod state;
+pub mod tls;
 pub mod upstream;
 
 pub use observe::REQUEST_ID;
 pub use router::router;
-pub use serve::{Limits, serve};
+pub use serve::{Limits, serve, serve_with};
 pub use state::AppState;

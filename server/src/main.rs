@@ -1,12 +1,17 @@
 //! The program: wires what `server` has.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use server::cli::{self, Command, USAGE};
 use server::config::{Config, Problems};
 use server::site::Candidates;
 use server::start::{StartError, start};
+use server::tls::Tls;
 use tokio::net::TcpListener;
+
+/// How long streams go on when the server is asked to end.
+const STREAMS_GRACE: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -55,7 +60,25 @@ async fn serve(config: &Config) -> Result<(), StartError> {
         let (gate, metrics) = (started.state.gate.clone(), started.metrics.clone());
         tokio::spawn(server::metrics::serve(address, gate, metrics));
     }
-    server::serve(listener, started.router.clone(), config.limits(), ended()).await;
+    let tls = match (&config.server.tls_certificate_file, &config.server.tls_key_file) {
+        (Some(certificate), Some(key)) => Some(Tls::load(certificate, key)?),
+        _ => None,
+    };
+    if let Some(tls) = tls.clone() {
+        tokio::spawn(tls.follow());
+    }
+    let router = started.router.clone();
+    let stopping = started.state.upstreams.clone();
+    let shutdown = async move {
+        ended().await;
+        tokio::spawn(async move {
+            // What is short has ended by then. A stream that goes on gets its end from us, not from a broken connection.
+            tokio::time::sleep(STREAMS_GRACE).await;
+            stopping.stop();
+        });
+    };
+    server::serve_with(listener, router, config.limits(), tls, shutdown).await;
+    started.state.upstreams.stopped().await;
     Ok(())
 }
 

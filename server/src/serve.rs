@@ -2,20 +2,26 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::ConnectInfo;
 use http::{Request, StatusCode};
+use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio_rustls::TlsAcceptor;
 use tower::Service as _;
 
 use crate::connection::{Phase, Response, Timed, Times};
+use crate::tls::Tls;
 
 /// For the head of a request.
 const HEAD_TIME: Duration = Duration::from_secs(10);
@@ -29,7 +35,16 @@ const GRACE: Duration = Duration::from_secs(10);
 /// After an error of `accept` (too many open files), so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The limits of connections. Requests are HTTP/1.1; the proxy in front speaks HTTP/2 with browsers.
+/// A connection of HTTP/2 whose client does not answer a ping for this long is dead.
+const PING: Duration = Duration::from_secs(20);
+
+/// Requests at once on a connection of HTTP/2.
+const MAX_STREAMS: u32 = 100;
+
+/// Bytes that wait for the client of one of them.
+const MAX_UNSENT: usize = 64 * 1024;
+
+/// The limits of connections. Requests are HTTP/1.1, and HTTP/2 where TLS agrees on it.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Connections at once (`server.max_connections`). Further ones wait until one ends.
@@ -42,6 +57,17 @@ pub struct Limits {
 
 /// Serves until `shutdown` resolves, then lets open requests finish.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: impl Future<Output = ()>) {
+    serve_with(listener, router, limits, None, shutdown).await;
+}
+
+/// Serves over TLS where there is a certificate.
+pub async fn serve_with(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    tls: Option<Tls>,
+    shutdown: impl Future<Output = ()>,
+) {
     // Each connection holds a receiver: it hears of the shutdown, and its end closes the channel.
     let (stopping, stopped) = watch::channel(false);
     let places = Arc::new(Semaphore::new(limits.max_connections));
@@ -53,7 +79,22 @@ pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdo
         };
         tokio::select! {
             (accepted, place) = accepted => match accepted {
-                Ok((stream, peer)) => spawn(stream, peer, place, limits, &router, stopped.clone()),
+                Ok((stream, peer)) => {
+                    let connection = Connection {
+                        peer,
+                        limits,
+                        router: router.clone(),
+                        stopped: stopped.clone(),
+                    };
+                    let tls = tls.as_ref().map(Tls::current);
+                    tokio::spawn(async move {
+                        // Clients go away all the time.
+                        if let Err(error) = connection.serve(stream, tls).await {
+                            tracing::debug!(%error, "a connection ended early");
+                        }
+                        drop(place);
+                    });
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -82,61 +123,180 @@ async fn place(places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
     places.clone().acquire_owned().await.ok()
 }
 
-fn spawn(
-    stream: TcpStream,
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// One connection, with what it needs to serve requests.
+struct Connection {
     peer: SocketAddr,
-    place: Option<OwnedSemaphorePermit>,
     limits: Limits,
-    router: &Router,
-    mut stopped: watch::Receiver<bool>,
-) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
-    }
-    let phase = Phase::new();
-    let times = Times {
-        idle: limits.keep_alive,
-        head: HEAD_TIME,
-        write: WRITE_TIME,
-    };
-    let bytes = Timed::new(TokioIo::new(stream), phase.clone(), times);
-    let router = router.clone();
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        phase.begin_request();
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
-        let (answer, phase) = (router.clone().call(request), phase.clone());
-        async move {
-            answer.await.map(|response| {
-                // After a 101 the connection belongs to a tunnel, which is neither idle nor waits for a head.
-                let is_tunnel = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-                let phase = if is_tunnel { Phase::new() } else { phase };
-                response.map(|body| Response { body, phase })
-            })
+    router: Router,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, tls: Option<Arc<rustls::ServerConfig>>) -> Result<(), BoxError> {
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
-    });
-    let connection = hyper::server::conn::http1::Builder::new()
-        // These times are `Timed`'s.
-        .header_read_timeout(None)
-        .max_header_size(limits.max_head_bytes)
-        .max_buf_size(limits.max_head_bytes.max(MIN_BUFFER))
-        .serve_connection(bytes, service)
-        .with_upgrades();
-    tokio::spawn(async move {
-        let mut connection = std::pin::pin!(connection);
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = async { drop(stopped.wait_for(|stopped| *stopped).await) } => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
+        let Some(tls) = tls else {
+            return self.http1(TokioIo::new(stream)).await;
         };
-        // Clients go away all the time.
-        if let Err(error) = ended {
-            tracing::debug!(%error, "a connection ended early");
+        // The handshake is a part of the time for the first head.
+        let handshake = TlsAcceptor::from(tls).accept(stream);
+        let stream = tokio::time::timeout(HEAD_TIME, handshake).await??;
+        match stream.get_ref().1.alpn_protocol() {
+            Some(b"h2") => self.http2(TokioIo::new(stream)).await,
+            _ => self.http1(TokioIo::new(stream)).await,
         }
-        drop((place, stopped));
-    });
+    }
+
+    async fn http1<I>(self, io: I) -> Result<(), BoxError>
+    where
+        I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
+    {
+        let Self {
+            peer,
+            limits,
+            router,
+            mut stopped,
+        } = self;
+        let phase = Phase::new();
+        let times = Times {
+            idle: limits.keep_alive,
+            head: HEAD_TIME,
+            write: WRITE_TIME,
+        };
+        let bytes = Timed::new(io, phase.clone(), times);
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            phase.begin_request();
+            let (answer, phase) = (router.clone().call(prepared(request, peer)), phase.clone());
+            async move {
+                answer.await.map(|response| {
+                    // After a 101 the connection belongs to a tunnel, which is neither idle nor waits for a head.
+                    let is_tunnel = response.status() == StatusCode::SWITCHING_PROTOCOLS;
+                    let phase = if is_tunnel { Phase::new() } else { phase };
+                    response.map(|body| Response { body, phase })
+                })
+            }
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            // These times are `Timed`'s.
+            .header_read_timeout(None)
+            .max_header_size(limits.max_head_bytes)
+            .max_buf_size(limits.max_head_bytes.max(MIN_BUFFER))
+            .serve_connection(bytes, service)
+            .with_upgrades();
+        let mut connection = std::pin::pin!(connection);
+        tokio::select! {
+            ended = connection.as_mut() => return Ok(ended?),
+            () = stop(&mut stopped) => connection.as_mut().graceful_shutdown(),
+        }
+        Ok(connection.await?)
+    }
+
+    async fn http2<I>(self, io: I) -> Result<(), BoxError>
+    where
+        I: hyper::rt::Read + hyper::rt::Write + Send + Unpin + 'static,
+    {
+        let Self {
+            peer,
+            limits,
+            router,
+            mut stopped,
+        } = self;
+        let open = Arc::new(AtomicUsize::new(0));
+        let counted = open.clone();
+        let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+            let open = Open::new(&counted);
+            let answer = router.clone().call(prepared(request, peer));
+            async move {
+                answer
+                    .await
+                    .map(|response| response.map(|body| OpenBody { body, _open: open }))
+            }
+        });
+        let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .keep_alive_interval(PING)
+            .keep_alive_timeout(PING)
+            .max_concurrent_streams(MAX_STREAMS)
+            .max_send_buf_size(MAX_UNSENT)
+            .max_header_list_size(u32::try_from(limits.max_head_bytes).unwrap_or(u32::MAX))
+            .serve_connection(io, service);
+        let mut connection = std::pin::pin!(connection);
+        let mut idle_since = None;
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => return Ok(ended?),
+                () = stop(&mut stopped) => break,
+                () = tokio::time::sleep(limits.keep_alive / 4) => {
+                    if open.load(Ordering::Relaxed) > 0 {
+                        idle_since = None;
+                        continue;
+                    }
+                    let since = *idle_since.get_or_insert_with(Instant::now);
+                    if since.elapsed() >= limits.keep_alive / 2 {
+                        break;
+                    }
+                }
+            }
+        }
+        connection.as_mut().graceful_shutdown();
+        Ok(connection.await?)
+    }
+}
+
+fn prepared(request: Request<Incoming>, peer: SocketAddr) -> Request<Body> {
+    let mut request = request.map(Body::new);
+    request.extensions_mut().insert(ConnectInfo(peer));
+    request
+}
+
+/// Resolves when the server is stopping.
+async fn stop(stopped: &mut watch::Receiver<bool>) {
+    drop(stopped.wait_for(|stopped| *stopped).await);
+}
+
+/// A request that is in flight on a connection of HTTP/2.
+struct Open(Arc<AtomicUsize>);
+
+impl Open {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count.clone())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A response's body, which ends the request when it is dropped.
+struct OpenBody {
+    body: Body,
+    _open: Open,
+}
+
+impl HttpBody for OpenBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// What hyper needs for its buffer.

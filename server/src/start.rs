@@ -14,6 +14,7 @@ use crate::embedded::{Embedded, EmbeddedError};
 use crate::provider::{self, ProviderError};
 use crate::site::{self, Candidates, Site, SiteError};
 use crate::state::AppState;
+use crate::tls::TlsError;
 use crate::upstream::{Assertions, ClientError, Proxies, Routed, Streams, Upstream, Upstreams};
 
 /// Why the server does not start.
@@ -38,6 +39,9 @@ pub enum StartError {
     /// An upstream cannot be connected to because of a setting.
     #[error("{0}\n    hint      correct the [[upstream]]")]
     Upstream(#[from] ClientError),
+    /// Certificate and key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The keys of backend JWTs cannot be used.
     #[error("The keys that sign backend JWTs: {0}")]
     BackendKeys(#[from] StorageError),
@@ -223,7 +227,7 @@ async fn upstreams(
         let routes = entry.routes.clone();
         all.push(Routed { upstream, routes });
     }
-    Ok((Upstreams::new(all), Some(tokens)))
+    Ok((Upstreams::new(all, streams), Some(tokens)))
 }
 
 /// What the operator should know although the server starts.

@@ -71,6 +71,7 @@ fn read(document: &mut Document) -> Option<Config> {
         );
     }
     certificate_header(document, &server, &gate);
+    tls(document, &server);
     let provider = provider.map_or(Some(None), |provider| provider.map(Some))?;
     let mut warnings = Vec::new();
     if let Some(provider) = &provider
@@ -109,6 +110,32 @@ fn only_for_development(document: &mut Document, server: &Server) {
     }
     if !server.listen.ip().is_loopback() {
         document.problem("server.listen", expected, hint);
+    }
+}
+
+fn tls(document: &mut Document, server: &Server) {
+    match (&server.tls_certificate_file, &server.tls_key_file) {
+        (Some(_), None) => {
+            let expected = "the key, because tls_certificate_file is set";
+            document.problem("server.tls_key_file", expected, "write tls_key_file = \"key.pem\"");
+        }
+        (None, Some(_)) => {
+            let expected = "the certificate, because tls_key_file is set";
+            document.problem(
+                "server.tls_certificate_file",
+                expected,
+                "write tls_certificate_file = \"fullchain.pem\"",
+            );
+        }
+        (Some(_), Some(_)) if !server.public_url.is_https() => {
+            let expected = "https://…, because the server speaks TLS";
+            document.problem(
+                "server.public_url",
+                expected,
+                "write it as it stands in the browser's address bar",
+            );
+        }
+        _ => {}
     }
 }
 

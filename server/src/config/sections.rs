@@ -27,6 +27,12 @@ pub struct Server {
     /// The proxies whose word about the client counts: `X-Forwarded-For`, and its certificate.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
+    /// The certificate of the server and those between it and the authority, PEM; with `tls_key_file`, the server speaks TLS.
+    #[serde(deserialize_with = "non_empty")]
+    pub tls_certificate_file: Option<String>,
+    /// The key of the certificate, PEM.
+    #[serde(deserialize_with = "non_empty")]
+    pub tls_key_file: Option<String>,
     /// Connections at once.
     #[serde(deserialize_with = "within::<1, 1_000_000, _>")]
     pub max_connections: u64,

@@ -1,12 +1,13 @@
 //! All upstreams of a server, with their routes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pixygate::gate::policy::{Methods, Pattern};
 use pixygate::gate::request::RequestPath;
 use pixygate::gate::{Policies, Policy};
 
-use super::{Upstream, path};
+use super::{Streams, Upstream, path};
 
 /// One `[[upstream.route]]`, validated.
 #[derive(Clone, Debug)]
@@ -33,8 +34,11 @@ pub struct Routed {
 }
 
 /// Every upstream. Clones share them.
-#[derive(Clone, Debug, Default)]
-pub struct Upstreams(Arc<Vec<Arc<Routed>>>);
+#[derive(Clone, Default)]
+pub struct Upstreams {
+    all: Arc<Vec<Arc<Routed>>>,
+    streams: Option<Streams>,
+}
 
 /// Where a call goes: what a route of the gate has beside its policy, so that a path is matched once.
 #[derive(Clone, Debug)]
@@ -58,18 +62,40 @@ pub(crate) fn policies<'a>(policies: Policies, routes: impl IntoIterator<Item = 
 
 impl Upstreams {
     /// Puts them together. Their prefixes do not overlap.
-    pub fn new(all: impl IntoIterator<Item = Routed>) -> Self {
-        Self(Arc::new(all.into_iter().map(Arc::new).collect()))
+    pub fn new(all: impl IntoIterator<Item = Routed>, streams: Streams) -> Self {
+        Self {
+            all: Arc::new(all.into_iter().map(Arc::new).collect()),
+            streams: Some(streams),
+        }
+    }
+
+    /// Ends every stream, because the server is stopping.
+    pub fn stop(&self) {
+        if let Some(streams) = &self.streams {
+            streams.stop();
+        }
+    }
+
+    /// Resolves when no stream is left, or after two seconds.
+    pub async fn stopped(&self) {
+        let Some(streams) = &self.streams else { return };
+        streams.stop();
+        let ended = async {
+            while !streams.is_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(2), ended).await;
     }
 
     /// All of them, in the order of the configuration.
     pub fn all(&self) -> &[Arc<Routed>] {
-        &self.0
+        &self.all
     }
 
     /// Adds a route for each of theirs, with the upstream as its target.
     pub(crate) fn policies(&self, policies: Policies) -> Policies {
-        let routes = self.0.iter().flat_map(|routed| {
+        let routes = self.all.iter().flat_map(|routed| {
             let routes = routed.routes.iter().enumerate();
             routes.map(move |(position, route)| {
                 (
@@ -88,14 +114,14 @@ impl Upstreams {
     }
 
     /// Returns the upstream that a decoded path belongs to.
-    pub(crate) fn find(&self, decoded: &str) -> Option<&Routed> {
-        let is_below = |routed: &&Arc<Routed>| path::below(decoded, &routed.upstream.settings().prefix).is_some();
-        self.0.iter().find(is_below).map(Arc::as_ref)
+    pub fn find(&self, decoded: &str) -> Option<&Routed> {
+        let is_below = |routed: &&Routed| path::below(decoded, &routed.upstream.settings().prefix).is_some();
+        self.all.iter().find(is_below)
     }
 
     /// Returns the upstream that a path belongs to as it came, if it has one meaning.
     pub(crate) fn find_raw(&self, raw: &str) -> Option<(&Routed, RequestPath)> {
-        if self.0.is_empty() {
+        if self.all.is_empty() {
             return None;
         }
         let path = RequestPath::parse(raw).ok()?;

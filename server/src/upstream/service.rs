@@ -160,9 +160,6 @@ impl Upstream {
             return Err(Failure::Method);
         }
         let is_tunnel = upgrade::wants_websocket(parts, &body)?;
-        let below = path::below(call.path, &self.settings.prefix)
-            .filter(|_| self.settings.strip_prefix)
-            .unwrap_or(call.path);
         let limit = match call.max_body_bytes {
             None => self.settings.max_body_bytes,
             Some(0) => None,
@@ -172,7 +169,7 @@ impl Upstream {
         let headers = self.headers(call, parts)?;
         let place = self.place().await?;
         self.targets.begin();
-        let answer = self.attempts(parts, headers, below, &upload, is_tunnel).await?;
+        let answer = self.attempts(call, parts, headers, &upload, is_tunnel).await?;
         if answer.response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return self.open_tunnel(call, parts, answer, place);
         }
@@ -182,12 +179,16 @@ impl Upstream {
     /// Sends the call until a target answers or no further attempt is allowed.
     async fn attempts(
         &self,
+        call: Call<'_>,
         parts: &Parts,
-        mut headers: HeaderMap,
-        below: &str,
+        headers: HeaderMap,
         upload: &Arc<Upload>,
         is_tunnel: bool,
     ) -> Result<Answer, Failure> {
+        let below = path::below(call.path, &self.settings.prefix)
+            .filter(|_| self.settings.strip_prefix)
+            .unwrap_or(call.path);
+        let mut first = Some(headers);
         let has_body = upload.has_body();
         let may_repeat = !has_body && parts.method.is_idempotent();
         let mut tried: Vec<Arc<Target>> = Vec::new();
@@ -200,15 +201,14 @@ impl Upstream {
                     None => Err(Failure::NoTarget),
                 };
             };
-            // Only another attempt needs the headers again.
-            let sent = if left > 0 {
-                headers.clone()
-            } else {
-                std::mem::take(&mut headers)
+            // Rarely needed a second time, so they are written again then.
+            let headers = match first.take() {
+                Some(headers) => headers,
+                None => self.headers(call, parts)?,
             };
             let target = in_flight.target.clone();
             let (result, may_retry, is_unsent) =
-                match self.attempt(parts, sent, below, upload, in_flight, is_tunnel).await {
+                match self.attempt(parts, headers, below, upload, in_flight, is_tunnel).await {
                     Attempt::Answered(mut answer) => {
                         let overloaded = matches!(answer.response.status().as_u16(), 502..=504);
                         // The only target's own words are worth more than an open circuit.

@@ -15,4 +15,5 @@ mod pages;
 mod routes;
 mod site;
 mod start;
+mod tls;
 mod upstream;

@@ -11,7 +11,7 @@ use http::StatusCode;
 use http_body_util::BodyExt as _;
 use server::upstream::UpstreamSettings;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::service::{Direct, serve};
 
@@ -167,6 +167,16 @@ async fn the_only_target_opens_the_circuit_when_it_is_gone_and_keeps_its_own_wor
     assert_eq!(busy.calls(), 20, "its own answer, each time");
 }
 
+/// Reads a request and answers it.
+async fn answer(service: &mut TcpStream) {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(service.read_u8().await.unwrap());
+    }
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    service.write_all(answer).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn only_so_many_calls_are_in_flight_and_others_wait_or_are_503() {
     let (listener, connected) = {
@@ -192,18 +202,9 @@ async fn only_so_many_calls_are_in_flight_and_others_wait_or_are_503() {
     assert_eq!(status(&direct, "GET", None).await, 503);
 
     let waiting = tokio::spawn(reqwest::get(direct.url("/")));
-    let mut head = [0; 1024];
-    service.read(&mut head).await.unwrap();
-    service
-        .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-        .await
-        .unwrap();
+    answer(&mut service).await;
     assert_eq!(first.await.unwrap().unwrap().text().await.unwrap(), "ok");
-    service.read(&mut head).await.unwrap();
-    service
-        .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
-        .await
-        .unwrap();
+    answer(&mut service).await;
     assert_eq!(waiting.await.unwrap().unwrap().status(), 200);
 }
 
