@@ -114,9 +114,9 @@ impl Upstreams {
     }
 
     /// Returns the upstream that a decoded path belongs to.
-    pub fn find(&self, decoded: &str) -> Option<&Routed> {
-        let is_below = |routed: &&Routed| path::below(decoded, &routed.upstream.settings().prefix).is_some();
-        self.all.iter().find(is_below)
+    fn find(&self, decoded: &str) -> Option<&Routed> {
+        let is_below = |routed: &&Arc<Routed>| path::below(decoded, &routed.upstream.settings().prefix).is_some();
+        self.all.iter().find(is_below).map(Arc::as_ref)
     }
 
     /// Returns the upstream that a path belongs to as it came, if it has one meaning.
