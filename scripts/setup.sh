@@ -167,6 +167,18 @@ wasm_opt() {
   npm install --prefix "$TARGET/binaryen" --no-audit --no-fund --loglevel=error "binaryen@$version"
 }
 
+# The tests start servers of their own, as the user that the package makes; the one that the package starts is not needed.
+postgres() {
+  if compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || have initdb; then return; fi
+  if without postgresql any; then return; fi
+  if have apt-get && { [ "$(id -u)" = 0 ] || { have sudo && sudo -n true 2>/dev/null; }; }; then
+    installing "PostgreSQL (Debian package)"
+    as_root apt-get update -qq || true
+    if as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql; then return; fi
+  fi
+  give_up postgresql any "PostgreSQL could not be installed; its tests are left out."
+}
+
 toolchain
 
 # A newer 0.3 that someone has already is kept: later patch releases only want a later compiler to be built.
@@ -198,4 +210,5 @@ if [ "$purpose" = test ]; then
   driver
   canaille
   lemonldap
+  postgres
 fi

@@ -30,12 +30,15 @@ mod observe;
 mod pages;
 mod probes;
 pub mod provider;
+pub mod revocation;
 mod router;
 mod security;
 mod serve;
+pub mod shared;
 pub mod site;
 pub mod start;
 mod state;
+pub mod store;
 pub mod tls;
 pub mod upstream;
 

@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use pixygate::jwt::Revocations as _;
 use serde_json::{Value, json};
 
 use crate::state::AppState;
@@ -16,18 +17,23 @@ pub(crate) async fn alive() -> &'static str {
 }
 
 /// `/readyz`: this node can do its work. An issuer that is down affects its own tokens on every node alike, so one with
-/// keys is enough.
+/// keys is enough. Without the store nobody can be signed out, which the operator must know at once.
 pub(crate) async fn ready(State(state): State<AppState>) -> Response {
     let validator = state.gate.validator();
     let issuers: BTreeMap<_, _> = validator.readiness().collect();
     let keys = issuers.values().any(|ready| *ready);
-    let status = if keys {
+    let store = state.shared.revocations.is_reachable();
+    let revocations = state.shared.revocations.is_current();
+    let ready = keys && store && revocations;
+    let status = if ready {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
     let sign_in = state.sign_in.page().client.is_some();
-    let body = json!({ "ready": keys, "checks": { "keys": keys, "sign_in": sign_in }, "issuers": issuers });
+    let checks = json!({ "keys": keys, "sign_in": sign_in, "store": store, "revocations": revocations });
+    let age = state.shared.revocations.age().as_secs();
+    let body = json!({ "ready": ready, "checks": checks, "issuers": issuers, "revocation_age_seconds": age });
     (status, Json(body)).into_response()
 }
 

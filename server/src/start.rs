@@ -6,12 +6,13 @@ use std::sync::Arc;
 use axum::Router;
 use pixygate::discovery::SignInConfig;
 use pixygate::gate::{BackchannelLogout, Gate, GateErrors, Policies, observe::Metrics};
-use pixygate::jwt::{LocalRevocations, Revocations, Trust, Validator};
+use pixygate::jwt::{Revocations, Trust, Validator};
 
 use crate::backend_token::{BackendTokenSettings, BackendTokens, KeyStorage, Keys, Rotation, StorageError};
 use crate::config::{Config, Problem, Problems};
 use crate::embedded::{Embedded, EmbeddedError};
 use crate::provider::{self, ProviderError};
+use crate::shared::{Shared, SharedError};
 use crate::site::{self, Candidates, Site, SiteError};
 use crate::state::AppState;
 use crate::tls::TlsError;
@@ -33,6 +34,9 @@ pub enum StartError {
     /// The embedded provider cannot run.
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] SharedError),
     /// The gate cannot start: a setting, a trust or a policy is wrong.
     #[error(transparent)]
     Gate(#[from] GateErrors),
@@ -123,8 +127,10 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
     }
     own.insecure_http_hosts.extend_from_slice(&provider.insecure_http_hosts);
 
-    let revocations = Arc::new(LocalRevocations::default());
-    let (upstreams, backend_tokens) = upstreams(config, revocations.clone(), &mut tasks).await?;
+    let (shared, follow) = Shared::open(&config.store).await?;
+    tasks.extend(follow);
+    let revocations = Arc::new(shared.revocations.clone());
+    let (upstreams, backend_tokens) = upstreams(config, revocations, &mut tasks).await?;
     let policies = restricted(config, upstreams.policies(app::api::policies()))?;
     let metrics = Arc::new(Metrics::default());
     let gate = trust
@@ -140,7 +146,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         .policies(policies)
         // Pages are open to everybody: they have no data before a call brings a token.
         .protect_prefixes(["/api", "/gw"])
-        .revocations(revocations.clone())
+        .revocations(shared.revocations.clone())
         .token_cache(config.gate.token_cache as usize)
         .max_token_bytes(config.gate.max_token_bytes as usize)
         .listen(config.server.listen)
@@ -162,7 +168,8 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         gate.start()
     );
     let (sign_in, gate) = (sign_in?, gate?);
-    let logout = BackchannelLogout::new(&gate, &provider.issuer, &provider.client_id, revocations);
+    let recorder = shared.revocations.clone();
+    let logout = BackchannelLogout::with_recorder(&gate, &provider.issuer, &provider.client_id, recorder);
 
     let announcement = Announcement {
         open: public_url.to_string(),
@@ -173,15 +180,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         trusted: trust.iter().map(|entry| entry.issuer.clone()).collect(),
         warnings: warnings(config, &sign_in, &gate.validator()),
     };
-    let state = AppState::new(
-        gate,
-        logout,
-        sign_in,
-        site,
-        public_url.clone(),
-        config.server.hsts(),
-        reload_port,
-    );
+    let state = AppState::new(gate, logout, shared, sign_in, site, &config.server, reload_port);
     let state = state.with_upstreams(upstreams, backend_tokens);
     Ok(Started {
         router: crate::router(state.clone()),

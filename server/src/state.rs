@@ -9,7 +9,8 @@ use pixygate::discovery::SignInConfig;
 use pixygate::gate::{BackchannelLogout, Gate};
 
 use crate::backend_token::BackendTokens;
-use crate::config::PublicUrl;
+use crate::config::{self, PublicUrl};
+use crate::shared::Shared;
 use crate::site::Site;
 use crate::upstream::Upstreams;
 
@@ -20,6 +21,8 @@ pub struct AppState {
     pub gate: Gate,
     /// What takes the provider's word that a session has ended.
     pub backchannel_logout: BackchannelLogout,
+    /// What nodes share.
+    pub shared: Shared,
     /// What a page needs to sign users in.
     pub sign_in: SignInConfig,
     /// The files for the browser.
@@ -43,10 +46,10 @@ impl AppState {
     pub fn new(
         gate: Gate,
         backchannel_logout: BackchannelLogout,
+        shared: Shared,
         sign_in: SignInConfig,
         site: Site,
-        public_url: PublicUrl,
-        hsts: Option<HeaderValue>,
+        server: &config::Server,
         reload_port: Option<u16>,
     ) -> Self {
         // Built here and not from the environment, so that the server behaves the same wherever it is started.
@@ -59,10 +62,11 @@ impl AppState {
         Self {
             gate,
             backchannel_logout,
+            shared,
             sign_in,
             site,
-            public_url,
-            hsts,
+            public_url: server.public_url.clone(),
+            hsts: server.hsts(),
             upstreams: Upstreams::default(),
             backend_tokens: None,
             options,

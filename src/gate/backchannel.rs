@@ -2,7 +2,6 @@
 
 use std::{sync::Arc, time::Duration};
 
-use aws_lc_rs::digest::{SHA256, digest};
 use axum::{
     body::{Body, to_bytes},
     response::Response,
@@ -13,8 +12,7 @@ use http::{
 };
 
 use super::{
-    Gate,
-    binding::{LocalReplayStore, ProofId, ReplayCheck, ReplayStore as _},
+    Gate, LocalLogouts, LogoutRecord, LogoutRecorder,
     limit::log_limit::LogLimit,
     request::{RequestId, client_address::peer, cross_site},
     response::{REQUEST_ID, respond},
@@ -36,9 +34,9 @@ const BODY_TIME: Duration = Duration::from_secs(10);
 ///
 /// | response | when |
 /// |---|---|
-/// | 200 | the logout token is valid; [`LocalRevocations`] has recorded it |
+/// | 200 | the logout token is valid, and the [`LogoutRecorder`] has recorded it |
 /// | 400 `{"error": "invalid_request", "reason", "request_id"}` | it is not, or was used before; expected and found are in the log |
-/// | 503 with `Retry-After` | the keys of the issuer are not available, so it cannot be checked |
+/// | 503 with `Retry-After` | the keys of the issuer are not available, or it could not be recorded |
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -68,9 +66,7 @@ struct Shared {
     gate: Gate,
     issuer: String,
     client_id: String,
-    revocations: Arc<LocalRevocations>,
-    /// Used logout tokens; DPoP proofs have a store of their own.
-    replays: LocalReplayStore,
+    recorder: Arc<dyn LogoutRecorder>,
     /// Apart from the gate's, so that no flood hides denials of calls.
     log_limit: LogLimit,
 }
@@ -84,13 +80,22 @@ impl BackchannelLogout {
         client_id: impl Into<String>,
         revocations: Arc<LocalRevocations>,
     ) -> Self {
+        Self::with_recorder(gate, issuer, client_id, LocalLogouts::new(revocations))
+    }
+
+    /// Does the same with another recorder, for nodes that share a store.
+    pub fn with_recorder(
+        gate: &Gate,
+        issuer: impl Into<String>,
+        client_id: impl Into<String>,
+        recorder: impl LogoutRecorder,
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 gate: gate.clone(),
                 issuer: issuer.into(),
                 client_id: client_id.into(),
-                revocations,
-                replays: LocalReplayStore::default(),
+                recorder: Arc::new(recorder),
                 log_limit: LogLimit::default(),
             }),
         }
@@ -146,8 +151,7 @@ impl BackchannelLogout {
             gate,
             issuer,
             client_id,
-            revocations,
-            replays,
+            recorder,
             ..
         } = &*self.shared;
         let settings = &gate.state.settings;
@@ -158,22 +162,16 @@ impl BackchannelLogout {
         let validator = gate.validator();
         let time = settings.clock.now();
         let logout = validator.validate_logout_token(&token, issuer, client_id, time).await?;
-        // All of them are of one issuer, so its `jti` alone is unique.
-        let mut token_id = [0; 32];
-        token_id.copy_from_slice(digest(&SHA256, logout.token_id().as_bytes()).as_ref());
-        let id = ProofId::new([0; 32], token_id);
-        match replays.record(id, settings.second(), logout.acceptable_until()).await {
-            ReplayCheck::Fresh => {
-                revocations.end(&logout);
-                Ok(logout)
-            }
-            ReplayCheck::Replayed => Err(Rejection::new(Reason::InvalidClaim)
+        match recorder.record(&logout, settings.second()).await {
+            LogoutRecord::Recorded => Ok(logout),
+            LogoutRecord::Replayed => Err(Rejection::new(Reason::InvalidClaim)
                 .expected("a logout token that was not used before")
                 .found("a `jti` that was used before")
                 .hint("let the provider make a new logout token for each call, also when it tries again")),
-            ReplayCheck::Unavailable => Err(Rejection::new(Reason::KeysUnavailable)
-                .expected("to know whether the logout token was used before")
-                .found("a store of logout tokens that is full")
+            LogoutRecord::Unavailable => Err(Rejection::new(Reason::KeysUnavailable)
+                .expected("to record the end of the session")
+                .found("a store that is out of reach or full")
+                .hint("see that the store can be reached from here; the provider may send the logout token again")
                 .retry_after(Duration::from_secs(1))),
         }
     }

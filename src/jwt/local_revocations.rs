@@ -3,32 +3,34 @@ use std::{collections::HashMap, time::Duration};
 use parking_lot::RwLock;
 use tokio::time::Instant;
 
-use super::{LogoutToken, Principal, Revocations};
+use super::{Ended, Principal, Revocations};
 
-/// Sessions and subjects that are remembered for each issuer, unless told otherwise: some 20 MB when all are there.
-const MOST: usize = 100_000;
+/// The default bound on sessions, subjects and tokens of each issuer: about 20 MB when it is reached.
+const MAX_ENTRIES: usize = 100_000;
 
-/// What `iat` and the time of a logout are counted in.
+/// The unit of `iat`.
 const SECOND: Duration = Duration::from_secs(1);
 
-/// Remembers ended sessions in the memory of this process: other nodes do not know of them, and neither does this one
-/// after a restart.
+/// Remembers ended sessions in the memory of this process. Other nodes do not know of them, and neither does this one after a
+/// restart, unless something calls [`end`](Self::end) for each that a shared store has.
 ///
-/// A token is refused when it was issued no later than its session had ended: one that a new sign-in gives is accepted.
-/// `iat` counts whole seconds, so a token of the very second of the logout is refused too; where it may be of another
-/// session, the refusal is held back until that second is over, so that the client's next token is of a later one.
+/// A token is rejected when it was issued no later than its session ended; a token from a new sign-in is accepted. `iat` counts
+/// whole seconds, so a token of the very second of the logout is rejected too. Where it may belong to another session, the
+/// rejection is held back until that second is over, so that the client's next token is of a later one.
 ///
-/// | the logout token names | access tokens with that `sid` | with another `sid` of the subject | of the subject, without `sid` |
+/// | [`Ended`] names | access tokens with that `sid` | with another `sid` of the subject | of the subject, without `sid` |
 /// |---|---|---|---|
-/// | `sid` and `sub` | refused | accepted | refused |
-/// | `sub` | refused | refused | refused |
-/// | `sid` | refused | accepted | accepted: nothing tells whose they are |
+/// | session and subject | rejected | accepted | rejected |
+/// | subject | rejected | rejected | rejected |
+/// | session | rejected | accepted | accepted: nothing tells whose they are |
+/// | token | only the token with that `jti` is rejected | | |
+/// | the issuer alone | rejected | rejected | rejected |
 ///
 /// An access token without `iat` counts as issued before.
 ///
-/// Nothing is forgotten by time, so nobody has to know how long access tokens live. When there are more than
-/// [`new`](Self::new) allows, the earlier half is forgotten and replaced by one date, and every token of that issuer from
-/// before it is refused: a client that holds one refreshes it, and no ended session comes back.
+/// Nothing is forgotten by itself, because the lifetime of access tokens is not known here. When there are more entries than
+/// [`new`](Self::new) allows, the earlier half is replaced by one date, and every token of that issuer from before it is rejected:
+/// a client that holds one refreshes it, and no ended session comes back. [`forget`](Self::forget) does the same by date.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -43,118 +45,193 @@ const SECOND: Duration = Duration::from_secs(1);
 /// ```
 #[derive(Debug)]
 pub struct LocalRevocations {
-    most: usize,
-    issuers: RwLock<HashMap<String, Ended>>,
+    max_entries: usize,
+    issuers: RwLock<HashMap<String, Issuer>>,
 }
 
-/// When what has ended at one issuer, in seconds since 1970 by its clock.
+/// When each session, subject and token of one issuer ended, in seconds since 1970 by its clock.
 #[derive(Debug, Default)]
-struct Ended {
+struct Issuer {
     sessions: HashMap<String, u64>,
     subjects: HashMap<String, Subject>,
-    /// Stands for everything that was forgotten.
+    tokens: HashMap<String, u64>,
+    /// Ends every token, and stands for all entries that were forgotten.
     everything: Option<u64>,
-    /// The latest of all these dates, and when it was heard of: by then, that second had begun.
+    /// The latest of these dates, and when this process learned of it: that second had begun by then.
     latest: Option<(u64, Instant)>,
 }
 
 #[derive(Debug, Default)]
 struct Subject {
-    /// When the last session that was named ended, or all of them.
+    /// When the last single session ended.
     one: u64,
+    /// When all sessions ended.
     all: Option<u64>,
+}
+
+impl Subject {
+    fn latest(&self) -> u64 {
+        self.one.max(self.all.unwrap_or(0))
+    }
 }
 
 impl Default for LocalRevocations {
     fn default() -> Self {
-        Self::new(MOST)
+        Self::new(MAX_ENTRIES)
     }
 }
 
 impl LocalRevocations {
-    /// Remembers at most so many sessions and subjects of each issuer (100,000 unless told).
-    pub fn new(most: usize) -> Self {
+    /// Remembers at most `max_entries` sessions, subjects and tokens of each issuer. The default is 100,000.
+    pub fn new(max_entries: usize) -> Self {
         Self {
-            most,
+            max_entries,
             issuers: RwLock::default(),
         }
     }
 
-    /// From now on the tokens of the session are refused.
-    pub fn end(&self, logout: &LogoutToken) {
-        let at = logout.issued_at();
+    /// Rejects the tokens that `ended` names from now on. A logout token converts: `end(&Ended::from(&logout))`.
+    pub fn end(&self, ended: &Ended) {
         let mut issuers = self.issuers.write();
-        let ended = issuers.entry(logout.issuer().to_owned()).or_default();
-        if ended.latest.is_none_or(|(latest, _)| latest < at) {
-            ended.latest = Some((at, Instant::now()));
-        }
-        if let Some(session) = logout.session_id() {
-            let last = ended.sessions.entry(session.to_owned()).or_default();
-            *last = at.max(*last);
-        }
-        if let Some(subject) = logout.subject() {
-            let last = ended.subjects.entry(subject.to_owned()).or_default();
-            last.one = at.max(last.one);
-            if logout.session_id().is_none() {
-                last.all = last.all.max(Some(at));
-            }
-        }
-        if ended.sessions.len() + ended.subjects.len() > self.most {
-            let until = ended.forget_half();
+        let issuer = issuers.entry(ended.issuer.clone()).or_default();
+        issuer.end(ended);
+        if issuer.len() > self.max_entries {
+            let until = issuer.forget_half();
             tracing::warn!(
-                issuer = logout.issuer(),
+                issuer = ended.issuer,
                 until,
-                "too many ended sessions: every token issued until then is refused, and clients refresh theirs"
+                "too many ended sessions: every token that was issued until then is rejected, and clients refresh theirs"
             );
         }
     }
+
+    /// Forgets the single entries from before the date, in seconds since 1970. From then on every token that was issued before the
+    /// latest of them is rejected, so no ended session comes back. Give it a date that lies further back than tokens live, and no
+    /// other token is concerned.
+    pub fn forget(&self, before: u64) {
+        for issuer in self.issuers.write().values_mut() {
+            issuer.forget(before);
+        }
+    }
+
+    /// Returns the number of entries that are remembered, of all issuers.
+    pub fn len(&self) -> usize {
+        self.issuers.read().values().map(Issuer::len).sum()
+    }
+
+    /// Returns whether nothing is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }
 
-impl Ended {
-    /// Returns the date that stands for what was forgotten.
+impl Issuer {
+    fn end(&mut self, ended: &Ended) {
+        let at = ended.before;
+        if self.latest.is_none_or(|(latest, _)| latest < at) {
+            self.latest = Some((at, Instant::now()));
+        }
+        if let Some(token) = &ended.token_id {
+            raise(self.tokens.entry(token.clone()).or_default(), at);
+            return;
+        }
+        if let Some(session) = &ended.session_id {
+            raise(self.sessions.entry(session.clone()).or_default(), at);
+        }
+        if let Some(subject) = &ended.subject {
+            let subject = self.subjects.entry(subject.clone()).or_default();
+            match ended.session_id {
+                Some(_) => raise(&mut subject.one, at),
+                None => subject.all = subject.all.max(Some(at)),
+            }
+        }
+        if ended.session_id.is_none() && ended.subject.is_none() {
+            self.everything = self.everything.max(Some(at));
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.sessions.len() + self.subjects.len() + self.tokens.len()
+    }
+
+    fn dates(&self) -> impl Iterator<Item = u64> {
+        let subjects = self.subjects.values().map(Subject::latest);
+        self.sessions
+            .values()
+            .copied()
+            .chain(subjects)
+            .chain(self.tokens.values().copied())
+    }
+
+    /// Returns the date that stands for the entries that were forgotten.
     fn forget_half(&mut self) -> u64 {
-        let subjects = self.subjects.values().map(|subject| subject.one);
-        let mut dates: Vec<u64> = self.sessions.values().copied().chain(subjects).collect();
+        let mut dates: Vec<u64> = self.dates().collect();
         let middle = dates.len() / 2;
         let (_, until, _) = dates.select_nth_unstable(middle);
         let until = *until;
-        self.sessions.retain(|_, at| *at > until);
-        self.subjects.retain(|_, subject| subject.one > until);
-        self.everything = self.everything.max(Some(until));
+        self.forget(until + 1);
         until
     }
+
+    fn forget(&mut self, before: u64) {
+        let latest = self.dates().filter(|at| *at < before).max();
+        self.sessions.retain(|_, at| *at >= before);
+        self.subjects.retain(|_, subject| subject.latest() >= before);
+        self.tokens.retain(|_, at| *at >= before);
+        self.everything = self.everything.max(latest);
+    }
+
+    /// Returns when the token ended, if something that names it did.
+    fn ended(&self, principal: &Principal) -> Option<u64> {
+        let session = principal.session_id();
+        let of_subject = |subject: &str| {
+            let subject = self.subjects.get(subject)?;
+            match session {
+                Some(_) => subject.all,
+                None => Some(subject.latest()),
+            }
+        };
+        let (sub, subject) = (principal.sub(), principal.subject());
+        let mut ended = of_subject(sub);
+        // A provider names the `sub`; an operator names the subject that `trust.subject_claim` yields.
+        if sub != subject {
+            ended = ended.max(of_subject(subject));
+        }
+        let ended_session = session.and_then(|session| self.sessions.get(session));
+        let ended_token = principal.token_id().and_then(|token| self.tokens.get(token));
+        ended
+            .max(ended_session.copied())
+            .max(ended_token.copied())
+            .max(self.everything)
+    }
+}
+
+fn raise(date: &mut u64, at: u64) {
+    *date = at.max(*date);
 }
 
 impl Revocations for LocalRevocations {
     fn is_revoked(&self, principal: &Principal) -> bool {
         let issuers = self.issuers.read();
-        let Some(ended) = issuers.get(principal.issuer()) else {
-            return false;
-        };
-        let subject = ended.subjects.get(principal.sub());
-        let own = match principal.session_id() {
-            Some(session) => {
-                let all = subject.and_then(|subject| subject.all);
-                all.max(ended.sessions.get(session).copied())
-            }
-            None => subject.map(|subject| subject.one),
-        };
+        let ended = issuers
+            .get(principal.issuer())
+            .and_then(|issuer| issuer.ended(principal));
         let issued = principal.issued_at().unwrap_or(0);
-        own.max(ended.everything).is_some_and(|ended| issued <= ended)
+        ended.is_some_and(|ended| issued <= ended)
     }
 
-    /// A client that is refused fetches another token at once, whatever the age of the one before. In the second of the logout
-    /// that one would be refused again, and the client would take it that no other helps.
+    /// A client whose token is rejected fetches another one at once. In the second of the logout that one would be rejected again,
+    /// and the client would conclude that no token helps.
     fn hold(&self, principal: &Principal) -> Duration {
         let issuers = self.issuers.read();
-        let Some((ended, (latest, heard))) = issuers.get(principal.issuer()).and_then(|it| Some((it, it.latest?)))
+        let Some((issuer, (latest, learned))) = issuers.get(principal.issuer()).and_then(|it| Some((it, it.latest?)))
         else {
             return Duration::ZERO;
         };
-        let own_ended = principal.session_id().and_then(|session| ended.sessions.get(session)) == Some(&latest);
+        let own_ended = principal.session_id().and_then(|session| issuer.sessions.get(session)) == Some(&latest);
         if own_ended || principal.issued_at().is_none() {
             return Duration::ZERO;
         }
-        (heard + SECOND).saturating_duration_since(Instant::now())
+        (learned + SECOND).saturating_duration_since(Instant::now())
     }
 }

@@ -30,6 +30,7 @@ mod cache;
 mod claims;
 mod clock;
 mod conflict;
+mod ended;
 mod engine;
 mod fetch;
 mod http;
@@ -67,6 +68,7 @@ pub(crate) use self::{
 };
 pub use algorithm::Algorithm;
 pub use clock::{Clock, SystemClock};
+pub use ended::Ended;
 pub use engine::KeyFetches;
 pub use fetch::{FETCH_SECONDS, Fetch, FetchError, FetchFuture, FetchRequest, MAX_BODY_BYTES, Post};
 pub use http::HttpFetch;

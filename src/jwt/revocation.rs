@@ -16,6 +16,12 @@ pub trait Revocations: Send + Sync + 'static {
         let _ = principal;
         Duration::ZERO
     }
+
+    /// Whether the answers are recent enough to rely on. While they are not, every token is answered with 503: an implementation
+    /// that learns of revocations from elsewhere returns `false` when it has not been able to for too long.
+    fn is_current(&self) -> bool {
+        true
+    }
 }
 
 /// Nothing is ever revoked.
@@ -35,5 +41,9 @@ impl<R: Revocations + ?Sized> Revocations for Arc<R> {
 
     fn hold(&self, principal: &Principal) -> Duration {
         (**self).hold(principal)
+    }
+
+    fn is_current(&self) -> bool {
+        (**self).is_current()
     }
 }

@@ -5,7 +5,7 @@ use std::{
         Arc,
         atomic::{AtomicU32, Ordering},
     },
-    time::SystemTime,
+    time::{Duration, SystemTime},
 };
 
 use tokio::task::JoinSet;
@@ -360,6 +360,9 @@ impl Validator {
             None => Box::pin(self.judge(token, fingerprint, time)).await?,
         };
         let principal = Principal::new(verdict.proven);
+        if !self.shared.common.revocations.is_current() {
+            return Err(revocations_unknown());
+        }
         if self.shared.common.revocations.is_revoked(&principal) {
             return Err(Box::pin(self.revoked(&principal)).await);
         }
@@ -514,6 +517,15 @@ pub(crate) struct Signer<'a> {
     pub(crate) issuer: String,
     epoch: u32,
     generation: u64,
+}
+
+/// The token may have been revoked meanwhile; nothing is wrong with it as far as is known.
+fn revocations_unknown() -> Rejection {
+    Rejection::new(Reason::KeysUnavailable)
+        .expected("to know which tokens were revoked")
+        .found("no news from the store for longer than store.revocation_max_age_seconds")
+        .hint("see that the store can be reached from here; the gate continues by itself when it can")
+        .retry_after(Duration::from_secs(1))
 }
 
 /// Another kind of JWT says so in its header, before its claims are looked at.

@@ -25,6 +25,7 @@ mod outcomes;
 mod paths;
 mod permission;
 mod reload;
+mod revocations;
 mod second;
 mod served;
 mod threats;

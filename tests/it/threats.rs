@@ -48,8 +48,18 @@ fn every_line_of_the_list_has_a_test_that_is_there() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
-/// Whether it is there, and is run.
+/// Whether it is there, and is run: as a function with the attribute, or in a list of those that are run on each engine of the store.
 fn is_test(source: &str, name: &str) -> bool {
+    let on_both = source
+        .split("on_both!(")
+        .skip(1)
+        .filter_map(|rest| rest.split_once(')'));
+    if on_both
+        .flat_map(|(list, _)| list.split(','))
+        .any(|listed| listed.trim() == name)
+    {
+        return source.contains(&format!("async fn {name}(engine: &Engine)"));
+    }
     let Some((before, _)) = source.split_once(&format!("fn {name}()")) else {
         return false;
     };
@@ -74,6 +84,9 @@ fn a_function_that_is_not_run_is_no_test() {
         ("\n#[test]\nfn aa() {}", false),
         ("\n// #[test]\nfn a() {}", false),
         ("\n#[test]\n// fn a() {}", false),
+        ("on_both!(b, a);\nasync fn a(engine: &Engine) {}", true),
+        ("on_both!(\n    a,\n);", false),
+        ("on_both!(b);\nasync fn a(engine: &Engine) {}", false),
     ] {
         assert_eq!(is_test(source, "a"), expected, "{source}");
     }

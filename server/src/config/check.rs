@@ -10,7 +10,7 @@ use super::sections::{Gate, GateRoute, Provider, RouteValues, Server};
 use super::{Config, DevIdp};
 
 /// Sections and keys that this build cannot do. A setting that does nothing must not look as if it did.
-const NOT_YET: [&str; 3] = ["backend_jwt.secret_file", "store.url", "telemetry.otlp_endpoint"];
+const NOT_YET: [&str; 2] = ["backend_jwt.secret_file", "telemetry.otlp_endpoint"];
 
 /// Headers that mean something else, or that any client can send through a proxy.
 const NOT_A_CERTIFICATE: [&str; 12] = [
@@ -48,6 +48,7 @@ fn read(document: &mut Document) -> Option<Config> {
     let gate = gate(document);
     let upstreams = super::upstreams::upstreams(document);
     let backend_jwt = super::upstreams::backend_jwt(document);
+    let store = document.section("store");
     let telemetry = document.section("telemetry");
     let dev_idp = document.section::<DevIdp>("dev_idp");
     if dev_idp
@@ -94,6 +95,7 @@ fn read(document: &mut Document) -> Option<Config> {
         gate,
         upstreams,
         backend_jwt: backend_jwt?,
+        store: store?,
         telemetry: telemetry?,
         dev_idp: dev_idp?,
         settings: document.settings(),

@@ -248,6 +248,11 @@ impl Document {
                 }
             }
         }
+        if let Some(Value::String(url)) = self.get_mut("store.url")
+            && let Some(file) = url.strip_prefix("sqlite://").filter(|file| !file.starts_with(':'))
+        {
+            *url = format!("sqlite://{}", folder.join(file).display());
+        }
     }
 
     fn read_secret(&mut self, path: &str, secret: &str, file: &Path) {
@@ -415,7 +420,8 @@ impl Document {
 
     fn shown(&self, path: &str) -> Option<String> {
         let value = self.get(path)?;
-        let is_secret = SECRETS.contains(&abstract_path(path).as_str()) && !self.is_default(path);
+        let is_file = value.as_str().is_some_and(|text| text.starts_with("sqlite:"));
+        let is_secret = SECRETS.contains(&abstract_path(path).as_str()) && !self.is_default(path) && !is_file;
         Some(match is_secret {
             true => "(set, not shown)".to_owned(),
             false => value.to_string(),

@@ -21,7 +21,7 @@ use pixygate::jwt::Trust;
 use document::Document;
 pub use document::{Setting, keys};
 pub use problem::{Origin, Problem, Problems};
-pub use sections::{DevIdp, Gate, GateRoute, Provider, Server, Session, Telemetry};
+pub use sections::{DevIdp, Gate, GateRoute, Provider, Server, Session, Store, Telemetry};
 pub use upstreams::{BackendJwt, UpstreamEntry};
 pub use url::PublicUrl;
 
@@ -45,6 +45,8 @@ pub struct Config {
     pub upstreams: Vec<UpstreamEntry>,
     /// How the gateway tells them who is calling.
     pub backend_jwt: BackendJwt,
+    /// The state that nodes share.
+    pub store: Store,
     /// Metrics.
     pub telemetry: Telemetry,
     /// The embedded provider.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::net::SocketAddr;
 use std::str::FromStr;
+use std::time::Duration;
 
 use ipnet::IpNet;
 use pixygate::authorization::DpopMode;
@@ -15,6 +16,8 @@ use serde::de::{Deserialize, Deserializer, Error, Unexpected};
 
 use super::Origin;
 use super::url::{PublicUrl, origin, secure};
+use crate::revocation::Timing;
+use crate::store::StoreUrl;
 
 /// `[server]`
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -159,6 +162,20 @@ pub(super) struct RouteValues {
     _rate_limit: Option<Rate>,
 }
 
+/// `[store]`
+#[derive(Clone, Debug, serde::Deserialize)]
+pub struct Store {
+    /// Where it is.
+    #[serde(deserialize_with = "store_url")]
+    pub url: StoreUrl,
+    /// How long calls are accepted without news from the store, in seconds.
+    #[serde(deserialize_with = "within::<2, 86_400, _>")]
+    pub revocation_max_age_seconds: u64,
+    /// How long ended sessions are stored one by one, in seconds.
+    #[serde(deserialize_with = "within::<600, 31_536_000, _>")]
+    pub revocation_keep_seconds: u64,
+}
+
 /// `[telemetry]`
 #[derive(Clone, Debug, serde::Deserialize)]
 pub struct Telemetry {
@@ -173,6 +190,17 @@ pub struct DevIdp {
     /// The loopback address to listen on.
     #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
+}
+
+impl Store {
+    /// How nodes follow it.
+    pub fn timing(&self) -> Timing {
+        Timing {
+            max_age: Duration::from_secs(self.revocation_max_age_seconds),
+            keep: Duration::from_secs(self.revocation_keep_seconds),
+            ..Timing::default()
+        }
+    }
 }
 
 impl Server {
@@ -215,6 +243,14 @@ fn optional<T>(text: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Res
         "" => Ok(None),
         text => parse(text).map(Some),
     }
+}
+
+/// The value may have a password in it, so it is not repeated.
+fn store_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<StoreUrl, D::Error> {
+    let expected = "sqlite://FILE for one node, or postgres://USER:PASSWORD@HOST/DATABASE for several";
+    let text = String::deserialize(deserializer)?;
+    text.parse()
+        .map_err(|why| D::Error::custom(format_args!("{why}, expected {expected}")))
 }
 
 const ADDRESS: &str = "an IP address and a port";

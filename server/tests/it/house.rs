@@ -45,7 +45,13 @@ pub(crate) fn only_in(folder: &TempDir) -> Candidates {
 /// A configuration for development, with a provider on a free port.
 pub(crate) fn config(more: &str) -> Config {
     let text = format!("[dev_idp]\nlisten = \"127.0.0.1:0\"\n{more}");
-    Config::read(Some(("pixygate.toml", &text)), []).unwrap()
+    let store = (!more.contains("[store]")).then(memory);
+    Config::read(Some(("pixygate.toml", &text)), store).unwrap()
+}
+
+/// A store that no other test shares, and that leaves no file. In the environment, so that a test can have a `[store]` of its own.
+pub(crate) fn memory() -> (String, String) {
+    ("PIXYGATE_STORE__URL".to_owned(), "sqlite::memory:".to_owned())
 }
 
 /// The limits of connections as they are unless set.
@@ -67,6 +73,15 @@ impl House {
             site,
             provider: issuer.origin().ascii_serialization(),
         }
+    }
+
+    /// Another node: a server of its own with the provider of this one.
+    pub(crate) async fn node(&self, more: &str) -> Self {
+        let issuer = &self.started.announcement.provider;
+        Self::with(&format!(
+            "[provider]\nissuer = \"{issuer}\"\nclient_id = \"pixygate\"\n{more}"
+        ))
+        .await
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Response {

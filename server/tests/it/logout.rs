@@ -20,9 +20,13 @@ const FORM: &str = "application/x-www-form-urlencoded";
 
 /// A house that its provider can reach, with what it answers to logout tokens.
 async fn told_house() -> (House, String, mpsc::UnboundedReceiver<StatusCode>) {
+    told_house_with("").await
+}
+
+pub(crate) async fn told_house_with(more: &str) -> (House, String, mpsc::UnboundedReceiver<StatusCode>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let house = House::with(&format!("[server]\npublic_url = \"{url}\"\n")).await;
+    let house = House::with(&format!("[server]\npublic_url = \"{url}\"\n{more}")).await;
     let (answered, answers) = mpsc::unbounded_channel();
     let watch = move |request: Request, next: Next| {
         let answered = answered.clone();
@@ -41,14 +45,14 @@ async fn told_house() -> (House, String, mpsc::UnboundedReceiver<StatusCode>) {
 }
 
 /// What a browser does at the provider.
-struct Browser {
+pub(crate) struct Browser {
     issuer: String,
     app: String,
     cookies: RefCell<BTreeMap<String, String>>,
 }
 
 impl Browser {
-    fn new(house: &House, app: &str) -> Self {
+    pub(crate) fn new(house: &House, app: &str) -> Self {
         Self {
             issuer: house.started.announcement.provider.clone(),
             app: app.to_owned(),
@@ -91,7 +95,7 @@ impl Browser {
     }
 
     /// The answer of the token endpoint.
-    async fn sign_in(&self, username: &str) -> Value {
+    pub(crate) async fn sign_in(&self, username: &str) -> Value {
         let redirect_uri = format!("{}/callback", self.app);
         let wanted = [
             ("response_type", "code"),
@@ -135,17 +139,17 @@ fn bearer(tokens: &Value) -> String {
 }
 
 /// The status, and the reason of a refusal.
-async fn call(house: &House, tokens: &Value) -> (u16, Value) {
+pub(crate) async fn call(house: &House, tokens: &Value) -> (u16, Value) {
     let response = house.call("/api/whoami", &bearer(tokens)).await;
     let status = response.status().as_u16();
     (status, house::json(response).await["reason"].take())
 }
 
-async fn accepted(house: &House, tokens: &Value) {
+pub(crate) async fn accepted(house: &House, tokens: &Value) {
     assert_eq!(call(house, tokens).await, (200, Value::Null));
 }
 
-async fn revoked(house: &House, tokens: &Value) {
+pub(crate) async fn revoked(house: &House, tokens: &Value) {
     assert_eq!(call(house, tokens).await, (401, json!("revoked")));
 }
 

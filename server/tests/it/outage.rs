@@ -28,7 +28,7 @@ async fn server(provider: &House, other: &House) -> (Started, TempDir) {
         trust(second)
     );
     let site = house::site();
-    let config = Config::read(Some(("pixygate.toml", &text)), []).unwrap();
+    let config = Config::read(Some(("pixygate.toml", &text)), [house::memory()]).unwrap();
     (start(&config, &only_in(&site), None).await.unwrap(), site)
 }
 

@@ -33,7 +33,7 @@ async fn with_a_provider_the_embedded_one_stays_off_and_a_wrong_issuer_stops_the
     let taken = url::Url::parse(issuer).unwrap().port().unwrap();
     let config = |issuer: &str| {
         let text = format!("[dev_idp]\nlisten = \"127.0.0.1:{taken}\"\n{}", section(issuer));
-        Config::read(Some(("pixygate.toml", &text)), []).unwrap()
+        Config::read(Some(("pixygate.toml", &text)), [house::memory()]).unwrap()
     };
     let site = house::site();
     let started = start(&config(issuer), &only_in(&site), None).await.unwrap();

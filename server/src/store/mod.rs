@@ -1,0 +1,135 @@
+//! The state that nodes share: SQLite in a file for one node, PostgreSQL for several.
+//!
+//! 1. [`Store::open`] connects, creates the tables and migrates them.
+//! 2. `sqlite` and `postgres` hold the SQL of each engine, by subject.
+//! 3. [`crate::revocation`] is built on it.
+//!
+//! No request waits for the store: nodes read it in the background and decide from memory.
+
+mod error;
+mod migration;
+mod postgres;
+mod sqlite;
+mod url;
+
+use pixygate::jwt::Ended;
+
+pub use error::StoreError;
+pub use postgres::{ENDED_CHANNEL, Postgres};
+pub use sqlite::Sqlite;
+pub use url::{SqlitePlace, StoreUrl, StoreUrlError};
+
+/// An open store. Clones share its connections.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// One file.
+    Sqlite(Sqlite),
+    /// A server that several nodes share.
+    Postgres(Postgres),
+}
+
+/// A recorded [`Ended`] with its place in the order of commits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndedRow {
+    /// Ascending in the order of commits.
+    pub id: i64,
+    /// Random. Tells a row from one of the same `id` in a database that was restored or failed over.
+    pub mark: i64,
+    /// The tokens that are rejected.
+    pub ended: Ended,
+}
+
+/// Every issuer's date that stands for the rows which were pruned, in seconds since 1970.
+pub type Floors = Vec<(String, u64)>;
+
+/// A logout token that must be recorded only once.
+#[derive(Clone, Copy, Debug)]
+pub struct OnlyOnce {
+    /// The digest of its issuer and `jti`.
+    pub digest: [u8; 32],
+    /// How long it would be accepted, in seconds since 1970.
+    pub until: u64,
+}
+
+/// Dispatches to the engine.
+macro_rules! on_engine {
+    ($store:expr, $engine:ident => $call:expr) => {
+        match $store {
+            Store::Sqlite($engine) => $call,
+            Store::Postgres($engine) => $call,
+        }
+    };
+}
+
+impl Store {
+    /// Connects, creates what is missing and migrates.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be reached or written, or a newer version of the server has changed it in a way that this one does not
+    /// understand.
+    pub async fn open(url: &StoreUrl) -> Result<Self, StoreError> {
+        match url {
+            StoreUrl::Sqlite(place) => Sqlite::open(place).await.map(Self::Sqlite),
+            StoreUrl::Postgres(options) => Postgres::open(options.clone()).await.map(Self::Postgres),
+        }
+    }
+
+    /// Records an [`Ended`] durably: it survives a crash once this returns. `before` is raised to the store's own time where
+    /// `until_now` is set, so that the clock of one node does not matter. Returns the record as written, or `None` when `once` was
+    /// recorded before, and then nothing is written.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be written. It may have been if the connection broke at the end.
+    pub async fn end(
+        &self,
+        ended: &Ended,
+        until_now: bool,
+        once: Option<OnlyOnce>,
+    ) -> Result<Option<Ended>, StoreError> {
+        on_engine!(self, engine => engine.end(ended, until_now, once).await)
+    }
+
+    /// Returns at most `limit` rows from `id` on, itself included, in the order of commits.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn ended_from(&self, id: i64, limit: u32) -> Result<Vec<EndedRow>, StoreError> {
+        on_engine!(self, engine => engine.ended_from(id, limit).await)
+    }
+
+    /// Returns the dates of pruned rows. Read it after the rows, so that none is missed that is pruned meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn ended_floors(&self) -> Result<Floors, StoreError> {
+        on_engine!(self, engine => engine.ended_floors().await)
+    }
+
+    /// Removes ended sessions from before the date, leaving one date for each issuer, and logout tokens that are not acceptable any
+    /// more at `now`. Both are in seconds since 1970. The newest row stays: readers recognize the table by it.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be written.
+    pub async fn prune_ended(&self, before: u64, now: u64) -> Result<(), StoreError> {
+        on_engine!(self, engine => engine.prune_ended(before, now).await)
+    }
+
+    /// Closes all connections, after what they are doing.
+    pub async fn close(&self) {
+        on_engine!(self, engine => engine.close().await);
+    }
+}
+
+/// The databases know no unsigned numbers. Dates beyond their range do not occur.
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn unsigned(number: i64) -> u64 {
+    u64::try_from(number).unwrap_or(0)
+}

@@ -1,0 +1,127 @@
+//! A server that several nodes share, directly or through PgBouncer.
+//!
+//! PgBouncer in transaction mode may give each transaction another connection. So every statement with parameters stands in an
+//! explicit transaction and is prepared without a name, and nothing relies on the state of a session.
+
+mod ended;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
+use sqlx::query::Query;
+use sqlx::{PgConnection, PgPool};
+
+use super::StoreError;
+use super::migration::{self, Found, Migration};
+
+pub use ended::ENDED_CHANNEL;
+
+const MIGRATIONS: &[Migration] = &[Migration {
+    sql: include_str!("migrations/0001-ended.sql"),
+    needs: 1,
+}];
+
+/// How long one operation may take. A server that vanished without a word is noticed by it.
+const TIME_LIMIT: Duration = Duration::from_secs(5);
+
+/// How long an operation waits for a connection, a new one included.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Connections for what must not wait for anything else: revocations and heartbeat.
+const URGENT: u32 = 3;
+
+/// The keys of advisory locks. The first half is "pixy" in ASCII, so that other users of the database do not meet them.
+mod lock {
+    pub(super) const MIGRATION: i64 = 0x7069_7879_0000_0001;
+    pub(super) const ENDED: i64 = 0x7069_7879_0000_0002;
+}
+
+/// A PostgreSQL database.
+#[derive(Clone, Debug)]
+pub struct Postgres {
+    urgent: PgPool,
+}
+
+impl Postgres {
+    pub(super) async fn open(options: Box<PgConnectOptions>) -> Result<Self, StoreError> {
+        let options = options
+            .application_name("pixygate")
+            // Statements without a name are never stored, see above.
+            .statement_cache_capacity(0);
+        let urgent = PgPoolOptions::new()
+            .max_connections(URGENT)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .connect_lazy_with(options);
+        let store = Self { urgent };
+        store
+            .within(&store.urgent, |connection| Box::pin(migrate(connection)))
+            .await?;
+        Ok(store)
+    }
+
+    /// Returns the options to connect with, for a connection of its own.
+    pub fn options(&self) -> Arc<PgConnectOptions> {
+        self.urgent.connect_options()
+    }
+
+    pub(super) async fn close(&self) {
+        self.urgent.close().await;
+    }
+
+    /// Runs `work` on a connection, within [`TIME_LIMIT`]. A connection that fails or is late is closed and not used again.
+    async fn within<T>(
+        &self,
+        pool: &PgPool,
+        work: impl for<'c> FnOnce(&'c mut PgConnection) -> BoxFuture<'c, Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let mut connection = pool.acquire().await?;
+        let result = tokio::time::timeout(TIME_LIMIT, work(&mut connection)).await;
+        let result = result.unwrap_or(Err(StoreError::NoAnswer(TIME_LIMIT)));
+        let refused_by_server = matches!(&result, Err(StoreError::Database(sqlx::Error::Database(_))));
+        if result.is_err() && !refused_by_server {
+            connection.close_on_drop();
+        }
+        result
+    }
+}
+
+/// A statement without a name.
+fn query(sql: &'static str) -> Query<'static, sqlx::Postgres, PgArguments> {
+    sqlx::query(sql).persistent(false)
+}
+
+async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
+    use sqlx::{Connection as _, Row as _};
+
+    let mut transaction = connection.begin().await?;
+    query("SELECT pg_advisory_xact_lock($1)")
+        .bind(lock::MIGRATION)
+        .execute(&mut *transaction)
+        .await?;
+    let exists = query("SELECT to_regclass('pixygate_schema') IS NOT NULL")
+        .fetch_one(&mut *transaction)
+        .await?;
+    if !exists.try_get::<bool, _>(0)? {
+        sqlx::raw_sql(migration::CREATE).execute(&mut *transaction).await?;
+    }
+    let found = query("SELECT coalesce(max(version), 0), coalesce(max(needs), 0) FROM pixygate_schema")
+        .fetch_one(&mut *transaction)
+        .await?;
+    let found = Found {
+        version: found.try_get(0)?,
+        needs: found.try_get(1)?,
+    };
+    for (number, migration) in found.missing(MIGRATIONS)? {
+        sqlx::raw_sql(migration.sql).execute(&mut *transaction).await?;
+        query("INSERT INTO pixygate_schema (version, needs, applied_at) VALUES ($1, $2, extract(epoch FROM now())::bigint)")
+            .bind(number)
+            .bind(migration.needs)
+            .execute(&mut *transaction)
+            .await?;
+        tracing::info!(number, "the store was migrated");
+    }
+    transaction.commit().await?;
+    Ok(())
+}
