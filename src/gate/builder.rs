@@ -12,7 +12,7 @@ use super::{
     Gate,
     binding::{LocalReplayStore, Nonces, ReplayStore},
     error::{GateError, GateErrors},
-    limit::{Limiter, Rate, log_limit::LogLimit},
+    limit::{Limiter, Nodes, Rate, log_limit::LogLimit},
     observe::Observer,
     policy::{Pattern, Policies},
     request::{client_address::TrustedProxies, cross_site::PageOrigin},
@@ -51,6 +51,7 @@ pub struct GateBuilder {
     dpop_nonce_key: Option<[u8; 32]>,
     rate_limit: Option<Rate>,
     failure_limit: Option<Rate>,
+    nodes: Nodes,
     trusted_proxies: Vec<IpNet>,
     certificate_header: Option<String>,
     /// Found wrong before `build`.
@@ -81,6 +82,7 @@ impl Default for GateBuilder {
             dpop_nonce_key: None,
             rate_limit: None,
             failure_limit: None,
+            nodes: Nodes::default(),
             trusted_proxies: Vec::new(),
             certificate_header: None,
             errors: Vec::new(),
@@ -133,6 +135,13 @@ impl GateBuilder {
     /// `into_make_service_with_connect_info::<SocketAddr>()`.
     pub fn failure_limit(mut self, rate: impl Into<Option<Rate>>) -> Self {
         self.failure_limit = rate.into();
+        self
+    }
+
+    /// Divides every rate by the number of nodes that share the callers: each counts by itself. It is asked for each call, so it must
+    /// answer from memory.
+    pub fn nodes(mut self, count: impl Fn() -> u32 + Send + Sync + 'static) -> Self {
+        self.nodes = Nodes::new(count);
         self
     }
 
@@ -319,8 +328,9 @@ impl GateBuilder {
             observer: self.observer,
             replays: self.replays,
             nonces: self.dpop_nonce.then(|| Nonces::new(self.dpop_nonce_key)),
-            rate_limit: self.rate_limit.map(Limiter::new),
-            failure_limit: self.failure_limit.map(Limiter::new),
+            rate_limit: self.rate_limit.map(|rate| Limiter::new(rate, self.nodes.clone())),
+            failure_limit: self.failure_limit.map(|rate| Limiter::new(rate, self.nodes.clone())),
+            nodes: self.nodes,
             proxies: TrustedProxies(self.trusted_proxies),
             certificate_header: self.certificate_header.map(|header| header.to_ascii_lowercase()),
             public_url,

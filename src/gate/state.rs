@@ -17,7 +17,7 @@ use super::{
     binding::{Nonces, ReplayStore},
     builder::load_keys,
     error::{GateError, GateErrors, RouteError},
-    limit::{Limiter, log_limit::LogLimit},
+    limit::{Limiter, Nodes, log_limit::LogLimit},
     observe::Observer,
     policy::{Policies, Route},
     request::{client_address::TrustedProxies, cross_site::PageOrigin},
@@ -69,7 +69,7 @@ pub(crate) struct RouteEntry {
 
 impl RouteTable {
     /// Makes the table of a router. A route that a previous table had with the same rate keeps counting where it was.
-    fn new(own: Policies, base: &Policies, canonical: bool, previous: &[RouteEntry]) -> Arc<Self> {
+    fn new(own: Policies, base: &Policies, canonical: bool, previous: &[RouteEntry], nodes: &Nodes) -> Arc<Self> {
         let policies = own.clone().merge(base.clone());
         let entry = |route: &Route| {
             let limiter = route.policy.rate.map(|rate| {
@@ -78,7 +78,7 @@ impl RouteTable {
                     (&other.methods, &other.pattern, other.policy.rate) == (&route.methods, &route.pattern, Some(rate))
                 };
                 let known = previous.iter().find(same).and_then(|entry| entry.limiter.clone());
-                known.unwrap_or_else(|| Arc::new(Limiter::new(rate)))
+                known.unwrap_or_else(|| Arc::new(Limiter::new(rate, nodes.clone())))
             });
             RouteEntry {
                 route: Arc::new(route.clone()),
@@ -108,6 +108,7 @@ pub(crate) struct Settings {
     pub(crate) nonces: Option<Nonces>,
     pub(crate) rate_limit: Option<Limiter>,
     pub(crate) failure_limit: Option<Limiter>,
+    pub(crate) nodes: Nodes,
     pub(crate) proxies: TrustedProxies,
     pub(crate) certificate_header: Option<String>,
     pub(crate) public_url: Option<Url>,
@@ -191,7 +192,7 @@ impl Gate {
     ) -> Self {
         let rules = Rules {
             validator,
-            tables: vec![RouteTable::new(policies, &Policies::new(), false, &[])],
+            tables: vec![RouteTable::new(policies, &Policies::new(), false, &[], &settings.nodes)],
         };
         let state = State {
             rules: ArcSwap::from_pointee(rules),
@@ -258,9 +259,10 @@ impl Gate {
         if !errors.is_empty() {
             return Err(GateErrors(errors));
         }
+        let nodes = &self.state.settings.nodes;
         let previous = self.state.rules.rcu(|rules| {
             let mut rules = Rules::clone(rules);
-            let table = RouteTable::new(own.clone(), &rules.tables[0].policies, canonical, &[]);
+            let table = RouteTable::new(own.clone(), &rules.tables[0].policies, canonical, &[], nodes);
             rules.tables.push(table);
             rules
         });
@@ -313,10 +315,11 @@ impl Gate {
             }
         };
         load_keys(validator.load_missing()).await?;
+        let nodes = &self.state.settings.nodes;
         self.state.rules.rcu(|rules| {
             let renewed = |(position, table): (usize, &Arc<RouteTable>)| match position {
-                0 => RouteTable::new(policies.clone(), &Policies::new(), false, &table.routes),
-                _ => RouteTable::new(table.own.clone(), &policies, table.canonical, &table.routes),
+                0 => RouteTable::new(policies.clone(), &Policies::new(), false, &table.routes, nodes),
+                _ => RouteTable::new(table.own.clone(), &policies, table.canonical, &table.routes, nodes),
             };
             Rules {
                 validator: validator.clone(),

@@ -2,6 +2,7 @@
 
 use std::{
     hash::{BuildHasher, Hash, RandomState},
+    sync::Arc,
     time::Duration,
 };
 
@@ -14,9 +15,26 @@ const SHARDS: usize = 16;
 /// More callers at once than one node serves. Beyond it, the callers with the fewest calls are forgotten.
 const MAX_PER_SHARD: usize = 16_384;
 
+/// The number of nodes that share the callers. Each node counts by itself, so it allows its part of a rate.
+#[derive(Clone)]
+pub(crate) struct Nodes(Arc<dyn Fn() -> u32 + Send + Sync>);
+
+impl Nodes {
+    pub(crate) fn new(count: impl Fn() -> u32 + Send + Sync + 'static) -> Self {
+        Self(Arc::new(count))
+    }
+}
+
+impl Default for Nodes {
+    fn default() -> Self {
+        Self::new(|| 1)
+    }
+}
+
 /// Limits the calls of each caller.
 pub(crate) struct Limiter {
     rate: Rate,
+    nodes: Nodes,
     hasher: RandomState,
     shards: Vec<Mutex<HashTable<Entry>>>,
 }
@@ -30,9 +48,10 @@ struct Entry {
 }
 
 impl Limiter {
-    pub(crate) fn new(rate: Rate) -> Self {
+    pub(crate) fn new(rate: Rate, nodes: Nodes) -> Self {
         Self {
             rate,
+            nodes,
             hasher: RandomState::new(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
         }
@@ -51,7 +70,9 @@ impl Limiter {
     fn consider(&self, caller: impl Hash, now: f64, count: bool) -> Result<(), Duration> {
         let caller = self.hasher.hash_one(caller);
         let period = self.rate.period.as_secs_f64();
-        let step = period / f64::from(self.rate.count.get());
+        let nodes = f64::from((self.nodes.0)().max(1));
+        // At least one call in the period, however many nodes there are.
+        let step = (period * nodes / f64::from(self.rate.count.get())).min(period);
         // Bits that the table does not use.
         let mut shard = self.shards[(caller >> 32) as usize % SHARDS].lock();
         if count && shard.len() >= MAX_PER_SHARD {
@@ -97,11 +118,38 @@ fn forget_half(shard: &mut HashTable<Entry>) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use super::*;
+
+    fn limiter(rate: &str) -> Limiter {
+        Limiter::new(rate.parse().unwrap(), Nodes::default())
+    }
+
+    #[test]
+    fn nodes_that_share_callers_divide_the_rate() {
+        let live = Arc::new(AtomicU32::new(1));
+        let count = live.clone();
+        let limit = Limiter::new("6/m".parse().unwrap(), Nodes::new(move || count.load(Ordering::Relaxed)));
+        let allowed = |caller: &str| {
+            std::iter::repeat_with(|| limit.count(caller, 100.0))
+                .take_while(Result::is_ok)
+                .count()
+        };
+        for (nodes, expected) in [(1, 6), (2, 3), (3, 2), (6, 1), (100, 1), (0, 6)] {
+            live.store(nodes, Ordering::Relaxed);
+            assert_eq!(allowed(&format!("caller-{nodes}")), expected, "{nodes}");
+        }
+        // A node that leaves gives its part back.
+        live.store(2, Ordering::Relaxed);
+        assert_eq!(allowed("alice"), 3);
+        live.store(1, Ordering::Relaxed);
+        assert_eq!(limit.count("alice", 110.0), Ok(()));
+    }
 
     #[test]
     fn a_burst_of_the_count_then_one_for_each_step() {
-        let limit = Limiter::new("5/s".parse().unwrap());
+        let limit = limiter("5/s");
         for _ in 0..5 {
             assert_eq!(limit.count("alice", 100.0), Ok(()));
         }
@@ -115,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_set_back_delays_a_call_by_a_step_at_most() {
-        let limit = Limiter::new("5/s".parse().unwrap());
+        let limit = limiter("5/s");
         for _ in 0..5 {
             assert_eq!(limit.count("alice", 9000.0), Ok(()));
         }
@@ -127,7 +175,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let limit = Limiter::new("1/h".parse().unwrap());
+        let limit = limiter("1/h");
         for caller in 0..SHARDS * MAX_PER_SHARD * 2 {
             assert_eq!(limit.count(caller, 100.0), Ok(()));
         }
@@ -136,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_callers_does_not_free_a_caller_that_is_limited() {
-        let limit = Limiter::new("2/h".parse().unwrap());
+        let limit = limiter("2/h");
         for _ in 0..2 {
             assert_eq!(limit.count("mallory", 100.0), Ok(()));
         }

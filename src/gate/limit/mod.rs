@@ -4,5 +4,5 @@ mod limiter;
 pub(crate) mod log_limit;
 mod rate;
 
-pub(crate) use limiter::Limiter;
+pub(crate) use limiter::{Limiter, Nodes};
 pub use rate::{Rate, RateError};
