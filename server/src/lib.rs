@@ -12,6 +12,7 @@
 //!
 //! `main.rs` only wires these.
 
+pub mod activity;
 pub mod backend_token;
 mod bounds;
 mod canonical;
@@ -24,6 +25,7 @@ mod embedded;
 #[path = "embedded_absent.rs"]
 mod embedded;
 mod gateway;
+pub mod heartbeat;
 pub mod log;
 pub mod metrics;
 mod observe;

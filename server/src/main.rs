@@ -57,8 +57,8 @@ async fn serve(config: &Config) -> Result<(), StartError> {
     let started = start(config, &Candidates::of_this_process(), reload_port()).await?;
     println!("{}", started.announcement);
     if let Some(address) = config.telemetry.metrics_listen {
-        let (gate, metrics) = (started.state.gate.clone(), started.metrics.clone());
-        tokio::spawn(server::metrics::serve(address, gate, metrics));
+        let (state, metrics) = (started.state.clone(), started.metrics.clone());
+        tokio::spawn(server::metrics::serve(address, state, metrics));
     }
     let tls = match (&config.server.tls_certificate_file, &config.server.tls_key_file) {
         (Some(certificate), Some(key)) => Some(Tls::load(certificate, key)?),
@@ -79,6 +79,7 @@ async fn serve(config: &Config) -> Result<(), StartError> {
     };
     server::serve_with(listener, router, config.limits(), tls, shutdown).await;
     started.state.upstreams.stopped().await;
+    started.stop().await;
     Ok(())
 }
 

@@ -1,5 +1,8 @@
 //! The pages: the app's routes, its server functions, and what stands in for a path that is neither.
 
+use std::sync::Arc;
+
+use app::api::Backend;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -35,6 +38,7 @@ fn context(state: &AppState) -> impl Fn() + Clone + Send + Sync + 'static {
             }
         }
         provide_context(state.site.front_end());
+        provide_context::<Arc<dyn Backend>>(Arc::new(state.shared.clone()));
         // Leptos has made a nonce of its own by now; the one in the response's header takes its place.
         if let Some(nonce) = parts.and_then(|parts| parts.extensions.get::<Nonce>().cloned()) {
             provide_context(nonce);

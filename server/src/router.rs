@@ -15,7 +15,7 @@ use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Pr
 
 use crate::state::AppState;
 use crate::upstream::Proxied;
-use crate::{bounds, gateway, observe, pages, probes, security};
+use crate::{activity, bounds, gateway, observe, pages, probes, security};
 
 /// The paths that machines ask for and that are open to everybody.
 pub(crate) const OPEN: [&str; 4] = ["/healthz", "/readyz", PROTECTED_RESOURCE, "/.well-known/jwks.json"];
@@ -57,6 +57,8 @@ pub fn router(state: AppState) -> Router {
         .layer(from_fn_with_state(state.clone(), security::headers))
         // A panic in a handler is that request's, not the server's.
         .layer(CatchPanicLayer::new())
+        // A call that could not be recorded is not made, where the configuration says so.
+        .layer(from_fn_with_state(state.shared.activity.clone(), activity::admit))
         // WASM has its own media type; what the build compressed passes as it is.
         .layer(
             CompressionLayer::new()

@@ -1,8 +1,14 @@
 //! What this node shares with others: the store, and everything that is built on it.
 
+use std::time::Duration;
+
+use app::api::{Backend, BackendFuture, Chart, Filter, PAGE, Page, RecordId, Unavailable, Whose};
+use pixygate::jwt::{Ended, Principal};
 use tokio::task::JoinHandle;
 
-use crate::config;
+use crate::activity::{Activity, Recording};
+use crate::config::{Config, Console};
+use crate::heartbeat::{self, Presence};
 use crate::revocation::SharedRevocations;
 use crate::store::{Store, StoreError};
 
@@ -13,6 +19,19 @@ pub struct Shared {
     pub store: Store,
     /// The sessions that have ended, on any node.
     pub revocations: SharedRevocations,
+    /// This node among the others.
+    pub presence: Presence,
+    /// The record of what was done.
+    pub activity: Activity,
+    console: Console,
+}
+
+/// What keeps the parts up to date.
+#[derive(Debug)]
+pub struct Upkeep {
+    /// They run until they are aborted.
+    pub tasks: Vec<JoinHandle<()>>,
+    recording: Recording,
 }
 
 /// The store cannot be used.
@@ -34,20 +53,89 @@ fn hint(error: &StoreError) -> &'static str {
 }
 
 impl Shared {
-    /// Opens the store and reads what this node must know. The returned tasks keep it up to date.
+    /// Opens the store and reads what this node must know.
     ///
     /// # Errors
     ///
     /// When the store cannot be used: no token could be accepted.
-    pub async fn open(config: &config::Store) -> Result<(Self, Vec<JoinHandle<()>>), SharedError> {
+    pub async fn open(config: &Config) -> Result<(Self, Upkeep), SharedError> {
         let failed = |source| SharedError {
-            url: config.url.to_string(),
+            url: config.store.url.to_string(),
             source,
         };
-        let store = Store::open(&config.url).await.map_err(failed)?;
-        let (revocations, follower) = SharedRevocations::load(store.clone(), config.timing())
+        let store = Store::open(&config.store.url).await.map_err(failed)?;
+        let (revocations, follower) = SharedRevocations::load(store.clone(), config.store.timing())
             .await
             .map_err(failed)?;
-        Ok((Self { store, revocations }, follower.spawn()))
+        let name = heartbeat::name(config.server.listen);
+        let presence = Presence::register(&store, name).await.map_err(failed)?;
+        let (activity, recording, retention) =
+            Activity::start(store.clone(), presence.clone(), config.activity.settings());
+        let mut tasks = follower.spawn();
+        tasks.extend([presence.spawn(store.clone()), retention]);
+        let shared = Self {
+            store,
+            revocations,
+            presence,
+            activity,
+            console: administrators(config),
+        };
+        Ok((shared, Upkeep { tasks, recording }))
     }
+
+    /// Writes what waits, and takes this node out of the others' count. Call it when no more requests come.
+    pub async fn close(&self, upkeep: Upkeep) {
+        upkeep.recording.stop().await;
+        for task in upkeep.tasks {
+            task.abort();
+        }
+        self.presence.leave(&self.store).await;
+        // A connection that hangs must not hold up the end.
+        let closed = tokio::time::timeout(Duration::from_secs(5), self.store.close()).await;
+        if closed.is_err() {
+            tracing::warn!("the connections to the store did not close in time");
+        }
+    }
+}
+
+/// The embedded provider, for development, has a group for administrators.
+fn administrators(config: &Config) -> Console {
+    let mut console = config.console.clone();
+    if config.provider.is_none() && console == Console::default() {
+        console.admin_roles.push("admins".to_owned());
+    }
+    console
+}
+
+impl Backend for Shared {
+    fn is_administrator(&self, caller: &Principal) -> bool {
+        let Console {
+            admin_roles,
+            admin_scopes,
+        } = &self.console;
+        admin_roles.iter().any(|role| caller.has_role(role)) || admin_scopes.iter().any(|scope| caller.has_scope(scope))
+    }
+
+    fn activity(&self, whose: Whose, filter: Filter, before: Option<RecordId>) -> BackendFuture<'_, Page> {
+        Box::pin(async move {
+            let page = self.store.activity(&whose, &filter, before, PAGE).await;
+            page.map_err(unavailable)
+        })
+    }
+
+    fn chart(&self, whose: Whose, from: u64, until: u64) -> BackendFuture<'_, Chart> {
+        Box::pin(async move {
+            let chart = self.store.activity_chart(&whose, from, until).await;
+            chart.map_err(unavailable)
+        })
+    }
+
+    fn end(&self, ended: Ended) -> BackendFuture<'_, ()> {
+        Box::pin(async move { self.revocations.end(&ended, true).await.map_err(unavailable) })
+    }
+}
+
+fn unavailable(error: StoreError) -> Unavailable {
+    tracing::error!(%error, "the store does not answer");
+    Unavailable
 }

@@ -12,7 +12,7 @@ use crate::backend_token::{BackendTokenSettings, BackendTokens, KeyStorage, Keys
 use crate::config::{Config, Problem, Problems};
 use crate::embedded::{Embedded, EmbeddedError};
 use crate::provider::{self, ProviderError};
-use crate::shared::{Shared, SharedError};
+use crate::shared::{Shared, SharedError, Upkeep};
 use crate::site::{self, Candidates, Site, SiteError};
 use crate::state::AppState;
 use crate::tls::TlsError;
@@ -84,12 +84,23 @@ pub struct Started {
     pub announcement: Announcement,
     /// What the gate has said so far.
     pub metrics: Arc<Metrics>,
+    upkeep: Option<Upkeep>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Started {
+    /// Ends it: what waits to be recorded is written first. Call it when no more requests come.
+    pub async fn stop(mut self) {
+        if let Some(upkeep) = self.upkeep.take() {
+            self.state.shared.close(upkeep).await;
+        }
+    }
 }
 
 impl Drop for Started {
     fn drop(&mut self) {
-        for task in &self.tasks {
+        let upkeep = self.upkeep.iter().flat_map(|upkeep| &upkeep.tasks);
+        for task in self.tasks.iter().chain(upkeep) {
             task.abort();
         }
     }
@@ -127,8 +138,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
     }
     own.insecure_http_hosts.extend_from_slice(&provider.insecure_http_hosts);
 
-    let (shared, follow) = Shared::open(&config.store).await?;
-    tasks.extend(follow);
+    let (shared, upkeep) = Shared::open(config).await?;
     let revocations = Arc::new(shared.revocations.clone());
     let (upstreams, backend_tokens) = upstreams(config, revocations, &mut tasks).await?;
     let policies = restricted(config, upstreams.policies(app::api::policies()))?;
@@ -150,7 +160,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         .token_cache(config.gate.token_cache as usize)
         .max_token_bytes(config.gate.max_token_bytes as usize)
         .listen(config.server.listen)
-        .observer(metrics.clone())
+        .observer((metrics.clone(), shared.activity.clone()))
         .certificate_header(config.gate.certificate_header.clone())
         .public_url(public_url.as_str())
         .explain(config.gate.explain)
@@ -187,6 +197,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         state,
         announcement,
         metrics,
+        upkeep: Some(upkeep),
         tasks,
     })
 }

@@ -5,7 +5,10 @@ use std::time::Duration;
 use pixygate::gate::{Policies, Policy};
 
 use super::whoami::GetWhoami;
-use super::{Confirm, GetProfile};
+use super::{
+    Confirm, EndMySessions, EndSessionsOf, GetActivity, GetActivityChart, GetAllActivity, GetAllActivityChart,
+    GetProfile, RevokeToken,
+};
 
 /// How long ago the user may have signed in to confirm something.
 const RECENT: Duration = Duration::from_secs(300);
@@ -16,4 +19,12 @@ pub fn policies() -> Policies {
         .server_fn::<GetWhoami>(Policy::signed_in())
         .server_fn::<GetProfile>(Policy::signed_in().scope("profile"))
         .server_fn::<Confirm>(Policy::signed_in().max_age(RECENT))
+        .server_fn::<GetActivity>(Policy::signed_in())
+        .server_fn::<GetActivityChart>(Policy::signed_in())
+        .server_fn::<EndMySessions>(Policy::signed_in().max_age(RECENT))
+        // Who is an administrator is said in the configuration, so these functions check it themselves.
+        .server_fn::<GetAllActivity>(Policy::signed_in())
+        .server_fn::<GetAllActivityChart>(Policy::signed_in())
+        .server_fn::<EndSessionsOf>(Policy::signed_in().max_age(RECENT))
+        .server_fn::<RevokeToken>(Policy::signed_in().max_age(RECENT))
 }

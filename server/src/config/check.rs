@@ -49,6 +49,8 @@ fn read(document: &mut Document) -> Option<Config> {
     let upstreams = super::upstreams::upstreams(document);
     let backend_jwt = super::upstreams::backend_jwt(document);
     let store = document.section("store");
+    let activity = document.section("activity");
+    let console = document.section("console");
     let telemetry = document.section("telemetry");
     let dev_idp = document.section::<DevIdp>("dev_idp");
     if dev_idp
@@ -96,6 +98,8 @@ fn read(document: &mut Document) -> Option<Config> {
         upstreams,
         backend_jwt: backend_jwt?,
         store: store?,
+        activity: activity?,
+        console: console?,
         telemetry: telemetry?,
         dev_idp: dev_idp?,
         settings: document.settings(),

@@ -21,7 +21,7 @@ use pixygate::jwt::Trust;
 use document::Document;
 pub use document::{Setting, keys};
 pub use problem::{Origin, Problem, Problems};
-pub use sections::{DevIdp, Gate, GateRoute, Provider, Server, Session, Store, Telemetry};
+pub use sections::{Activity, Console, DevIdp, Gate, GateRoute, Provider, Server, Session, Store, Telemetry};
 pub use upstreams::{BackendJwt, UpstreamEntry};
 pub use url::PublicUrl;
 
@@ -47,6 +47,10 @@ pub struct Config {
     pub backend_jwt: BackendJwt,
     /// The state that nodes share.
     pub store: Store,
+    /// The record of what was done.
+    pub activity: Activity,
+    /// Who sees and ends what is not theirs.
+    pub console: Console,
     /// Metrics.
     pub telemetry: Telemetry,
     /// The embedded provider.

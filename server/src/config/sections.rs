@@ -16,6 +16,7 @@ use serde::de::{Deserialize, Deserializer, Error, Unexpected};
 
 use super::Origin;
 use super::url::{PublicUrl, origin, secure};
+use crate::activity::{self, WhenFull};
 use crate::revocation::Timing;
 use crate::store::StoreUrl;
 
@@ -176,6 +177,30 @@ pub struct Store {
     pub revocation_keep_seconds: u64,
 }
 
+/// `[activity]`
+#[derive(Clone, Debug, serde::Deserialize)]
+pub struct Activity {
+    /// How long records are stored, in days.
+    #[serde(deserialize_with = "within::<1, 3_650, _>")]
+    pub retention_days: u64,
+    /// Events that may wait to be written.
+    #[serde(deserialize_with = "within::<64, 1_000_000, _>")]
+    pub queue: u64,
+    /// What happens to an event that finds no room.
+    pub when_full: WhenFull,
+}
+
+/// `[console]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+pub struct Console {
+    /// A user with one of these roles is an administrator …
+    #[serde(deserialize_with = "filled_list")]
+    pub admin_roles: Vec<String>,
+    /// … and one whose token has one of these scopes.
+    #[serde(deserialize_with = "filled_list")]
+    pub admin_scopes: Vec<String>,
+}
+
 /// `[telemetry]`
 #[derive(Clone, Debug, serde::Deserialize)]
 pub struct Telemetry {
@@ -199,6 +224,17 @@ impl Store {
             max_age: Duration::from_secs(self.revocation_max_age_seconds),
             keep: Duration::from_secs(self.revocation_keep_seconds),
             ..Timing::default()
+        }
+    }
+}
+
+impl Activity {
+    /// How it is recorded.
+    pub fn settings(&self) -> activity::Settings {
+        activity::Settings {
+            retention: Duration::from_secs(86_400 * self.retention_days),
+            queue: self.queue as usize,
+            when_full: self.when_full,
         }
     }
 }
@@ -321,6 +357,14 @@ fn scope_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error
         false => Err(D::Error::custom(
             "a scope is empty or has a space in it, expected one scope in each string",
         )),
+    }
+}
+
+fn filled_list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    match texts.iter().any(String::is_empty) {
+        false => Ok(texts),
+        true => Err(D::Error::custom("one is empty, expected values that a token can have")),
     }
 }
 

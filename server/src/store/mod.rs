@@ -6,15 +6,22 @@
 //!
 //! No request waits for the store: nodes read it in the background and decide from memory.
 
+pub mod activity;
 mod error;
 mod migration;
+mod node;
 mod postgres;
 mod sqlite;
 mod url;
 
+use std::sync::Arc;
+
+use app::api::{BUCKETS, Bucket, Chart, Filter, Page, RecordId, Whose};
 use pixygate::jwt::Ended;
 
+use activity::Batch;
 pub use error::StoreError;
+pub use node::Beat;
 pub use postgres::{ENDED_CHANNEL, Postgres};
 pub use sqlite::Sqlite;
 pub use url::{SqlitePlace, StoreUrl, StoreUrlError};
@@ -117,6 +124,98 @@ impl Store {
     /// When the store cannot be written.
     pub async fn prune_ended(&self, before: u64, now: u64) -> Result<(), StoreError> {
         on_engine!(self, engine => engine.prune_ended(before, now).await)
+    }
+
+    /// Writes records, once: a batch that was written before is left as it is.
+    ///
+    /// # Errors
+    ///
+    /// When nothing of it was written, as far as is known.
+    pub async fn write_activity(&self, batch: &Arc<Batch>) -> Result<(), StoreError> {
+        on_engine!(self, engine => engine.write_activity(batch).await)
+    }
+
+    /// Returns one page of records, newest first, older than `before` where it is given.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn activity(
+        &self,
+        whose: &Whose,
+        filter: &Filter,
+        before: Option<RecordId>,
+        limit: u32,
+    ) -> Result<Page, StoreError> {
+        on_engine!(self, engine => engine.activity(whose, filter, before, limit).await)
+    }
+
+    /// Returns the sums of the time between, in seconds since 1970, in [`BUCKETS`] of whole minutes. It begins at a full minute and is as
+    /// long as the time or longer.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn activity_chart(&self, whose: &Whose, from: u64, until: u64) -> Result<Chart, StoreError> {
+        let from = from - from % 60;
+        let minutes = until.saturating_sub(from).div_ceil(60 * BUCKETS as u64).max(1);
+        let sums = on_engine!(self, engine => engine.activity_sums(whose, from, minutes, BUCKETS).await)?;
+        let mut buckets = vec![Bucket::default(); BUCKETS];
+        for (place, sum) in sums {
+            if let Some(bucket) = buckets.get_mut(place) {
+                *bucket = sum;
+            }
+        }
+        Ok(Chart {
+            from,
+            width: minutes * 60,
+            buckets,
+        })
+    }
+
+    /// Deletes some records from before the time, in seconds since 1970. Returns how many; 0 when none are left.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be written.
+    pub async fn prune_activity(&self, before: u64) -> Result<u64, StoreError> {
+        on_engine!(self, engine => engine.prune_activity(before).await)
+    }
+
+    /// Deletes some sums from before the time, and the users and nodes of which nothing later is known. Returns the number of sums.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be written.
+    pub async fn prune_activity_sums(&self, before: u64) -> Result<u64, StoreError> {
+        on_engine!(self, engine => engine.prune_activity_sums(before).await)
+    }
+
+    /// Makes a row for a node, and returns its number.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be written.
+    pub async fn register(&self, name: &str, version: &str) -> Result<i64, StoreError> {
+        on_engine!(self, engine => engine.register(name, version).await)
+    }
+
+    /// Renews the row of a node.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be written, or a newer version has changed it in a way that this one does not understand.
+    pub async fn beat(&self, node: i64) -> Result<Beat, StoreError> {
+        on_engine!(self, engine => engine.beat(node).await)
+    }
+
+    /// Marks a node as gone.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be written.
+    pub async fn leave(&self, node: i64) -> Result<(), StoreError> {
+        on_engine!(self, engine => engine.leave(node).await)
     }
 
     /// Closes all connections, after what they are doing.

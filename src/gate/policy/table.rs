@@ -61,6 +61,13 @@ impl fmt::Debug for Target {
     }
 }
 
+impl Route {
+    /// Returns its target, as it was given to [`Policies::route_to`].
+    pub fn target<T: Any + Send + Sync>(&self) -> Option<&T> {
+        self.target.as_ref()?.get()
+    }
+}
+
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.methods, self.pattern)

@@ -3,7 +3,9 @@
 //! PgBouncer in transaction mode may give each transaction another connection. So every statement with parameters stands in an
 //! explicit transaction and is prepared without a name, and nothing relies on the state of a session.
 
+mod activity;
 mod ended;
+mod node;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,17 +13,23 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgPoolOptions};
 use sqlx::query::Query;
-use sqlx::{PgConnection, PgPool};
+use sqlx::{Connection as _, PgConnection, PgPool, Row as _};
 
 use super::StoreError;
 use super::migration::{self, Found, Migration};
 
 pub use ended::ENDED_CHANNEL;
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    sql: include_str!("migrations/0001-ended.sql"),
-    needs: 1,
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        sql: include_str!("migrations/0001-ended.sql"),
+        needs: 1,
+    },
+    Migration {
+        sql: include_str!("migrations/0002-activity.sql"),
+        needs: 1,
+    },
+];
 
 /// How long one operation may take. A server that vanished without a word is noticed by it.
 const TIME_LIMIT: Duration = Duration::from_secs(5);
@@ -32,16 +40,22 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Connections for what must not wait for anything else: revocations and heartbeat.
 const URGENT: u32 = 3;
 
+/// Connections for the activity: its writer, its pages and its retention.
+const BULK: u32 = 6;
+
 /// The keys of advisory locks. The first half is "pixy" in ASCII, so that other users of the database do not meet them.
 mod lock {
     pub(super) const MIGRATION: i64 = 0x7069_7879_0000_0001;
     pub(super) const ENDED: i64 = 0x7069_7879_0000_0002;
+    pub(super) const NODES: i64 = 0x7069_7879_0000_0003;
+    pub(super) const RETENTION: i64 = 0x7069_7879_0000_0004;
 }
 
 /// A PostgreSQL database.
 #[derive(Clone, Debug)]
 pub struct Postgres {
     urgent: PgPool,
+    bulk: PgPool,
 }
 
 impl Postgres {
@@ -50,11 +64,16 @@ impl Postgres {
             .application_name("pixygate")
             // Statements without a name are never stored, see above.
             .statement_cache_capacity(0);
-        let urgent = PgPoolOptions::new()
-            .max_connections(URGENT)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_lazy_with(options);
-        let store = Self { urgent };
+        let pool = |most| {
+            PgPoolOptions::new()
+                .max_connections(most)
+                .acquire_timeout(ACQUIRE_TIMEOUT)
+                .connect_lazy_with(options.clone())
+        };
+        let store = Self {
+            urgent: pool(URGENT),
+            bulk: pool(BULK),
+        };
         store
             .within(&store.urgent, |connection| Box::pin(migrate(connection)))
             .await?;
@@ -67,6 +86,7 @@ impl Postgres {
     }
 
     pub(super) async fn close(&self) {
+        self.bulk.close().await;
         self.urgent.close().await;
     }
 
@@ -92,9 +112,17 @@ fn query(sql: &'static str) -> Query<'static, sqlx::Postgres, PgArguments> {
     sqlx::query(sql).persistent(false)
 }
 
-async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
-    use sqlx::{Connection as _, Row as _};
+/// Reads which migrations were applied.
+async fn found(connection: &mut PgConnection) -> Result<Found, StoreError> {
+    let sql = "SELECT coalesce(max(version), 0), coalesce(max(needs), 0) FROM pixygate_schema";
+    let row = sqlx::raw_sql(sql).fetch_one(connection).await?;
+    Ok(Found {
+        version: row.try_get(0)?,
+        needs: row.try_get(1)?,
+    })
+}
 
+async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
     let mut transaction = connection.begin().await?;
     query("SELECT pg_advisory_xact_lock($1)")
         .bind(lock::MIGRATION)
@@ -106,13 +134,7 @@ async fn migrate(connection: &mut PgConnection) -> Result<(), StoreError> {
     if !exists.try_get::<bool, _>(0)? {
         sqlx::raw_sql(migration::CREATE).execute(&mut *transaction).await?;
     }
-    let found = query("SELECT coalesce(max(version), 0), coalesce(max(needs), 0) FROM pixygate_schema")
-        .fetch_one(&mut *transaction)
-        .await?;
-    let found = Found {
-        version: found.try_get(0)?,
-        needs: found.try_get(1)?,
-    };
+    let found = found(&mut transaction).await?;
     for (number, migration) in found.missing(MIGRATIONS)? {
         sqlx::raw_sql(migration.sql).execute(&mut *transaction).await?;
         query("INSERT INTO pixygate_schema (version, needs, applied_at) VALUES ($1, $2, extract(epoch FROM now())::bigint)")

@@ -1,21 +1,29 @@
 //! One file, or the memory of this process.
 
+mod activity;
 mod ended;
+mod node;
 
 use std::path::Path;
 use std::time::Duration;
 
-use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{SqliteConnection, SqlitePool};
 
 use super::StoreError;
 use super::migration::{self, Found, Migration};
 use super::url::SqlitePlace;
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    sql: include_str!("migrations/0001-ended.sql"),
-    needs: 1,
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        sql: include_str!("migrations/0001-ended.sql"),
+        needs: 1,
+    },
+    Migration {
+        sql: include_str!("migrations/0002-activity.sql"),
+        needs: 1,
+    },
+];
 
 /// How long a statement waits for another process that writes.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -84,6 +92,13 @@ fn create(path: &Path) -> Result<(), StoreError> {
     })
 }
 
+/// Reads which migrations were applied.
+async fn found(connection: &mut SqliteConnection) -> Result<Found, StoreError> {
+    let sql = "SELECT ifnull(max(version), 0), ifnull(max(needs), 0) FROM pixygate_schema";
+    let (version, needs) = sqlx::query_as(sql).fetch_one(connection).await?;
+    Ok(Found { version, needs })
+}
+
 async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
     // Another process may do the same at this moment; the lock is the database's.
     let mut transaction = writer.begin_with("BEGIN IMMEDIATE").await?;
@@ -93,10 +108,7 @@ async fn migrate(writer: &SqlitePool) -> Result<(), StoreError> {
     if !exists {
         sqlx::raw_sql(migration::CREATE).execute(&mut *transaction).await?;
     }
-    let (version, needs) = sqlx::query_as("SELECT ifnull(max(version), 0), ifnull(max(needs), 0) FROM pixygate_schema")
-        .fetch_one(&mut *transaction)
-        .await?;
-    for (number, migration) in (Found { version, needs }).missing(MIGRATIONS)? {
+    for (number, migration) in found(&mut transaction).await?.missing(MIGRATIONS)? {
         sqlx::raw_sql(migration.sql).execute(&mut *transaction).await?;
         sqlx::query("INSERT INTO pixygate_schema (version, needs, applied_at) VALUES (?, ?, unixepoch())")
             .bind(number)

@@ -1,6 +1,8 @@
 //! The store and what is built on it. Tests that need no particular engine run on both.
 
+mod activity;
 mod ended;
+mod recording;
 mod revocation;
 mod schema;
 

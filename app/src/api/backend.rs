@@ -1,0 +1,94 @@
+//! What server functions ask of the server around them.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use leptos::prelude::use_context;
+use pixygate::Reason;
+use pixygate::jwt::{Ended, Principal, Rejection, printable};
+use pixygate::leptos::{CallError, principal, refuse};
+
+use super::activity::{Chart, Filter, Page, RecordId, Whose};
+
+/// A future of [`Backend`].
+pub type BackendFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
+
+/// The server's store. The server provides an `Arc<dyn Backend>` in the context of server functions.
+pub trait Backend: Send + Sync + 'static {
+    /// Whether the caller may see and end what is not theirs.
+    fn is_administrator(&self, caller: &Principal) -> bool;
+
+    /// Returns one page of records, older than `before` where it is given.
+    fn activity(&self, whose: Whose, filter: Filter, before: Option<RecordId>) -> BackendFuture<'_, Page>;
+
+    /// Returns sums over the time, in seconds since 1970.
+    fn chart(&self, whose: Whose, from: u64, until: u64) -> BackendFuture<'_, Chart>;
+
+    /// Rejects tokens on every node. Its date is raised to now.
+    fn end(&self, ended: Ended) -> BackendFuture<'_, ()>;
+}
+
+/// The store does not answer. The reason is in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unavailable;
+
+/// Returns the caller, and the store to ask for them.
+pub(super) async fn caller() -> Result<(Principal, Arc<dyn Backend>), CallError> {
+    let caller = principal().await?;
+    let backend = use_context().ok_or_else(|| unavailable(Unavailable))?;
+    Ok((caller, backend))
+}
+
+/// Returns the caller, if it is an administrator.
+pub(super) async fn administrator() -> Result<(Principal, Arc<dyn Backend>), CallError> {
+    let (caller, backend) = caller().await?;
+    if backend.is_administrator(&caller) {
+        return Ok((caller, backend));
+    }
+    let roles = printable(&caller.roles().join(" "));
+    Err(refuse(
+        Rejection::new(Reason::InsufficientScope)
+            .expected("an administrator: a role of console.admin_roles, or a scope of console.admin_scopes")
+            .found(format!("the roles \"{roles}\""))
+            .hint("give the user the role at the provider, or name a role that they have under [console] admin_roles"),
+    ))
+}
+
+pub(super) fn own(caller: &Principal) -> Whose {
+    Whose::User {
+        issuer: caller.issuer().to_owned(),
+        subject: caller.subject().to_owned(),
+    }
+}
+
+/// Returns what answers a call that names no user or token. A revocation without a name would end everything of the issuer.
+pub(super) fn incomplete() -> CallError {
+    refuse(
+        Rejection::new(Reason::InvalidRequest)
+            .expected("an issuer, and a user or token of it")
+            .found("an empty text"),
+    )
+}
+
+/// What an administrator does to others is in the log, whatever becomes of it.
+pub(super) fn log(caller: &Principal, what: &str, issuer: &str, whom: &str) {
+    tracing::warn!(
+        administrator = ?caller.subject(),
+        of = caller.issuer(),
+        issuer = ?printable(issuer),
+        whom = ?printable(whom),
+        "an administrator {what}"
+    );
+}
+
+pub(super) fn unavailable(_: Unavailable) -> CallError {
+    refuse(
+        Rejection::new(Reason::KeysUnavailable)
+            .expected("an answer of the store")
+            .found("none")
+            .hint("see that the store can be reached from here")
+            .retry_after(Duration::from_secs(1)),
+    )
+}

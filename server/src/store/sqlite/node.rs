@@ -1,0 +1,69 @@
+//! The nodes that share the file: one, or two while one replaces the other.
+
+use super::{MIGRATIONS, Sqlite, found};
+use crate::store::StoreError;
+use crate::store::activity::SLOTS;
+use crate::store::node::{Beat, LEASE_MILLISECONDS};
+
+const NOW: &str = "CAST(unixepoch('subsec') * 1000 AS integer)";
+
+impl Sqlite {
+    pub(in crate::store) async fn register(&self, name: &str, version: &str) -> Result<i64, StoreError> {
+        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
+        let insert = format!(
+            "INSERT INTO pixygate_nodes (name, version, started_at, seen_at) VALUES (?, ?, {NOW}, {NOW}) RETURNING id"
+        );
+        let others = format!(
+            "SELECT count(*) FROM pixygate_nodes WHERE id % ?1 = ?2 % ?1 AND id <> ?2 AND seen_at > {NOW} - ?3"
+        );
+        loop {
+            let id: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(insert.as_str()))
+                .bind(name)
+                .bind(version)
+                .fetch_one(&mut *transaction)
+                .await?;
+            // Identifiers of records tell only so many nodes apart.
+            let taken: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(others.as_str()))
+                .bind(SLOTS)
+                .bind(id)
+                .bind(LEASE_MILLISECONDS)
+                .fetch_one(&mut *transaction)
+                .await?;
+            if taken == 0 {
+                transaction.commit().await?;
+                return Ok(id);
+            }
+            sqlx::query("DELETE FROM pixygate_nodes WHERE id = ?")
+                .bind(id)
+                .execute(&mut *transaction)
+                .await?;
+        }
+    }
+
+    pub(in crate::store) async fn beat(&self, id: i64) -> Result<Beat, StoreError> {
+        let renew = format!("UPDATE pixygate_nodes SET seen_at = {NOW} WHERE id = ?");
+        let renewed = sqlx::query(sqlx::AssertSqlSafe(renew))
+            .bind(id)
+            .execute(&self.writer)
+            .await?;
+        let count = format!("SELECT count(*) FROM pixygate_nodes WHERE seen_at > {NOW} - ?");
+        let live: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(count))
+            .bind(LEASE_MILLISECONDS)
+            .fetch_one(&self.readers)
+            .await?;
+        found(&mut *self.readers.acquire().await?).await?.check(MIGRATIONS)?;
+        Ok(Beat {
+            live: u32::try_from(live).unwrap_or(u32::MAX),
+            now: None,
+            known: renewed.rows_affected() > 0,
+        })
+    }
+
+    pub(in crate::store) async fn leave(&self, id: i64) -> Result<(), StoreError> {
+        sqlx::query("UPDATE pixygate_nodes SET seen_at = 0 WHERE id = ?")
+            .bind(id)
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+}
