@@ -19,6 +19,7 @@ mod canonical;
 pub mod cli;
 pub mod config;
 mod connection;
+pub mod documents;
 #[cfg(feature = "dev-idp")]
 mod embedded;
 #[cfg(not(feature = "dev-idp"))]
@@ -32,6 +33,7 @@ mod observe;
 mod pages;
 mod probes;
 pub mod provider;
+pub mod replay;
 pub mod revocation;
 mod router;
 mod security;

@@ -2,7 +2,9 @@
 //!
 //! The server fetches metadata and keys only. Codes and tokens are between the browser and the provider.
 
-use pixygate::discovery::{DiscoveryError, SignInConfig, SignInConfigBuilder, SignInConfigError};
+use std::sync::Arc;
+
+use pixygate::discovery::{DiscoveryError, DocumentStore, SignInConfig, SignInConfigBuilder, SignInConfigError};
 use pixygate::jwt::{FetchError, Trust};
 
 use crate::config::{Origin, Provider, PublicUrl, Session};
@@ -61,7 +63,7 @@ fn hint_issuer(origin: &Origin, found: &str) -> String {
     }
 }
 
-/// Discovers the provider, reached as its trust says, and keeps what was discovered fresh.
+/// Discovers the provider, reached as its trust says, and keeps what was discovered fresh. `documents` serve while it is down.
 ///
 /// # Errors
 ///
@@ -71,8 +73,10 @@ pub async fn discover(
     session: &Session,
     trust: Trust,
     public_url: &PublicUrl,
+    documents: Arc<dyn DocumentStore>,
 ) -> Result<SignInConfig, ProviderError> {
-    let discovered = settings(provider, session, trust, public_url).discover().await;
+    let settings = settings(provider, session, trust, public_url).documents(documents);
+    let discovered = settings.discover().await;
     discovered.map_err(|error| ProviderError::new(provider, &error))
 }
 

@@ -1,5 +1,6 @@
 //! What this node shares with others: the store, and everything that is built on it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use app::api::{Backend, BackendFuture, Chart, Filter, PAGE, Page, RecordId, Unavailable, Whose};
@@ -8,6 +9,7 @@ use tokio::task::JoinHandle;
 
 use crate::activity::{Activity, Recording};
 use crate::config::{Config, Console};
+use crate::documents::StoredDocuments;
 use crate::heartbeat::{self, Presence};
 use crate::revocation::SharedRevocations;
 use crate::store::{Store, StoreError};
@@ -23,6 +25,8 @@ pub struct Shared {
     pub presence: Presence,
     /// The record of what was done.
     pub activity: Activity,
+    /// The last metadata and keys of providers.
+    pub documents: Arc<StoredDocuments>,
     console: Console,
 }
 
@@ -71,13 +75,15 @@ impl Shared {
         let presence = Presence::register(&store, name).await.map_err(failed)?;
         let (activity, recording, retention) =
             Activity::start(store.clone(), presence.clone(), config.activity.settings());
+        let (documents, write_documents) = StoredDocuments::load(store.clone()).await.map_err(failed)?;
         let mut tasks = follower.spawn();
-        tasks.extend([presence.spawn(store.clone()), retention]);
+        tasks.extend([presence.spawn(store.clone()), retention, write_documents]);
         let shared = Self {
             store,
             revocations,
             presence,
             activity,
+            documents,
             console: administrators(config),
         };
         Ok((shared, Upkeep { tasks, recording }))

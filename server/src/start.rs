@@ -12,6 +12,7 @@ use crate::backend_token::{BackendTokenSettings, BackendTokens, KeyStorage, Keys
 use crate::config::{Config, Problem, Problems};
 use crate::embedded::{Embedded, EmbeddedError};
 use crate::provider::{self, ProviderError};
+use crate::replay::SharedReplays;
 use crate::shared::{Shared, SharedError, Upkeep};
 use crate::site::{self, Candidates, Site, SiteError};
 use crate::state::AppState;
@@ -139,6 +140,9 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
     own.insecure_http_hosts.extend_from_slice(&provider.insecure_http_hosts);
 
     let (shared, upkeep) = Shared::open(config).await?;
+    let (replays, prune) = SharedReplays::new(&shared.store);
+    tasks.extend(prune);
+    let presence = shared.presence.clone();
     let revocations = Arc::new(shared.revocations.clone());
     let (upstreams, backend_tokens) = upstreams(config, revocations, &mut tasks).await?;
     let policies = restricted(config, upstreams.policies(app::api::policies()))?;
@@ -157,6 +161,9 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         // Pages are open to everybody: they have no data before a call brings a token.
         .protect_prefixes(["/api", "/gw"])
         .revocations(shared.revocations.clone())
+        .replay_store(replays)
+        .documents(shared.documents.clone())
+        .nodes(move || presence.live())
         .token_cache(config.gate.token_cache as usize)
         .max_token_bytes(config.gate.max_token_bytes as usize)
         .listen(config.server.listen)
@@ -174,7 +181,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         .iter()
         .fold(gate, |gate, origin| gate.allow_origin(origin));
     let (sign_in, gate) = tokio::join!(
-        provider::discover(&provider, &config.session, own, public_url),
+        provider::discover(&provider, &config.session, own, public_url, shared.documents.clone()),
         gate.start()
     );
     let (sign_in, gate) = (sign_in?, gate?);

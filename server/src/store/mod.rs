@@ -58,6 +58,17 @@ pub struct OnlyOnce {
     pub until: u64,
 }
 
+/// Metadata or keys of a provider, as they were fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// Where they were fetched.
+    pub url: String,
+    /// The bytes.
+    pub body: Vec<u8>,
+    /// When, in seconds since 1970.
+    pub fetched_at: u64,
+}
+
 /// Dispatches to the engine.
 macro_rules! on_engine {
     ($store:expr, $engine:ident => $call:expr) => {
@@ -216,6 +227,24 @@ impl Store {
     /// When the store cannot be written.
     pub async fn leave(&self, node: i64) -> Result<(), StoreError> {
         on_engine!(self, engine => engine.leave(node).await)
+    }
+
+    /// Returns every stored document.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn documents(&self) -> Result<Vec<Document>, StoreError> {
+        on_engine!(self, engine => engine.documents().await)
+    }
+
+    /// Stores a document, unless a later one of its URL is there.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be written.
+    pub async fn store_document(&self, document: Document) -> Result<(), StoreError> {
+        on_engine!(self, engine => engine.store_document(document).await)
     }
 
     /// Closes all connections, after what they are doing.

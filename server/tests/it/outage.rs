@@ -15,6 +15,10 @@ use crate::house::{self, House, header, only_in, request};
 
 /// A server whose users sign in at one house's provider, and which trusts that of another one too.
 async fn server(provider: &House, other: &House) -> (Started, TempDir) {
+    server_with(provider, other, house::memory()).await
+}
+
+async fn server_with(provider: &House, other: &House, store: (String, String)) -> (Started, TempDir) {
     let (issuer, second) = (
         &provider.started.announcement.provider,
         &other.started.announcement.provider,
@@ -28,7 +32,7 @@ async fn server(provider: &House, other: &House) -> (Started, TempDir) {
         trust(second)
     );
     let site = house::site();
-    let config = Config::read(Some(("pixygate.toml", &text)), [house::memory()]).unwrap();
+    let config = Config::read(Some(("pixygate.toml", &text)), [store]).unwrap();
     (start(&config, &only_in(&site), None).await.unwrap(), site)
 }
 
@@ -123,4 +127,29 @@ async fn a_node_without_any_keys_is_not_ready() {
     assert_eq!(get(&server, "/healthz").await.status(), StatusCode::OK);
     other.switches(json!({})).await;
     until(StatusCode::OK, async || get(&server, "/readyz").await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_starts_while_the_provider_is_down_uses_what_the_store_has() {
+    let (provider, other) = (House::start().await, House::start().await);
+    let token = provider.access_token().await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("pixygate.db");
+    let store = ("PIXYGATE_STORE__URL".to_owned(), format!("sqlite://{}", file.display()));
+    let (first, _site) = server_with(&provider, &other, store.clone()).await;
+    // Metadata and keys of both.
+    let written = async {
+        while first.state.shared.store.documents().await.unwrap().len() < 4 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), written).await.unwrap();
+    first.stop().await;
+
+    provider.switches(json!({ "down": true })).await;
+    let (next, _site) = server_with(&provider, &other, store).await;
+    let said = next.announcement.to_string();
+    assert!(said.contains("users can sign in with what is known"), "{said}");
+    assert_eq!(call(&next, "/api/whoami", &token).await.status(), StatusCode::OK);
+    assert_eq!(get(&next, "/sign-in").await.status(), StatusCode::OK);
 }

@@ -130,7 +130,10 @@ mod tests {
     fn nodes_that_share_callers_divide_the_rate() {
         let live = Arc::new(AtomicU32::new(1));
         let count = live.clone();
-        let limit = Limiter::new("6/m".parse().unwrap(), Nodes::new(move || count.load(Ordering::Relaxed)));
+        let limit = Limiter::new(
+            "6/m".parse().unwrap(),
+            Nodes::new(move || count.load(Ordering::Relaxed)),
+        );
         let allowed = |caller: &str| {
             std::iter::repeat_with(|| limit.count(caller, 100.0))
                 .take_while(Result::is_ok)

@@ -90,7 +90,7 @@ impl Postgres {
     }
 
     /// Deletes, unless another node is deleting at this moment.
-    async fn delete(&self, sql: String) -> Result<u64, StoreError> {
+    pub(super) async fn delete(&self, sql: String) -> Result<u64, StoreError> {
         self.within(&self.bulk, move |connection| {
             Box::pin(async move {
                 let mut transaction = connection.begin().await?;

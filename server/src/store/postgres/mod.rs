@@ -4,8 +4,10 @@
 //! explicit transaction and is prepared without a name, and nothing relies on the state of a session.
 
 mod activity;
+mod document;
 mod ended;
 mod node;
+mod proof;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +31,10 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("migrations/0002-activity.sql"),
         needs: 1,
     },
+    Migration {
+        sql: include_str!("migrations/0003-shared.sql"),
+        needs: 1,
+    },
 ];
 
 /// How long one operation may take. A server that vanished without a word is noticed by it.
@@ -43,6 +49,9 @@ const URGENT: u32 = 3;
 /// Connections for the activity: its writer, its pages and its retention.
 const BULK: u32 = 6;
 
+/// Connections for DPoP proofs, which calls wait for.
+const PROOFS: u32 = 8;
+
 /// The keys of advisory locks. The first half is "pixy" in ASCII, so that other users of the database do not meet them.
 mod lock {
     pub(super) const MIGRATION: i64 = 0x7069_7879_0000_0001;
@@ -56,6 +65,7 @@ mod lock {
 pub struct Postgres {
     urgent: PgPool,
     bulk: PgPool,
+    proofs: PgPool,
 }
 
 impl Postgres {
@@ -73,6 +83,7 @@ impl Postgres {
         let store = Self {
             urgent: pool(URGENT),
             bulk: pool(BULK),
+            proofs: pool(PROOFS),
         };
         store
             .within(&store.urgent, |connection| Box::pin(migrate(connection)))
@@ -86,6 +97,7 @@ impl Postgres {
     }
 
     pub(super) async fn close(&self) {
+        self.proofs.close().await;
         self.bulk.close().await;
         self.urgent.close().await;
     }

@@ -1,6 +1,7 @@
 //! One file, or the memory of this process.
 
 mod activity;
+mod document;
 mod ended;
 mod node;
 
@@ -21,6 +22,10 @@ const MIGRATIONS: &[Migration] = &[
     },
     Migration {
         sql: include_str!("migrations/0002-activity.sql"),
+        needs: 1,
+    },
+    Migration {
+        sql: include_str!("migrations/0003-shared.sql"),
         needs: 1,
     },
 ];

@@ -1,7 +1,9 @@
 //! The store and what is built on it. Tests that need no particular engine run on both.
 
 mod activity;
+mod documents;
 mod ended;
+mod proofs;
 mod recording;
 mod revocation;
 mod schema;

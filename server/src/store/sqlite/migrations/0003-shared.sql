@@ -1,0 +1,5 @@
+CREATE TABLE pixygate_documents (
+    url text PRIMARY KEY,
+    body blob NOT NULL,
+    fetched_at integer NOT NULL
+);
