@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures::future::join;
 use pixygate::authorization::{Crypto as _, Hash, Jwk};
 use pixygate::session::browser::Browser;
-use pixygate::session::{Over, Platform as _, Session};
+use pixygate::session::{Platform as _, SaveMode, Session};
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_browser);
@@ -29,7 +29,9 @@ async fn alone(browser: &Browser) -> impl Drop {
 async fn what_is_sealed_opens_for_its_binding_only() {
     let browser = browser();
     let _alone = alone(&browser).await;
-    let kept = browser.save("slot", "issuer\nclient", "a secret", Over::Any).await;
+    let kept = browser
+        .save("slot", "issuer\nclient", "a secret", SaveMode::Insert)
+        .await;
     assert_eq!(kept, Ok(true));
     assert_eq!(
         browser.load("slot", "issuer\nclient").await.unwrap().as_deref(),
@@ -46,7 +48,9 @@ async fn what_belongs_to_another_binding_is_discarded() {
     let _alone = alone(&browser).await;
     for other in ["2\nissuer\nother", "2\nother\nclient", "1\nissuer\nclient"] {
         for (asked, is_there) in [("2\nissuer\nclient", true), (other, false)] {
-            let kept = browser.save("slot", "2\nissuer\nclient", "a secret", Over::Any).await;
+            let kept = browser
+                .save("slot", "2\nissuer\nclient", "a secret", SaveMode::Insert)
+                .await;
             assert_eq!(kept, Ok(true));
             assert_eq!(browser.load("slot", asked).await.unwrap().is_some(), is_there);
             let still = browser.load("slot", "2\nissuer\nclient").await.unwrap();
@@ -60,10 +64,10 @@ async fn what_belongs_to_another_binding_is_discarded() {
 async fn what_was_deleted_is_not_replaced() {
     let (one, two) = (browser(), browser());
     let _alone = alone(&one).await;
-    one.save("slot", "binding", "first", Over::Any).await.unwrap();
-    assert_eq!(one.save("slot", "binding", "second", Over::Existing).await, Ok(true));
+    one.save("slot", "binding", "first", SaveMode::Insert).await.unwrap();
+    assert_eq!(one.save("slot", "binding", "second", SaveMode::Replace).await, Ok(true));
     two.clear().await.unwrap();
-    assert_eq!(one.save("slot", "binding", "third", Over::Existing).await, Ok(false));
+    assert_eq!(one.save("slot", "binding", "third", SaveMode::Replace).await, Ok(false));
     assert_eq!(one.load("slot", "binding").await.unwrap(), None);
 }
 
@@ -74,7 +78,7 @@ async fn other_keys_are_made_after_a_sign_out() {
     let before = one.dpop_key().await.unwrap();
     assert_eq!(two.dpop_key().await.unwrap(), before, "one key for all tabs");
     one.clear().await.unwrap();
-    two.forget_keys();
+    two.drop_keys();
     let after = one.dpop_key().await.unwrap();
     assert_ne!(after, before);
     assert_eq!(two.dpop_key().await.unwrap(), after);
@@ -85,25 +89,31 @@ async fn a_key_in_memory_is_kept_beside_what_it_is_for_and_beside_no_other() {
     let (one, two) = (browser(), browser());
     let _alone = alone(&one).await;
     one.clear().await.unwrap();
-    one.make_key_in_memory().await.unwrap();
+    one.create_memory_key().await.unwrap();
     let key = one.dpop_key().await.unwrap();
-    one.reread_keys();
+    one.reload_keys();
     assert_eq!(one.dpop_key().await.unwrap(), key, "it stays");
     let signature = one.dpop_sign(b"message").await.unwrap();
     assert!(two.verify("ES256", &key, b"message", &signature).await.unwrap());
-    assert_eq!(one.save("slot", "binding", "replaces", Over::Existing).await, Ok(false));
-    assert_eq!(one.save("slot", "binding", "a secret", Over::Any).await, Ok(true));
+    assert_eq!(
+        one.save("slot", "binding", "replaces", SaveMode::Replace).await,
+        Ok(false)
+    );
+    assert_eq!(
+        one.save("slot", "binding", "a secret", SaveMode::Insert).await,
+        Ok(true)
+    );
     assert_eq!(two.dpop_key().await.unwrap(), key, "another page can use it");
 
-    two.make_key_in_memory().await.unwrap();
+    two.create_memory_key().await.unwrap();
     assert_ne!(two.dpop_key().await.unwrap(), key);
-    for over in [Over::Any, Over::Existing] {
-        assert!(two.save("slot", "binding", "another", over).await.is_err());
+    for mode in [SaveMode::Insert, SaveMode::Replace] {
+        assert!(two.save("slot", "binding", "another", mode).await.is_err());
     }
     assert_eq!(one.load("slot", "binding").await.unwrap().as_deref(), Some("a secret"));
-    two.forget_keys();
+    two.drop_keys();
     assert_eq!(two.dpop_key().await.unwrap(), key);
-    assert_eq!(two.save("slot", "binding", "another", Over::Any).await, Ok(true));
+    assert_eq!(two.save("slot", "binding", "another", SaveMode::Insert).await, Ok(true));
     one.clear().await.unwrap();
 }
 
@@ -123,7 +133,7 @@ async fn what_a_fresh_token_costs() {
         "refresh_token": null, "scopes": [], "resource": null, "id_token": id_token,
     } } });
     browser
-        .save("session", "2\ni\nc", &record.to_string(), Over::Any)
+        .save("session", "2\ni\nc", &record.to_string(), SaveMode::Insert)
         .await
         .unwrap();
     let client = serde_json::from_value(serde_json::json!({

@@ -63,7 +63,7 @@ fn a_mock_does_as_the_session_does() {
         assert_eq!(auth.access_token().await.map(drop), signed_out(None));
         assert_eq!(auth.end_exchange().await, signed_out(None));
         let to_orders = SignIn {
-            return_to: ReturnTo::parse("/orders").unwrap(),
+            return_to: ReturnTo::parse("/orders"),
             ..SignIn::default()
         };
         assert_eq!(auth.sign_in(to_orders.clone()).await, Ok(()));
@@ -135,13 +135,13 @@ fn who_listens_to_a_mock_hears_what_happens_and_what_is_gone_does_not() {
     let auth = use_auth();
     mock.tell(&Event::Idle(Some(60)));
     assert_eq!(auth.idle_warning().get_untracked(), Some(60));
-    mock.tell(&Event::NotKept);
-    assert!(!auth.is_kept().get_untracked());
+    mock.tell(&Event::NotStored);
+    assert!(!auth.is_stored().get_untracked());
     block_on(auth.sign_out_here()).unwrap();
     let signed_out = Event::Changed(AuthState::SignedOut(Some(SignOutReason::SignedOut)));
-    assert_eq!(*heard.borrow(), [Event::Idle(Some(60)), Event::NotKept, signed_out]);
+    assert_eq!(*heard.borrow(), [Event::Idle(Some(60)), Event::NotStored, signed_out]);
     component.cleanup();
-    mock.tell(&Event::Kept);
+    mock.tell(&Event::Stored);
     assert_eq!(heard.borrow().len(), 3);
 }
 
@@ -250,7 +250,7 @@ fn what_happens_after_the_components_are_gone_is_heard_by_nobody_and_no_panic() 
     for event in [
         Event::Changed(AuthState::SignedOut(Some(SignOutReason::EndedByProvider))),
         Event::Idle(Some(60)),
-        Event::NotKept,
+        Event::NotStored,
     ] {
         mock.tell(&event);
     }

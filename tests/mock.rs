@@ -63,10 +63,10 @@ async fn a_call_gets_the_answer_of_the_test() {
     assert_eq!(use_auth().fetch(request()).await.unwrap().text().await.unwrap(), "two");
 
     mock.fail(|asked| match asked {
-        Command::Call(request) if request.url().contains("/api/") => Some(SessionError::AnotherPerson),
+        Command::Call(request) if request.url().contains("/api/") => Some(SessionError::AnotherUser),
         _ => None,
     });
-    assert_eq!(not_sent(orders(2026).await), Remedy::LookAgain);
+    assert_eq!(not_sent(orders(2026).await), Remedy::CheckUser);
     assert!(use_auth().fetch(request()).await.is_ok());
 }
 

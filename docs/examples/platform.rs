@@ -6,13 +6,13 @@ use std::sync::Arc;
 use futures::executor::LocalSpawner;
 use futures::lock::{Mutex, OwnedMutexGuard};
 use futures::task::LocalSpawn as _;
-use pixygate::authorization::{Crypto, CryptoError, Hash, HttpReply, Jwk, Moment, ServerClock};
-use pixygate::session::{LocalFuture, LockError, NetworkError, Over, Platform, Reach, StorageError};
+use pixygate::authorization::{Crypto, CryptoError, Hash, EndpointResponse, Jwk, Moment, ServerClock};
+use pixygate::session::{HistoryEntry, LocalFuture, LockError, NetworkError, SaveMode, Platform, StorageError};
 
 /// One tab without a browser. Its clock stands still, its network is a function, and it keeps things in memory.
 pub struct Memory {
     pub clock: Cell<Moment>,
-    pub network: Box<dyn Fn(&str, &str) -> HttpReply>,
+    pub network: Box<dyn Fn(&str, &str) -> EndpointResponse>,
     pub spawner: LocalSpawner,
     pub went_to: Rc<RefCell<String>>,
     pub kept: RefCell<BTreeMap<String, (String, String)>>,
@@ -46,24 +46,35 @@ impl Platform for Memory {
     }
 
     // Its clock is right.
-    fn learn_time(&self, _: &str) {}
+    fn set_server_time(&self, _: &str) {}
 
-    async fn ask_time(&self) {}
+    async fn fetch_server_time(&self) {}
 
     fn origin(&self) -> String {
         "https://app.example".to_owned()
     }
 
+    fn page(&self) -> String {
+        "/".to_owned()
+    }
+
+    // Its clock stands still.
+    async fn sleep(&self, _milliseconds: f64) {}
+
     fn random(&self) -> f64 {
         0.5
     }
 
-    async fn post_form(&self, url: &str, body: &str, _proof: Option<&str>) -> Result<HttpReply, NetworkError> {
+    async fn post_form(&self, url: &str, body: &str, _proof: Option<&str>) -> Result<EndpointResponse, NetworkError> {
         Ok((self.network)(url, body))
     }
 
-    async fn reach(&self, _url: &str) -> Result<Reach, NetworkError> {
-        Ok(Reach::Readable)
+    async fn status(&self, _url: &str) -> Result<u16, NetworkError> {
+        Ok(200)
+    }
+
+    async fn responds(&self, _url: &str) -> Result<(), NetworkError> {
+        Ok(())
     }
 
     async fn fetch_keys(&self, url: &str) -> Result<Vec<Jwk>, NetworkError> {
@@ -84,9 +95,9 @@ impl Platform for Memory {
         Ok(kept.filter(|(bound_to, _)| bound_to == binding).map(|(_, text)| text))
     }
 
-    async fn save(&self, slot: &str, binding: &str, text: &str, over: Over) -> Result<bool, StorageError> {
+    async fn save(&self, slot: &str, binding: &str, text: &str, mode: SaveMode) -> Result<bool, StorageError> {
         let mut kept = self.kept.borrow_mut();
-        let allowed = over == Over::Any || kept.contains_key(slot);
+        let allowed = mode == SaveMode::Insert || kept.contains_key(slot);
         if allowed {
             kept.insert(slot.to_owned(), (binding.to_owned(), text.to_owned()));
         }
@@ -99,15 +110,15 @@ impl Platform for Memory {
     }
 
     // It has no keys, and there are no other tabs.
-    fn forget_keys(&self) {}
+    fn drop_keys(&self) {}
 
-    fn reread_keys(&self) {}
+    fn reload_keys(&self) {}
 
-    async fn make_key_in_memory(&self) -> Result<(), CryptoError> {
+    async fn create_memory_key(&self) -> Result<(), CryptoError> {
         Err(CryptoError("DPoP is not done here".to_owned()))
     }
 
-    fn tell_other_tabs(&self) {}
+    fn notify_other_tabs(&self) {}
 
     async fn dpop_key(&self) -> Result<Jwk, CryptoError> {
         Err(CryptoError("DPoP is not done here".to_owned()))
@@ -122,17 +133,13 @@ impl Platform for Memory {
         drop(self.spawner.spawn_local_obj(future.into()));
     }
 
-    fn navigate(&self, url: &str) {
+    fn navigate(&self, url: &str, _entry: HistoryEntry) {
         self.went_to.replace(url.to_owned());
     }
 
     // It has no back button.
-    fn navigate_away(&self, url: &str) {
-        self.navigate(url);
-    }
-
     fn navigate_and_back(&self, url: &str, _mark: &str) {
-        self.navigate(url);
+        self.navigate(url, HistoryEntry::Keep);
     }
 
     fn take_mark(&self) -> Option<String> {
@@ -140,9 +147,9 @@ impl Platform for Memory {
     }
 
     // It opens no windows.
-    fn mark_window(&self, _for_sign_in: bool) {}
+    fn set_sign_in_window(&self, _for_sign_in: bool) {}
 
-    fn is_for_sign_in(&self) -> bool {
+    fn is_sign_in_window(&self) -> bool {
         false
     }
 

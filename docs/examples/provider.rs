@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use pixygate::authorization::{
-    Callback, Checks, Client, DpopMode, HttpReply, Moment, PendingSignIn, Provider, ServerClock, SignIn, TokenResponse,
+    Callback, Checks, Client, DpopMode, EndpointResponse, Moment, PendingSignIn, Provider, ServerClock, SignIn, TokenResponse,
     TokenSet,
 };
 
@@ -28,6 +28,7 @@ pub fn client() -> Client {
         resource: None,
         extra_params: BTreeMap::new(),
         call_origins: vec!["https://api.example.com".to_owned()],
+        step_up_scopes: [("https://api.example.com".to_owned(), vec!["orders:write".to_owned()])].into(),
         sessions_url: Some("https://id.example/me/sessions".to_owned()),
         idle_sign_out_seconds: None,
         dpop: DpopMode::Off,
@@ -102,16 +103,16 @@ pub fn id_token(url: &str) -> String {
 }
 
 /// The answer of the token endpoint to a code that came of this address, or to a refresh when it is empty.
-pub fn tokens_of(url: &str) -> HttpReply {
+pub fn tokens_of(url: &str) -> EndpointResponse {
     let access_token = if url.is_empty() { "the-second" } else { "the-first" };
     let body = serde_json::json!({
         "access_token": access_token, "token_type": "Bearer", "expires_in": 300, "refresh_token": "a-refresh-token",
         "id_token": id_token(url),
     });
-    HttpReply {
+    EndpointResponse {
         status: 200,
         body: body.to_string(),
-        ..HttpReply::default()
+        ..EndpointResponse::default()
     }
 }
 

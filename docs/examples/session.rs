@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use futures::executor::LocalPool;
 use pixygate::authorization::{Moment, SignIn};
-use pixygate::session::{Reply, Session};
+use pixygate::session::{HttpResponse, Session};
 
 pub use platform::Memory;
 pub use provider::{callback, client};
@@ -75,7 +75,7 @@ pub struct Answer {
     pub challenge: Option<&'static str>,
 }
 
-impl Reply for Answer {
+impl HttpResponse for Answer {
     fn status(&self) -> u16 {
         self.status
     }

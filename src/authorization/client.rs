@@ -22,6 +22,7 @@ use super::json::Object;
 ///         resource: None,
 ///         extra_params: [("audience".to_owned(), "https://api.example.com".to_owned())].into(),
 ///         call_origins: vec!["https://api.example.com".to_owned()],
+///         step_up_scopes: [("https://api.example.com".to_owned(), vec!["orders:write".to_owned()])].into(),
 ///         sessions_url: None,
 ///         idle_sign_out_seconds: Some(900),
 ///         dpop: DpopMode::Auto,
@@ -53,6 +54,9 @@ pub struct Client {
     /// `https://api.example.com`. They are compared whole.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub call_origins: Vec<String>,
+    /// The scopes that challenges of the `call_origins` may ask for, by origin. Those of this application's own origin may ask for any.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub step_up_scopes: BTreeMap<String, Vec<String>>,
     /// Where a `DELETE` with the person's access token ends all their sessions at the provider. No standard has it, some
     /// providers do.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -205,6 +205,14 @@ pub enum IdTokenError {
     /// The signature does not verify.
     #[error("the ID token's signature does not verify")]
     Signature,
+    /// A claim that every ID token has is absent, or of another type.
+    #[error("the ID token's payload lacks `{claim}`, or has it as {found}")]
+    MissingClaim {
+        /// The claim's name.
+        claim: &'static str,
+        /// What stands there.
+        found: &'static str,
+    },
     /// A claim is not what it must be.
     #[error("the ID token's `{claim}` is `{found}`, expected `{expected}`")]
     Claim {
@@ -237,7 +245,11 @@ impl IdTokenError {
     pub(super) fn is_unreadable(&self) -> bool {
         matches!(
             self,
-            Self::Malformed(_) | Self::Algorithm(_) | Self::UnknownKey { .. } | Self::Crypto(_)
+            Self::Malformed(_)
+                | Self::MissingClaim { .. }
+                | Self::Algorithm(_)
+                | Self::UnknownKey { .. }
+                | Self::Crypto(_)
         )
     }
 }
@@ -358,21 +370,20 @@ impl Claims {
     fn read(payload: &[u8]) -> Result<Self, IdTokenError> {
         let claims = Object::strict(payload)
             .map_err(|_| IdTokenError::Malformed("its payload is not a JSON object whose members each occur once"))?;
-        let wrong = |claim, expected: &str| IdTokenError::Claim {
+        let wrong = |claim| IdTokenError::MissingClaim {
             claim,
-            expected: expected.to_owned(),
-            found: kind(claims.get(claim)).to_owned(),
+            found: kind(claims.get(claim)),
         };
         let text = |name| claims.text(name).map(str::to_owned);
         // Of the claims that decide, none has another type than it must.
         let exact = |name| match claims.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
-            Some(_) => Err(wrong(name, "a text")),
+            Some(_) => Err(wrong(name)),
         };
         let time = |name| match claims.get(name) {
             None => Ok(None),
-            Some(value) => value.as_f64().map(Some).ok_or_else(|| wrong(name, "a number")),
+            Some(value) => value.as_f64().map(Some).ok_or_else(|| wrong(name)),
         };
         let aud = match claims.get("aud") {
             Some(Value::String(one)) => Some(vec![one.clone()]),
@@ -380,11 +391,11 @@ impl Claims {
             _ => None,
         };
         Ok(Self {
-            iss: exact("iss")?.ok_or_else(|| wrong("iss", "a text"))?,
-            sub: exact("sub")?.ok_or_else(|| wrong("sub", "a text"))?,
-            aud: aud.ok_or_else(|| wrong("aud", "a text, or a list of texts"))?,
+            iss: exact("iss")?.ok_or_else(|| wrong("iss"))?,
+            sub: exact("sub")?.ok_or_else(|| wrong("sub"))?,
+            aud: aud.ok_or_else(|| wrong("aud"))?,
             azp: exact("azp")?.filter(|azp| !azp.is_empty()),
-            exp: time("exp")?.ok_or_else(|| wrong("exp", "a number"))?,
+            exp: time("exp")?.ok_or_else(|| wrong("exp"))?,
             nbf: time("nbf")?,
             iat: claims.number("iat"),
             nonce: text("nonce"),

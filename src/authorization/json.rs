@@ -84,8 +84,7 @@ fn filled(value: &Value) -> Option<&str> {
 /// For an error message: what a value is, without what it holds.
 pub(super) fn kind(value: Option<&Value>) -> &'static str {
     match value {
-        None => "absent",
-        Some(Value::Null) => "null",
+        None | Some(Value::Null) => "absent",
         Some(Value::Bool(_)) => "true or false",
         Some(Value::Number(_)) => "a number",
         Some(Value::String(text)) if text.is_empty() => "empty",

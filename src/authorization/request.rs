@@ -16,7 +16,7 @@ use super::{Client, ReturnTo};
 /// use pixygate::authorization::{ReturnTo, SignIn};
 ///
 /// let options = SignIn {
-///     return_to: ReturnTo::parse("/account?tab=2").unwrap_or_default(),
+///     return_to: ReturnTo::parse("/account?tab=2"),
 ///     prompt: Some("login".to_owned()),
 ///     max_age: Some(300),
 ///     extra_params: [("fidp".to_owned(), "corporate".to_owned())].into(),
@@ -26,8 +26,8 @@ use super::{Client, ReturnTo};
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct SignIn {
-    /// Where the person goes afterwards.
-    pub return_to: ReturnTo,
+    /// Where the user goes afterwards; `None`: back to the current page.
+    pub return_to: Option<ReturnTo>,
     /// `none`, `login`, `consent` or `select_account`.
     pub prompt: Option<String>,
     /// Who is probably signing in.
@@ -104,7 +104,7 @@ impl fmt::Debug for SignIn {
 /// # let client = example::client();
 /// use pixygate::authorization::{PendingSignIn, ReturnTo, SignIn};
 ///
-/// let options = SignIn { return_to: ReturnTo::parse("/orders").unwrap_or_default(), ..SignIn::default() };
+/// let options = SignIn { return_to: ReturnTo::parse("/orders"), ..SignIn::default() };
 /// let (pending, _request) = PendingSignIn::begin(&client, &options, None);
 /// // To be sealed before it is kept: it holds the verifier.
 /// let kept = serde_json::to_string(&pending)?;
@@ -167,9 +167,17 @@ impl fmt::Debug for AuthorizationRequest {
 }
 
 impl AuthorizationRequest {
-    /// The address to send the browser to, with all parameters in it.
+    /// The address to send the browser to, with all parameters in it. Where it would be longer than servers accept, `id_token_hint` is
+    /// left out.
     pub fn url(&self, client: &Client) -> String {
-        with_query(&client.provider.authorization_endpoint, &self.query)
+        let endpoint = &client.provider.authorization_endpoint;
+        let url = with_query(endpoint, &self.query);
+        if url.len() <= LONGEST_URL {
+            return url;
+        }
+        let pairs = self.query.split('&');
+        let without_hint: Vec<_> = pairs.filter(|pair| !pair.starts_with("id_token_hint=")).collect();
+        with_query(endpoint, &without_hint.join("&"))
     }
 
     /// The form to post to the pushed authorization request endpoint.
@@ -186,6 +194,10 @@ impl AuthorizationRequest {
         with_query(&client.provider.authorization_endpoint, &query.finish())
     }
 }
+
+/// The longest URL that is navigated to, in bytes. Servers of common providers answer longer ones with 414 or 431; the smallest limit
+/// among those that are known is 4096 bytes for the request line.
+pub(crate) const LONGEST_URL: usize = 4000;
 
 /// An endpoint with a query behind the one that it may have.
 pub(crate) fn with_query(endpoint: &str, query: &str) -> String {
@@ -224,7 +236,7 @@ impl PendingSignIn {
             issuer: client.provider.issuer.clone(),
             client_id: client.client_id.clone(),
             redirect_uri: client.redirect_uri.clone(),
-            return_to: options.return_to.clone(),
+            return_to: options.return_to.clone().unwrap_or_default(),
             max_age: options.max_age,
             resource: options.resource.clone().or_else(|| client.resource.clone()),
             scopes: client

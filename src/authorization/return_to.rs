@@ -47,9 +47,42 @@ impl ReturnTo {
         local.then(|| Self(path.to_owned()))
     }
 
+    /// Reads the parameter `return_to` of a query, as [`ReturnTo::escaped`] writes it. `None` where there is none, or none that
+    /// [`ReturnTo::parse`] accepts.
+    ///
+    /// ```
+    /// use pixygate::authorization::ReturnTo;
+    ///
+    /// let account = ReturnTo::from_query("?return_to=%2Faccount%3Fnote%3Da%2520b");
+    /// assert_eq!(account.as_ref().map(ReturnTo::as_str), Some("/account?note=a%20b"));
+    /// ```
+    pub fn from_query(query: &str) -> Option<Self> {
+        let mut pairs = form_urlencoded::parse(query.trim_start_matches('?').as_bytes());
+        let (_, path) = pairs.find(|(name, _)| name == "return_to")?;
+        Self::parse(&path)
+    }
+
     /// The path, to navigate to.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The path alone, without query and fragment.
+    pub(crate) fn path(&self) -> &str {
+        self.0.split(['?', '#']).next().unwrap_or_default()
+    }
+
+    /// The path, escaped for the value of a query parameter.
+    ///
+    /// ```
+    /// use pixygate::authorization::ReturnTo;
+    ///
+    /// let orders = ReturnTo::parse("/orders?page=2&q=a+b").unwrap_or_default();
+    /// let link = format!("/sign-in?return_to={}", orders.escaped());
+    /// assert_eq!(link, "/sign-in?return_to=%2Forders%3Fpage%3D2%26q%3Da%2Bb");
+    /// ```
+    pub fn escaped(&self) -> String {
+        form_urlencoded::byte_serialize(self.0.as_bytes()).collect()
     }
 }
 

@@ -11,14 +11,14 @@ use super::{Client, Jwk};
 /// An HTTP response, as far as the flow reads it.
 ///
 /// ```
-/// use pixygate::authorization::{HttpReply, TokenError, TokenResponse};
+/// use pixygate::authorization::{EndpointResponse, TokenError, TokenResponse};
 ///
-/// let reply = HttpReply { status: 503, retry_after: Some(5), ..HttpReply::default() };
+/// let reply = EndpointResponse { status: 503, retry_after: Some(5), ..EndpointResponse::default() };
 /// let error = TokenResponse::read(&reply).map(drop);
 /// assert_eq!(error, Err(TokenError::Unavailable { status: 503, retry_after: Some(5) }));
 /// ```
 #[derive(Clone, Default)]
-pub struct HttpReply {
+pub struct EndpointResponse {
     /// The status code.
     pub status: u16,
     /// The body.
@@ -30,9 +30,9 @@ pub struct HttpReply {
 }
 
 /// Without the body, which may hold tokens.
-impl fmt::Debug for HttpReply {
+impl fmt::Debug for EndpointResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("HttpReply")
+        f.debug_struct("EndpointResponse")
             .field("status", &self.status)
             .field("retry_after", &self.retry_after)
             .finish_non_exhaustive()
@@ -42,10 +42,10 @@ impl fmt::Debug for HttpReply {
 /// What the token endpoint may answer instead of tokens.
 ///
 /// ```
-/// use pixygate::authorization::{HttpReply, TokenError, TokenResponse};
+/// use pixygate::authorization::{EndpointResponse, TokenError, TokenResponse};
 ///
 /// let answer = |status, body: &str| {
-///     let reply = HttpReply { status, body: body.to_owned(), ..HttpReply::default() };
+///     let reply = EndpointResponse { status, body: body.to_owned(), ..EndpointResponse::default() };
 ///     TokenResponse::read(&reply).map(drop)
 /// };
 /// let over = answer(400, r#"{"error":"invalid_grant","error_description":"revoked"}"#).unwrap_err();
@@ -87,7 +87,7 @@ pub enum TokenError {
 
 impl TokenError {
     /// Reads a response that is not a success.
-    pub(crate) fn read(reply: &HttpReply) -> Self {
+    pub(crate) fn read(reply: &EndpointResponse) -> Self {
         let status = reply.status;
         if matches!(status, 408 | 429 | 500..) {
             return Self::Unavailable {
@@ -206,9 +206,9 @@ impl TokenResponse {
     /// type counts as absent. `expires_in` may be a text, `scope` a list.
     ///
     /// ```
-    /// use pixygate::authorization::{HttpReply, TokenResponse};
+    /// use pixygate::authorization::{EndpointResponse, TokenResponse};
     ///
-    /// let read = |body: &str| TokenResponse::read(&HttpReply { status: 200, body: body.to_owned(), ..HttpReply::default() });
+    /// let read = |body: &str| TokenResponse::read(&EndpointResponse { status: 200, body: body.to_owned(), ..EndpointResponse::default() });
     /// assert!(read(r#"{"access_token":"2YotnFZFEjr1zCsicMWpAA","token_type":"Bearer","expires_in":"3599"}"#).is_ok());
     ///
     /// let error = read(r#"{"access_token":null}"#).map(drop).unwrap_err();
@@ -217,7 +217,7 @@ impl TokenResponse {
     ///
     /// # Errors
     /// The three kinds of [`TokenError`].
-    pub fn read(reply: &HttpReply) -> Result<Self, TokenError> {
+    pub fn read(reply: &EndpointResponse) -> Result<Self, TokenError> {
         let status = reply.status;
         if !matches!(status, 200 | 201) {
             return Err(TokenError::read(reply));
@@ -239,7 +239,7 @@ impl TokenResponse {
     }
 
     /// The refresh token of a success, also when the rest of the response cannot be read.
-    pub(crate) fn rescue(reply: &HttpReply) -> Option<RefreshToken> {
+    pub(crate) fn rescue(reply: &EndpointResponse) -> Option<RefreshToken> {
         let object = Object::read(reply.body.as_bytes()).ok()?;
         let token = object.text("refresh_token").filter(|_| reply.status < 300)?;
         Some(RefreshToken::new(token.to_owned()))

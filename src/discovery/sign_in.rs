@@ -420,6 +420,7 @@ impl Settings {
             extra_params: self.extra_params.clone(),
             sessions_url: self.sessions_url.clone(),
             call_origins: self.call_origins.clone(),
+            step_up_scopes: BTreeMap::new(),
             idle_sign_out_seconds: self.idle_sign_out_seconds,
             dpop: self.dpop,
             provider: Provider {

@@ -10,7 +10,7 @@ use server_fn::ServerFn;
 
 use crate::authorization::{Client, ReturnTo, SignIn, TokenExchange};
 use crate::session::browser::Popup;
-use crate::session::{Landing, LocalFuture, Platform as _, SessionError, SignInFailure, WaitingCall};
+use crate::session::{LocalFuture, PendingRequest, Platform as _, SessionError, SignInFailure, SignInOutcome};
 
 use super::call::{reads, take_pending};
 use super::command::{Command, run};
@@ -42,7 +42,7 @@ impl Auth {
     ///     let problem = RwSignal::new(None);
     ///     let enter = move |_| {
     ///         let options = SignIn {
-    ///             return_to: ReturnTo::parse("/orders").unwrap_or_default(),
+    ///             return_to: ReturnTo::parse("/orders"),
     ///             ..SignIn::default()
     ///         };
     ///         spawn_local(async move {
@@ -59,19 +59,25 @@ impl Auth {
     /// ```
     ///
     /// # Errors
-    /// When the provider does not answer; [`SessionError::Storage`] when this browser cannot store the sign-in until the user is back.
-    /// [`Auth::sign_in_popup`] works there.
+    /// When the provider does not answer; [`SessionError::StillHere`] when the page is still here after some seconds;
+    /// [`SessionError::Storage`] when this browser cannot store what is needed until the user is back. [`Auth::sign_in_popup`] works there
+    /// all the same.
     pub fn sign_in(self, options: SignIn) -> LocalFuture<Result<(), SessionError>> {
         Box::pin(async move {
             run(Command::SignIn(&options), async |session| {
-                session.sign_in(&options).await
+                let was_signed_in = session.state().signed_in().is_some();
+                session.sign_in(&options).await?;
+                if !was_signed_in && session.state().signed_in().is_some() {
+                    return Ok(());
+                }
+                Err(session.not_left().await)
             })
             .await
         })
     }
 
     /// Signs in in a window of its own, so that this page stays as it is. Call it while a click or a key is handled. Where this browser
-    /// stores nothing, the session then lives in this page only; see [`Auth::is_kept`].
+    /// stores nothing, the session then lives in this page only; see [`Auth::is_stored`].
     ///
     /// ```
     /// use leptos::prelude::*;
@@ -122,7 +128,7 @@ impl Auth {
     ///
     /// # let owner = Owner::new();
     /// # owner.set();
-    /// # let refused = |asked: &Command<'_>| matches!(asked, Command::SignIn(_)).then_some(SessionError::NeedsThePerson);
+    /// # let refused = |asked: &Command<'_>| matches!(asked, Command::SignIn(_)).then_some(SessionError::InteractionRequired);
     /// # MockAuth::provide().fail(refused);
     /// # futures::executor::block_on(async {
     /// let here = ReturnTo::parse("/welcome").unwrap_or_default();
@@ -130,18 +136,18 @@ impl Auth {
     ///     // The browser is on its way to the provider.
     ///     Ok(()) => {}
     ///     // It was there before: a button is what helps.
-    ///     Err(SessionError::NeedsThePerson) => {}
+    ///     Err(SessionError::InteractionRequired) => {}
     ///     Err(error) => leptos::logging::warn!("{error}"),
     /// }
     /// # });
     /// ```
     ///
     /// # Errors
-    /// As for [`Auth::sign_in`]; [`SessionError::NeedsThePerson`] when it was refused before.
+    /// As for [`Auth::sign_in`]; [`SessionError::InteractionRequired`] when it was refused before.
     pub fn sign_in_silently(self, return_to: ReturnTo) -> LocalFuture<Result<(), SessionError>> {
         Box::pin(async move {
             let options = SignIn {
-                return_to,
+                return_to: Some(return_to),
                 prompt: Some("none".to_owned()),
                 ..SignIn::default()
             };
@@ -175,7 +181,7 @@ impl Auth {
     ///     });
     ///     move || {
     ///         problem.get().map(|((title, text), return_to)| {
-    ///             let again = format!("/sign-in?return_to={}", return_to.as_str());
+    ///             let again = format!("/sign-in?return_to={}", return_to.escaped());
     ///             view! { <h1>{title}</h1> <p>{text}</p> <a href=again>"Start again"</a> }
     ///         })
     ///     }
@@ -193,7 +199,7 @@ impl Auth {
     ///
     /// # Errors
     /// As for [`Session::complete`](crate::session::Session::complete).
-    pub fn complete_sign_in(self) -> LocalFuture<Result<Landing, SignInFailure>> {
+    pub fn complete_sign_in(self) -> LocalFuture<Result<SignInOutcome, SignInFailure>> {
         Box::pin(async move {
             match mock::answer(&Command::CompleteSignIn) {
                 None => current::complete_sign_in().await,
@@ -247,8 +253,8 @@ impl Auth {
                 // The browser may be stopped on its way, or come back to this page.
                 let left = session.clone();
                 session.platform().spawn(Box::pin(async move {
-                    fetch::still_here().await;
-                    left.look().await;
+                    left.platform().still_here().await;
+                    left.sync().await;
                 }));
                 Ok(())
             })
@@ -491,7 +497,7 @@ impl Auth {
     /// });
     /// # }
     /// ```
-    pub fn take_pending_request(self, fits: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
+    pub fn take_pending_request(self, fits: impl FnOnce(&PendingRequest) -> bool) -> Option<PendingRequest> {
         take_pending(fits)
     }
 
@@ -533,8 +539,8 @@ impl Auth {
     /// Makes calls with the token of the sign-in again, as in the example of [`Auth::exchange`].
     ///
     /// # Errors
-    /// As for [`Session::exchange_back`](crate::session::Session::exchange_back).
+    /// As for [`Session::end_exchange`](crate::session::Session::end_exchange).
     pub fn end_exchange(self) -> LocalFuture<Result<(), SessionError>> {
-        Box::pin(async move { run(Command::EndExchange, async |session| session.exchange_back().await).await })
+        Box::pin(async move { run(Command::EndExchange, async |session| session.end_exchange().await).await })
     }
 }

@@ -19,7 +19,7 @@ use server_fn::request::browser::BrowserRequest;
 use server_fn::response::ClientRes;
 use wasm_streams::ReadableStream;
 
-use crate::session::{Platform as _, SessionError, WaitingCall};
+use crate::session::{PendingRequest, Platform as _, SessionError, StepUpFailure};
 
 use super::auth::send;
 use super::{Auth, CallError, current, mock};
@@ -179,9 +179,8 @@ impl<E: FromServerFnError> ClientRes<E> for GateResponse {
 }
 
 impl Auth {
-    /// Returns the call of a server function whose sign-in the user cancelled, once, with the provider's error (RFC 6749, section
-    /// 4.1.2.1) or without one after the back button. The call was not made. The page says so and restores what was typed. Making the call
-    /// again leads to the sign-in again.
+    /// Returns the call of a server function whose sign-in did not bring what it needs, and why, once. The call was not made: the page
+    /// that makes such calls says so, and gives back what was typed. When the user makes it again it leads to the sign-in again.
     ///
     /// ```
     /// # use leptos::prelude::*;
@@ -195,36 +194,36 @@ impl Auth {
     /// # fn component() {
     /// let amount = RwSignal::new(0);
     /// Effect::new(move || {
-    ///     if let Some((call, error)) = use_auth().take_cancelled::<Transfer>() {
+    ///     if let Some((call, failure)) = use_auth().take_cancelled::<Transfer>() {
     ///         amount.set(call.amount);
-    ///         leptos::logging::warn!("not transferred: {}", error.unwrap_or_default());
+    ///         leptos::logging::warn!("not transferred: {failure}");
     ///     }
     /// });
     /// # }
     /// ```
-    pub fn take_cancelled<F: ServerFn + DeserializeOwned>(self) -> Option<(F, Option<String>)> {
+    pub fn take_cancelled<F: ServerFn + DeserializeOwned>(self) -> Option<(F, StepUpFailure)> {
         let mut found = None;
-        let (_, error) = take_cancelled(|call| reads(call, &mut found))?;
-        Some((found?, error))
+        let (_, failure) = take_cancelled(|call| reads(call, &mut found))?;
+        Some((found?, failure))
     }
 }
 
-pub(super) fn take_pending(fits: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
+pub(super) fn take_pending(fits: impl FnOnce(&PendingRequest) -> bool) -> Option<PendingRequest> {
     match mock::is_here() {
         true => mock::take_pending(fits),
-        false => current::opened()?.take_waiting(fits),
+        false => current::opened()?.take_pending(fits),
     }
 }
 
-fn take_cancelled(fits: impl FnOnce(&WaitingCall) -> bool) -> Option<(WaitingCall, Option<String>)> {
+fn take_cancelled(fits: impl FnOnce(&PendingRequest) -> bool) -> Option<(PendingRequest, StepUpFailure)> {
     match mock::is_here() {
         true => mock::take_cancelled(fits),
-        false => current::opened()?.take_declined(fits),
+        false => current::opened()?.take_cancelled(fits),
     }
 }
 
 /// Whether it is a call of this server function, whose arguments are found then.
-pub(super) fn reads<F: ServerFn + DeserializeOwned>(call: &WaitingCall, found: &mut Option<F>) -> bool {
+pub(super) fn reads<F: ServerFn + DeserializeOwned>(call: &PendingRequest, found: &mut Option<F>) -> bool {
     // A mock has no page.
     let page = current::opened().map(|session| session.platform().origin());
     if is_call_of(&call.url, &page.unwrap_or_default(), F::PATH) {

@@ -1,19 +1,16 @@
 //! The session of this page.
 
 use std::cell::{Cell, RefCell};
-use std::time::Duration;
 
 use futures_channel::oneshot;
-use futures_util::future::select;
-use leptos::prelude::set_timeout;
 // Leptos has no executor before it hydrates.
 use wasm_bindgen_futures::spawn_local;
 
 use crate::authorization::{ReturnTo, SignIn};
 use crate::session::browser::{Browser, notify_of_next_request, take_query, window};
-use crate::session::{AuthState, Landing, Session, SessionError, SignInFailure};
+use crate::session::{AuthState, Session, SessionError, SignInFailure, SignInOutcome};
 
-use super::{Auth, client_data, fetch, mock, provider};
+use super::{Auth, client_data, mock, provider};
 
 /// The page that leads to the provider.
 pub(super) const SIGN_IN_PATH: &str = "/sign-in";
@@ -21,10 +18,7 @@ pub(super) const SIGN_IN_PATH: &str = "/sign-in";
 /// The page of the redirect URI.
 pub(super) const CALLBACK_PATH: &str = "/callback";
 
-/// How long the browser may take to leave for the provider before the page offers another way.
-const LEAVING: Duration = Duration::from_secs(4);
-
-type Completion = oneshot::Receiver<Result<Landing, SignInFailure>>;
+type Completion = oneshot::Receiver<Result<SignInOutcome, SignInFailure>>;
 type Departure = oneshot::Receiver<Result<(), SessionError>>;
 
 thread_local! {
@@ -87,18 +81,19 @@ fn begin_at_sign_in(session: Session<Browser>, return_to: ReturnTo, mount: Box<d
     });
 }
 
-/// Leaves for the provider. Returns only if the browser is still here after a moment.
+/// Leaves for the provider. Returns only if the browser stays here.
 async fn leave(session: &Session<Browser>, return_to: ReturnTo) -> Result<(), SessionError> {
     let options = SignIn {
-        return_to,
+        return_to: Some(return_to),
         replace_page: true,
         ..SignIn::default()
     };
     session.sign_in(&options).await?;
-    let (late, timeout) = oneshot::channel();
-    set_timeout(move || late.send(()).unwrap_or_default(), LEAVING);
-    select(Box::pin(fetch::still_here()), timeout).await;
-    Err(SessionError::StillHere)
+    match session.state().signed_in() {
+        // Another tab has signed in meanwhile.
+        Some(_) => Ok(()),
+        None => Err(session.not_left().await),
+    }
 }
 
 /// Prepares a sign-in that is likely.
@@ -111,9 +106,7 @@ pub(super) fn prepare_sign_in() {
 /// Where the user goes after the sign-in, from the query of the page `/sign-in`.
 pub(super) fn return_to_of(search: &str) -> ReturnTo {
     // The router would decode the value twice.
-    let path = form_urlencoded::parse(search.trim_start_matches('?').as_bytes())
-        .find(|(name, _)| name == "return_to")
-        .and_then(|(_, path)| ReturnTo::parse(&path));
+    let path = ReturnTo::from_query(search);
     path.filter(|path| !leads_nowhere(path)).unwrap_or_default()
 }
 
@@ -134,7 +127,7 @@ pub(super) async fn sign_in_of_page(auth: Auth, return_to: ReturnTo) -> Result<(
         false => leave(&restored().await?, return_to).await,
         true => {
             let options = SignIn {
-                return_to,
+                return_to: Some(return_to),
                 replace_page: true,
                 ..SignIn::default()
             };
@@ -172,7 +165,7 @@ fn is_callback(session: &Session<Browser>) -> bool {
 }
 
 /// Completes the sign-in of this page's address, once: [`start`] may have begun it.
-pub(super) async fn complete_sign_in() -> Result<Landing, SignInFailure> {
+pub(super) async fn complete_sign_in() -> Result<SignInOutcome, SignInFailure> {
     if let Some(completion) = COMPLETION.take()
         && let Ok(outcome) = completion.await
     {
@@ -187,14 +180,14 @@ pub(super) async fn complete_sign_in() -> Result<Landing, SignInFailure> {
     complete(&session, &query).await
 }
 
-async fn complete(session: &Session<Browser>, query: &str) -> Result<Landing, SignInFailure> {
+async fn complete(session: &Session<Browser>, query: &str) -> Result<SignInOutcome, SignInFailure> {
     let mut landing = session.complete(query).await;
     if let Err(failure) = &landing
         && session.hand_over(query, failure).await
     {
-        landing = Ok(Landing {
+        landing = Ok(SignInOutcome {
             popup: true,
-            ..Landing::default()
+            ..SignInOutcome::default()
         });
     }
     if landing.as_ref().is_ok_and(|landing| landing.popup) {
@@ -207,7 +200,7 @@ async fn complete(session: &Session<Browser>, query: &str) -> Result<Landing, Si
 pub(super) fn show(auth: Auth) {
     if let Some(session) = opened() {
         auth.set_state(session.state());
-        auth.set_kept(session.is_kept());
+        auth.set_kept(session.is_stored());
     } else {
         spawn_local(async move {
             if restored().await.is_err() {

@@ -2,18 +2,15 @@
 
 use std::cell::Cell;
 
-use futures_channel::oneshot;
 use gloo_net::http::{Headers, Request, Response};
-use js_sys::{Function, Reflect};
-use leptos::prelude::{document, window};
-use wasm_bindgen::JsCast as _;
-use wasm_bindgen::closure::Closure;
-use web_sys::{AddEventListenerOptions, EventTarget, RequestInit, RequestRedirect, ResponseType, VisibilityState};
+use leptos::prelude::window;
+use web_sys::{RequestInit, RequestRedirect, ResponseType};
 
+use crate::Refusal;
 use crate::authorization::ReturnTo;
 use crate::session::browser::{Browser, Popup};
 use crate::session::{
-    Credentials, Demand, LocalFuture, NetworkError, Platform as _, Reply, Session, SessionError, WaitingCall,
+    Credentials, HttpResponse, LocalFuture, NetworkError, PendingRequest, Platform as _, Session, SessionError, StepUp,
 };
 
 thread_local! {
@@ -25,13 +22,18 @@ pub(super) fn step_up_in_popup(yes: bool) {
     IN_POPUP.set(yes);
 }
 
-impl Reply for Response {
+impl HttpResponse for web_sys::Response {
     fn status(&self) -> u16 {
         self.status()
     }
 
     fn header(&self, name: &str) -> Option<String> {
-        self.headers().get(name)
+        self.headers().get(name).ok()?
+    }
+
+    async fn refusal(&self) -> Option<Refusal> {
+        let copy = self.clone().ok()?;
+        Response::from(copy).json().await.ok()
     }
 }
 
@@ -41,7 +43,7 @@ pub(super) async fn call(session: &Session<Browser>, request: Request) -> Result
     let sign_in = |demand| -> LocalFuture<_> {
         // While the click counts that led to the call.
         // A session that is not stored would be gone after leaving the page.
-        let popup = if IN_POPUP.get() || !session.is_kept() {
+        let popup = if IN_POPUP.get() || !session.is_stored() {
             Popup::open()
         } else {
             None
@@ -57,7 +59,8 @@ pub(super) async fn call(session: &Session<Browser>, request: Request) -> Result
     };
     let (method, url) = (request.method(), request.url());
     let send = async |credentials| send(&request, credentials).await;
-    session.call_stepping_up(&method, &url, send, sign_in).await
+    let response = session.call_stepping_up(&method, &url, send, sign_in).await?;
+    Ok(response.into())
 }
 
 /// The one call that goes to the provider with the access token.
@@ -101,7 +104,7 @@ fn without_query(url: &str) -> String {
     url.split(['?', '#']).next().unwrap_or_default().to_owned()
 }
 
-async fn send(request: &web_sys::Request, credentials: Credentials) -> Result<Response, SessionError> {
+async fn send(request: &web_sys::Request, credentials: Credentials) -> Result<web_sys::Response, SessionError> {
     let copy = request.clone().map_err(|_| was_read(request))?;
     let copy = Request::from(copy);
     copy.headers().set("Authorization", &credentials.authorization);
@@ -118,12 +121,12 @@ async fn send(request: &web_sys::Request, credentials: Credentials) -> Result<Re
     })?;
     match response.type_() {
         ResponseType::Opaqueredirect => Err(SessionError::Redirected(without_query(&request.url()))),
-        _ => Ok(response),
+        _ => Ok(response.into()),
     }
 }
 
 /// Leaves for the provider and stores the call for afterwards. Returns only if the browser stays on this page or comes back to it.
-async fn leave(session: &Session<Browser>, demand: &Demand, request: &web_sys::Request) -> Result<(), SessionError> {
+async fn leave(session: &Session<Browser>, demand: &StepUp, request: &web_sys::Request) -> Result<(), SessionError> {
     let copy = request.clone().map(Request::from).ok();
     let body = match copy {
         // As text what is none would be another body.
@@ -133,7 +136,7 @@ async fn leave(session: &Session<Browser>, demand: &Demand, request: &web_sys::R
     let headers = Headers::from_raw(request.headers());
     let ours = ["authorization", "dpop", "content-type"];
     let others = headers.entries().filter(|(name, _)| !ours.contains(&name.as_str()));
-    let call = WaitingCall {
+    let call = PendingRequest {
         method: request.method(),
         url: request.url(),
         content_type: request.headers().get("Content-Type").ok().flatten(),
@@ -145,42 +148,8 @@ async fn leave(session: &Session<Browser>, demand: &Demand, request: &web_sys::R
     let here: String = here.into_iter().map(Result::unwrap_or_default).collect();
     let return_to = ReturnTo::parse(&here).unwrap_or_default();
     session.step_up(demand, call, return_to).await?;
-    still_here().await;
+    session.platform().still_here().await;
     // What was typed is here as well.
     drop(session.platform().take_mark());
     Err(SessionError::Cancelled)
-}
-
-/// Waits for a sign that the user is on this page although it was left: the user came back or stopped the browser, or the provider
-/// answered without a page. Moves of the mouse do not count, since they happen while the next page loads.
-pub(super) async fn still_here() {
-    let (here, wait) = oneshot::channel::<()>();
-    let here = Cell::new(Some(here));
-    let notify: Function = Closure::<dyn Fn()>::new(move || {
-        // A page that is being left is hidden, too.
-        if document().visibility_state() == VisibilityState::Visible {
-            // The first event counts.
-            here.take().map(|here| here.send(()));
-        }
-    })
-    .into_js_value()
-    .unchecked_into();
-    let on = |target: &EventTarget, event| {
-        let once = AddEventListenerOptions::new();
-        once.set_once(true);
-        // Refused only for what is no event target.
-        drop(target.add_event_listener_with_callback_and_add_event_listener_options(event, &notify, &once));
-    };
-    for event in ["pageshow", "focus", "pointerdown", "keydown"] {
-        on(&window(), event);
-    }
-    on(&document(), "visibilitychange");
-    // The only event that comes at once, in browsers that have it.
-    if let Some(navigation) = Reflect::get(&window(), &"navigation".into())
-        .ok()
-        .and_then(|navigation| navigation.dyn_into::<EventTarget>().ok())
-    {
-        on(&navigation, "navigateerror");
-    }
-    wait.await.unwrap_or_default();
 }

@@ -15,7 +15,9 @@ use server_fn::ServerFn;
 
 use crate::authorization::id_token::IdToken;
 use crate::authorization::{Client, ReturnTo, TokenExchange};
-use crate::session::{AuthState, Event, Landing, NetworkError, SessionError, SignOutReason, SignedIn, WaitingCall};
+use crate::session::{
+    AuthState, Event, NetworkError, PendingRequest, SessionError, SignInOutcome, SignOutReason, SignedIn, StepUpFailure,
+};
 
 use super::Auth;
 use super::command::Command;
@@ -75,8 +77,8 @@ pub struct MockAuth {
 }
 
 type Fails = Rc<dyn Fn(&Command<'_>) -> Option<SessionError>>;
-/// A call, and whether it is to be made; else the provider's error, if there is one.
-type Waiting = (WaitingCall, Result<(), Option<String>>);
+/// A call, and whether it is to be made.
+type Waiting = (PendingRequest, Result<(), StepUpFailure>);
 type Responds = Rc<dyn Fn(&Request) -> Option<Response>>;
 
 /// What the test has said.
@@ -93,7 +95,7 @@ struct Answers {
 /// What a mock answers with.
 pub(super) enum Output {
     Nothing,
-    Landing(Landing),
+    SignInOutcome(SignInOutcome),
     AccessToken(AccessToken),
     Response(Response),
 }
@@ -109,10 +111,10 @@ impl Answer for () {
     }
 }
 
-impl Answer for Landing {
+impl Answer for SignInOutcome {
     fn of(output: Output) -> Option<Self> {
         match output {
-            Output::Landing(landing) => Some(landing),
+            Output::SignInOutcome(landing) => Some(landing),
             _ => None,
         }
     }
@@ -197,11 +199,11 @@ pub(super) fn answer<T: Answer>(command: &Command<'_>) -> Option<Result<T, Sessi
     Some(answer.and_then(|output| T::of(output).ok_or(SessionError::NoClient)))
 }
 
-pub(super) fn take_pending(fits: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
+pub(super) fn take_pending(fits: impl FnOnce(&PendingRequest) -> bool) -> Option<PendingRequest> {
     take(|(call, brought)| brought.is_ok() && fits(call)).map(|(call, _)| call)
 }
 
-pub(super) fn take_cancelled(fits: impl FnOnce(&WaitingCall) -> bool) -> Option<(WaitingCall, Option<String>)> {
+pub(super) fn take_cancelled(fits: impl FnOnce(&PendingRequest) -> bool) -> Option<(PendingRequest, StepUpFailure)> {
     let (call, brought) = take(|(call, brought)| brought.is_err() && fits(call))?;
     Some((call, brought.err()?))
 }
@@ -266,7 +268,7 @@ impl MockAuth {
     /// ```
     /// use leptos::prelude::*;
     /// use pixygate::leptos::{MockAuth, use_auth};
-    /// use pixygate::session::{Demand, Event};
+    /// use pixygate::session::{StepUp, Event};
     ///
     /// #[component]
     /// fn Countdown() -> impl IntoView {
@@ -282,11 +284,11 @@ impl MockAuth {
     ///
     /// let asked_for = RwSignal::new(Vec::new());
     /// use_auth().on(move |event| {
-    ///     if let Event::StepUp(Demand::Scopes(scopes)) = event {
+    ///     if let Event::StepUp(StepUp::Scopes(scopes)) = event {
     ///         asked_for.set(scopes.clone());
     ///     }
     /// });
-    /// mock.tell(&Event::StepUp(Demand::Scopes(vec!["orders:write".to_owned()])));
+    /// mock.tell(&Event::StepUp(StepUp::Scopes(vec!["orders:write".to_owned()])));
     /// assert_eq!(asked_for.get_untracked(), ["orders:write"]);
     /// ```
     pub fn tell(self, event: &Event) {
@@ -325,23 +327,23 @@ impl MockAuth {
     /// assert_eq!(open(amount).as_deref(), Some("7 is on its way"));
     /// assert_eq!(open(amount), None, "it is made once");
     ///
-    /// mock.leave_cancelled(&Transfer { amount: 8 }, Some("access_denied"));
-    /// assert_eq!(open(amount).as_deref(), Some("not transferred: access_denied"));
+    /// mock.leave_cancelled(&Transfer { amount: 8 }, StepUpFailure::Provider("access_denied".to_owned()));
+    /// assert_eq!(open(amount).as_deref(), Some("not transferred: the provider answered `access_denied`"));
     /// assert_eq!(amount.get_untracked(), 8);
     /// ```
     pub fn leave_pending<F: ServerFn + Serialize>(self, call: &F) {
         self.leave(call, Ok(()));
     }
 
-    /// The person is back without it, and with this error of the provider; without one by the back button. Its page finds the
-    /// call with [`Auth::take_cancelled`], as in the example of [`MockAuth::leave_pending`].
-    pub fn leave_cancelled<F: ServerFn + Serialize>(self, call: &F, error: Option<&str>) {
-        self.leave(call, Err(error.map(str::to_owned)));
+    /// The user is back without it. Its page finds the call with [`Auth::take_cancelled`], as in the example of
+    /// [`MockAuth::leave_pending`].
+    pub fn leave_cancelled<F: ServerFn + Serialize>(self, call: &F, failure: StepUpFailure) {
+        self.leave(call, Err(failure));
     }
 
     #[expect(clippy::expect_used, reason = "the arguments of a server function are always sent")]
-    fn leave<F: ServerFn + Serialize>(self, call: &F, brought: Result<(), Option<String>>) {
-        let call = WaitingCall {
+    fn leave<F: ServerFn + Serialize>(self, call: &F, brought: Result<(), StepUpFailure>) {
+        let call = PendingRequest {
             method: "POST".to_owned(),
             url: F::PATH.to_owned(),
             content_type: Some("application/json".to_owned()),
@@ -369,7 +371,7 @@ impl MockAuth {
     /// let asked_again = Rc::new(Cell::new(false));
     /// let notes = Rc::clone(&asked_again);
     /// mock.fail(move |asked| match asked {
-    ///     Command::SignIn(options) if options.prompt.as_deref() == Some("none") => Some(SessionError::NeedsThePerson),
+    ///     Command::SignIn(options) if options.prompt.as_deref() == Some("none") => Some(SessionError::InteractionRequired),
     ///     Command::SignIn(_) => {
     ///         notes.set(true);
     ///         None
@@ -380,7 +382,7 @@ impl MockAuth {
     /// # futures::executor::block_on(async {
     /// let auth = use_auth();
     /// let refused = auth.sign_in_silently(Default::default()).await;
-    /// assert_eq!(refused, Err(SessionError::NeedsThePerson));
+    /// assert_eq!(refused, Err(SessionError::InteractionRequired));
     /// auth.sign_in(SignIn::default()).await?;
     /// assert!(asked_again.get());
     /// # Ok::<_, SessionError>(())
@@ -479,12 +481,13 @@ impl MockAuth {
         match command {
             Command::SignIn(options) => {
                 let return_to = options.return_to.clone();
-                self.answers.update_value(|answers| answers.return_to = return_to);
+                self.answers
+                    .update_value(|answers| answers.return_to = return_to.unwrap_or_default());
             }
             Command::CompleteSignIn => {
-                return Ok(Output::Landing(Landing {
+                return Ok(Output::SignInOutcome(SignInOutcome {
                     return_to: answers.return_to.clone(),
-                    ..Landing::default()
+                    ..SignInOutcome::default()
                 }));
             }
             Command::SignOut | Command::SignOutHere | Command::SignOutEverywhere => {

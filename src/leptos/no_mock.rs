@@ -1,6 +1,6 @@
 //! Without the feature `mock` nothing answers in the place of the session.
 
-use crate::session::{SessionError, WaitingCall};
+use crate::session::{PendingRequest, SessionError, StepUpFailure};
 
 use super::command::Command;
 
@@ -16,10 +16,10 @@ pub(super) fn answer<T>(_: &Command<'_>) -> Option<Result<T, SessionError>> {
     None
 }
 
-pub(super) fn take_pending(_: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
+pub(super) fn take_pending(_: impl FnOnce(&PendingRequest) -> bool) -> Option<PendingRequest> {
     None
 }
 
-pub(super) fn take_cancelled(_: impl FnOnce(&WaitingCall) -> bool) -> Option<(WaitingCall, Option<String>)> {
+pub(super) fn take_cancelled(_: impl FnOnce(&PendingRequest) -> bool) -> Option<(PendingRequest, StepUpFailure)> {
     None
 }

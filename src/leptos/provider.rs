@@ -158,8 +158,8 @@ impl Auth {
         match event {
             Event::Changed(state) => self.set_state(state.clone()),
             Event::Idle(seconds) => self.idle.set(*seconds),
-            Event::NotKept => self.set_kept(false),
-            Event::Kept => self.set_kept(true),
+            Event::NotStored => self.set_kept(false),
+            Event::Stored => self.set_kept(true),
             _ => {}
         }
         let listeners =
@@ -246,7 +246,7 @@ impl Auth {
     ///
     /// #[component]
     /// fn Notice() -> impl IntoView {
-    ///     let kept = use_auth().is_kept();
+    ///     let kept = use_auth().is_stored();
     ///     move || (!kept.get()).then_some("When you close this tab you are signed out.")
     /// }
     /// # use pixygate::leptos::MockAuth;
@@ -255,10 +255,10 @@ impl Auth {
     /// # owner.set();
     /// # let mock = MockAuth::provide();
     /// # assert!(!view! { <Notice /> }.to_html().contains("close this tab"));
-    /// # mock.tell(&Event::NotKept);
+    /// # mock.tell(&Event::NotStored);
     /// # assert!(view! { <Notice /> }.to_html().contains("close this tab"));
     /// ```
-    pub fn is_kept(self) -> Signal<bool> {
+    pub fn is_stored(self) -> Signal<bool> {
         self.kept.into()
     }
 

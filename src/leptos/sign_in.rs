@@ -8,14 +8,13 @@ use leptos_router::NavigateOptions;
 use leptos_router::any_nested_route::{AnyNestedRoute, IntoAnyNestedRoute as _};
 use leptos_router::components::Route;
 use leptos_router::hooks::{use_location, use_navigate};
-use leptos_router::location::Url;
 use leptos_router::path;
 
 use crate::authorization::{ReturnTo, SignIn};
-use crate::session::{AuthState, SignInFailure};
+use crate::session::{AuthState, SessionError, SignInFailure};
 
 use super::current::{self, CALLBACK_PATH, SIGN_IN_PATH, return_to_of};
-use super::{Texts, fetch, use_auth};
+use super::{Texts, use_auth};
 
 /// A view of a failed sign-in.
 ///
@@ -145,7 +144,7 @@ pub fn SignInButton(
         }
     };
     let return_to = Memo::new(move |_| return_to.clone().unwrap_or_else(here));
-    let href = move || return_to.with(|path| format!("{SIGN_IN_PATH}?return_to={}", Url::escape(path.as_str())));
+    let href = move || return_to.with(|path| format!("{SIGN_IN_PATH}?return_to={}", path.escaped()));
     let busy = RwSignal::new(false);
     let begin = move |event: leptos::ev::MouseEvent| {
         let another_window = event.ctrl_key() || event.shift_key() || event.meta_key() || event.alt_key();
@@ -158,13 +157,14 @@ pub fn SignInButton(
         }
         busy.set(true);
         let options = SignIn {
-            return_to: return_to.get_untracked(),
+            return_to: Some(return_to.get_untracked()),
             ..SignIn::default()
         };
         let page = href();
         spawn_local(async move {
             match auth.sign_in(options).await {
-                Ok(()) => fetch::still_here().await,
+                // The user has stopped the browser, and stays.
+                Ok(()) | Err(SessionError::StillHere) => {}
                 // The sign-in page tries again and explains what is wrong.
                 Err(_) => drop(window().location().assign(&page)),
             }

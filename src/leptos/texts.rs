@@ -3,8 +3,9 @@
 use leptos::prelude::use_context;
 
 use crate::Reason;
-use crate::authorization::CallbackError;
-use crate::session::{Remedy, SessionError, SignOutReason};
+use crate::authorization::id_token::IdTokenError;
+use crate::authorization::{CallbackError, TokenError};
+use crate::session::{Remedy, SessionError, SignOutReason, may_pass};
 
 use super::CallError;
 
@@ -42,8 +43,14 @@ pub struct Texts {
     pub provider_problem: Text,
     /// The callback belongs to a sign-in that is over.
     pub stale: Text,
-    /// What came back is not what was asked for.
+    /// What came back belongs to another sign-in, or to another provider.
     pub stopped: Text,
+    /// What the provider answered cannot be accepted.
+    pub not_accepted: Text,
+    /// The provider did not ask the user to authenticate again.
+    pub not_asked_again: Text,
+    /// The page is not under the address that sign-ins come back to.
+    pub wrong_address: Text,
     /// The browser stores nothing, so a sign-in that leaves the page cannot be completed.
     pub nothing_kept: Text,
     /// The browser has no cryptography here.
@@ -64,8 +71,10 @@ pub struct Texts {
     pub slow_down: Text,
     /// The gate has no keys.
     pub unavailable: Text,
-    /// The gate refused the call.
+    /// The gate rejected the token, and may accept another.
     pub refused_call: Text,
+    /// The gate rejected the token, and would reject the next.
+    pub rejected: Text,
     /// Another user is signed in by now, or calls are for another organisation.
     pub another_person: Text,
     /// No user is signed in.
@@ -107,13 +116,26 @@ impl Default for Texts {
             ),
             stale: (
                 "This sign-in is over",
-                "The address belongs to a sign-in that was completed before, or was started in another browser. Start again \
-                 to get in.",
+                "This browser is not waiting for it: it was completed before, was started elsewhere, or took longer than an hour. Start \
+                 again to get in.",
             ),
             stopped: (
                 "This sign-in was stopped",
                 "What came back does not belong to the sign-in that was started here, so it was not used. Starting again is \
                  safe.",
+            ),
+            not_accepted: (
+                "This sign-in was stopped",
+                "The sign-in service gave an answer that this site does not accept, so it was not used. The details say what is wrong with \
+                 it.",
+            ),
+            not_asked_again: (
+                "You were not asked to sign in again",
+                "This needs a recent sign-in, and the sign-in service did not ask you for one. Nothing has changed here.",
+            ),
+            wrong_address: (
+                "You cannot sign in under this address",
+                "This site has another one, which the details name. Open it there, then sign in.",
             ),
             nothing_kept: (
                 "This browser keeps nothing for this site",
@@ -134,7 +156,7 @@ impl Default for Texts {
             ),
             refused_sign_in: (
                 "Signing in did not succeed",
-                "The sign-in service refused the last step. Starting again may help.",
+                "The sign-in service refused the last step. The details have its answer.",
             ),
             part_missing: (
                 "A part of this page is missing",
@@ -149,7 +171,11 @@ impl Default for Texts {
             ),
             refused_call: (
                 "The server refused the call",
-                "Signing in again may help. The details tell which check refused.",
+                "Signing in again may help. The details tell which check rejected your sign-in.",
+            ),
+            rejected: (
+                "The server does not accept your sign-in",
+                "Signing in again does not change that. The details tell which check rejected it, for whoever runs this site.",
             ),
             another_person: (
                 "Someone else is signed in",
@@ -179,8 +205,8 @@ impl Default for Texts {
             ),
             signed_out_here: (
                 "You are signed out here",
-                "The sign-in service did not answer, so its own session may go on. Who uses this browser next may get in there \
-                 without a password.",
+                "The sign-in service was not told, and its own session may go on. Whoever uses this browser next may get in there without a \
+                 password.",
             ),
         }
     }
@@ -220,10 +246,18 @@ impl Texts {
         match error {
             SessionError::Callback(CallbackError::Provider { error, .. }) if error == "access_denied" => self.cancelled,
             SessionError::Callback(CallbackError::Provider { .. }) => self.provider_problem,
-            SessionError::Callback(CallbackError::Absent | CallbackError::UnknownState) => self.stale,
-            SessionError::Callback(_) | SessionError::IdToken(_) => self.stopped,
+            SessionError::Callback(
+                CallbackError::Absent | CallbackError::UnknownState | CallbackError::Reconfigured,
+            ) => self.stale,
+            SessionError::Callback(CallbackError::IssuerMismatch { .. })
+            | SessionError::IdToken(IdTokenError::Nonce | IdTokenError::AccessTokenHash) => self.stopped,
+            SessionError::IdToken(IdTokenError::Claim { claim: "auth_time", .. }) => self.not_asked_again,
+            SessionError::Crypto(_) | SessionError::IdToken(IdTokenError::Crypto(_)) => self.browser,
+            SessionError::Callback(_)
+            | SessionError::IdToken(_)
+            | SessionError::Token(TokenError::Malformed { .. }) => self.not_accepted,
+            SessionError::WrongOrigin { .. } => self.wrong_address,
             SessionError::Storage(_) => self.nothing_kept,
-            SessionError::Crypto(_) => self.browser,
             SessionError::PartMissing => self.part_missing,
             SessionError::Withheld { .. } | SessionError::ProofWithheld { .. } => self.withheld,
             SessionError::Cancelled => self.no_window,
@@ -252,13 +286,20 @@ impl Texts {
                 Reason::InsufficientUserAuthentication => self.stronger,
                 Reason::RateLimited => self.slow_down,
                 Reason::KeysUnavailable => self.unavailable,
-                _ => self.refused_call,
+                Reason::MissingToken
+                | Reason::UnknownKey
+                | Reason::BadSignature
+                | Reason::Expired
+                | Reason::NotYetValid
+                | Reason::Revoked => self.refused_call,
+                reason if !may_pass(reason) => self.rejected,
+                _ => self.failed,
             },
             CallError::NotSent {
                 remedy: Remedy::SignIn, ..
             } => self.signed_out,
             CallError::NotSent {
-                remedy: Remedy::LookAgain,
+                remedy: Remedy::CheckUser,
                 ..
             } => self.another_person,
             CallError::NotSent {

@@ -5,25 +5,26 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use oauth2::AccessToken;
 use serde::{Deserialize, Serialize};
 
+use crate::Refusal;
 use crate::authorization::dpop::{self, Proof};
 use crate::authorization::{CryptoError, DpopMode, Hash, TokenSet, TokenType};
 
-use super::Demand;
-use super::challenge::{self, Mend};
-use super::record::{Kept, Whose};
+use super::StepUp;
+use super::challenge::{self, Fix};
+use super::record::{Kept, Record, Whose};
 use super::{Event, Platform, Session, SessionError};
 
 /// The answer to a call, as far as the session reads it.
 ///
 /// ```
-/// use pixygate::session::Reply;
+/// use pixygate::session::HttpResponse;
 ///
 /// struct Answer {
 ///     status: u16,
 ///     headers: Vec<(String, String)>,
 /// }
 ///
-/// impl Reply for Answer {
+/// impl HttpResponse for Answer {
 ///     fn status(&self) -> u16 {
 ///         self.status
 ///     }
@@ -36,43 +37,49 @@ use super::{Event, Platform, Session, SessionError};
 /// # let answer = Answer { status: 200, headers: vec![("date".to_owned(), "today".to_owned())] };
 /// # assert_eq!((answer.status(), answer.header("Date").as_deref()), (200, Some("today")));
 /// ```
-pub trait Reply {
+#[expect(async_fn_in_trait, reason = "the browser has one thread; its futures are not Send")]
+pub trait HttpResponse {
     /// The status code.
     fn status(&self) -> u16;
 
     /// A header's value.
     fn header(&self, name: &str) -> Option<String>;
+
+    /// The body as a refusal of the gate, if it is one. Reading it leaves the body for the caller.
+    async fn refusal(&self) -> Option<Refusal> {
+        None
+    }
 }
 
 /// How a call ended.
 ///
 /// ```
-/// use pixygate::session::{Called, Demand};
+/// use pixygate::session::{CallOutcome, StepUp};
 ///
-/// fn outcome(called: Called<u16>) -> String {
+/// fn outcome(called: CallOutcome<u16>) -> String {
 ///     match called {
-///         Called::Answered(status) => format!("answered with {status}"),
-///         Called::Demands(Demand::Scopes(scopes), _) => format!("needs {}", scopes.join(", ")),
-///         Called::Demands(Demand::Authentication { .. }, _) => "needs a stronger sign-in".to_owned(),
+///         CallOutcome::Response(status) => format!("answered with {status}"),
+///         CallOutcome::StepUp(StepUp::Scopes(scopes), _) => format!("needs {}", scopes.join(", ")),
+///         CallOutcome::StepUp(StepUp::Authentication { .. }, _) => "needs a stronger sign-in".to_owned(),
 ///     }
 /// }
-/// assert_eq!(outcome(Called::Answered(200)), "answered with 200");
+/// assert_eq!(outcome(CallOutcome::Response(200)), "answered with 200");
 /// ```
 #[derive(Debug)]
-pub enum Called<R> {
+pub enum CallOutcome<R> {
     /// With an answer, good or bad.
-    Answered(R),
+    Response(R),
     /// With an answer that asks for a sign-in, which [`Session::step_up`] starts. The second time that a call asks for the
     /// same it is an answer like any other.
-    Demands(Demand, R),
+    StepUp(StepUp, R),
 }
 
 /// A call that has to wait for a sign-in, to be made again afterwards. It is kept sealed meanwhile.
 ///
 /// ```
-/// use pixygate::session::WaitingCall;
+/// use pixygate::session::PendingRequest;
 ///
-/// let call = WaitingCall {
+/// let call = PendingRequest {
 ///     method: "POST".to_owned(),
 ///     url: "https://app.example/api/orders?customer=7".to_owned(),
 ///     content_type: Some("application/json".to_owned()),
@@ -82,11 +89,11 @@ pub enum Called<R> {
 /// // What the person typed does not show.
 /// assert_eq!(
 ///     format!("{call:?}"),
-///     r#"WaitingCall { method: "POST", url: Some("https://app.example/api/orders"), .. }"#
+///     r#"PendingRequest { method: "POST", url: Some("https://app.example/api/orders"), .. }"#
 /// );
 /// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WaitingCall {
+pub struct PendingRequest {
     /// The method.
     pub method: String,
     /// The absolute address.
@@ -101,9 +108,9 @@ pub struct WaitingCall {
 }
 
 /// Without what the person typed: it is in the body, or in the query.
-impl std::fmt::Debug for WaitingCall {
+impl std::fmt::Debug for PendingRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("WaitingCall")
+        f.debug_struct("PendingRequest")
             .field("method", &self.method)
             .field("url", &self.url.split('?').next())
             .finish_non_exhaustive()
@@ -115,9 +122,37 @@ pub(super) struct Waiting {
     /// On the monotonic clock, in milliseconds.
     pub(super) until: f64,
     pub(super) whose: Whose,
-    pub(super) call: WaitingCall,
-    /// Whether the sign-in brought what the call needs. Else it is not to be made, and this is the provider's error, if there is one.
-    pub(super) brought: Result<(), Option<String>>,
+    pub(super) call: PendingRequest,
+    /// Whether the sign-in brought what the call needs. If not, the call is not to be made.
+    pub(super) brought: Result<(), StepUpFailure>,
+}
+
+/// Why a stronger sign-in did not bring what a call needs.
+///
+/// ```
+/// use pixygate::session::StepUpFailure;
+///
+/// fn text(failure: &StepUpFailure) -> &'static str {
+///     match failure {
+///         StepUpFailure::Returned => "You did not sign in again.",
+///         StepUpFailure::Provider(error) if error == "access_denied" => "You did not sign in again.",
+///         StepUpFailure::Provider(_) => "Signing in again did not succeed.",
+///         StepUpFailure::NotAskedAgain => "Your provider did not ask you again.",
+///     }
+/// }
+/// assert_eq!(text(&StepUpFailure::Returned), "You did not sign in again.");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StepUpFailure {
+    /// The user came back by the back button, and the sign-in may still come.
+    #[error("the user came back without an authorization response")]
+    Returned,
+    /// The provider answered with this error code (RFC 6749, section 4.1.2.1).
+    #[error("the provider answered `{0}`")]
+    Provider(String),
+    /// The provider ignored `max_age`: its ID token tells of an older authentication, or of none. The next attempt has `prompt=login`.
+    #[error("the provider did not ask the user to authenticate again, although the request had `max_age`")]
+    NotAskedAgain,
 }
 
 /// The headers that a call to the gate carries. They hold the token: attach them to one request and keep them nowhere.
@@ -157,7 +192,7 @@ impl<P: Platform> Session<P> {
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
     /// # example::signed_in(async |session| {
     /// # use example::Answer;
-    /// use pixygate::session::{Called, Credentials, Demand, Reply, SessionError};
+    /// use pixygate::session::{CallOutcome, Credentials, StepUp, HttpResponse, SessionError};
     ///
     /// // However the application sends requests. This service does not know the first token.
     /// let send = async |credentials: Credentials| -> Result<Answer, SessionError> {
@@ -167,14 +202,14 @@ impl<P: Platform> Session<P> {
     ///     })
     /// };
     /// let called = session.call("GET", "https://api.example.com/orders", send).await?;
-    /// assert!(matches!(called, Called::Answered(reply) if reply.status() == 200));
+    /// assert!(matches!(called, CallOutcome::Response(reply) if reply.status() == 200));
     ///
     /// let refuse = async |_| {
     ///     let challenge = r#"Bearer error="insufficient_scope", scope="orders:write""#;
     ///     Ok(Answer { status: 403, challenge: Some(challenge) })
     /// };
     /// let called = session.call("POST", "https://api.example.com/orders", refuse).await?;
-    /// assert!(matches!(called, Called::Demands(Demand::Scopes(scopes), _) if scopes == ["orders:write"]));
+    /// assert!(matches!(called, CallOutcome::StepUp(StepUp::Scopes(scopes), _) if scopes == ["orders:write"]));
     ///
     /// let elsewhere = session.call("GET", "https://evil.example/", send).await;
     /// assert!(matches!(elsewhere, Err(SessionError::ForeignOrigin(_))));
@@ -186,12 +221,12 @@ impl<P: Platform> Session<P> {
     /// # Errors
     /// As for [`Session::access_token`]; [`SessionError::ForeignOrigin`] for an address that no token is sent to; what
     /// `send` says when no answer came.
-    pub async fn call<R: Reply>(
+    pub async fn call<R: HttpResponse>(
         &self,
         method: &str,
         url: &str,
         send: impl AsyncFn(Credentials) -> Result<R, SessionError>,
-    ) -> Result<Called<R>, SessionError> {
+    ) -> Result<CallOutcome<R>, SessionError> {
         let without_query = url.split(['?', '#']).next().unwrap_or_default().to_owned();
         self.tell(&Event::CallStarted {
             method: method.to_owned(),
@@ -199,7 +234,7 @@ impl<P: Platform> Session<P> {
         });
         let called = self.attempt(method, url, &send).await;
         self.tell(&match &called {
-            Ok(Called::Answered(reply) | Called::Demands(_, reply)) => Event::CallFinished {
+            Ok(CallOutcome::Response(reply) | CallOutcome::StepUp(_, reply)) => Event::CallFinished {
                 url: without_query,
                 status: reply.status(),
             },
@@ -211,12 +246,12 @@ impl<P: Platform> Session<P> {
         called
     }
 
-    async fn attempt<R: Reply>(
+    async fn attempt<R: HttpResponse>(
         &self,
         method: &str,
         url: &str,
         send: &impl AsyncFn(Credentials) -> Result<R, SessionError>,
-    ) -> Result<Called<R>, SessionError> {
+    ) -> Result<CallOutcome<R>, SessionError> {
         let (mut replaced, mut with_nonce, mut timed) = (0, false, false);
         let to = origin(url);
         let is_vain = || self.0.replacing_is_vain.borrow().contains(to);
@@ -235,7 +270,7 @@ impl<P: Platform> Session<P> {
             // Meanwhile another one may have signed in, or may act for another organisation, in another tab.
             let now = record.whose();
             if *whose.get_or_insert_with(|| now.clone()) != now {
-                return Err(SessionError::AnotherPerson);
+                return Err(SessionError::AnotherUser);
             }
             let credentials = self.present(record.current(), method, url).await?;
             let access_token = credentials.access_token.clone();
@@ -244,43 +279,47 @@ impl<P: Platform> Session<P> {
             self.remember_nonce(url, nonce.as_deref());
             let date = reply.header("Date").filter(|_| to == self.0.platform.origin());
             if let Some(date) = &date {
-                self.0.platform.learn_time(date);
+                self.0.platform.set_server_time(date);
             }
             let challenge = reply.header("WWW-Authenticate").unwrap_or_default();
             match challenge::read(reply.status(), &challenge) {
-                Some(Mend::Token) if replaced < 2 && self.can_refresh() && !is_vain() => {
+                Some(Fix::Token) if replaced < 2 && self.can_refresh() && !is_vain() && may_replace(&reply).await => {
                     let before = self.0.granted.get();
                     self.replace(&access_token).await?;
                     // One that another tab had may be as bad; one that was asked for just now is the best there is.
                     replaced += if self.0.granted.get() == before { 1 } else { 2 };
                 }
-                Some(Mend::Nonce) if !with_nonce && nonce.is_some() => with_nonce = true,
+                Some(Fix::Nonce) if !with_nonce && nonce.is_some() => with_nonce = true,
                 // The device's clock may have been set since the page knew the time. This origin's answer told it; another
                 // origin's is not for this page to read.
-                Some(Mend::Proof) if !timed => {
+                Some(Fix::Proof) if !timed => {
                     if date.is_none() {
-                        self.0.platform.ask_time().await;
+                        self.0.platform.fetch_server_time().await;
                     }
                     timed = true;
                 }
-                Some(Mend::SignIn(demand)) if self.may_bring(&demand) && !self.was_demanded(method, url, &demand) => {
-                    return Ok(Called::Demands(demand, reply));
+                Some(Fix::StepUp(demand))
+                    if self.may_ask_for(to, &demand)
+                        && self.may_bring(&demand)
+                        && !self.was_demanded(method, url, &demand) =>
+                {
+                    return Ok(CallOutcome::StepUp(demand, reply));
                 }
                 Some(mend) => {
-                    set_vain(mend == Mend::Token);
-                    return Ok(Called::Answered(reply));
+                    set_vain(mend == Fix::Token);
+                    return Ok(CallOutcome::Response(reply));
                 }
                 None => {
                     set_vain(false);
                     self.forget_demands(call_name(method, url));
-                    return Ok(Called::Answered(reply));
+                    return Ok(CallOutcome::Response(reply));
                 }
             }
         }
     }
 
     /// Notes what a sign-in was asked for by a call, for all tabs and for the next page.
-    pub(super) async fn note_demand(&self, method: &str, url: &str, demand: Demand) {
+    pub(super) async fn note_demand(&self, method: &str, url: &str, demand: StepUp) {
         self.change_demands(|demanded| add_demand(demanded, method, url, demand))
             .await;
     }
@@ -290,7 +329,7 @@ impl<P: Platform> Session<P> {
         if !self.demanded().iter().any(|(known, _)| *known == call) {
             return;
         }
-        let forget = move |demanded: &mut Vec<(String, Demand)>| demanded.retain(|(known, _)| *known != call);
+        let forget = move |demanded: &mut Vec<(String, StepUp)>| demanded.retain(|(known, _)| *known != call);
         // In this page at once; what is kept waits for the lock, and nobody for that.
         if let Some(Kept::Live(record)) = &mut *self.0.kept.borrow_mut() {
             forget(&mut record.demanded);
@@ -301,40 +340,60 @@ impl<P: Platform> Session<P> {
             .spawn(Box::pin(async move { session.change_demands(forget).await }));
     }
 
-    async fn change_demands(&self, change: impl FnOnce(&mut Vec<(String, Demand)>)) {
+    async fn change_demands(&self, change: impl FnOnce(&mut Vec<(String, StepUp)>)) {
+        self.change_record(|record| change(&mut record.demanded)).await;
+    }
+
+    /// Notes that the provider ignores `max_age`, for all tabs and for the next page.
+    pub(super) async fn note_ignored_max_age(&self) {
+        self.change_record(|record| record.ignores_max_age = true).await;
+    }
+
+    async fn change_record(&self, change: impl FnOnce(&mut Record)) {
         let whose = self.record().map(|record| record.subject().to_owned());
         // A refresh that is under way would keep its record over this.
         let Ok(_lock) = self.lock_tokens().await else {
             // Then it is asked for once more.
             return;
         };
-        self.look_locked().await;
+        self.sync_locked().await;
         if let Some(mut record) = self.record()
             && whose.as_deref() == Some(record.subject())
         {
-            change(&mut record.demanded);
+            change(&mut record);
             // Who signed out meanwhile is asked for nothing.
             drop(self.store(record).await);
         }
     }
 
-    fn demanded(&self) -> Vec<(String, Demand)> {
+    fn demanded(&self) -> Vec<(String, StepUp)> {
         self.record().map(|record| record.demanded).unwrap_or_default()
     }
 
+    /// Whether a server may lead the user to a sign-in with these scopes. Another origin could have the user grant anything.
+    fn may_ask_for(&self, origin: &str, demand: &StepUp) -> bool {
+        let listed = self.0.client.step_up_scopes.get(origin);
+        match demand {
+            StepUp::Scopes(scopes) if origin != self.0.platform.origin() => {
+                listed.is_some_and(|listed| scopes.iter().all(|scope| listed.contains(scope)))
+            }
+            _ => true,
+        }
+    }
+
     /// Whether a sign-in can help: scopes that are granted already come with no other.
-    fn may_bring(&self, demand: &Demand) -> bool {
+    fn may_bring(&self, demand: &StepUp) -> bool {
         let granted = |scope: &String| {
             self.record()
                 .is_some_and(|record| record.current().scopes().contains(scope))
         };
         match demand {
-            Demand::Authentication { .. } => true,
-            Demand::Scopes(scopes) => !scopes.iter().all(granted),
+            StepUp::Authentication { .. } => true,
+            StepUp::Scopes(scopes) => !scopes.iter().all(granted),
         }
     }
 
-    fn was_demanded(&self, method: &str, url: &str, demand: &Demand) -> bool {
+    fn was_demanded(&self, method: &str, url: &str, demand: &StepUp) -> bool {
         let call = call_name(method, url);
         self.demanded()
             .iter()
@@ -348,48 +407,51 @@ impl<P: Platform> Session<P> {
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
     /// # example::signed_in(async |session| {
     /// # use pixygate::authorization::ReturnTo;
-    /// # use pixygate::session::{Demand, WaitingCall};
-    /// # let (demand, url) = (Demand::Scopes(vec!["x".to_owned()]), "https://app.example/api/orders".to_owned());
+    /// # use pixygate::session::{StepUp, PendingRequest};
+    /// # let (demand, url) = (StepUp::Scopes(vec!["x".to_owned()]), "https://app.example/api/orders".to_owned());
     /// # let (content_type, headers) = (None, Vec::new());
-    /// # let call = WaitingCall { method: "POST".to_owned(), url, content_type, headers, body: None };
+    /// # let call = PendingRequest { method: "POST".to_owned(), url, content_type, headers, body: None };
     /// # session.step_up(&demand, call, ReturnTo::default()).await?;
     /// # session.complete(&example::came_back(&session)).await?;
-    /// let fits = |call: &WaitingCall| call.method == "POST" && call.url.ends_with("/api/orders");
-    /// assert!(session.take_waiting(fits).is_some());
-    /// assert!(session.take_waiting(fits).is_none(), "it is made once");
+    /// let fits = |call: &PendingRequest| call.method == "POST" && call.url.ends_with("/api/orders");
+    /// assert!(session.take_pending(fits).is_some());
+    /// assert!(session.take_pending(fits).is_none(), "it is made once");
     /// # Ok(())
     /// # })?;
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
-    pub fn take_waiting(&self, fits: impl FnOnce(&WaitingCall) -> bool) -> Option<WaitingCall> {
+    pub fn take_pending(&self, fits: impl FnOnce(&PendingRequest) -> bool) -> Option<PendingRequest> {
         let waiting = self.take(|waiting| waiting.brought.is_ok() && fits(&waiting.call))?;
         Some(waiting.call)
     }
 
-    /// The call whose sign-in the person declined, and the provider's error, once: it was not made, and the page that made it
-    /// gives back what was typed. Without an error they came back by the back button, and the sign-in may still come. From then
-    /// on the call may ask for the same sign-in again: make it only when the person wants that. It is there as long as one for
-    /// [`Session::take_waiting`] is.
+    /// Returns the call whose sign-in did not bring what it needs, and why, once. The call was not made, and the page that made it
+    /// gives back what was typed. From then on the call may ask for the same sign-in again: make it only when the user wants that. It is
+    /// available for as long as one for [`Session::take_pending`] is.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
     /// # example::signed_in(async |session| {
     /// # use pixygate::authorization::ReturnTo;
-    /// # use pixygate::session::{Demand, WaitingCall};
-    /// # let (demand, url) = (Demand::Scopes(vec!["x".to_owned()]), "https://app.example/api/orders".to_owned());
+    /// # use pixygate::session::{StepUp, PendingRequest};
+    /// # let (demand, url) = (StepUp::Scopes(vec!["x".to_owned()]), "https://app.example/api/orders".to_owned());
     /// # let (content_type, headers) = (None, Vec::new());
-    /// # let call = WaitingCall { method: "POST".to_owned(), url, content_type, headers, body: Some("ten".to_owned()) };
+    /// # let call = PendingRequest { method: "POST".to_owned(), url, content_type, headers, body: Some("ten".to_owned()) };
     /// # session.step_up(&demand, call, ReturnTo::default()).await?;
     /// # let query = example::came_back(&session);
     /// # let state = query.split('&').find(|it| it.contains("state=")).unwrap_or_default().trim_start_matches('?');
     /// # session.complete(&format!("{state}&iss=https%3A%2F%2Fid.example&error=access_denied")).await?;
-    /// let (call, error) = session.take_declined(|call| call.url.ends_with("/api/orders")).ok_or("it was not declined")?;
-    /// assert_eq!((call.body.as_deref(), error.as_deref()), (Some("ten"), Some("access_denied")));
+    /// # use pixygate::session::StepUpFailure;
+    /// let (call, failure) = session.take_cancelled(|call| call.url.ends_with("/api/orders")).ok_or("it was not cancelled")?;
+    /// assert_eq!((call.body.as_deref(), failure), (Some("ten"), StepUpFailure::Provider("access_denied".to_owned())));
     /// # Ok(())
     /// # })?;
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
-    pub fn take_declined(&self, fits: impl FnOnce(&WaitingCall) -> bool) -> Option<(WaitingCall, Option<String>)> {
+    pub fn take_cancelled(
+        &self,
+        fits: impl FnOnce(&PendingRequest) -> bool,
+    ) -> Option<(PendingRequest, StepUpFailure)> {
         let waiting = self.take(|waiting| waiting.brought.is_err() && fits(&waiting.call))?;
         self.forget_demands(call_name(&waiting.call.method, &waiting.call.url));
         Some((waiting.call, waiting.brought.err()?))
@@ -542,10 +604,18 @@ impl<P: Platform> Session<P> {
     }
 }
 
+/// Whether another access token may be accepted where this one was not.
+async fn may_replace(reply: &impl HttpResponse) -> bool {
+    reply
+        .refusal()
+        .await
+        .is_none_or(|refusal| challenge::may_pass(refusal.reason))
+}
+
 /// How many demands are remembered: the oldest are forgotten.
 const MOST_DEMANDS: usize = 50;
 
-pub(super) fn add_demand(demanded: &mut Vec<(String, Demand)>, method: &str, url: &str, demand: Demand) {
+pub(super) fn add_demand(demanded: &mut Vec<(String, StepUp)>, method: &str, url: &str, demand: StepUp) {
     let asked = (call_name(method, url), demand);
     demanded.retain(|known| *known != asked);
     demanded.drain(..demanded.len().saturating_sub(MOST_DEMANDS - 1));
@@ -559,7 +629,7 @@ fn call_name(method: &str, url: &str) -> String {
 }
 
 /// Scheme and authority of an absolute URL.
-fn origin(url: &str) -> &str {
+pub(super) fn origin(url: &str) -> &str {
     let authority = url.find("://").map_or(0, |at| at + 3);
     let end = url[authority..]
         .find(['/', '?', '#'])

@@ -1,10 +1,10 @@
 //! What a server asks for when it turns a call away: the `WWW-Authenticate` header (RFC 9110, section 11.6.1).
 
-use crate::StepUp as Demand;
+use crate::{Reason, StepUp};
 
 /// What mends a refusal.
 #[derive(Debug, PartialEq)]
-pub(super) enum Mend {
+pub(super) enum Fix {
     /// Another access token: this one is expired or revoked.
     Token,
     /// The same call with the nonce that came along.
@@ -12,11 +12,11 @@ pub(super) enum Mend {
     /// Another proof: the time in this one may have been wrong.
     Proof,
     /// A sign-in.
-    SignIn(Demand),
+    StepUp(StepUp),
 }
 
 /// Reads the challenge of a 401 or 403.
-pub(super) fn read(status: u16, header: &str) -> Option<Mend> {
+pub(super) fn read(status: u16, header: &str) -> Option<Fix> {
     if !matches!(status, 401 | 403) {
         return None;
     }
@@ -32,19 +32,37 @@ pub(super) fn read(status: u16, header: &str) -> Option<Mend> {
         value.split_ascii_whitespace().map(str::to_owned).collect::<Vec<_>>()
     };
     match named("error")? {
-        "invalid_token" => Some(Mend::Token),
-        "invalid_dpop_proof" => Some(Mend::Proof),
-        "use_dpop_nonce" => Some(Mend::Nonce),
-        "insufficient_user_authentication" => Some(Mend::SignIn(Demand::Authentication {
+        "invalid_token" => Some(Fix::Token),
+        "invalid_dpop_proof" => Some(Fix::Proof),
+        "use_dpop_nonce" => Some(Fix::Nonce),
+        "insufficient_user_authentication" => Some(Fix::StepUp(StepUp::Authentication {
             acr_values: words("acr_values"),
             max_age: named("max_age").and_then(|seconds| seconds.parse().ok()),
         })),
         "insufficient_scope" => {
             let scopes = words("scope");
-            (!scopes.is_empty()).then_some(Mend::SignIn(Demand::Scopes(scopes)))
+            (!scopes.is_empty()).then_some(Fix::StepUp(StepUp::Scopes(scopes)))
         }
         _ => None,
     }
+}
+
+/// Whether another access token of the same user may pass the check that rejected this one. The other checks look at what the provider
+/// puts into all of its tokens for this client.
+pub(crate) fn may_pass(reason: Reason) -> bool {
+    !matches!(
+        reason,
+        Reason::MalformedToken
+            | Reason::TokenTooLarge
+            | Reason::UnsupportedAlgorithm
+            | Reason::IssuerNotTrusted
+            | Reason::AudienceMismatch
+            | Reason::WrongTokenType
+            | Reason::MissingClaim
+            | Reason::InvalidClaim
+            | Reason::DpopRequired
+            | Reason::CertificateMismatch
+    )
 }
 
 /// The `name=value` and `name="value"` pairs of all challenges in the header. Values are only compared and sent on as
@@ -87,24 +105,24 @@ mod tests {
 
     #[test]
     fn reads_what_the_standards_show() {
-        assert_eq!(read(401, r#"Bearer error="invalid_token""#), Some(Mend::Token));
+        assert_eq!(read(401, r#"Bearer error="invalid_token""#), Some(Fix::Token));
         assert_eq!(
             read(401, r#"DPoP error="use_dpop_nonce", algs="ES256""#),
-            Some(Mend::Nonce)
+            Some(Fix::Nonce)
         );
         assert_eq!(
             read(
                 401,
                 r#"Bearer realm="a=b, \"c\"", error="insufficient_user_authentication", error_description="x", acr_values="gold silver", max_age=60"#
             ),
-            Some(Mend::SignIn(Demand::Authentication {
+            Some(Fix::StepUp(StepUp::Authentication {
                 acr_values: vec!["gold".to_owned(), "silver".to_owned()],
                 max_age: Some(60),
             }))
         );
         assert_eq!(
             read(403, r#"Bearer error=insufficient_scope,scope="a b""#),
-            Some(Mend::SignIn(Demand::Scopes(vec!["a".to_owned(), "b".to_owned()])))
+            Some(Fix::StepUp(StepUp::Scopes(vec!["a".to_owned(), "b".to_owned()])))
         );
     }
 

@@ -19,7 +19,7 @@ use super::{LockError, NetworkError, SignOutReason, StorageError};
 ///         Remedy::SignIn => "Please sign in.".to_owned(),
 ///         Remedy::Configuration => format!("Tell whoever runs this site: {error}"),
 ///         Remedy::Protocol => "Something is wrong with the answer. Starting again is safe.".to_owned(),
-///         Remedy::LookAgain => "Someone else is signed in by now.".to_owned(),
+///         Remedy::CheckUser => "Someone else is signed in by now.".to_owned(),
 ///     }
 /// }
 ///
@@ -36,6 +36,16 @@ pub enum SessionError {
     /// The provider did not answer. The session is still there.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// The sign-in would come back to another origin, where nothing is known of it.
+    #[error(
+        "this page is at {here}, and a sign-in comes back to {expected}: open the page there, or set server.public_url to {here}"
+    )]
+    WrongOrigin {
+        /// The origin of this page.
+        here: String,
+        /// The origin of the redirect URI.
+        expected: String,
+    },
     /// There is an answer, and the browser does not let this page read it (CORS).
     #[error(
         "{url} answers, but the browser withholds the answer from {origin}: allow that origin (CORS) at the provider; where it is \
@@ -79,7 +89,7 @@ pub enum SessionError {
     /// Another person signed in while the call was being made, or the person acts for another organisation by now. It was not
     /// made as them.
     #[error("another person has signed in, or acts for another organisation; the call was not made as them")]
-    AnotherPerson,
+    AnotherUser,
     /// The call goes to an origin that no token is sent to.
     #[error("no token is sent to `{0}`: it is neither this origin nor one of `call_origins`")]
     ForeignOrigin(String),
@@ -97,7 +107,7 @@ pub enum SessionError {
     NoRefreshToken,
     /// The provider said before that it cannot sign the person in without showing them something.
     #[error("the provider has to show the person something: a sign-in with `prompt=none` would come back without one")]
-    NeedsThePerson,
+    InteractionRequired,
     /// Where all sessions of a person can be ended is not known.
     #[error("it is not known where the provider ends all sessions of a person: set provider.sessions_url")]
     NoSessionsUrl,
@@ -105,7 +115,7 @@ pub enum SessionError {
     #[error(
         "the provider refuses to end all sessions (status {status}); it may want another scope in the access token"
     )]
-    SessionsKept {
+    SessionsNotEnded {
         /// The status of its answer.
         status: u16,
     },
@@ -151,8 +161,8 @@ pub enum Remedy {
     Configuration,
     /// A message did not follow the protocol, or was tampered with. Starting again is safe.
     Protocol,
-    /// Look again who is signed in, and for whom: the call was somebody else's.
-    LookAgain,
+    /// Check who is signed in, and for whom they act: the call was another user's.
+    CheckUser,
 }
 
 impl SessionError {
@@ -173,11 +183,13 @@ impl SessionError {
             | Self::BackingOff { .. }
             | Self::PartMissing
             | Self::NoClient
-            | Self::SessionsKept { status: 429 | 500.. } => Remedy::TryAgain,
-            Self::AnotherPerson => Remedy::LookAgain,
-            Self::SignedOut(_) | Self::Cancelled | Self::StillHere | Self::NeedsThePerson | Self::NoRefreshToken => {
-                Remedy::SignIn
-            }
+            | Self::SessionsNotEnded { status: 429 | 500.. } => Remedy::TryAgain,
+            Self::AnotherUser => Remedy::CheckUser,
+            Self::SignedOut(_)
+            | Self::Cancelled
+            | Self::StillHere
+            | Self::InteractionRequired
+            | Self::NoRefreshToken => Remedy::SignIn,
             Self::Callback(CallbackError::Provider { error, .. }) => match error.as_str() {
                 "temporarily_unavailable" | "server_error" => Remedy::TryAgain,
                 "unauthorized_client"
@@ -191,10 +203,11 @@ impl SessionError {
             Self::Token(error) if error.ends_session() => Remedy::SignIn,
             Self::Token(error) if error.is_transient() => Remedy::TryAgain,
             Self::Token(TokenError::Provider { .. })
+            | Self::WrongOrigin { .. }
             | Self::Withheld { .. }
             | Self::ProofWithheld { .. }
             | Self::NoSessionsUrl
-            | Self::SessionsKept { .. }
+            | Self::SessionsNotEnded { .. }
             | Self::Storage(_)
             | Self::Crypto(_)
             | Self::Redirected(_)
@@ -268,6 +281,6 @@ mod tests {
         assert_eq!(remedy(IdTokenError::Crypto(no_crypto)), Remedy::Configuration);
         assert_eq!(remedy(IdTokenError::Signature), Remedy::Protocol);
         assert_eq!(remedy(IdTokenError::Nonce), Remedy::Protocol);
-        assert_eq!(SessionError::AnotherPerson.remedy(), Remedy::LookAgain);
+        assert_eq!(SessionError::AnotherUser.remedy(), Remedy::CheckUser);
     }
 }

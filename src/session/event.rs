@@ -1,6 +1,6 @@
 //! What happens to a session, for who wants to hear of it.
 
-use super::{AuthState, Demand, SessionError, StorageError};
+use super::{AuthState, SessionError, StepUp, StorageError};
 
 /// Something that happened. Shown with `{:?}` it says who, and nothing that is secret.
 ///
@@ -23,11 +23,11 @@ pub enum Event {
     /// The state is another one: signed in, signed out and why, or on the way out.
     Changed(AuthState),
     /// Another person signed in, in another tab, while someone was signed in here. The new state follows.
-    PersonChanged,
+    UserChanged,
     /// The browser keeps nothing: the session lives in this tab only, and ends with it.
-    NotKept,
+    NotStored,
     /// The browser keeps the session again.
-    Kept,
+    Stored,
     /// The person has signed out, and what is kept could not be deleted: the next page may find it. It is deleted as soon as this
     /// page can.
     NotDeleted(StorageError),
@@ -36,7 +36,7 @@ pub enum Event {
     /// It could not be replaced. Unless the state changes too, the session is still there.
     RefreshFailed(SessionError),
     /// A call needs a stronger sign-in, or more scopes; the person is on the way to the provider.
-    StepUp(Demand),
+    StepUp(StepUp),
     /// Nobody seems to be there, and the session ends in so many seconds; `None` when someone is there after all.
     Idle(Option<u32>),
     /// A call was sent.

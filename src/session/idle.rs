@@ -1,6 +1,6 @@
 //! Ending a session that nobody uses.
 
-use super::{Platform, Session, SignOutReason};
+use super::{HistoryEntry, Platform, Session, SignOutReason};
 
 /// How long the warning is shown before the session ends, in milliseconds, or half of a shorter time.
 const WARNING: f64 = 60_000.0;
@@ -13,7 +13,7 @@ pub(super) enum Idle {
     /// They may be gone: the session ends in so many seconds.
     Warning(u32),
     /// They are.
-    Over,
+    Expired,
 }
 
 impl Idle {
@@ -22,7 +22,7 @@ impl Idle {
         let left = after - since;
         let warning = WARNING.min(after / 2.0);
         if left <= 0.0 {
-            Self::Over
+            Self::Expired
         } else if left <= warning {
             Self::Warning((left / 1000.0).ceil() as u32)
         } else {
@@ -48,11 +48,12 @@ impl<P: Platform> Session<P> {
     /// ```
     pub async fn sign_out_idle(&self) {
         self.restore().await;
+        let idle = self.sign_in_id();
         // A refresh that is under way would keep its tokens over the end. One that never ends does not.
         let lock = self.lock_tokens().await;
-        self.look_locked().await;
-        let Some(record) = self.record() else {
-            // Another tab was first.
+        self.sync_locked().await;
+        let Some(record) = self.record().filter(|record| Some(&record.id) == idle.as_ref()) else {
+            // Another tab was first, or another user has signed in.
             return;
         };
         self.end(SignOutReason::Idle).await;
@@ -64,9 +65,9 @@ impl<P: Platform> Session<P> {
         let platform = &self.0.platform;
         // Without an answer this page says why it is signed out, which the browser's error page would not.
         if let Some(url) = self.end_session_url(Some(record.tokens.id_token().as_str()))
-            && platform.reach(&self.0.client.provider.jwks_uri).await.is_ok()
+            && self.probe().await.is_none()
         {
-            platform.navigate(&url);
+            platform.navigate(&url, HistoryEntry::Replace);
         }
     }
 }
@@ -80,12 +81,12 @@ mod tests {
         assert_eq!(Idle::new(600_000.0, 0.0), Idle::Active(540_000.0));
         assert_eq!(Idle::new(600_000.0, 540_000.0), Idle::Warning(60));
         assert_eq!(Idle::new(600_000.0, 599_001.0), Idle::Warning(1));
-        assert_eq!(Idle::new(600_000.0, 600_000.0), Idle::Over);
+        assert_eq!(Idle::new(600_000.0, 600_000.0), Idle::Expired);
         assert_eq!(
             Idle::new(10_000.0, 4_000.0),
             Idle::Active(1_000.0),
             "a short time warns for half of it"
         );
-        assert_eq!(Idle::new(600_000.0, 1e12), Idle::Over, "after a long sleep");
+        assert_eq!(Idle::new(600_000.0, 1e12), Idle::Expired, "after a long sleep");
     }
 }

@@ -28,14 +28,16 @@ use std::rc::Rc;
 
 use futures_util::future::Shared;
 
-pub use crate::StepUp as Demand;
+pub use crate::StepUp;
 use crate::authorization::{Client, Jwk, TokenSet};
 
-pub use call::{Called, Credentials, Reply, WaitingCall};
+pub use call::{CallOutcome, Credentials, HttpResponse, PendingRequest, StepUpFailure};
+#[cfg(feature = "leptos")]
+pub(crate) use challenge::may_pass;
 pub use error::{Remedy, SessionError};
 pub use event::Event;
-pub use platform::{LocalFuture, LockError, NetworkError, Over, Platform, Reach, StorageError};
-pub use sign_in::{Landing, SignInFailure};
+pub use platform::{HistoryEntry, LocalFuture, LockError, NetworkError, Platform, SaveMode, StorageError};
+pub use sign_in::{SignInFailure, SignInOutcome};
 pub use state::{AuthState, SignOutReason, SignedIn};
 
 use record::Kept;
@@ -85,6 +87,8 @@ struct Inner<P> {
     restoring: UnderWay<()>,
     refreshing: UnderWay<Result<record::Record, SessionError>>,
     backoff: Cell<refresh::Backoff>,
+    /// What the last refresh was refused with, if nothing promises that the next one is not: a second refusal ends the session.
+    refused: RefCell<Option<SessionError>>,
     /// The last nonce that each origin gave for DPoP proofs.
     nonces: RefCell<BTreeMap<String, String>>,
     /// How often the token endpoint gave this tab tokens.
@@ -100,6 +104,10 @@ struct Inner<P> {
     /// end could not be kept, does not come back.
     over: RefCell<Option<(String, u64)>>,
     waiting: RefCell<Option<call::Waiting>>,
+    /// The callback whose exchange got no answer, for another attempt.
+    unfinished: RefCell<Option<Box<sign_in::Returned>>>,
+    /// The last look whether the provider is down.
+    probe: RefCell<Option<token_endpoint::Probe>>,
     /// The sign-ins that are under way in windows of their own and that this browser could not keep.
     unkept: RefCell<Vec<pending::Pending>>,
     stepping_up: step_up::UnderWay,
@@ -146,6 +154,7 @@ impl<P: Platform> Session<P> {
             restoring: RefCell::default(),
             refreshing: RefCell::default(),
             backoff: Cell::default(),
+            refused: RefCell::default(),
             nonces: RefCell::default(),
             granted: Cell::default(),
             replacing_is_vain: RefCell::default(),
@@ -154,6 +163,8 @@ impl<P: Platform> Session<P> {
             left: RefCell::default(),
             over: RefCell::default(),
             waiting: RefCell::default(),
+            unfinished: RefCell::default(),
+            probe: RefCell::default(),
             unkept: RefCell::default(),
             stepping_up: RefCell::default(),
             reached: Cell::default(),
@@ -170,15 +181,15 @@ impl<P: Platform> Session<P> {
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
     /// # example::signed_in(async |session| {
-    /// if !session.is_kept() {
+    /// if !session.is_stored() {
     ///     println!("A reload of this page ends the session.");
     /// }
-    /// # assert!(session.is_kept());
+    /// # assert!(session.is_stored());
     /// # Ok(())
     /// # })?;
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
-    pub fn is_kept(&self) -> bool {
+    pub fn is_stored(&self) -> bool {
         self.0.stored.get() == record::Stored::Yes
     }
 

@@ -4,13 +4,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::authorization::{PendingSignIn, TokenExchange};
 
-use super::platform::Over;
-use super::{Demand, Platform, Session, SessionError, StorageError, WaitingCall};
+use super::platform::SaveMode;
+use super::{PendingRequest, Platform, Session, SessionError, StepUp, StorageError};
 
 const PENDING: &str = "pending";
 
-/// The slot that says that the provider would have to show the person something: to ask again would only come back again.
+/// The slot of the time at which the provider last answered that it would have to show the user something: to ask again would only
+/// come back again.
 const REFUSED: &str = "refused";
+
+/// How long that is remembered, in milliseconds. The user may sign in elsewhere meanwhile.
+const REFUSED_FOR: f64 = 600_000.0;
 
 /// How many are remembered, and for how long (in milliseconds): those that were abandoned are forgotten.
 const MOST: usize = 20;
@@ -34,17 +38,17 @@ pub(super) struct Pending {
 pub(super) enum Asked {
     ByPerson,
     /// A page or a call, which is made afterwards where it has to wait for that.
-    ByCall(Option<Box<StepUp>>),
+    ByCall(Option<Box<RepeatedCall>>),
 }
 
 /// The call that needs a stronger sign-in, and of whom.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct StepUp {
+pub(super) struct RepeatedCall {
     pub(super) subject: String,
     /// For whom the person acts.
     pub(super) acting: Option<TokenExchange>,
-    pub(super) demand: Demand,
-    pub(super) call: WaitingCall,
+    pub(super) demand: StepUp,
+    pub(super) call: PendingRequest,
 }
 
 impl<P: Platform> Session<P> {
@@ -126,14 +130,20 @@ impl<P: Platform> Session<P> {
     /// Whether the last sign-in without a page of the provider's was refused.
     pub(super) async fn was_refused(&self) -> bool {
         let text = self.0.platform.load(REFUSED, &self.binding()).await;
-        text.is_ok_and(|text| text.is_some_and(|text| text == "yes"))
+        let at: Option<f64> = text.ok().flatten().and_then(|text| serde_json::from_str(&text).ok());
+        at.is_some_and(|at| (self.0.platform.now().wall - at).abs() < REFUSED_FOR)
     }
 
     pub(super) async fn note_refused(&self, yes: bool) {
         if self.was_refused().await != yes {
-            let text = if yes { "yes" } else { "no" };
-            // Where nothing can be kept the next sign-in cannot begin either.
-            drop(self.0.platform.save(REFUSED, &self.binding(), text, Over::Any).await);
+            let at = serde_json::Value::from(yes.then(|| self.0.platform.now().wall));
+            // Where nothing can be stored the next sign-in cannot begin either.
+            drop(
+                self.0
+                    .platform
+                    .save(REFUSED, &self.binding(), &at.to_string(), SaveMode::Insert)
+                    .await,
+            );
         }
     }
 
@@ -141,7 +151,7 @@ impl<P: Platform> Session<P> {
         let text = serde_json::to_string(all).map_err(|error| StorageError(error.to_string()))?;
         self.0
             .platform
-            .save(PENDING, &self.binding(), &text, Over::Any)
+            .save(PENDING, &self.binding(), &text, SaveMode::Insert)
             .await
             .map(drop)
     }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::authorization::{Crypto, CryptoError, HttpReply, Jwk, Moment, ServerClock};
+use crate::authorization::{Crypto, CryptoError, EndpointResponse, Jwk, Moment, ServerClock};
 
 /// A future on the browser's one thread.
 ///
@@ -39,13 +39,19 @@ pub trait Platform: Crypto + 'static {
     fn server_clock(&self) -> ServerClock;
 
     /// Hears the time of this origin's server, as an HTTP date: [`Platform::server_clock`] counts from it.
-    fn learn_time(&self, date: &str);
+    fn set_server_time(&self, date: &str);
 
     /// Asks this origin's server for its time, and learns it. Nothing changes when there is no answer.
-    async fn ask_time(&self);
+    async fn fetch_server_time(&self);
 
     /// The origin of this page.
     fn origin(&self) -> String;
+
+    /// The path of this page, with its query and fragment, as the address has them.
+    fn page(&self) -> String;
+
+    /// Waits for so many milliseconds.
+    async fn sleep(&self, milliseconds: f64);
 
     /// A number from 0 to 1, for the jitter of retries.
     fn random(&self) -> f64;
@@ -54,14 +60,19 @@ pub trait Platform: Crypto + 'static {
     ///
     /// # Errors
     /// When no response came: offline, refused by CORS, timed out.
-    async fn post_form(&self, url: &str, body: &str, proof: Option<&str>) -> Result<HttpReply, NetworkError>;
+    async fn post_form(&self, url: &str, body: &str, proof: Option<&str>) -> Result<EndpointResponse, NetworkError>;
 
-    /// Whether the host of `url` answers at all, and whether this page may read the answer. A status of 500 or more counts as no
-    /// answer, as far as it can be seen.
+    /// Returns the status of the answer to a GET request, as far as this page may read it.
     ///
     /// # Errors
-    /// When it does not.
-    async fn reach(&self, url: &str) -> Result<Reach, NetworkError>;
+    /// When no response came, or the browser withholds it (CORS).
+    async fn status(&self, url: &str) -> Result<u16, NetworkError>;
+
+    /// Whether a GET request is answered at all. The answer is not read, so that CORS does not matter.
+    ///
+    /// # Errors
+    /// When it is not.
+    async fn responds(&self, url: &str) -> Result<(), NetworkError>;
 
     /// The provider's current keys.
     ///
@@ -82,11 +93,11 @@ pub trait Platform: Crypto + 'static {
     async fn load(&self, slot: &str, binding: &str) -> Result<Option<String>, StorageError>;
 
     /// Seals `text`, together with the `binding` that it is only good for, and keeps it. `false` when there was nothing to
-    /// replace and `over` wants that.
+    /// replace and `mode` wants that.
     ///
     /// # Errors
     /// When this browser keeps nothing (a private window, storage denied or full).
-    async fn save(&self, slot: &str, binding: &str, text: &str, over: Over) -> Result<bool, StorageError>;
+    async fn save(&self, slot: &str, binding: &str, text: &str, mode: SaveMode) -> Result<bool, StorageError>;
 
     /// Forgets all that is kept: every slot, and the keys.
     ///
@@ -95,21 +106,21 @@ pub trait Platform: Crypto + 'static {
     async fn clear(&self) -> Result<(), StorageError>;
 
     /// Has no key any more, and reads the kept ones when they are next needed: those of this page are of no use.
-    fn forget_keys(&self);
+    fn drop_keys(&self);
 
     /// Reads the kept keys anew when they are next needed: another tab may have made others. Where they cannot be read this
     /// page goes on with the key that it has, as one that lives in memory. Such a key stays.
-    fn reread_keys(&self);
+    fn reload_keys(&self);
 
     /// Makes a DPoP key that lives in the memory of this page, until it is forgotten or all is cleared. [`Platform::save`] keeps
     /// it beside what it keeps, and nothing where there is another key: no other page could use it.
     ///
     /// # Errors
     /// When the browser cannot make one.
-    async fn make_key_in_memory(&self) -> Result<(), CryptoError>;
+    async fn create_memory_key(&self) -> Result<(), CryptoError>;
 
     /// Tells the other tabs to look at what is kept. The message itself says nothing, so a forged one does no harm.
-    fn tell_other_tabs(&self);
+    fn notify_other_tabs(&self);
 
     /// The public half of this browser's DPoP key, which is made when it is first asked for.
     ///
@@ -126,13 +137,8 @@ pub trait Platform: Crypto + 'static {
     /// Runs a future to its end even when nobody waits for it any more.
     fn spawn(&self, future: LocalFuture<()>);
 
-    /// Leaves the page for `url`, without an entry in the history for the page that was left.
-    fn navigate(&self, url: &str);
-
-    /// Leaves the page for `url`; the back button leads back to it.
-    fn navigate_away(&self, url: &str) {
-        self.navigate(url);
-    }
+    /// Leaves the page for `url`.
+    fn navigate(&self, url: &str, entry: HistoryEntry);
 
     /// Leaves the page for `url`; the back button leads back to it, and there [`Platform::take_mark`] has the mark. It is no secret.
     fn navigate_and_back(&self, url: &str, mark: &str);
@@ -143,33 +149,32 @@ pub trait Platform: Crypto + 'static {
 
     /// Remembers, for as long as this window lives and whichever page it shows, that it was opened for a sign-in which is still to
     /// succeed.
-    fn mark_window(&self, for_sign_in: bool);
+    fn set_sign_in_window(&self, for_sign_in: bool);
 
     /// Whether it was opened for a sign-in which is still to succeed.
-    fn is_for_sign_in(&self) -> bool;
+    fn is_sign_in_window(&self) -> bool;
 
     /// Calls for [`Session::refresh_ahead`](super::Session::refresh_ahead) in so many milliseconds, instead of when it was
     /// last asked for; `None` for never.
     fn wake_in(&self, milliseconds: Option<f64>);
 }
 
-/// How far an answer came.
+/// What becomes of the entry that a page has in the history when it is left.
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
-/// # futures::executor::block_on(async {
 /// # let platform = example::memory(&futures::executor::LocalPool::new());
-/// use pixygate::session::{Platform, Reach};
+/// use pixygate::session::{HistoryEntry, Platform};
 ///
-/// assert_eq!(platform.reach("https://id.example/jwks").await, Ok(Reach::Readable));
-/// # });
+/// platform.navigate("https://id.example/authorize", HistoryEntry::Keep);
+/// # assert_eq!(*platform.went_to.borrow(), "https://id.example/authorize");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reach {
-    /// The page could read it.
-    Readable,
-    /// There was one, and the browser withholds it (CORS).
-    Opaque,
+pub enum HistoryEntry {
+    /// The next page takes its place: the back button leads to the page before.
+    Replace,
+    /// It stays: the back button leads back to the page.
+    Keep,
 }
 
 /// What a slot must hold for something to be kept in it.
@@ -178,22 +183,22 @@ pub enum Reach {
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
 /// # futures::executor::block_on(async {
 /// # let platform = example::memory(&futures::executor::LocalPool::new());
-/// use pixygate::session::{Over, Platform};
+/// use pixygate::session::{SaveMode, Platform};
 ///
 /// // What another tab has deleted does not come back.
-/// assert_eq!(platform.save("session", "issuer", "refreshed", Over::Existing).await, Ok(false));
-/// assert_eq!(platform.save("session", "issuer", "signed in", Over::Any).await, Ok(true));
-/// assert_eq!(platform.save("session", "issuer", "refreshed", Over::Existing).await, Ok(true));
+/// assert_eq!(platform.save("session", "issuer", "refreshed", SaveMode::Replace).await, Ok(false));
+/// assert_eq!(platform.save("session", "issuer", "signed in", SaveMode::Insert).await, Ok(true));
+/// assert_eq!(platform.save("session", "issuer", "refreshed", SaveMode::Replace).await, Ok(true));
 /// # assert_eq!(platform.load("session", "issuer").await.ok().flatten().as_deref(), Some("refreshed"));
 /// # assert_eq!(platform.load("session", "another").await, Ok(None));
 /// # });
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Over {
-    /// Anything, or nothing.
-    Any,
+pub enum SaveMode {
+    /// Anything, or nothing: the record is inserted, or replaces another.
+    Insert,
     /// Something that is replaced. Looking and replacing are one step.
-    Existing,
+    Replace,
 }
 
 /// No response came.

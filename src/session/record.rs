@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::authorization::id_token::IdToken;
 use crate::authorization::{TokenExchange, TokenSet};
 
-use super::platform::Over;
-use super::{AuthState, Demand, Event, LockError, Platform, Session, SignOutReason, SignedIn, StorageError};
+use super::platform::SaveMode;
+use super::{AuthState, Event, LockError, Platform, Session, SignOutReason, SignedIn, StepUp, StorageError};
 
 /// The slot of the session's record.
 pub(super) const SESSION: &str = "session";
@@ -32,7 +32,10 @@ pub(super) struct Record {
     pub(super) acting: Option<Acting>,
     /// What sign-ins were asked for by calls that have not succeeded since, so that no call asks for the same twice.
     #[serde(default)]
-    pub(super) demanded: Vec<(String, Demand)>,
+    pub(super) demanded: Vec<(String, StepUp)>,
+    /// The provider ignored `max_age`, so that the next sign-in that has it has `prompt=login` as well.
+    #[serde(default)]
+    pub(super) ignores_max_age: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -166,7 +169,7 @@ impl<P: Platform> Session<P> {
             let future: super::LocalFuture<()> = Box::pin(async move {
                 // Who is signed in may ask for it as soon as they are known.
                 session.find_left().await;
-                session.look().await;
+                session.sync().await;
             });
             self.0.restoring.borrow_mut().insert(future.shared()).clone()
         });
@@ -183,28 +186,28 @@ impl<P: Platform> Session<P> {
     ///
     /// // Another tab signs out, and says that there is something to look at.
     /// # session.platform().clear().await;
-    /// session.look().await;
+    /// session.sync().await;
     /// assert_eq!(session.state(), AuthState::SignedOut(Some(SignOutReason::SignedOut)));
     /// # Ok(())
     /// # })?;
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
-    pub async fn look(&self) {
+    pub async fn sync(&self) {
         if self.compare().await.is_some()
             && let Ok(_lock) = self.lock_tokens().await
         {
-            self.look_locked().await;
+            self.sync_locked().await;
         }
     }
 
     /// The same for who holds the lock: nobody keeps anything else between the look and what it leads to.
-    pub(super) async fn look_locked(&self) {
+    pub(super) async fn sync_locked(&self) {
         match self.compare().await {
             None => {}
             Some(Due::Deletion) => {
                 // The next look tries again.
                 drop(self.0.platform.clear().await);
-                self.0.platform.tell_other_tabs();
+                self.0.platform.notify_other_tabs();
             }
             Some(Due::End) => self.keep_end().await,
             Some(Due::Tokens(own)) => self.catch_up(*own).await,
@@ -243,7 +246,7 @@ impl<P: Platform> Session<P> {
                     }
                     // Another sign-in may have another key. That of this one may not be readable any more.
                     if self.record().is_none_or(|own| own.id != record.id) {
-                        self.0.platform.forget_keys();
+                        self.0.platform.drop_keys();
                     }
                     self.adopt(*record);
                 }
@@ -268,23 +271,23 @@ impl<P: Platform> Session<P> {
     async fn keep_end(&self) {
         let kept = self.0.kept.borrow().clone();
         if let Some(ended @ Kept::Ended(_)) = kept
-            && self.save(&ended, Over::Existing).await == Ok(true)
+            && self.save(&ended, SaveMode::Replace).await == Ok(true)
         {
-            self.0.platform.tell_other_tabs();
+            self.0.platform.notify_other_tabs();
         }
     }
 
     /// Keeps what could not be kept before.
     async fn catch_up(&self, record: Record) {
-        let over = match self.0.stored.get() {
+        let mode = match self.0.stored.get() {
             Stored::Yes => return,
-            Stored::Behind(_) => Over::Existing,
-            Stored::Never => Over::Any,
+            Stored::Behind(_) => SaveMode::Replace,
+            Stored::Never => SaveMode::Insert,
         };
-        match self.save(&Kept::Live(Box::new(record)), over).await {
+        match self.save(&Kept::Live(Box::new(record)), mode).await {
             Ok(true) => {
                 self.set_stored(Stored::Yes);
-                self.0.platform.tell_other_tabs();
+                self.0.platform.notify_other_tabs();
             }
             Ok(false) => self.nobody_here(),
             Err(_) => {}
@@ -292,11 +295,11 @@ impl<P: Platform> Session<P> {
     }
 
     fn set_stored(&self, stored: Stored) {
-        let before = self.is_kept();
+        let before = self.is_stored();
         self.0.stored.set(stored);
-        match (before, self.is_kept()) {
-            (true, false) => self.tell(&Event::NotKept),
-            (false, true) => self.tell(&Event::Kept),
+        match (before, self.is_stored()) {
+            (true, false) => self.tell(&Event::NotStored),
+            (false, true) => self.tell(&Event::Stored),
             _ => {}
         }
     }
@@ -373,6 +376,7 @@ impl<P: Platform> Session<P> {
             return;
         }
         self.0.backoff.take();
+        self.0.refused.take();
         record.anchor(&self.0.platform);
         let current = record.current();
         let acting = record.exchange().cloned();
@@ -384,7 +388,7 @@ impl<P: Platform> Session<P> {
             .is_some_and(|before| before.identity() != person.identity())
         {
             self.0.waiting.take();
-            self.tell(&Event::PersonChanged);
+            self.tell(&Event::UserChanged);
         }
         self.set_state(AuthState::SignedIn(person));
         self.0.platform.wake_in(self.refresh_due_in());
@@ -393,14 +397,14 @@ impl<P: Platform> Session<P> {
     /// Keeps new tokens and tells the other tabs. Where nothing can be kept the session lives on in memory.
     ///
     /// A record that replaces an older one is dropped when the session was ended meanwhile; `false` says so.
-    pub(super) async fn keep(&self, record: Record, over: Over) -> bool {
-        let over = match self.0.stored.get() {
-            Stored::Yes | Stored::Behind(_) => over,
-            Stored::Never => Over::Any,
+    pub(super) async fn keep(&self, record: Record, mode: SaveMode) -> bool {
+        let mode = match self.0.stored.get() {
+            Stored::Yes | Stored::Behind(_) => mode,
+            Stored::Never => SaveMode::Insert,
         };
-        let saved = self.save(&Kept::Live(Box::new(record.clone())), over).await;
+        let saved = self.save(&Kept::Live(Box::new(record.clone())), mode).await;
         if saved == Ok(false) || self.has_left(&record) {
-            self.look_locked().await;
+            self.sync_locked().await;
             // Nobody has these tokens any more.
             self.revoke(&record.tokens).await;
             return false;
@@ -412,24 +416,24 @@ impl<P: Platform> Session<P> {
         }
         self.set_stored(match (saved, self.0.stored.get()) {
             (Ok(_), _) => Stored::Yes,
-            (Err(_), _) if over == Over::Any => Stored::Never,
+            (Err(_), _) if mode == SaveMode::Insert => Stored::Never,
             (Err(_), Stored::Yes) => Stored::Behind(self.record().map_or(0, |own| own.generation)),
             (Err(_), behind) => behind,
         });
         self.adopt(record);
-        self.0.platform.tell_other_tabs();
+        self.0.platform.notify_other_tabs();
         true
     }
 
-    async fn save(&self, kept: &Kept, over: Over) -> Result<bool, StorageError> {
+    async fn save(&self, kept: &Kept, mode: SaveMode) -> Result<bool, StorageError> {
         let text = serde_json::to_string(kept).map_err(|error| StorageError(error.to_string()))?;
-        self.0.platform.save(SESSION, &self.binding(), &text, over).await
+        self.0.platform.save(SESSION, &self.binding(), &text, mode).await
     }
 
     /// The provider ended the session, for this tab and all others. What a sign-out there needs is kept.
     pub(super) async fn end(&self, reason: SignOutReason) {
         let before = self.version();
-        self.look_locked().await;
+        self.sync_locked().await;
         let Some(kept) = self.0.kept.borrow().clone().filter(|_| self.version() == before) else {
             // It is over already, or another one has begun.
             return;
@@ -440,16 +444,18 @@ impl<P: Platform> Session<P> {
             acting: kept.exchange().cloned(),
         };
         // Where nothing can be kept, this tab knows all the same.
-        let saved = self.save(&Kept::Ended(Box::new(ended.clone())), Over::Existing).await;
+        let saved = self
+            .save(&Kept::Ended(Box::new(ended.clone())), SaveMode::Replace)
+            .await;
         if saved == Ok(false) && self.0.stored.get() != Stored::Never {
             // The person signed out in another tab, and that is why.
-            return self.look_locked().await;
+            return self.sync_locked().await;
         }
         self.0.nonces.take();
         self.0.over.replace(before);
         self.adopt_end(ended);
         self.0.platform.wake_in(None);
-        self.0.platform.tell_other_tabs();
+        self.0.platform.notify_other_tabs();
     }
 
     /// Leaves word for the next page that the provider did not hear of the sign-out.
@@ -464,9 +470,9 @@ impl<P: Platform> Session<P> {
                     acting: None,
                 };
                 // Where nothing can be kept, this page knows all the same.
-                drop(self.save(&Kept::Ended(Box::new(ended.clone())), Over::Any).await);
+                drop(self.save(&Kept::Ended(Box::new(ended.clone())), SaveMode::Insert).await);
                 self.adopt_end(ended);
-                self.0.platform.tell_other_tabs();
+                self.0.platform.notify_other_tabs();
             }
             _ => self.set_state(AuthState::SignedOut(Some(SignOutReason::SignedOut))),
         }
@@ -475,7 +481,7 @@ impl<P: Platform> Session<P> {
     /// Forgets everything, in this tab and in storage.
     pub(super) async fn forget(&self) {
         let left = [self.record().map(|record| record.id), self.0.superseded.take()];
-        let is_kept = self.0.stored.get() != Stored::Never || left[1].is_some();
+        let is_stored = self.0.stored.get() != Stored::Never || left[1].is_some();
         self.0.left.borrow_mut().extend(left.into_iter().flatten());
         let was_there = self.0.kept.take().is_some();
         self.0.nonces.take();
@@ -484,7 +490,7 @@ impl<P: Platform> Session<P> {
         self.0.platform.wake_in(None);
         let cleared = self.0.platform.clear().await;
         // Where nothing was ever kept there is nothing to delete.
-        if let (Err(error), true) = (cleared, is_kept && was_there) {
+        if let (Err(error), true) = (cleared, is_stored && was_there) {
             self.tell(&Event::NotDeleted(error));
         }
     }

@@ -6,7 +6,7 @@ use oauth2::{AccessToken, RefreshToken};
 use crate::authorization::{TokenError, TokenExchange, TokenRequest, TokenResponse, TokenSet};
 
 use super::record::{Acting, Record};
-use super::{AuthState, Event, LocalFuture, Over, Platform, Session, SessionError, SignOutReason};
+use super::{AuthState, Event, LocalFuture, Platform, SaveMode, Session, SessionError, SignOutReason};
 
 /// How long a token is good for at least when it is handed out, in milliseconds; less for short-lived tokens.
 const MIN_VALIDITY: f64 = 30_000.0;
@@ -22,8 +22,6 @@ pub(super) struct Backoff {
     until: f64,
     /// The part of it that the provider asked for (`Retry-After`; RFC 9110, section 10.2.3).
     asked_until: f64,
-    /// Whether the last attempt was refused in a way that leaves no hope for the next: a second refusal ends the session.
-    refused: bool,
 }
 
 impl<P: Platform> Session<P> {
@@ -130,14 +128,14 @@ impl<P: Platform> Session<P> {
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
-    /// # use pixygate::authorization::{HttpReply, SignIn, TokenError};
+    /// # use pixygate::authorization::{EndpointResponse, SignIn, TokenError};
     /// # use pixygate::session::{Session, SessionError};
     /// # let mut pool = futures::executor::LocalPool::new();
     /// # let is_down = std::rc::Rc::new(std::cell::Cell::new(false));
     /// # let (down, memory) = (std::rc::Rc::clone(&is_down), example::memory(&pool));
     /// # let network = memory.network;
     /// # let network = Box::new(move |url: &str, body: &str| match down.get() {
-    /// #     true => HttpReply { status: 503, ..HttpReply::default() },
+    /// #     true => EndpointResponse { status: 503, ..EndpointResponse::default() },
     /// #     false => network(url, body),
     /// # });
     /// # let session = Session::new(example::Memory { network, ..memory }, example::client(), |_| {});
@@ -165,7 +163,7 @@ impl<P: Platform> Session<P> {
         self.0.backoff.set(Backoff {
             failures: 0,
             until: before.asked_until,
-            ..before
+            asked_until: before.asked_until,
         });
     }
 
@@ -178,7 +176,9 @@ impl<P: Platform> Session<P> {
 
     fn is_fresh(&self, tokens: &TokenSet) -> bool {
         let lifetime = tokens.lifetime();
-        lifetime.remaining(self.0.platform.now()) > lifetime.min_validity(MIN_VALIDITY)
+        // Without a refresh token the access token is used up to its last moment.
+        let wanted = if self.can_refresh() { MIN_VALIDITY } else { 0.0 };
+        lifetime.remaining(self.0.platform.now()) > lifetime.min_validity(wanted)
     }
 
     /// Whether calls can be made with what is there.
@@ -204,8 +204,9 @@ impl<P: Platform> Session<P> {
         refreshing.await
     }
 
-    /// Milliseconds until a refresh ahead of expiry is due: at twice the time that a call needs, so that calls do not wait
-    /// for it. `None` when there is nothing to refresh, or no end in sight, or the tokens are good for no time at all.
+    /// Returns the milliseconds until a refresh ahead of expiry is due: at twice the time that a call needs, so that calls do not wait for
+    /// it. Without a refresh token it is the time until the session ends. `None` when no end is known, or the tokens are good for no time at
+    /// all.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -220,10 +221,14 @@ impl<P: Platform> Session<P> {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn refresh_due_in(&self) -> Option<f64> {
-        let record = self.record().filter(|_| self.can_refresh())?;
+        let record = self.record()?;
+        let now = self.0.platform.now();
+        if !self.can_refresh() {
+            let remaining = record.tokens.lifetime().remaining(now);
+            return Some(remaining).filter(|milliseconds| milliseconds.is_finite());
+        }
         let lifetime = record.current().lifetime();
         let spare = Some(lifetime.min_validity(MIN_VALIDITY)).filter(|spare| *spare > 0.0)?;
-        let now = self.0.platform.now();
         let due = match record.lacks_exchange() {
             true => 0.0,
             false => lifetime.remaining(now) - 2.0 * spare,
@@ -232,7 +237,8 @@ impl<P: Platform> Session<P> {
         Some(due.max(allowed).max(0.0)).filter(|milliseconds| milliseconds.is_finite())
     }
 
-    /// Replaces the access token ahead of its expiry when that is due. The platform calls for it while someone is there.
+    /// Replaces the access token ahead of its expiry when that is due, or ends the session when its token has expired and cannot be
+    /// replaced. The platform asks for it while the user is there.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -270,7 +276,7 @@ impl<P: Platform> Session<P> {
     /// assert_eq!(session.state().signed_in().and_then(|person| person.acting()), Some(&subsidiary));
     /// # assert_eq!(session.access_token().await?.secret(), "the-second");
     ///
-    /// session.exchange_back().await?;
+    /// session.end_exchange().await?;
     /// assert_eq!(session.access_token().await?.secret(), "the-first");
     /// # Ok(())
     /// # })?;
@@ -291,7 +297,7 @@ impl<P: Platform> Session<P> {
     async fn switch(&self, exchange: TokenExchange) -> Result<(), SessionError> {
         self.restore().await;
         let _lock = self.lock_tokens().await?;
-        self.look_locked().await;
+        self.sync_locked().await;
         let mut record = self.record().ok_or_else(|| self.signed_out())?;
         if !self.is_fresh(&record.tokens) {
             record = self.renew(record).await?;
@@ -303,9 +309,9 @@ impl<P: Platform> Session<P> {
     ///
     /// # Errors
     /// As for [`Session::access_token`].
-    pub async fn exchange_back(&self) -> Result<(), SessionError> {
+    pub async fn end_exchange(&self) -> Result<(), SessionError> {
         let _lock = self.lock_tokens().await?;
-        self.look_locked().await;
+        self.sync_locked().await;
         let record = self.record().ok_or_else(|| self.signed_out())?;
         self.store(Record { acting: None, ..record }).await
     }
@@ -316,8 +322,13 @@ impl<P: Platform> Session<P> {
             Err(error) => Err(error.into()),
         };
         match &outcome {
-            Ok(_) => {}
-            Err(SessionError::BackingOff { .. } | SessionError::SignedOut(_)) => {}
+            Ok(_) | Err(SessionError::SignedOut(_)) => {}
+            // A refusal stays the error until the next attempt.
+            Err(SessionError::BackingOff { .. }) => {
+                if let Some(refused) = self.0.refused.borrow().clone() {
+                    return Err(refused);
+                }
+            }
             Err(error) => {
                 self.back_off(error);
                 self.tell(&Event::RefreshFailed(error.clone()));
@@ -331,7 +342,7 @@ impl<P: Platform> Session<P> {
     /// Held under the lock.
     async fn replace_tokens(&self, stale: &AccessToken) -> Result<Record, SessionError> {
         // Another tab may have been here while this one waited.
-        self.look_locked().await;
+        self.sync_locked().await;
         let Some(record) = self.record() else {
             return Err(self.signed_out());
         };
@@ -374,20 +385,20 @@ impl<P: Platform> Session<P> {
             return Err(self.signed_out());
         };
         self.check_pause()?;
-        let refused_before = self.0.backoff.get().refused;
+        let refused_before = self.0.refused.take().is_some();
         let renewed = self.renew_with(&request, record).await;
         if let Err(error) = &renewed {
             if error.ends_refresh() {
                 self.end(SignOutReason::EndedByProvider).await;
                 return Err(self.signed_out());
             }
-            let refused = error.refuses_refresh();
-            if refused && refused_before {
-                self.end(SignOutReason::NotRenewed(error.to_string())).await;
-                return Err(self.signed_out());
+            if error.refuses_refresh() {
+                if refused_before {
+                    self.end(SignOutReason::NotRenewed(error.to_string())).await;
+                    return Err(self.signed_out());
+                }
+                self.0.refused.replace(Some(error.clone()));
             }
-            let backoff = self.0.backoff.get();
-            self.0.backoff.set(Backoff { refused, ..backoff });
         }
         renewed
     }
@@ -480,7 +491,7 @@ impl<P: Platform> Session<P> {
         let (own, kept) = (self.record(), self.kept_of(&record.id).await);
         let others = [own.as_ref(), kept.as_deref()].into_iter().flatten();
         let generation = others.fold(record.generation, |newest, other| newest.max(other.generation)) + 1;
-        match self.keep(Record { generation, ..record }, Over::Existing).await {
+        match self.keep(Record { generation, ..record }, SaveMode::Replace).await {
             true => Ok(()),
             // A person who signed out meanwhile stays signed out.
             false => Err(self.signed_out()),
@@ -503,7 +514,6 @@ impl<P: Platform> Session<P> {
             failures: failures + 1,
             until: now + pause.max(asked),
             asked_until: now + asked,
-            ..self.0.backoff.get()
         });
     }
 }

@@ -1,16 +1,22 @@
 //! Signing in: off to the provider, and back.
 
+use std::pin::pin;
+
+use futures_util::future::{Either, select};
 use serde::Deserialize;
 
+use crate::authorization::id_token::IdTokenError;
 use crate::authorization::{
-    AuthorizationRequest, Callback, CallbackError, PendingSignIn, ReturnTo, SignIn, TokenError,
+    AuthorizationRequest, Callback, CallbackError, PendingSignIn, ReturnTo, SignIn, TokenError, ValidatedCallback,
 };
 
-use super::call::{Waiting, add_demand};
-use super::pending::{Asked, Pending, StepUp};
-use super::platform::Over;
+use super::call::{Waiting, add_demand, origin};
+use super::pending::{Asked, Pending, RepeatedCall};
+use super::platform::{HistoryEntry, SaveMode};
 use super::record::{Acting, Record};
-use super::{AuthState, Demand, Event, Platform, Session, SessionError, SignOutReason, WaitingCall};
+use super::{
+    AuthState, Event, PendingRequest, Platform, Remedy, Session, SessionError, SignOutReason, StepUp, StepUpFailure,
+};
 
 /// A sign-in that came back and did not succeed. A session that was there before is untouched.
 ///
@@ -21,14 +27,14 @@ use super::{AuthState, Demand, Event, Platform, Session, SessionError, SignOutRe
 /// use pixygate::session::{SessionError, SignInFailure};
 ///
 /// fn page(failure: &SignInFailure) -> String {
-///     format!("{failure}. Start again: /sign-in?return_to={}", failure.return_to.as_str())
+///     format!("{failure}. Start again: /sign-in?return_to={}", failure.return_to.escaped())
 /// }
 /// # use pixygate::authorization::{ReturnTo, SignIn};
-/// # let return_to = ReturnTo::parse("/orders").unwrap_or_default();
+/// # let return_to = ReturnTo::parse("/orders");
 /// # session.sign_in(&SignIn { return_to, ..SignIn::default() }).await?;
 /// # let query = example::came_back(&session).replace("id.example", "evil.example");
 /// let failure = session.complete(&query).await.unwrap_err();
-/// assert!(page(&failure).ends_with("Start again: /sign-in?return_to=/orders"));
+/// assert!(page(&failure).ends_with("Start again: /sign-in?return_to=%2Forders"));
 /// assert!(matches!(failure.error, SessionError::Callback(CallbackError::IssuerMismatch { .. })));
 /// # Ok(())
 /// # })?;
@@ -47,26 +53,36 @@ pub struct SignInFailure {
 ///
 /// ```
 /// use pixygate::authorization::ReturnTo;
-/// use pixygate::session::Landing;
+/// use pixygate::session::SignInOutcome;
 ///
 /// /// Where the page goes.
-/// fn next(landing: &Landing) -> Option<&str> {
+/// fn next(landing: &SignInOutcome) -> Option<&str> {
 ///     // A window that was opened for the sign-in is closed instead.
 ///     (!landing.popup).then(|| landing.return_to.as_str())
 /// }
-/// let orders = Landing { return_to: ReturnTo::parse("/orders").unwrap_or_default(), ..Landing::default() };
+/// let orders = SignInOutcome { return_to: ReturnTo::parse("/orders").unwrap_or_default(), ..SignInOutcome::default() };
 /// assert_eq!(next(&orders), Some("/orders"));
-/// assert_eq!(next(&Landing { popup: true, ..orders }), None);
+/// assert_eq!(next(&SignInOutcome { popup: true, ..orders }), None);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Landing {
+pub struct SignInOutcome {
     /// Where they were going.
     pub return_to: ReturnTo,
     /// Whether this window was opened for the sign-in only, and has done its work.
     pub popup: bool,
-    /// With which error the provider answered a stronger sign-in that a call had asked for. The person is signed in as
-    /// before, and the call was not made; [`Session::take_declined`] has it.
-    pub declined: Option<String>,
+    /// Why a stronger sign-in that a call had asked for did not bring it. The user is signed in as before, and the call was not made;
+    /// [`Session::take_cancelled`] returns it.
+    pub cancelled: Option<StepUpFailure>,
+}
+
+/// A callback whose `state` and `iss` hold, and whose code is to be exchanged.
+pub(super) struct Returned {
+    validated: ValidatedCallback,
+    state: String,
+    return_to: ReturnTo,
+    popup: bool,
+    by_call: bool,
+    step_up: Option<RepeatedCall>,
 }
 
 /// The provider's answers to `prompt=none` when it would have to show something (OpenID Connect Core, section 3.1.2.6).
@@ -80,12 +96,16 @@ const NEEDS_THE_PERSON: [&str; 4] = [
 /// How long an answer of the provider counts for a sign-in, in milliseconds.
 const REACHED: f64 = 30_000.0;
 
+/// How long an outage of the provider may take to show before the page is left, in milliseconds, once all else is done. A connection
+/// that is refused shows at once.
+const GRACE: f64 = 50.0;
+
 /// How long a call waits for its page after the sign-in, in milliseconds: who sees it made later does not expect it.
 const WAITS: f64 = 120_000.0;
 
 impl<P: Platform> Session<P> {
-    /// Leaves for the provider's sign-in page, unless the provider does not answer: then the person stays on a page that can
-    /// say so.
+    /// Leaves for the provider's sign-in page, unless the provider is known not to answer: then the user stays on a page that can
+    /// say so. When another tab has signed in meanwhile nothing is left, and the state says who is signed in.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -93,7 +113,7 @@ impl<P: Platform> Session<P> {
     /// use pixygate::authorization::{ReturnTo, SignIn};
     ///
     /// let options = SignIn {
-    ///     return_to: ReturnTo::parse("/orders").unwrap_or_default(),
+    ///     return_to: ReturnTo::parse("/orders"),
     ///     login_hint: Some("alice@example.com".to_owned()),
     ///     ..SignIn::default()
     /// };
@@ -108,18 +128,26 @@ impl<P: Platform> Session<P> {
     /// ```
     ///
     /// # Errors
-    /// When the provider cannot be reached, and when this browser cannot keep what must be remembered until the person is back.
+    /// When the provider cannot be reached; when this browser cannot store what is needed until the user is back;
+    /// [`SessionError::WrongOrigin`] on a page that is not of the redirect URI's origin.
     pub async fn sign_in(&self, options: &SignIn) -> Result<(), SessionError> {
-        let asked = match options.prompt.as_deref() {
-            Some("none") => Asked::ByCall(None),
-            _ => Asked::ByPerson,
-        };
-        let silent = matches!(asked, Asked::ByCall(_));
-        let (_, url) = self.begin(options, false, asked).await?;
-        match options.replace_page || silent {
-            true => self.0.platform.navigate(&url),
-            false => self.0.platform.navigate_away(&url),
+        let silent = options.prompt.as_deref() == Some("none");
+        let asked = if silent { Asked::ByCall(None) } else { Asked::ByPerson };
+        let before = self.sign_in_id();
+        let (state, url) = self.begin(options, false, asked).await?;
+        let any_session_will_do = matches!(options.prompt.as_deref(), None | Some("none"))
+            && options.max_age.is_none()
+            && options.acr_values.is_empty();
+        if any_session_will_do && before.is_none() && self.sign_in_id().is_some() {
+            // Another tab has signed in meanwhile, and the user is where they wanted to be.
+            self.recall(&state).await.map(drop)?;
+            return Ok(());
         }
+        let entry = match silent || options.replace_page {
+            true => HistoryEntry::Replace,
+            false => HistoryEntry::Keep,
+        };
+        self.0.platform.navigate(&url, entry);
         Ok(())
     }
 
@@ -137,7 +165,7 @@ impl<P: Platform> Session<P> {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub async fn prepare_sign_in(&self) {
-        if !self.was_reached() && self.0.platform.reach(&self.0.client.provider.jwks_uri).await.is_ok() {
+        if !self.was_reached() && self.probe().await.is_none() {
             self.0.reached.set(Some(self.0.platform.now().monotonic));
         }
     }
@@ -148,17 +176,17 @@ impl<P: Platform> Session<P> {
     }
 
     /// Leaves for the provider's sign-in page because a call needs more than the person has. After the sign-in the page at
-    /// `return_to` gets the call with [`Session::take_waiting`], if it is the same person who came back. Who comes back by the back
-    /// button instead finds there, with [`Session::take_declined`], what they had typed.
+    /// `return_to` gets the call with [`Session::take_pending`], if it is the same person who came back. Who comes back by the back
+    /// button instead finds there, with [`Session::take_cancelled`], what they had typed.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
     /// # example::signed_in(async |session| {
     /// use pixygate::authorization::ReturnTo;
-    /// use pixygate::session::{Demand, WaitingCall};
+    /// use pixygate::session::{StepUp, PendingRequest};
     ///
-    /// let demand = Demand::Scopes(vec!["orders:write".to_owned()]);
-    /// let call = WaitingCall {
+    /// let demand = StepUp::Scopes(vec!["orders:write".to_owned()]);
+    /// let call = PendingRequest {
     ///     method: "POST".to_owned(),
     ///     url: "https://app.example/api/orders".to_owned(),
     ///     content_type: Some("application/json".to_owned()),
@@ -171,7 +199,7 @@ impl<P: Platform> Session<P> {
     /// # let query = example::came_back(&session);
     /// let landing = session.complete(&query).await?;
     /// assert_eq!(landing.return_to.as_str(), "/orders");
-    /// let again = session.take_waiting(|call| call.url.ends_with("/api/orders"));
+    /// let again = session.take_pending(|call| call.url.ends_with("/api/orders"));
     /// assert_eq!(again.and_then(|call| call.body).as_deref(), Some(r#"{"article":7}"#));
     /// # Ok(())
     /// # })?;
@@ -180,14 +208,19 @@ impl<P: Platform> Session<P> {
     ///
     /// # Errors
     /// As for [`Session::sign_in`], and when nobody is signed in.
-    pub async fn step_up(&self, demand: &Demand, call: WaitingCall, return_to: ReturnTo) -> Result<(), SessionError> {
+    pub async fn step_up(
+        &self,
+        demand: &StepUp,
+        call: PendingRequest,
+        return_to: ReturnTo,
+    ) -> Result<(), SessionError> {
         let record = self.record().ok_or_else(|| self.signed_out())?;
         let options = SignIn {
-            return_to,
+            return_to: Some(return_to),
             resource: record.tokens.resource().map(str::to_owned),
-            ..Self::options_for(demand, record.tokens.scopes())
+            ..Self::options_for(demand, &record)
         };
-        let step_up = StepUp {
+        let step_up = RepeatedCall {
             subject: record.subject().to_owned(),
             acting: record.acting.map(|acting| acting.exchange),
             demand: demand.clone(),
@@ -203,17 +236,18 @@ impl<P: Platform> Session<P> {
     }
 
     /// What to ask of the provider so that a demand is met, and the person keeps what they have.
-    pub(super) fn options_for(demand: &Demand, granted: &[String]) -> SignIn {
+    pub(super) fn options_for(demand: &StepUp, record: &Record) -> SignIn {
         let mut options = SignIn {
-            scopes: granted.to_vec(),
+            scopes: record.tokens.scopes().to_vec(),
             ..SignIn::default()
         };
         match demand {
-            Demand::Authentication { acr_values, max_age } => {
+            StepUp::Authentication { acr_values, max_age } => {
                 options.acr_values.clone_from(acr_values);
                 options.max_age = *max_age;
+                options.prompt = (max_age.is_some() && record.ignores_max_age).then(|| "login".to_owned());
             }
-            Demand::Scopes(scopes) => options.scopes.extend(scopes.iter().cloned()),
+            StepUp::Scopes(scopes) => options.scopes.extend(scopes.iter().cloned()),
         }
         options
     }
@@ -240,7 +274,7 @@ impl<P: Platform> Session<P> {
         self.begin(options, true, Asked::ByPerson).await
     }
 
-    /// Remembers a sign-in and returns its `state` and where to send the person.
+    /// Stores a pending sign-in and returns its `state` and where to send the user.
     pub(super) async fn begin(
         &self,
         options: &SignIn,
@@ -248,55 +282,91 @@ impl<P: Platform> Session<P> {
         asked: Asked,
     ) -> Result<(String, String), SessionError> {
         let (platform, client) = (&self.0.platform, &self.0.client);
-        // Where nothing can be kept there is no way back to what only this page remembers.
-        if let (Err(error), false) = (self.all_pending().await, popup) {
+        let (here, expected) = (platform.origin(), origin(&client.redirect_uri));
+        if here != expected {
+            let expected = expected.to_owned();
+            return Err(SessionError::WrongOrigin { here, expected });
+        }
+        let provider = &client.provider;
+        let pushed_to = provider.pushed_authorization_request_endpoint.as_deref();
+        let pushed_to = pushed_to.filter(|_| provider.require_pushed_authorization_requests);
+        let preparing = pin!(self.prepare(options, popup, asked, pushed_to));
+        if pushed_to.is_some() || self.was_reached() {
+            return preparing.await;
+        }
+        // The browser's error page would offer no next step. The user does not wait for the provider's answer, though.
+        let probe = self.probe();
+        let (state, url) = preparing.await?;
+        match select(probe, pin!(platform.sleep(GRACE))).await {
+            Either::Left((Some(outage), _)) => {
+                self.recall(&state).await?;
+                Err(outage.into())
+            }
+            _ => Ok((state, url)),
+        }
+    }
+
+    async fn prepare(
+        &self,
+        options: &SignIn,
+        popup: bool,
+        asked: Asked,
+        pushed_to: Option<&str>,
+    ) -> Result<(String, String), SessionError> {
+        let (platform, client) = (&self.0.platform, &self.0.client);
+        // What could not be stored is not pushed either.
+        if let (Some(_), Err(error), false) = (pushed_to, self.all_pending().await, popup) {
             return Err(error.into());
         }
         let silent = options.prompt.as_deref() == Some("none");
         if silent && self.was_refused().await {
-            return Err(SessionError::NeedsThePerson);
+            return Err(SessionError::InteractionRequired);
         }
-        let mut options = options.clone();
-        if silent && options.id_token_hint.is_none() {
-            let record = self.record();
-            options.id_token_hint = record.map(|record| record.tokens.id_token().as_str().to_owned());
-        }
-        // Who is signed in needs the key that they have, where no other can be kept.
+        // Who is signed in needs the key that they have, where no other can be stored.
         match self.record().is_none() && self.0.unkept.borrow().is_empty() {
-            true => platform.forget_keys(),
-            false => platform.reread_keys(),
+            true => platform.drop_keys(),
+            false => platform.reload_keys(),
         }
         let thumbprint = match self.dpop_thumbprint().await {
-            // With such a key nothing is kept, and who would leave the page is told so.
+            // With such a key nothing is stored, and who would leave the page is told so.
             Err(_) if self.record().is_none() => {
-                platform.make_key_in_memory().await?;
+                platform.create_memory_key().await?;
                 self.dpop_thumbprint().await?
             }
             thumbprint => thumbprint?,
         };
+        let options = SignIn {
+            return_to: Some(self.return_to(options)),
+            ..options.clone()
+        };
         let (sign_in, request) = PendingSignIn::begin(client, &options, thumbprint.as_deref());
-        let url = match &client.provider.pushed_authorization_request_endpoint {
-            Some(endpoint) if client.provider.require_pushed_authorization_requests => {
+        let url = match pushed_to {
+            Some(endpoint) => {
                 let request_uri = self.push(endpoint, request.body()).await?;
                 AuthorizationRequest::pushed_url(client, &request_uri)
             }
-            _ => {
-                if !self.was_reached() {
-                    platform.reach(&client.provider.jwks_uri).await?;
-                }
-                request.url(client)
-            }
+            None => request.url(client),
         };
         let state = sign_in.state().to_owned();
         self.remember(Pending {
             sign_in,
             since: platform.now().wall,
-            popup: popup || platform.is_for_sign_in(),
+            popup: popup || platform.is_sign_in_window(),
             silent,
             asked,
         })
         .await?;
         Ok((state, url))
+    }
+
+    /// Where the user goes afterwards: where the options say, or back to the current page. The page of the redirect URI leads nowhere
+    /// without an authorization response.
+    fn return_to(&self, options: &SignIn) -> ReturnTo {
+        let wanted = options.return_to.clone();
+        let wanted = wanted.or_else(|| ReturnTo::parse(&self.0.platform.page()));
+        let redirect_uri = &self.0.client.redirect_uri;
+        let callback = &redirect_uri[origin(redirect_uri).len()..];
+        wanted.filter(|page| page.path() != callback).unwrap_or_default()
     }
 
     /// Pushes the authorization request and returns its `request_uri` (RFC 9126, section 2).
@@ -349,13 +419,13 @@ impl<P: Platform> Session<P> {
     ///
     /// # Errors
     /// The first check that fails, from `state` to the ID token; nothing of the response is kept then.
-    pub async fn complete(&self, query: &str) -> Result<Landing, SignInFailure> {
+    pub async fn complete(&self, query: &str) -> Result<SignInOutcome, SignInFailure> {
         self.restore().await;
-        let mut landing = Landing::default();
+        let mut landing = SignInOutcome::default();
         let landed = self.land(query, &mut landing).await;
         if landing.popup {
-            // Who starts again in this window is to be back in the page that opened it, too.
-            self.0.platform.mark_window(landed.is_err());
+            // A sign-in that starts again in this window comes back to the page that opened it, too.
+            self.0.platform.set_sign_in_window(landed.is_err());
         }
         match landed {
             Ok(()) => Ok(landing),
@@ -372,52 +442,68 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    async fn land(&self, query: &str, landing: &mut Landing) -> Result<(), SessionError> {
+    async fn land(&self, query: &str, landing: &mut SignInOutcome) -> Result<(), SessionError> {
+        let Some(returned) = self.take_returned(query, landing).await? else {
+            return Ok(());
+        };
+        landing.return_to.clone_from(&returned.return_to);
+        landing.popup = returned.popup;
         let (platform, client) = (&self.0.platform, &self.0.client);
-        let callback = Callback::parse(query)?;
-        let state = callback.state().to_owned();
-        let pending = self.recall(&state).await?.ok_or(CallbackError::UnknownState)?;
-        landing.return_to.clone_from(pending.sign_in.return_to());
-        landing.popup = pending.popup;
-        let (by_call, step_up) = match pending.asked {
-            Asked::ByPerson => (false, None),
-            Asked::ByCall(step_up) => (true, step_up.map(|step_up| *step_up)),
-        };
-        let validated = match pending.sign_in.validate(callback, client) {
-            Err(CallbackError::Provider { error, .. })
-                if pending.silent && NEEDS_THE_PERSON.contains(&error.as_str()) =>
-            {
-                self.note_refused(true).await;
-                return Ok(());
-            }
-            Err(CallbackError::Provider { error, .. }) if self.stays(step_up.as_ref()) => {
-                if let Some(step_up) = step_up {
-                    let StepUp { call, demand, .. } = &step_up;
-                    self.note_demand(&call.method, &call.url, demand.clone()).await;
-                    self.leave_waiting(step_up, Err(Some(error.clone())));
-                }
-                landing.declined = Some(error);
-                return Ok(());
-            }
-            validated => validated?,
-        };
-
-        platform.reread_keys();
+        platform.reload_keys();
         let bound_to = self.dpop_thumbprint().await?;
         let requested = platform.now();
-        let answer = self.ask_token_endpoint(&validated.token_request()).await;
+        let answer = self.ask_token_endpoint(&returned.validated.token_request()).await;
         let with_proof = self.uses_dpop();
-        let response = self
-            .explained(&client.provider.token_endpoint, with_proof, answer)
-            .await?;
-        let keys = self.keys_for(&response).await?;
-        let tokens = validated.accept(response, &self.checks(Some(&keys), requested)).await?;
+        let endpoint = &client.provider.token_endpoint;
+        let response = match self.explained(endpoint, with_proof, answer).await {
+            Ok(response) => response,
+            Err(error) => {
+                // The code may be good yet.
+                if error.remedy() == Remedy::TryAgain {
+                    self.0.unfinished.replace(Some(Box::new(returned)));
+                }
+                return Err(error);
+            }
+        };
+        let Returned {
+            validated,
+            state,
+            by_call,
+            step_up,
+            ..
+        } = returned;
+        let (access, refresh) = response.tokens();
+        let keys = match self.keys_for(&response).await {
+            Ok(keys) => keys,
+            Err(error) => {
+                self.revoke_these(&access, refresh.as_ref()).await;
+                return Err(error.into());
+            }
+        };
+        let tokens = match validated.accept(response, &self.checks(Some(&keys), requested)).await {
+            Ok(tokens) => tokens,
+            Err(error) => {
+                // Tokens that are not used are left to nobody.
+                self.revoke_these(&access, refresh.as_ref()).await;
+                let ignored = matches!(error, IdTokenError::Claim { claim: "auth_time", .. });
+                let stays = match &step_up {
+                    Some(step_up) => self.is_of(step_up),
+                    None => by_call && self.record().is_some(),
+                };
+                if !(ignored && stays) {
+                    return Err(error.into());
+                }
+                self.note_ignored_max_age().await;
+                landing.cancelled = Some(self.step_up_failed(step_up, StepUpFailure::NotAskedAgain).await);
+                return Ok(());
+            }
+        };
         let subject = &tokens.id_token().claims().sub;
         let step_up = step_up.filter(|step_up| step_up.subject == *subject);
         // A person who signs in themselves may be asked again.
         let before = self.record().filter(|before| by_call && before.subject() == subject);
         let mut demanded = before.map(|before| before.demanded).unwrap_or_default();
-        if let Some(StepUp { call, demand, .. }) = &step_up {
+        if let Some(RepeatedCall { call, demand, .. }) = &step_up {
             add_demand(&mut demanded, &call.method, &call.url, demand.clone());
         }
         // Not while another tab refreshes: it would keep its tokens over these.
@@ -439,13 +525,14 @@ impl<P: Platform> Session<P> {
                 tokens: tokens.clone(),
                 acting: exchange.clone().map(|exchange| Acting { exchange, tokens: None }),
                 demanded,
+                ignores_max_age: false,
             };
-            self.keep(record, Over::Any).await;
+            self.keep(record, SaveMode::Insert).await;
             over = self.key_is_gone(&bound_to).await;
             if over {
                 self.forget().await;
                 self.set_state(AuthState::SignedOut(Some(SignOutReason::SignedOut)));
-                platform.tell_other_tabs();
+                platform.notify_other_tabs();
             }
         }
         if over {
@@ -465,13 +552,66 @@ impl<P: Platform> Session<P> {
         Ok(())
     }
 
-    /// Whether who was asked for a stronger sign-in, and did not bring it, is still signed in.
-    fn stays(&self, step_up: Option<&StepUp>) -> bool {
-        step_up.is_some_and(|it| self.record().is_some_and(|record| record.subject() == it.subject))
+    /// The callback whose code is still to be exchanged: that of the query, or one of before, whose exchange got no answer. `None` when
+    /// the provider refused, and the user stays signed in, or out, as before.
+    async fn take_returned(&self, query: &str, landing: &mut SignInOutcome) -> Result<Option<Returned>, SessionError> {
+        let callback = Callback::parse(query);
+        let state = callback.as_ref().map(|callback| callback.state().to_owned()).ok();
+        let unfinished = self.0.unfinished.take();
+        let repeats = matches!(callback, Err(CallbackError::Absent));
+        if let Some(unfinished) = unfinished.filter(|it| repeats || state.as_ref() == Some(&it.state)) {
+            return Ok(Some(*unfinished));
+        }
+        let callback = callback?;
+        let state = callback.state().to_owned();
+        let pending = self.recall(&state).await?.ok_or(CallbackError::UnknownState)?;
+        landing.return_to.clone_from(pending.sign_in.return_to());
+        landing.popup = pending.popup;
+        let (by_call, step_up) = match pending.asked {
+            Asked::ByPerson => (false, None),
+            Asked::ByCall(step_up) => (true, step_up.map(|step_up| *step_up)),
+        };
+        let return_to = landing.return_to.clone();
+        match pending.sign_in.validate(callback, &self.0.client) {
+            Ok(validated) => Ok(Some(Returned {
+                validated,
+                state,
+                return_to,
+                popup: pending.popup,
+                by_call,
+                step_up,
+            })),
+            Err(CallbackError::Provider { error, .. })
+                if pending.silent && NEEDS_THE_PERSON.contains(&error.as_str()) =>
+            {
+                self.note_refused(true).await;
+                Ok(None)
+            }
+            Err(CallbackError::Provider { error, .. }) if step_up.as_ref().is_some_and(|it| self.is_of(it)) => {
+                landing.cancelled = Some(self.step_up_failed(step_up, StepUpFailure::Provider(error)).await);
+                Ok(None)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Whether the user whose call asked for a stronger sign-in is still signed in.
+    fn is_of(&self, step_up: &RepeatedCall) -> bool {
+        self.record().is_some_and(|record| record.subject() == step_up.subject)
+    }
+
+    /// Stores the call for its page, which asks for the same sign-in again only when the user wants that.
+    async fn step_up_failed(&self, step_up: Option<RepeatedCall>, failure: StepUpFailure) -> StepUpFailure {
+        if let Some(step_up) = step_up {
+            let RepeatedCall { call, demand, .. } = &step_up;
+            self.note_demand(&call.method, &call.url, demand.clone()).await;
+            self.leave_waiting(step_up, Err(failure.clone()));
+        }
+        failure
     }
 
     /// Keeps the call for its page. When it is made again after the sign-in it is answered, and does not ask for the same.
-    pub(super) fn leave_waiting(&self, step_up: StepUp, brought: Result<(), Option<String>>) {
+    pub(super) fn leave_waiting(&self, step_up: RepeatedCall, brought: Result<(), StepUpFailure>) {
         self.0.waiting.replace(Some(Waiting {
             until: self.0.platform.now().monotonic + WAITS,
             whose: (step_up.subject, step_up.acting),
@@ -482,7 +622,7 @@ impl<P: Platform> Session<P> {
 
     /// Whether someone signed out meanwhile, and the key is gone that new tokens are bound to.
     async fn key_is_gone(&self, bound_to: &Option<String>) -> bool {
-        self.0.platform.reread_keys();
+        self.0.platform.reload_keys();
         self.dpop_thumbprint().await.as_ref() != Ok(bound_to)
     }
 

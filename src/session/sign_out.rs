@@ -5,14 +5,16 @@ use futures_util::future::join;
 use oauth2::{AccessToken, RefreshToken};
 
 use crate::authorization::id_token::IdToken;
-use crate::authorization::{Client, TokenSet, with_query};
+use crate::authorization::{Client, LONGEST_URL, TokenSet, with_query};
 
-use super::{AuthState, Called, Credentials, Platform, Reply, Session, SessionError, SignOutReason};
+use super::{
+    AuthState, CallOutcome, Credentials, HistoryEntry, HttpResponse, Platform, Session, SessionError, SignOutReason,
+};
 
 impl<P: Platform> Session<P> {
     /// Revokes the tokens, forgets the session in all tabs and leaves for the provider's sign-out, which ends the session
-    /// there. A provider that does not answer delays nothing but its own part; then the page after a sign-out tells
-    /// [`SignOutReason::SignedOutHere`].
+    /// there. A provider that does not answer delays nothing but its own part. When it does not, or has no end-session endpoint, the page
+    /// after the sign-out knows by [`SignOutReason::SignedOutHere`].
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -29,13 +31,12 @@ impl<P: Platform> Session<P> {
     pub async fn sign_out(&self) {
         let platform = &self.0.platform;
         // The browser's error page would be no way on.
-        let (id_token, reached) = join(self.leave(), platform.reach(&self.0.client.provider.jwks_uri)).await;
+        let (id_token, outage) = join(self.leave(), self.probe()).await;
         match self.end_session_url(id_token.as_ref().map(IdToken::as_str)) {
-            Some(url) if reached.is_ok() => return platform.navigate(&url),
-            Some(_) => self.note_unheard(id_token).await,
-            None => self.set_state(AuthState::SignedOut(Some(SignOutReason::SignedOut))),
+            Some(url) if outage.is_none() => return platform.navigate(&url, HistoryEntry::Replace),
+            _ => self.note_unheard(id_token).await,
         }
-        platform.navigate(&self.0.client.post_logout_redirect_uri);
+        platform.navigate(&self.0.client.post_logout_redirect_uri, HistoryEntry::Replace);
     }
 
     /// Ends all sessions of the person at the provider, also those of other browsers, then signs out as
@@ -51,7 +52,7 @@ impl<P: Platform> Session<P> {
     /// # async fn answer(status: u16) -> Result<Answer, SessionError> { Ok(Answer { status, challenge: None }) }
     /// let refuses = async |_: Credentials| answer(403).await;
     /// let refused = session.sign_out_everywhere(refuses).await;
-    /// assert_eq!(refused, Err(SessionError::SessionsKept { status: 403 }));
+    /// assert_eq!(refused, Err(SessionError::SessionsNotEnded { status: 403 }));
     /// assert!(session.state().signed_in().is_some(), "nothing has changed");
     ///
     /// let sends = async |_: Credentials| answer(204).await;
@@ -64,18 +65,18 @@ impl<P: Platform> Session<P> {
     ///
     /// # Errors
     /// As for [`Session::call`]; [`SessionError::NoSessionsUrl`] when the provider is not known to have such a place;
-    /// [`SessionError::SessionsKept`] when it refuses. The person is still signed in then.
-    pub async fn sign_out_everywhere<R: Reply>(
+    /// [`SessionError::SessionsNotEnded`] when it refuses. The person is still signed in then.
+    pub async fn sign_out_everywhere<R: HttpResponse>(
         &self,
         send: impl AsyncFn(Credentials) -> Result<R, SessionError>,
     ) -> Result<(), SessionError> {
         let url = self.0.client.sessions_url.as_ref().ok_or(SessionError::NoSessionsUrl)?;
         let reply = match self.call("DELETE", url, send).await? {
-            Called::Answered(reply) | Called::Demands(_, reply) => reply,
+            CallOutcome::Response(reply) | CallOutcome::StepUp(_, reply) => reply,
         };
         let status = reply.status();
         if !(200..300).contains(&status) {
-            return Err(SessionError::SessionsKept { status });
+            return Err(SessionError::SessionsNotEnded { status });
         }
         self.sign_out().await;
         Ok(())
@@ -123,7 +124,7 @@ impl<P: Platform> Session<P> {
         // meanwhile is signed out as well.
         let forget = async {
             self.forget().await;
-            self.0.platform.tell_other_tabs();
+            self.0.platform.notify_other_tabs();
         };
         let newer = self.id_token();
         join(revoke, forget).await;
@@ -172,16 +173,25 @@ impl<P: Platform> Session<P> {
         let client = &self.0.client;
         let endpoint = client.provider.end_session_endpoint.as_deref()?;
         if endpoint.contains('{') {
-            return Some(filled_in(endpoint, client, id_token.unwrap_or_default()));
+            let url = filled_in(endpoint, client, id_token.unwrap_or_default());
+            return Some(match url.len() <= LONGEST_URL {
+                true => url,
+                false => filled_in(endpoint, client, ""),
+            });
         }
-        let mut query = Serializer::new(String::new());
-        if let Some(id_token) = id_token {
-            query.append_pair("id_token_hint", id_token);
-        }
-        query
-            .append_pair("client_id", &client.client_id)
-            .append_pair("post_logout_redirect_uri", &client.post_logout_redirect_uri);
-        Some(with_query(endpoint, &query.finish()))
+        let url = |hint: Option<(&str, &str)>| {
+            let mut query = Serializer::new(String::new());
+            query
+                .extend_pairs(hint)
+                .append_pair("client_id", &client.client_id)
+                .append_pair("post_logout_redirect_uri", &client.post_logout_redirect_uri);
+            with_query(endpoint, &query.finish())
+        };
+        let with_hint = url(id_token.map(|id_token| ("id_token_hint", id_token)));
+        Some(match with_hint.len() <= LONGEST_URL {
+            true => with_hint,
+            false => url(None),
+        })
     }
 }
 

@@ -73,7 +73,7 @@ impl AuthState {
 pub enum SignOutReason {
     /// The person signed out, here or in another tab.
     SignedOut,
-    /// The person signed out, and the provider did not answer: its own session may go on.
+    /// The user signed out, and the provider did not answer, or has no end-session endpoint: its own session goes on.
     SignedOutHere,
     /// The provider ended the session: the refresh token is no longer good.
     EndedByProvider,

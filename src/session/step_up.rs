@@ -7,12 +7,14 @@ use futures_util::future::WeakShared;
 
 use super::pending::Asked;
 use super::record::Whose;
-use super::{Called, Credentials, Demand, LocalFuture, Platform, Reply, Session, SessionError};
+use super::{
+    CallOutcome, Credentials, HttpResponse, LocalFuture, Platform, Session, SessionError, StepUp, StepUpFailure,
+};
 
 type Outcome = Result<(), SessionError>;
 
 /// A sign-in that calls wait for, and what it is to bring. It is given up when none of them waits any more.
-pub(super) type UnderWay = RefCell<Option<(Demand, WeakShared<LocalFuture<Outcome>>)>>;
+pub(super) type UnderWay = RefCell<Option<(StepUp, WeakShared<LocalFuture<Outcome>>)>>;
 
 impl<P: Platform> Session<P> {
     /// Makes a call as [`Session::call`] does, and makes it again after the sign-in that it asked for. `sign_in` brings what is
@@ -23,7 +25,7 @@ impl<P: Platform> Session<P> {
     /// # example::signed_in(async |session| {
     /// # use example::Answer;
     /// # use std::cell::Cell;
-    /// use pixygate::session::{Credentials, Demand, LocalFuture, Reply, SessionError};
+    /// use pixygate::session::{Credentials, StepUp, LocalFuture, HttpResponse, SessionError};
     ///
     /// # let stronger = std::rc::Rc::new(Cell::new(false));
     /// # let (signed, allows) = (std::rc::Rc::clone(&stronger), &stronger);
@@ -33,7 +35,7 @@ impl<P: Platform> Session<P> {
     ///     let challenge = r#"Bearer error="insufficient_user_authentication", acr_values="mfa""#;
     ///     Ok(Answer { status: 401, challenge: Some(challenge) })
     /// };
-    /// let sign_in = move |demand: Demand| -> LocalFuture<Result<(), SessionError>> {
+    /// let sign_in = move |demand: StepUp| -> LocalFuture<Result<(), SessionError>> {
     /// #   signed.set(true);
     ///     Box::pin(async move {
     ///         println!("a window of its own asks for {demand:?}");
@@ -52,14 +54,14 @@ impl<P: Platform> Session<P> {
     /// ```
     ///
     /// # Errors
-    /// As for [`Session::call`], and as `sign_in`. [`SessionError::AnotherPerson`] when it was another person who signed in:
+    /// As for [`Session::call`], and as `sign_in`. [`SessionError::AnotherUser`] when it was another person who signed in:
     /// they did not ask for the call. When `sign_in` ends with [`SessionError::Cancelled`] the refusal is the answer.
-    pub async fn call_stepping_up<R: Reply>(
+    pub async fn call_stepping_up<R: HttpResponse>(
         &self,
         method: &str,
         url: &str,
         send: impl AsyncFn(Credentials) -> Result<R, SessionError>,
-        sign_in: impl Fn(Demand) -> LocalFuture<Outcome>,
+        sign_in: impl Fn(StepUp) -> LocalFuture<Outcome>,
     ) -> Result<R, SessionError> {
         self.restore().await;
         let whose = self.whose();
@@ -72,10 +74,10 @@ impl<P: Platform> Session<P> {
         };
         loop {
             match self.call(method, url, &send).await? {
-                Called::Answered(reply) => return Ok(reply),
+                CallOutcome::Response(reply) => return Ok(reply),
                 // It was on its way when the sign-in of another call succeeded, which may have brought what it lacks.
-                Called::Demands(..) if made_with.take() != self.sign_in_id() => {}
-                Called::Demands(demand, reply) => match self.meet(&demand, &whose, &sign_in).await {
+                CallOutcome::StepUp(..) if made_with.take() != self.sign_in_id() => {}
+                CallOutcome::StepUp(demand, reply) => match self.meet(&demand, &whose, &sign_in).await {
                     // What this sign-in did not bring, the next one will not.
                     Ok(brought) if brought == demand => self.note_demand(method, url, demand).await,
                     Ok(_) => {}
@@ -90,10 +92,10 @@ impl<P: Platform> Session<P> {
     /// Joins the sign-in that is under way, or starts one, and says what it was to bring.
     async fn meet(
         &self,
-        demand: &Demand,
+        demand: &StepUp,
         whose: &Option<Whose>,
-        sign_in: impl Fn(Demand) -> LocalFuture<Outcome>,
-    ) -> Result<Demand, SessionError> {
+        sign_in: impl Fn(StepUp) -> LocalFuture<Outcome>,
+    ) -> Result<StepUp, SessionError> {
         let under_way = self.0.stepping_up.borrow().clone();
         let under_way = under_way.and_then(|(asked, running)| Some((asked, running.upgrade()?)));
         let (asked, running) = under_way.unwrap_or_else(|| {
@@ -121,7 +123,7 @@ impl<P: Platform> Session<P> {
             if let Asked::ByCall(Some(step_up)) = pending.asked
                 && self.mark(pending.sign_in.state()).await.as_ref() == Ok(&mark)
             {
-                self.leave_waiting(*step_up, Err(None));
+                self.leave_waiting(*step_up, Err(StepUpFailure::Returned));
             }
         }
     }
@@ -129,7 +131,7 @@ impl<P: Platform> Session<P> {
     fn check_person(&self, whose: &Option<Whose>) -> Outcome {
         match self.whose() == *whose {
             true => Ok(()),
-            false => Err(SessionError::AnotherPerson),
+            false => Err(SessionError::AnotherUser),
         }
     }
 

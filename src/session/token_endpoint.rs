@@ -1,8 +1,15 @@
 //! Requests to the token endpoint, and what it means when no answer can be read.
 
-use crate::authorization::{Checks, HttpReply, Jwk, Moment, TokenError, TokenRequest, TokenResponse};
+use futures_util::FutureExt as _;
+use futures_util::future::{Shared, join};
 
-use super::{NetworkError, Platform, Reach, Session, SessionError};
+use crate::authorization::{Checks, EndpointResponse, Jwk, Moment, TokenError, TokenRequest, TokenResponse};
+
+use super::call::origin;
+use super::{LocalFuture, NetworkError, Platform, Session, SessionError};
+
+/// Why the provider is down, if it is.
+pub(super) type Probe = Shared<LocalFuture<Option<NetworkError>>>;
 
 impl<P: Platform> Session<P> {
     pub(super) fn checks<'a>(&'a self, keys: Option<&'a [Jwk]>, requested: Moment) -> Checks<'a, P> {
@@ -37,7 +44,7 @@ impl<P: Platform> Session<P> {
     /// Sends a request to the token endpoint and returns its success. The request is sent once more when the endpoint asks for a
     /// DPoP nonce, and once more when it does not accept the time of the proof: the device's clock may have been set since the
     /// server told its own.
-    pub(super) async fn post_token_request(&self, request: &TokenRequest) -> Result<HttpReply, SessionError> {
+    pub(super) async fn post_token_request(&self, request: &TokenRequest) -> Result<EndpointResponse, SessionError> {
         let endpoint = &self.0.client.provider.token_endpoint;
         let platform = &self.0.platform;
         let (mut with_nonce, mut timed) = (false, false);
@@ -55,7 +62,7 @@ impl<P: Platform> Session<P> {
             match TokenError::read(&reply) {
                 error if !with_nonce && error.wants_dpop_nonce() && reply.dpop_nonce.is_some() => with_nonce = true,
                 error if !timed && error.refuses_dpop_proof() => {
-                    platform.ask_time().await;
+                    platform.fetch_server_time().await;
                     timed = true;
                 }
                 error => return Err(error.into()),
@@ -72,7 +79,7 @@ impl<P: Platform> Session<P> {
     ) -> Result<T, SessionError> {
         let platform = &self.0.platform;
         match answer {
-            Err(SessionError::Network(error)) if !error.timed_out && platform.reach(endpoint).await.is_ok() => {
+            Err(SessionError::Network(error)) if !error.timed_out && self.answers(endpoint).await => {
                 let (url, origin) = (endpoint.to_owned(), platform.origin());
                 Err(match self.answers_probe(endpoint).await {
                     Ok(true) if with_proof => SessionError::ProofWithheld { url, origin },
@@ -89,8 +96,55 @@ impl<P: Platform> Session<P> {
     /// provider is well, since its keys can be read, and even the refusal of a request without a token cannot.
     pub(super) async fn withholds_refusals(&self) -> bool {
         let provider = &self.0.client.provider;
-        self.0.platform.reach(&provider.jwks_uri).await == Ok(Reach::Readable)
+        self.is_well(&provider.jwks_uri).await.is_ok()
             && self.answers_probe(&provider.token_endpoint).await == Ok(false)
+    }
+
+    /// Starts to find out whether the provider is down. It is asked for its metadata: some providers let no other origin have their keys.
+    pub(super) fn probe(&self) -> Probe {
+        let session = self.clone();
+        let outage: LocalFuture<_> = Box::pin(async move { session.outage().await });
+        let outage = outage.shared();
+        self.0.platform.spawn(Box::pin(outage.clone().map(drop)));
+        self.0.probe.borrow_mut().insert(outage).clone()
+    }
+
+    /// Returns why the provider is down. `None` also where it is not known whether this page may call the origin of the metadata.
+    async fn outage(&self) -> Option<NetworkError> {
+        let (platform, provider) = (&self.0.platform, &self.0.client.provider);
+        let issuer = provider.issuer.trim_end_matches('/');
+        if origin(issuer) != origin(&provider.token_endpoint) {
+            return None;
+        }
+        let metadata = format!("{issuer}/.well-known/openid-configuration");
+        let outage = self.is_well(&metadata).await.err()?;
+        // The browser may have withheld the answer.
+        let (responds, answers) = join(
+            platform.responds(&metadata),
+            self.answers_probe(&provider.token_endpoint),
+        )
+        .await;
+        (responds.is_err() && answers != Ok(true)).then_some(outage)
+    }
+
+    /// Whether an answer of `url` can be read, and is none of a server that is overloaded or broken.
+    async fn is_well(&self, url: &str) -> Result<(), NetworkError> {
+        match self.0.platform.status(url).await? {
+            ..500 => Ok(()),
+            status => Err(NetworkError {
+                url: url.to_owned(),
+                problem: format!("it answers with the status {status}"),
+                timed_out: false,
+            }),
+        }
+    }
+
+    /// Whether there is an answer, even if it cannot be read.
+    async fn answers(&self, url: &str) -> bool {
+        match self.0.platform.status(url).await {
+            Ok(status) => status < 500,
+            Err(_) => self.0.platform.responds(url).await.is_ok(),
+        }
     }
 
     /// Whether the answer to a request can be read that has neither a token nor a proof.

@@ -1,6 +1,6 @@
 //! Refresh ahead of expiry.
 
-use pixygate::session::{Event, SessionError};
+use pixygate::session::{AuthState, Event, SessionError, SignOutReason};
 
 use crate::provider::Mood;
 use crate::world::{OpenTab, Simulation};
@@ -111,30 +111,12 @@ fn the_provider_says_how_long_to_wait() {
 }
 
 #[test]
-fn without_a_refresh_token_there_is_nothing_to_do_ahead() {
-    let mut simulation = Simulation::new();
-    simulation.world.provider.gives_refresh_tokens.set(false);
-    let tab = simulation.open();
-    simulation.sign_in(&tab, "alice");
-    assert_eq!(tab.session.refresh_due_in(), None);
-    simulation.pass(3599.0);
-    simulation.run(tab.session.refresh_ahead());
-    assert_eq!(tab.state.wakes_in.get(), None);
-    assert_eq!(
-        tab.subject().as_deref(),
-        Some("alice"),
-        "it does not end the session early"
-    );
-    assert_eq!(simulation.world.provider.refreshes(), 0);
-}
-
-#[test]
 fn after_a_sleep_it_is_due_at_once() {
     for (asleep, fresh) in [(1800.0, "access-1"), (3550.0, "access-2"), (100_000.0, "access-2")] {
         let (mut simulation, tab) = signed_in();
         simulation.sleep(asleep);
         // The timer has slept as well: it goes off when the page is looked at.
-        simulation.run(tab.session.look());
+        simulation.run(tab.session.sync());
         simulation.run(tab.session.refresh_ahead());
         assert_eq!(simulation.run(tab.token()).unwrap(), fresh);
         let left = if fresh == "access-1" { 3540.0 - asleep } else { 3540.0 };
@@ -200,4 +182,32 @@ fn a_tab_that_reads_the_session_knows_when_it_is_due() {
     let two = simulation.open();
     simulation.run(two.session.restore());
     assert_eq!(two.state.wakes_in.get(), Some(2_540_000.0));
+}
+
+#[test]
+fn a_session_that_cannot_be_refreshed_ends_when_its_token_expires() {
+    let mut simulation = Simulation::new();
+    simulation.world.provider.gives_refresh_tokens.set(false);
+    let tab = simulation.open();
+    simulation.sign_in(&tab, "alice");
+    assert_eq!(tab.state.wakes_in.get(), Some(3_600_000.0));
+    simulation.pass(3599.0);
+    simulation.run(tab.session.refresh_ahead());
+    assert_eq!(simulation.run(tab.token()).as_deref(), Ok("access-1"), "it is used up");
+    simulation.pass(1.0);
+    // No call is made, and no request.
+    simulation.run(tab.session.refresh_ahead());
+    assert_eq!(tab.session.state(), AuthState::SignedOut(Some(SignOutReason::Expired)));
+    assert_eq!(simulation.world.provider.refreshes(), 0);
+
+    // A page that is opened later knows it from the start.
+    let mut simulation = Simulation::new();
+    simulation.world.provider.gives_refresh_tokens.set(false);
+    let tab = simulation.open();
+    simulation.sign_in(&tab, "alice");
+    simulation.close(tab);
+    simulation.pass(3700.0);
+    let tab = simulation.open();
+    simulation.run(tab.session.restore());
+    assert_eq!(tab.state.wakes_in.get(), Some(0.0));
 }

@@ -1,9 +1,10 @@
 //! A server that the application calls: it takes the provider's tokens, and says what is missing as the standards do.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 
-use pixygate::session::{Credentials, Reply};
+use pixygate::session::{Credentials, HttpResponse};
+use pixygate::{Reason, Refusal};
 
 use crate::dpop::{Proofs, Wanted};
 use crate::provider::{Issued, Provider};
@@ -20,15 +21,21 @@ pub(crate) struct Seen {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     headers: BTreeMap<&'static str, String>,
+    /// The body of a refusal of the gate.
+    pub(crate) refusal: Option<Refusal>,
 }
 
-impl Reply for Answer {
+impl HttpResponse for Answer {
     fn status(&self) -> u16 {
         self.status
     }
 
     fn header(&self, name: &str) -> Option<String> {
         self.headers.get(name).cloned()
+    }
+
+    async fn refusal(&self) -> Option<Refusal> {
+        self.refusal.clone()
     }
 }
 
@@ -38,6 +45,7 @@ impl Answer {
         Self {
             status,
             headers: headers.collect(),
+            refusal: None,
         }
     }
 }
@@ -47,7 +55,9 @@ pub(crate) struct Api {
     /// Tokens that it does not take although the provider would.
     pub(crate) distrusts: RefCell<BTreeSet<String>>,
     /// It takes none.
-    pub(crate) distrusts_all: std::cell::Cell<bool>,
+    pub(crate) distrusts_all: Cell<bool>,
+    /// The reason that the body of a refusal has, if the server is a gate.
+    pub(crate) reason: Cell<Option<Reason>>,
     /// The nonce that DPoP proofs must have.
     pub(crate) nonce: RefCell<Option<String>>,
     /// What a path wants of the authentication: the `acr`.
@@ -91,6 +101,12 @@ impl Api {
                 .into_iter()
                 .filter_map(|(name, value)| Some((name, value?)))
                 .collect(),
+            refusal: self.reason.get().filter(|_| status == 401).map(|reason| Refusal {
+                error: reason.error().to_owned(),
+                reason,
+                request_id: "1".to_owned(),
+                detail: None,
+            }),
         }
     }
 

@@ -2,8 +2,9 @@
 
 use std::cell::Cell;
 
+use pixygate::Reason;
 use pixygate::authorization::{DpopMode, SignIn};
-use pixygate::session::{AuthState, Called, Event, Remedy, SessionError};
+use pixygate::session::{AuthState, CallOutcome, Event, Remedy, SessionError};
 
 use crate::api::Answer;
 use crate::provider::Mood;
@@ -32,9 +33,9 @@ fn open_bound(simulation: &Simulation) -> OpenTab {
     simulation.open_with(client)
 }
 
-fn status(called: Result<Called<Answer>, SessionError>) -> u16 {
+fn status(called: Result<CallOutcome<Answer>, SessionError>) -> u16 {
     match called {
-        Ok(Called::Answered(answer)) => answer.status,
+        Ok(CallOutcome::Response(answer)) => answer.status,
         other => panic!("expected an answer, got {other:?}"),
     }
 }
@@ -249,7 +250,7 @@ fn a_call_is_made_as_who_made_it_or_not_at_all() {
         simulation.pass(3600.0);
         let called = simulation.run(tab.call("POST", ORDERS, "as Alice"));
         match outcome {
-            None => assert!(matches!(called, Err(SessionError::AnotherPerson)), "{called:?}"),
+            None => assert!(matches!(called, Err(SessionError::AnotherUser)), "{called:?}"),
             Some(expected) => assert_eq!(status(called), expected),
         }
         assert_eq!(statuses(&simulation), Vec::from_iter(outcome));
@@ -358,7 +359,7 @@ fn where_nothing_can_be_kept_any_more_the_key_is_still_there() {
         assert_eq!(status(simulation.run(tab.call("GET", ORDERS, ""))), 200);
         assert_eq!(simulation.world.provider.refreshes(), refreshes);
     }
-    assert!(!tab.session.is_kept());
+    assert!(!tab.session.is_stored());
     // A sign-in cannot begin, and takes nothing from who is signed in.
     let error = simulation.run(tab.session.sign_in(&SignIn::default())).unwrap_err();
     assert!(matches!(error, SessionError::Storage(_)), "{error:?}");
@@ -440,4 +441,43 @@ fn a_clock_set_forward_while_the_page_is_open_stops_no_refresh() {
     simulation.pass(3600.0);
     assert_eq!(simulation.run(tab.token()).unwrap(), "access-3");
     assert_eq!(simulation.world.provider.refreshes(), 3);
+}
+
+#[test]
+fn a_token_is_replaced_only_where_another_may_pass() {
+    let replaceable = [
+        Reason::UnknownKey,
+        Reason::BadSignature,
+        Reason::Expired,
+        Reason::NotYetValid,
+        Reason::Revoked,
+        Reason::MissingToken,
+    ];
+    let in_vain = [
+        Reason::MalformedToken,
+        Reason::TokenTooLarge,
+        Reason::UnsupportedAlgorithm,
+        Reason::IssuerNotTrusted,
+        Reason::AudienceMismatch,
+        Reason::WrongTokenType,
+        Reason::MissingClaim,
+        Reason::InvalidClaim,
+        Reason::CertificateMismatch,
+    ];
+    let all = replaceable.map(|reason| (reason, 1)).into_iter();
+    for (reason, refreshes) in all.chain(in_vain.map(|reason| (reason, 0))) {
+        let mut simulation = Simulation::new();
+        let tab = simulation.open();
+        simulation.sign_in(&tab, "alice");
+        simulation.world.api.distrusts_all.set(true);
+        simulation.world.api.reason.set(Some(reason));
+        let called = simulation
+            .run(tab.call("GET", "https://app.example/api/orders", ""))
+            .unwrap();
+        assert!(
+            matches!(called, CallOutcome::Response(Answer { status: 401, .. })),
+            "{called:?}"
+        );
+        assert_eq!(simulation.world.provider.refreshes(), refreshes, "{reason:?}");
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use pixygate::authorization::id_token::{Expected, IdToken};
 use pixygate::authorization::{Callback, PendingSignIn, SignIn, TokenExchange, TokenRequest, TokenResponse, TokenSet};
-use pixygate::session::{AuthState, Event, WaitingCall};
+use pixygate::session::{AuthState, Event, PendingRequest};
 use serde_json::{Value, json};
 
 use crate::provider::{CLIENT, ISSUER};
@@ -51,7 +51,7 @@ fn what_is_shown_has_no_secrets_in_it() {
     let text = person.id_token().to_owned();
     let [_, payload, signature]: [&str; 3] = text.split('.').collect::<Vec<_>>().try_into().unwrap();
     let id_token = IdToken::try_from(text.clone()).unwrap();
-    let mut reply = pixygate::authorization::HttpReply {
+    let mut reply = pixygate::authorization::EndpointResponse {
         status: 200,
         ..Default::default()
     };
@@ -70,7 +70,7 @@ fn what_is_shown_has_no_secrets_in_it() {
         access_token: "access-1",
         now: None,
     };
-    let waiting = WaitingCall {
+    let waiting = PendingRequest {
         method: "POST".to_owned(),
         url: "https://app.example/api/pay?to=typed-by-alice".to_owned(),
         content_type: None,
@@ -108,7 +108,7 @@ fn what_is_shown_has_no_secrets_in_it() {
             )),
             CLIENT,
         ),
-        ("HttpReply", shown(&reply), "200"),
+        ("EndpointResponse", shown(&reply), "200"),
         ("TokenResponse", shown(&TokenResponse::read(&reply).unwrap()), "bearer"),
         ("TokenSet", shown(&tokens), ISSUER),
         ("IdToken", shown(&id_token), ISSUER),
@@ -120,7 +120,7 @@ fn what_is_shown_has_no_secrets_in_it() {
             shown(&Event::Changed(AuthState::SignedIn(person.clone()))),
             "alice",
         ),
-        ("WaitingCall", shown(&waiting), "/api/pay"),
+        ("PendingRequest", shown(&waiting), "/api/pay"),
         ("Session", shown(&tab.session), ISSUER),
     ] {
         assert!(text.contains(harmless), "{what} does not show {harmless}: {text}");

@@ -1,7 +1,7 @@
 //! Signing in where the browser keeps nothing: in a window of its own, while the page stays and remembers.
 
 use pixygate::authorization::{CallbackError, DpopMode, SignIn};
-use pixygate::session::{AuthState, Called, Event, SessionError, SignInFailure, SignOutReason};
+use pixygate::session::{AuthState, CallOutcome, Event, SessionError, SignInFailure, SignOutReason};
 
 use crate::world::{OpenTab, Simulation, World};
 
@@ -41,13 +41,13 @@ fn sign_in(simulation: &mut Simulation, tab: &OpenTab, subject: &str) {
     simulation.run(tab.session.complete(&query)).unwrap();
 }
 
-fn unknown(outcome: Result<pixygate::session::Landing, SignInFailure>) -> bool {
+fn unknown(outcome: Result<pixygate::session::SignInOutcome, SignInFailure>) -> bool {
     outcome.unwrap_err().error == SessionError::Callback(CallbackError::UnknownState)
 }
 
 fn calls(simulation: &mut Simulation, tab: &OpenTab) -> bool {
     let called = simulation.run(tab.call("GET", ORDERS, ""));
-    matches!(called, Ok(Called::Answered(answer)) if answer.status == 200)
+    matches!(called, Ok(CallOutcome::Response(answer)) if answer.status == 200)
 }
 
 #[test]
@@ -66,14 +66,14 @@ fn the_page_that_stays_completes_the_sign_in_and_is_signed_in_until_it_is_gone()
         let landing = simulation.run(tab.session.complete(&query)).unwrap();
         assert!(landing.popup);
         assert_eq!(tab.subject().as_deref(), Some("alice"));
-        assert!(!tab.session.is_kept());
-        assert!(tab.state.events.borrow().contains(&Event::NotKept), "and it is told");
+        assert!(!tab.session.is_stored());
+        assert!(tab.state.events.borrow().contains(&Event::NotStored), "and it is told");
         assert!(calls(&mut simulation, &tab));
         simulation.pass(3600.0);
         assert!(calls(&mut simulation, &tab), "with another token");
         assert_eq!(simulation.world.provider.refreshes(), 1);
         // Looking again, as a page does that was hidden behind the window, changes nothing.
-        simulation.run(tab.session.look());
+        simulation.run(tab.session.sync());
         assert!(calls(&mut simulation, &tab));
 
         assert!(simulation.world.vault.borrow().is_empty());
@@ -95,7 +95,7 @@ fn nobody_leaves_the_page_and_the_way_on_is_said() {
             lost.set(false);
         }
         simulation.sign_in(&tab, "alice");
-        assert!(tab.session.is_kept() && calls(&mut simulation, &tab));
+        assert!(tab.session.is_stored() && calls(&mut simulation, &tab));
     }
 }
 
@@ -103,7 +103,7 @@ fn nobody_leaves_the_page_and_the_way_on_is_said() {
 fn while_the_window_is_open_the_page_may_look_and_the_key_stays() {
     let (mut simulation, tab) = denied(WAYS[0], true);
     let (_, query) = come_back(&mut simulation, &tab, "alice");
-    simulation.run(tab.session.look());
+    simulation.run(tab.session.sync());
     assert!(tab.signed_out());
     simulation.run(tab.session.complete(&query)).unwrap();
     assert!(calls(&mut simulation, &tab));
@@ -216,7 +216,7 @@ fn where_something_can_be_kept_the_window_completes_it_itself() {
     let window = open(&simulation, true);
     simulation.run(window.session.complete(&query)).unwrap();
     simulation.deliver(&[&tab]);
-    assert!(tab.session.is_kept() && calls(&mut simulation, &tab));
+    assert!(tab.session.is_stored() && calls(&mut simulation, &tab));
 }
 
 #[test]
@@ -230,9 +230,9 @@ fn when_it_can_be_kept_after_all_it_is_with_its_key_and_not_beside_another() {
             // Someone began to sign in there.
             simulation.run(other.session.sign_in(&SignIn::default())).unwrap();
         }
-        simulation.run(tab.session.look());
+        simulation.run(tab.session.sync());
         simulation.deliver(&[&other]);
-        assert_eq!(tab.session.is_kept(), !there_is_another);
+        assert_eq!(tab.session.is_stored(), !there_is_another);
         assert!(calls(&mut simulation, &tab));
         // Another tab has it, and works, or it does not have it.
         assert_eq!(calls(&mut simulation, &other), !there_is_another);
@@ -242,7 +242,7 @@ fn when_it_can_be_kept_after_all_it_is_with_its_key_and_not_beside_another() {
         simulation.sign_in(&other, "bob");
         simulation.deliver(&[&tab]);
         assert_eq!(tab.subject().as_deref(), Some("bob"));
-        assert!(tab.session.is_kept() && calls(&mut simulation, &tab));
+        assert!(tab.session.is_stored() && calls(&mut simulation, &tab));
     }
 }
 
@@ -273,7 +273,7 @@ fn a_key_that_cannot_be_read_for_a_moment_is_not_gone() {
     simulation.release();
     completed.take().unwrap().unwrap();
     assert_eq!(tab.subject().as_deref(), Some("alice"));
-    assert!(!tab.session.is_kept() && calls(&mut simulation, &tab));
+    assert!(!tab.session.is_stored() && calls(&mut simulation, &tab));
 }
 
 #[test]
@@ -289,12 +289,12 @@ fn who_signed_in_before_is_not_back_when_storage_is() {
         if meanwhile {
             simulation.sign_in(&other, "carol");
         }
-        simulation.run(tab.session.look());
+        simulation.run(tab.session.sync());
         simulation.deliver(&[&tab, &other]);
         let last = if meanwhile { "carol" } else { "bob" };
         for tab in [&tab, &other] {
             assert_eq!(tab.subject().as_deref(), Some(last));
-            assert!(tab.session.is_kept() && calls(&mut simulation, tab));
+            assert!(tab.session.is_stored() && calls(&mut simulation, tab));
         }
     }
 }
@@ -310,7 +310,7 @@ fn tokens_that_come_when_something_can_be_kept_again_are_kept() {
     simulation.world.storage_denied.set(false);
     simulation.release();
     assert_eq!(refreshed.take().unwrap().unwrap().secret(), "access-2");
-    assert!(tab.session.is_kept());
+    assert!(tab.session.is_stored());
     let next = simulation.open();
     assert_eq!(simulation.run(next.token()).unwrap(), "access-2");
 }

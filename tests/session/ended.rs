@@ -1,12 +1,15 @@
 //! Sessions that end: by the provider, by the person, in another tab, at a bad moment.
 
+use pixygate::authorization::SignIn;
 use pixygate::session::{AuthState, Event, Platform as _, Remedy, SessionError, SignOutReason};
+use serde_json::json;
 
 use crate::provider::Mood;
 use crate::world::{OpenTab, Simulation, token};
 
 const ENDED: AuthState = AuthState::SignedOut(Some(SignOutReason::EndedByProvider));
 const LEFT: AuthState = AuthState::SignedOut(Some(SignOutReason::SignedOut));
+const HERE: AuthState = AuthState::SignedOut(Some(SignOutReason::SignedOutHere));
 
 /// Alice, in two tabs.
 fn signed_in() -> (Simulation, OpenTab, OpenTab) {
@@ -126,7 +129,7 @@ fn without_a_refresh_token_the_reason_is_another() {
     let (one, two) = (simulation.open(), simulation.open());
     simulation.sign_in(&one, "alice");
     simulation.deliver(&[&two]);
-    simulation.pass(3590.0);
+    simulation.pass(3600.0);
     let expired = AuthState::SignedOut(Some(SignOutReason::Expired));
     assert!(simulation.run(one.token()).is_err());
     simulation.deliver(&[&two]);
@@ -238,24 +241,24 @@ fn a_page_that_comes_back_after_the_sign_out_shows_who_is_there_now() {
     let (mut simulation, one, two) = signed_in();
     simulation.run(one.session.sign_out());
     assert_eq!(one.session.state(), AuthState::SigningOut, "until it is left");
-    simulation.run(one.session.look());
+    simulation.run(one.session.sync());
     assert!(one.signed_out());
     simulation.run(one.session.sign_out());
     simulation.deliver(&[&two]);
     simulation.sign_in(&two, "bob");
-    simulation.run(one.session.look());
+    simulation.run(one.session.sync());
     assert_eq!(one.subject().as_deref(), Some("bob"));
 }
 
 #[test]
 fn a_look_that_began_before_the_sign_out_does_not_bring_the_person_back() {
     let (mut simulation, one, two) = signed_in();
-    simulation.run(two.session.exchange_back()).unwrap();
+    simulation.run(two.session.end_exchange()).unwrap();
     // The page is told to look, and at the same time the person signs out in it.
     let look = one.session.clone();
     simulation.run(futures::future::join(one.session.sign_out_here(), async move {
         for _ in 0..20 {
-            look.look().await;
+            look.sync().await;
         }
     }));
     assert_eq!(one.session.state(), LEFT);
@@ -271,7 +274,7 @@ fn a_look_that_began_before_the_sign_in_does_not_lose_it() {
     let look = tab.session.clone();
     let (landed, ()) = simulation.run(futures::future::join(tab.session.complete(&query), async move {
         for _ in 0..40 {
-            look.look().await;
+            look.sync().await;
         }
     }));
     landed.unwrap();
@@ -294,7 +297,6 @@ fn signing_out_here_leaves_the_provider_alone() {
 
 #[test]
 fn signing_out_works_without_a_provider_and_the_next_page_says_so() {
-    const HERE: AuthState = AuthState::SignedOut(Some(SignOutReason::SignedOutHere));
     let hang_up = |simulation: &Simulation| {
         simulation.world.provider.mood.replace(Mood::Unreachable);
     };
@@ -359,16 +361,17 @@ fn what_the_next_page_is_told_does_not_take_the_place_of_a_new_session() {
 }
 
 #[test]
-fn a_provider_without_a_sign_out_page_is_no_dead_end() {
+fn without_an_end_session_endpoint_the_next_page_knows_that_the_providers_session_goes_on() {
     let mut simulation = Simulation::new();
     let mut client = simulation.world.provider.client();
     client.provider.end_session_endpoint = None;
-    client.provider.revocation_endpoint = None;
-    let tab = simulation.open_with(client);
+    let tab = simulation.open_with(client.clone());
     simulation.sign_in(&tab, "alice");
     simulation.run(tab.session.sign_out());
     assert_eq!(tab.state.went_to.borrow().last().unwrap(), "https://app.example/");
-    assert_eq!(tab.session.state(), LEFT);
+    let next = simulation.open_with(client);
+    simulation.run(next.session.restore());
+    assert_eq!(next.session.state(), HERE);
 }
 
 #[test]
@@ -391,7 +394,7 @@ const SESSIONS: &str = "https://idp.example/t/demo/sessions";
 async fn sign_out_everywhere(tab: &OpenTab) -> Result<(), SessionError> {
     let world = &tab.session.platform().world;
     let ask = async |credentials| {
-        tab.session.platform().reach(SESSIONS).await?;
+        tab.session.platform().responds(SESSIONS).await?;
         let now = world.wall.get() / 1000.0;
         let answer = world
             .api
@@ -404,7 +407,7 @@ async fn sign_out_everywhere(tab: &OpenTab) -> Result<(), SessionError> {
     tab.session.sign_out_everywhere(ask).await
 }
 
-/// Alice, at a provider that ends all sessions of a person when asked to.
+/// Alice, at a provider that ends all sessions of a user when asked to.
 fn signed_in_where_all_can_end() -> (Simulation, OpenTab) {
     let mut simulation = Simulation::new();
     let mut client = simulation.world.provider.client();
@@ -432,7 +435,7 @@ fn a_sign_out_everywhere_that_is_refused_or_lost_changes_nothing() {
     let (mut simulation, tab) = signed_in_where_all_can_end();
     let api = &simulation.world.api;
     api.wants_scope.borrow_mut().insert("/t/demo/sessions", "sessions");
-    let refused = Err(SessionError::SessionsKept { status: 403 });
+    let refused = Err(SessionError::SessionsNotEnded { status: 403 });
     assert_eq!(simulation.run(sign_out_everywhere(&tab)), refused);
     simulation.world.api.wants_scope.take();
     simulation.world.offline.set(true);
@@ -474,7 +477,7 @@ fn who_is_stopped_on_the_way_out_is_signed_out_when_the_page_looks() {
     simulation.sign_in(&tab, "alice");
     simulation.run(tab.session.sign_out());
     assert_eq!(tab.session.state(), AuthState::SigningOut);
-    simulation.run(tab.session.look());
+    simulation.run(tab.session.sync());
     assert_eq!(
         tab.session.state(),
         AuthState::SignedOut(Some(SignOutReason::SignedOut))
@@ -490,4 +493,36 @@ fn who_signs_out_in_a_tab_that_heard_nothing_leaves_no_token_behind() {
     simulation.run(one.session.sign_out_here());
     assert_eq!(simulation.world.provider.live(), 0);
     assert!(!simulation.world.provider.access.borrow().contains_key("access-2"));
+}
+
+/// Servers limit the length of a request's first line.
+#[test]
+fn an_id_token_that_is_too_long_for_an_address_is_left_out_of_it() {
+    for (length, hint) in [(100, true), (10_000, false)] {
+        let mut simulation = Simulation::new();
+        let tab = simulation.open();
+        let long = json!({ "picture": "p".repeat(length) });
+        simulation.world.provider.claims.replace(long);
+        simulation.sign_in(&tab, "alice");
+
+        let AuthState::SignedIn(user) = tab.session.state() else {
+            panic!("signed in")
+        };
+        let options = SignIn {
+            id_token_hint: Some(user.id_token().to_owned()),
+            login_hint: Some("alice".to_owned()),
+            ..SignIn::default()
+        };
+        simulation.run(tab.session.sign_in(&options)).unwrap();
+        let request = tab.last_request();
+        assert_eq!(request.contains_key("id_token_hint"), hint);
+        assert_eq!(request["login_hint"], "alice");
+
+        simulation.run(tab.session.sign_out());
+        let request = tab.last_request();
+        assert_eq!(request.contains_key("id_token_hint"), hint);
+        assert_eq!(request["client_id"], "pixygate");
+        assert_eq!(request["post_logout_redirect_uri"], "https://app.example/");
+        assert!(tab.state.went_to.borrow().iter().all(|url| url.len() < 4096));
+    }
 }

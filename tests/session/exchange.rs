@@ -54,7 +54,7 @@ fn all_tabs_act_for_the_organisation_and_go_back_together() {
     assert_eq!(form["switching_organization"], "acme");
     assert_eq!(form["token"], "access-1");
 
-    simulation.run(two.session.exchange_back()).unwrap();
+    simulation.run(two.session.end_exchange()).unwrap();
     simulation.deliver(&[&one]);
     for tab in [&one, &two] {
         assert_eq!(simulation.run(tab.token()).unwrap(), "access-1");
@@ -142,11 +142,11 @@ fn a_call_is_not_made_when_another_tab_goes_to_another_organisation_meanwhile() 
         simulation.deliver(&[&two]);
         simulation.pass(3600.0);
         if switched {
-            simulation.run(two.session.exchange_back()).unwrap();
+            simulation.run(two.session.end_exchange()).unwrap();
         }
         let called = simulation.run(one.call("GET", "https://app.example/api/orders", ""));
         match (switched, called) {
-            (true, Err(error)) => assert_eq!(error, SessionError::AnotherPerson),
+            (true, Err(error)) => assert_eq!(error, SessionError::AnotherUser),
             (false, Ok(_)) => {}
             (_, other) => panic!("{other:?}"),
         }
@@ -267,7 +267,7 @@ fn an_organisation_that_is_lost_is_no_sign_out() {
     // The person would not want their next call to go to another organisation, unasked.
     assert!(simulation.run(one.token()).is_err());
     assert_eq!(one.subject().as_deref(), Some("alice"));
-    simulation.run(one.session.exchange_back()).unwrap();
+    simulation.run(one.session.end_exchange()).unwrap();
     simulation.deliver(&[&two]);
     for tab in [&one, &two] {
         assert_eq!(target(&mut simulation, tab), None);
@@ -308,7 +308,7 @@ fn there_is_a_way_back_from_tokens_with_a_refresh_token_of_their_own() {
     switch(&mut simulation, &one).unwrap();
     simulation.pass(3600.0);
     assert_eq!(target(&mut simulation, &one).as_deref(), Some("acme"));
-    simulation.run(one.session.exchange_back()).unwrap();
+    simulation.run(one.session.end_exchange()).unwrap();
     assert_eq!(target(&mut simulation, &one), None);
 
     switch(&mut simulation, &one).unwrap();
@@ -390,7 +390,7 @@ fn a_tab_that_could_not_read_what_another_kept_loses_nothing_of_it() {
         let (mut simulation, one, two) = signed_in();
         switch(&mut simulation, &two).unwrap();
         if back {
-            simulation.run(two.session.exchange_back()).unwrap();
+            simulation.run(two.session.end_exchange()).unwrap();
         }
         simulation.pass(3600.0);
         simulation.world.storage_denied.set(true);

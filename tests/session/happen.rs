@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::abortable;
 use pixygate::authorization::{DpopMode, ReturnTo, SignIn, TokenExchange};
-use pixygate::session::{AuthState, Called, Demand, Event, SessionError, SignOutReason, WaitingCall};
+use pixygate::session::{AuthState, CallOutcome, Event, PendingRequest, SessionError, SignOutReason, StepUp};
 use serde_json::json;
 
 use crate::api::Answer;
@@ -86,7 +86,7 @@ struct Page {
     frozen: bool,
     /// Its session has a key that no other page has.
     alone: bool,
-    calls: Vec<Started<Result<Called<Answer>, SessionError>>>,
+    calls: Vec<Started<Result<CallOutcome<Answer>, SessionError>>>,
 }
 
 #[derive(Default)]
@@ -199,7 +199,7 @@ impl Browser {
     fn show(&mut self, number: usize) {
         self.start(number, async |session| {
             session.retry_now();
-            session.look().await;
+            session.sync().await;
         });
     }
 
@@ -285,11 +285,11 @@ impl Browser {
         if !declines {
             self.again.insert(person.parse().unwrap());
         }
-        let demand = Demand::Authentication {
+        let demand = StepUp::Authentication {
             acr_values: vec!["gold".to_owned()],
             max_age: None,
         };
-        let waiting = WaitingCall {
+        let waiting = PendingRequest {
             method: "GET".to_owned(),
             url: ORDERS.to_owned(),
             content_type: None,
@@ -449,7 +449,7 @@ impl Browser {
                 self.start(*number, async move |session| session.exchange(exchange).await);
             }
             Step::ExchangeBack(number) => {
-                self.start(*number, async |session| session.exchange_back().await);
+                self.start(*number, async |session| session.end_exchange().await);
             }
             Step::RefuseExchange(yes) => {
                 let error = yes.then_some("invalid_grant");
@@ -457,7 +457,7 @@ impl Browser {
             }
             Step::Deliver(number) => {
                 if self.awake(*number).is_some_and(|(_, tab)| tab.state.told.take()) {
-                    self.start(*number, async |session| session.look().await);
+                    self.start(*number, async |session| session.sync().await);
                 }
             }
             Step::Lose(number) => {
@@ -579,7 +579,7 @@ impl Browser {
         let mut calls = self.pages.iter().flat_map(|page| &page.calls);
         assert!(calls.all(|called| called.borrow().is_some()), "a call hangs");
         let people = |browser: &Self| -> BTreeSet<_> {
-            let alone = |page: &&Page| page.alone && !page.tab.session.is_kept();
+            let alone = |page: &&Page| page.alone && !page.tab.session.is_stored();
             let together = browser.pages.iter().filter(|page| !alone(page));
             together.map(|page| page.tab.subject()).collect()
         };
@@ -590,13 +590,13 @@ impl Browser {
             self.step(&Step::Call(at));
             let called = self.pages[at].calls.pop().unwrap().take().expect("the call hangs");
             match called {
-                Ok(Called::Answered(answer)) if answer.status == 401 => {
+                Ok(CallOutcome::Response(answer)) if answer.status == 401 => {
                     // Nobody knows how old the token is, or that it was revoked, and there is no way to another one.
                     let refreshes = self.world().provider.gives_refresh_tokens.get();
                     let excused = !self.set_back.is_empty() && self.slept || self.left_something;
                     assert!(!refreshes && excused, "all is well, and yet it is refused");
                 }
-                Ok(Called::Answered(answer)) => assert_eq!(answer.status, 200),
+                Ok(CallOutcome::Response(answer)) => assert_eq!(answer.status, 200),
                 Err(SessionError::SignedOut(_)) => {}
                 // As above, of the token that is exchanged.
                 Err(SessionError::Token(error)) if error.ends_session() => {

@@ -22,7 +22,9 @@ fn sign_in(options: &SignIn, claims: Value) -> (OpenTab, Result<(), SessionError
 fn named(outcome: Result<(), SessionError>) -> &'static str {
     match outcome {
         Ok(()) => "",
-        Err(SessionError::IdToken(IdTokenError::Claim { claim, .. })) => claim,
+        Err(SessionError::IdToken(IdTokenError::Claim { claim, .. } | IdTokenError::MissingClaim { claim, .. })) => {
+            claim
+        }
         Err(SessionError::IdToken(IdTokenError::Nonce)) => "nonce",
         Err(SessionError::IdToken(IdTokenError::AccessTokenHash)) => "at_hash",
         Err(other) => panic!("{other}"),

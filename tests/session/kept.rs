@@ -9,7 +9,7 @@ use crate::world::{OpenTab, Simulation, World, turns_of_all};
 
 fn said(tab: &OpenTab) -> Vec<Event> {
     let events = tab.state.events.borrow();
-    let about = |event: &&Event| matches!(event, Event::NotKept | Event::Kept);
+    let about = |event: &&Event| matches!(event, Event::NotStored | Event::Stored);
     events.iter().filter(about).cloned().collect()
 }
 
@@ -22,19 +22,19 @@ fn behind() -> (Simulation, OpenTab) {
     simulation.world.storage_full.set(true);
     simulation.pass(3_580.0);
     simulation.run(tab.token()).unwrap();
-    assert_eq!(said(&tab), [Event::NotKept]);
+    assert_eq!(said(&tab), [Event::NotStored]);
     (simulation, tab)
 }
 
 #[test]
 fn what_is_kept_after_all_is_told() {
     let (mut simulation, tab) = behind();
-    simulation.run(tab.session.look());
-    assert_eq!(said(&tab), [Event::NotKept], "not while nothing has changed");
+    simulation.run(tab.session.sync());
+    assert_eq!(said(&tab), [Event::NotStored], "not while nothing has changed");
     simulation.world.storage_full.set(false);
-    simulation.run(tab.session.look());
-    assert_eq!(said(&tab), [Event::NotKept, Event::Kept]);
-    assert!(tab.session.is_kept());
+    simulation.run(tab.session.sync());
+    assert_eq!(said(&tab), [Event::NotStored, Event::Stored]);
+    assert!(tab.session.is_stored());
 }
 
 #[test]
@@ -43,7 +43,7 @@ fn the_next_tokens_that_can_be_kept_tell_it_too() {
     simulation.world.storage_full.set(false);
     simulation.pass(3_580.0);
     simulation.run(tab.token()).unwrap();
-    assert_eq!(said(&tab), [Event::NotKept, Event::Kept]);
+    assert_eq!(said(&tab), [Event::NotStored, Event::Stored]);
 }
 
 #[test]
@@ -52,14 +52,14 @@ fn a_new_sign_in_that_is_kept_tells_it_too() {
     simulation.run(tab.session.sign_out_here());
     simulation.world.storage_full.set(false);
     simulation.sign_in(&tab, "alice");
-    assert_eq!(said(&tab), [Event::NotKept, Event::Kept]);
+    assert_eq!(said(&tab), [Event::NotStored, Event::Stored]);
     // In another tab, as well.
     let (mut simulation, tab) = behind();
     simulation.world.storage_full.set(false);
     let other = simulation.open();
     simulation.sign_in(&other, "alice");
     simulation.deliver(&[&tab]);
-    assert_eq!(said(&tab), [Event::NotKept, Event::Kept]);
+    assert_eq!(said(&tab), [Event::NotStored, Event::Stored]);
 }
 
 #[test]
@@ -78,7 +78,7 @@ fn what_could_not_be_deleted_at_a_sign_out_is_told_and_deleted_later() {
         );
         assert_eq!(simulation.world.vault.borrow().contains_key("session"), denied);
         simulation.world.storage_denied.set(false);
-        simulation.run(tab.session.look());
+        simulation.run(tab.session.sync());
         assert!(!simulation.world.vault.borrow().contains_key("session"));
     }
     // Where nothing was kept there is nothing to delete.
@@ -116,10 +116,10 @@ fn an_end_that_could_not_be_kept_is_kept_later_and_is_not_undone() {
             simulation.run(tab.token()).unwrap_err();
         }
         assert_eq!(tab.session.state(), ended);
-        simulation.run(tab.session.look());
+        simulation.run(tab.session.sync());
         assert_eq!(tab.session.state(), ended, "what is kept is the session that has ended");
         simulation.world.storage_full.set(false);
-        simulation.run(tab.session.look());
+        simulation.run(tab.session.sync());
         simulation.deliver(&[&other]);
         assert_eq!((tab.session.state(), other.session.state()), (ended.clone(), ended));
 
@@ -135,14 +135,14 @@ fn other_tabs_are_told_of_new_tokens_when_these_are_kept() {
     simulation.sign_in(&tab, "alice");
     simulation.deliver(&[&other]);
     simulation.pass(3_580.0);
-    let is_kept = |world: &World| format!("{:?}", world.vault.borrow()).contains("access-2");
+    let is_stored = |world: &World| format!("{:?}", world.vault.borrow()).contains("access-2");
     let world = Rc::clone(&simulation.world);
     let other_tab = Rc::clone(&other.state);
     let watch = async move {
         while !other_tab.told.get() {
             turns_of_all(1).await;
         }
-        is_kept(&world)
+        is_stored(&world)
     };
     let session = tab.session.clone();
     let refresh = async move { session.access_token().await.is_ok() };

@@ -70,7 +70,7 @@ fn who_looks_while_somebody_signs_in_in_the_same_tab_does_not_go_back() {
         let session = tab.session.clone();
         simulation.start(async move { session.complete(&query).await.is_ok() });
         let session = tab.session.clone();
-        simulation.start(async move { session.look().await });
+        simulation.start(async move { session.sync().await });
         simulation.settle();
         assert_eq!(tab.subject().as_deref(), Some("bob"));
         let states = tab.state.states.borrow();
@@ -110,7 +110,7 @@ fn fall_behind(simulation: &mut Simulation, tab: &OpenTab) {
     simulation.world.storage_full.set(true);
     simulation.pass(3590.0);
     simulation.run(tab.token()).unwrap();
-    assert!(!tab.session.is_kept());
+    assert!(!tab.session.is_stored());
     simulation.world.storage_full.set(false);
 }
 
@@ -127,7 +127,7 @@ fn a_sign_out_is_not_undone_by_a_tab_that_keeps_what_it_could_not() {
             fall_behind(simulation, one);
             let (one, two) = (one.session.clone(), two.session.clone());
             [
-                Box::pin(async move { one.look().await }),
+                Box::pin(async move { one.sync().await }),
                 Box::pin(async move { two.sign_out_here().await }),
             ]
         },
@@ -168,7 +168,7 @@ fn a_sign_in_is_not_undone_by_a_tab_that_keeps_what_it_could_not() {
                 let query = simulation.visit_provider(two, "bob");
                 let (one, two) = (one.session.clone(), two.session.clone());
                 [
-                    Box::pin(async move { one.look().await }),
+                    Box::pin(async move { one.sync().await }),
                     Box::pin(async move { drop(two.complete(&query).await) }),
                 ]
             },

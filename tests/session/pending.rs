@@ -9,7 +9,7 @@ use crate::world::{OpenTab, Simulation};
 
 fn going_to(path: &str) -> SignIn {
     SignIn {
-        return_to: ReturnTo::parse(path).unwrap(),
+        return_to: ReturnTo::parse(path),
         ..SignIn::default()
     }
 }

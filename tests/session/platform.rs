@@ -10,8 +10,10 @@ use aws_lc_rs::digest::{self, SHA256};
 use futures::channel::oneshot;
 use futures::lock::OwnedMutexGuard;
 use futures::task::LocalSpawnExt as _;
-use pixygate::authorization::{Crypto, CryptoError, Hash, HttpReply, Jwk, Moment, ServerClock};
-use pixygate::session::{AuthState, Event, LocalFuture, LockError, NetworkError, Over, Platform, Reach, StorageError};
+use pixygate::authorization::{Crypto, CryptoError, EndpointResponse, Hash, Jwk, Moment, ServerClock};
+use pixygate::session::{
+    AuthState, Event, HistoryEntry, LocalFuture, LockError, NetworkError, Platform, SaveMode, StorageError,
+};
 
 use crate::dpop::{Key, verifies};
 use crate::provider::Mood;
@@ -24,6 +26,11 @@ const OPENED: f64 = 500.0;
 pub(crate) struct TabState {
     pub(crate) told: Cell<bool>,
     pub(crate) went_to: RefCell<Vec<String>>,
+    /// What became of its entry in the history when it was left last.
+    pub(crate) entry: Cell<Option<HistoryEntry>>,
+    pub(crate) origin: RefCell<String>,
+    /// Its path, query and fragment.
+    pub(crate) page: RefCell<String>,
     /// What the page is marked with that the back button leads back to.
     pub(crate) mark: RefCell<Option<String>>,
     pub(crate) states: RefCell<Vec<AuthState>>,
@@ -72,6 +79,9 @@ impl TabState {
         Self {
             told: Cell::default(),
             went_to: RefCell::default(),
+            entry: Cell::default(),
+            origin: RefCell::new("https://app.example".to_owned()),
+            page: RefCell::new("/".to_owned()),
             mark: RefCell::default(),
             states: RefCell::default(),
             events: RefCell::default(),
@@ -237,27 +247,38 @@ impl Platform for Tab {
         self.state.server_clock.get()
     }
 
-    fn learn_time(&self, date: &str) {
+    fn set_server_time(&self, date: &str) {
         let told = date.parse::<f64>().unwrap() * 1000.0;
         self.state.server_clock.set(ServerClock { told, at: self.now() });
     }
 
-    async fn ask_time(&self) {
+    async fn fetch_server_time(&self) {
         self.alive().await;
         if !self.world.offline.get() && !self.world.no_time.get() {
-            self.learn_time(&(self.world.wall.get() / 1000.0).to_string());
+            self.set_server_time(&(self.world.wall.get() / 1000.0).to_string());
         }
     }
 
     fn origin(&self) -> String {
-        "https://app.example".to_owned()
+        self.state.origin.borrow().clone()
+    }
+
+    fn page(&self) -> String {
+        self.state.page.borrow().clone()
+    }
+
+    /// Longer than anything takes that does not wait for the test.
+    async fn sleep(&self, _: f64) {
+        for _ in 0..100 {
+            self.alive().await;
+        }
     }
 
     fn random(&self) -> f64 {
         1.0
     }
 
-    async fn post_form(&self, url: &str, body: &str, proof: Option<&str>) -> Result<HttpReply, NetworkError> {
+    async fn post_form(&self, url: &str, body: &str, proof: Option<&str>) -> Result<EndpointResponse, NetworkError> {
         let form = parse(body);
         let refresh_token = form.get("refresh_token").cloned();
         let count = isize::from(refresh_token.is_some());
@@ -289,26 +310,38 @@ impl Platform for Tab {
             Err(error) => Err(error),
         };
         let keeps_it = !self.world.storage_denied.get() && !self.world.storage_full.get();
-        if let (Ok(HttpReply { status: 200, .. }), Some(token), true) = (&answered, &refresh_token, keeps_it) {
+        if let (Ok(EndpointResponse { status: 200, .. }), Some(token), true) = (&answered, &refresh_token, keeps_it) {
             self.world.provider.unheard.borrow_mut().remove(token);
         }
         self.refreshing(-count);
         answered
     }
 
-    async fn reach(&self, url: &str) -> Result<Reach, NetworkError> {
-        if url.contains("idp.example") {
-            self.travel(url).await?;
-        } else {
-            self.alive().await;
-            self.connected(url)?;
+    async fn status(&self, url: &str) -> Result<u16, NetworkError> {
+        self.responds(url).await?;
+        match url.contains("idp.example") && *self.world.provider.mood.borrow() == Mood::Withheld {
+            true => Err(offline(url)),
+            false => Ok(200),
         }
-        let opaque = url.contains("idp.example") && *self.world.provider.mood.borrow() == Mood::Withheld;
-        Ok(if opaque { Reach::Opaque } else { Reach::Readable })
+    }
+
+    async fn responds(&self, url: &str) -> Result<(), NetworkError> {
+        if !url.contains("idp.example") {
+            self.alive().await;
+            return self.connected(url);
+        }
+        self.travel(url).await?;
+        match self.world.no_keys.get() && url.contains("/jwks") {
+            true => Err(offline(url)),
+            false => Ok(()),
+        }
     }
 
     async fn fetch_keys(&self, url: &str) -> Result<Vec<Jwk>, NetworkError> {
         self.travel(url).await?;
+        if self.world.no_keys.get() {
+            return Err(offline(url));
+        }
         Ok(self.world.provider.keys())
     }
 
@@ -345,13 +378,13 @@ impl Platform for Tab {
         Ok(None)
     }
 
-    async fn save(&self, slot: &str, binding: &str, text: &str, over: Over) -> Result<bool, StorageError> {
+    async fn save(&self, slot: &str, binding: &str, text: &str, mode: SaveMode) -> Result<bool, StorageError> {
         self.alive().await;
         if self.world.storage_full.get() {
             return Err(StorageError("full".to_owned()));
         }
         let mut vault = self.storage()?.borrow_mut();
-        if over == Over::Existing && !vault.contains_key(slot) {
+        if mode == SaveMode::Replace && !vault.contains_key(slot) {
             return Ok(false);
         }
         if let (true, Some(own)) = (self.state.in_memory.get(), &*self.state.dpop.borrow()) {
@@ -366,24 +399,24 @@ impl Platform for Tab {
     }
 
     async fn clear(&self) -> Result<(), StorageError> {
-        self.forget_keys();
+        self.drop_keys();
         self.alive().await;
         self.storage()?.borrow_mut().clear();
         self.world.dpop.take();
         Ok(())
     }
 
-    fn forget_keys(&self) {
+    fn drop_keys(&self) {
         self.state.dpop.take();
         self.state.in_memory.set(false);
         self.state.rereads.set(false);
     }
 
-    fn reread_keys(&self) {
+    fn reload_keys(&self) {
         self.state.rereads.set(!self.state.in_memory.get());
     }
 
-    async fn make_key_in_memory(&self) -> Result<(), CryptoError> {
+    async fn create_memory_key(&self) -> Result<(), CryptoError> {
         self.alive().await;
         self.state.dpop.replace(Some(Rc::new(Key::new())));
         self.state.in_memory.set(true);
@@ -391,7 +424,7 @@ impl Platform for Tab {
         Ok(())
     }
 
-    fn tell_other_tabs(&self) {
+    fn notify_other_tabs(&self) {
         let others = self.world.tabs.borrow();
         for tab in others
             .iter()
@@ -416,24 +449,25 @@ impl Platform for Tab {
         self.world.spawner.spawn_local(future).unwrap();
     }
 
-    fn navigate(&self, url: &str) {
+    fn navigate(&self, url: &str, entry: HistoryEntry) {
         self.state.went_to.borrow_mut().push(url.to_owned());
+        self.state.entry.set(Some(entry));
     }
 
     fn navigate_and_back(&self, url: &str, mark: &str) {
         self.state.mark.replace(Some(mark.to_owned()));
-        self.navigate(url);
+        self.navigate(url, HistoryEntry::Keep);
     }
 
     fn take_mark(&self) -> Option<String> {
         self.state.mark.take()
     }
 
-    fn mark_window(&self, for_sign_in: bool) {
+    fn set_sign_in_window(&self, for_sign_in: bool) {
         self.state.for_sign_in.set(for_sign_in);
     }
 
-    fn is_for_sign_in(&self) -> bool {
+    fn is_sign_in_window(&self) -> bool {
         self.state.for_sign_in.get()
     }
 

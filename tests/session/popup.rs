@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use futures::channel::oneshot;
 use pixygate::authorization::{SignIn, TokenExchange};
-use pixygate::session::{Demand, LocalFuture, Platform as _, SessionError};
+use pixygate::session::{LocalFuture, Platform as _, SessionError, StepUp};
 
 use crate::api::Answer;
 use crate::world::{OpenTab, Simulation, Started};
@@ -20,12 +20,12 @@ type Outcome = Result<(), SessionError>;
 /// The window that calls open, and that the test closes.
 #[derive(Clone, Default)]
 struct Window {
-    asked: Rc<RefCell<Vec<Demand>>>,
+    asked: Rc<RefCell<Vec<StepUp>>>,
     open: Rc<RefCell<Option<oneshot::Sender<Outcome>>>>,
 }
 
 impl Window {
-    fn sign_in(&self, demand: Demand) -> LocalFuture<Outcome> {
+    fn sign_in(&self, demand: StepUp) -> LocalFuture<Outcome> {
         self.asked.borrow_mut().push(demand);
         let (close, closed) = oneshot::channel();
         self.open.replace(Some(close));
@@ -43,8 +43,8 @@ impl Window {
     }
 }
 
-fn gold() -> Demand {
-    Demand::Authentication {
+fn gold() -> StepUp {
+    StepUp::Authentication {
         acr_values: vec!["gold".to_owned()],
         max_age: Some(300),
     }
@@ -65,7 +65,7 @@ fn make(simulation: &mut Simulation, tab: &OpenTab, window: &Window, url: &'stat
     let (session, window, world) = (tab.session.clone(), window.clone(), Rc::clone(&simulation.world));
     simulation.start(async move {
         let send = async |credentials| {
-            session.platform().reach(url).await?;
+            session.platform().responds(url).await?;
             let now = world.wall.get() / 1000.0;
             Ok(world.api.answer(&world.provider, "POST", url, "100", &credentials, now))
         };
@@ -89,7 +89,7 @@ fn sign_in(simulation: &mut Simulation, tab: &OpenTab, window: &Window, subject:
 
 fn status(made: &Made) -> Option<u16> {
     match made.borrow().as_ref()? {
-        Ok(answer) => Some(pixygate::session::Reply::status(answer)),
+        Ok(answer) => Some(pixygate::session::HttpResponse::status(answer)),
         Err(error) => panic!("no answer: {error}"),
     }
 }
@@ -114,7 +114,7 @@ fn it_is_not_made_for_another_person() {
     let (mut simulation, tab, window) = wanted();
     let made = make(&mut simulation, &tab, &window, TRANSFER);
     sign_in(&mut simulation, &tab, &window, "bob", "gold");
-    assert_eq!(*made.borrow(), Some(Err(SessionError::AnotherPerson)));
+    assert_eq!(*made.borrow(), Some(Err(SessionError::AnotherUser)));
     assert_eq!(tab.subject().as_deref(), Some("bob"));
     assert_eq!(sent(&simulation), [401], "nothing was sent as Bob");
 }
@@ -136,7 +136,7 @@ fn calls_that_ask_at_once_share_one_sign_in() {
     assert_eq!(window.asked.borrow().len(), 2);
     sign_in(&mut simulation, &tab, &window, "bob", "gold");
     for made in [first, second] {
-        assert_eq!(*made.borrow(), Some(Err(SessionError::AnotherPerson)));
+        assert_eq!(*made.borrow(), Some(Err(SessionError::AnotherUser)));
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use pixygate::authorization::{Client, DpopMode, HttpReply, Jwk, Provider as Metadata};
+use pixygate::authorization::{Client, DpopMode, EndpointResponse, Jwk, Provider as Metadata};
 use serde_json::{Value, json};
 
 use crate::dpop::{Key, Proofs, Wanted};
@@ -149,6 +149,7 @@ impl Provider {
             resource: None,
             extra_params: BTreeMap::new(),
             call_origins: Vec::new(),
+            step_up_scopes: BTreeMap::new(),
             sessions_url: None,
             idle_sign_out_seconds: None,
             dpop: DpopMode::Off,
@@ -240,7 +241,7 @@ impl Provider {
         requests.iter().filter(of_type).count()
     }
 
-    pub(crate) fn answer(&self, url: &str, form: Form, proof: Option<&str>, now: f64) -> HttpReply {
+    pub(crate) fn answer(&self, url: &str, form: Form, proof: Option<&str>, now: f64) -> EndpointResponse {
         let owner = form
             .get("refresh_token")
             .map(|token| self.owners.borrow()[token].clone());
@@ -251,13 +252,13 @@ impl Provider {
         reply
     }
 
-    fn reply(&self, url: &str, form: Form, proof: Option<&str>, now: f64) -> HttpReply {
+    fn reply(&self, url: &str, form: Form, proof: Option<&str>, now: f64) -> EndpointResponse {
         self.requests.borrow_mut().push(form.clone());
         match &*self.mood.borrow() {
             Mood::Well | Mood::Withheld | Mood::ProofWithheld => {}
             Mood::RefusalsWithheld => self.end_all(),
             Mood::Answers(status, body) => {
-                return HttpReply {
+                return EndpointResponse {
                     body: (*body).to_owned(),
                     ..status_only(*status)
                 };
@@ -265,7 +266,7 @@ impl Provider {
             Mood::Unreachable => unreachable!("the network does not deliver this"),
             Mood::Broken(status) => return status_only(*status),
             Mood::Busy(seconds) => {
-                return HttpReply {
+                return EndpointResponse {
                     retry_after: Some(*seconds),
                     ..status_only(429)
                 };
@@ -281,10 +282,10 @@ impl Provider {
             "/par" => {
                 let uri = format!("urn:ietf:params:oauth:request_uri:{}", self.pushed.borrow().len());
                 self.pushed.borrow_mut().insert(uri.clone(), form);
-                HttpReply {
+                EndpointResponse {
                     status: 201,
                     body: json!({ "request_uri": uri, "expires_in": 60 }).to_string(),
-                    ..HttpReply::default()
+                    ..EndpointResponse::default()
                 }
             }
             "/token" => self.token(url, &form, proof, now),
@@ -292,7 +293,7 @@ impl Provider {
         }
     }
 
-    fn token(&self, url: &str, form: &Form, proof: Option<&str>, now: f64) -> HttpReply {
+    fn token(&self, url: &str, form: &Form, proof: Option<&str>, now: f64) -> EndpointResponse {
         let nonce = self.nonce.borrow().clone();
         let wanted = Wanted {
             method: "POST",
@@ -304,7 +305,7 @@ impl Provider {
         let jkt = match proof.map(|proof| self.proofs.check(proof, &wanted)).transpose() {
             Ok(jkt) => jkt,
             Err(error) => {
-                return HttpReply {
+                return EndpointResponse {
                     dpop_nonce: nonce,
                     ..refusal(error)
                 };
@@ -373,7 +374,7 @@ impl Provider {
         }
     }
 
-    fn issue(&self, grant: &Grant, brings_refresh_token: bool, now: f64) -> HttpReply {
+    fn issue(&self, grant: &Grant, brings_refresh_token: bool, now: f64) -> EndpointResponse {
         self.issued.set(self.issued.get() + 1);
         let number = self.issued.get();
         let access_token = format!("access-{number}");
@@ -402,10 +403,10 @@ impl Provider {
             body["refresh_token"] = json!(refresh_token);
         }
         replace(&mut body, &self.response.borrow());
-        HttpReply {
+        EndpointResponse {
             status: 200,
             body: body.to_string(),
-            ..HttpReply::default()
+            ..EndpointResponse::default()
         }
     }
 
@@ -448,15 +449,15 @@ fn replace(target: &mut Value, changes: &Value) {
     }
 }
 
-fn status_only(status: u16) -> HttpReply {
-    HttpReply {
+fn status_only(status: u16) -> EndpointResponse {
+    EndpointResponse {
         status,
-        ..HttpReply::default()
+        ..EndpointResponse::default()
     }
 }
 
-fn refusal(error: &str) -> HttpReply {
-    HttpReply {
+fn refusal(error: &str) -> EndpointResponse {
+    EndpointResponse {
         body: json!({ "error": error }).to_string(),
         ..status_only(400)
     }

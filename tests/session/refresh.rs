@@ -419,7 +419,7 @@ fn without_a_refresh_token_the_session_ends_with_the_access_token() {
         .vault
         .borrow_mut()
         .insert("session".to_owned(), (kept.0, record.to_string()));
-    simulation.run(tab.session.look());
+    simulation.run(tab.session.sync());
     assert_eq!(simulation.run(tab.token()).unwrap(), "access-1");
     simulation.pass(3600.0);
     assert_eq!(

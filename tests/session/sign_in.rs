@@ -2,7 +2,8 @@
 
 use pixygate::authorization::id_token::IdTokenError;
 use pixygate::authorization::{CallbackError, ReturnTo, SignIn};
-use pixygate::session::{AuthState, Landing, Remedy, SessionError};
+use pixygate::session::{AuthState, HistoryEntry, Remedy, SessionError, SignInOutcome};
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use crate::provider::{ABSENT, CLIENT, ISSUER, Mood};
@@ -56,7 +57,7 @@ fn the_request_has_everything_that_keeps_the_flow_secure() {
     let mut simulation = Simulation::new();
     let tab = simulation.open();
     let options = SignIn {
-        return_to: ReturnTo::parse("/account").unwrap(),
+        return_to: ReturnTo::parse("/account"),
         acr_values: vec!["mfa".to_owned()],
         extra_params: [
             ("fidp".to_owned(), "google".to_owned()),
@@ -152,7 +153,7 @@ fn a_person_signs_in_and_is_where_they_were_going() {
     let return_to = ReturnTo::parse("/account?tab=2").unwrap();
     simulation
         .run(tab.session.sign_in(&SignIn {
-            return_to: return_to.clone(),
+            return_to: Some(return_to.clone()),
             ..SignIn::default()
         }))
         .unwrap();
@@ -161,10 +162,10 @@ fn a_person_signs_in_and_is_where_they_were_going() {
     let query = format!("code={code}&state={}&iss={ISSUER}", request["state"]);
     assert_eq!(
         simulation.run(tab.session.complete(&query)),
-        Ok(Landing {
+        Ok(SignInOutcome {
             return_to,
             popup: false,
-            declined: None,
+            cancelled: None,
         })
     );
     let AuthState::SignedIn(person) = tab.session.state() else {
@@ -218,7 +219,7 @@ fn a_callback_is_good_once() {
     simulation.run(tab.session.complete(&query)).unwrap();
     assert_eq!(
         simulation.run(tab.session.complete(&query)),
-        Ok(Landing::default()),
+        Ok(SignInOutcome::default()),
         "signed in: it just lands"
     );
     assert_eq!(
@@ -242,7 +243,7 @@ fn two_tabs_sign_in_at_once_without_mixing_up() {
     let mut simulation = Simulation::new();
     let (one, two) = (simulation.open(), simulation.open());
     let to = |place| SignIn {
-        return_to: ReturnTo::parse(place).unwrap(),
+        return_to: ReturnTo::parse(place),
         ..SignIn::default()
     };
     let first = simulation.visit_provider_with(&one, "alice", &to("/first"));
@@ -422,5 +423,207 @@ fn a_callback_that_nobody_understands_just_lands_who_is_signed_in() {
         simulation.sign_in(&tab, "alice");
         assert!(simulation.run(tab.session.complete(query)).is_ok(), "{query:?}");
         assert_eq!(tab.subject().as_deref(), Some("alice"));
+    }
+}
+
+#[test]
+fn a_page_of_another_origin_begins_no_sign_in() {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    for other in [
+        "https://www.app.example",
+        "http://app.example",
+        "https://app.example:8443",
+    ] {
+        tab.state.origin.replace(other.to_owned());
+        let error = simulation.run(tab.session.sign_in(&SignIn::default())).unwrap_err();
+        let expected = "https://app.example".to_owned();
+        let here = other.to_owned();
+        assert_eq!(error, SessionError::WrongOrigin { here, expected });
+        assert!(error.to_string().contains("server.public_url"), "{error}");
+    }
+    assert!(tab.state.went_to.borrow().is_empty());
+    assert!(simulation.world.vault.borrow().is_empty());
+    tab.state.origin.replace("https://app.example".to_owned());
+    assert_eq!(simulation.run(tab.session.sign_in(&SignIn::default())), Ok(()));
+}
+
+#[test]
+fn a_sign_in_leads_back_to_the_page_where_it_began() {
+    for (page, wanted, lands) in [
+        ("/orders?p=100%25#se%20ct", None, "/orders?p=100%25#se%20ct"),
+        ("/orders", Some("/account"), "/account"),
+        // Without an authorization response that page leads nowhere.
+        ("/callback?error=x", None, "/"),
+        ("/orders", Some("/callback?code=x"), "/"),
+        ("/callbacks", None, "/callbacks"),
+        ("//evil.example", None, "/"),
+    ] {
+        let mut simulation = Simulation::new();
+        let tab = simulation.open();
+        tab.state.page.replace(page.to_owned());
+        let options = SignIn {
+            return_to: wanted.and_then(ReturnTo::parse),
+            ..SignIn::default()
+        };
+        let query = simulation.visit_provider_with(&tab, "alice", &options);
+        let landed = simulation.run(tab.session.complete(&query)).unwrap();
+        assert_eq!(landed.return_to.as_str(), lands, "{page}");
+    }
+}
+
+#[test]
+fn a_page_that_only_leads_to_the_provider_leaves_no_entry_in_the_history() {
+    let silent = Some("none".to_owned());
+    for (replace, prompt, entry) in [
+        (false, None, HistoryEntry::Keep),
+        (true, None, HistoryEntry::Replace),
+        (false, silent, HistoryEntry::Replace),
+    ] {
+        let mut simulation = Simulation::new();
+        let tab = simulation.open();
+        let options = SignIn {
+            replace_page: replace,
+            prompt,
+            ..SignIn::default()
+        };
+        simulation.run(tab.session.sign_in(&options)).unwrap();
+        assert_eq!(tab.state.entry.get(), Some(entry));
+    }
+}
+
+#[test]
+fn a_sign_in_that_another_tab_has_made_unnecessary_leaves_nowhere() {
+    for (prompt, leaves) in [(None, false), (Some("login"), true)] {
+        let mut simulation = Simulation::new();
+        let (tab, other) = (simulation.open(), simulation.open());
+        simulation.run(tab.session.restore());
+        simulation.world.held_back.set(true);
+        let (session, options) = (
+            tab.session.clone(),
+            SignIn {
+                prompt: prompt.map(str::to_owned),
+                ..SignIn::default()
+            },
+        );
+        // It waits for the provider, and has the other tab wait for nothing.
+        let pushing = simulation.open_with(simulation.world.provider.pushing_client());
+        simulation.run(pushing.session.restore());
+        let session = if leaves { session } else { pushing.session.clone() };
+        let begun = simulation.start(async move { session.sign_in(&options).await });
+        simulation.world.held_back.set(false);
+        simulation.sign_in(&other, "alice");
+        simulation.deliver(&[&tab, &pushing]);
+        simulation.release();
+        assert_eq!(begun.take(), Some(Ok(())));
+        let gone = [&tab, &pushing]
+            .iter()
+            .any(|tab| !tab.state.went_to.borrow().is_empty());
+        assert_eq!(gone, leaves);
+        assert_eq!(pushing.subject().as_deref(), Some("alice"));
+    }
+}
+
+#[test]
+fn a_code_whose_exchange_got_no_answer_is_exchanged_by_another_attempt() {
+    for mood in [Mood::Unreachable, Mood::Broken(503)] {
+        let mut simulation = Simulation::new();
+        let tab = simulation.open();
+        let options = SignIn {
+            return_to: ReturnTo::parse("/orders"),
+            ..SignIn::default()
+        };
+        let query = simulation.visit_provider_with(&tab, "alice", &options);
+        simulation.world.provider.mood.replace(mood.clone());
+        // The code is out of the address by the second attempt.
+        for query in [query.as_str(), ""] {
+            let failure = simulation.run(tab.session.complete(query)).unwrap_err();
+            assert_eq!(failure.error.remedy(), Remedy::TryAgain);
+            assert_eq!(failure.return_to.as_str(), "/orders");
+        }
+        simulation.world.provider.mood.take();
+        let landed = simulation.run(tab.session.complete("")).unwrap();
+        assert_eq!(landed.return_to.as_str(), "/orders", "{mood:?}");
+        assert_eq!(tab.subject().as_deref(), Some("alice"));
+        // It is good once.
+        simulation.run(tab.session.sign_out_here());
+        for query in ["", query.as_str()] {
+            assert!(simulation.run(tab.session.complete(query)).is_err());
+        }
+    }
+    // What the provider refuses is over.
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    let query = simulation.visit_provider(&tab, "alice");
+    simulation.world.provider.mood.replace(Mood::Refuses("invalid_grant"));
+    simulation.run(tab.session.complete(&query)).unwrap_err();
+    simulation.world.provider.mood.take();
+    let error = simulation.run(tab.session.complete("")).unwrap_err().error;
+    assert_eq!(error, SessionError::Callback(CallbackError::Absent));
+}
+
+#[test]
+fn no_sign_in_asks_for_keys_that_the_page_came_with() {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    simulation.world.no_keys.set(true);
+    simulation.sign_in(&tab, "alice");
+    simulation.pass(3600.0);
+    assert_eq!(simulation.run(tab.token()).as_deref(), Ok("access-2"));
+    simulation.run(tab.session.sign_out());
+    assert!(tab.state.went_to.borrow().last().unwrap().contains("/oidc/logout?"));
+
+    // Where the key is not among them the sign-in says so, and nobody has its tokens.
+    let tab = simulation.open();
+    let query = simulation.visit_provider(&tab, "alice");
+    simulation.world.provider.kid.replace("second".to_owned());
+    let error = simulation.run(tab.session.complete(&query)).unwrap_err().error;
+    assert!(error.to_string().contains("/jwks"), "{error}");
+    assert_eq!(simulation.world.provider.live(), 0);
+}
+
+/// From the link of a page to the landing, through the address of the sign-in page, the sealed record and the callback.
+fn travels(page: &str) -> String {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    let link = format!("/sign-in?return_to={}", ReturnTo::parse(page).unwrap().escaped());
+    let (_, query) = link.split_once('?').unwrap();
+    let options = SignIn {
+        return_to: ReturnTo::from_query(query),
+        ..SignIn::default()
+    };
+    let query = simulation.visit_provider_with(&tab, "alice", &options);
+    let landed = simulation.run(tab.session.complete(&query)).unwrap();
+    landed.return_to.as_str().to_owned()
+}
+
+#[test]
+fn the_page_to_return_to_survives_byte_for_byte() {
+    let long = format!("/?q={}", "%F0%9F%A6%8A".repeat(300));
+    for page in [
+        "/account?note=a%20b",
+        "/account?next=%2Fa%3Fb%3D1%26c%3D2",
+        "/?p=100%25",
+        "/?id=a+b",
+        "/?id=a%2Bb",
+        "/?a=b&a=c&return_to=%2F",
+        "/a;b=c/@:!$'()*,#se%20ct",
+        "/caf%C3%A9/é?ü=ß#日本",
+        "/a//b/?/#/",
+        &long,
+    ] {
+        assert_eq!(travels(page), page);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_page_to_return_to_survives_byte_for_byte(path in "(/[!-\\[\\]-~é日]{0,20}){1,3}(\\?[!-\\[\\]-~é]{0,40})?(#[!-\\[\\]-~é]{0,20})?") {
+        // What is not a page of this origin is no page to return to.
+        if let Some(page) = ReturnTo::parse(&path) && page.as_str().split(['?', '#']).next() != Some("/callback") {
+            prop_assert_eq!(travels(&path), path);
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::world::{OpenTab, Simulation};
 fn silently(simulation: &mut Simulation, tab: &OpenTab, prompt: &str) {
     let options = SignIn {
         prompt: Some(prompt.to_owned()),
-        return_to: ReturnTo::parse("/account").unwrap(),
+        return_to: ReturnTo::parse("/account"),
         ..SignIn::default()
     };
     simulation.run(tab.session.sign_in(&options)).unwrap();
@@ -106,21 +106,36 @@ fn who_was_refused_is_not_sent_again_until_a_sign_in_succeeds() {
         let went_to = tab.state.went_to.borrow().len();
         for _ in 0..3 {
             let again = simulation.run(tab.session.sign_in(&options));
-            assert_eq!(again, Err(SessionError::NeedsThePerson));
+            assert_eq!(again, Err(SessionError::InteractionRequired));
         }
         assert_eq!(tab.state.went_to.borrow().len(), went_to);
         // A reload does not forget it.
         simulation.close(tab);
         tab = simulation.open();
         let again = simulation.run(tab.session.sign_in(&options));
-        assert_eq!(again, Err(SessionError::NeedsThePerson), "round {round}");
+        assert_eq!(again, Err(SessionError::InteractionRequired), "round {round}");
 
         simulation.sign_in(&tab, "alice");
-        assert!(!tab.last_request().contains_key("id_token_hint"));
     }
+    // An ID token in the address may be longer than the provider's server accepts.
     silently(&mut simulation, &tab, "none");
-    assert!(
-        tab.last_request()["id_token_hint"].starts_with("ey"),
-        "it is about alice"
-    );
+    assert!(!tab.last_request().contains_key("id_token_hint"));
+}
+
+#[test]
+fn a_refusal_is_forgotten_after_ten_minutes() {
+    let mut simulation = Simulation::new();
+    let tab = simulation.open();
+    let options = SignIn {
+        prompt: Some("none".to_owned()),
+        ..SignIn::default()
+    };
+    silently(&mut simulation, &tab, "none");
+    let query = simulation.come_back_with(&tab, "login_required");
+    simulation.run(tab.session.complete(&query)).unwrap();
+    simulation.pass(599.0);
+    let again = simulation.run(tab.session.sign_in(&options));
+    assert_eq!(again, Err(SessionError::InteractionRequired));
+    simulation.pass(2.0);
+    assert_eq!(simulation.run(tab.session.sign_in(&options)), Ok(()));
 }

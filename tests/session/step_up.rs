@@ -1,9 +1,11 @@
 //! Calls that need more than the person has: a sign-in that brings it, and the call made afterwards.
 
 use pixygate::authorization::{ReturnTo, SignIn, TokenExchange};
-use pixygate::session::{Called, Demand, Event, SessionError, WaitingCall};
+use pixygate::session::{CallOutcome, Event, PendingRequest, SessionError, StepUp, StepUpFailure};
+use serde_json::json;
 
 use crate::api::Answer;
+use crate::provider::ABSENT;
 use crate::world::{OpenTab, Simulation};
 
 const TRANSFER: &str = "https://app.example/api/transfer";
@@ -15,15 +17,15 @@ fn signed_in() -> (Simulation, OpenTab) {
     (simulation, tab)
 }
 
-fn gold() -> Demand {
-    Demand::Authentication {
+fn gold() -> StepUp {
+    StepUp::Authentication {
         acr_values: vec!["gold".to_owned()],
         max_age: Some(300),
     }
 }
 
-fn waiting() -> WaitingCall {
-    WaitingCall {
+fn waiting() -> PendingRequest {
+    PendingRequest {
         method: "POST".to_owned(),
         url: TRANSFER.to_owned(),
         content_type: Some("text/plain".to_owned()),
@@ -32,16 +34,16 @@ fn waiting() -> WaitingCall {
     }
 }
 
-fn demanded(called: Result<Called<Answer>, SessionError>) -> Demand {
+fn demanded(called: Result<CallOutcome<Answer>, SessionError>) -> StepUp {
     match called {
-        Ok(Called::Demands(demand, _)) => demand,
+        Ok(CallOutcome::StepUp(demand, _)) => demand,
         other => panic!("expected a demand, got {other:?}"),
     }
 }
 
-fn answered(called: Result<Called<Answer>, SessionError>) -> u16 {
+fn answered(called: Result<CallOutcome<Answer>, SessionError>) -> u16 {
     match called {
-        Ok(Called::Answered(answer)) => answer.status,
+        Ok(CallOutcome::Response(answer)) => answer.status,
         other => panic!("expected an answer, got {other:?}"),
     }
 }
@@ -89,9 +91,9 @@ fn a_stronger_sign_in_brings_the_person_back_and_the_call_with_them() {
     let query = simulation.come_back(&tab, "alice");
     let landing = simulation.run(tab.session.complete(&query)).unwrap();
     assert_eq!(landing.return_to.as_str(), "/account?tab=2");
-    assert_eq!(tab.session.take_waiting(|_| false), None, "another page's call stays");
-    assert_eq!(tab.session.take_waiting(|call| call.url == TRANSFER), Some(waiting()));
-    assert_eq!(tab.session.take_waiting(|_| true), None, "it is there once");
+    assert_eq!(tab.session.take_pending(|_| false), None, "another page's call stays");
+    assert_eq!(tab.session.take_pending(|call| call.url == TRANSFER), Some(waiting()));
+    assert_eq!(tab.session.take_pending(|_| true), None, "it is there once");
     assert_eq!(answered(simulation.run(tab.call("POST", TRANSFER, "100"))), 200);
 }
 
@@ -110,7 +112,7 @@ fn a_call_does_not_wait_for_ever_nor_longer_than_the_session() {
             assert!(simulation.run(tab.session.replace_now()).is_err());
             simulation.sign_in(&tab, "alice");
         }
-        assert_eq!(tab.session.take_waiting(|_| true).is_some(), is_there);
+        assert_eq!(tab.session.take_pending(|_| true).is_some(), is_there);
     }
 }
 
@@ -127,7 +129,7 @@ fn another_person_does_not_get_the_call() {
     let query = simulation.come_back(&tab, "bob");
     simulation.run(tab.session.complete(&query)).unwrap();
     assert_eq!(tab.subject().as_deref(), Some("bob"));
-    assert_eq!(tab.session.take_waiting(|_| true), None);
+    assert_eq!(tab.session.take_pending(|_| true), None);
 }
 
 #[test]
@@ -156,8 +158,8 @@ fn nobody_else_finds_the_call_later() {
             simulation.deliver(&[&tab]);
         }
         assert_eq!(tab.subject().as_deref(), Some("bob"));
-        assert_eq!(tab.session.take_waiting(|_| true), None);
-        assert_eq!(tab.session.take_declined(|_| true), None);
+        assert_eq!(tab.session.take_pending(|_| true), None);
+        assert_eq!(tab.session.take_cancelled(|_| true), None);
     }
 }
 
@@ -174,7 +176,7 @@ fn who_acts_for_an_organisation_still_does() {
         let provider = &simulation.world.provider;
         provider.refuses_exchange.set(refused.then_some("invalid_grant"));
         simulation.run(tab.session.complete(&query)).unwrap();
-        assert!(tab.session.take_waiting(|_| true).is_some());
+        assert!(tab.session.take_pending(|_| true).is_some());
         assert_eq!(
             simulation.run(tab.token()).is_err(),
             refused,
@@ -205,7 +207,7 @@ fn the_call_of_one_organisation_is_not_made_for_another() {
         if switched {
             simulation.run(tab.session.exchange(other)).unwrap();
         }
-        assert_eq!(tab.session.take_waiting(|_| true).is_none(), switched);
+        assert_eq!(tab.session.take_pending(|_| true).is_none(), switched);
     }
 }
 
@@ -220,7 +222,7 @@ fn who_refuses_the_stronger_sign_in_is_back_where_they_were() {
         let landed = simulation.run(tab.session.complete(&query));
         let landed = landed.unwrap();
         assert_eq!(landed.return_to.as_str(), "/account?tab=2");
-        assert_eq!(landed.declined.as_deref(), Some(error));
+        assert_eq!(landed.cancelled, Some(StepUpFailure::Provider(error.to_owned())));
         assert_eq!(tab.subject().as_deref(), Some("alice"));
         let called = simulation.run(tab.call("POST", TRANSFER, "100"));
         assert_eq!(answered(called), 401, "it does not ask again");
@@ -254,8 +256,8 @@ fn who_refuses_the_stronger_sign_in_is_back_where_they_were() {
 /// How the next calls of this page and of another one are answered: with a status, or by asking again.
 fn asks_again(simulation: &mut Simulation, pages: &[&OpenTab]) -> Vec<bool> {
     let mut ask = |page: &&OpenTab| match simulation.run(page.call("POST", TRANSFER, "100")) {
-        Ok(Called::Demands(..)) => true,
-        Ok(Called::Answered(answer)) => {
+        Ok(CallOutcome::StepUp(..)) => true,
+        Ok(CallOutcome::Response(answer)) => {
             assert_ne!(answer.status, 200);
             false
         }
@@ -353,23 +355,26 @@ fn who_declines_gets_back_what_was_typed_and_may_try_again() {
     let tab = leave(&mut simulation, tab);
     let query = simulation.come_back_with(&tab, "access_denied");
     simulation.run(tab.session.complete(&query)).unwrap();
-    assert_eq!(tab.session.take_waiting(|_| true), None, "it is not to be made");
-    assert_eq!(tab.session.take_declined(|_| false), None, "another page's call stays");
-    let asks = |_: &WaitingCall| tab.session.take_waiting(|_| true).is_some();
-    assert_eq!(tab.session.take_declined(asks), None, "who looks may ask the session");
+    assert_eq!(tab.session.take_pending(|_| true), None, "it is not to be made");
+    assert_eq!(tab.session.take_cancelled(|_| false), None, "another page's call stays");
+    let asks = |_: &PendingRequest| tab.session.take_pending(|_| true).is_some();
+    assert_eq!(tab.session.take_cancelled(asks), None, "who looks may ask the session");
     let called = simulation.run(tab.call("POST", TRANSFER, "100"));
     assert_eq!(answered(called), 401, "nobody has been told yet");
-    let declined = tab.session.take_declined(|call| call.url == TRANSFER);
-    assert_eq!(declined, Some((waiting(), Some("access_denied".to_owned()))));
-    assert_eq!(tab.session.take_declined(|_| true), None, "it is there once");
+    let cancelled = tab.session.take_cancelled(|call| call.url == TRANSFER);
+    assert_eq!(
+        cancelled,
+        Some((waiting(), StepUpFailure::Provider("access_denied".to_owned())))
+    );
+    assert_eq!(tab.session.take_cancelled(|_| true), None, "it is there once");
     assert_eq!(demanded(simulation.run(tab.call("POST", TRANSFER, "100"))), gold());
 
     // What was not declined is not given back, but made.
     let tab = leave(&mut simulation, tab);
     let query = simulation.come_back(&tab, "alice");
     simulation.run(tab.session.complete(&query)).unwrap();
-    assert_eq!(tab.session.take_declined(|_| true), None);
-    assert!(tab.session.take_waiting(|_| true).is_some());
+    assert_eq!(tab.session.take_cancelled(|_| true), None);
+    assert!(tab.session.take_pending(|_| true).is_some());
 }
 
 #[test]
@@ -388,27 +393,30 @@ fn who_goes_back_gets_back_what_was_typed_and_may_go_forward_again() {
         page.state.mark.replace(other);
         simulation.run(page.session.restore());
         assert_eq!(page.subject().as_deref(), Some("alice"));
-        assert_eq!(page.session.take_declined(|_| true), None);
+        assert_eq!(page.session.take_cancelled(|_| true), None);
     }
     let back = simulation.open();
     back.state.mark.replace(mark.clone());
     simulation.run(back.session.restore());
-    assert_eq!(back.session.take_waiting(|_| true), None, "it is not to be made");
-    assert_eq!(back.session.take_declined(|_| true), Some((waiting(), None)));
-    assert_eq!(back.session.take_declined(|_| true), None, "it is there once");
+    assert_eq!(back.session.take_pending(|_| true), None, "it is not to be made");
+    assert_eq!(
+        back.session.take_cancelled(|_| true),
+        Some((waiting(), StepUpFailure::Returned))
+    );
+    assert_eq!(back.session.take_cancelled(|_| true), None, "it is there once");
     assert_eq!(*back.state.mark.borrow(), None, "a reload gives it back no more");
     assert_eq!(demanded(simulation.run(back.call("POST", TRANSFER, "100"))), gold());
 
     // They think better of it, and go forward to the sign-in.
     let forward = simulation.open();
     simulation.run(forward.session.complete(&query)).unwrap();
-    assert_eq!(forward.session.take_waiting(|_| true), Some(waiting()));
+    assert_eq!(forward.session.take_pending(|_| true), Some(waiting()));
 
     // Back once more: it is done.
     let back = simulation.open();
     back.state.mark.replace(mark);
     simulation.run(back.session.restore());
-    assert_eq!(back.session.take_declined(|_| true), None);
+    assert_eq!(back.session.take_cancelled(|_| true), None);
 }
 
 #[test]
@@ -423,7 +431,7 @@ fn what_one_person_typed_is_not_given_to_another_who_goes_back() {
     back.state.mark.replace(mark);
     simulation.run(back.session.restore());
     assert_eq!(back.subject().as_deref(), Some("bob"));
-    assert_eq!(back.session.take_declined(|_| true), None);
+    assert_eq!(back.session.take_cancelled(|_| true), None);
 }
 
 #[test]
@@ -442,7 +450,7 @@ fn who_comes_back_without_it_is_not_sent_away_again() {
     let code = simulation.world.provider.authorize("alice", &request);
     let query = format!("code={code}&state={}&iss={}", request["state"], crate::provider::ISSUER);
     simulation.run(tab.session.complete(&query)).unwrap();
-    assert!(tab.session.take_waiting(|_| true).is_some());
+    assert!(tab.session.take_pending(|_| true).is_some());
     for _ in 0..3 {
         let called = simulation.run(tab.call("POST", TRANSFER, "100"));
         assert_eq!(answered(called), 401, "what was demanded before is an answer now");
@@ -517,7 +525,7 @@ fn scopes_that_are_granted_already_are_not_asked_for_again() {
     let refuse = async |_| Ok(Answer::new(403, &challenge));
     let called = simulation.run(tab.session.call("POST", TRANSFER, refuse));
     let scopes = ["profile", "more"].map(str::to_owned).to_vec();
-    assert_eq!(demanded(called), Demand::Scopes(scopes));
+    assert_eq!(demanded(called), StepUp::Scopes(scopes));
 }
 
 #[test]
@@ -580,7 +588,7 @@ fn what_is_declined_when_another_person_is_there_is_not_theirs() {
         assert_eq!(simulation.run(tab.session.complete(&query)).is_ok(), theirs);
         assert_eq!(tab.subject().as_deref(), Some(subject));
         assert_eq!(asks_again(&mut simulation, &[&tab]), [!theirs]);
-        assert_eq!(tab.session.take_declined(|_| true).is_some(), theirs);
+        assert_eq!(tab.session.take_cancelled(|_| true).is_some(), theirs);
     }
 }
 
@@ -598,7 +606,7 @@ fn a_call_does_not_wait_while_another_person_comes_and_goes() {
             simulation.sign_in(&other, subject);
             simulation.deliver(&[&tab]);
         }
-        assert_eq!(tab.session.take_waiting(|_| true).is_some(), is_there);
+        assert_eq!(tab.session.take_pending(|_| true).is_some(), is_there);
     }
 }
 
@@ -610,10 +618,10 @@ fn what_one_person_declines_while_another_signs_in_is_asked_of_that_one() {
             let wants = &simulation.world.api.wants_acr;
             wants.borrow_mut().insert("/api/transfer", "gold");
             let tab = leave(&mut simulation, tab);
-            let declined = simulation.come_back_with(&tab, "access_denied");
+            let cancelled = simulation.come_back_with(&tab, "access_denied");
             let other = simulation.open();
             let query = simulation.visit_provider(&other, "bob");
-            let mut both = [(&tab, declined), (&other, query)];
+            let mut both = [(&tab, cancelled), (&other, query)];
             if reverse {
                 both.reverse();
             }
@@ -627,5 +635,93 @@ fn what_one_person_declines_while_another_signs_in_is_asked_of_that_one() {
             assert_eq!(tab.subject().as_deref(), Some("bob"));
             assert_eq!(asks_again(&mut simulation, &[&tab]), [true], "after {turns} turns");
         }
+    }
+}
+
+#[test]
+fn a_provider_that_does_not_ask_again_is_made_to_the_next_time() {
+    for auth_time in [json!(1_700_000_000), json!(0), json!(ABSENT), json!(null)] {
+        let (mut simulation, tab) = signed_in();
+        let wants = &simulation.world.api.wants_acr;
+        wants.borrow_mut().insert("/api/transfer", "gold");
+        let tab = leave(&mut simulation, tab);
+        assert!(!tab.last_request().contains_key("prompt"));
+        let query = simulation.come_back(&tab, "alice");
+        let ignored = json!({ "auth_time": auth_time });
+        simulation.world.provider.claims.replace(ignored);
+        let landed = simulation.run(tab.session.complete(&query)).unwrap();
+        assert_eq!(landed.return_to.as_str(), "/account?tab=2");
+        assert_eq!(landed.cancelled, Some(StepUpFailure::NotAskedAgain), "{auth_time}");
+        let cancelled = tab.session.take_cancelled(|call| call.url == TRANSFER);
+        assert_eq!(cancelled, Some((waiting(), StepUpFailure::NotAskedAgain)));
+        // The session is the one of before, and nobody has the new tokens.
+        assert_eq!(simulation.run(tab.token()).as_deref(), Ok("access-1"));
+        assert!(!simulation.world.provider.access.borrow().contains_key("access-2"));
+        assert_eq!(simulation.world.provider.live(), 1);
+
+        // The next page asks so that the provider cannot ignore it.
+        simulation.world.provider.claims.replace(json!({}));
+        simulation.settle();
+        let reloaded = simulation.open();
+        simulation.run(reloaded.session.restore());
+        let tab = leave(&mut simulation, reloaded);
+        assert_eq!(tab.last_request()["prompt"], "login");
+        let query = simulation.come_back(&tab, "alice");
+        let landed = simulation.run(tab.session.complete(&query)).unwrap();
+        assert_eq!(landed.cancelled, None);
+        assert_eq!(tab.session.take_pending(|_| true), Some(waiting()));
+        assert_eq!(answered(simulation.run(tab.call("POST", TRANSFER, "100"))), 200);
+    }
+}
+
+#[test]
+fn a_user_who_wants_to_be_asked_again_is_told_that_the_provider_did_not() {
+    let (mut simulation, tab) = signed_in();
+    let options = SignIn {
+        max_age: Some(60),
+        ..SignIn::default()
+    };
+    let query = simulation.visit_provider_with(&tab, "alice", &options);
+    let ignored = json!({ "auth_time": 1_700_000_000 });
+    simulation.world.provider.claims.replace(ignored);
+    let failure = simulation.run(tab.session.complete(&query)).unwrap_err();
+    let says = failure.error.to_string();
+    assert!(says.contains("`auth_time`"), "{says}");
+    assert_eq!(simulation.run(tab.token()).as_deref(), Ok("access-1"));
+    assert_eq!(simulation.world.provider.live(), 1, "what came of it is revoked");
+}
+
+#[test]
+fn another_origin_has_the_user_asked_for_the_scopes_that_are_listed_for_it() {
+    const API: &str = "https://api.example.com/transfer";
+    for (listed, asks) in [
+        (vec![], false),
+        (vec!["orders"], false),
+        (vec!["orders", "transfer"], true),
+    ] {
+        let mut simulation = Simulation::new();
+        let mut client = simulation.world.provider.client();
+        client.call_origins = vec![
+            "https://api.example.com".to_owned(),
+            "https://other.example.com".to_owned(),
+        ];
+        let scopes = listed.iter().map(|scope| (*scope).to_owned()).collect();
+        client.step_up_scopes = [("https://api.example.com".to_owned(), scopes)].into();
+        let tab = simulation.open_with(client);
+        simulation.sign_in(&tab, "alice");
+        let wants = &simulation.world.api.wants_scope;
+        wants.borrow_mut().insert(".com/transfer", "transfer");
+        let called = simulation.run(tab.call("POST", API, "100")).unwrap();
+        assert_eq!(matches!(called, CallOutcome::StepUp(..)), asks, "{listed:?}");
+        let other = "https://other.example.com/transfer";
+        let called = simulation.run(tab.call("POST", other, "100")).unwrap();
+        assert!(
+            matches!(called, CallOutcome::Response(Answer { status: 403, .. })),
+            "{called:?}"
+        );
+        // An authentication grants nothing more.
+        let wants = &simulation.world.api.wants_acr;
+        wants.borrow_mut().insert(".com/transfer", "gold");
+        demanded(simulation.run(tab.call("POST", other, "100")));
     }
 }

@@ -59,7 +59,7 @@ fn a_sign_out_while_a_refresh_is_under_way_wins() {
     simulation.pool.run_until_stalled();
     // The other tab signs out; this one hears of it before the provider answers.
     simulation.world.vault.borrow_mut().clear();
-    simulation.run(two.session.look());
+    simulation.run(two.session.sync());
     simulation.release();
     assert!(matches!(outcome.take(), Some(Err(SessionError::SignedOut(_)))));
     assert!(
@@ -79,7 +79,7 @@ fn another_person_is_noticed_and_never_mixed() {
     assert_eq!(one.subject().as_deref(), Some("bob"));
     for (tab, changed) in [(&one, 1), (&two, 1)] {
         let events = tab.state.events.borrow();
-        let said = events.iter().filter(|event| **event == Event::PersonChanged);
+        let said = events.iter().filter(|event| **event == Event::UserChanged);
         assert_eq!(said.count(), changed);
     }
     assert_eq!(
@@ -174,15 +174,15 @@ fn where_nothing_can_be_kept_the_session_lives_in_this_page() {
     simulation.world.storage_denied.set(true);
     simulation.pass(3600.0);
     assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
-    assert!(!tab.session.is_kept());
-    let said = |event: &&Event| **event == Event::NotKept;
+    assert!(!tab.session.is_stored());
+    let said = |event: &&Event| **event == Event::NotStored;
     assert_eq!(tab.state.events.borrow().iter().filter(said).count(), 1);
-    simulation.run(tab.session.look());
+    simulation.run(tab.session.sync());
     assert_eq!(tab.subject().as_deref(), Some("alice"));
 
     simulation.world.storage_denied.set(false);
-    simulation.run(tab.session.look());
-    assert!(tab.session.is_kept(), "as soon as it can be");
+    simulation.run(tab.session.sync());
+    assert!(tab.session.is_stored(), "as soon as it can be");
     let next = simulation.open();
     assert_eq!(simulation.run(next.token()).unwrap(), "access-2");
 }

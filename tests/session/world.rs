@@ -9,7 +9,7 @@ use futures::executor::{LocalPool, LocalSpawner};
 use futures::lock::Mutex;
 use futures::task::LocalSpawnExt as _;
 use pixygate::authorization::{Client, SignIn};
-use pixygate::session::{AuthState, Called, Event, Platform as _, Session, SessionError};
+use pixygate::session::{AuthState, CallOutcome, Event, Platform as _, Session, SessionError};
 
 use crate::api::{Answer, Api};
 use crate::dpop::Key;
@@ -36,6 +36,8 @@ pub(crate) struct World {
     pub(crate) dpop: RefCell<Option<Rc<Key>>>,
     pub(crate) locks: RefCell<BTreeMap<String, std::sync::Arc<Mutex<()>>>>,
     pub(crate) offline: Cell<bool>,
+    /// The provider lets no other origin have its keys (`Cross-Origin-Resource-Policy`).
+    pub(crate) no_keys: Cell<bool>,
     /// Nobody waits any longer for a lock that another tab holds.
     pub(crate) impatient: Cell<bool>,
     /// This origin's server does not tell its time when it is asked.
@@ -91,6 +93,7 @@ impl Simulation {
             dpop: RefCell::default(),
             locks: RefCell::default(),
             offline: Cell::default(),
+            no_keys: Cell::default(),
             impatient: Cell::default(),
             no_time: Cell::default(),
             held_back: Cell::default(),
@@ -173,7 +176,7 @@ impl Simulation {
         self.settle();
         for tab in tabs {
             if tab.state.told.take() {
-                self.run(tab.session.look());
+                self.run(tab.session.sync());
             }
         }
     }
@@ -271,7 +274,7 @@ impl OpenTab {
     }
 
     /// Calls the server of [`Api`] with a body, as the page's `fetch` does.
-    pub(crate) async fn call(&self, method: &str, url: &str, body: &str) -> Result<Called<Answer>, SessionError> {
+    pub(crate) async fn call(&self, method: &str, url: &str, body: &str) -> Result<CallOutcome<Answer>, SessionError> {
         call(&self.session, method, url, body).await
     }
 }
@@ -285,11 +288,11 @@ pub(crate) async fn call(
     method: &str,
     url: &str,
     body: &str,
-) -> Result<Called<Answer>, SessionError> {
+) -> Result<CallOutcome<Answer>, SessionError> {
     let Tab { world, .. } = session.platform();
     session
         .call(method, url, async |credentials| {
-            session.platform().reach(url).await?;
+            session.platform().responds(url).await?;
             let now = world.wall.get() / 1000.0;
             Ok(world.api.answer(&world.provider, method, url, body, &credentials, now))
         })

@@ -8,7 +8,7 @@ use leptos::server_fn::ServerFn as _;
 use leptos::task::spawn_local;
 use pixygate::authorization::SignIn;
 use pixygate::leptos::{CallError, RequireScope, Texts, use_auth, use_signed_in};
-use pixygate::session::{AuthState, SessionError, SignOutReason};
+use pixygate::session::{AuthState, SessionError, SignOutReason, StepUpFailure};
 
 use super::everywhere::Everywhere;
 use crate::api::{Confirm, GetProfile, LONGEST, profile, whoami};
@@ -17,7 +17,7 @@ use crate::notice::Notice;
 /// What the server verified, and what can be done with it.
 #[component]
 pub(crate) fn Verified() -> impl IntoView {
-    let kept = use_auth().is_kept();
+    let kept = use_auth().is_stored();
     view! {
         <p class="lead">{format!("Hello, {}.", use_signed_in().name())}</p>
         {move || {
@@ -46,11 +46,11 @@ const OPENED: &str = "What the scope “profile” opens";
 #[component]
 fn NotGranted() -> impl IntoView {
     let auth = use_auth();
-    let not_given = |text, detail| Some(("The permission was not given", text, detail));
+    let not_given = |text, detail: String| Some(("The permission was not given", text, detail));
     let outcome = RwSignal::new(match auth.take_cancelled::<GetProfile>() {
-        Some((_, Some(error))) => not_given("Nothing has changed.", error),
         // Who came back by the back button knows.
-        Some((_, None)) => None,
+        Some((_, StepUpFailure::Returned)) => None,
+        Some((_, failure)) => not_given("Nothing has changed.", failure.to_string()),
         None if auth.take_pending::<GetProfile>().is_some() => not_given(
             "The sign-in page left it out. Whoever runs it can say why.",
             "insufficient_scope".to_owned(),
@@ -133,12 +133,11 @@ fn Confirmation() -> impl IntoView {
     let statement = RwSignal::new(String::new());
     let busy = RwSignal::new(false);
     let outcome = RwSignal::new(None::<Result<String, CallError>>);
-    // With the provider's error, if it gave one.
-    let declined = RwSignal::new(None::<Option<String>>);
+    let cancelled = RwSignal::new(None::<StepUpFailure>);
     let make = move |call: Confirm| {
         busy.set(true);
         outcome.set(None);
-        declined.set(None);
+        cancelled.set(None);
         statement.set(call.statement.clone());
         spawn_local(async move {
             let stated = call.statement.clone();
@@ -151,9 +150,9 @@ fn Confirmation() -> impl IntoView {
     Effect::new(move || {
         if let Some(call) = auth.take_pending::<Confirm>() {
             make(call);
-        } else if let Some((call, error)) = auth.take_cancelled::<Confirm>() {
+        } else if let Some((call, failure)) = auth.take_cancelled::<Confirm>() {
             statement.set(call.statement);
-            declined.set(Some(error));
+            cancelled.set(Some(failure));
         }
     });
     let confirm = move || {
@@ -186,12 +185,14 @@ fn Confirmation() -> impl IntoView {
                 Some(view! { <Notice kind="error" title text detail=error.to_string() /> })
             }}
             {move || {
-                let error = declined.get()?;
-                let why = match error.as_deref() {
-                    Some("access_denied") | None => "You did not sign in again",
-                    Some(_) => "Signing in again did not succeed",
+                let failure = cancelled.get()?;
+                let why = match &failure {
+                    StepUpFailure::Returned => "You did not sign in again",
+                    StepUpFailure::Provider(error) if error == "access_denied" => "You did not sign in again",
+                    StepUpFailure::Provider(_) => "Signing in again did not succeed",
+                    StepUpFailure::NotAskedAgain => "Your provider did not ask you again",
                 };
-                let detail = error.unwrap_or_else(|| "no authorization response".to_owned());
+                let detail = failure.to_string();
                 let text = format!("{why}, so the server was not asked. What you typed is still here, and you are signed in as before.");
                 Some(view! {
                     <Notice kind="warning" title="Nothing was confirmed" text detail>

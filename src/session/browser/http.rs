@@ -7,8 +7,8 @@ use gloo_net::http::{Method, Request, RequestBuilder, Response};
 use serde::Deserialize;
 use web_sys::{AbortSignal, ReferrerPolicy, RequestCache, RequestCredentials, RequestMode, RequestRedirect};
 
-use crate::authorization::{HttpReply, Jwk};
-use crate::session::{NetworkError, Reach};
+use crate::authorization::{EndpointResponse, Jwk};
+use crate::session::NetworkError;
 
 /// The longest that the provider may take, in milliseconds.
 const TIMEOUT: u32 = 15_000;
@@ -23,7 +23,7 @@ pub(crate) fn notify_of_next_request(sender: Option<Sender<()>>) {
     NEXT_REQUEST.set(sender);
 }
 
-pub(super) async fn post_form(url: &str, body: &str, proof: Option<&str>) -> Result<HttpReply, NetworkError> {
+pub(super) async fn post_form(url: &str, body: &str, proof: Option<&str>) -> Result<EndpointResponse, NetworkError> {
     let mut request = bounded(Request::post(url)).header("Content-Type", "application/x-www-form-urlencoded");
     if let Some(proof) = proof {
         request = request.header("DPoP", proof);
@@ -33,7 +33,7 @@ pub(super) async fn post_form(url: &str, body: &str, proof: Option<&str>) -> Res
     // Tasks run after this one has sent its request.
     drop(NEXT_REQUEST.take());
     let response = response.await.map_err(failed)?;
-    Ok(HttpReply {
+    Ok(EndpointResponse {
         status: response.status(),
         dpop_nonce: response.headers().get("DPoP-Nonce"),
         retry_after: response
@@ -44,24 +44,18 @@ pub(super) async fn post_form(url: &str, body: &str, proof: Option<&str>) -> Res
     })
 }
 
-/// A provider may not let this origin read the answer; then a request whose answer nobody may read tells whether there is
-/// one.
-pub(super) async fn reach(url: &str) -> Result<Reach, NetworkError> {
-    let failed = |error| failed(url, error);
-    match bounded(Request::get(url)).send().await {
-        Ok(response) if response.status() < 500 => Ok(Reach::Readable),
-        Ok(response) => Err(NetworkError {
-            url: url.to_owned(),
-            problem: format!("it answers with the status {}", response.status()),
-            timed_out: false,
-        }),
-        Err(_) => {
-            let opaque = bounded(Request::get(url))
-                .mode(RequestMode::NoCors)
-                .redirect(RequestRedirect::Follow);
-            opaque.send().await.map(|_| Reach::Opaque).map_err(failed)
-        }
-    }
+pub(super) async fn status(url: &str) -> Result<u16, NetworkError> {
+    let response = bounded(Request::get(url)).send().await;
+    response
+        .map(|response| response.status())
+        .map_err(|error| failed(url, error))
+}
+
+pub(super) async fn responds(url: &str) -> Result<(), NetworkError> {
+    let opaque = bounded(Request::get(url))
+        .mode(RequestMode::NoCors)
+        .redirect(RequestRedirect::Follow);
+    opaque.send().await.map(drop).map_err(|error| failed(url, error))
 }
 
 /// When this origin's server answers. An answer that a cache kept tells an older time.

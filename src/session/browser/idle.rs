@@ -99,7 +99,7 @@ impl Watch {
         if self.now() - self.seen.get() < TICK {
             return;
         }
-        let too_late = self.signed_in() && matches!(self.state(), Idle::Over);
+        let too_late = self.signed_in() && matches!(self.state(), Idle::Expired);
         if !too_late {
             self.count_anew();
             self.look();
@@ -128,7 +128,7 @@ impl Watch {
         let next = match state {
             Idle::Active(milliseconds) => milliseconds,
             Idle::Warning(_) => TICK,
-            Idle::Over => {
+            Idle::Expired => {
                 return (self.end)(self.session.clone());
             }
         };

@@ -3,6 +3,7 @@
 use js_sys::{Object, Promise, Reflect};
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
+use web_sys::Window;
 
 /// A plain object with these members.
 pub(super) fn object(members: &[(&str, JsValue)]) -> Object {
@@ -29,6 +30,15 @@ pub(super) fn get(object: &JsValue, name: &str) -> Option<JsValue> {
 /// What a promise resolves to, as the type that it is known to be.
 pub(super) async fn resolved<T: wasm_bindgen::JsCast>(promise: Result<Promise, JsValue>) -> Result<T, JsValue> {
     Ok(JsFuture::from(promise?).await?.unchecked_into())
+}
+
+/// Waits for so many milliseconds.
+pub(super) async fn sleep(window: &Window, milliseconds: i32) {
+    let sleep = Promise::new(&mut |resolve, _| {
+        // Refused only for a handler that is none.
+        drop(window.set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds));
+    });
+    drop(JsFuture::from(sleep).await);
 }
 
 /// What an error says, for people. It never holds the data of the operation that failed.

@@ -16,11 +16,9 @@ use js_sys::Function;
 use wasm_bindgen::JsValue;
 use web_sys::{BroadcastChannel, Window};
 
-use crate::authorization::{Crypto, CryptoError, Hash, HttpReply, Jwk, Moment, ServerClock};
+use crate::authorization::{Crypto, CryptoError, EndpointResponse, Hash, Jwk, Moment, ServerClock};
 
-use super::record::SESSION;
-use super::{LocalFuture, LockError, NetworkError, Over, Platform, Reach, StorageError};
-use store::{SEALED, Store};
+use super::{HistoryEntry, LocalFuture, LockError, NetworkError, Platform, SaveMode, StorageError};
 use vault::Vault;
 
 #[cfg(feature = "leptos")]
@@ -115,41 +113,8 @@ pub(crate) fn window() -> Option<Window> {
     cfg!(target_family = "wasm").then(web_sys::window).flatten()
 }
 
-/// Whether a session is kept here, whoever's it is. It is all that a page needs to know while nobody is signed in.
-///
-/// ```
-/// use pixygate::session::browser::is_anything_kept;
-///
-/// # futures::executor::block_on(async {
-/// if is_anything_kept().await {
-///     // Only now the session is needed.
-/// }
-/// # assert!(!is_anything_kept().await);
-/// # });
-/// ```
-pub async fn is_anything_kept() -> bool {
-    let kept = async {
-        let store = Store::open(&window()?).await.ok()?;
-        store.get(SEALED, SESSION).await.ok()?
-    };
-    kept.await.is_some()
-}
-
-/// The channel on which tabs tell each other to look at what is kept.
-///
-/// ```
-/// use js_sys::Function;
-/// use pixygate::session::browser::channel;
-///
-/// fn look_when_told(look: &Function) {
-///     if let Some(channel) = channel() {
-///         channel.set_onmessage(Some(look));
-///         // It hears nothing any more once it is dropped.
-///         std::mem::forget(channel);
-///     }
-/// }
-/// ```
-pub fn channel() -> Option<BroadcastChannel> {
+/// The channel on which tabs notify each other to read what is stored.
+fn channel() -> Option<BroadcastChannel> {
     BroadcastChannel::new("pixygate").ok()
 }
 
@@ -157,10 +122,10 @@ pub fn channel() -> Option<BroadcastChannel> {
 ///
 /// ```
 /// use pixygate::session::browser::{Browser, take_query};
-/// use pixygate::session::{Landing, Session, SignInFailure};
+/// use pixygate::session::{SignInOutcome, Session, SignInFailure};
 ///
 /// /// On the page of the redirect URI. The code is out of the address before anything else is done.
-/// async fn land(session: &Session<Browser>) -> Result<Landing, SignInFailure> {
+/// async fn land(session: &Session<Browser>) -> Result<SignInOutcome, SignInFailure> {
 ///     session.complete(&take_query().unwrap_or_default()).await
 /// }
 /// # assert_eq!(take_query(), None);
@@ -200,16 +165,16 @@ impl Platform for Browser {
         self.server_clock.get()
     }
 
-    fn learn_time(&self, date: &str) {
+    fn set_server_time(&self, date: &str) {
         let told = js_sys::Date::parse(date);
         if !told.is_nan() {
             self.server_clock.set(ServerClock { told, at: self.now() });
         }
     }
 
-    async fn ask_time(&self) {
+    async fn fetch_server_time(&self) {
         if let Some(date) = http::date(&self.origin()).await {
-            self.learn_time(&date);
+            self.set_server_time(&date);
         }
     }
 
@@ -217,16 +182,30 @@ impl Platform for Browser {
         self.window.location().origin().unwrap_or_default()
     }
 
+    fn page(&self) -> String {
+        let location = self.window.location();
+        let parts = [location.pathname(), location.search(), location.hash()];
+        parts.into_iter().map(Result::unwrap_or_default).collect()
+    }
+
+    async fn sleep(&self, milliseconds: f64) {
+        js::sleep(&self.window, milliseconds as i32).await;
+    }
+
     fn random(&self) -> f64 {
         js_sys::Math::random()
     }
 
-    async fn post_form(&self, url: &str, body: &str, proof: Option<&str>) -> Result<HttpReply, NetworkError> {
+    async fn post_form(&self, url: &str, body: &str, proof: Option<&str>) -> Result<EndpointResponse, NetworkError> {
         http::post_form(url, body, proof).await
     }
 
-    async fn reach(&self, url: &str) -> Result<Reach, NetworkError> {
-        http::reach(url).await
+    async fn status(&self, url: &str) -> Result<u16, NetworkError> {
+        http::status(url).await
+    }
+
+    async fn responds(&self, url: &str) -> Result<(), NetworkError> {
+        http::responds(url).await
     }
 
     async fn fetch_keys(&self, url: &str) -> Result<Vec<Jwk>, NetworkError> {
@@ -241,27 +220,27 @@ impl Platform for Browser {
         self.vault.load(&self.window, slot, binding).await
     }
 
-    async fn save(&self, slot: &str, binding: &str, text: &str, over: Over) -> Result<bool, StorageError> {
-        self.vault.save(&self.window, slot, binding, text, over).await
+    async fn save(&self, slot: &str, binding: &str, text: &str, mode: SaveMode) -> Result<bool, StorageError> {
+        self.vault.save(&self.window, slot, binding, text, mode).await
     }
 
     async fn clear(&self) -> Result<(), StorageError> {
         self.vault.clear(&self.window).await
     }
 
-    fn forget_keys(&self) {
-        self.vault.forget_keys();
+    fn drop_keys(&self) {
+        self.vault.drop_keys();
     }
 
-    fn reread_keys(&self) {
-        self.vault.reread_keys();
+    fn reload_keys(&self) {
+        self.vault.reload_keys();
     }
 
-    async fn make_key_in_memory(&self) -> Result<(), CryptoError> {
-        self.vault.make_key_in_memory(&self.window).await
+    async fn create_memory_key(&self) -> Result<(), CryptoError> {
+        self.vault.create_memory_key(&self.window).await
     }
 
-    fn tell_other_tabs(&self) {
+    fn notify_other_tabs(&self) {
         if let Some(channel) = &self.channel {
             // A channel that is closed has nobody to tell.
             drop(channel.post_message(&"look".into()));
@@ -280,14 +259,13 @@ impl Platform for Browser {
         wasm_bindgen_futures::spawn_local(future);
     }
 
-    fn navigate(&self, url: &str) {
+    fn navigate(&self, url: &str, entry: HistoryEntry) {
+        let location = self.window.location();
         // Refused only for a URL that does not parse, and then the page stays.
-        drop(self.window.location().replace(url));
-    }
-
-    fn navigate_away(&self, url: &str) {
-        // As above.
-        drop(self.window.location().assign(url));
+        drop(match entry {
+            HistoryEntry::Replace => location.replace(url),
+            HistoryEntry::Keep => location.assign(url),
+        });
     }
 
     fn navigate_and_back(&self, url: &str, mark: &str) {
@@ -303,12 +281,12 @@ impl Platform for Browser {
         Some(mark)
     }
 
-    fn mark_window(&self, for_sign_in: bool) {
+    fn set_sign_in_window(&self, for_sign_in: bool) {
         // Refused for no name. A page of another origin does not see it.
         drop(self.window.set_name(if for_sign_in { FOR_SIGN_IN } else { "" }));
     }
 
-    fn is_for_sign_in(&self) -> bool {
+    fn is_sign_in_window(&self) -> bool {
         self.window.name().is_ok_and(|name| name == FOR_SIGN_IN)
     }
 

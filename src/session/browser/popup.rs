@@ -8,20 +8,19 @@ use futures_util::future::{Either, select};
 use js_sys::Function;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{BroadcastChannel, MessageEvent, Window};
 
 use crate::authorization::{Callback, CallbackError, SignIn};
 use crate::session::pending::Asked;
-use crate::session::{Demand, Event, Platform as _, Session, SessionError, SignInFailure};
+use crate::session::{Event, Platform as _, Session, SessionError, SignInFailure, StepUp};
 
 use super::{Browser, window};
 
 /// How often it is looked whether the window was closed, in milliseconds. No event tells.
-const LOOK: i32 = 300;
+const LOOK: f64 = 300.0;
 
 /// How long a window waits for the page that can complete its sign-in, in milliseconds. It is in the same browser.
-const ANSWER: i32 = 1_000;
+const ANSWER: f64 = 1_000.0;
 
 /// A window that was opened for a sign-in. Browsers let a page open one only while it handles a click or a key.
 ///
@@ -69,7 +68,10 @@ impl Popup {
     pub fn open() -> Option<Self> {
         let features = "popup,width=480,height=720";
         let opened = window()?.open_with_url_and_target_and_features("", "_blank", features);
-        opened.ok().flatten().map(Self)
+        let popup = opened.ok().flatten()?;
+        // The provider's page, and where it leads, could navigate this page away.
+        drop(popup.set_opener(&JsValue::NULL));
+        Some(Self(popup))
     }
 }
 
@@ -77,11 +79,11 @@ impl Browser {
     /// Closes this window, which only one that was opened by a page lets itself.
     ///
     /// ```
-    /// use pixygate::session::Landing;
+    /// use pixygate::session::SignInOutcome;
     /// use pixygate::session::Session;
     /// use pixygate::session::browser::Browser;
     ///
-    /// fn landed(session: &Session<Browser>, landing: &Landing) {
+    /// fn landed(session: &Session<Browser>, landing: &SignInOutcome) {
     ///     if landing.popup {
     ///         session.platform().close_window();
     ///     }
@@ -90,16 +92,6 @@ impl Browser {
     pub fn close_window(&self) {
         // Then it stays.
         drop(self.window.close());
-    }
-
-    async fn pause(&self, milliseconds: i32) {
-        let pause = js_sys::Promise::new(&mut |resolve, _| {
-            drop(
-                self.window
-                    .set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds),
-            );
-        });
-        drop(JsFuture::from(pause).await);
     }
 }
 
@@ -176,7 +168,7 @@ impl Session<Browser> {
         };
         let taken = channel.first();
         channel.say(query);
-        let late = Box::pin(self.platform().pause(ANSWER));
+        let late = Box::pin(self.platform().sleep(ANSWER));
         matches!(select(taken, late).await, Either::Left((Ok(_), _)))
     }
 
@@ -212,7 +204,7 @@ impl Session<Browser> {
         drop(window.location().replace(&url));
         let browser = self.platform();
         loop {
-            browser.pause(LOOK).await;
+            browser.sleep(LOOK).await;
             if let Some(Handed { outcome, .. }) = handed.take_if(|handed| handed.taken.get()) {
                 return outcome.await.unwrap_or(Err(SessionError::Cancelled));
             }
@@ -221,9 +213,13 @@ impl Session<Browser> {
             let back = document.is_some_and(|document| document.has_focus().unwrap_or(true));
             let closed = window.closed().unwrap_or(true) && back;
             if closed {
-                self.look().await;
+                self.sync().await;
             }
             if self.came_of(&state) {
+                return Ok(());
+            }
+            if before.is_none() && self.sign_in_id().is_some() {
+                // Another tab has signed in, and this window is not needed.
                 return Ok(());
             }
             if closed {
@@ -263,9 +259,9 @@ impl Session<Browser> {
     ///
     /// ```
     /// use pixygate::session::browser::{Browser, Popup};
-    /// use pixygate::session::{Credentials, LocalFuture, Reply, Session, SessionError};
+    /// use pixygate::session::{Credentials, LocalFuture, HttpResponse, Session, SessionError};
     ///
-    /// async fn call<R: Reply>(
+    /// async fn call<R: HttpResponse>(
     ///     session: &Session<Browser>,
     ///     send: impl AsyncFn(Credentials) -> Result<R, SessionError>,
     /// ) -> Result<R, SessionError> {
@@ -284,11 +280,11 @@ impl Session<Browser> {
     ///
     /// # Errors
     /// As for [`Session::sign_in_popup`].
-    pub async fn step_up_popup(&self, popup: Popup, demand: &Demand) -> Result<(), SessionError> {
+    pub async fn step_up_popup(&self, popup: Popup, demand: &StepUp) -> Result<(), SessionError> {
         let record = self.record().ok_or_else(|| self.signed_out())?;
         let options = SignIn {
             resource: record.tokens.resource().map(str::to_owned),
-            ..Self::options_for(demand, record.tokens.scopes())
+            ..Self::options_for(demand, &record)
         };
         self.tell(&Event::StepUp(demand.clone()));
         self.wait_in(popup, &options, Asked::ByCall(None)).await

@@ -1,16 +1,25 @@
 //! What happens around the page: other tabs, waking up, the network, and whether someone is there.
 
+use std::cell::Cell;
+use std::pin::pin;
+
+use futures_channel::oneshot;
+use futures_util::future::{Either, pending, select};
 use js_sys::Function;
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen::closure::Closure;
-use web_sys::{EventTarget, VisibilityState};
+use web_sys::{Event, EventTarget, VisibilityState};
 
-use crate::session::{Platform as _, Session};
+use crate::session::{Platform as _, Session, SessionError};
 
 use super::Browser;
+use super::js::get;
 
 /// Who has not touched the page for so long (in milliseconds) is not there: nothing is refreshed ahead for them.
 const AWAY: f64 = 600_000.0;
+
+/// How long a page may take to be left, in milliseconds, before the user is offered another way on.
+const PATIENCE: f64 = 4_000.0;
 
 /// What tells that someone is there.
 const ACTIVITY: [&str; 5] = ["pointerdown", "pointermove", "keydown", "wheel", "click"];
@@ -34,7 +43,8 @@ impl Session<Browser> {
     pub fn listen(&self, refresh: impl Fn(Self) + Clone + 'static) {
         let browser = self.platform();
         let attend = move |session: &Self| {
-            if !session.platform().someone_is_there() {
+            // An end is told to nobody as well.
+            if session.can_refresh() && !session.platform().someone_is_there() {
                 return;
             }
             match session.refresh_due_in() {
@@ -50,7 +60,7 @@ impl Session<Browser> {
                 let look = {
                     let session = session.clone();
                     async move {
-                        session.look().await;
+                        session.sync().await;
                         attend(&session);
                     }
                 };
@@ -79,6 +89,40 @@ impl Session<Browser> {
         drop(browser.wake.set(self.listener(attend)));
     }
 
+    /// Waits until it is clear that this page was not left for the provider, and returns why. Where the provider is down it also stops
+    /// the browser, whose error page would take the place of this one.
+    ///
+    /// ```
+    /// use pixygate::authorization::SignIn;
+    /// use pixygate::session::browser::Browser;
+    /// use pixygate::session::{Session, SessionError};
+    ///
+    /// async fn leave(session: &Session<Browser>) -> Result<(), SessionError> {
+    ///     session.sign_in(&SignIn::default()).await?;
+    ///     Err(session.not_left().await)
+    /// }
+    /// ```
+    pub async fn not_left(&self) -> SessionError {
+        let probe = self.0.probe.borrow().clone();
+        let down = pin!(async {
+            match probe {
+                Some(probe) => match probe.await {
+                    Some(outage) => outage,
+                    None => pending().await,
+                },
+                None => pending().await,
+            }
+        });
+        match select(down, pin!(self.platform().still_here())).await {
+            Either::Left((outage, _)) => {
+                // Refused where there is nothing to stop.
+                drop(self.platform().window.stop());
+                outage.into()
+            }
+            Either::Right(_) => SessionError::StillHere,
+        }
+    }
+
     pub(super) fn on(&self, target: &EventTarget, event: &str, act: impl Fn(&Self) + 'static) {
         // Refused only for what is no event target.
         drop(target.add_event_listener_with_callback(event, &self.listener(act)));
@@ -102,6 +146,51 @@ impl Session<Browser> {
 }
 
 impl Browser {
+    /// Waits for a sign that the user is still on this page although it was left: they came back to it, stopped the browser, or it did not
+    /// leave within four seconds. The mouse is no sign, since it moves while the next page loads.
+    ///
+    /// ```
+    /// use pixygate::session::Session;
+    /// use pixygate::session::browser::Browser;
+    ///
+    /// async fn leave(session: &Session<Browser>) {
+    ///     session.sign_out().await;
+    ///     session.platform().still_here().await;
+    ///     // The browser was stopped.
+    /// }
+    /// ```
+    pub async fn still_here(&self) {
+        let (here, wait) = oneshot::channel::<()>();
+        let here = Cell::new(Some(here));
+        let document = self.window.document();
+        let seen = Closure::<dyn Fn(Event)>::new(move |event: Event| {
+            // A page that is being left is hidden, too, and one that has just been loaded was not left.
+            let visible = document
+                .as_ref()
+                .is_some_and(|document| document.visibility_state() == VisibilityState::Visible);
+            let loads = event.type_() == "pageshow" && get(&event, "persisted").is_none_or(|it| it.is_falsy());
+            if visible && !loads {
+                here.take().map(|here| here.send(()));
+            }
+        });
+        let seen: Function = seen.into_js_value().unchecked_into();
+        let on = |target: &EventTarget, event| {
+            // Refused only for what is no event target.
+            drop(target.add_event_listener_with_callback(event, &seen));
+        };
+        for event in ["pageshow", "focus", "pointerdown", "keydown"] {
+            on(&self.window, event);
+        }
+        if let Some(document) = self.window.document() {
+            on(&document, "visibilitychange");
+        }
+        // The only one that tells at once, in browsers that have it.
+        if let Some(navigation) = get(&self.window, "navigation").and_then(|it| it.dyn_into::<EventTarget>().ok()) {
+            on(&navigation, "navigateerror");
+        }
+        select(wait, pin!(self.sleep(PATIENCE))).await;
+    }
+
     /// Whether the page is visible, and was touched not long ago.
     fn someone_is_there(&self) -> bool {
         let visible = |document: web_sys::Document| document.visibility_state() == VisibilityState::Visible;

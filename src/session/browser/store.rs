@@ -1,13 +1,20 @@
-//! IndexedDB, as far as the vault needs it. The crates for it bring tokio or a query language along; this is four calls.
+//! IndexedDB, as far as the vault needs it. The crates for it bring tokio or a query language along.
 
-use js_sys::Promise;
+use std::cell::{Cell, RefCell};
+use std::future::Future;
+use std::pin::{Pin, pin};
+
+use futures_util::FutureExt as _;
+use futures_util::future::{Either, Shared, select};
+use js_sys::{Array, Promise};
+use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{IdbDatabase, IdbObjectStore, IdbRequest, IdbTransaction, IdbTransactionMode, Window};
+use web_sys::{IdbDatabase, IdbRequest, IdbTransaction, IdbTransactionMode, Window};
 
-use crate::session::Over;
+use crate::session::{LocalFuture, SaveMode};
 
-use super::js::resolved;
+use super::js::{resolved, sleep, text};
 
 /// Sealed records, by slot.
 pub(super) const SEALED: &str = "sealed";
@@ -17,94 +24,208 @@ pub(super) const KEYS: &str = "keys";
 const DATABASE: &str = "pixygate";
 const VERSION: u32 = 1;
 
-/// An open database. Dropping it closes it, so that another version of the page can upgrade it.
-pub(super) struct Store(IdbDatabase);
+/// How many seconds the browser may take for one operation. Each is waited for by itself, so that a sleep of the device counts as one.
+const PATIENCE: u32 = 5;
 
-impl Drop for Store {
-    fn drop(&mut self) {
-        self.0.close();
+type Answer = Result<JsValue, JsValue>;
+type Opening = Shared<LocalFuture<Result<IdbDatabase, JsValue>>>;
+type Pending<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
+
+/// The database of this origin, which is opened once for the page.
+#[derive(Default)]
+pub(super) struct Store {
+    opened: RefCell<Option<Opening>>,
+    /// The browser did not answer in time, and is not asked again by this page.
+    hangs: Cell<bool>,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store")
+            .field("hangs", &self.hangs)
+            .finish_non_exhaustive()
     }
 }
 
 impl Store {
-    pub(super) async fn open(window: &Window) -> Result<Self, JsValue> {
-        let factory = window
-            .indexed_db()?
-            .ok_or_else(|| JsValue::from(js_sys::Error::new("IndexedDB is not there")))?;
-        let request = factory.open_with_u32(DATABASE, VERSION)?;
-        let upgrade = {
-            let request = request.clone();
-            wasm_bindgen::closure::Closure::once_into_js(move || -> Result<(), JsValue> {
-                let database: IdbDatabase = request.result()?.unchecked_into();
-                database.create_object_store(SEALED)?;
-                database.create_object_store(KEYS)?;
-                Ok(())
+    /// Reads values in one transaction. What is not there is `undefined`.
+    pub(super) async fn read<const N: usize>(
+        &self,
+        window: &Window,
+        wanted: [(&str, &str); N],
+    ) -> Result<[JsValue; N], JsValue> {
+        let values: Array = self
+            .run(window, &|database| {
+                Box::pin(async move {
+                    let transaction = transaction(&database, IdbTransactionMode::Readonly)?;
+                    let requests: Vec<_> = wanted
+                        .iter()
+                        .map(|(store, key)| transaction.object_store(store)?.get(&(*key).into()))
+                        .collect::<Result<_, JsValue>>()?;
+                    let values = Array::new();
+                    for request in requests {
+                        values.push(&answer(&request).await?);
+                    }
+                    Ok(values.into())
+                })
             })
-        };
-        request.set_onupgradeneeded(Some(upgrade.unchecked_ref()));
-        Ok(Self(answer(&request).await?.unchecked_into()))
+            .await?
+            .unchecked_into();
+        let mut values = values.iter();
+        Ok(wanted.map(|_| values.next().unwrap_or_default()))
     }
 
-    pub(super) async fn get(&self, store: &str, key: &str) -> Result<Option<JsValue>, JsValue> {
-        let (_, objects) = self.transaction(store, IdbTransactionMode::Readonly)?;
-        let value = answer(&objects.get(&key.into())?).await?;
-        Ok((!value.is_undefined()).then_some(value))
-    }
-
-    /// Puts a value, over an existing one only when `over` says so. `false` when there was none. One transaction looks and
-    /// puts, so that nothing that another tab deletes comes back.
-    pub(super) async fn put(&self, store: &str, key: &str, value: &JsValue, over: Over) -> Result<bool, JsValue> {
-        let (transaction, objects) = self.transaction(store, IdbTransactionMode::Readwrite)?;
-        let key = key.into();
-        if over == Over::Existing && answer(&objects.get(&key)?).await?.is_undefined() {
-            return Ok(false);
-        }
-        objects.put_with_key(value, &key)?;
-        committed(&transaction).await?;
-        Ok(true)
+    /// Puts a value, in the place of one that is there only when `mode` says so; `false` when there was none. One transaction looks
+    /// and puts, so that nothing that another tab deletes comes back.
+    pub(super) async fn put(
+        &self,
+        window: &Window,
+        store: &str,
+        key: &str,
+        value: &JsValue,
+        mode: SaveMode,
+    ) -> Result<bool, JsValue> {
+        let put = self
+            .run(window, &|database| {
+                Box::pin(async move {
+                    let transaction = transaction(&database, IdbTransactionMode::Readwrite)?;
+                    let (objects, key) = (transaction.object_store(store)?, key.into());
+                    if mode == SaveMode::Replace && answer(&objects.get(&key)?).await?.is_undefined() {
+                        return Ok(JsValue::FALSE);
+                    }
+                    objects.put_with_key(value, &key)?;
+                    committed(&transaction).await
+                })
+            })
+            .await?;
+        Ok(put.is_truthy())
     }
 
     /// Puts a value where there is none. Another tab may have been quicker; then its value stays.
-    pub(super) async fn add(&self, store: &str, key: &str, value: &JsValue) -> Result<(), JsValue> {
-        let (transaction, objects) = self.transaction(store, IdbTransactionMode::Readwrite)?;
-        objects.add_with_key(value, &key.into())?;
-        committed(&transaction).await
+    pub(super) async fn add(&self, window: &Window, store: &str, key: &str, value: &JsValue) -> Result<(), JsValue> {
+        self.run(window, &|database| {
+            Box::pin(async move {
+                let transaction = transaction(&database, IdbTransactionMode::Readwrite)?;
+                transaction.object_store(store)?.add_with_key(value, &key.into())?;
+                committed(&transaction).await
+            })
+        })
+        .await
+        .map(drop)
     }
 
     /// Deletes a value that is still the one that is meant. One transaction looks and deletes.
     pub(super) async fn delete_if(
         &self,
+        window: &Window,
         store: &str,
         key: &str,
-        is_it: impl Fn(&JsValue) -> bool,
+        is_it: &dyn Fn(&JsValue) -> bool,
     ) -> Result<(), JsValue> {
-        let (transaction, objects) = self.transaction(store, IdbTransactionMode::Readwrite)?;
-        let key = key.into();
-        if !is_it(&answer(&objects.get(&key)?).await?) {
-            return Ok(());
-        }
-        objects.delete(&key)?;
-        committed(&transaction).await
+        self.run(window, &|database| {
+            Box::pin(async move {
+                let transaction = transaction(&database, IdbTransactionMode::Readwrite)?;
+                let (objects, key) = (transaction.object_store(store)?, key.into());
+                if !is_it(&answer(&objects.get(&key)?).await?) {
+                    return Ok(JsValue::FALSE);
+                }
+                objects.delete(&key)?;
+                committed(&transaction).await
+            })
+        })
+        .await
+        .map(drop)
     }
 
-    /// Deletes everything.
-    pub(super) async fn clear(&self) -> Result<(), JsValue> {
-        for store in [SEALED, KEYS] {
-            let (transaction, objects) = self.transaction(store, IdbTransactionMode::Readwrite)?;
-            objects.clear()?;
-            committed(&transaction).await?;
-        }
-        Ok(())
+    /// Deletes everything, in one transaction: nothing finds records without their keys, or keys without their records.
+    pub(super) async fn clear(&self, window: &Window) -> Result<(), JsValue> {
+        self.run(window, &|database| {
+            Box::pin(async move {
+                let transaction = transaction(&database, IdbTransactionMode::Readwrite)?;
+                for store in [SEALED, KEYS] {
+                    transaction.object_store(store)?.clear()?;
+                }
+                committed(&transaction).await
+            })
+        })
+        .await
+        .map(drop)
     }
 
-    fn transaction(&self, store: &str, mode: IdbTransactionMode) -> Result<(IdbTransaction, IdbObjectStore), JsValue> {
-        let transaction = self.0.transaction_with_str_and_mode(store, mode)?;
-        let objects = transaction.object_store(store)?;
-        Ok((transaction, objects))
+    async fn run<'a>(&self, window: &Window, act: &'a dyn Fn(IdbDatabase) -> Pending<'a>) -> Answer {
+        let silent = || JsValue::from(js_sys::Error::new("IndexedDB does not answer"));
+        if self.hangs.get() {
+            return Err(silent());
+        }
+        let attempt = pin!(async {
+            match act(self.open(window).await?).await {
+                // The browser closes the connection when the data of this site are cleared, or another page upgrades the database.
+                Err(error) if text(&error, "name").is_some_and(|name| name == "InvalidStateError") => {
+                    self.opened.take();
+                    act(self.open(window).await?).await
+                }
+                outcome => outcome,
+            }
+        });
+        let patience = pin!(async {
+            for _ in 0..PATIENCE {
+                sleep(window, 1_000).await;
+            }
+        });
+        match select(attempt, patience).await {
+            Either::Left((outcome, _)) => outcome,
+            Either::Right(_) => {
+                self.hangs.set(true);
+                Err(silent())
+            }
+        }
+    }
+
+    async fn open(&self, window: &Window) -> Result<IdbDatabase, JsValue> {
+        let opened = self.opened.borrow().clone();
+        let opened = opened.unwrap_or_else(|| {
+            let window = window.clone();
+            let open: LocalFuture<_> = Box::pin(async move { open(&window).await });
+            self.opened.borrow_mut().insert(open.shared()).clone()
+        });
+        let database = opened.await;
+        if database.is_err() {
+            self.opened.take();
+        }
+        database
     }
 }
 
-async fn answer(request: &IdbRequest) -> Result<JsValue, JsValue> {
+async fn open(window: &Window) -> Result<IdbDatabase, JsValue> {
+    let factory = window
+        .indexed_db()?
+        .ok_or_else(|| JsValue::from(js_sys::Error::new("IndexedDB is not there")))?;
+    let request = factory.open_with_u32(DATABASE, VERSION)?;
+    let upgrade = {
+        let request = request.clone();
+        Closure::once_into_js(move || -> Result<(), JsValue> {
+            let database: IdbDatabase = request.result()?.unchecked_into();
+            database.create_object_store(SEALED)?;
+            database.create_object_store(KEYS)?;
+            Ok(())
+        })
+    };
+    request.set_onupgradeneeded(Some(upgrade.unchecked_ref()));
+    let database: IdbDatabase = answer(&request).await?.unchecked_into();
+    let close = {
+        let database = database.clone();
+        Closure::once_into_js(move || database.close())
+    };
+    database.set_onversionchange(Some(close.unchecked_ref()));
+    Ok(database)
+}
+
+fn transaction(database: &IdbDatabase, mode: IdbTransactionMode) -> Result<IdbTransaction, JsValue> {
+    let stores = Array::of2(&SEALED.into(), &KEYS.into());
+    database.transaction_with_str_sequence_and_mode(&stores, mode)
+}
+
+async fn answer(request: &IdbRequest) -> Answer {
     let promise = Promise::new(&mut |resolve, reject| {
         request.set_onsuccess(Some(&resolve));
         request.set_onerror(Some(&reject));
@@ -115,14 +236,14 @@ async fn answer(request: &IdbRequest) -> Result<JsValue, JsValue> {
     }
 }
 
-async fn committed(transaction: &IdbTransaction) -> Result<(), JsValue> {
+async fn committed(transaction: &IdbTransaction) -> Answer {
     let promise = Promise::new(&mut |resolve, reject| {
         transaction.set_oncomplete(Some(&resolve));
         transaction.set_onabort(Some(&reject));
         transaction.set_onerror(Some(&reject));
     });
     match resolved::<JsValue>(Ok(promise)).await {
-        Ok(_) => Ok(()),
+        Ok(_) => Ok(JsValue::TRUE),
         Err(_) => Err(transaction.error().map_or(JsValue::UNDEFINED, JsValue::from)),
     }
 }

@@ -1,5 +1,5 @@
-//! What is kept, sealed with AES-GCM under a key that the browser does not hand out. It keeps stored data from being
-//! read by who copies it; it does not keep a script that runs in this page from using it.
+//! Records that are sealed with AES-GCM under a key that the browser does not give out. Who copies the stored data cannot read them; a
+//! script that runs in this page can use them.
 
 use std::cell::RefCell;
 
@@ -8,7 +8,7 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::{CryptoKey, Window};
 
 use crate::authorization::{CryptoError, Jwk};
-use crate::session::{Over, StorageError};
+use crate::session::{SaveMode, StorageError};
 
 use super::crypto::{failed, subtle};
 use super::js::{get, message, object, resolved, text};
@@ -20,6 +20,7 @@ const DPOP: &str = "dpop";
 /// Sealed records and the keys that never leave the browser.
 #[derive(Debug, Default)]
 pub(super) struct Vault {
+    store: Store,
     dpop: RefCell<Option<DpopKey>>,
 }
 
@@ -29,78 +30,52 @@ struct DpopKey {
     pair: JsValue,
     public: Jwk,
     private: CryptoKey,
-    /// Whether it is known to be kept. One that lives in memory is not.
-    kept: bool,
-    /// Whether the kept one may be another by now.
-    rereads: bool,
+    /// Whether it is known to be stored. One that lives in memory is not.
+    stored: bool,
+    /// Whether the stored one may be another by now.
+    reloads: bool,
 }
 
 impl Vault {
-    /// A record that does not open (of another issuer, client or schema, or under a key that is gone) is as good as none, and is
-    /// deleted.
+    /// Returns the text of a record. One that does not open (of another issuer, client or schema, or under a key that is gone) counts as
+    /// none, and is deleted.
     pub(super) async fn load(
         &self,
         window: &Window,
         slot: &str,
         binding: &str,
     ) -> Result<Option<String>, StorageError> {
-        let store = open(window).await?;
-        let Some(record) = store.get(SEALED, slot).await.map_err(denied)? else {
+        let [record, key] = self.read(window, [(SEALED, slot), (KEYS, SEAL)]).await?;
+        if record.is_undefined() {
             return Ok(None);
-        };
-        let opened = self.open(window, &store, slot, binding, &record).await?;
+        }
+        let opened = open(window, &key, slot, binding, &record).await?;
         if opened.is_none() {
             // Another tab may have put its own there meanwhile.
             let is_it = |other: &JsValue| nonce(other) == nonce(&record);
-            store.delete_if(SEALED, slot, is_it).await.map_err(denied)?;
+            let deleted = self.store.delete_if(window, SEALED, slot, &is_it).await;
+            deleted.map_err(denied)?;
         }
         Ok(opened)
     }
 
-    async fn open(
-        &self,
-        window: &Window,
-        store: &Store,
-        slot: &str,
-        binding: &str,
-        record: &JsValue,
-    ) -> Result<Option<String>, StorageError> {
-        if text(record, "binding").as_deref() != Some(binding) {
-            return Ok(None);
-        }
-        let (Some(iv), Some(sealed)) = (get(record, "iv"), get(record, "sealed")) else {
-            return Ok(None);
-        };
-        let key = self.key(window, store).await?;
-        let subtle = subtle(window).map_err(|error| StorageError(error.0))?;
-        let promise = subtle.decrypt_with_object_and_buffer_source(
-            &algorithm(&iv.unchecked_into(), slot, binding),
-            &key,
-            sealed.unchecked_ref::<Object>(),
-        );
-        let Ok(opened) = resolved::<JsValue>(promise).await else {
-            return Ok(None);
-        };
-        Ok(String::from_utf8(Uint8Array::new(&opened).to_vec()).ok())
-    }
-
     pub(super) async fn clear(&self, window: &Window) -> Result<(), StorageError> {
-        self.forget_keys();
-        open(window).await?.clear().await.map_err(denied)
+        self.drop_keys();
+        self.store.clear(window).await.map_err(denied)
     }
 
-    pub(super) fn forget_keys(&self) {
+    pub(super) fn drop_keys(&self) {
         self.dpop.take();
     }
 
-    pub(super) fn reread_keys(&self) {
+    pub(super) fn reload_keys(&self) {
         if let Some(key) = &mut *self.dpop.borrow_mut() {
-            key.rereads = key.kept;
+            key.reloads = key.stored;
         }
     }
 
-    pub(super) async fn make_key_in_memory(&self, window: &Window) -> Result<(), CryptoError> {
-        let pair = made(window, &p256(), &["sign"]).await.map_err(failed)?;
+    pub(super) async fn create_memory_key(&self, window: &Window) -> Result<(), CryptoError> {
+        let pair = generate(window, &p256(), &["sign"]).await.map_err(failed)?;
         let key = DpopKey::of(window, &pair, false).await?;
         self.dpop.replace(Some(key));
         Ok(())
@@ -112,51 +87,77 @@ impl Vault {
         slot: &str,
         binding: &str,
         text: &str,
-        over: Over,
+        mode: SaveMode,
     ) -> Result<bool, StorageError> {
-        let store = open(window).await?;
-        self.keep_dpop(window, &store, over).await?;
-        let key = self.key(window, &store).await?;
+        let [seal, dpop] = self.read(window, [(KEYS, SEAL), (KEYS, DPOP)]).await?;
+        self.store_dpop(window, dpop, mode).await?;
+        let key = match seal.is_undefined() {
+            true => self.create(window, SEAL).await.map_err(denied)?,
+            false => seal,
+        };
         let crypto = window.crypto().map_err(denied)?;
         let iv = Uint8Array::new_with_length(12);
         crypto.get_random_values_with_array_buffer_view(&iv).map_err(denied)?;
-        let promise =
-            crypto
-                .subtle()
-                .encrypt_with_object_and_u8_array(&algorithm(&iv, slot, binding), &key, text.as_bytes());
+        let promise = crypto.subtle().encrypt_with_object_and_u8_array(
+            &algorithm(&iv, slot, binding),
+            key.unchecked_ref(),
+            text.as_bytes(),
+        );
         let sealed: JsValue = resolved(promise).await.map_err(denied)?;
         let record = object(&[("binding", binding.into()), ("iv", iv.into()), ("sealed", sealed)]);
-        store.put(SEALED, slot, &record, over).await.map_err(denied)
+        let put = self.store.put(window, SEALED, slot, &record, mode).await;
+        put.map_err(denied)
     }
 
-    /// Tokens that are bound to a key are kept with it: a page with another key could not use them.
-    async fn keep_dpop(&self, window: &Window, store: &Store, over: Over) -> Result<(), StorageError> {
-        let own = self.dpop.borrow().clone().filter(|own| !own.kept);
+    /// Stores the DPoP key of this page's memory beside the tokens that are bound to it: a page with another key could not use them.
+    async fn store_dpop(&self, window: &Window, stored: JsValue, mode: SaveMode) -> Result<(), StorageError> {
+        let own = self.dpop.borrow().clone().filter(|own| !own.stored);
         let Some(own) = own else { return Ok(()) };
-        let kept = match store.get(KEYS, DPOP).await.map_err(denied)? {
-            Some(kept) => kept,
-            // Nothing is kept any more that would be replaced.
-            None if over == Over::Existing => return Ok(()),
-            None => {
-                store.add(KEYS, DPOP, &own.pair).await.map_err(denied)?;
+        let stored = match stored.is_undefined() {
+            false => stored,
+            // Nothing is stored any more that would be replaced.
+            true if mode == SaveMode::Replace => return Ok(()),
+            true => {
+                let added = self.store.add(window, KEYS, DPOP, &own.pair).await;
+                added.map_err(denied)?;
                 own.pair.clone()
             }
         };
-        let kept = DpopKey::of(window, &kept, true).await;
-        let kept = kept.map_err(|error| StorageError(error.0))?;
-        if kept.public != own.public {
-            return Err(StorageError("another key is kept than that of this session".to_owned()));
+        let stored = DpopKey::of(window, &stored, true).await;
+        let stored = stored.map_err(|error| StorageError(error.0))?;
+        if stored.public != own.public {
+            return Err(StorageError(
+                "another key is stored than that of this session".to_owned(),
+            ));
         }
-        self.dpop.replace(Some(kept));
+        self.dpop.replace(Some(stored));
         Ok(())
     }
 
-    async fn key(&self, window: &Window, store: &Store) -> Result<CryptoKey, StorageError> {
-        let aes = object(&[("name", "AES-GCM".into()), ("length", 256.into())]);
-        let key = kept_key(window, store, SEAL, &aes, &["encrypt", "decrypt"])
-            .await
-            .map_err(denied)?;
-        Ok(key.unchecked_into())
+    async fn read<const N: usize>(
+        &self,
+        window: &Window,
+        wanted: [(&str, &str); N],
+    ) -> Result<[JsValue; N], StorageError> {
+        self.store.read(window, wanted).await.map_err(denied)
+    }
+
+    /// Makes the key of that name and stores it. The first tab wins when two do at once.
+    async fn create(&self, window: &Window, name: &str) -> Result<JsValue, JsValue> {
+        let (algorithm, usages) = match name {
+            SEAL => (
+                object(&[("name", "AES-GCM".into()), ("length", 256.into())]),
+                ["encrypt", "decrypt"].as_slice(),
+            ),
+            _ => (p256(), ["sign"].as_slice()),
+        };
+        let made = generate(window, &algorithm, usages).await?;
+        let added = self.store.add(window, KEYS, name, &made).await;
+        let [stored] = self.store.read(window, [(KEYS, name)]).await?;
+        match stored.is_undefined() {
+            true => added.and(Err(JsValue::UNDEFINED)),
+            false => Ok(stored),
+        }
     }
 
     pub(super) async fn dpop_public_key(&self, window: &Window) -> Result<Jwk, CryptoError> {
@@ -173,24 +174,27 @@ impl Vault {
 
     async fn dpop(&self, window: &Window) -> Result<DpopKey, CryptoError> {
         let known = self.dpop.borrow().clone();
-        if let Some(known) = known.as_ref().filter(|key| !key.rereads) {
+        if let Some(known) = known.as_ref().filter(|key| !key.reloads) {
             return Ok(known.clone());
         }
-        let kept = async {
-            let store = Store::open(window).await?;
-            kept_key(window, &store, DPOP, &p256(), &["sign"]).await
+        let stored = async {
+            let [stored] = self.store.read(window, [(KEYS, DPOP)]).await?;
+            match stored.is_undefined() {
+                true => self.create(window, DPOP).await,
+                false => Ok(stored),
+            }
         };
-        match (kept.await, known) {
+        match (stored.await, known) {
             (Err(_), Some(known)) => {
                 let in_memory = DpopKey {
-                    kept: false,
-                    rereads: false,
+                    stored: false,
+                    reloads: false,
                     ..known
                 };
                 Ok(self.dpop.borrow_mut().insert(in_memory).clone())
             }
-            (kept, _) => {
-                let key = DpopKey::of(window, &kept.map_err(failed)?, true).await?;
+            (stored, _) => {
+                let key = DpopKey::of(window, &stored.map_err(failed)?, true).await?;
                 Ok(self.dpop.borrow_mut().insert(key).clone())
             }
         }
@@ -198,7 +202,7 @@ impl Vault {
 }
 
 impl DpopKey {
-    async fn of(window: &Window, pair: &JsValue, kept: bool) -> Result<Self, CryptoError> {
+    async fn of(window: &Window, pair: &JsValue, stored: bool) -> Result<Self, CryptoError> {
         let half = |name| get(pair, name).ok_or_else(|| CryptoError(format!("the DPoP key has no {name}")));
         let (public, private) = (half("publicKey")?, half("privateKey")?);
         let public: JsValue = resolved(subtle(window)?.export_key("jwk", public.unchecked_ref()))
@@ -215,8 +219,8 @@ impl DpopKey {
             pair: pair.clone(),
             public,
             private: private.unchecked_into(),
-            kept,
-            rereads: false,
+            stored,
+            reloads: false,
         })
     }
 }
@@ -225,41 +229,43 @@ fn p256() -> Object {
     object(&[("name", "ECDSA".into()), ("namedCurve", "P-256".into())])
 }
 
-/// The key of that name, which is made when it is first needed. The first tab wins when two make it at once.
-async fn kept_key(
-    window: &Window,
-    store: &Store,
-    name: &str,
-    algorithm: &Object,
-    usages: &[&str],
-) -> Result<JsValue, JsValue> {
-    if let Some(key) = store.get(KEYS, name).await? {
-        return Ok(key);
-    }
-    let made = made(window, algorithm, usages).await?;
-    let added = store.add(KEYS, name, &made).await;
-    match store.get(KEYS, name).await? {
-        Some(key) => Ok(key),
-        None => added.and(Err(JsValue::UNDEFINED)),
-    }
-}
-
 /// A key, or a pair, that cannot be exported.
-async fn made(window: &Window, algorithm: &Object, usages: &[&str]) -> Result<JsValue, JsValue> {
+async fn generate(window: &Window, algorithm: &Object, usages: &[&str]) -> Result<JsValue, JsValue> {
     let usages: Array = usages.iter().copied().map(JsValue::from_str).collect();
     let crypto = window.crypto()?.subtle();
     resolved(crypto.generate_key_with_object(algorithm, false, &usages)).await
 }
 
-async fn open(window: &Window) -> Result<Store, StorageError> {
-    Store::open(window).await.map_err(denied)
+async fn open(
+    window: &Window,
+    key: &JsValue,
+    slot: &str,
+    binding: &str,
+    record: &JsValue,
+) -> Result<Option<String>, StorageError> {
+    if text(record, "binding").as_deref() != Some(binding) || key.is_undefined() {
+        return Ok(None);
+    }
+    let (Some(iv), Some(sealed)) = (get(record, "iv"), get(record, "sealed")) else {
+        return Ok(None);
+    };
+    let subtle = subtle(window).map_err(|error| StorageError(error.0))?;
+    let promise = subtle.decrypt_with_object_and_buffer_source(
+        &algorithm(&iv.unchecked_into(), slot, binding),
+        key.unchecked_ref(),
+        sealed.unchecked_ref::<Object>(),
+    );
+    let Ok(opened) = resolved::<JsValue>(promise).await else {
+        return Ok(None);
+    };
+    Ok(String::from_utf8(Uint8Array::new(&opened).to_vec()).ok())
 }
 
 fn denied(error: JsValue) -> StorageError {
     StorageError(message(&error))
 }
 
-/// What no two records have in common.
+/// The nonce of a record, which no two have in common.
 fn nonce(record: &JsValue) -> Option<Vec<u8>> {
     get(record, "iv").map(|iv| Uint8Array::new(&iv).to_vec())
 }
