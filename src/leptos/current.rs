@@ -247,6 +247,7 @@ fn session() -> Result<Session<Browser>, SessionError> {
 #[cfg(all(test, not(target_family = "wasm")))]
 mod tests {
     use super::return_to_of;
+    #[cfg(not(target_family = "wasm"))]
     use proptest::prelude::*;
 
     #[test]
@@ -267,6 +268,7 @@ mod tests {
         }
     }
 
+    #[cfg(not(target_family = "wasm"))]
     proptest! {
         #[test]
         fn an_address_comes_back_from_the_link_byte_for_byte(
