@@ -206,7 +206,7 @@ pub enum IdTokenError {
     #[error("the ID token's signature does not verify")]
     Signature,
     /// A claim that every ID token has is absent, or of another type.
-    #[error("the ID token's payload lacks `{claim}`, or has it as {found}")]
+    #[error("the ID token's `{claim}` is {found}, and it is required")]
     MissingClaim {
         /// The claim's name.
         claim: &'static str,
