@@ -70,7 +70,7 @@ fn a_mock_does_as_the_session_does() {
         assert_eq!(auth.state().get_untracked(), AuthState::SignedOut(None));
         mock.sign_in(MockUser::new("alice").scope("orders"));
         let landing = auth.complete_sign_in().await.unwrap();
-        assert_eq!(landing.return_to, to_orders.return_to);
+        assert_eq!(Some(landing.return_to), to_orders.return_to);
 
         assert_eq!(auth.access_token().await.unwrap().secret(), "mock");
         assert_eq!(auth.refresh().await, Ok(()));
