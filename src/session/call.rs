@@ -17,11 +17,13 @@ use super::{Event, Platform, Session, SessionError};
 /// The answer to a call, as far as the session reads it.
 ///
 /// ```
+/// use pixygate::Refusal;
 /// use pixygate::session::HttpResponse;
 ///
 /// struct Answer {
 ///     status: u16,
 ///     headers: Vec<(String, String)>,
+///     body: String,
 /// }
 ///
 /// impl HttpResponse for Answer {
@@ -33,9 +35,15 @@ use super::{Event, Platform, Session, SessionError};
 ///         let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
 ///         found.map(|(_, value)| value.clone())
 ///     }
+///
+///     async fn refusal(&self) -> Option<Refusal> {
+///         serde_json::from_str(&self.body).ok()
+///     }
 /// }
-/// # let answer = Answer { status: 200, headers: vec![("date".to_owned(), "today".to_owned())] };
+/// # let headers = vec![("date".to_owned(), "today".to_owned())];
+/// # let answer = Answer { status: 200, headers, body: "ok".to_owned() };
 /// # assert_eq!((answer.status(), answer.header("Date").as_deref()), (200, Some("today")));
+/// # assert_eq!(futures::executor::block_on(answer.refusal()), None);
 /// ```
 #[expect(async_fn_in_trait, reason = "the browser has one thread; its futures are not Send")]
 pub trait HttpResponse {
