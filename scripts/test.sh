@@ -62,7 +62,7 @@ step check 'format' cargo fmt --all --check
 step check 'format: end-to-end tests type-check' npm --prefix end2end run check
 
 step check 'clippy: library without features' clippy -p pixygate
-for feature in browser leptos mock jwt axum test-support; do
+for feature in browser leptos mock jwt axum profiles test-support; do
   step check "clippy: library, $feature" clippy -p pixygate --features "$feature"
 done
 step check 'clippy: library, all features' clippy -p pixygate --all-features

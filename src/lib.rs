@@ -23,6 +23,7 @@
 //! | `jwt` | [`jwt`], [`discovery`] | validating tokens without HTTP, provider metadata |
 //! | `axum` | [`gate`] (and `jwt`) | axum applications |
 //! | `test-support` | [`test_support`] | tests of applications behind the gate |
+//! | `profiles` | [`test_support::profiles`] | tests with the shapes of real providers, natively and in the browser |
 //!
 //! None is on by default.
 
@@ -40,7 +41,7 @@ pub mod prelude;
 mod refusal;
 #[cfg(feature = "browser")]
 pub mod session;
-#[cfg(feature = "test-support")]
+#[cfg(feature = "profiles")]
 pub mod test_support;
 
 pub use refusal::{Detail, Reason, Refusal, StepUp};

@@ -69,6 +69,13 @@ pub(crate) fn check_times(trust: &Trust, claims: &Members<'_>, now: f64) -> Resu
             .found(format!("exp {expires:.0}, {:.0} s ago", now - expires))
             .hint("refresh the token before the call; if that is done, compare the clocks (trust.leeway_seconds)"));
     }
+    let from = check_start(trust, claims, now)?;
+    Ok(Validity { from, until })
+}
+
+/// Checks `nbf` and `iat`. Returns since when the token is valid, the leeway included.
+pub(crate) fn check_start(trust: &Trust, claims: &Members<'_>, now: f64) -> Result<f64, Rejection> {
+    let leeway = trust.leeway_seconds as f64;
     let mut from = f64::MIN;
     for claim in ["nbf", "iat"] {
         let Some(date) = date(claims, claim)? else {
@@ -82,7 +89,7 @@ pub(crate) fn check_times(trust: &Trust, claims: &Members<'_>, now: f64) -> Resu
         }
         from = from.max(date - leeway);
     }
-    Ok(Validity { from, until })
+    Ok(from)
 }
 
 /// A template of tenants: `tid` agrees with the tenant in `iss`.

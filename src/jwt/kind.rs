@@ -68,13 +68,15 @@ fn check_claims(trust: &Trust, named: bool, claims: &Members<'_>) -> Result<(), 
     if named || calls_itself_access_token(claims) {
         return Ok(());
     }
-    let marks: &[&str] = match trust.allow_nonce {
-        true => &["at_hash", "c_hash"],
-        false => &["at_hash", "c_hash", "nonce"],
-    };
-    match marks.iter().find(|mark| claims.present(mark).is_some()) {
+    let marks = [
+        ("c_hash", false),
+        ("at_hash", trust.allow_at_hash),
+        ("nonce", trust.allow_nonce),
+    ];
+    let mark = |(mark, allowed): &(&str, bool)| !allowed && claims.present(mark).is_some();
+    match marks.iter().find(|one| mark(one)) {
         None => Ok(()),
-        Some(mark) => {
+        Some((mark, _)) => {
             let rejection = wrong(format!("an ID token (it has `{mark}`)"));
             Err(rejection.hint(match *mark {
                 "nonce" => {

@@ -60,6 +60,9 @@ pub struct Trust {
     /// ID token's `nonce` into them: it takes one of the marks away by which [`TokenType::Auto`] recognises ID tokens, so
     /// choose an [`audience`](Self::audience) that no ID token has.
     pub allow_nonce: bool,
+    /// Accepts access tokens that carry `at_hash` and do not call themselves access tokens. Only for an issuer whose access
+    /// tokens are ID tokens: those of its ID tokens that have neither `c_hash` nor a refused `nonce` pass as well.
+    pub allow_at_hash: bool,
     /// The claim that holds the subject.
     pub subject_claim: String,
     /// The claims that may hold the client, the first that is there counts.
@@ -142,6 +145,7 @@ impl Default for Trust {
             algorithms: vec![RS256, PS256, ES256, ES384, EdDSA, Ed25519],
             token_type: TokenType::Auto,
             allow_nonce: false,
+            allow_at_hash: false,
             subject_claim: "sub".into(),
             // Also in use for the same: `cid`.
             client_claims: vec!["client_id".into(), "azp".into(), "cid".into()],

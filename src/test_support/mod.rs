@@ -1,5 +1,5 @@
-//! For tests of what stands behind the gate: an issuer that makes tokens good and bad, a clock and a provider that do what
-//! the test says, and the rejection matrix as a table.
+//! For tests of applications behind the gate: an issuer that makes tokens good and bad, a clock and a provider that do what
+//! the test says, the rejection matrix as a table, and the [`profiles`] of real providers.
 //!
 //! ```
 //! use axum::{Router, body::Body, http::{Request, StatusCode}, routing::get};
@@ -36,15 +36,26 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "test-support")]
 mod clock;
+#[cfg(feature = "test-support")]
 mod documents;
+#[cfg(feature = "test-support")]
 mod issuer;
+#[cfg(feature = "test-support")]
 mod key;
+#[cfg(feature = "test-support")]
 pub mod matrix;
+pub mod mutations;
+pub mod profiles;
+#[cfg(feature = "test-support")]
 mod proof;
 
-pub use clock::{TestClock, at};
-pub use documents::Documents;
-pub use issuer::{TestIssuer, TokenBuilder};
-pub use key::TestKey;
-pub use proof::ProofBuilder;
+#[cfg(feature = "test-support")]
+pub use self::{
+    clock::{TestClock, at},
+    documents::Documents,
+    issuer::{TestIssuer, TokenBuilder},
+    key::TestKey,
+    proof::ProofBuilder,
+};

@@ -77,6 +77,17 @@ async fn a_trust_that_allows_a_nonce_still_recognises_an_id_token_by_its_hashes(
         assert_eq!(verdict(|trust| trust, None, &claims).await, without, "{claims}");
         assert_eq!(verdict(Trust::allow_nonce, None, &claims).await, with, "{claims}");
     }
+    let hashed = |mut trust: Trust| {
+        trust.allow_at_hash = true;
+        trust.allow_nonce()
+    };
+    for (claims, expected) in [
+        (json!({"nonce": "n", "at_hash": "h"}), Ok(())),
+        (json!({"at_hash": "h", "c_hash": "h"}), Err(Reason::WrongTokenType)),
+        (json!({"at_hash": "h", "typ": "ID"}), Err(Reason::WrongTokenType)),
+    ] {
+        assert_eq!(verdict(hashed, None, &claims).await, expected, "{claims}");
+    }
     let strict = |mut trust: Trust| {
         trust.token_type = TokenType::AccessToken;
         trust.allow_nonce()
