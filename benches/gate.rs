@@ -112,7 +112,7 @@ impl Setting {
         for token in tokens {
             self.validate(&validator, token);
         }
-        let kept = validator.verdicts_kept();
+        let kept = validator.cached_tokens();
         assert_eq!(kept, tokens.len(), "else a part of them is measured anew");
         validator
     }
@@ -223,7 +223,7 @@ fn by_algorithm(criterion: &mut Criterion) -> Table {
             let make = || setting.validator(&runtime, 10_000);
             each_new(rounds, &tokens, make, |validator, calls| {
                 let time = setting.one_after_another(validator, &tokens[..calls as usize]);
-                assert_eq!(validator.verdicts_kept() as u64, calls, "each was new, and is kept");
+                assert_eq!(validator.cached_tokens() as u64, calls, "each was new, and is kept");
                 time
             })
         });
@@ -295,11 +295,11 @@ fn by_number(criterion: &mut Criterion) -> Table {
     };
     let full = setting.validator(&runtime, ROOM);
     setting.one_after_another(&full, &never_seen(2 * ROOM));
-    let kept = full.verdicts_kept();
+    let kept = full.cached_tokens();
     table.measure(&mut group, "first, kept in the place of another", "10,000", |rounds| {
         setting.one_after_another(&full, &never_seen(rounds as usize))
     });
-    assert_eq!(full.verdicts_kept(), kept, "else it was not full yet");
+    assert_eq!(full.cached_tokens(), kept, "else it was not full yet");
     group.finish();
     table
 }
@@ -366,7 +366,7 @@ fn by_tasks(criterion: &mut Criterion) -> Table {
                 let make = || setting.validator(&runtime, 10_000);
                 each_new(rounds, &tokens, make, |validator, calls| {
                     let time = spread(validator, tasks, calls, refresh);
-                    assert_eq!(validator.verdicts_kept() as u64, calls, "each was new, and is kept");
+                    assert_eq!(validator.cached_tokens() as u64, calls, "each was new, and is kept");
                     time
                 })
             });

@@ -1,8 +1,8 @@
-//! How a call is turned away: one vocabulary for the gate that refuses and the client that reads it.
+//! The rejection of a call, in one vocabulary for the gate and its clients.
 
 use serde::{Deserialize, Serialize};
 
-/// Why a call was refused. The names are stable; they are the `reason` of the response body.
+/// Why a call was rejected. The names are stable: they are the `reason` of the response body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -19,43 +19,43 @@ pub enum Reason {
     UnknownKey,
     /// The signature does not verify.
     BadSignature,
-    /// The token's `iss` is none of the trusted issuers.
+    /// The token's `iss` is not a trusted issuer.
     IssuerNotTrusted,
-    /// Neither `aud` nor the client is one that the trust names.
+    /// Neither `aud` nor the client is one that the trust accepts.
     AudienceMismatch,
     /// `exp` has passed.
     Expired,
-    /// `nbf` or `iat` lies ahead.
+    /// `nbf` or `iat` is in the future.
     NotYetValid,
-    /// The token is of another kind: an ID token, a logout token, a DPoP proof.
+    /// The token is of another kind: an ID token, a logout token or a DPoP proof.
     WrongTokenType,
     /// A claim that is required is absent.
     MissingClaim,
-    /// A claim is there, with a value that cannot be accepted.
+    /// A claim has a value that cannot be accepted.
     InvalidClaim,
     /// The token, its session or its subject was revoked.
     Revoked,
-    /// The token is bound to a key, or the route asks for one, and no DPoP proof came.
+    /// The token is bound to a key, or the route requires that, and the call has no DPoP proof.
     DpopRequired,
-    /// The DPoP proof does not hold (RFC 9449, section 4.3).
+    /// The DPoP proof is invalid (RFC 9449, section 4.3).
     InvalidDpopProof,
     /// The DPoP proof needs a nonce of the gate (RFC 9449, section 9).
     UseDpopNonce,
-    /// The token lacks a scope or role that the route asks for.
+    /// The token lacks a scope or role that the route requires.
     InsufficientScope,
-    /// The route asks for a stronger or more recent authentication (RFC 9470).
+    /// The route requires a stronger or more recent authentication (RFC 9470).
     InsufficientUserAuthentication,
     /// The token is bound to another client certificate (RFC 8705).
     CertificateMismatch,
     /// Too many requests.
     RateLimited,
-    /// The issuer's keys could not be had; trying again later may help.
+    /// The issuer's keys are unavailable. A later retry may succeed.
     KeysUnavailable,
     /// The request itself is ambiguous or malformed.
     InvalidRequest,
     /// Nothing is served at that path.
     RouteNotFound,
-    /// The path is served, with other methods.
+    /// The path is served with other methods.
     MethodNotAllowed,
     /// The body of the request took too long.
     RequestTimeout,
@@ -65,7 +65,7 @@ pub enum Reason {
     UpstreamUnavailable,
     /// The upstream did not answer in time.
     UpstreamTimeout,
-    /// A reason that this build does not know. The refusal counts by its HTTP status.
+    /// A reason that this build does not know. Its HTTP status still says how to treat it.
     #[serde(other)]
     Unknown,
 }
@@ -104,7 +104,7 @@ impl Reason {
         Self::UpstreamTimeout,
     ];
 
-    /// The `error` of the challenge and of the body (RFC 6750, section 3.1; RFC 9449; RFC 9470).
+    /// Returns the `error` of the challenge and of the body (RFC 6750, section 3.1; RFC 9449; RFC 9470).
     pub const fn error(self) -> &'static str {
         match self {
             Self::InsufficientScope => "insufficient_scope",
@@ -124,7 +124,7 @@ impl Reason {
         }
     }
 
-    /// Its name, as the body of a refusal has it.
+    /// Returns the name, as in the body of a refusal.
     pub const fn name(self) -> &'static str {
         match self {
             Self::MissingToken => "missing_token",
@@ -160,7 +160,7 @@ impl Reason {
         }
     }
 
-    /// The HTTP status that goes with the reason.
+    /// Returns the HTTP status of the reason.
     pub const fn status(self) -> u16 {
         match self {
             Self::InvalidRequest => 400,
@@ -183,7 +183,7 @@ impl Reason {
 pub struct Refusal {
     /// The error code of RFC 6750, 9449 or 9470: `invalid_token`, `insufficient_scope`, …
     pub error: String,
-    /// The check that refused.
+    /// The check that failed.
     pub reason: Reason,
     /// Finds the entry in the server's log.
     pub request_id: String,
@@ -192,12 +192,12 @@ pub struct Refusal {
     pub detail: Option<Detail>,
 }
 
-/// What stands behind a refusal. Goes to the log; into the response only when the gate explains.
+/// Explains a refusal. For the log; part of the response only when the gate explains.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Detail {
     /// What the gate would have accepted.
     pub expected: String,
-    /// What it met instead; never a whole token.
+    /// What it found instead, never a whole token.
     pub found: String,
     /// The setting or step that fixes it.
     pub hint: String,

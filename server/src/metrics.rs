@@ -43,13 +43,13 @@ fn text(state: &AppState, metrics: &Metrics) -> String {
          # HELP pixygate_gate_key_fetches_total How often the keys of an issuer were asked for.\n\
          # TYPE pixygate_gate_key_fetches_total counter\n\
          {fetches}\
-         # HELP pixygate_gate_verdicts_kept Verdicts that need no second signature check.\n\
-         # TYPE pixygate_gate_verdicts_kept gauge\n\
-         pixygate_gate_verdicts_kept {}\n\
+         # HELP pixygate_gate_cached_tokens Verdicts that need no second signature check.\n\
+         # TYPE pixygate_gate_cached_tokens gauge\n\
+         pixygate_gate_cached_tokens {}\n\
          # HELP pixygate_gate_keys_ready Whether every trusted issuer has keys that may serve.\n\
          # TYPE pixygate_gate_keys_ready gauge\n\
          pixygate_gate_keys_ready {}\n",
-        validator.verdicts_kept(),
+        validator.cached_tokens(),
         u8::from(validator.is_ready()),
     )
 }

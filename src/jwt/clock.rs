@@ -1,12 +1,12 @@
 use std::time::SystemTime;
 
-/// What time it is. Handed in, so that every check of time is tested without waiting.
+/// The current time. Injected, so that tests need not wait.
 pub trait Clock: Send + Sync + 'static {
-    /// Now.
+    /// Returns the current time.
     fn now(&self) -> SystemTime;
 }
 
-/// The clock of the machine.
+/// The clock of this machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -22,7 +22,7 @@ impl<C: Clock + ?Sized> Clock for std::sync::Arc<C> {
     }
 }
 
-/// Seconds since 1970, as `NumericDate` counts them (RFC 7519, section 2).
+/// Returns seconds since 1970: a `NumericDate` (RFC 7519, section 2).
 pub(crate) fn unix(time: SystemTime) -> f64 {
     match time.duration_since(SystemTime::UNIX_EPOCH) {
         Ok(since) => since.as_secs_f64(),

@@ -1,14 +1,15 @@
-//! A JWT comes in, a [`Principal`] goes out: trust, keys, validation.
+//! Validates JWTs without HTTP: a token goes in, a [`Principal`] comes out.
 //!
-//! In the order in which a token meets it:
+//! In the order in which data meets it:
 //!
-//! 1. [`Trust`]: whose tokens pass, and what they must say.
-//! 2. [`UnverifiedClaims`]: what a token says before anything is proved.
-//! 3. The keys of the issuer: loaded before the first token by [`Validator::load`], renewed by
-//!    [`Validator::spawn_refresh`], fetched through [`Fetch`].
-//! 4. [`Validator::validate`]: the signature, then every claim.
-//! 5. [`Principal`], or a [`Rejection`] with what was expected, what was found and the setting or step that fixes it.
-//! 6. [`Revocations`]: what was taken back meanwhile. A [`LogoutToken`] is the provider's word that a session has ended.
+//! 1. [`Trust`] (`trust/`): whose tokens are accepted, and what they must say.
+//! 2. `keys/`: the keys of each issuer, fetched through [`Fetch`], renewed ahead of their age, kept through an outage.
+//! 3. `token/`: the compact form and strict JSON, then the signature, the kind of token and its claims. The result is a
+//!    [`Principal`], or a [`Rejection`] with what was expected, what was found, and the setting that fixes it.
+//! 4. `introspection/`: opaque tokens, about which the issuer is asked.
+//! 5. [`Revocations`] (`revocation/`): tokens that were revoked before they expired, for example by a [`LogoutToken`].
+//!
+//! [`Validator`] puts them together.
 //!
 //! ```no_run
 //! # async fn example(token: &str) -> Result<(), Box<dyn std::error::Error>> {
@@ -24,62 +25,28 @@
 //! # Ok(()) }
 //! ```
 
-mod address;
-mod algorithm;
-mod cache;
-mod claims;
 mod clock;
-mod conflict;
-mod ended;
-mod engine;
-mod fetch;
-mod http;
 mod introspection;
-mod json;
-mod key;
-mod key_set;
-mod keys_error;
-mod kind;
-mod local_revocations;
-mod logout_token;
-mod pem;
-mod principal;
-mod rejection;
+mod keys;
 mod revocation;
-mod secret;
-mod source;
 mod token;
 mod trust;
-mod trust_error;
-mod unverified;
 mod validator;
 
-pub(crate) use self::{
-    address::{is_loopback_host, is_private_host},
-    fetch::shown,
-};
-#[cfg(feature = "axum")]
-pub(crate) use self::{
-    clock::unix,
-    json::{Json, Members},
-    key::{Key, Material},
-    pem::block as pem_block,
-    token::{Unverified, parse as parse_token},
-};
-pub use algorithm::Algorithm;
 pub use clock::{Clock, SystemClock};
-pub use ended::Ended;
-pub use engine::KeyFetches;
-pub use fetch::{FETCH_SECONDS, Fetch, FetchError, FetchFuture, FetchRequest, MAX_BODY_BYTES, Post};
-pub use http::HttpFetch;
-pub use keys_error::{KeysError, LoadError, LoadErrors};
-pub use local_revocations::LocalRevocations;
-pub use logout_token::LogoutToken;
-pub use principal::Principal;
-pub use rejection::{Rejection, printable};
-pub use revocation::{NoRevocations, Revocations};
-pub use secret::Secret;
-pub use trust::{KeySource, TokenType, Trust};
-pub use trust_error::TrustError;
-pub use unverified::UnverifiedClaims;
+pub use keys::{
+    Algorithm, FETCH_SECONDS, Fetch, FetchError, FetchFuture, FetchRequest, HttpFetch, KeyFetches, KeysError,
+    LoadError, LoadErrors, MAX_BODY_BYTES, Post,
+};
+pub use revocation::{Ended, LocalRevocations, NoRevocations, Revocations};
+pub use token::{LogoutToken, Principal, Rejection, UnverifiedClaims, printable};
+pub use trust::{KeySource, Secret, TokenType, Trust, TrustError};
 pub use validator::{RefreshTask, Validator, ValidatorBuilder};
+
+pub(crate) use keys::{is_loopback_host, is_private_host, shown};
+#[cfg(feature = "axum")]
+pub(crate) use {
+    clock::unix,
+    keys::{Key, Material, pem_block},
+    token::{Json, Members, Unverified, parse as parse_token},
+};

@@ -11,20 +11,19 @@ use std::{
 use tokio::task::JoinSet;
 
 use super::{
-    Clock, Fetch, HttpFetch, LoadError, LoadErrors, NoRevocations, Principal, Rejection, Revocations, SystemClock,
-    Trust, TrustError,
-    cache::{Fingerprint, Verdict, Verdicts},
-    claims,
+    Clock, Fetch, HttpFetch, KeyFetches, LoadError, LoadErrors, NoRevocations, Principal, Rejection, Revocations,
+    SystemClock, Trust, TrustError,
     clock::unix,
-    conflict,
-    engine::{KeyEngine, KeyFetches},
     introspection::Introspection,
-    key_set::{KeySet, Wanted},
-    kind,
-    principal::Claims,
+    keys::{IssuerKeys, KeyQuery, KeySet, Source},
     printable,
-    source::Source,
-    token::{self, Unverified},
+    token::{
+        CachedVerdict, Fingerprint, VerdictCache, claims,
+        compact::{self, Unverified},
+        kind,
+        principal::Claims,
+    },
+    trust::KnownIssuers,
 };
 use crate::{
     Reason,
@@ -32,7 +31,7 @@ use crate::{
     jwt::KeySource,
 };
 
-/// Checks tokens of the trusted issuers. Cloning is cheap; all clones share keys and verdicts.
+/// Validates tokens of the trusted issuers. Cloning is cheap; clones share keys and cache.
 #[derive(Clone)]
 pub struct Validator {
     shared: Arc<Shared>,
@@ -41,31 +40,31 @@ pub struct Validator {
 struct Shared {
     trusts: Vec<Trust>,
     issuers: Vec<Issuer>,
-    /// Every exact `iss`, with the position of its trust.
+    /// Every exact `iss`, with the index of its trust.
     by_issuer: HashMap<String, usize>,
-    /// The same, to find what may be meant with another.
-    accepted: conflict::Accepted,
+    /// The same issuers, to explain one that is not among them.
+    known_issuers: KnownIssuers,
     introspection: Option<Arc<Introspection>>,
     common: Common,
 }
 
-/// What a validator has in common with one for other trusts.
+/// Shared with validators for other trusts.
 #[derive(Clone)]
 struct Common {
     documents: Documents,
-    verdicts: Arc<Verdicts>,
+    verdicts: Arc<VerdictCache>,
     revocations: Arc<dyn Revocations>,
     clock: Arc<dyn Clock>,
     max_token_bytes: usize,
 }
 
-/// A trust with its own keys; nothing of it is shared with another.
+/// A trust with its own keys. Issuers never share keys.
 #[derive(Clone)]
 struct Issuer {
     trust: Arc<Trust>,
-    keys: Arc<KeyEngine>,
+    keys: Arc<IssuerKeys>,
     introspection: Option<Arc<Introspection>>,
-    /// Names the trust in cached verdicts. A trust that is changed gets another one.
+    /// Names the trust in cached verdicts. A changed trust gets a new one.
     epoch: u32,
 }
 
@@ -73,16 +72,16 @@ static NEXT_EPOCH: AtomicU32 = AtomicU32::new(0);
 
 impl Issuer {
     fn new(trust: &Trust, documents: &Documents, clock: &Arc<dyn Clock>) -> Result<Self, TrustError> {
-        let place = trust.key_source()?;
-        check_fixed_keys(trust, &place)?;
+        let key_source = trust.key_source()?;
+        check_fixed_keys(trust, &key_source)?;
         let trust = Arc::new(trust.clone());
         let epoch = NEXT_EPOCH.fetch_add(1, Ordering::Relaxed);
         let introspection = trust.introspection()?;
         let introspection =
             introspection.map(|url| Introspection::new(trust.clone(), epoch, url, documents.fetch.clone()));
-        let source = Source::new(trust.clone(), place, documents.clone());
+        let source = Source::new(trust.clone(), key_source, documents.clone());
         Ok(Self {
-            keys: KeyEngine::new(trust.clone(), source, clock.clone()),
+            keys: IssuerKeys::new(trust.clone(), source, clock.clone()),
             trust,
             introspection,
             epoch,
@@ -90,7 +89,7 @@ impl Issuer {
     }
 }
 
-/// Gathers what a [`Validator`] works with.
+/// Configures a [`Validator`].
 pub struct ValidatorBuilder {
     trusts: Vec<Trust>,
     fetch: Option<Arc<dyn Fetch>>,
@@ -102,7 +101,7 @@ pub struct ValidatorBuilder {
 }
 
 impl ValidatorBuilder {
-    /// Fetches keys in another way than with [`HttpFetch`].
+    /// Fetches keys with something else than [`HttpFetch`].
     #[must_use]
     pub fn fetch(mut self, fetch: impl Fetch) -> Self {
         self.fetch = Some(Arc::new(fetch));
@@ -117,38 +116,38 @@ impl ValidatorBuilder {
         self
     }
 
-    /// Reads another clock than the machine's, for the age of keys.
+    /// Reads the age of keys from another clock than that of this machine.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
         self
     }
 
-    /// Asks for revocations.
+    /// Rejects the tokens that are revoked there.
     #[must_use]
     pub fn revocations(mut self, revocations: impl Revocations) -> Self {
         self.revocations = Arc::new(revocations);
         self
     }
 
-    /// How many verdicts are kept (10,000 unless told); 0 turns the cache off.
+    /// Caches the results of this number of tokens (10,000 by default). 0 turns the cache off.
     #[must_use]
-    pub fn token_cache(mut self, verdicts: usize) -> Self {
-        self.token_cache = verdicts;
+    pub fn token_cache(mut self, tokens: usize) -> Self {
+        self.token_cache = tokens;
         self
     }
 
-    /// The longest token that is looked at, in bytes (8,192 unless told).
+    /// Rejects longer tokens, in bytes (8,192 by default), before they are parsed.
     #[must_use]
     pub fn max_token_bytes(mut self, bytes: usize) -> Self {
         self.max_token_bytes = bytes;
         self
     }
 
-    /// Checks the trusts and makes the validator. Keys are fetched by [`Validator::load`].
+    /// Validates the trusts. [`Validator::load`] fetches their keys.
     ///
     /// # Errors
-    /// The first trust that cannot be used, with the setting that fixes it.
+    /// The first trust that cannot be used, and how to fix it.
     pub fn build(self) -> Result<Validator, TrustError> {
         let common = Common {
             documents: Documents {
@@ -156,7 +155,7 @@ impl ValidatorBuilder {
                 store: self.store,
                 clock: self.clock.clone(),
             },
-            verdicts: Arc::new(Verdicts::new(self.token_cache)),
+            verdicts: Arc::new(VerdictCache::new(self.token_cache)),
             revocations: self.revocations,
             clock: self.clock,
             max_token_bytes: self.max_token_bytes,
@@ -165,9 +164,9 @@ impl ValidatorBuilder {
     }
 }
 
-/// Keys that stand in the configuration are wrong at once, or never.
-fn check_fixed_keys(trust: &Trust, place: &KeySource) -> Result<(), TrustError> {
-    let (key, set) = match place {
+/// Keys in the configuration can be checked at once.
+fn check_fixed_keys(trust: &Trust, source: &KeySource) -> Result<(), TrustError> {
+    let (key, set) = match source {
         KeySource::Jwks(json) => ("jwks", KeySet::from_json(json.as_bytes(), trust)),
         KeySource::PublicKey(pem) => ("public_key", KeySet::from_pem(pem, trust)),
         _ => return Ok(()),
@@ -180,7 +179,7 @@ fn check_fixed_keys(trust: &Trust, place: &KeySource) -> Result<(), TrustError> 
 }
 
 impl Validator {
-    /// Starts from the issuers to trust.
+    /// Configures a validator that trusts these issuers.
     pub fn builder(trusts: impl IntoIterator<Item = Trust>) -> ValidatorBuilder {
         ValidatorBuilder {
             trusts: trusts.into_iter().collect(),
@@ -218,7 +217,7 @@ impl Validator {
             issuers.push(issuer);
         }
         let shared = Shared {
-            accepted: conflict::Accepted::new(&trusts),
+            known_issuers: KnownIssuers::new(&trusts),
             introspection: issuers.iter().find_map(|issuer| issuer.introspection.clone()),
             trusts,
             issuers,
@@ -239,7 +238,7 @@ impl Validator {
         Self::assemble(trusts, self.shared.common.clone(), &self.shared.issuers)
     }
 
-    /// A validator with the given way to fetch keys and every default.
+    /// Makes a validator that fetches keys with `fetch`, with every default.
     ///
     /// # Errors
     /// As [`ValidatorBuilder::build`].
@@ -247,12 +246,12 @@ impl Validator {
         Self::builder(trusts).fetch(fetch).build()
     }
 
-    /// Loads the keys of every issuer, before the first token. Needs a tokio runtime.
+    /// Loads the keys of every issuer. Needs a tokio runtime.
     ///
     /// # Errors
-    /// Every issuer whose keys could not be had. [`LoadErrors::configuration`] tells a wrong setting, which should stop
-    /// the start, from an outage, through which that issuer's tokens are answered with 503 until
-    /// [`spawn_refresh`](Self::spawn_refresh) has its keys.
+    /// Every issuer whose keys could not be loaded. [`LoadErrors::configuration`] tells a wrong setting, which should stop the start,
+    /// from an outage: then the tokens of that issuer are answered with 503 until [`spawn_refresh`](Self::spawn_refresh) has its
+    /// keys.
     pub async fn load(&self) -> Result<(), LoadErrors> {
         self.load_where(|_| true).await
     }
@@ -284,7 +283,7 @@ impl Validator {
         }
     }
 
-    /// Renews keys ahead of their age, until the returned task is dropped. Needs a tokio runtime.
+    /// Refreshes keys ahead of their age until the returned task is dropped. Needs a tokio runtime.
     #[must_use = "dropping the task ends the refresh"]
     pub fn spawn_refresh(&self) -> RefreshTask {
         let mut tasks = JoinSet::new();
@@ -293,7 +292,7 @@ impl Validator {
             tasks.spawn(async move {
                 while let Some(wait) = keys.next_fetch(clock.now()) {
                     tokio::time::sleep(wait).await;
-                    // A failure is in the log, and the next round follows after the cooldown.
+                    // A failure is logged, and retried after the cooldown.
                     drop(keys.load().await);
                 }
             });
@@ -301,7 +300,7 @@ impl Validator {
         RefreshTask { _tasks: tasks }
     }
 
-    /// Whether every issuer has keys that may still serve.
+    /// Returns whether every issuer has keys that may still serve.
     pub fn is_ready(&self) -> bool {
         let now = self.shared.common.clock.now();
         self.shared.issuers.iter().all(|issuer| issuer.keys.is_ready(now))
@@ -314,22 +313,22 @@ impl Validator {
         issuers.map(move |issuer| (issuer.trust.issuer.as_str(), issuer.keys.is_ready(now)))
     }
 
-    /// How often the keys of each issuer were asked for, and whether they came.
+    /// Returns how often the keys of each issuer were fetched.
     pub fn key_fetches(&self) -> impl Iterator<Item = (&str, KeyFetches)> {
         let issuers = self.shared.issuers.iter();
         issuers.map(|issuer| (issuer.trust.issuer.as_str(), issuer.keys.fetches()))
     }
 
-    /// How many verdicts are kept: never more than [`token_cache`](ValidatorBuilder::token_cache) allows.
-    pub fn verdicts_kept(&self) -> usize {
+    /// Returns how many tokens are cached, at most [`token_cache`](ValidatorBuilder::token_cache).
+    pub fn cached_tokens(&self) -> usize {
         self.shared.common.verdicts.len()
     }
 
-    /// Who brought this token, if it passes every check. A token that is bound to a key or a certificate is refused:
-    /// the proof comes with a request, which only a gate sees.
+    /// Validates a token. One that is bound to a key or a certificate is rejected: its proof is part of a request, which only a gate
+    /// sees.
     ///
     /// # Errors
-    /// The first check that it fails.
+    /// The first check that fails.
     pub async fn validate(&self, token: &str, now: SystemTime) -> Result<Principal, Rejection> {
         let principal = self.verify(token, now).await?;
         if principal.key_thumbprint().is_some() {
@@ -345,21 +344,21 @@ impl Validator {
         Ok(principal)
     }
 
-    /// The trusted issuers.
+    /// Returns the trusted issuers.
     pub fn trusts(&self) -> &[Trust] {
         &self.shared.trusts
     }
 
-    /// Everything but the binding, which needs the request: whether who brought the token may use it is still open.
+    /// Validates everything but the binding, which needs the request.
     pub(crate) async fn verify(&self, token: &str, time: SystemTime) -> Result<Principal, Rejection> {
         self.check_size(token)?;
         let fingerprint = Fingerprint::of(token);
-        let verdict = match self.kept(&fingerprint, time) {
+        let verdict = match self.cached_verdict(&fingerprint, time) {
             Some(verdict) => verdict,
-            // On the heap: what only a new token needs makes no other call larger.
-            None => Box::pin(self.judge(token, fingerprint, time)).await?,
+            // Boxed, so that the future of a call with a cached token stays small.
+            None => Box::pin(self.verify_uncached(token, fingerprint, time)).await?,
         };
-        let principal = Principal::new(verdict.proven);
+        let principal = Principal::new(verdict.value);
         if !self.shared.common.revocations.is_current() {
             return Err(revocations_unknown());
         }
@@ -369,24 +368,24 @@ impl Validator {
         Ok(principal)
     }
 
-    /// Returns the principal of a token that was verified before. `None` means that [`verify`](Self::verify) must be asked.
+    /// Returns the principal of a token that was verified before. With `None`, call [`verify`](Self::verify).
     #[cfg(feature = "axum")]
     pub(crate) fn cached(&self, token: &str, time: SystemTime) -> Option<Principal> {
         if token.len() > self.shared.common.max_token_bytes {
             return None;
         }
-        let principal = Principal::new(self.kept(&Fingerprint::of(token), time)?.proven);
+        let principal = Principal::new(self.cached_verdict(&Fingerprint::of(token), time)?.value);
         (!self.shared.common.revocations.is_revoked(&principal)).then_some(principal)
     }
 
     async fn revoked(&self, principal: &Principal) -> Rejection {
         let hold = self.shared.common.revocations.hold(principal);
-        // A sleep of no time waits for the timer's next turn all the same, and needs one.
+        // Even a sleep of no time waits for the next tick of the timer.
         if !hold.is_zero() {
             tokio::time::sleep(hold).await;
         }
         Rejection::new(Reason::Revoked)
-            .expected("a token that was not taken back")
+            .expected("a token that is not revoked")
             .found(format!(
                 "subject \"{}\" of {}",
                 printable(principal.subject()),
@@ -400,7 +399,7 @@ impl Validator {
             })
     }
 
-    /// Before anything of the token is read.
+    /// Checked before the token is parsed.
     pub(crate) fn check_size(&self, token: &str) -> Result<(), Rejection> {
         let most = self.shared.common.max_token_bytes;
         if token.len() <= most {
@@ -413,20 +412,25 @@ impl Validator {
     }
 
     /// Returns the issuer whose trust a verdict names, unless the trust was changed or removed since.
-    fn issuer_of(&self, verdict: &Verdict) -> Option<&Issuer> {
+    fn issuer_of(&self, verdict: &CachedVerdict) -> Option<&Issuer> {
         self.shared.issuers.iter().find(|issuer| issuer.epoch == verdict.epoch)
     }
 
-    /// A verdict from the cache, when its time has not passed and its keys are still there.
-    fn kept(&self, fingerprint: &Fingerprint, time: SystemTime) -> Option<Verdict> {
+    /// Returns the cached verdict, if it is current and its keys are still published.
+    fn cached_verdict(&self, fingerprint: &Fingerprint, time: SystemTime) -> Option<CachedVerdict> {
         let verdict = self.shared.common.verdicts.get(fingerprint)?;
         let generation = self.issuer_of(&verdict)?.keys.generation(time)?;
         (verdict.generation == generation && verdict.is_current(unix(time))).then_some(verdict)
     }
 
-    async fn judge(&self, token: &str, fingerprint: Fingerprint, time: SystemTime) -> Result<Verdict, Rejection> {
+    async fn verify_uncached(
+        &self,
+        token: &str,
+        fingerprint: Fingerprint,
+        time: SystemTime,
+    ) -> Result<CachedVerdict, Rejection> {
         let shared = &*self.shared;
-        // One that only waits for its keys, which are due, is still good.
+        // If only its keys are due, the verdict is good once they are refreshed.
         if let Some(verdict) = shared.common.verdicts.get(&fingerprint)
             && let Some(issuer) = self.issuer_of(&verdict)
         {
@@ -434,26 +438,26 @@ impl Validator {
             if verdict.generation == generation && verdict.is_current(unix(time)) {
                 return Ok(verdict);
             }
-            // The full check finds the reason.
+            // The full validation finds the reason.
             shared.common.verdicts.remove(&fingerprint);
         }
-        if let Some(introspection) = shared.introspection.as_ref().filter(|_| token::is_opaque(token)) {
+        if let Some(introspection) = shared.introspection.as_ref().filter(|_| compact::is_opaque(token)) {
             return introspection.verify(token, fingerprint, time).await;
         }
-        let unverified = token::parse(token)?;
+        let unverified = compact::parse(token)?;
         let claims = unverified.claims()?;
-        let typ = unverified.header.kind.as_deref();
-        check_kind(typ)?;
-        let said = claims::required_text(&claims, "iss")?;
+        let typ = unverified.header.typ.as_deref();
+        check_typ(typ)?;
+        let iss = claims::required_text(&claims, "iss")?;
         let signer = self
-            .signer(&unverified, said, time)
+            .signer(&unverified, iss, time)
             .await
             .map_err(|why| unverified.explain(why))?;
         kind::check(signer.trust, typ, &claims)?;
-        let (mut proven, validity) = claims::check(signer.trust, signer.issuer, &claims, unix(time))?;
-        proven.claims = Claims::new(unverified.payload);
-        let verdict = Verdict {
-            proven: Arc::new(proven),
+        let (mut token, validity) = claims::check(signer.trust, signer.issuer, &claims, unix(time))?;
+        token.claims = Claims::new(unverified.payload);
+        let verdict = CachedVerdict {
+            value: Arc::new(token),
             epoch: signer.epoch,
             generation: signer.generation,
             valid_from: validity.from,
@@ -463,18 +467,18 @@ impl Validator {
         Ok(verdict)
     }
 
-    /// Whose signature a token has: that of the trusted issuer that it names, with one of that issuer's own keys.
+    /// Verifies that a token was signed with a key of the trusted issuer that it names.
     pub(crate) async fn signer(
         &self,
         unverified: &Unverified<'_>,
-        said: &str,
+        iss: &str,
         time: SystemTime,
     ) -> Result<Signer<'_>, Rejection> {
         let shared = &*self.shared;
         let position = *shared
             .by_issuer
-            .get(said)
-            .ok_or_else(|| shared.accepted.not_trusted(said))?;
+            .get(iss)
+            .ok_or_else(|| shared.known_issuers.not_trusted(iss))?;
         let Issuer { trust, keys, epoch, .. } = &shared.issuers[position];
         let algorithm = unverified.header.algorithm;
         if !trust.algorithms.contains(&algorithm) {
@@ -483,23 +487,23 @@ impl Validator {
                 .expected(names.join(", "))
                 .found(algorithm.name())
                 .hint(format!(
-                    "add \"{algorithm}\" to trust.algorithms if the provider is meant to use it"
+                    "add \"{algorithm}\" to trust.algorithms if the provider should use it"
                 )));
         }
-        let names = [said, trust.issuer.as_str()];
-        let wanted = Wanted {
+        let names = [iss, trust.issuer.as_str()];
+        let query = KeyQuery {
             key_id: unverified.header.key_id.as_deref(),
             algorithm,
             issuers: &names,
         };
         let generation = keys
-            .verify(&wanted, unverified.signed, &unverified.signature, time)
+            .verify(&query, unverified.signed, &unverified.signature, time)
             .await?;
-        // With tenants there are no aliases, and the template itself is nobody's issuer.
+        // With tenants there are no aliases, and the template itself is no issuer.
         let issuer = if trust.tenants.is_empty() {
             trust.issuer.clone()
         } else {
-            said.to_owned()
+            iss.to_owned()
         };
         Ok(Signer {
             trust,
@@ -510,10 +514,10 @@ impl Validator {
     }
 }
 
-/// Who signed a token.
+/// The issuer that signed a token.
 pub(crate) struct Signer<'a> {
     pub(crate) trust: &'a Trust,
-    /// The exact `iss` or, under an alias, the configured issuer.
+    /// The exact `iss` or, for an alias, the configured issuer.
     pub(crate) issuer: String,
     epoch: u32,
     generation: u64,
@@ -528,9 +532,9 @@ fn revocations_unknown() -> Rejection {
         .retry_after(Duration::from_secs(1))
 }
 
-/// Another kind of JWT says so in its header, before its claims are looked at.
-fn check_kind(kind: Option<&str>) -> Result<(), Rejection> {
-    match kind {
+/// Rejects the header `typ` of other kinds of JWT.
+fn check_typ(typ: Option<&str>) -> Result<(), Rejection> {
+    match typ {
         None | Some("jwt" | "at+jwt" | "application/at+jwt") => Ok(()),
         Some(other) => Err(Rejection::new(Reason::WrongTokenType)
             .expected("typ \"at+jwt\", \"JWT\" or none")
@@ -548,7 +552,7 @@ impl fmt::Debug for Validator {
     }
 }
 
-/// Renews keys until it is dropped.
+/// Refreshes keys until it is dropped.
 #[derive(Debug)]
 pub struct RefreshTask {
     _tasks: JoinSet<()>,

@@ -8,10 +8,10 @@ use std::{
 
 use crate::jwt::Clock;
 
-/// When every test begins, in seconds since 1970.
+/// The time at which every test begins, in seconds since 1970.
 const BEGINNING: u64 = 1_800_000_000;
 
-/// A clock that goes when it is told to. Clones show the same time.
+/// A clock that tests advance. Clones share the time.
 #[derive(Clone, Debug)]
 pub struct TestClock(Arc<AtomicU64>);
 
@@ -22,17 +22,17 @@ impl Default for TestClock {
 }
 
 impl TestClock {
-    /// What it shows.
+    /// Returns the current time.
     pub fn time(&self) -> SystemTime {
         SystemTime::UNIX_EPOCH + Duration::from_secs(self.0.load(Ordering::Relaxed))
     }
 
-    /// Goes on by so many seconds.
+    /// Advances the clock, in seconds.
     pub fn advance(&self, seconds: u64) {
         self.0.fetch_add(seconds, Ordering::Relaxed);
     }
 
-    /// Is set back by so many seconds.
+    /// Sets the clock back, in seconds.
     pub fn set_back(&self, seconds: u64) {
         self.0.fetch_sub(seconds, Ordering::Relaxed);
     }
@@ -44,7 +44,7 @@ impl Clock for TestClock {
     }
 }
 
-/// A date so many seconds from the beginning of every test, as claims have it.
+/// Returns the date this many seconds after the beginning of every test, as a claim.
 pub fn at(seconds: i64) -> i64 {
     BEGINNING as i64 + seconds
 }

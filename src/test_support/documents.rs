@@ -7,11 +7,11 @@ use tokio::sync::Semaphore;
 use super::TestIssuer;
 use crate::jwt::{Fetch, FetchError, FetchFuture, FetchRequest};
 
-/// A network with documents at addresses. What is not there answers 404. Clones share it.
+/// A network of documents, by URL. Other URLs answer 404. Clones share the documents.
 #[derive(Clone, Debug)]
 pub struct Documents {
     inner: Arc<Mutex<Network>>,
-    /// Has no permits while fetches are held up.
+    /// Has no permits while fetches are held.
     gate: Arc<Semaphore>,
 }
 
@@ -33,7 +33,7 @@ impl Default for Documents {
 }
 
 impl Documents {
-    /// The metadata and keys of issuers.
+    /// Publishes the metadata and keys of issuers.
     pub fn of<'a>(issuers: impl IntoIterator<Item = &'a TestIssuer>) -> Self {
         let documents = Self::default();
         for issuer in issuers {
@@ -42,54 +42,54 @@ impl Documents {
         documents
     }
 
-    /// Puts an issuer's metadata and present keys at their addresses.
+    /// Publishes an issuer's metadata and current keys.
     pub fn publish(&self, issuer: &TestIssuer) {
         self.put(issuer.metadata_url(), &issuer.metadata());
         self.put(issuer.jwks_url(), &issuer.jwks());
     }
 
-    /// Puts a document at an address.
+    /// Publishes a document.
     pub fn put(&self, url: impl Into<String>, document: &Value) {
         self.put_bytes(url, document.to_string());
     }
 
-    /// Puts bytes at an address.
+    /// Publishes bytes.
     pub fn put_bytes(&self, url: impl Into<String>, bytes: impl Into<Vec<u8>>) {
         self.inner.lock().answers.insert(url.into(), Ok(bytes.into()));
     }
 
-    /// Lets an address fail.
+    /// Makes fetches of a URL fail.
     pub fn fail(&self, url: impl Into<String>, error: FetchError) {
         self.inner.lock().answers.insert(url.into(), Err(error));
     }
 
-    /// Lets nothing be reached, or everything again.
+    /// Makes every fetch fail, or work again.
     pub fn set_down(&self, down: bool) {
         self.inner.lock().down = down;
     }
 
-    /// Holds fetches up until [`release`](Self::release).
+    /// Holds fetches until [`release`](Self::release).
     pub fn hold(&self) {
         self.gate.forget_permits(Semaphore::MAX_PERMITS);
     }
 
-    /// Lets fetches go on.
+    /// Lets held fetches continue.
     pub fn release(&self) {
         let missing = Semaphore::MAX_PERMITS - self.gate.available_permits();
         self.gate.add_permits(missing);
     }
 
-    /// How often an address was asked for.
+    /// Returns how often a URL was fetched.
     pub fn asked(&self, url: &str) -> usize {
         self.inner.lock().asked.get(url).copied().unwrap_or_default()
     }
 
-    /// How often any address was asked for.
+    /// Returns how often any URL was fetched.
     pub fn asked_in_all(&self) -> usize {
         self.inner.lock().asked.values().sum()
     }
 
-    /// The forms that were posted.
+    /// Returns the forms that were posted.
     pub fn posted(&self) -> Vec<String> {
         self.inner.lock().posted.clone()
     }

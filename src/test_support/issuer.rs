@@ -3,7 +3,7 @@ use serde_json::{Map, Value, json};
 use super::{TestKey, at};
 use crate::jwt::{Algorithm, Trust};
 
-/// An identity provider without network: it has keys, and signs what it is told to.
+/// An identity provider without network: it has keys and signs tokens.
 #[derive(Debug)]
 pub struct TestIssuer {
     issuer: String,
@@ -11,7 +11,7 @@ pub struct TestIssuer {
 }
 
 impl TestIssuer {
-    /// An issuer with one key for each algorithm; a key's `kid` is its algorithm in lower case.
+    /// Makes an issuer with one key for each algorithm. The `kid` is the algorithm in lower case.
     pub fn new(issuer: impl Into<String>, algorithms: impl IntoIterator<Item = Algorithm>) -> Self {
         let keys = algorithms
             .into_iter()
@@ -23,7 +23,7 @@ impl TestIssuer {
         }
     }
 
-    /// An issuer with keys of your own.
+    /// Makes an issuer with the given keys.
     pub fn with_keys(issuer: impl Into<String>, keys: impl IntoIterator<Item = TestKey>) -> Self {
         Self {
             issuer: issuer.into(),
@@ -31,22 +31,22 @@ impl TestIssuer {
         }
     }
 
-    /// Its `iss`.
+    /// Returns its `iss`.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Its keys.
+    /// Returns its keys.
     pub fn keys(&self) -> &[TestKey] {
         &self.keys
     }
 
-    /// Takes its keys and gives it others.
+    /// Replaces its keys, and returns the old ones.
     pub fn replace_keys(&mut self, keys: impl IntoIterator<Item = TestKey>) -> Vec<TestKey> {
         std::mem::replace(&mut self.keys, keys.into_iter().collect())
     }
 
-    /// The key for an algorithm.
+    /// Returns the key for an algorithm.
     ///
     /// # Panics
     /// When it has none.
@@ -57,32 +57,32 @@ impl TestIssuer {
             .expect("the issuer has a key for the algorithm")
     }
 
-    /// A trust in it, for one audience, with keys by discovery.
+    /// Returns a trust for one audience, with keys by discovery.
     pub fn trust(&self, audience: impl Into<String>) -> Trust {
         Trust::new(&self.issuer).audience(audience)
     }
 
-    /// Where its keys are.
+    /// Returns the URL of its JWK set.
     pub fn jwks_url(&self) -> String {
         format!("{}/jwks", self.issuer.trim_end_matches('/'))
     }
 
-    /// Where its metadata are.
+    /// Returns the URL of its metadata.
     pub fn metadata_url(&self) -> String {
         format!("{}/.well-known/openid-configuration", self.issuer.trim_end_matches('/'))
     }
 
-    /// Its public keys.
+    /// Returns its JWK set.
     pub fn jwks(&self) -> Value {
         json!({"keys": self.keys.iter().map(TestKey::jwk).collect::<Vec<_>>()})
     }
 
-    /// Its metadata.
+    /// Returns its metadata.
     pub fn metadata(&self) -> Value {
         json!({"issuer": self.issuer, "jwks_uri": self.jwks_url()})
     }
 
-    /// A token that is good for five minutes, signed with its first key, for subject `alice` and audience `orders`.
+    /// Makes an access token for subject `alice` and audience `orders`, valid for five minutes, signed with the first key.
     ///
     /// # Panics
     /// When the issuer has no key.
@@ -100,8 +100,8 @@ impl TestIssuer {
         .key(key)
     }
 
-    /// A logout token about all sessions of `alice`, for a client, good for two minutes (OpenID Connect Back-Channel Logout
-    /// 1.0, section 2.4).
+    /// Makes a logout token about all sessions of `alice`, for a client, valid for two minutes (OpenID Connect Back-Channel
+    /// Logout 1.0, section 2.4).
     ///
     /// # Panics
     /// When the issuer has no key.
@@ -117,7 +117,7 @@ impl TestIssuer {
     }
 }
 
-/// A token in the making: good, until something is changed.
+/// A token to be signed. It is valid unless a change makes it invalid.
 #[derive(Clone, Debug)]
 pub struct TokenBuilder<'a> {
     header: Value,
@@ -126,7 +126,7 @@ pub struct TokenBuilder<'a> {
 }
 
 impl<'a> TokenBuilder<'a> {
-    /// Signs with this key, and says so in the header.
+    /// Signs with this key, and names it in the header.
     #[must_use]
     pub fn key(self, key: &'a TestKey) -> Self {
         let named = self.header("alg", key.algorithm().name()).header("kid", key.key_id());
@@ -140,7 +140,7 @@ impl<'a> TokenBuilder<'a> {
         self
     }
 
-    /// Takes a member out of the header.
+    /// Removes a member of the header.
     #[must_use]
     pub fn without_header(mut self, name: &str) -> Self {
         members(&mut self.header).remove(name);
@@ -154,7 +154,7 @@ impl<'a> TokenBuilder<'a> {
         self
     }
 
-    /// Takes a claim out.
+    /// Removes a claim.
     #[must_use]
     pub fn without(mut self, name: &str) -> Self {
         members(&mut self.claims).remove(name);
@@ -185,27 +185,27 @@ impl<'a> TokenBuilder<'a> {
         self.claim("cnf", json!({"jkt": thumbprint}))
     }
 
-    /// The header as JSON.
+    /// Returns the header as JSON.
     pub fn header_text(&self) -> String {
         self.header.to_string()
     }
 
-    /// The claims as JSON.
+    /// Returns the claims as JSON.
     pub fn claims_text(&self) -> String {
         self.claims.to_string()
     }
 
-    /// The token.
+    /// Signs the token.
     pub fn sign(&self) -> String {
         self.key.sign_text(&self.header_text(), &self.claims_text())
     }
 
-    /// A token with other bytes as claims, signed all the same.
+    /// Signs a token with this text as claims.
     pub fn sign_claims(&self, claims: &str) -> String {
         self.key.sign_text(&self.header_text(), claims)
     }
 
-    /// A token with other bytes as header, signed all the same.
+    /// Signs a token with this text as header.
     pub fn sign_header(&self, header: &str) -> String {
         self.key.sign_text(header, &self.claims_text())
     }

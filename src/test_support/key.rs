@@ -30,10 +30,10 @@ enum Pair {
 }
 
 impl TestKey {
-    /// Makes a key for an algorithm; RSA keys have 2048 bits.
+    /// Generates a key for an algorithm. RSA keys have 2048 bits.
     ///
     /// # Panics
-    /// When the crypto library cannot make one.
+    /// When the crypto library fails.
     pub fn generate(algorithm: Algorithm, key_id: impl Into<String>) -> Self {
         let curve = match algorithm {
             Algorithm::ES256 => Some(&ECDSA_P256_SHA256_FIXED_SIGNING),
@@ -53,24 +53,24 @@ impl TestKey {
         }
     }
 
-    /// The same key for another algorithm of its type.
+    /// Uses the key with another algorithm of its type.
     #[must_use]
     pub fn with_algorithm(mut self, algorithm: Algorithm) -> Self {
         self.algorithm = algorithm;
         self
     }
 
-    /// Its identifier.
+    /// Returns the `kid`.
     pub fn key_id(&self) -> &str {
         &self.key_id
     }
 
-    /// Its algorithm.
+    /// Returns the algorithm.
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
     }
 
-    /// The public key as a JWK, with `kid`, `alg` and `use`.
+    /// Returns the public key as a JWK with `kid`, `alg` and `use`.
     pub fn jwk(&self) -> Value {
         let mut jwk = self.bare_jwk();
         jwk["kid"] = self.key_id.as_str().into();
@@ -79,7 +79,7 @@ impl TestKey {
         jwk
     }
 
-    /// The public key as a JWK without anything that is not the key itself, as DPoP proofs have it.
+    /// Returns the public key as a JWK with the key itself only, as in DPoP proofs.
     pub fn bare_jwk(&self) -> Value {
         let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         match &self.pair {
@@ -102,10 +102,10 @@ impl TestKey {
         }
     }
 
-    /// The public key in DER (`SubjectPublicKeyInfo`).
+    /// Returns the public key in DER (`SubjectPublicKeyInfo`).
     ///
     /// # Panics
-    /// When the crypto library cannot write it.
+    /// When the crypto library fails.
     pub fn public_der(&self) -> Vec<u8> {
         let der: Result<PublicKeyX509Der<'_>, _> = match &self.pair {
             Pair::Rsa(pair) => pair.public_key().as_der(),
@@ -115,7 +115,7 @@ impl TestKey {
         der.expect("a public key can be written").as_ref().to_vec()
     }
 
-    /// The public key as PEM.
+    /// Returns the public key as PEM.
     pub fn public_pem(&self) -> String {
         let body = STANDARD.encode(self.public_der());
         let lines: Vec<_> = body
@@ -129,16 +129,16 @@ impl TestKey {
         )
     }
 
-    /// A compact JWS over header and payload, byte for byte as given.
+    /// Returns a compact JWS over header and payload, byte for byte as given.
     pub fn sign_text(&self, header: &str, payload: &str) -> String {
         let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(self.signature(signed.as_bytes())))
     }
 
-    /// The signature over bytes, in the form that a JWS has.
+    /// Signs bytes, in the form of a JWS.
     ///
     /// # Panics
-    /// When the crypto library cannot sign.
+    /// When the crypto library fails.
     pub fn signature(&self, signed: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
         match &self.pair {

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{TestKey, at};
 
-/// A DPoP proof in the making (RFC 9449, section 4.2): good, until something is changed.
+/// A DPoP proof to be signed (RFC 9449, section 4.2). It is valid unless a change makes it invalid.
 #[derive(Clone, Debug)]
 pub struct ProofBuilder<'a> {
     header: Value,
@@ -13,10 +13,10 @@ pub struct ProofBuilder<'a> {
 }
 
 impl TestKey {
-    /// The thumbprint that a token is bound to it by (`cnf.jkt`).
+    /// Returns the thumbprint that binds a token to this key (`cnf.jkt`).
     ///
     /// # Panics
-    /// Never: a public key of ours has a thumbprint.
+    /// Never: the key is a public one.
     pub fn thumbprint(&self) -> String {
         let jwk = self.bare_jwk();
         jwk.as_object()
@@ -24,7 +24,7 @@ impl TestKey {
             .expect("a public key has a thumbprint")
     }
 
-    /// A proof for one request with a token, made now.
+    /// Makes a proof for one request with a token.
     pub fn proof(&self, method: &str, address: &str, token: &str) -> ProofBuilder<'_> {
         let header = json!({"typ": "dpop+jwt", "alg": self.algorithm().name(), "jwk": self.bare_jwk()});
         let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes()));
@@ -70,17 +70,17 @@ impl<'a> ProofBuilder<'a> {
         Self { key, ..self }
     }
 
-    /// The header as JSON.
+    /// Returns the header as JSON.
     pub fn header_text(&self) -> String {
         self.header.to_string()
     }
 
-    /// The claims as JSON.
+    /// Returns the claims as JSON.
     pub fn claims_text(&self) -> String {
         self.claims.to_string()
     }
 
-    /// The proof.
+    /// Signs the proof.
     pub fn sign(&self) -> String {
         self.key.sign_text(&self.header_text(), &self.claims_text())
     }

@@ -40,7 +40,7 @@ async fn tokens_of_an_ended_session_are_refused_and_those_of_others_are_not() {
         }
         house.told(&logout.sign()).await;
         // All four have verdicts that are kept.
-        assert_eq!(house.world.validator.verdicts_kept(), 4);
+        assert_eq!(house.world.validator.cached_tokens(), 4);
         for (call, refused) in calls.iter().zip(expected) {
             let expected = if refused { Err(Reason::Revoked) } else { Ok(()) };
             assert_eq!(

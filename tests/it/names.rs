@@ -20,15 +20,15 @@ const PROVIDERS: [&str; 12] = [
 /// Hints that name a setting of a provider, the sources of claims that are not in a standard, and the trust whose issuer is a
 /// template of tenants.
 const KNOWN: [(&str, &str); 9] = [
-    ("src/jwt/claims.rs", "keycloak"),
-    ("src/jwt/kind.rs", "cognito"),
-    ("src/jwt/kind.rs", "keycloak"),
-    ("src/jwt/token.rs", "asgardeo"),
-    ("src/jwt/token.rs", "auth0"),
-    ("src/jwt/token.rs", "entra"),
-    ("src/jwt/token.rs", "zitadel"),
-    ("src/jwt/trust.rs", "entra"),
-    ("src/jwt/trust.rs", "microsoftonline"),
+    ("src/jwt/token/claims.rs", "keycloak"),
+    ("src/jwt/token/compact.rs", "asgardeo"),
+    ("src/jwt/token/compact.rs", "auth0"),
+    ("src/jwt/token/compact.rs", "entra"),
+    ("src/jwt/token/compact.rs", "zitadel"),
+    ("src/jwt/token/kind.rs", "cognito"),
+    ("src/jwt/token/kind.rs", "keycloak"),
+    ("src/jwt/trust/mod.rs", "entra"),
+    ("src/jwt/trust/mod.rs", "microsoftonline"),
 ];
 
 /// The names in a text, as words: "central" is none.

@@ -100,7 +100,7 @@ async fn what_is_unchanged_keeps_its_keys_its_verdicts_and_its_counts() {
         assert_eq!(status(&app, limited()).await, StatusCode::OK);
     }
     assert_eq!(refused(&app, limited()).await, Reason::RateLimited);
-    assert_eq!(reload.gate.validator().verdicts_kept(), 1);
+    assert_eq!(reload.gate.validator().cached_tokens(), 1);
 }
 
 #[tokio::test]

@@ -154,7 +154,7 @@ async fn a_kept_verdict_is_refused_when_the_token_is_revoked_or_past() {
     for token in [&token, &longer, &token] {
         assert_eq!(status(&app, call(token)).await, StatusCode::OK);
     }
-    assert_eq!(world.validator.verdicts_kept(), 2);
+    assert_eq!(world.validator.cached_tokens(), 2);
     revoked.store(true, Ordering::Relaxed);
     assert_eq!(refused(&app, call(&token)).await, Reason::Revoked);
     assert_eq!(status(&app, call(&longer)).await, StatusCode::OK);

@@ -21,7 +21,7 @@ async fn verdicts_outlive_a_refresh_that_takes_no_key_away() {
     let token = world.token().sign();
     let first = world.validate(&token).await.unwrap();
     world.validator.load().await.unwrap();
-    assert_eq!(world.validator.verdicts_kept(), 1);
+    assert_eq!(world.validator.cached_tokens(), 1);
     let again = world.validate(&token).await.unwrap();
     assert_eq!(again, first);
     // The very one: a token that was looked at anew would have another.
@@ -81,7 +81,7 @@ async fn a_flood_of_garbage_evicts_no_good_verdict() {
     for token in &good {
         world.validate(token).await.unwrap();
     }
-    assert_eq!(world.validator.verdicts_kept(), 2);
+    assert_eq!(world.validator.cached_tokens(), 2);
     let stranger = TestKey::generate(Algorithm::ES256, "es256");
     for number in 0..1000 {
         let forged = world.issuer.token().key(&stranger).claim("jti", number).sign();
@@ -91,7 +91,7 @@ async fn a_flood_of_garbage_evicts_no_good_verdict() {
         assert_eq!(world.validate(&format!("{number}")).await, Err(Reason::MalformedToken));
     }
     // There was room for 98 more: not one of the bad ones took it.
-    assert_eq!(world.validator.verdicts_kept(), 2);
+    assert_eq!(world.validator.cached_tokens(), 2);
     // Good ones take it, up to the bound.
     for number in 0..200 {
         world
@@ -99,7 +99,7 @@ async fn a_flood_of_garbage_evicts_no_good_verdict() {
             .await
             .unwrap();
     }
-    assert_eq!(world.validator.verdicts_kept(), 100);
+    assert_eq!(world.validator.cached_tokens(), 100);
 }
 
 struct Switch(Arc<AtomicBool>);

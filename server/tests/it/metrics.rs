@@ -26,7 +26,7 @@ async fn verdicts_are_counted_by_their_reason_and_read_apart_from_the_gate() {
         "pixygate_gate_verdicts_total{reason=\"accepted\"} 2\n",
         "pixygate_gate_verdicts_total{reason=\"malformed_token\"} 1\n",
         "pixygate_gate_verdicts_total{reason=\"expired\"} 0\n",
-        "pixygate_gate_verdicts_kept 1\n",
+        "pixygate_gate_cached_tokens 1\n",
         "pixygate_gate_keys_ready 1\n",
         "result=\"loaded\"} 1\n",
         "result=\"failed\"} 0\n",

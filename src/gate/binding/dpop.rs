@@ -53,7 +53,7 @@ impl<'a> UnsignedProof<'a> {
     pub(crate) fn read(headers: &'a HeaderMap, expected: &Expected<'_>) -> Result<Self, Rejection> {
         let proof = single_header(headers)?;
         let unverified = parse_token(proof).map_err(|why| reject("a signed proof", &why.detail().found))?;
-        let kind = unverified.header.kind.as_deref();
+        let kind = unverified.header.typ.as_deref();
         if kind != Some("dpop+jwt") {
             return Err(reject("typ \"dpop+jwt\"", kind.unwrap_or("none")));
         }

@@ -1,4 +1,4 @@
-//! The rejection matrix: tokens that must be refused, each with its reason and beside a neighbour that must pass. Run it
+//! The rejection matrix: tokens that must be rejected, each with its reason, next to similar ones that must be accepted. Run it
 //! against the validator, over HTTP, or against another validator:
 //!
 //! ```
@@ -29,21 +29,21 @@ use crate::{
 
 pub use table::cases;
 
-/// The issuer of the accepted tokens: one that is the address of a token endpoint, as there are.
+/// The issuer of the accepted tokens. It is the URL of a token endpoint, as at some providers.
 pub const ISSUER: &str = "https://api.idp.example/t/acme/oauth2/token";
 /// Another trusted issuer, which uses the same `kid`s.
 pub const OTHER_ISSUER: &str = "https://other.example";
 /// The audience of the gate.
 pub const AUDIENCE: &str = "orders";
 
-/// Who signs what in the matrix.
+/// The issuers and keys of the matrix.
 #[derive(Debug)]
 pub struct Setting {
     /// Trusted, with keys for RS256, PS256, ES256 and EdDSA, and one for RS512, which the trust does not list.
     pub issuer: TestIssuer,
-    /// Trusted too, with its own keys of the same `kid`s.
+    /// Trusted as well, with other keys under the same `kid`s.
     pub other: TestIssuer,
-    /// Nobody's key, named like the issuer's.
+    /// A key of no issuer, with a `kid` of the first one.
     pub stranger: TestKey,
 }
 
@@ -54,7 +54,7 @@ impl Default for Setting {
 }
 
 impl Setting {
-    /// Makes the keys.
+    /// Generates the keys.
     pub fn new() -> Self {
         use Algorithm::{ES256, EdDSA, PS256, RS256, RS512};
         Self {
@@ -64,39 +64,39 @@ impl Setting {
         }
     }
 
-    /// Both trusted issuers, with every default.
+    /// Returns a trust for each issuer, with every default.
     pub fn trusts(&self) -> Vec<Trust> {
         vec![self.issuer.trust(AUDIENCE), self.other.trust(AUDIENCE)]
     }
 
-    /// Their metadata and keys.
+    /// Returns the metadata and keys of both.
     pub fn documents(&self) -> Documents {
         Documents::of([&self.issuer, &self.other])
     }
 }
 
-/// One token, and what must become of it.
+/// A token, and its expected verdict.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Case {
-    /// What is special about it.
+    /// What is special about the token.
     pub name: &'static str,
-    /// Its line in the list of threats.
+    /// The line of docs/threats.md.
     pub threat: u8,
-    /// Makes it, at the beginning of every test ([`at`](super::at) 0).
+    /// Makes the token at the beginning of every test ([`at`](super::at) 0).
     pub token: fn(&Setting) -> String,
-    /// The verdict.
+    /// The expected verdict.
     pub expected: Expected,
-    /// Why an independent validator (jwt-simple, with issuer and audience given) says otherwise.
+    /// Why an independent validator (jwt-simple, given issuer and audience) decides otherwise.
     pub oracle_differs: Option<&'static str>,
 }
 
 /// The verdict on a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// It passes.
+    /// The token is accepted.
     Accepted,
-    /// It does not, for this reason.
+    /// The token is rejected for this reason.
     Refused(Reason),
 }
 

@@ -1,34 +1,38 @@
-//! The compact serialization (RFC 7515, section 7.1), read strictly.
+//! Parses the compact serialization (RFC 7515, section 7.1) strictly.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::{
-    Algorithm, Rejection, UnverifiedClaims,
+    Rejection, UnverifiedClaims,
     json::{self, Json, Members},
     printable,
 };
-use crate::Reason;
+use crate::{Reason, jwt::Algorithm};
 
-/// A token in three parts. Nothing of it is proved.
+/// A parsed token. Nothing in it is verified.
 pub(crate) struct Unverified<'a> {
     pub(crate) header: Header,
-    /// The JSON of the claims.
+    /// The claims as JSON.
     pub(crate) payload: Vec<u8>,
-    /// What the signature is over.
+    /// The signing input.
     pub(crate) signed: &'a [u8],
     pub(crate) signature: Vec<u8>,
 }
 
-/// The members of the header that are looked at. `jwk`, `jku`, `x5u` and `x5c` are not: keys come from the issuer only.
+/// The members of the header that count. `jwk`, `jku`, `x5u` and `x5c` do not: keys come from the issuer only.
 pub(crate) struct Header {
     pub(crate) algorithm: Algorithm,
     pub(crate) key_id: Option<String>,
-    pub(crate) kind: Option<String>,
-    /// The mark of a token for Microsoft Graph: its signature is over a header with another `nonce`.
+    /// In lower case.
+    pub(crate) typ: Option<String>,
+    /// Entra ID signs tokens for Microsoft Graph over a header with another `nonce`.
     has_nonce: bool,
 }
 
-/// Splits and decodes a token. Checks its form, and that its header asks for nothing that is not understood.
+/// Splits and decodes a token.
+///
+/// # Errors
+/// [`Reason::MalformedToken`], also when the header requires an extension, or [`Reason::UnsupportedAlgorithm`].
 pub(crate) fn parse(token: &str) -> Result<Unverified<'_>, Rejection> {
     let (header, payload, signature) = segments(token)?;
     let header_facts = read_header(&object(&decode(header, "header")?, "header")?)?;
@@ -45,7 +49,7 @@ pub(crate) fn parse(token: &str) -> Result<Unverified<'_>, Rejection> {
 }
 
 impl Unverified<'_> {
-    /// Replaces a hint that would mislead, where the header shows that nobody but the token's resource can verify it.
+    /// Replaces the hint of a token that only its resource can verify, as its header shows.
     pub(crate) fn explain(&self, rejection: Rejection) -> Rejection {
         let unverifiable = matches!(
             rejection.reason(),
@@ -60,13 +64,13 @@ impl Unverified<'_> {
         }
     }
 
-    /// The claims. Nothing of them is proved.
+    /// Parses the claims, which are not verified yet.
     pub(crate) fn claims(&self) -> Result<Members<'_>, Rejection> {
         object(&self.payload, "payload")
     }
 }
 
-/// The header and claims alone.
+/// Parses header and claims only.
 pub(crate) fn decode_only(token: &str) -> Result<UnverifiedClaims, Rejection> {
     let (header, payload, _) = segments(token)?;
     Ok(UnverifiedClaims {
@@ -75,7 +79,7 @@ pub(crate) fn decode_only(token: &str) -> Result<UnverifiedClaims, Rejection> {
     })
 }
 
-/// Whether a token is no JWT at all, but a reference that only its issuer understands: neither a JWS nor a JWE.
+/// Returns whether a token is neither a JWS nor a JWE, but a reference that only its issuer understands.
 pub(crate) fn is_opaque(token: &str) -> bool {
     !matches!(token.split('.').count(), 3 | 5)
 }
@@ -134,11 +138,11 @@ fn read_header(header: &Members<'_>) -> Result<Header, Rejection> {
             .found(printable(name))
             .hint("let the provider sign access tokens with RS256, PS256, ES256 or EdDSA")
     })?;
-    let kind = text("typ")?.map(str::to_ascii_lowercase);
+    let typ = text("typ")?.map(str::to_ascii_lowercase);
     Ok(Header {
         algorithm,
         key_id: text("kid")?.map(str::to_owned),
-        kind,
+        typ,
         has_nonce: header.contains("nonce"),
     })
 }
@@ -147,7 +151,7 @@ fn object<'a>(bytes: &'a [u8], part: &str) -> Result<Members<'a>, Rejection> {
     json::object(bytes).map_err(|why| malformed(format!("a JSON object as {part}"), why))
 }
 
-/// Base64url without padding, white space or stray bits (RFC 7515, section 2).
+/// Decodes base64url without padding, white space or stray bits (RFC 7515, section 2).
 fn decode(segment: &str, part: &str) -> Result<Vec<u8>, Rejection> {
     URL_SAFE_NO_PAD
         .decode(segment)

@@ -1,26 +1,28 @@
-//! The provider's word that a session has ended (OpenID Connect Back-Channel Logout 1.0).
+//! Logout tokens (OpenID Connect Back-Channel Logout 1.0).
 
 use std::time::SystemTime;
 
 use super::{
-    Rejection, Trust, Validator, claims,
-    clock::unix,
+    Rejection, claims, compact,
     json::{Json, Members},
-    printable, token,
+    printable,
 };
-use crate::Reason;
+use crate::{
+    Reason,
+    jwt::{Trust, Validator, clock::unix},
+};
 
 /// The member of `events` that makes a JWT a logout token.
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
-/// The specification advises providers to give logout tokens two minutes; five leave room for their queues. An older one
-/// is refused whatever its `exp`, so that its `jti` need not be remembered for longer.
-const OLDEST_SECONDS: f64 = 300.0;
+/// The specification recommends a lifetime of two minutes; five allow for the provider's queue. An older token is rejected
+/// regardless of its `exp`, so that its `jti` need not be recorded longer.
+const MAX_AGE_SECONDS: f64 = 300.0;
 
-const MEND: &str = "let the provider send what OpenID Connect Back-Channel Logout 1.0, section 2.4, says; \
-    where it is about a date, compare the clocks";
+const HINT: &str = "the provider must send what OpenID Connect Back-Channel Logout 1.0, section 2.4, says; if a date is wrong, \
+    compare the clocks";
 
-/// A session has ended at the provider, as proved. Only [`Validator::validate_logout_token`] makes one.
+/// A validated logout token: a session has ended at the provider. Only [`Validator::validate_logout_token`] makes one.
 #[derive(Clone, Debug)]
 pub struct LogoutToken {
     issuer: String,
@@ -32,41 +34,40 @@ pub struct LogoutToken {
 }
 
 impl LogoutToken {
-    /// The configured issuer, as [`Principal::issuer`](super::Principal::issuer) has it.
+    /// Returns the configured issuer, as [`Principal::issuer`](super::Principal::issuer) does.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Whose session it was (`sub`). Without a [`session_id`](Self::session_id) all sessions of the subject have ended.
+    /// Returns the subject of the session (`sub`). Without a [`session_id`](Self::session_id), all sessions of the subject have ended.
     pub fn subject(&self) -> Option<&str> {
         self.subject.as_deref()
     }
 
-    /// Which session it was (`sid`). A logout token has this, or a [`subject`](Self::subject), or both.
+    /// Returns the session (`sid`). A logout token has this, or a [`subject`](Self::subject), or both.
     pub fn session_id(&self) -> Option<&str> {
         self.session_id.as_deref()
     }
 
-    /// Its own identifier (`jti`), unique within the issuer.
+    /// Returns the identifier of the token (`jti`), which is unique within the issuer.
     pub fn token_id(&self) -> &str {
         &self.token_id
     }
 
-    /// When the session had ended, in seconds since 1970, by the clock that access tokens have their `iat` from.
+    /// Returns when the session ended (`iat`), in seconds since 1970 by the issuer's clock.
     pub fn issued_at(&self) -> u64 {
         self.issued_at
     }
 
-    /// Until when it would be accepted again, if nobody remembered its `jti`, in seconds since 1970.
+    /// Returns until when the `jti` must be recorded against a replay, in seconds since 1970.
     pub fn acceptable_until(&self) -> u64 {
         self.acceptable_until
     }
 }
 
 impl Validator {
-    /// Checks a logout token of one trusted issuer for one client (section 2.6): its kind, the exact issuer, the signature
-    /// with the keys that access tokens are checked with, `events`, no `nonce`, `aud`, `iat`, `exp`, `jti`, and `sub` or
-    /// `sid`. Whether it came before is for the caller to remember, by [`LogoutToken::token_id`].
+    /// Validates a logout token of one trusted issuer for one client (section 2.6): kind, exact issuer, signature, `events`, no
+    /// `nonce`, `aud`, `iat`, `exp`, `jti`, and `sub` or `sid`. The caller must reject a replay, by [`LogoutToken::token_id`].
     ///
     /// # Errors
     /// The first check that it fails. `exp` may be absent: drafts of the specification did not require it, and some providers
@@ -79,25 +80,25 @@ impl Validator {
         now: SystemTime,
     ) -> Result<LogoutToken, Rejection> {
         self.check_size(token)?;
-        let unverified = token::parse(token).map_err(|why| why.hint(MEND))?;
-        let claims = unverified.claims().map_err(|why| why.hint(MEND))?;
-        match unverified.header.kind.as_deref() {
+        let unverified = compact::parse(token).map_err(|why| why.hint(HINT))?;
+        let claims = unverified.claims().map_err(|why| why.hint(HINT))?;
+        match unverified.header.typ.as_deref() {
             None | Some("jwt" | "logout+jwt" | "application/logout+jwt") => {}
             Some(other) => {
                 return Err(wrong_kind(format!("typ \"{}\"", printable(other)))
                     .expected("typ \"logout+jwt\", \"JWT\" or none")
-                    .hint(MEND));
+                    .hint(HINT));
             }
         }
-        let said = claims::required_text(&claims, "iss").map_err(|why| why.hint(MEND))?;
-        if said != issuer {
+        let iss = claims::required_text(&claims, "iss").map_err(|why| why.hint(HINT))?;
+        if iss != issuer {
             return Err(Rejection::new(Reason::IssuerNotTrusted)
                 .expected(format!("iss {issuer:?}"))
-                .found(format!("iss \"{}\"", printable(said)))
-                .hint("sessions are ended by the provider at which people sign in (provider.issuer)"));
+                .found(format!("iss \"{}\"", printable(iss)))
+                .hint("only the provider at which users sign in can end sessions (provider.issuer)"));
         }
-        let signer = self.signer(&unverified, said, now).await?;
-        check(signer.trust, signer.issuer, client_id, &claims, unix(now)).map_err(|why| why.hint(MEND))
+        let signer = self.signer(&unverified, iss, now).await?;
+        check(signer.trust, signer.issuer, client_id, &claims, unix(now)).map_err(|why| why.hint(HINT))
     }
 }
 
@@ -118,10 +119,10 @@ fn check(
         Some(_) => claims::check_times(trust, claims, now)?.until,
         None => claims::check_start(trust, claims, now).map(|_| f64::MAX)?,
     };
-    let oldest = OLDEST_SECONDS + trust.leeway_seconds as f64;
-    if now - issued >= oldest {
+    let max_age = MAX_AGE_SECONDS + trust.leeway_seconds as f64;
+    if now - issued >= max_age {
         return Err(Rejection::new(Reason::Expired)
-            .expected(format!("iat less than {oldest:.0} s ago"))
+            .expected(format!("iat less than {max_age:.0} s ago"))
             .found(format!("iat {issued:.0}, {:.0} s ago", now - issued)));
     }
     let token_id = claims::required_text(claims, "jti")?.to_owned();
@@ -136,7 +137,7 @@ fn check(
         session_id,
         token_id,
         issued_at: issued as u64,
-        acceptable_until: until.min(issued + oldest).ceil() as u64,
+        acceptable_until: until.min(issued + max_age).ceil() as u64,
     })
 }
 
@@ -162,11 +163,11 @@ fn check_audience(claims: &Members<'_>, client_id: &str) -> Result<(), Rejection
         Some(other) => other.to_string(),
     };
     Err(Rejection::new(Reason::AudienceMismatch)
-        .expected(format!("aud {client_id:?}, the client that people sign in with"))
+        .expected(format!("aud {client_id:?}, the client that users sign in with"))
         .found(format!("aud {}", printable(&found))))
 }
 
-/// A claim that may be absent, but not of another type: without it the logout would end other sessions than it says.
+/// Returns an optional claim, and rejects one of another type: ignoring it would end other sessions than the provider means.
 fn optional_text(claims: &Members<'_>, claim: &str) -> Result<Option<String>, Rejection> {
     match claims.present(claim) {
         None => Ok(None),

@@ -1,8 +1,8 @@
 use serde_json::{Map, Value};
 
-use super::{Rejection, token};
+use super::{Rejection, compact};
 
-/// What a token says, before anything is proved. For diagnosis; never for a decision.
+/// The header and claims of a token that was not verified. For diagnosis, never for a decision.
 ///
 /// ```
 /// use pixygate::jwt::UnverifiedClaims;
@@ -22,11 +22,11 @@ pub struct UnverifiedClaims {
 }
 
 impl UnverifiedClaims {
-    /// Decodes header and payload, as strictly as the gate does; checks nothing else.
+    /// Decodes header and payload as strictly as the gate does, and checks nothing else.
     ///
     /// # Errors
-    /// [`MalformedToken`](crate::Reason::MalformedToken) when it is no JWT, with what was met instead.
+    /// [`MalformedToken`](crate::Reason::MalformedToken) when the token is not a JWT.
     pub fn decode(token: &str) -> Result<Self, Rejection> {
-        token::decode_only(token)
+        compact::decode_only(token)
     }
 }

@@ -1,49 +1,52 @@
-//! Two issuers that should be one: what was found, what was meant, where they differ, and the line that fixes it.
+//! Explains an `iss` that no trust accepts: the trusted issuer it resembles, where they differ, and the line that fixes it.
 
-use super::{Rejection, Trust, printable};
-use crate::Reason;
+use super::Trust;
+use crate::{
+    Reason,
+    jwt::{Rejection, printable},
+};
 
-/// What differs is compared up to here; the comparison is quadratic, and anybody can ask for it with an unsigned token.
+/// How many characters are compared. The comparison is quadratic, and an unsigned token is enough to cause it.
 const COMPARED: usize = 64;
-/// So many accepted issuers are compared, however many there are.
+/// How many trusted issuers are compared, however many there are.
 const CANDIDATES: usize = 8;
-/// An issuer is looked up by so many of its first characters.
+/// How many characters of an issuer are used for the lookup.
 const LOOKED_UP: usize = 256;
 
-/// Every accepted issuer, in an order in which those that are alike stand together.
-pub(crate) struct Accepted(Vec<One>);
+/// Every accepted issuer, sorted so that similar ones are neighbours.
+pub(crate) struct KnownIssuers(Vec<KnownIssuer>);
 
-struct One {
-    /// Host first, without the scheme, in lower case.
-    order: String,
+struct KnownIssuer {
+    /// Without the scheme, in lower case.
+    sort_key: String,
     issuer: String,
-    /// As its trust writes it.
+    /// The `issuer` of its trust.
     configured: String,
 }
 
-impl Accepted {
+impl KnownIssuers {
     pub(crate) fn new(trusts: &[Trust]) -> Self {
-        let mut all: Vec<One> = trusts
+        let mut all: Vec<KnownIssuer> = trusts
             .iter()
             .flat_map(|trust| trust.accepted_issuers().into_iter().map(move |issuer| (trust, issuer)))
-            .map(|(trust, issuer)| One {
-                order: order(&issuer),
+            .map(|(trust, issuer)| KnownIssuer {
+                sort_key: sort_key(&issuer),
                 issuer,
                 configured: trust.issuer.clone(),
             })
             .collect();
-        all.sort_by(|one, other| one.order.cmp(&other.order));
+        all.sort_by(|one, other| one.sort_key.cmp(&other.sort_key));
         Self(all)
     }
 
-    /// A token's `iss` that no trust accepts.
+    /// Rejects an `iss` that no trust accepts.
     pub(crate) fn not_trusted(&self, found: &str) -> Rejection {
         let rejection = Rejection::new(Reason::IssuerNotTrusted);
-        let judged = self.candidates(found).iter().map(|one| {
+        let compared = self.candidates(found).iter().map(|one| {
             let distance = distance(&one.issuer, found);
             (one, is_related(&one.issuer, found, distance), distance)
         });
-        let Some((nearest, related, _)) = judged.min_by_key(|(_, related, distance)| (!related, *distance)) else {
+        let Some((nearest, related, _)) = compared.min_by_key(|(_, related, distance)| (!related, *distance)) else {
             return rejection.found(printable(found));
         };
         let rejection = rejection.expected(format!("iss {:?}", nearest.issuer)).found(format!(
@@ -56,26 +59,26 @@ impl Accepted {
                 "if this is a provider of yours, add a [[trust]] with this issuer; otherwise the token is not for this gate",
             );
         }
-        rejection.hint(lines(&nearest.configured, found))
+        rejection.hint(hint(&nearest.configured, found))
     }
 
-    /// The few that may be meant: in their order the neighbours share the longest beginning, the host before all.
-    fn candidates(&self, found: &str) -> &[One] {
-        let found = order(found);
-        let place = self.0.partition_point(|one| one.order < found);
+    /// Returns the neighbours in sort order: they share the longest prefix, and the host before anything else.
+    fn candidates(&self, found: &str) -> &[KnownIssuer] {
+        let found = sort_key(found);
+        let place = self.0.partition_point(|one| one.sort_key < found);
         let from = place.saturating_sub(CANDIDATES / 2);
         let until = (from + CANDIDATES).min(self.0.len());
         &self.0[until.saturating_sub(CANDIDATES)..until]
     }
 }
 
-fn order(issuer: &str) -> String {
+fn sort_key(issuer: &str) -> String {
     let rest = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
     rest.chars().take(LOOKED_UP).collect::<String>().to_ascii_lowercase()
 }
 
-/// The lines of the configuration of which one fixes it.
-pub(crate) fn lines(configured: &str, found: &str) -> String {
+/// Returns the lines of the configuration, one of which fixes the conflict.
+fn hint(configured: &str, found: &str) -> String {
     let found = printable(found);
     if configured.contains("{tenantid}") {
         return format!(
@@ -89,7 +92,7 @@ pub(crate) fn lines(configured: &str, found: &str) -> String {
     )
 }
 
-/// Where two issuers part, in words.
+/// Describes where two issuers differ.
 pub(crate) fn difference(expected: &str, found: &str) -> String {
     if found.trim_end_matches('/') == expected.trim_end_matches('/') {
         let (with, without) = if found.len() > expected.len() {
@@ -132,7 +135,7 @@ pub(crate) fn difference(expected: &str, found: &str) -> String {
     format!("they differ from character {} on", same + 1)
 }
 
-/// Whether one may be meant with the other: they share the host, or differ in little.
+/// Whether one may be a misspelling of the other: they share the host, or differ in few characters.
 fn is_related(one: &str, other: &str, distance: usize) -> bool {
     let host = |issuer: &str| {
         let rest = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);
@@ -141,7 +144,7 @@ fn is_related(one: &str, other: &str, distance: usize) -> bool {
     host(one) == host(other) || distance <= one.chars().count() / 4
 }
 
-/// How many characters must change to make one of the other (Levenshtein), as far as they are compared.
+/// Returns the Levenshtein distance, with [`COMPARED`] as the bound of the comparison.
 fn distance(one: &str, other: &str) -> usize {
     let same = one.chars().zip(other.chars()).take_while(|(one, other)| one == other);
     let same = same.count();
@@ -167,10 +170,10 @@ mod tests {
     const TOKEN_ENDPOINT: &str = "https://login.example.com/t/acme/oauth2/token";
 
     #[test]
-    fn the_base_url_in_place_of_the_token_endpoint_is_named_with_the_line_to_write() {
+    fn the_base_url_instead_of_the_token_endpoint_gets_the_line_to_write() {
         let trusts = [Trust::new("https://login.example/"), Trust::new(TOKEN_ENDPOINT)];
         let found = "https://login.example.com/t/acme";
-        let rejection = Accepted::new(&trusts).not_trusted(found);
+        let rejection = KnownIssuers::new(&trusts).not_trusted(found);
         assert_eq!(rejection.detail().expected, format!("iss {TOKEN_ENDPOINT:?}"));
         assert!(
             rejection.detail().found.contains("lacks \"/oauth2/token\""),
@@ -205,17 +208,17 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_is_not_proposed_as_an_alias() {
-        let rejection = Accepted::new(&[Trust::new(TOKEN_ENDPOINT)]).not_trusted("https://evil.example/x\n");
+    fn an_unrelated_issuer_is_not_proposed_as_an_alias() {
+        let rejection = KnownIssuers::new(&[Trust::new(TOKEN_ENDPOINT)]).not_trusted("https://evil.example/x\n");
         assert!(!rejection.detail().hint.contains("aliases"));
         assert!(rejection.detail().found.contains(r"\n"));
     }
 
     #[test]
-    fn a_tenant_that_is_not_listed_is_proposed_as_a_tenant() {
+    fn an_unlisted_tenant_is_proposed_as_a_tenant() {
         let mut trust = Trust::new("https://login.example/{tenantid}/v2.0");
         trust.tenants = vec!["t1".into()];
-        let rejection = Accepted::new(&[trust]).not_trusted("https://login.example/t2/v2.0");
+        let rejection = KnownIssuers::new(&[trust]).not_trusted("https://login.example/t2/v2.0");
         assert_eq!(rejection.detail().expected, "iss \"https://login.example/t1/v2.0\"");
         let hint = &rejection.detail().hint;
         assert!(
@@ -224,13 +227,13 @@ mod tests {
         );
     }
 
-    /// Anybody can send an unsigned token, so what it costs must not grow with what is configured.
+    /// Anybody can send an unsigned token, so its cost must not grow with the number of trusted issuers.
     #[test]
-    fn of_thousands_of_tenants_a_few_are_compared_and_the_one_that_is_meant_is_among_them() {
+    fn of_thousands_of_issuers_a_few_are_compared_and_the_similar_one_is_among_them() {
         for tenants in [1, 7, 8, 9, 300, 3000] {
             let issuer = |number: usize| format!("https://login.example/{number:05}/v2.0");
             let trusts: Vec<_> = (0..tenants).map(|number| Trust::new(issuer(number))).collect();
-            let accepted = Accepted::new(&trusts);
+            let known = KnownIssuers::new(&trusts);
             for found in [
                 "",
                 "a",
@@ -238,7 +241,7 @@ mod tests {
                 &"x".repeat(8000),
                 "https://login.example/",
             ] {
-                assert_eq!(accepted.candidates(found).len(), tenants.min(CANDIDATES), "{found:.30}");
+                assert_eq!(known.candidates(found).len(), tenants.min(CANDIDATES), "{found:.30}");
             }
             for meant in [0, tenants / 2, tenants - 1] {
                 let meant = issuer(meant);
@@ -248,7 +251,7 @@ mod tests {
                     meant.replace("/v2.0", ""),
                     format!("{meant}/"),
                 ] {
-                    let rejection = accepted.not_trusted(&found);
+                    let rejection = known.not_trusted(&found);
                     assert_eq!(rejection.detail().expected, format!("iss {meant:?}"), "{found}");
                     assert!(rejection.detail().hint.contains("aliases"), "{found}");
                 }
@@ -257,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn the_distance_counts_what_differs_and_what_is_longer() {
+    fn the_distance_counts_changed_and_added_characters() {
         for (one, other, expected) in [
             ("", "", 0),
             ("abc", "abc", 0),

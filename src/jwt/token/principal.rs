@@ -7,27 +7,27 @@ use std::{
 use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeMap};
 use serde_json::{Map, Value};
 
-use super::{Rejection, cache::Weighed, printable};
+use super::{Rejection, printable, verdict_cache::Weighed};
 use crate::{Reason, StepUp};
 
-/// Who is calling, as proved. Only a [`Validator`](super::Validator) makes one, and through it the gate; a function that
-/// takes a `Principal` cannot run without.
+/// The caller, as a validated token identifies it. Only a [`Validator`](crate::jwt::Validator), and through it the gate, makes
+/// one: a function that takes a `Principal` cannot run without a valid token.
 ///
-/// The identity is the pair of [`issuer`](Self::issuer) and [`subject`](Self::subject): the same subject of two issuers
-/// is two people. Cloning is cheap. It serializes to the answer of `GET /api/whoami`.
+/// The pair of [`issuer`](Self::issuer) and [`subject`](Self::subject) is the identity: the same subject of two issuers is two
+/// users. Cloning is cheap. It serializes to the answer of `GET /api/whoami`.
 ///
 /// ```compile_fail
-/// // Nothing else can make one.
+/// // It cannot be deserialized or constructed.
 /// let forged: pixygate::jwt::Principal = serde_json::from_str(r#"{"iss":"https://i","sub":"s"}"#).unwrap();
 /// ```
 #[derive(Clone)]
-pub struct Principal(Arc<Proven>);
+pub struct Principal(Arc<ValidatedToken>);
 
-/// What the token said, after every check. What each call looks at stands at the start, beside the count of the `Arc`: with many
-/// verdicts it is memory that is waited for.
+/// The claims of a token that passed every check. The fields that every call reads come first, next to the reference count: with
+/// many cached tokens, memory access is what takes time.
 #[derive(Debug, Default)]
 #[repr(C)]
-pub(crate) struct Proven {
+pub(crate) struct ValidatedToken {
     pub(crate) key_thumbprint: Option<Box<str>>,
     pub(crate) certificate_thumbprint: Option<Box<str>>,
     pub(crate) issuer: String,
@@ -50,17 +50,17 @@ pub(crate) struct Proven {
     pub(crate) derived: OnceLock<Box<dyn Any + Send + Sync>>,
 }
 
-impl Weighed for Proven {
-    /// Claims that were asked for take some three times what they take as text, which stays.
+impl Weighed for ValidatedToken {
+    /// Parsed claims take about three times as much as their text, which stays.
     fn bytes(&self) -> usize {
         size_of::<Self>() + 4 * self.claims.json.len()
     }
 }
 
-/// All claims, as the token has them. They are read into values when somebody asks for them; most calls never do.
+/// All claims of the token. They are parsed when the first one is read; most calls read none.
 #[derive(Debug, Default)]
 pub(crate) struct Claims {
-    /// One object, as the strict parser has read it.
+    /// An object that the strict parser has accepted.
     json: Vec<u8>,
     values: OnceLock<Map<String, Value>>,
 }
@@ -74,51 +74,51 @@ impl Claims {
     }
 
     fn values(&self) -> &Map<String, Value> {
-        // What the strict parser has accepted, any parser reads.
+        // Every parser reads what the strict one has accepted.
         self.values
             .get_or_init(|| serde_json::from_slice(&self.json).unwrap_or_default())
     }
 }
 
 impl Principal {
-    pub(crate) fn new(proven: Arc<Proven>) -> Self {
-        Self(proven)
+    pub(crate) fn new(token: Arc<ValidatedToken>) -> Self {
+        Self(token)
     }
 
-    /// The configured issuer, also when the token came under an alias.
+    /// Returns the configured issuer, also when the token names an alias.
     pub fn issuer(&self) -> &str {
         &self.0.issuer
     }
 
-    /// The subject, unique within the issuer.
+    /// Returns the subject, which is unique within the issuer.
     pub fn subject(&self) -> &str {
         &self.0.subject
     }
 
-    /// What the provider calls the person in its other tokens: always `sub`.
+    /// Returns `sub`, which identifies the user in the provider's other tokens.
     pub(crate) fn sub(&self) -> &str {
         self.0.sub.as_deref().unwrap_or(&self.0.subject)
     }
 
-    /// The client that the token was issued to.
+    /// Returns the client that the token was issued to.
     pub fn client_id(&self) -> Option<&str> {
         self.0.client_id.as_deref()
     }
 
-    /// The granted scopes, each once, in the token's order.
+    /// Returns the granted scopes, each once, in the order of the token.
     pub fn scopes(&self) -> &[String] {
         &self.0.scopes
     }
 
-    /// Whether exactly this scope was granted.
+    /// Returns whether exactly this scope was granted.
     pub fn has_scope(&self, scope: &str) -> bool {
         self.0.scopes.iter().any(|granted| granted == scope)
     }
 
-    /// Asks for a scope: the second layer's own check.
+    /// Requires a scope: the check of a handler, in addition to the gate's policy.
     ///
     /// # Errors
-    /// [`Reason::InsufficientScope`], which names the scope.
+    /// [`Reason::InsufficientScope`] with the scope in its step-up.
     pub fn require_scope(&self, scope: &str) -> Result<(), Rejection> {
         if self.has_scope(scope) {
             return Ok(());
@@ -127,72 +127,72 @@ impl Principal {
             .expected(format!("scope {scope:?}"))
             .found(printable(&self.0.scopes.join(" ")))
             .hint(format!(
-                "ask for {scope:?} when signing in (provider.scopes), and grant it at the provider"
+                "request {scope:?} when signing in (provider.scopes), and grant it at the provider"
             ))
             .stepping_up(StepUp::Scopes(vec![scope.to_owned()])))
     }
 
-    /// The roles, from the trust's `roles_claim`.
+    /// Returns the roles, from the claim that [`Trust::roles_claim`](crate::jwt::Trust::roles_claim) names.
     pub fn roles(&self) -> &[String] {
         &self.0.roles
     }
 
-    /// Whether exactly this role was given.
+    /// Returns whether the token has exactly this role.
     pub fn has_role(&self, role: &str) -> bool {
         self.0.roles.iter().any(|given| given == role)
     }
 
-    /// The person's name: `name`, else `given_name` and `family_name`.
+    /// Returns the user's name: `name`, or else `given_name` and `family_name`.
     pub fn name(&self) -> Option<&str> {
         self.0.name.as_deref()
     }
 
-    /// The organisation (`org_id`, else `tid`).
+    /// Returns the organisation: `org_id`, or else `tid`.
     pub fn org_id(&self) -> Option<&str> {
         self.0.org_id.as_deref()
     }
 
-    /// How the person signed in (`acr`).
+    /// Returns how the user signed in (`acr`).
     pub fn acr(&self) -> Option<&str> {
         self.0.acr.as_deref()
     }
 
-    /// When the person signed in, in seconds since 1970.
+    /// Returns when the user signed in (`auth_time`), in seconds since 1970.
     pub fn auth_time(&self) -> Option<u64> {
         self.0.auth_time
     }
 
-    /// When the token was issued, in seconds since 1970.
+    /// Returns when the token was issued (`iat`), in seconds since 1970.
     pub fn issued_at(&self) -> Option<u64> {
         self.0.issued_at
     }
 
-    /// When the token expires, in seconds since 1970.
+    /// Returns when the token expires (`exp`), in seconds since 1970.
     pub fn expires_at(&self) -> u64 {
         self.0.expires_at
     }
 
-    /// The token's own identifier (`jti`).
+    /// Returns the identifier of the token (`jti`).
     pub fn token_id(&self) -> Option<&str> {
         self.0.token_id.as_deref()
     }
 
-    /// The session at the provider (`sid`).
+    /// Returns the session at the provider (`sid`).
     pub fn session_id(&self) -> Option<&str> {
         self.0.session_id.as_deref()
     }
 
-    /// The key that the token is bound to: the thumbprint of RFC 9449 (`cnf.jkt`).
+    /// Returns the thumbprint of the key that the token is bound to (`cnf.jkt`, RFC 9449).
     pub fn key_thumbprint(&self) -> Option<&str> {
         self.0.key_thumbprint.as_deref()
     }
 
-    /// The client certificate that the token is bound to: the thumbprint of RFC 8705 (`cnf.x5t#S256`).
+    /// Returns the thumbprint of the client certificate that the token is bound to (`cnf.x5t#S256`, RFC 8705).
     pub fn certificate_thumbprint(&self) -> Option<&str> {
         self.0.certificate_thumbprint.as_deref()
     }
 
-    /// All claims of the token as a type of yours.
+    /// Deserializes all claims of the token.
     ///
     /// ```no_run
     /// # fn example(principal: pixygate::jwt::Principal) -> Result<(), serde_json::Error> {
@@ -205,12 +205,12 @@ impl Principal {
     /// ```
     ///
     /// # Errors
-    /// When the claims do not have that form.
+    /// When the claims do not fit the type.
     pub fn claims<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_slice(&self.0.claims.json)
     }
 
-    /// One claim, as the token has it.
+    /// Returns a claim as the token has it.
     pub fn claim(&self, name: &str) -> Option<&Value> {
         self.0.claims.values().get(name)
     }
@@ -224,7 +224,7 @@ impl Principal {
 }
 
 impl PartialEq for Principal {
-    /// The same person: issuer and subject agree.
+    /// Compares issuer and subject.
     fn eq(&self, other: &Self) -> bool {
         (self.issuer(), self.subject()) == (other.issuer(), other.subject())
     }
@@ -249,7 +249,7 @@ impl fmt::Debug for Principal {
 
 impl Serialize for Principal {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Proven {
+        let ValidatedToken {
             issuer,
             subject,
             client_id,

@@ -1,11 +1,11 @@
-/// A [`Trust`](super::Trust) that cannot be used.
+/// Why a [`Trust`](super::Trust) cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrustError {
-    /// There is none, so every token would be refused.
+    /// No issuer is trusted, so every token would be rejected.
     #[error("no issuer is trusted; add a [[trust]] with issuer and audience")]
     None,
-    /// The issuer is no usable URL.
+    /// The issuer cannot be used.
     #[error("trust.issuer {issuer:?}: {why}; write the exact `iss` of the provider's tokens")]
     Issuer {
         /// As configured.
@@ -13,31 +13,31 @@ pub enum TrustError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// Two entries accept the same `iss`.
+    /// Two trusts accept the same `iss`.
     #[error("issuer {0:?} is trusted twice; every issuer and alias may stand in one [[trust]] only")]
     Twice(String),
-    /// Neither audience nor client is named.
+    /// Neither an audience nor a client is configured.
     #[error("trust {0:?} has neither `audience` nor `client_ids`; name one, or every token of that issuer would pass")]
     NoAudience(String),
-    /// A list that must not be empty is.
+    /// A setting is empty that must not be.
     #[error("trust {issuer:?}: `{key}` is empty; {hint}")]
     Empty {
         /// The entry.
         issuer: String,
-        /// The list.
+        /// The setting.
         key: &'static str,
         /// What to write.
         hint: &'static str,
     },
-    /// More than one place for keys.
+    /// More than one source of keys is configured.
     #[error("trust {issuer:?} names several sources of keys ({keys}); keep one")]
     KeySources {
         /// The entry.
         issuer: String,
-        /// The settings that contradict each other.
+        /// The settings that exclude each other.
         keys: String,
     },
-    /// A location is no usable URL.
+    /// A URL cannot be used.
     #[error("trust {issuer:?}: `{key}` {url:?}: {why}")]
     Location {
         /// The entry.
@@ -49,20 +49,21 @@ pub enum TrustError {
         /// What is wrong with it.
         why: &'static str,
     },
-    /// Times that contradict each other.
+    /// A time is out of bounds, or contradicts another one.
     #[error("trust {issuer:?}: {why}")]
     Times {
         /// The entry.
         issuer: String,
         /// The setting.
         key: &'static str,
-        /// What contradicts what.
+        /// Which times, and their bounds.
         why: &'static str,
     },
-    /// Only one trust can introspect: an opaque token names no issuer, and asking a second provider would give it away.
+    /// Two trusts have an introspection endpoint. An opaque token names no issuer, and asking a second provider would show
+    /// the token to it.
     #[error("trusts {0:?} and {1:?} both have `introspection_url`; an opaque token may be shown to one provider only")]
     TwoIntrospections(String, String),
-    /// Static keys or TLS settings that cannot be read.
+    /// Configured keys cannot be used.
     #[error("trust {issuer:?}: `{key}`: {why}")]
     Keys {
         /// The entry.

@@ -3,7 +3,8 @@ use std::{collections::HashMap, time::Duration};
 use parking_lot::RwLock;
 use tokio::time::Instant;
 
-use super::{Ended, Principal, Revocations};
+use super::{Ended, Revocations};
+use crate::jwt::Principal;
 
 /// The default bound on sessions, subjects and tokens of each issuer: about 20 MB when it is reached.
 const MAX_ENTRIES: usize = 100_000;

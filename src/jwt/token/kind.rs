@@ -1,11 +1,14 @@
-//! Whether a token is an access token: by what it says of itself, and otherwise by the marks of other kinds.
+//! Decides whether a token is an access token: by what it calls itself, or else by the marks of other kinds.
 
 use super::{
-    Rejection, TokenType, Trust,
+    Rejection,
     json::{Json, Members},
     printable,
 };
-use crate::Reason;
+use crate::{
+    Reason,
+    jwt::{TokenType, Trust},
+};
 
 /// Rejects a JWT that is not an access token. `typ` is the header's, in lower case.
 ///
@@ -51,7 +54,7 @@ pub(crate) fn token_type<'a>(answer: &'a Members<'_>) -> Option<&'a str> {
     }
 }
 
-/// `named`: something outside the claims calls it an access token.
+/// `named`: the header, or `token_type` of an introspection answer, calls it an access token.
 fn check_claims(trust: &Trust, named: bool, claims: &Members<'_>) -> Result<(), Rejection> {
     for (claim, others) in [
         ("typ", &["ID", "Refresh", "Offline", "Logout"][..]),
@@ -83,7 +86,7 @@ fn check_claims(trust: &Trust, named: bool, claims: &Members<'_>) -> Result<(), 
                     "send the access token; if this is one, and the issuer puts `nonce` into access tokens, \
                      set trust.allow_nonce = true"
                 }
-                _ => "send the access token; the ID token is for the client that asked for it",
+                _ => "send the access token; the ID token is for the client only",
             }))
         }
     }

@@ -1,18 +1,20 @@
-//! JSON as tokens must have it: one object, no member twice, not deep. What two parsers could read in two ways is refused.
-//! Read in place: text is borrowed from the bytes wherever it has no escapes.
+//! Strict JSON: one object, no duplicate members, bounded depth, so that no two parsers read it differently. Text without escapes
+//! is borrowed from the input.
 
 use std::{borrow::Cow, fmt};
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// Deep enough for any claim, and far from what the stack bears.
-const DEEPEST: usize = 64;
+use super::printable;
 
-/// Up to so many members a look at each is quicker than order.
+/// Deeper than any claim, and shallow enough for the stack.
+const MAX_DEPTH: usize = 64;
+
+/// Up to this number of members, a linear search for duplicates is faster than sorting.
 const FEW: usize = 16;
 
-/// A value, as it stands in the bytes.
+/// A value that borrows from the input.
 #[derive(Debug)]
 pub(crate) enum Json<'a> {
     Null,
@@ -23,25 +25,27 @@ pub(crate) enum Json<'a> {
     Object(Members<'a>),
 }
 
-/// The members of an object, each name once, in the order written.
+/// The members of an object, without duplicates, in the order of the input.
 #[derive(Debug)]
 pub(crate) struct Members<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
 
-/// Reads an object.
+/// Parses an object.
 pub(crate) fn object(bytes: &[u8]) -> Result<Members<'_>, String> {
     match value(bytes)? {
         Json::Object(members) => Ok(members),
-        _ => Err("it is no JSON object".to_owned()),
+        _ => Err("it is not a JSON object".to_owned()),
     }
 }
 
 fn value(bytes: &[u8]) -> Result<Json<'_>, String> {
-    // Text is looked at once for all; borrowed strings need no second look.
+    // Checking the whole input once is faster than checking every string.
     let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
     let mut parser = serde_json::Deserializer::from_str(text);
-    let value = Strict { left: DEEPEST }
-        .deserialize(&mut parser)
-        .map_err(|error| error.to_string())?;
+    let value = Strict {
+        remaining_depth: MAX_DEPTH,
+    }
+    .deserialize(&mut parser)
+    .map_err(|error| error.to_string())?;
     parser.end().map_err(|error| error.to_string())?;
     Ok(value)
 }
@@ -75,7 +79,7 @@ impl<'a> Members<'a> {
         self.0.iter().map(|(name, _)| name.as_ref())
     }
 
-    /// The same, standing for itself.
+    /// Converts to an owned map.
     pub(crate) fn to_map(&self) -> Map<String, Value> {
         self.0
             .iter()
@@ -83,8 +87,8 @@ impl<'a> Members<'a> {
             .collect()
     }
 
-    /// A name that is there twice.
-    fn repeated(&self) -> Option<&str> {
+    /// Returns a name that occurs twice.
+    fn duplicate(&self) -> Option<&str> {
         if self.0.len() <= FEW {
             let mut names = self.names().enumerate();
             return names
@@ -116,7 +120,7 @@ impl Json<'_> {
     }
 }
 
-/// As it would be written.
+/// Writes JSON.
 impl fmt::Display for Json<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.to_value())
@@ -125,14 +129,14 @@ impl fmt::Display for Json<'_> {
 
 #[derive(Clone, Copy)]
 struct Strict {
-    left: usize,
+    remaining_depth: usize,
 }
 
 impl Strict {
     fn deeper<E: Error>(self) -> Result<Self, E> {
-        match self.left.checked_sub(1) {
-            Some(left) => Ok(Self { left }),
-            None => Err(E::custom(format_args!("it is nested deeper than {DEEPEST} levels"))),
+        match self.remaining_depth.checked_sub(1) {
+            Some(remaining_depth) => Ok(Self { remaining_depth }),
+            None => Err(E::custom(format_args!("it is nested deeper than {MAX_DEPTH} levels"))),
         }
     }
 }
@@ -193,23 +197,23 @@ impl<'de> Visitor<'de> for Strict {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json<'de>, A::Error> {
         let member = self.deeper()?;
-        // Room at once for the claims; thousands of empty objects inside of them must not take as much each.
-        let room = if self.left == DEEPEST { FEW } else { 0 };
-        let mut read = Members(Vec::with_capacity(room));
+        // Space for the claims is reserved at once, but not for thousands of empty objects inside them.
+        let capacity = if self.remaining_depth == MAX_DEPTH { FEW } else { 0 };
+        let mut read = Members(Vec::with_capacity(capacity));
         while let Some(name) = members.next_key_seed(Name)? {
             read.0.push((name, members.next_value_seed(member)?));
         }
-        match read.repeated() {
+        match read.duplicate() {
             None => Ok(Json::Object(read)),
             Some(name) => {
-                let name = super::printable(name);
-                Err(A::Error::custom(format_args!("member \"{name}\" is there twice")))
+                let name = printable(name);
+                Err(A::Error::custom(format_args!("member \"{name}\" occurs twice")))
             }
         }
     }
 }
 
-/// The name of a member.
+/// Deserializes the name of a member.
 struct Name;
 
 impl<'de> DeserializeSeed<'de> for Name {
@@ -241,7 +245,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_member_twice_is_refused_at_every_level() {
+    fn a_duplicate_member_is_rejected_at_every_level() {
         assert!(object(br#"{"a":1,"b":{"c":[{"d":1}]}}"#).is_ok());
         assert!(object(br#"{"a":1,"a":1}"#).unwrap_err().contains("twice"));
         assert!(object(br#"{"a":1,"\u0061":1}"#).unwrap_err().contains("twice"));
@@ -259,10 +263,10 @@ mod tests {
     }
 
     #[test]
-    fn depth_and_trailing_bytes_are_refused() {
+    fn depth_and_trailing_bytes_are_rejected() {
         let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
-        assert!(object(nested(DEEPEST - 1).as_bytes()).is_ok());
-        assert!(object(nested(DEEPEST).as_bytes()).unwrap_err().contains("nested"));
+        assert!(object(nested(MAX_DEPTH - 1).as_bytes()).is_ok());
+        assert!(object(nested(MAX_DEPTH).as_bytes()).unwrap_err().contains("nested"));
         assert!(object(nested(100_000).as_bytes()).is_err());
         assert!(object(b"{} {}").is_err());
         assert!(object(b"[]").is_err());
@@ -271,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_is_what_any_parser_reads() {
+    fn the_result_is_that_of_any_parser() {
         let text = r#"{"a":null,"b":[true,-1,1.5,"\u00e9\n",{}],"c\"d":{"e":"f"}}"#;
         let read = object(text.as_bytes()).unwrap();
         let expected: Map<String, Value> = serde_json::from_str(text).unwrap();

@@ -1,5 +1,5 @@
-//! The keys of one issuer through time: loaded, renewed ahead of their age, kept through an outage to a bound. Reading
-//! them takes no lock, and nothing that a token asks for can hold up a token whose key is known.
+//! The keys of one issuer over time: loaded, renewed ahead of their age, used through an outage up to a bound. Reading them takes
+//! no lock, and a token with an unknown key never delays a token with a known one.
 
 use std::{
     sync::Arc,
@@ -11,59 +11,61 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    Clock, FetchError, KeysError, Rejection, Trust,
-    key_set::{KeySet, Wanted},
-    printable,
+    FetchError, KeysError,
+    key_set::{KeyQuery, KeySet},
     source::Source,
 };
-use crate::Reason;
+use crate::{
+    Reason,
+    jwt::{Clock, Rejection, Trust, printable},
+};
 
-/// So many calls with unknown kids may wait for one fetch; each holds its token and its connection.
-const MOST_WAITING: usize = 1_000;
+/// How many calls with unknown `kid`s may wait for a fetch. Each of them holds its token and its connection.
+const MAX_WAITING: usize = 1_000;
 
-pub(crate) struct KeyEngine {
+pub(crate) struct IssuerKeys {
     trust: Arc<Trust>,
     source: Source,
     clock: Arc<dyn Clock>,
     state: ArcSwap<State>,
-    flight: Mutex<Flight>,
-    /// Places for calls with unknown kids.
+    in_flight: Mutex<InFlight>,
+    /// Permits for calls with unknown `kid`s.
     waiting: Semaphore,
 }
 
-/// What is known at one moment. Replaced as a whole, by the one fetch that is under way.
+/// A snapshot, replaced as a whole by the one fetch that is in flight.
 #[derive(Clone, Default)]
 struct State {
     loaded: Option<(Arc<KeySet>, SystemTime)>,
-    /// The last attempt since then, if it failed.
+    /// The last attempt after that, if it failed.
     failure: Option<(KeysError, SystemTime)>,
-    /// Counts the sets from which a key was taken away: verdicts of an earlier count are void.
+    /// Counts the sets in which a key of the one before was missing. Cached verdicts of an earlier count are void.
     generation: u64,
     fetches: KeyFetches,
 }
 
-/// How often the keys of an issuer were asked for.
+/// How often the keys of an issuer were fetched.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyFetches {
-    /// With keys as the answer.
+    /// Successful fetches.
     pub loaded: u64,
-    /// Without; why is in the log.
+    /// Failed fetches. The log has the reasons.
     pub failed: u64,
 }
 
 #[derive(Default)]
-struct Flight {
+struct InFlight {
     running: Option<Running>,
     last_for_unknown_key: Option<SystemTime>,
 }
 
 #[derive(Clone)]
 struct Running {
-    /// Closes when the fetch that is under way has ended.
+    /// Closes when the fetch has ended.
     end: watch::Receiver<()>,
-    /// Whether it asks for the metadata too.
-    anew: bool,
+    /// Whether it fetches the metadata as well.
+    rediscovers: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -72,35 +74,35 @@ enum Cause {
     UnknownKey(SystemTime),
 }
 
-enum Standing {
+enum Freshness {
     Fresh,
-    /// Older than `jwks_refresh_seconds`, and nothing has been tried yet.
+    /// Older than `jwks_refresh_seconds`, and no fetch has failed since.
     Due,
-    /// Older than that, while the provider fails: good keys go on serving.
+    /// Older than that while the provider fails. The keys still serve.
     Outage,
-    /// Nothing that may serve.
-    Gone,
+    /// No keys, or older than `jwks_stale_seconds`.
+    Expired,
 }
 
-enum Outcome {
+enum SignatureCheck {
     Verified,
     Forged,
     NoKey,
 }
 
-impl KeyEngine {
+impl IssuerKeys {
     pub(crate) fn new(trust: Arc<Trust>, source: Source, clock: Arc<dyn Clock>) -> Arc<Self> {
         Arc::new(Self {
             trust,
             source,
             clock,
             state: ArcSwap::default(),
-            flight: Mutex::default(),
-            waiting: Semaphore::new(MOST_WAITING),
+            in_flight: Mutex::default(),
+            waiting: Semaphore::new(MAX_WAITING),
         })
     }
 
-    /// Loads the keys, whatever their age.
+    /// Loads the keys, regardless of their age.
     pub(crate) async fn load(self: &Arc<Self>) -> Result<(), KeysError> {
         drop(self.fetch(Cause::Age).await);
         match &self.state.load().failure {
@@ -113,12 +115,12 @@ impl KeyEngine {
         self.state.load().fetches
     }
 
-    /// Whether the keys may serve.
+    /// Returns whether the keys may serve.
     pub(crate) fn is_ready(&self, now: SystemTime) -> bool {
-        !matches!(self.standing(&self.state.load(), now), Standing::Gone)
+        !matches!(self.freshness(&self.state.load(), now), Freshness::Expired)
     }
 
-    /// How long until the next fetch: ahead of the keys' age, so that no caller meets keys that are due.
+    /// Returns the time until the next fetch. It is ahead of the keys' age, so that no call has to wait for it.
     pub(crate) fn next_fetch(&self, now: SystemTime) -> Option<Duration> {
         if self.source.is_fixed() {
             return None;
@@ -130,98 +132,104 @@ impl KeyEngine {
             (None, None) => now,
         };
         let wait = at.duration_since(now).unwrap_or_default();
-        // After a clock was set back, the moment can be far off.
+        // If the clock was set back, the time can be far ahead.
         Some(wait.min(Duration::from_secs(self.trust.jwks_refresh_seconds).max(self.retry_pause())))
     }
 
-    /// The count under which a verdict may be kept or is still good; `None` when the keys must be seen to first.
+    /// Returns the generation of the keys, or `None` when they have to be refreshed first.
     pub(crate) fn generation(&self, now: SystemTime) -> Option<u64> {
         let state = self.state.load();
-        match self.standing(&state, now) {
-            Standing::Fresh => Some(state.generation),
-            Standing::Due | Standing::Outage | Standing::Gone => None,
+        match self.freshness(&state, now) {
+            Freshness::Fresh => Some(state.generation),
+            Freshness::Due | Freshness::Outage | Freshness::Expired => None,
         }
     }
 
-    /// Makes sure that there are keys which may serve, and says which count they have.
+    /// Refreshes the keys if needed. Returns their generation.
+    ///
+    /// # Errors
+    /// [`Reason::KeysUnavailable`] when there are no keys that may serve.
     pub(crate) async fn ensure(self: &Arc<Self>, now: SystemTime) -> Result<u64, Rejection> {
         let state = self.state.load_full();
-        match self.standing(&state, now) {
-            Standing::Fresh => return Ok(state.generation),
-            Standing::Due => drop(self.fetch(Cause::Age).await),
-            Standing::Outage => {
+        match self.freshness(&state, now) {
+            Freshness::Fresh => return Ok(state.generation),
+            Freshness::Due => drop(self.fetch(Cause::Age).await),
+            Freshness::Outage => {
                 if self.may_retry(&state, now) {
                     drop(self.join(Cause::Age));
                 }
                 return Ok(state.generation);
             }
-            Standing::Gone if self.may_retry(&state, now) => drop(self.fetch(Cause::Age).await),
-            Standing::Gone => {}
+            Freshness::Expired if self.may_retry(&state, now) => drop(self.fetch(Cause::Age).await),
+            Freshness::Expired => {}
         }
         let state = self.state.load();
-        match self.standing(&state, now) {
-            Standing::Gone => Err(self.unavailable(&state, now)),
+        match self.freshness(&state, now) {
+            Freshness::Expired => Err(self.unavailable(&state, now)),
             _ => Ok(state.generation),
         }
     }
 
-    /// Checks a signature. Returns the count under which the verdict may be kept.
+    /// Verifies a signature. Returns the generation of the keys.
+    ///
+    /// # Errors
+    /// [`Reason::UnknownKey`], [`Reason::BadSignature`] or [`Reason::KeysUnavailable`].
     pub(crate) async fn verify(
         self: &Arc<Self>,
-        wanted: &Wanted<'_>,
+        query: &KeyQuery<'_>,
         signed: &[u8],
         signature: &[u8],
         now: SystemTime,
     ) -> Result<u64, Rejection> {
         self.ensure(now).await?;
         let mut state = self.state.load_full();
-        let mut outcome = check(&state, wanted, signed, signature);
-        if matches!(outcome, Outcome::NoKey) && !self.source.is_fixed() {
-            let _place = self.waiting.try_acquire().map_err(|_| self.crowded())?;
+        let mut outcome = check(&state, query, signed, signature);
+        if matches!(outcome, SignatureCheck::NoKey) && !self.source.is_fixed() {
+            let _permit = self.waiting.try_acquire().map_err(|_| self.too_many_waiting())?;
             let joined = self.fetch(Cause::UnknownKey(now)).await;
             state = self.state.load_full();
-            outcome = check(&state, wanted, signed, signature);
-            // A refresh may have begun before the key was there, and does not look where the keys have moved to.
-            let only_renewed = joined.is_some_and(|running| !running.anew) && state.failure.is_none();
-            if matches!(outcome, Outcome::NoKey) && only_renewed {
+            outcome = check(&state, query, signed, signature);
+            // A refresh may have begun before the key was published, and does not fetch the metadata.
+            let only_refreshed = joined.is_some_and(|running| !running.rediscovers) && state.failure.is_none();
+            if matches!(outcome, SignatureCheck::NoKey) && only_refreshed {
                 self.fetch(Cause::UnknownKey(now)).await;
                 state = self.state.load_full();
-                outcome = check(&state, wanted, signed, signature);
+                outcome = check(&state, query, signed, signature);
             }
         }
         match outcome {
-            Outcome::Verified => Ok(state.generation),
-            Outcome::Forged => Err(Rejection::new(Reason::BadSignature)
+            SignatureCheck::Verified => Ok(state.generation),
+            SignatureCheck::Forged => Err(Rejection::new(Reason::BadSignature)
                 .expected(format!("a signature by a key of {}", self.trust.issuer))
                 .found("another")
-                .hint("the token was changed on its way, or signed by somebody else who used the same kid")),
-            // The key may be new, and the provider is out of reach: that is no fault of the caller's.
-            Outcome::NoKey if state.failure.is_some() => Err(self.unavailable(&state, now)),
-            Outcome::NoKey => Err(self.unknown(&state, wanted)),
+                .hint("the token was changed on its way, or signed with another key under the same kid")),
+            // The key may be new while the provider cannot be reached. That is not the caller's fault.
+            SignatureCheck::NoKey if state.failure.is_some() => Err(self.unavailable(&state, now)),
+            SignatureCheck::NoKey => Err(self.unknown(&state, query)),
         }
     }
 
-    fn standing(&self, state: &State, now: SystemTime) -> Standing {
+    fn freshness(&self, state: &State, now: SystemTime) -> Freshness {
         let Some((_, loaded)) = &state.loaded else {
-            return Standing::Gone;
+            return Freshness::Expired;
         };
-        // When the clock was set back since, nobody knows the age: they may be due, and are not gone.
+        // If the clock was set back, the age is unknown: the keys may be due, but have not expired.
         let age = match now.duration_since(*loaded) {
             Ok(age) => age.as_secs(),
             Err(ahead) => ahead.duration().as_secs().min(self.trust.jwks_stale_seconds - 1),
         };
         if self.source.is_fixed() || age < self.trust.jwks_refresh_seconds {
-            Standing::Fresh
+            Freshness::Fresh
         } else if age >= self.trust.jwks_stale_seconds {
-            Standing::Gone
+            Freshness::Expired
         } else if state.failure.is_some() {
-            Standing::Outage
+            Freshness::Outage
         } else {
-            Standing::Due
+            Freshness::Due
         }
     }
 
-    /// After a failure, one attempt for each cooldown.
+    /// Returns whether the cooldown after a failure is over.
     fn may_retry(&self, state: &State, now: SystemTime) -> bool {
         let tried = state.failure.as_ref().map(|(_, tried)| *tried);
         tried.is_none_or(|tried| apart(now, tried) >= self.retry_pause())
@@ -231,42 +239,43 @@ impl KeyEngine {
         Duration::from_secs(self.trust.jwks_cooldown_seconds.max(1))
     }
 
-    /// Waits for a fetch: the one under way, or one of its own where the cause allows it.
+    /// Waits for a fetch: the one in flight, or a new one if the cause allows it.
     async fn fetch(self: &Arc<Self>, cause: Cause) -> Option<Running> {
         let mut running = self.join(cause)?;
-        // Nothing is ever sent; the channel closes when the fetch has ended.
+        // Nothing is sent. The channel closes when the fetch has ended.
         while running.end.changed().await.is_ok() {}
         Some(running)
     }
 
-    /// The fetch runs on its own, so that a caller who goes away takes it from nobody.
+    /// Returns the fetch in flight, or starts one. It runs in a task of its own, so that a call that is cancelled does not
+    /// cancel it for the others.
     fn join(self: &Arc<Self>, cause: Cause) -> Option<Running> {
-        let mut flight = self.flight.lock();
-        if let Some(running) = &flight.running {
+        let mut in_flight = self.in_flight.lock();
+        if let Some(running) = &in_flight.running {
             return Some(running.clone());
         }
         if let Cause::UnknownKey(now) = cause {
             let cooldown = Duration::from_secs(self.trust.jwks_cooldown_seconds);
-            let last = flight.last_for_unknown_key;
+            let last = in_flight.last_for_unknown_key;
             if last.is_some_and(|last| apart(now, last) < cooldown) {
                 return None;
             }
-            flight.last_for_unknown_key = Some(now);
+            in_flight.last_for_unknown_key = Some(now);
         }
-        let anew = matches!(cause, Cause::UnknownKey(_));
+        let rediscovers = matches!(cause, Cause::UnknownKey(_));
         let (ends, end) = watch::channel(());
-        let running = Running { end, anew };
-        flight.running = Some(running.clone());
-        let mut landing = Landing {
-            engine: self.clone(),
+        let running = Running { end, rediscovers };
+        in_flight.running = Some(running.clone());
+        let guard = FetchGuard {
+            keys: self.clone(),
             result: None,
             _end: ends,
         };
-        // Where nothing can be spawned any more, the landing is dropped here and now, and takes the lock.
-        drop(flight);
+        // If the runtime is shutting down, `spawn` drops the guard at once, which takes the lock.
+        drop(in_flight);
         tokio::spawn(async move {
-            let result = landing.engine.source.load(anew).await;
-            landing.bring(result);
+            let result = guard.keys.source.load(rediscovers).await;
+            guard.finish(result);
         });
         Some(running)
     }
@@ -278,7 +287,7 @@ impl KeyEngine {
         match result {
             Ok(set) => {
                 tracing::debug!(%issuer, keys = set.len(), "keys loaded");
-                if state.loaded.as_ref().is_some_and(|(old, _)| !old.is_kept_by(&set)) {
+                if state.loaded.as_ref().is_some_and(|(old, _)| !old.is_covered_by(&set)) {
                     state.generation += 1;
                 }
                 state.loaded = Some((Arc::new(set), now));
@@ -309,33 +318,33 @@ impl KeyEngine {
         Rejection::new(Reason::KeysUnavailable)
             .expected(format!("keys of {}", self.trust.issuer))
             .found(found)
-            .hint("see that the provider can be reached from here; the keys are asked for again by themselves")
+            .hint("check that the provider can be reached from this server; the keys are fetched again automatically")
             .retry_after(self.retry_pause().saturating_sub(passed).max(Duration::from_secs(1)))
     }
 
-    fn crowded(&self) -> Rejection {
+    fn too_many_waiting(&self) -> Rejection {
         Rejection::new(Reason::KeysUnavailable)
             .expected(format!("keys of {}", self.trust.issuer))
-            .found("too many calls that wait for them, with keys that are not known yet")
+            .found("too many calls that wait for keys that are not known yet")
             .retry_after(Duration::from_secs(1))
     }
 
-    fn unknown(&self, state: &State, wanted: &Wanted<'_>) -> Rejection {
+    fn unknown(&self, state: &State, query: &KeyQuery<'_>) -> Rejection {
         let rejection = Rejection::new(Reason::UnknownKey);
         let known = state.loaded.as_ref().map(|(set, _)| set);
         let described = known.map(|set| set.described()).unwrap_or_default();
         let rejection = rejection.expected(format!("a key of {}: {described}", self.trust.issuer));
-        let Some(id) = wanted.key_id else {
+        let Some(id) = query.key_id else {
             return rejection
                 .found("no kid, though the issuer has several keys")
                 .hint("let the provider put `kid` into the header");
         };
         let algorithms = known.map(|set| set.algorithms_of(id)).unwrap_or_default();
-        let found = format!("kid \"{}\" with {}", printable(id), wanted.algorithm);
+        let found = format!("kid \"{}\" with {}", printable(id), query.algorithm);
         match algorithms.as_slice() {
             [] => rejection
                 .found(found)
-                .hint("the token is from another provider, or signed with a key that was taken back"),
+                .hint("the token is from another provider, or signed with a key that the provider removed"),
             known => {
                 let names = known
                     .iter()
@@ -348,49 +357,49 @@ impl KeyEngine {
     }
 }
 
-/// How far two moments are apart. The one that is remembered is a little ahead for who came before it was written down; it
-/// is far ahead only when the clock was set back, and then it must hold up nothing.
-fn apart(now: SystemTime, remembered: SystemTime) -> Duration {
-    now.duration_since(remembered).unwrap_or_else(|ahead| ahead.duration())
+/// Returns the distance of two times. The recorded one is slightly ahead for a call that read the clock before it was recorded.
+/// It is far ahead only if the clock was set back, and then it must not delay anything.
+fn apart(now: SystemTime, recorded: SystemTime) -> Duration {
+    now.duration_since(recorded).unwrap_or_else(|ahead| ahead.duration())
 }
 
-fn check(state: &State, wanted: &Wanted<'_>, signed: &[u8], signature: &[u8]) -> Outcome {
+fn check(state: &State, query: &KeyQuery<'_>, signed: &[u8], signature: &[u8]) -> SignatureCheck {
     let Some((set, _)) = &state.loaded else {
-        return Outcome::NoKey;
+        return SignatureCheck::NoKey;
     };
-    let mut outcome = Outcome::NoKey;
-    for key in set.candidates(wanted) {
-        if key.verifies(wanted.algorithm, signed, signature) {
-            return Outcome::Verified;
+    let mut outcome = SignatureCheck::NoKey;
+    for key in set.candidates(query) {
+        if key.verifies(query.algorithm, signed, signature) {
+            return SignatureCheck::Verified;
         }
-        outcome = Outcome::Forged;
+        outcome = SignatureCheck::Forged;
     }
     outcome
 }
 
-/// Ends the flight even when the fetch panics: it has failed then, like any other, or it would be tried again without a pause.
-struct Landing {
-    engine: Arc<KeyEngine>,
+/// Records the result when it is dropped, also when the fetch panics: that is a failure, followed by the usual cooldown.
+struct FetchGuard {
+    keys: Arc<IssuerKeys>,
     result: Option<Result<KeySet, KeysError>>,
     _end: watch::Sender<()>,
 }
 
-impl Landing {
-    fn bring(&mut self, result: Result<KeySet, KeysError>) {
+impl FetchGuard {
+    fn finish(mut self, result: Result<KeySet, KeysError>) {
         self.result = Some(result);
     }
 }
 
-impl Drop for Landing {
+impl Drop for FetchGuard {
     fn drop(&mut self) {
-        let given_up = || {
+        let panicked = || {
             Err(KeysError::Fetch(FetchError::Unreachable {
-                url: self.engine.trust.issuer.clone(),
-                why: "the fetch was given up in its middle".into(),
+                url: self.keys.trust.issuer.clone(),
+                why: "the fetch panicked or was cancelled".into(),
             }))
         };
-        let result = self.result.take().unwrap_or_else(given_up);
-        self.engine.record(result);
-        self.engine.flight.lock().running = None;
+        let result = self.result.take().unwrap_or_else(panicked);
+        self.keys.record(result);
+        self.keys.in_flight.lock().running = None;
     }
 }

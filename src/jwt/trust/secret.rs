@@ -1,12 +1,12 @@
 use serde::Deserialize;
 
-/// A secret of the configuration; it never appears in a log, a debug print or an error.
+/// A secret of the configuration. It never appears in a log, in `Debug` output or in an error.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Keeps a secret.
+    /// Wraps a secret.
     pub fn new(secret: impl Into<String>) -> Self {
         Self(secret.into())
     }

@@ -1,10 +1,10 @@
-//! Which addresses are private: keys of a public issuer are never fetched from one.
+//! Tells private addresses: keys of a public issuer are never fetched from one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-/// `localhost` and its subdomains (RFC 6761, section 6.3), and the loopback addresses.
+/// Returns whether the host is `localhost`, a subdomain of it (RFC 6761, section 6.3) or a loopback address.
 pub(crate) fn is_loopback_host(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => is_localhost(name),
@@ -14,11 +14,11 @@ pub(crate) fn is_loopback_host(url: &Url) -> bool {
     }
 }
 
-/// A host that by its name or address lies in a private network. Names are looked up later, when they are connected to.
+/// Returns whether the host is private by its name or address. Other names are resolved when the connection is made.
 pub(crate) fn is_private_host(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => {
-            // A name without a dot resolves only inside somebody's network, as in Docker Compose.
+            // A name without a dot resolves only inside a private network, as in Docker Compose.
             is_localhost(name) || !name.contains('.') || name.ends_with(".internal") || name.ends_with(".local")
         }
         Some(Host::Ipv4(address)) => is_private(IpAddr::V4(address)),
@@ -31,7 +31,7 @@ fn is_localhost(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
 }
 
-/// Everything that is not reachable from the public network (RFC 6890).
+/// Returns whether the address cannot be reached from the public network (RFC 6890).
 pub(crate) fn is_private(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_private_v4(address),
@@ -65,13 +65,13 @@ fn is_private_v6(address: Ipv6Addr) -> bool {
         || address.is_unique_local()
         || address.is_unicast_link_local()
         || segments[..2] == [0x2001, 0xdb8]
-        // NAT64 of a network's own (RFC 8215), what is thrown away (RFC 6666), site-local addresses (RFC 3879).
+        // Local-use NAT64 (RFC 8215), discard-only (RFC 6666), site-local (RFC 3879).
         || segments[..3] == [0x64, 0xff9b, 1]
         || segments[..4] == [0x100, 0, 0, 0]
         || segments[0] & 0xffc0 == 0xfec0
 }
 
-/// IPv4 inside IPv6: mapped (`::ffff:…`), NAT64 (`64:ff9b::…`) and 6to4 (`2002:…`).
+/// Returns the IPv4 address inside an IPv6 one: mapped (`::ffff:…`), NAT64 (`64:ff9b::…`) or 6to4 (`2002:…`).
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let segments = address.segments();
     let from = |high: u16, low: u16| Ipv4Addr::from((u32::from(high) << 16) | u32::from(low));

@@ -1,4 +1,4 @@
-use super::{LogoutToken, Principal};
+use crate::jwt::{LogoutToken, Principal};
 
 /// Access tokens that are rejected from now on although they have not expired: those of a session, of a subject, or one token.
 ///

@@ -1,19 +1,20 @@
-//! The keys of one issuer at one moment.
+//! The key set of one issuer.
 
 use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::{Algorithm, Trust, key::Key, pem, printable};
+use super::{Algorithm, key::Key, pem};
+use crate::jwt::{Trust, printable};
 
-/// More keys than any provider publishes; the rest of a longer set is left out.
-const MOST_KEYS: usize = 100;
+/// More keys than any provider publishes. Further keys of a set are ignored.
+const MAX_KEYS: usize = 100;
 
-/// Which key a token asks for.
-pub(crate) struct Wanted<'a> {
+/// Which key a token needs.
+pub(crate) struct KeyQuery<'a> {
     pub(crate) key_id: Option<&'a str>,
     pub(crate) algorithm: Algorithm,
-    /// The names under which a key may be reserved for the token's issuer.
+    /// The names by which a key may be restricted to the token's issuer.
     pub(crate) issuers: &'a [&'a str],
 }
 
@@ -21,30 +22,30 @@ pub(crate) struct Wanted<'a> {
 pub(crate) struct KeySet {
     keys: Vec<Key>,
     by_id: HashMap<String, Vec<usize>>,
-    /// One key from a PEM text, which has no identifier: it is the key of every token.
+    /// The key was configured as PEM and has no identifier, so it is the key of every token.
     pinned: bool,
 }
 
 impl KeySet {
-    /// Reads a JWK set (RFC 7517, section 5). A key that cannot be used is left out and told to the log.
+    /// Parses a JWK set (RFC 7517, section 5). A key that cannot be used is logged and left out; the others remain.
+    ///
+    /// # Errors
+    /// Why the set has no usable key.
     pub(crate) fn from_json(json: &[u8], trust: &Trust) -> Result<Self, String> {
         let document: Value = serde_json::from_slice(json).map_err(|error| format!("it is not JSON ({error})"))?;
         let members = document
             .get("keys")
             .and_then(Value::as_array)
-            .ok_or("it is no JWK set: it has no array `keys`")?;
+            .ok_or("it is not a JWK set: it has no list `keys`")?;
         let mut keys = Vec::new();
         let mut left_out = Vec::new();
-        if members.len() > MOST_KEYS {
-            left_out.push(format!(
-                "{} keys beyond the first {MOST_KEYS}",
-                members.len() - MOST_KEYS
-            ));
+        if members.len() > MAX_KEYS {
+            left_out.push(format!("{} keys beyond the first {MAX_KEYS}", members.len() - MAX_KEYS));
         }
-        for member in members.iter().take(MOST_KEYS) {
+        for member in members.iter().take(MAX_KEYS) {
             let key = match member.as_object() {
                 Some(jwk) => Key::from_jwk(jwk, &trust.algorithms),
-                None => Err("it is no object".into()),
+                None => Err("it is not an object".into()),
             };
             match key {
                 Ok(key) => keys.push(key),
@@ -69,7 +70,7 @@ impl KeySet {
         Ok(Self::new(keys, false))
     }
 
-    /// The one key of a PEM public key or certificate.
+    /// Makes a set of the one key of a PEM public key or certificate.
     pub(crate) fn from_pem(text: &str, trust: &Trust) -> Result<Self, String> {
         let key = Key::new(pem::public_key(text)?, None, None, None, &trust.algorithms)?;
         Ok(Self::new(vec![key], true))
@@ -85,39 +86,39 @@ impl KeySet {
         Self { keys, by_id, pinned }
     }
 
-    /// The keys that may have signed: same identifier, same algorithm, meant for the issuer. Without an identifier the
-    /// token must leave no choice: the set has one key.
-    pub(crate) fn candidates<'a>(&'a self, wanted: &'a Wanted<'_>) -> impl Iterator<Item = &'a Key> {
-        let positions: &[usize] = match wanted.key_id {
+    /// Returns the keys that may have signed: same identifier, same algorithm, for this issuer. A token without identifier
+    /// matches only a set of one key.
+    pub(crate) fn candidates<'a>(&'a self, query: &'a KeyQuery<'_>) -> impl Iterator<Item = &'a Key> {
+        let positions: &[usize] = match query.key_id {
             _ if self.pinned => &[0],
             None if self.keys.len() == 1 => &[0],
             None => &[],
             Some(id) => self.by_id.get(id).map_or(&[], Vec::as_slice),
         };
         positions.iter().map(|&position| &self.keys[position]).filter(|key| {
-            key.supports(wanted.algorithm)
+            key.supports(query.algorithm)
                 && key
                     .issuer
                     .as_deref()
-                    .is_none_or(|issuer| wanted.issuers.contains(&issuer))
+                    .is_none_or(|issuer| query.issuers.contains(&issuer))
         })
     }
 
-    /// Whether what passed with this set passes with the other: every key is still there, and a lone key still is one
-    /// (a token without identifier passes with no other).
-    pub(crate) fn is_kept_by(&self, other: &Self) -> bool {
+    /// Returns whether the other set verifies every token that this one verifies: it has every key, and is a set of one if this
+    /// one is, because of tokens without identifier.
+    pub(crate) fn is_covered_by(&self, other: &Self) -> bool {
         (self.len() != 1 || other.len() == 1)
             && self
                 .keys
                 .iter()
-                .all(|key| other.keys.iter().any(|kept| key.same_as(kept)))
+                .all(|key| other.keys.iter().any(|other| key.same_as(other)))
     }
 
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// For messages: what could have been asked for.
+    /// Returns the identifiers of the keys, for messages.
     pub(crate) fn described(&self) -> String {
         let mut names: Vec<_> = self
             .keys
@@ -131,7 +132,7 @@ impl KeySet {
         names.join(", ")
     }
 
-    /// Whether a key has the identifier, for another algorithm.
+    /// Returns the algorithms of the keys with the identifier.
     pub(crate) fn algorithms_of(&self, id: &str) -> Vec<Algorithm> {
         let positions = self.by_id.get(id).map_or(&[][..], Vec::as_slice);
         Algorithm::ALL

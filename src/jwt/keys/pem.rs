@@ -1,5 +1,4 @@
-//! PEM public keys and certificates as keys of an issuer. Of a certificate only the key counts: who put it into the
-//! configuration vouches for it.
+//! Reads PEM public keys and certificates. Only the key of a certificate counts: the operator vouches for it by configuring it.
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
@@ -18,7 +17,7 @@ const BIT_STRING: u8 = 0x03;
 const OID: u8 = 0x06;
 const EXPLICIT_VERSION: u8 = 0xa0;
 
-/// The first `PUBLIC KEY` or `CERTIFICATE` of a PEM text.
+/// Returns the key of the first PEM block, a `PUBLIC KEY` or a `CERTIFICATE`.
 pub(crate) fn public_key(pem: &str) -> Result<Material, String> {
     let (label, der) = block(pem)?;
     match label {
@@ -31,7 +30,7 @@ pub(crate) fn public_key(pem: &str) -> Result<Material, String> {
     }
 }
 
-/// The label and the content of the first PEM block (RFC 7468).
+/// Returns the label and the content of the first PEM block (RFC 7468).
 pub(crate) fn block(pem: &str) -> Result<(&str, Vec<u8>), String> {
     let missing = || "it has no PEM block".to_owned();
     let (_, rest) = pem.split_once("-----BEGIN ").ok_or_else(missing)?;
@@ -44,7 +43,7 @@ pub(crate) fn block(pem: &str) -> Result<(&str, Vec<u8>), String> {
     Ok((label, der))
 }
 
-/// The whole `SubjectPublicKeyInfo` of a certificate (RFC 5280, section 4.1).
+/// Returns the `SubjectPublicKeyInfo` of a certificate (RFC 5280, section 4.1).
 fn certificate_key(der: &[u8]) -> Result<&[u8], String> {
     let mut outer = Der(der);
     let mut certificate = Der(outer.read(SEQUENCE)?);
@@ -91,7 +90,7 @@ fn subject_public_key(der: &[u8]) -> Result<Material, String> {
     }
 }
 
-/// As much DER as the two structures need: definite lengths up to 64 KiB.
+/// A reader of the DER that the two structures need: definite lengths up to 64 KiB.
 struct Der<'a>(&'a [u8]);
 
 impl<'a> Der<'a> {

@@ -2,8 +2,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A signature algorithm (RFC 7518, RFC 8037, RFC 9864). Only asymmetric ones: a gate that holds a shared secret could
-/// make the tokens that it checks.
+/// A signature algorithm (RFC 7518, RFC 8037, RFC 9864). Symmetric ones are missing: a gate with a shared secret could issue
+/// the tokens that it checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Algorithm {
@@ -47,7 +47,7 @@ impl Algorithm {
         Self::Ed25519,
     ];
 
-    /// The name in the `alg` header, exactly.
+    /// Returns the name, as in the `alg` header.
     pub const fn name(self) -> &'static str {
         match self {
             Self::RS256 => "RS256",
@@ -64,7 +64,7 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of that name; names are case-sensitive (RFC 7515, section 4.1.1).
+    /// Returns the algorithm of that name. Names are case-sensitive (RFC 7515, section 4.1.1).
     ///
     /// ```
     /// use pixygate::jwt::Algorithm;
@@ -76,7 +76,7 @@ impl Algorithm {
         Self::ALL.into_iter().find(|algorithm| algorithm.name() == name)
     }
 
-    /// `EdDSA` and `Ed25519` are two names of one algorithm; every other name stands for itself.
+    /// Returns whether both name one algorithm: `EdDSA` and `Ed25519` do.
     pub(crate) fn same_as(self, other: Self) -> bool {
         let edwards = |algorithm| matches!(algorithm, Self::EdDSA | Self::Ed25519);
         self == other || (edwards(self) && edwards(other))

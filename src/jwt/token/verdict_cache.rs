@@ -1,5 +1,5 @@
-//! Verdicts that need no second signature check, by the fingerprint of the token. Only good ones are kept, so garbage evicts
-//! nothing. Bounded in number and in bytes; what is asked for often stays (CLOCK).
+//! Results of validation by the fingerprint of the token, so that the signature is verified once. Only accepted tokens are cached, so
+//! invalid ones evict nothing. Bounded in number and in bytes; entries in use stay (CLOCK).
 
 use std::sync::{
     Arc, LazyLock,
@@ -13,12 +13,12 @@ use aws_lc_rs::{
 use hashbrown::HashTable;
 use parking_lot::RwLock;
 
-use super::principal::Proven;
+use super::principal::ValidatedToken;
 
 /// Identifies a token in the memory of this process, without holding it: the GMAC of the token (NIST SP 800-38D) under a random key.
 ///
-/// Two different tokens share a fingerprint with a probability below 2^-115, whoever has chosen them: GMAC is a universal hash for
-/// whoever does not know the key, and no fingerprint leaves the process. It is five times as fast as SHA-256
+/// Two different tokens share a fingerprint with a probability below 2^-115, even if an attacker chooses both: GMAC is a universal
+/// hash to everyone without the key, and no fingerprint leaves the process. It is five times as fast as SHA-256
 /// (docs/decisions/0013-what-a-call-costs.md).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint([u8; 16]);
@@ -42,23 +42,23 @@ impl Fingerprint {
         Self(bytes)
     }
 
-    /// Its first bytes, which are as even as a hash.
+    /// Returns its first bytes. They are as uniform as a hash.
     fn hash(&self) -> u64 {
         let mut first = [0; 8];
         first.copy_from_slice(&self.0[..8]);
         u64::from_le_bytes(first)
     }
 
-    /// Bytes that the index does not look at, so that shards and buckets are independent.
+    /// Uses bytes that [`hash`](Self::hash) does not, so that shards and buckets are independent.
     fn shard(&self, shards: usize) -> usize {
         usize::from(self.0[15]) % shards
     }
 }
 
-/// What was proved about a token, and how long it stays so.
-pub(crate) struct Verdict<T = Proven> {
-    pub(crate) proven: Arc<T>,
-    /// The epoch of the trust, and the count of its keys under which the signature was checked.
+/// The result of validating a token, and how long it holds.
+pub(crate) struct CachedVerdict<T = ValidatedToken> {
+    pub(crate) value: Arc<T>,
+    /// The epoch of the trust, and the generation of its keys that the signature was verified with.
     pub(crate) epoch: u32,
     pub(crate) generation: u64,
     /// In seconds since 1970, the leeway included.
@@ -66,93 +66,93 @@ pub(crate) struct Verdict<T = Proven> {
     pub(crate) valid_until: f64,
 }
 
-/// Also where what was proved cannot be cloned.
-impl<T> Clone for Verdict<T> {
+/// Derived, it would need `T: Clone`.
+impl<T> Clone for CachedVerdict<T> {
     fn clone(&self) -> Self {
         Self {
-            proven: self.proven.clone(),
+            value: self.value.clone(),
             ..*self
         }
     }
 }
 
-impl<T> Verdict<T> {
+impl<T> CachedVerdict<T> {
     pub(crate) fn is_current(&self, now: f64) -> bool {
         (self.valid_from..self.valid_until).contains(&now)
     }
 }
 
-pub(crate) struct Verdicts<T = Proven> {
+pub(crate) struct VerdictCache<T = ValidatedToken> {
     shards: Vec<RwLock<Shard<T>>>,
 }
 
-/// What can be kept.
+/// A value that can be cached.
 pub(crate) trait Weighed {
-    /// About so much memory.
+    /// Returns about how much memory it takes.
     fn bytes(&self) -> usize;
 }
 
 struct Shard<T> {
-    /// Where the slot of a fingerprint is, in four bytes: with many verdicts it is memory that is waited for.
+    /// The position of a fingerprint's slot, in four bytes: with many entries, memory access is what takes time.
     positions: HashTable<u32>,
     slots: Vec<Slot<T>>,
     hand: usize,
     bytes: usize,
-    most: usize,
-    most_bytes: usize,
+    bound: usize,
+    bound_bytes: usize,
 }
 
-/// A [`Verdict`] in one line of the processor's cache.
+/// A [`CachedVerdict`] in one cache line of the processor.
 #[repr(align(64))]
 struct Slot<T> {
     fingerprint: Fingerprint,
-    proven: Arc<T>,
+    value: Arc<T>,
     valid_from: f64,
     valid_until: f64,
     generation: u32,
     epoch: u32,
-    asked_for: AtomicBool,
+    used: AtomicBool,
 }
 
-/// One shard for each so many verdicts: threads seldom meet in one, and a small cache keeps its exact bound.
+/// A small cache has one shard and an exact bound; in a large one, threads rarely contend for a shard.
 const PER_SHARD: usize = 64;
-const MOST_SHARDS: usize = 16;
-/// More than the verdict of an ordinary token takes.
+const MAX_SHARDS: usize = 16;
+/// More than an ordinary entry takes.
 const BYTES_PER_VERDICT: usize = 8 * 1024;
 
-impl<T: Weighed> Verdicts<T> {
-    /// At most so many; 0 keeps none.
-    pub(crate) fn new(most: usize) -> Self {
-        let count = if most == 0 {
+impl<T: Weighed> VerdictCache<T> {
+    /// Caches at most `bound` entries. 0 turns the cache off.
+    pub(crate) fn new(bound: usize) -> Self {
+        let count = if bound == 0 {
             0
         } else {
-            (most / PER_SHARD).clamp(1, MOST_SHARDS)
+            (bound / PER_SHARD).clamp(1, MAX_SHARDS)
         };
         let shards = (0..count)
             .map(|index| {
-                let most = most / count + usize::from(index < most % count);
+                let bound = bound / count + usize::from(index < bound % count);
                 RwLock::new(Shard {
                     positions: HashTable::new(),
                     slots: Vec::new(),
                     hand: 0,
                     bytes: 0,
-                    most,
-                    most_bytes: most * BYTES_PER_VERDICT,
+                    bound,
+                    bound_bytes: bound * BYTES_PER_VERDICT,
                 })
             })
             .collect();
         Self { shards }
     }
 
-    pub(crate) fn get(&self, fingerprint: &Fingerprint) -> Option<Verdict<T>> {
+    pub(crate) fn get(&self, fingerprint: &Fingerprint) -> Option<CachedVerdict<T>> {
         let shard = self.shard(fingerprint)?.read();
         let slot = &shard.slots[shard.position(fingerprint)?];
-        // Only a write when it changes: the line stays shared between readers.
-        if !slot.asked_for.load(Ordering::Relaxed) {
-            slot.asked_for.store(true, Ordering::Relaxed);
+        // Written only when it changes, so that the cache line stays shared between readers.
+        if !slot.used.load(Ordering::Relaxed) {
+            slot.used.store(true, Ordering::Relaxed);
         }
-        Some(Verdict {
-            proven: slot.proven.clone(),
+        Some(CachedVerdict {
+            value: slot.value.clone(),
             epoch: slot.epoch,
             generation: slot.generation.into(),
             valid_from: slot.valid_from,
@@ -160,7 +160,7 @@ impl<T: Weighed> Verdicts<T> {
         })
     }
 
-    pub(crate) fn insert(&self, fingerprint: Fingerprint, verdict: &Verdict<T>) {
+    pub(crate) fn insert(&self, fingerprint: Fingerprint, verdict: &CachedVerdict<T>) {
         let Some(shard) = self.shard(&fingerprint) else {
             return;
         };
@@ -170,23 +170,23 @@ impl<T: Weighed> Verdicts<T> {
         };
         let slot = Slot {
             fingerprint,
-            proven: verdict.proven.clone(),
+            value: verdict.value.clone(),
             valid_from: verdict.valid_from,
             valid_until: verdict.valid_until,
             generation,
             epoch: verdict.epoch,
-            asked_for: AtomicBool::new(false),
+            used: AtomicBool::new(false),
         };
         let bytes = slot.bytes();
         let mut shard = shard.write();
         shard.remove(&slot.fingerprint);
-        if bytes > shard.most_bytes {
+        if bytes > shard.bound_bytes {
             return;
         }
-        while shard.slots.len() >= shard.most || shard.bytes + bytes > shard.most_bytes {
+        while shard.slots.len() >= shard.bound || shard.bytes + bytes > shard.bound_bytes {
             shard.evict_one();
         }
-        // The bound of a shard is far below.
+        // The bound of a shard is far lower.
         let Ok(position) = u32::try_from(shard.slots.len()) else {
             return;
         };
@@ -214,7 +214,7 @@ impl<T: Weighed> Verdicts<T> {
 
 impl<T: Weighed> Slot<T> {
     fn bytes(&self) -> usize {
-        size_of::<Self>() + self.proven.bytes()
+        size_of::<Self>() + self.value.bytes()
     }
 }
 
@@ -238,7 +238,7 @@ impl<T: Weighed> Shard<T> {
             entry.remove();
         }
         self.bytes -= slots.swap_remove(position).bytes();
-        // The last one has taken its place.
+        // The last slot has taken its place.
         let last = slots.len();
         if let Some(moved) = slots.get(position)
             && let Some(at) = positions.find_mut(moved.fingerprint.hash(), |at| *at as usize == last)
@@ -247,7 +247,7 @@ impl<T: Weighed> Shard<T> {
         }
     }
 
-    /// Passes over what was asked for since the last time, once.
+    /// Skips each slot that was used since the last time, once.
     fn evict_one(&mut self) {
         loop {
             if self.hand >= self.slots.len() {
@@ -256,7 +256,7 @@ impl<T: Weighed> Shard<T> {
             let Some(slot) = self.slots.get_mut(self.hand) else {
                 return;
             };
-            if std::mem::take(slot.asked_for.get_mut()) {
+            if std::mem::take(slot.used.get_mut()) {
                 self.hand += 1;
             } else {
                 return self.remove_at(self.hand);
@@ -268,22 +268,22 @@ impl<T: Weighed> Shard<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::jwt::principal::Claims;
+    use crate::jwt::token::principal::Claims;
 
     #[test]
-    fn a_slot_is_one_line() {
-        assert_eq!(size_of::<Slot<Proven>>(), 64);
+    fn a_slot_is_one_cache_line() {
+        assert_eq!(size_of::<Slot<ValidatedToken>>(), 64);
     }
 
-    fn verdict() -> Verdict {
+    fn verdict() -> CachedVerdict {
         verdict_of(600)
     }
 
-    fn verdict_of(claims: usize) -> Verdict {
-        Verdict {
-            proven: Arc::new(Proven {
+    fn verdict_of(claims: usize) -> CachedVerdict {
+        CachedVerdict {
+            value: Arc::new(ValidatedToken {
                 claims: Claims::new(vec![b' '; claims]),
-                ..Proven::default()
+                ..ValidatedToken::default()
             }),
             epoch: 0,
             generation: 0,
@@ -297,23 +297,23 @@ mod tests {
     }
 
     #[test]
-    fn it_keeps_its_bound_and_what_is_asked_for() {
-        for most in [1, 3, 100, 1000] {
-            let verdicts = Verdicts::new(most);
+    fn the_number_is_bounded_and_entries_in_use_stay() {
+        for bound in [1, 3, 100, 1000] {
+            let verdicts = VerdictCache::new(bound);
             verdicts.insert(fingerprint_of(0), &verdict());
-            for number in 1..most * 4 {
-                if most > 1 {
-                    assert!(verdicts.get(&fingerprint_of(0)).is_some(), "{most} {number}");
+            for number in 1..bound * 4 {
+                if bound > 1 {
+                    assert!(verdicts.get(&fingerprint_of(0)).is_some(), "{bound} {number}");
                 }
                 verdicts.insert(fingerprint_of(number), &verdict());
-                assert!(verdicts.len() <= most);
+                assert!(verdicts.len() <= bound);
             }
         }
     }
 
     #[test]
-    fn what_is_removed_leaves_the_others_where_they_are_found() {
-        let verdicts = Verdicts::new(1000);
+    fn the_others_are_found_after_a_removal() {
+        let verdicts = VerdictCache::new(1000);
         for number in 0..600 {
             verdicts.insert(fingerprint_of(number), &verdict());
         }
@@ -332,8 +332,8 @@ mod tests {
     }
 
     #[test]
-    fn it_keeps_its_bytes() {
-        let verdicts = Verdicts::new(10);
+    fn the_bytes_are_bounded() {
+        let verdicts = VerdictCache::new(10);
         for number in 0..1000 {
             verdicts.insert(fingerprint_of(number), &verdict_of(8192));
         }
@@ -344,8 +344,8 @@ mod tests {
     }
 
     #[test]
-    fn none_is_kept_when_it_is_off() {
-        let verdicts = Verdicts::new(0);
+    fn nothing_is_cached_when_it_is_off() {
+        let verdicts = VerdictCache::new(0);
         verdicts.insert(fingerprint_of(0), &verdict());
         assert!(verdicts.get(&fingerprint_of(0)).is_none());
     }

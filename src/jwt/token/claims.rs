@@ -1,16 +1,16 @@
-//! What a token must say, once its signature is proved.
+//! Validates the claims of an access token whose signature was verified.
 
 use serde_json::Value;
 
 use super::{
-    Rejection, Trust,
+    Rejection,
     json::{Json, Members},
-    principal::{Claims, Proven},
+    principal::{Claims, ValidatedToken},
     printable,
 };
-use crate::Reason;
+use crate::{Reason, jwt::Trust};
 
-/// The last second of the year 9999; later dates are a mistake of units.
+/// The last second of the year 9999. A later date is in the wrong unit.
 const LAST_DATE: f64 = 253_402_300_799.0;
 
 /// When a token is valid, in seconds since 1970, the leeway included.
@@ -27,7 +27,7 @@ pub(crate) fn check(
     issuer: String,
     claims: &Members<'_>,
     now: f64,
-) -> Result<(Proven, Validity), Rejection> {
+) -> Result<(ValidatedToken, Validity), Rejection> {
     let validity = check_times(trust, claims, now)?;
     check_tenant(trust, &issuer, claims)?;
     let subject = subject(trust, claims)?.to_owned();
@@ -35,7 +35,7 @@ pub(crate) fn check(
     check_audience(trust, claims, client_id)?;
     check_required(trust, claims)?;
     let [key_thumbprint, certificate_thumbprint] = binding(claims)?;
-    let proven = Proven {
+    let token = ValidatedToken {
         subject,
         sub: text(claims, "sub").filter(|_| trust.subject_claim != "sub"),
         client_id: client_id.map(str::to_owned),
@@ -55,7 +55,7 @@ pub(crate) fn check(
         claims: Claims::default(),
         derived: std::sync::OnceLock::new(),
     };
-    Ok((proven, validity))
+    Ok((token, validity))
 }
 
 pub(crate) fn check_times(trust: &Trust, claims: &Members<'_>, now: f64) -> Result<Validity, Rejection> {
@@ -92,7 +92,7 @@ pub(crate) fn check_start(trust: &Trust, claims: &Members<'_>, now: f64) -> Resu
     Ok(from)
 }
 
-/// A template of tenants: `tid` agrees with the tenant in `iss`.
+/// With tenants, `tid` must name the tenant in `iss`.
 fn check_tenant(trust: &Trust, issuer: &str, claims: &Members<'_>) -> Result<(), Rejection> {
     if trust.tenants.is_empty() {
         return Ok(());
@@ -180,7 +180,7 @@ fn check_required(trust: &Trust, claims: &Members<'_>) -> Result<(), Rejection> 
     Ok(())
 }
 
-/// Whether a claim has the value, or one of the values; an array has every value in it.
+/// Returns whether a claim has the value, or one of the values. A list has every value in it.
 fn has_value(found: &Json<'_>, expected: &Value) -> bool {
     match (found, expected) {
         (found, Value::Array(several)) => several.iter().any(|one| has_value(found, one)),
@@ -223,7 +223,7 @@ fn scopes(trust: &Trust, claims: &Members<'_>) -> Result<Vec<String>, Rejection>
     Ok(scopes)
 }
 
-/// The claim of that very name first: names like `https://acme.example/roles` have dots too.
+/// A claim with exactly this name comes first: names like `https://acme.example/roles` contain dots.
 fn roles(trust: &Trust, claims: &Members<'_>) -> Vec<String> {
     let found = claims.get(&trust.roles_claim).or_else(|| {
         let mut path = trust.roles_claim.split('.');
@@ -236,7 +236,7 @@ fn roles(trust: &Trust, claims: &Members<'_>) -> Vec<String> {
     match found {
         Some(Json::String(one)) => vec![one.to_string()],
         Some(Json::Array(several)) => several.iter().filter_map(Json::as_str).map(str::to_owned).collect(),
-        // The roles are the names of the members.
+        // The member names are the roles.
         Some(Json::Object(members)) => members.names().map(str::to_owned).collect(),
         _ => Vec::new(),
     }
@@ -253,8 +253,8 @@ fn name(claims: &Members<'_>) -> Option<String> {
     text(claims, "name").or_else(parts)
 }
 
-/// The key (RFC 9449, section 6) and the certificate (RFC 8705, section 3) that the token is bound to. A binding that is
-/// not understood cannot be checked, so it is refused rather than ignored.
+/// Returns the thumbprints of the key (RFC 9449, section 6) and the certificate (RFC 8705, section 3) that the token is bound to.
+/// A binding that is not understood is rejected, because ignoring it would turn the token into a bearer token.
 fn binding(claims: &Members<'_>) -> Result<[Option<Box<str>>; 2], Rejection> {
     let confirmation = match claims.get("cnf") {
         None | Some(Json::Null) => return Ok([None, None]),
@@ -304,7 +304,7 @@ fn text(claims: &Members<'_>, claim: &str) -> Option<String> {
     claims.text(claim).map(str::to_owned)
 }
 
-/// A claim that must be a string with something in it.
+/// Returns a claim that must be text and not empty.
 pub(crate) fn required_text<'a>(claims: &'a Members<'_>, claim: &str) -> Result<&'a str, Rejection> {
     match claims.get(claim) {
         None | Some(Json::Null) => Err(missing(claim)),

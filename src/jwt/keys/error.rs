@@ -1,7 +1,7 @@
 use super::FetchError;
 use crate::discovery::DiscoveryError;
 
-/// Why an issuer has no keys.
+/// Why the keys of an issuer could not be loaded.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeysError {
@@ -15,7 +15,7 @@ pub enum KeysError {
         expected: String,
         /// The one in the metadata.
         found: String,
-        /// Where they part.
+        /// Where they differ.
         difference: String,
         /// The line to write.
         hint: String,
@@ -26,7 +26,7 @@ pub enum KeysError {
     /// The document is not what it should be.
     #[error("{url}: {why}")]
     Document {
-        /// Where it came from.
+        /// The URL of the document.
         url: String,
         /// What is wrong with it.
         why: String,

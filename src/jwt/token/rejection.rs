@@ -1,12 +1,12 @@
 use std::{fmt, time::Duration};
 
-use super::cache::Weighed;
+use super::verdict_cache::Weighed;
 use crate::{Detail, Reason, StepUp};
 
-/// Why a token, or the request that carried it, was not accepted.
+/// Why a token, or the request that carried it, was rejected.
 ///
-/// The [`Reason`] is for everybody; the [`Detail`] is for the log and for the person who runs the gate. Neither ever
-/// holds a token: what came from outside is shortened and escaped.
+/// The [`Reason`] is for the client, the [`Detail`] for the log and the operator. Neither contains a token: values from outside are
+/// shortened and escaped.
 ///
 /// ```
 /// use pixygate::{Reason, jwt::Rejection};
@@ -36,7 +36,7 @@ impl Weighed for Rejection {
 }
 
 impl Rejection {
-    /// A rejection without details yet.
+    /// Makes a rejection without details.
     pub fn new(reason: Reason) -> Self {
         Self {
             facts: Box::new(Facts {
@@ -48,52 +48,52 @@ impl Rejection {
         }
     }
 
-    /// What would have been accepted.
+    /// Sets what would have been accepted.
     #[must_use]
     pub fn expected(mut self, expected: impl Into<String>) -> Self {
         self.facts.detail.expected = expected.into();
         self
     }
 
-    /// What was met instead. Give anything that came from outside through [`printable`].
+    /// Sets what was found instead. Pass values from outside through [`printable`].
     #[must_use]
     pub fn found(mut self, found: impl Into<String>) -> Self {
         self.facts.detail.found = found.into();
         self
     }
 
-    /// The setting or step that fixes it.
+    /// Sets the setting or step that fixes it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.facts.detail.hint = hint.into();
         self
     }
 
-    /// Names the sign-in after which the call would be allowed; it becomes part of the challenge.
+    /// Sets the sign-in after which the call would be allowed. It becomes part of the challenge.
     #[must_use]
     pub fn stepping_up(mut self, step_up: StepUp) -> Self {
         self.facts.step_up = Some(step_up);
         self
     }
 
-    /// When trying again may help (`Retry-After`).
+    /// Sets after which time a retry may succeed (`Retry-After`).
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.facts.retry_after = Some(after);
         self
     }
 
-    /// The check that refused.
+    /// Returns the check that failed.
     pub fn reason(&self) -> Reason {
         self.facts.reason
     }
 
-    /// The HTTP status that goes with it.
+    /// Returns the HTTP status of the reason.
     pub fn status(&self) -> u16 {
         self.facts.reason.status()
     }
 
-    /// Expected, found, and the setting or step that fixes it. For the log; into a response only when the gate explains.
+    /// Returns what was expected and found, and the hint. For the log; part of a response only when the gate explains.
     pub fn detail(&self) -> &Detail {
         &self.facts.detail
     }
@@ -103,7 +103,7 @@ impl Rejection {
         self.facts.step_up.as_ref()
     }
 
-    /// When trying again may help.
+    /// Returns after which time a retry may succeed.
     pub fn retry_delay(&self) -> Option<Duration> {
         self.facts.retry_after
     }
@@ -124,18 +124,17 @@ impl fmt::Display for Rejection {
 
 impl std::error::Error for Rejection {}
 
-/// Text from outside, made fit for a log line: control characters and quotes escaped, cut off after 200 characters, which an escape
-/// that begins there may pass by a few.
+/// Makes text from outside fit for a log line: escapes control characters and quotes, and cuts it off after about 200 characters.
 ///
 /// ```
 /// assert_eq!(pixygate::jwt::printable("a\nb"), r"a\nb");
 /// ```
 pub fn printable(text: &str) -> String {
-    const LONGEST: usize = 200;
-    let mut shown = String::with_capacity(text.len().min(LONGEST));
+    const MAX_CHARS: usize = 200;
+    let mut shown = String::with_capacity(text.len().min(MAX_CHARS));
     for character in text.chars() {
-        // What is shown counts, not what came: an escape is up to ten characters for one.
-        if shown.len() >= LONGEST {
+        // The output counts, not the input: an escape makes up to ten characters of one.
+        if shown.len() >= MAX_CHARS {
             shown.push('…');
             break;
         }
@@ -153,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shown_is_short_also_when_all_of_it_is_escaped() {
+    fn the_output_is_short_even_when_all_of_it_is_escaped() {
         let whole = "a".repeat(200);
         assert_eq!(printable(&whole), whole);
         assert_eq!(printable(&format!("{whole}b")), format!("{whole}…"));

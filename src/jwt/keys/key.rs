@@ -1,4 +1,4 @@
-//! A public key, parsed once. A key that cannot be used is left out with the reason; it never spoils its set.
+//! A public key, parsed once.
 
 use aws_lc_rs::{
     rsa::PublicKeyComponents,
@@ -12,13 +12,14 @@ use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 
 use super::Algorithm;
+use crate::jwt::printable;
 
-/// A key of an issuer, ready to verify.
+/// A key of an issuer.
 pub(crate) struct Key {
     pub(crate) key_id: Option<String>,
-    /// The member `issuer` of a key that is for one issuer only: where one key set serves many tenants.
+    /// The member `issuer` of a key that belongs to one tenant of a shared key set.
     pub(crate) issuer: Option<String>,
-    /// The public key as it came, to tell whether two keys are the same.
+    /// The public key, to compare two keys.
     material: Vec<u8>,
     verifiers: Vec<(Algorithm, ParsedPublicKey)>,
 }
@@ -31,7 +32,7 @@ impl std::fmt::Debug for Key {
     }
 }
 
-/// The numbers of a public key.
+/// The parameters of a public key.
 pub(crate) enum Material {
     Rsa { n: Vec<u8>, e: Vec<u8> },
     Ec { curve: Curve, point: Vec<u8> },
@@ -64,7 +65,10 @@ impl Curve {
 }
 
 impl Key {
-    /// Reads a JWK (RFC 7517, section 4) for the accepted algorithms. A member that is `null` or empty is absent.
+    /// Parses a JWK (RFC 7517, section 4) for the accepted algorithms. A member that is `null` or empty is absent.
+    ///
+    /// # Errors
+    /// Why the key cannot be used.
     pub(crate) fn from_jwk(jwk: &Map<String, Value>, accepted: &[Algorithm]) -> Result<Self, String> {
         let member = |name: &str| jwk.get(name).filter(|value| !is_empty(value));
         if member("use").is_some_and(|usage| !names(usage, "sig")) {
@@ -74,7 +78,7 @@ impl Key {
             return Err("its `key_ops` have no \"verify\"".into());
         }
         if jwk.contains_key("d") {
-            return Err("it is a private key; whoever can read the set can sign with it".into());
+            return Err("it is a private key: everybody who can read the set can sign with it".into());
         }
         let text = |name: &str| match member(name) {
             None => Ok(None),
@@ -82,9 +86,9 @@ impl Key {
             Some(_) => Err(format!("its `{name}` is not text")),
         };
         let only = text("alg")?.map(|name| {
-            Algorithm::named(name).ok_or_else(|| format!("its `alg` {} is not understood", super::printable(name)))
+            Algorithm::named(name).ok_or_else(|| format!("its `alg` {} is not understood", printable(name)))
         });
-        // An identifier of another type can be in no token's header. A key whose `issuer` is not understood may be another's.
+        // A `kid` of another type matches no token. A key whose `issuer` is not text may belong to another tenant.
         let key_id = text("kid").unwrap_or_default().map(str::to_owned);
         let issuer = text("issuer")?.map(str::to_owned);
         Self::new(Material::from_jwk(jwk)?, key_id, issuer, only.transpose()?, accepted)
@@ -124,12 +128,12 @@ impl Key {
         })
     }
 
-    /// Whether the key is for that algorithm.
+    /// Returns whether the key can be used with the algorithm.
     pub(crate) fn supports(&self, algorithm: Algorithm) -> bool {
         self.verifiers.iter().any(|(own, _)| *own == algorithm)
     }
 
-    /// Whether the signature is this key's.
+    /// Returns whether the signature was made with this key.
     pub(crate) fn verifies(&self, algorithm: Algorithm, signed: &[u8], signature: &[u8]) -> bool {
         self.verifiers
             .iter()
@@ -137,7 +141,7 @@ impl Key {
             .any(|(_, key)| key.verify_sig(signed, signature).is_ok())
     }
 
-    /// Whether a token that passed with this key would pass with the other.
+    /// Returns whether the other key verifies the same tokens.
     pub(crate) fn same_as(&self, other: &Self) -> bool {
         let algorithms = |key: &Self| {
             key.verifiers
@@ -161,7 +165,7 @@ fn is_empty(value: &Value) -> bool {
     }
 }
 
-/// Whether text, or a list of text, has the name.
+/// Returns whether text, or a list of text, contains the name.
 fn names(value: &Value, name: &str) -> bool {
     match value {
         Value::Array(several) => several.iter().any(|one| one == name),
@@ -170,7 +174,7 @@ fn names(value: &Value, name: &str) -> bool {
 }
 
 impl Material {
-    /// The numbers of a JWK, with their sizes checked.
+    /// Reads the parameters of a JWK, and checks their sizes.
     pub(crate) fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, String> {
         let number = |member: &'static str| -> Result<Vec<u8>, String> {
             let text = jwk
@@ -188,11 +192,7 @@ impl Material {
             ("EC", "P-384") => Self::ec(Curve::P384, &number("x")?, &number("y")?),
             ("EC", "P-521") => Self::ec(Curve::P521, &number("x")?, &number("y")?),
             ("OKP", "Ed25519") => Self::ed25519(number("x")?),
-            (kty, crv) => Err(format!(
-                "type {} {} is not understood",
-                super::printable(kty),
-                super::printable(crv)
-            )),
+            (kty, crv) => Err(format!("type {} {} is not understood", printable(kty), printable(crv))),
         }
     }
 
@@ -202,13 +202,13 @@ impl Material {
         let bits = n
             .first()
             .map_or(0, |first| n.len() * 8 - first.leading_zeros() as usize);
-        // A check with a longer key takes several times as long, and in a DPoP proof the caller chooses the key.
+        // Longer keys verify several times slower, and the caller chooses the key of a DPoP proof.
         if !(2048..=4096).contains(&bits) {
             return Err(format!("an RSA key of {bits} bits; 2048 to 4096 are accepted"));
         }
-        // An exponent of 1 makes every message its own signature; one beyond 33 bits makes verification a burden.
+        // With the exponent 1, every message is its own signature. An exponent beyond 33 bits makes verification slow.
         if e.len() > 5 || e.last().is_none_or(|last| last % 2 == 0) || e == [1] {
-            return Err("its exponent is none that is used".into());
+            return Err("its exponent is not a usual one".into());
         }
         Ok(Self::Rsa { n, e })
     }
@@ -224,7 +224,7 @@ impl Material {
         })
     }
 
-    /// Rejects the points of low order, for which anybody can make signatures that verify.
+    /// Rejects points of low order: anybody can make signatures that they verify.
     pub(crate) fn ed25519(x: Vec<u8>) -> Result<Self, String> {
         let mut encoded: [u8; 32] = x.as_slice().try_into().map_err(|_| "its key is not 32 bytes")?;
         encoded[31] &= 0x7f;
@@ -247,9 +247,9 @@ impl Material {
         }
     }
 
-    /// Gives the numbers to the crypto library, which checks that a point lies on its curve.
+    /// Parses the key with the crypto library, which checks that a point is on its curve.
     fn parse(&self, algorithm: Algorithm) -> Result<ParsedPublicKey, String> {
-        let refuse = |_| "the crypto library refuses it".to_owned();
+        let refuse = |_| "the crypto library rejects it".to_owned();
         match self {
             Self::Rsa { n, e } => {
                 let components = PublicKeyComponents {
@@ -266,8 +266,8 @@ impl Material {
     }
 }
 
-/// The encodings of the eight points of Ed25519 whose order divides 8, without the bit of the sign: y is 0, 1, -1 or one of
-/// two others, and 0 and 1 can be written as p and p + 1 too.
+/// The encodings of the eight points of Ed25519 whose order divides 8, without the sign bit: y is 0, 1, -1 or one of two other
+/// values. 0 and 1 can also be encoded as p and p + 1.
 const LOW_ORDER: [[u8; 32]; 7] = {
     const fn below_p(last: u8) -> [u8; 32] {
         let mut bytes = [0xff; 32];

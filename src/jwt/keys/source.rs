@@ -1,48 +1,52 @@
-//! Gets the keys of one issuer from where they are: metadata, a JWK set, a file.
+//! Loads the keys of one issuer from their source: metadata, a JWK set, a file.
 
 use std::{sync::Arc, time::SystemTime};
 
 use url::Url;
 
-use super::{FetchError, KeySource, KeysError, Trust, conflict, fetch::shown, key_set::KeySet};
-use crate::discovery::{Discovery, DiscoveryError, Documents};
+use super::{FetchError, KeysError, fetch::shown, key_set::KeySet};
+use crate::{
+    discovery::{Discovery, DiscoveryError, Documents},
+    jwt::{KeySource, Trust, trust::difference},
+};
 
 pub(crate) struct Source {
     trust: Arc<Trust>,
-    place: KeySource,
+    source: KeySource,
     documents: Documents,
     discovery: Option<Discovery>,
 }
 
 impl Source {
-    pub(crate) fn new(trust: Arc<Trust>, place: KeySource, documents: Documents) -> Self {
-        let discovery = match &place {
+    pub(crate) fn new(trust: Arc<Trust>, source: KeySource, documents: Documents) -> Self {
+        let discovery = match &source {
             KeySource::Discovery(location) => Some(Discovery::new(trust.clone(), location.clone(), documents.clone())),
             _ => None,
         };
         Self {
             trust,
-            place,
+            source,
             documents,
             discovery,
         }
     }
 
-    /// Whether the keys stand in the configuration, so that there is nothing to fetch.
+    /// Returns whether the keys are part of the configuration, so that there is nothing to fetch.
     pub(crate) fn is_fixed(&self) -> bool {
-        matches!(self.place, KeySource::Jwks(_) | KeySource::PublicKey(_))
+        matches!(self.source, KeySource::Jwks(_) | KeySource::PublicKey(_))
     }
 
-    /// Fetches the keys; with `anew` the metadata too, whose `jwks_uri` may have moved while the old place still answers.
-    pub(crate) async fn load(&self, anew: bool) -> Result<KeySet, KeysError> {
+    /// Loads the keys. With `rediscover` the metadata are fetched as well: their `jwks_uri` may have changed while the old one
+    /// still answers.
+    pub(crate) async fn load(&self, rediscover: bool) -> Result<KeySet, KeysError> {
         let trust = &*self.trust;
-        match &self.place {
+        match &self.source {
             KeySource::Discovery(_) => {
                 let Some(discovery) = &self.discovery else {
-                    unreachable!("made together with the place");
+                    unreachable!("made together with the source");
                 };
                 let last = discovery.last();
-                let known = last.is_some() && !anew;
+                let known = last.is_some() && !rediscover;
                 let metadata = match last {
                     Some(last) if known => last,
                     // The last metadata do while the new ones are out of reach.
@@ -69,9 +73,9 @@ impl Source {
         }
     }
 
-    /// The keys that an earlier process stored, and when they were fetched.
+    /// Returns the keys that an earlier process stored, and when it fetched them.
     pub(crate) fn stored(&self) -> Option<(KeySet, SystemTime)> {
-        let url = match &self.place {
+        let url = match &self.source {
             KeySource::JwksUrl(url) => url.clone(),
             _ => {
                 let discovery = self.discovery.as_ref()?;
@@ -83,7 +87,7 @@ impl Source {
         Some((set, stored.fetched_at))
     }
 
-    /// No setting is wrong when the place that the metadata name has nothing.
+    /// A 404 is not a wrong setting where the metadata name the URL.
     async fn fetch_discovered(&self, url: &Url) -> Result<KeySet, KeysError> {
         self.fetch_set(url).await.map_err(|error| match error {
             KeysError::Fetch(missing @ FetchError::Status { status: 404, .. }) => KeysError::Document {
@@ -107,7 +111,7 @@ impl From<DiscoveryError> for KeysError {
         match error {
             DiscoveryError::Fetch(error) => Self::Fetch(error),
             DiscoveryError::Issuer { expected, found, .. } => Self::Issuer {
-                difference: conflict::difference(&expected, &found),
+                difference: difference(&expected, &found),
                 hint: format!("write issuer = \"{found}\""),
                 expected,
                 found,

@@ -1,30 +1,38 @@
+//! Tokens that were revoked before they expired.
+
+mod ended;
+mod local;
+
 use std::{sync::Arc, time::Duration};
 
 use super::Principal;
 
-/// What was taken back before it expired. Asked for every token, from the cache too, so it must answer from memory.
-/// [`LocalRevocations`](super::LocalRevocations) knows what a provider says by back-channel logout.
+pub use ended::Ended;
+pub use local::LocalRevocations;
+
+/// Says which tokens were revoked. Asked about every token, cached ones included, so it must answer from memory.
+/// [`LocalRevocations`] records the sessions that a provider ends by back-channel logout.
 pub trait Revocations: Send + Sync + 'static {
-    /// Whether the token, its session, its subject or its client was revoked. Compare with
+    /// Returns whether the token, its session, its subject or its client was revoked. Compare with
     /// [`token_id`](Principal::token_id), [`session_id`](Principal::session_id), [`subject`](Principal::subject) and
     /// [`issued_at`](Principal::issued_at).
     fn is_revoked(&self, principal: &Principal) -> bool;
 
-    /// How long the refusal of a revoked token is held back, where a token that its client fetches upon it could not be told
-    /// from it yet. Not at all, unless an implementation says otherwise.
+    /// Returns how long to delay the rejection of a revoked token, where a token that the client fetches at once could not be
+    /// told from the revoked one. Zero by default.
     fn hold(&self, principal: &Principal) -> Duration {
         let _ = principal;
         Duration::ZERO
     }
 
-    /// Whether the answers are recent enough to rely on. While they are not, every token is answered with 503: an implementation
+    /// Returns whether the answers are recent enough to rely on. While they are not, every token is answered with 503: an implementation
     /// that learns of revocations from elsewhere returns `false` when it has not been able to for too long.
     fn is_current(&self) -> bool {
         true
     }
 }
 
-/// Nothing is ever revoked.
+/// Never revokes anything.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct NoRevocations;
 

@@ -2,20 +2,20 @@ use std::{future::Future, pin::Pin};
 
 use url::Url;
 
-use super::Trust;
+use crate::jwt::Trust;
 
-/// At most this many bytes of a key set or of metadata are read.
+/// The longest key set or metadata document that is read, in bytes.
 pub const MAX_BODY_BYTES: usize = 512 * 1024;
 
-/// A fetch takes at most this many seconds, all of it together.
+/// The time limit of a whole fetch, in seconds.
 pub const FETCH_SECONDS: u64 = 5;
 
-/// A future of a [`Fetch`].
+/// The future that a [`Fetch`] returns.
 pub type FetchFuture<'a> = Pin<Box<dyn Future<Output = Result<Vec<u8>, FetchError>> + Send + 'a>>;
 
-/// How key sets and metadata are fetched. [`HttpFetch`](super::HttpFetch) is the real one; tests inject their own.
+/// Fetches key sets and metadata. [`HttpFetch`](super::HttpFetch) does so over HTTP; tests inject their own.
 pub trait Fetch: Send + Sync + 'static {
-    /// Fetches a document, within [`MAX_BODY_BYTES`] and [`FETCH_SECONDS`], never from another host than the URL's.
+    /// Fetches a document within [`MAX_BODY_BYTES`] and [`FETCH_SECONDS`], never from another host than that of the URL.
     fn fetch<'a>(&'a self, request: FetchRequest<'a>) -> FetchFuture<'a>;
 }
 
@@ -25,24 +25,24 @@ impl<F: Fetch + ?Sized> Fetch for std::sync::Arc<F> {
     }
 }
 
-/// What to fetch, and under which limits.
+/// What to fetch, and with which limits.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FetchRequest<'a> {
-    /// From where.
+    /// The URL.
     pub url: &'a Url,
-    /// Whether private addresses may be reached: only for an issuer that is configured on one.
+    /// Whether private addresses may be connected to: only for an issuer that is configured on one.
     pub private_addresses: bool,
-    /// A file with further trusted certificates (PEM).
+    /// File with additional trusted certificates (PEM).
     pub ca_file: Option<&'a str>,
-    /// A file with a client certificate and its key (PEM).
+    /// File with a client certificate and its key (PEM).
     pub client_certificate_file: Option<&'a str>,
-    /// A form to post, with the client that posts it (RFC 7662); `None` is a GET.
+    /// The form to post, and the client that posts it (RFC 7662). `None` is a GET.
     pub post: Option<Post<'a>>,
 }
 
 impl<'a> FetchRequest<'a> {
-    /// A GET, under the limits and with the TLS settings of a trust.
+    /// Makes a GET with the limits and TLS settings of a trust.
     pub fn get(url: &'a Url, trust: &'a Trust) -> Self {
         let file = |path: &'a String| (!path.is_empty()).then_some(path.as_str());
         Self {
@@ -54,7 +54,7 @@ impl<'a> FetchRequest<'a> {
         }
     }
 
-    /// A POST, likewise.
+    /// Makes a POST to the introspection endpoint of a trust.
     pub(crate) fn post(
         url: &'a Url,
         trust: &'a Trust,
@@ -74,11 +74,11 @@ impl<'a> FetchRequest<'a> {
     }
 }
 
-/// A form that is posted by an authenticated client.
+/// A form, and the client that posts it.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct Post<'a> {
-    /// The form, already encoded.
+    /// The form, URL-encoded.
     pub form: &'a str,
     /// The client's identifier.
     pub client_id: &'a str,
@@ -94,57 +94,57 @@ impl std::fmt::Debug for Post<'_> {
     }
 }
 
-/// Why a document could not be had.
+/// Why a document could not be fetched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FetchError {
-    /// The network or the server failed; later it may work.
+    /// The network or the server failed. A later attempt may succeed.
     #[error("{url} could not be reached: {why}")]
     Unreachable {
-        /// The address, without its query.
+        /// The URL without its query.
         url: String,
         /// What failed.
         why: String,
     },
-    /// It took too long.
+    /// The time limit was exceeded.
     #[error("{url} did not answer within {FETCH_SECONDS} seconds")]
     Timeout {
-        /// The address, without its query.
+        /// The URL without its query.
         url: String,
     },
-    /// Another status than 200.
+    /// The status was not 200.
     #[error("{url} answered with status {status}")]
     Status {
-        /// The address, without its query.
+        /// The URL without its query.
         url: String,
         /// The status.
         status: u16,
     },
-    /// It was too large.
+    /// The document was too large.
     #[error("{url} sent more than {MAX_BODY_BYTES} bytes")]
     TooLarge {
-        /// The address, without its query.
+        /// The URL without its query.
         url: String,
     },
-    /// It leads where keys are never fetched from.
+    /// The URL leads to an address from which keys are not fetched.
     #[error("{url} leads to {to}: {why}")]
     Forbidden {
-        /// The address, without its query.
+        /// The URL without its query.
         url: String,
-        /// Where it leads.
+        /// The address that it leads to.
         to: String,
-        /// The rule.
+        /// The rule that forbids it.
         why: &'static str,
     },
     /// It redirects to another host, port or scheme, which is never followed.
     #[error("{url} redirects to {to}, and a redirect is followed only within the same host")]
     Redirected {
-        /// The address, without its query.
+        /// The URL without its query.
         url: String,
-        /// Where it leads.
+        /// The address that it leads to.
         to: String,
     },
-    /// A setting of the fetch cannot be used.
+    /// A file for TLS cannot be used.
     #[error("{path}: {why}")]
     Setting {
         /// The file.
@@ -154,12 +154,12 @@ pub enum FetchError {
     },
 }
 
-/// The address without user, query and fragment, which may hold secrets.
+/// Returns the URL without user, query and fragment, which may contain secrets.
 pub(crate) fn shown(url: &Url) -> String {
     let mut url = url.clone();
     url.set_query(None);
     url.set_fragment(None);
-    // An address that can have no user has none.
+    // These fail only for a URL that cannot have a user.
     url.set_username("").unwrap_or_default();
     url.set_password(None).unwrap_or_default();
     url.into()
@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_shown_without_what_may_be_secret() {
+    fn a_url_is_shown_without_its_secrets() {
         for (url, expected) in [
             (
                 "https://user:secret@idp.example/jwks?key=secret#secret",

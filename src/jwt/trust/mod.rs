@@ -1,12 +1,26 @@
+//! Which issuers are trusted, and what their tokens must say.
+
+mod conflict;
+mod error;
+mod secret;
+
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use url::Url;
 
-use super::{Algorithm, Secret, TrustError};
+use super::{
+    Algorithm,
+    keys::{is_loopback_host, is_private_host},
+};
 
-/// Whose access tokens pass: one issuer, its keys, and what its tokens must say. A `[[trust]]` of the configuration.
+pub use error::TrustError;
+pub use secret::Secret;
+
+pub(super) use conflict::{KnownIssuers, difference};
+
+/// One trusted issuer: its keys, and what its access tokens must say. A `[[trust]]` of the configuration.
 ///
 /// ```
 /// use pixygate::jwt::Trust;
@@ -18,39 +32,39 @@ use super::{Algorithm, Secret, TrustError};
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct Trust {
-    /// The exact `iss`. With [`tenants`](Self::tenants) it holds `{tenantid}`.
+    /// The exact `iss`. With [`tenants`](Self::tenants) it contains `{tenantid}`.
     pub issuer: String,
-    /// Further exact `iss` values, never prefixes. The principal has [`issuer`](Self::issuer) for them too. Not with
-    /// [`tenants`](Self::tenants).
+    /// Further exact `iss` values, never prefixes. The principal's issuer is [`issuer`](Self::issuer) for them too. Cannot be
+    /// combined with [`tenants`](Self::tenants).
     pub aliases: Vec<String>,
     /// The tenants of an Entra ID issuer, whose `issuer` is `https://login.microsoftonline.com/{tenantid}/v2.0`. Each
-    /// tenant is an exact issuer of its own; `tid` must agree.
+    /// tenant is an exact issuer of its own, and `tid` must name it.
     pub tenants: Vec<String>,
 
-    /// Where the issuer's metadata are, when not at the well-known path. A location only, never an identity.
+    /// URL of the issuer's metadata, when it is not at the well-known path. A location only, never an identity.
     pub discovery_url: String,
-    /// Where the keys are. Empty: taken from the metadata.
+    /// URL of the JWK set. Empty: the `jwks_uri` of the metadata.
     pub jwks_url: String,
-    /// A file with a JWK set, in place of a URL.
+    /// File with a JWK set, instead of a URL.
     pub jwks_file: String,
-    /// A JWK set as JSON, in place of a URL.
+    /// JWK set as JSON, instead of a URL.
     pub jwks: String,
-    /// A file with a public key or a certificate (PEM), in place of a URL.
+    /// File with a public key or a certificate (PEM), instead of a URL.
     pub public_key_file: String,
-    /// A public key or a certificate (PEM), in place of a URL.
+    /// Public key or certificate (PEM), instead of a URL.
     pub public_key: String,
-    /// A file with the certificates (PEM) that are trusted, beside the public ones, when keys are fetched.
+    /// File with certificates (PEM) that are trusted in addition to the public ones when keys are fetched.
     pub ca_file: String,
-    /// A file with a client certificate and its key (PEM) to fetch the keys with.
+    /// File with a client certificate and its key (PEM) for fetching keys.
     pub client_certificate_file: String,
 
-    /// Hosts of a private network, such as `idp` in Docker Compose, that are asked for metadata and keys over plain http.
-    /// Whoever controls that network decides whose tokens are accepted.
+    /// Hosts of a private network, such as `idp` in Docker Compose, whose metadata and keys are fetched over
+    /// plain http. Whoever controls that network decides whose tokens are accepted.
     pub insecure_http_hosts: Vec<String>,
 
-    /// `aud` must contain one of these …
+    /// Accepts tokens whose `aud` contains one of these.
     pub audience: Vec<String>,
-    /// … or the client must be one of these. One of the two lists is required; a token that satisfies either passes.
+    /// Accepts tokens of these clients, whatever their `aud`. One of the two lists is required, and a token has to satisfy one.
     pub client_ids: Vec<String>,
     /// The accepted signature algorithms.
     pub algorithms: Vec<Algorithm>,
@@ -61,38 +75,38 @@ pub struct Trust {
     /// choose an [`audience`](Self::audience) that no ID token has.
     pub allow_nonce: bool,
     /// Accepts access tokens that carry `at_hash` and do not call themselves access tokens. Only for an issuer whose access
-    /// tokens are ID tokens: those of its ID tokens that have neither `c_hash` nor a refused `nonce` pass as well.
+    /// tokens are ID tokens. Its ID tokens pass as well, except those with `c_hash`.
     pub allow_at_hash: bool,
     /// The claim that holds the subject.
     pub subject_claim: String,
-    /// The claims that may hold the client, the first that is there counts.
+    /// The claims that may hold the client. The first one that is present counts.
     pub client_claims: Vec<String>,
-    /// The claim that holds the scopes, as a string or an array; `scp` is understood too.
+    /// The claim that holds the scopes, as text or a list. `scp` is read where this claim is absent.
     pub scope_claim: String,
-    /// The claim that holds the roles: a string, an array, or an object's names; dots lead into objects.
+    /// The claim that holds the roles: text, a list, or the member names of an object. Dots lead into objects.
     pub roles_claim: String,
-    /// Claims that must be there with this value, or with one of these when it is an array.
+    /// Claims that must have this value, or one of these values when it is a list.
     pub required_claims: BTreeMap<String, Value>,
 
     /// How far clocks may differ, in seconds.
     pub leeway_seconds: u64,
-    /// Keys are fetched anew ahead of this age, in seconds; a removed key lives no longer.
+    /// The age, in seconds, ahead of which keys are fetched again. A key that the provider removed serves no longer than this.
     pub jwks_refresh_seconds: u64,
-    /// How long good keys serve through an outage, in seconds; then 503.
+    /// How long keys serve while the provider is down, in seconds. After that, calls are answered with 503.
     pub jwks_stale_seconds: u64,
-    /// Between fetches that unknown kids cause, in seconds.
+    /// The shortest time between fetches that unknown `kid`s cause, in seconds.
     pub jwks_cooldown_seconds: u64,
 
-    /// Where opaque tokens are asked about (RFC 7662). Empty: opaque tokens are refused.
+    /// URL of the introspection endpoint for opaque tokens (RFC 7662). Empty: opaque tokens are rejected.
     pub introspection_url: String,
-    /// The client that asks.
+    /// The client that authenticates at the introspection endpoint.
     pub introspection_client_id: String,
-    /// Its secret.
+    /// The secret of that client.
     #[serde(skip_serializing)]
     pub introspection_client_secret: Secret,
 }
 
-/// The `typ` that access tokens must have.
+/// How access tokens are told from tokens of other kinds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TokenType {
     /// `at+jwt`, `application/at+jwt`, `JWT` or none. A token that calls itself an access token (this `typ`, or `typ` or
@@ -106,13 +120,13 @@ pub enum TokenType {
     AccessToken,
 }
 
-/// Where an issuer's keys come from.
+/// Where the keys of an issuer come from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeySource {
-    /// The metadata at this place, then its `jwks_uri`.
+    /// The metadata at this URL, then their `jwks_uri`.
     Discovery(Url),
-    /// A JWK set at this place.
+    /// A JWK set at this URL.
     JwksUrl(Url),
     /// A JWK set in a file.
     JwksFile(String),
@@ -147,7 +161,7 @@ impl Default for Trust {
             allow_nonce: false,
             allow_at_hash: false,
             subject_claim: "sub".into(),
-            // Also in use for the same: `cid`.
+            // `azp` is OpenID Connect's; `cid` is in no standard, but in use.
             client_claims: vec!["client_id".into(), "azp".into(), "cid".into()],
             scope_claim: "scope".into(),
             roles_claim: "groups".into(),
@@ -164,7 +178,7 @@ impl Default for Trust {
 }
 
 impl Trust {
-    /// An issuer with every default. It still needs an [`audience`](Self::audience) or a [`client_id`](Self::client_id).
+    /// Trusts an issuer, with every default. It still needs an [`audience`](Self::audience) or a [`client_id`](Self::client_id).
     pub fn new(issuer: impl Into<String>) -> Self {
         Self {
             issuer: issuer.into(),
@@ -194,24 +208,24 @@ impl Trust {
         self
     }
 
-    /// Accepts this exact `iss` too.
+    /// Accepts this exact `iss` as well.
     #[must_use]
     pub fn alias(mut self, issuer: impl Into<String>) -> Self {
         self.aliases.push(issuer.into());
         self
     }
 
-    /// Fetches keys from there.
+    /// Fetches the JWK set from this URL instead of the one in the metadata.
     #[must_use]
     pub fn jwks_url(mut self, url: impl Into<String>) -> Self {
         self.jwks_url = url.into();
         self
     }
 
-    /// Checks everything that can be checked without the network.
+    /// Validates the settings, as far as that needs no network.
     ///
     /// # Errors
-    /// The first thing that is wrong, with the setting that fixes it.
+    /// The first setting that is wrong, and how to fix it.
     pub fn check(&self) -> Result<(), TrustError> {
         let issuer = || self.issuer.clone();
         let faulty = |why| TrustError::Issuer {
@@ -222,7 +236,7 @@ impl Trust {
         if templated == self.tenants.is_empty() {
             return Err(faulty("`{tenantid}` and `tenants` belong together"));
         }
-        // An alias, or an opaque token, would not say which tenant it stands for, and the template is nobody's issuer.
+        // Neither an alias nor an opaque token says which tenant it belongs to, and the template itself is no issuer.
         if templated && !self.aliases.is_empty() {
             return Err(faulty(
                 "`tenants` and `aliases` exclude each other; give the other `iss` a [[trust]] of its own",
@@ -233,7 +247,7 @@ impl Trust {
                 "`tenants` and `introspection_url` exclude each other; give the tenant a [[trust]] of its own",
             ));
         }
-        // Whoever writes one means a pattern, and an alias is compared as it is.
+        // A wildcard would look like a pattern, but an alias is compared as it is.
         if let Some(alias) = self
             .aliases
             .iter()
@@ -248,7 +262,7 @@ impl Trust {
         }
         for host in &self.insecure_http_hosts {
             let url = Url::parse(&format!("http://{host}/"));
-            if !url.is_ok_and(|url| url.host_str() == Some(host) && super::address::is_private_host(&url)) {
+            if !url.is_ok_and(|url| url.host_str() == Some(host) && is_private_host(&url)) {
                 return Err(TrustError::Location {
                     issuer: issuer(),
                     key: "insecure_http_hosts",
@@ -257,16 +271,16 @@ impl Trust {
                 });
             }
         }
-        // An alias is compared and never fetched, so it may be whatever a provider writes into `iss`.
+        // An alias is only compared, never fetched, so it need not be an https URL.
         for issuer in self.own_issuers() {
-            // There are issuers that are no URL, only a host's name. That is fine when the keys' place is said.
+            // Some issuers are only a host name. Then the location of the keys must be configured.
             match Url::parse(&issuer) {
-                // What reads a URL would not see it.
-                _ if issuer.trim() != issuer => return Err(faulty("there is white space around it")),
+                // `Url::parse` ignores it.
+                _ if issuer.trim() != issuer => return Err(faulty("it has white space around it")),
                 Ok(url) => self.secure(&url).map_err(faulty)?,
                 Err(_) if issuer.is_empty() => return Err(faulty("it is empty")),
                 Err(_) if self.key_source_is_discovered() && self.discovery_url.is_empty() => {
-                    return Err(faulty("it is no URL, so `jwks_url` or `discovery_url` must be set"));
+                    return Err(faulty("it is not a URL, so `jwks_url` or `discovery_url` must be set"));
                 }
                 Err(_) => {}
             }
@@ -320,7 +334,7 @@ impl Trust {
             return Err(TrustError::Empty {
                 issuer: issuer(),
                 key: "required_claims",
-                hint: "a claim in it has no value that would do, so no token would pass; name one, or take the claim out",
+                hint: "a claim in it has an empty list, so no token would pass; name a value, or remove the claim",
             });
         }
         if self.jwks_refresh_seconds == 0 || self.jwks_stale_seconds < self.jwks_refresh_seconds {
@@ -353,7 +367,7 @@ impl Trust {
         self.key_source().map(drop)
     }
 
-    /// Every exact `iss` that this trust accepts: the issuer (one for each tenant) and the aliases.
+    /// Returns every exact `iss` that this trust accepts: the issuer (one for each tenant) and the aliases.
     pub fn accepted_issuers(&self) -> Vec<String> {
         self.own_issuers()
             .into_iter()
@@ -371,10 +385,10 @@ impl Trust {
             .collect()
     }
 
-    /// Where this issuer's keys come from.
+    /// Returns where the keys of this issuer come from.
     ///
     /// # Errors
-    /// When several places are named, or one is no usable URL.
+    /// When several sources are configured, or the URL cannot be used.
     pub fn key_source(&self) -> Result<KeySource, TrustError> {
         let named: Vec<_> = [
             ("jwks_url", &self.jwks_url),
@@ -415,15 +429,15 @@ impl Trust {
         is_private(&self.introspection_url) || self.on_private_address()
     }
 
-    /// How far clocks may differ.
+    /// Returns how far clocks may differ.
     pub fn leeway(&self) -> Duration {
         Duration::from_secs(self.leeway_seconds)
     }
 
-    /// Where opaque tokens are asked about.
+    /// Returns the introspection endpoint, if one is configured.
     ///
     /// # Errors
-    /// When the location is no usable URL.
+    /// When the URL cannot be used, or the client is missing.
     pub fn introspection(&self) -> Result<Option<Url>, TrustError> {
         if self.introspection_url.is_empty() {
             return Ok(None);
@@ -459,7 +473,7 @@ impl Trust {
         )
     }
 
-    /// Where the metadata are.
+    /// Returns the URL of the metadata.
     pub(crate) fn discovery_location(&self) -> Result<Url, TrustError> {
         if !self.discovery_url.is_empty() {
             return self.location("discovery_url", &self.discovery_url);
@@ -481,17 +495,17 @@ impl Trust {
             url: url.to_owned(),
             why,
         };
-        let parsed = Url::parse(url).map_err(|_| refuse("it is no URL"))?;
+        let parsed = Url::parse(url).map_err(|_| refuse("it is not a URL"))?;
         self.secure(&parsed).map_err(refuse)?;
         Ok(parsed)
     }
 }
 
 fn is_private(text: &str) -> bool {
-    Url::parse(text).is_ok_and(|url| super::address::is_private_host(&url))
+    Url::parse(text).is_ok_and(|url| is_private_host(&url))
 }
 
-/// `https`, or `http` on this machine only.
+/// Rejects everything but `https`, and `http` on a loopback address.
 fn secure(url: &Url) -> Result<(), &'static str> {
     if !url.username().is_empty() || url.password().is_some() {
         return Err("it must not hold a user name or password");
@@ -501,7 +515,7 @@ fn secure(url: &Url) -> Result<(), &'static str> {
     }
     match url.scheme() {
         "https" => Ok(()),
-        "http" if super::address::is_loopback_host(url) => Ok(()),
+        "http" if is_loopback_host(url) => Ok(()),
         "http" => Err("http is accepted on loopback addresses only; use https"),
         _ => Err("it must be an https URL"),
     }

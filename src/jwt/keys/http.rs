@@ -1,4 +1,4 @@
-//! Keys over HTTP, within the limits that keep a provider, or who poses as one, from doing harm.
+//! Fetches over HTTP, with limits that protect against a hostile provider.
 
 use std::{collections::HashMap, env, future::Future, io, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
@@ -13,17 +13,17 @@ use url::Url;
 
 use super::{FETCH_SECONDS, Fetch, FetchError, FetchFuture, FetchRequest, MAX_BODY_BYTES, address, fetch::shown};
 
-/// A redirect within the host may be followed this often.
+/// How many redirects within the host are followed.
 const MOST_REDIRECTS: usize = 3;
 
-/// Fetches over HTTP: [`FETCH_SECONDS`] for everything together, [`MAX_BODY_BYTES`] at most, no redirect to another
-/// host, port or scheme, private addresses only where the request allows them (checked after the name was looked up).
+/// Fetches over HTTP, within [`FETCH_SECONDS`] and [`MAX_BODY_BYTES`]. It follows no redirect to another host, port or scheme, and
+/// connects to private addresses only where the request allows them. The address is checked after the name was resolved.
 pub struct HttpFetch {
     clients: Mutex<HashMap<Settings, Client>>,
     names: PublicAddresses,
 }
 
-/// What a connection depends on; requests that agree in it share their connections.
+/// What a connection depends on. Requests with equal settings share connections.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Settings {
     private_addresses: bool,
@@ -32,13 +32,13 @@ struct Settings {
 }
 
 impl HttpFetch {
-    /// Without connections yet.
+    /// Makes a client without connections.
     pub fn new() -> Self {
-        let look_up = |name: String| -> LookingUp {
+        let resolve = |name: String| -> Lookup {
             Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.collect()) })
         };
         Self::with(PublicAddresses {
-            look_up: Arc::new(look_up),
+            resolve: Arc::new(resolve),
             proxies: proxies(|name| env::var(name).ok()).into(),
         })
     }
@@ -80,7 +80,7 @@ impl Fetch for HttpFetch {
                     "it is a private address, and the issuer is not configured on one",
                 ));
             }
-            // Its name is looked up without a look at where it leads, which holds for the way through it only.
+            // The resolver lets the proxy's name through, which must not make the proxy itself a target.
             if !private_addresses && url.host_str().is_some_and(|host| self.names.is_proxy(host)) {
                 return Err(forbidden(url, url, "it is the proxy of this machine"));
             }
@@ -134,7 +134,7 @@ fn builder(settings: &Settings, names: &PublicAddresses) -> Result<ClientBuilder
         .connect_timeout(Duration::from_secs(FETCH_SECONDS))
         .timeout(Duration::from_secs(FETCH_SECONDS));
     if settings.private_addresses {
-        // What is near is reached directly; a proxy would look for it in its own network.
+        // A proxy would resolve a private address in its own network.
         builder = builder.no_proxy();
     } else {
         builder = builder.dns_resolver(Arc::new(names.clone()));
@@ -153,7 +153,7 @@ fn builder(settings: &Settings, names: &PublicAddresses) -> Result<ClientBuilder
     Ok(builder)
 }
 
-/// The hosts of the proxies in the environment, which the client takes from there by itself.
+/// Returns the hosts of the proxies in the environment. The HTTP client reads the same variables.
 fn proxies(variable: impl Fn(&str) -> Option<String>) -> Vec<String> {
     ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"]
         .into_iter()
@@ -169,7 +169,7 @@ fn proxies(variable: impl Fn(&str) -> Option<String>) -> Vec<String> {
         .collect()
 }
 
-/// Another host could be one that the provider does not control; another scheme or port, one that it does not protect.
+/// Another host may not belong to the provider, and another scheme or port may be unprotected.
 fn same_host(attempt: redirect::Attempt<'_>) -> redirect::Action {
     let same = attempt
         .previous()
@@ -187,13 +187,12 @@ fn same_host(attempt: redirect::Attempt<'_>) -> redirect::Action {
 #[error("redirected to {0}")]
 struct Elsewhere(String);
 
-type LookingUp = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
+type Lookup = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
-/// Looks names up, and refuses those that lead into a private network. The proxy, which whoever runs this has chosen, may
-/// stand in one.
+/// Resolves names, and rejects those that lead into a private network. The proxy may be in one, because the operator chose it.
 #[derive(Clone)]
 struct PublicAddresses {
-    look_up: Arc<dyn Fn(String) -> LookingUp + Send + Sync>,
+    resolve: Arc<dyn Fn(String) -> Lookup + Send + Sync>,
     proxies: Arc<[String]>,
 }
 
@@ -210,9 +209,9 @@ struct PrivateAddress(std::net::IpAddr);
 impl Resolve for PublicAddresses {
     fn resolve(&self, name: Name) -> Resolving {
         let proxy = self.is_proxy(name.as_str());
-        let looking_up = (self.look_up)(name.as_str().to_owned());
+        let lookup = (self.resolve)(name.as_str().to_owned());
         Box::pin(async move {
-            let addresses = looking_up.await?;
+            let addresses = lookup.await?;
             match addresses.iter().find(|found| address::is_private(found.ip())) {
                 Some(found) if !proxy => Err(PrivateAddress(found.ip()).into()),
                 _ => Ok(Box::new(addresses.into_iter()) as Addrs),
@@ -267,7 +266,7 @@ fn setting(path: &str, error: &dyn std::fmt::Display) -> FetchError {
     }
 }
 
-/// Both parts are form-encoded first (RFC 6749, section 2.3.1).
+/// Returns HTTP Basic credentials. Both parts are form-encoded first (RFC 6749, section 2.3.1).
 fn basic(client_id: &str, client_secret: &str) -> String {
     let encode = |text: &str| url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     format!(
@@ -286,10 +285,10 @@ mod tests {
     use super::*;
     use crate::jwt::Trust;
 
-    /// Every name leads to the same place.
-    fn leading_to(address: SocketAddr, proxies: &[&str]) -> HttpFetch {
+    /// Resolves every name to the same address.
+    fn resolving_to(address: SocketAddr, proxies: &[&str]) -> HttpFetch {
         HttpFetch::with(PublicAddresses {
-            look_up: Arc::new(move |_| Box::pin(std::future::ready(Ok(vec![address])))),
+            resolve: Arc::new(move |_| Box::pin(std::future::ready(Ok(vec![address])))),
             proxies: proxies.iter().map(|proxy| (*proxy).to_owned()).collect(),
         })
     }
@@ -299,8 +298,8 @@ mod tests {
         fetch.fetch(FetchRequest::get(&url, trust)).await.unwrap_err()
     }
 
-    /// Says no to whoever comes, and tells what the first one asked for.
-    async fn closed_door() -> (SocketAddr, tokio::task::JoinHandle<String>) {
+    /// Answers every request with 403, and returns the first one.
+    async fn forbidding_server() -> (SocketAddr, tokio::task::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let first = tokio::spawn(async move {
@@ -315,19 +314,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_name_that_leads_into_a_private_network_is_refused_after_it_was_looked_up() {
-        let (address, first) = closed_door().await;
-        let names = leading_to(address, &[]);
+    async fn a_name_that_resolves_to_a_private_address_is_rejected() {
+        let (address, first) = forbidding_server().await;
+        let names = resolving_to(address, &[]);
         let public = Trust::new("https://idp.example").audience("orders");
         let error = fetch(&names, "http://idp.example/jwks", &public).await;
         let FetchError::Forbidden { to, .. } = &error else {
             panic!("{error:?}");
         };
         assert_eq!(*to, "127.0.0.1");
-        // An address is looked up nowhere.
+        // An address is not resolved.
         let error = fetch(&names, &format!("http://{address}/jwks"), &public).await;
         assert!(matches!(error, FetchError::Forbidden { .. }), "{error:?}");
-        // An issuer that is configured in such a network is asked there.
+        // An issuer that is configured on a private address is fetched from there.
         let url = format!("http://localhost:{}/jwks", address.port());
         let private = Trust::new(&url).audience("orders");
         let error = fetch(&names, &url, &private).await;
@@ -336,9 +335,9 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_proxy_may_stand_in_a_private_network_and_is_asked_for_nothing_itself() {
-        let (address, first) = closed_door().await;
-        let names = leading_to(address, &["proxy.corp.example"]);
+    async fn the_proxy_may_have_a_private_address_but_is_no_target() {
+        let (address, first) = forbidding_server().await;
+        let names = resolving_to(address, &["proxy.corp.example"]);
         let public = Trust::new("https://idp.example").audience("orders");
         let settings = Settings {
             private_addresses: false,
@@ -351,15 +350,15 @@ mod tests {
         names.clients.lock().insert(settings, client.build().unwrap());
         let error = fetch(&names, "https://idp.example/jwks", &public).await;
         assert!(matches!(error, FetchError::Unreachable { .. }), "{error:?}");
-        let asked = tokio::time::timeout(Duration::from_secs(5), first).await;
-        let asked = asked.expect("the proxy was asked").unwrap();
-        assert!(asked.starts_with("CONNECT idp.example:443 "));
+        let request = tokio::time::timeout(Duration::from_secs(5), first).await;
+        let request = request.expect("the proxy received a request").unwrap();
+        assert!(request.starts_with("CONNECT idp.example:443 "));
         let error = fetch(&names, &format!("{proxy}/jwks"), &public).await;
         assert!(matches!(error, FetchError::Forbidden { .. }), "{error:?}");
     }
 
     #[test]
-    fn the_proxies_are_those_of_the_environment_in_either_case() {
+    fn the_proxies_are_read_from_the_environment_in_either_case() {
         let hosts = proxies(|name| {
             let value = match name {
                 "HTTP_PROXY" => "http://user:secret@one.corp:3128",
