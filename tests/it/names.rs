@@ -57,7 +57,7 @@ fn look(folder: &Path, found: &mut Vec<(String, &'static str)>) {
 }
 
 #[test]
-fn providers_are_named_in_two_places_only() {
+fn providers_are_named_in_hints_only() {
     assert_eq!(
         named("// as Okta, and Entra-ID, do").collect::<Vec<_>>(),
         ["entra", "okta"]
