@@ -1,4 +1,4 @@
-//! 44 and 47: what comes back over real connections is bounded, and leads nowhere else.
+//! 44 and 47: fetches over real connections are bounded, and follow no redirect to another host.
 
 use pixygate::jwt::{FetchError, HttpFetch, KeysError, Trust, Validator};
 use tokio::{
@@ -6,7 +6,7 @@ use tokio::{
     net::TcpListener,
 };
 
-/// Answers every request with these bytes, and keeps the connection open.
+/// Answers every request with these bytes, and leaves the connection open.
 async fn serve(answer: impl Into<Vec<u8>>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -16,7 +16,7 @@ async fn serve(answer: impl Into<Vec<u8>>) -> String {
             let answer = answer.clone();
             tokio::spawn(async move {
                 let mut request = [0; 4096];
-                // Who is refused in the middle closes the connection.
+                // A client that gives up closes the connection.
                 while connection.read(&mut request).await.is_ok_and(|bytes| bytes > 0) {
                     if connection.write_all(&answer).await.is_err() {
                         break;
@@ -39,7 +39,7 @@ fn redirect(to: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_redirect_to_elsewhere_is_refused() {
+async fn a_redirect_to_another_host_is_rejected() {
     let elsewhere = serve("HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{\"keys\":[]}").await;
     for to in [
         elsewhere.as_str(),
@@ -54,7 +54,7 @@ async fn a_redirect_to_elsewhere_is_refused() {
         );
         assert!(refused, "{to}: {error:?}");
     }
-    // Within the host it is followed, not for ever.
+    // A redirect within the host is followed a bounded number of times.
     let error = load(&serve(redirect("/jwks")).await).await;
     assert!(
         matches!(error, KeysError::Fetch(FetchError::Redirected { .. })),
@@ -80,7 +80,7 @@ async fn a_large_or_endless_body_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_end_is_given_up_in_time() {
+async fn an_endless_body_hits_the_time_limit() {
     let issuer = serve("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{").await;
     let started = std::time::Instant::now();
     assert!(matches!(
@@ -91,7 +91,7 @@ async fn a_body_that_does_not_end_is_given_up_in_time() {
 }
 
 #[tokio::test]
-async fn a_set_over_http_is_read_and_other_answers_are_told() {
+async fn a_set_is_read_and_other_answers_are_errors() {
     let key = pixygate::test_support::TestKey::generate(pixygate::jwt::Algorithm::ES256, "k");
     let set = serde_json::json!({"keys": [key.jwk()]}).to_string();
     let issuer = serve(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{set}", set.len())).await;

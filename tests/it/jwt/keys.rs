@@ -60,14 +60,14 @@ async fn a_flood_of_unknown_kids_costs_one_fetch_for_each_cooldown() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_back_keeps_no_new_key_out() {
+async fn after_the_clock_was_set_back_a_new_key_is_found() {
     let mut world = rotating().await;
     world.clock.advance(200);
     let stranger = world.token().header("kid", "stranger").sign();
     assert_eq!(world.validate(&stranger).await, Err(Reason::UnknownKey));
     new_key(&mut world, "new");
     let token = world.token().sign();
-    // Within the cooldown it stays one fetch, in both directions.
+    // Within the cooldown there is one fetch, in both directions.
     world.clock.set_back(9);
     assert_eq!(world.validate(&token).await, Err(Reason::UnknownKey));
     world.clock.set_back(91);
@@ -75,7 +75,7 @@ async fn a_clock_that_is_set_back_keeps_no_new_key_out() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_back_during_an_outage_puts_no_retry_off() {
+async fn after_the_clock_was_set_back_an_outage_is_retried() {
     let issuer = TestIssuer::new("https://idp.example", [Algorithm::ES256]);
     let (provider, clock) = (Documents::of([&issuer]), TestClock::default());
     let builder = Validator::builder([issuer.trust("orders")]).fetch(provider.clone());
@@ -94,7 +94,7 @@ async fn a_clock_that_is_set_back_during_an_outage_puts_no_retry_off() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_clock_that_is_set_back_puts_no_refresh_off() {
+async fn after_the_clock_was_set_back_keys_are_refreshed() {
     let world = World::new().await;
     world.clock.set_back(9000);
     let _refresh = world.validator.spawn_refresh();
@@ -102,9 +102,9 @@ async fn a_clock_that_is_set_back_puts_no_refresh_off() {
     assert_eq!(world.provider.asked(&world.issuer.jwks_url()), 2);
 }
 
-/// Without the refresh task it is the calls that see to the age.
+/// Without the refresh task, calls refresh the keys.
 #[tokio::test]
-async fn a_clock_that_is_set_back_lets_no_removed_key_live_on() {
+async fn after_the_clock_was_set_back_a_removed_key_ends() {
     let mut world = rotating().await;
     let removed = world.token().claim("iat", at(-9000)).sign();
     world.validate(&removed).await.unwrap();
@@ -118,7 +118,7 @@ async fn a_clock_that_is_set_back_lets_no_removed_key_live_on() {
         .validate(&world.token().claim("iat", at(-9000)).sign())
         .await
         .unwrap();
-    // While the provider is down, good keys serve on.
+    // While the provider is down, the keys still serve.
     world.provider.set_down(true);
     world.clock.set_back(4000);
     world
@@ -128,7 +128,7 @@ async fn a_clock_that_is_set_back_lets_no_removed_key_live_on() {
 }
 
 #[tokio::test]
-async fn another_key_under_the_same_kid_takes_the_place_of_the_first() {
+async fn another_key_under_the_same_kid_replaces_the_first() {
     let mut world = rotating().await;
     let old = world.token().claim("exp", at(9000)).sign();
     world.validate(&old).await.unwrap();
@@ -140,7 +140,7 @@ async fn another_key_under_the_same_kid_takes_the_place_of_the_first() {
     world.clock.advance(300);
     world.validate(&new).await.unwrap();
     assert_eq!(world.validate(&old).await, Err(Reason::BadSignature));
-    // The first comes back, and no verdict of its first time with it.
+    // The first key comes back, but its cached tokens do not.
     world.issuer.replace_keys(old_keys);
     world.provider.publish(&world.issuer);
     world.clock.advance(300);
@@ -149,7 +149,7 @@ async fn another_key_under_the_same_kid_takes_the_place_of_the_first() {
 }
 
 #[tokio::test]
-async fn unknown_kids_that_wait_for_a_fetch_hold_up_nobody() {
+async fn unknown_kids_do_not_delay_known_ones() {
     let world = World::new().await;
     world.provider.hold();
     let (validator, clock) = (world.validator.clone(), world.clock.clone());
@@ -176,7 +176,7 @@ async fn unknown_kids_that_wait_for_a_fetch_hold_up_nobody() {
 }
 
 #[tokio::test]
-async fn only_so_many_unknown_kids_wait_for_a_fetch() {
+async fn waiting_unknown_kids_are_bounded() {
     let world = World::new().await;
     world.provider.hold();
     let token = world.token().header("kid", "stranger").sign();
@@ -195,13 +195,13 @@ async fn only_so_many_unknown_kids_wait_for_a_fetch() {
     for task in waiting {
         assert_eq!(task.await.unwrap().unwrap_err().reason(), Reason::UnknownKey);
     }
-    // There is room again.
+    // There are permits again.
     assert_eq!(ask().await.unwrap().unwrap_err().reason(), Reason::UnknownKey);
 }
 
-/// A refresh does not look for where the keys have moved to.
+/// A refresh does not fetch the metadata.
 #[tokio::test]
-async fn a_new_key_is_looked_for_once_more_when_only_a_refresh_was_under_way() {
+async fn a_new_key_is_fetched_again_after_a_refresh_in_flight() {
     let mut world = rotating().await;
     world.issuer.replace_keys([TestKey::generate(Algorithm::ES256, "new")]);
     let moved = "https://idp.example/moved";
@@ -256,7 +256,7 @@ async fn good_keys_serve_through_an_outage_to_the_bound_then_503() {
         }
     }
     assert!(!world.validator.is_ready());
-    // Asked again no more often than the cooldown allows, and back as soon as the provider is.
+    // Fetched once per cooldown, and working again as soon as the provider is.
     let asked = world.provider.asked_in_all();
     for _ in 0..100 {
         world
@@ -273,7 +273,7 @@ async fn good_keys_serve_through_an_outage_to_the_bound_then_503() {
     assert!(world.validator.is_ready());
 }
 
-/// The key may be new: that nobody can be asked is no fault of the caller's.
+/// The key may be new, and the caller is not to blame for the outage.
 #[tokio::test]
 async fn an_unknown_kid_is_503_while_the_provider_cannot_be_asked() {
     let world = World::new().await;
@@ -315,7 +315,7 @@ async fn cold_and_down_is_503_and_never_a_pass() {
 }
 
 #[tokio::test]
-async fn an_empty_or_broken_set_leaves_the_old_one() {
+async fn an_empty_or_broken_set_does_not_replace_the_old_one() {
     let world = World::new().await;
     for document in [
         "{\"keys\": []}",
@@ -331,7 +331,7 @@ async fn an_empty_or_broken_set_leaves_the_old_one() {
 }
 
 #[tokio::test]
-async fn a_key_that_cannot_be_used_spoils_only_itself() {
+async fn an_unusable_key_is_left_out_alone() {
     let good = TestKey::generate(Algorithm::ES256, "good");
     let changed = |change: &[(&str, Value)]| {
         let mut jwk = TestKey::generate(Algorithm::ES256, "bad").jwk();
@@ -390,7 +390,7 @@ async fn a_key_that_cannot_be_used_spoils_only_itself() {
 }
 
 #[tokio::test]
-async fn a_member_of_a_key_that_is_empty_is_absent() {
+async fn an_empty_member_of_a_key_is_absent() {
     let world = World::new().await;
     for (member, value) in [
         ("use", json!(null)),
@@ -431,9 +431,9 @@ async fn a_member_of_a_key_that_is_empty_is_absent() {
 }
 
 #[tokio::test]
-async fn the_points_of_low_order_are_no_keys() {
+async fn points_of_low_order_are_left_out() {
     let world = World::new().await;
-    // Order 8, in both signs; the others are among the keys above.
+    // Order 8 with both signs. The other orders are among the keys above.
     for x in [
         "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_AU",
         "JuiVj8KyJ7BFw_SJ8u-Y8NXfrAXTxjM5sTgCiG1T_IU",
@@ -461,9 +461,9 @@ async fn an_rsa_key_of_4096_bits_is_the_longest() {
     world.validator.load().await.unwrap();
 }
 
-/// The crypto library refuses them too; here it is said which of the numbers is wrong.
+/// The crypto library rejects them as well, but does not say which parameter is wrong.
 #[tokio::test]
-async fn an_exponent_that_nobody_uses_is_named() {
+async fn an_unusual_exponent_is_named() {
     let issuer = TestIssuer::new("https://idp.example", [Algorithm::RS256]);
     let provider = Documents::of([&issuer]);
     let validator = Validator::new([issuer.trust("orders")], provider.clone()).unwrap();
@@ -479,7 +479,7 @@ async fn an_exponent_that_nobody_uses_is_named() {
 }
 
 #[tokio::test]
-async fn of_a_set_a_hundred_keys_are_taken() {
+async fn a_set_is_read_up_to_a_hundred_keys() {
     let world = World::new().await;
     let named = |id: String| {
         let mut jwk = world.issuer.keys()[0].jwk();
@@ -495,7 +495,7 @@ async fn of_a_set_a_hundred_keys_are_taken() {
 }
 
 #[tokio::test]
-async fn rotation_under_load_costs_nobody_a_call() {
+async fn rotation_under_load_fails_no_validation() {
     let mut world = rotating().await;
     let old = world.token().sign();
     world.validate(&old).await.unwrap();
@@ -528,7 +528,7 @@ async fn rotation_under_load_costs_nobody_a_call() {
 }
 
 #[tokio::test]
-async fn a_removed_key_is_refused_after_the_bound_from_the_cache_too() {
+async fn a_removed_key_is_rejected_after_the_bound_even_when_cached() {
     let mut world = rotating().await;
     let token = world.token().claim("exp", at(9000)).sign();
     world.validate(&token).await.unwrap();
@@ -544,11 +544,11 @@ async fn a_removed_key_is_refused_after_the_bound_from_the_cache_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_refresh_task_is_ahead_of_the_age() {
+async fn the_refresh_task_refreshes_ahead_of_the_age() {
     let world = World::new().await;
     let _refresh = world.validator.spawn_refresh();
     let url = world.issuer.jwks_url();
-    // The task sleeps on tokio's clock, which the test moves; the age is told by the other.
+    // The task sleeps on tokio's clock; the age of keys is read from the test's clock.
     let seconds = std::time::Duration::from_secs;
     tokio::time::sleep(seconds(239)).await;
     assert_eq!(world.provider.asked(&url), 1);
@@ -563,9 +563,9 @@ async fn the_refresh_task_is_ahead_of_the_age() {
     assert_eq!(world.provider.asked(&url), 2, "no caller met keys that were due");
 }
 
-/// The old place still answers, with the old keys.
+/// The old URL still answers with the old keys.
 #[tokio::test]
-async fn keys_that_moved_are_found_by_the_first_token_that_needs_them() {
+async fn a_moved_jwks_uri_is_found_by_the_first_token_that_needs_it() {
     let mut world = rotating().await;
     let old_place = world.issuer.jwks_url();
     let old_key = world
@@ -582,7 +582,7 @@ async fn keys_that_moved_are_found_by_the_first_token_that_needs_them() {
     world.validate(&world.token().key(&old_key).sign()).await.unwrap();
     assert_eq!((world.provider.asked(&old_place), world.provider.asked(moved)), (1, 1));
 
-    // Metadata are asked for no more often than keys, and what is known serves without them.
+    // Metadata are not fetched more often than keys, and known keys serve without them.
     world.provider.put_bytes(world.issuer.metadata_url(), "gone");
     for _ in 0..5 {
         let stranger = world.token().header("kid", "stranger").sign();
@@ -596,7 +596,7 @@ async fn keys_that_moved_are_found_by_the_first_token_that_needs_them() {
     assert_eq!((world.provider.asked(&old_place), world.provider.asked(moved)), (1, 2));
 }
 
-/// Whoever brings a `Fetch` of their own may have a bug in it.
+/// An injected `Fetch` may have a bug.
 struct Panics(Documents, Arc<AtomicUsize>);
 
 impl Fetch for Panics {
@@ -611,7 +611,7 @@ impl Fetch for Panics {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_fetch_that_panics_has_failed_and_is_tried_again_after_the_cooldown() {
+async fn a_panicking_fetch_is_retried_after_the_cooldown() {
     let issuer = TestIssuer::new("https://idp.example", [Algorithm::ES256]);
     let mut trust = issuer.trust("orders").jwks_url(issuer.jwks_url());
     trust.jwks_refresh_seconds = 100;
@@ -630,7 +630,7 @@ async fn a_fetch_that_panics_has_failed_and_is_tried_again_after_the_cooldown() 
     );
     assert_eq!(validator.key_fetches().next().unwrap().1.failed, 1);
 
-    // The task goes by tokio's clock, the age by the other.
+    // The task sleeps on tokio's clock; the age of keys is read from the test's clock.
     let _refresh = validator.spawn_refresh();
     let seconds = std::time::Duration::from_secs;
     tokio::time::sleep(seconds(11)).await;
@@ -639,7 +639,7 @@ async fn a_fetch_that_panics_has_failed_and_is_tried_again_after_the_cooldown() 
     clock.advance(80);
     tokio::time::sleep(seconds(81)).await;
     assert_eq!(asked.load(Ordering::Relaxed), 3);
-    // It failed, which takes nothing from the keys that are there.
+    // The failure does not remove the keys.
     validator.validate(&token, clock.time()).await.unwrap();
     tokio::time::sleep(seconds(7)).await;
     assert_eq!(asked.load(Ordering::Relaxed), 3);
@@ -647,9 +647,9 @@ async fn a_fetch_that_panics_has_failed_and_is_tried_again_after_the_cooldown() 
     assert_eq!(asked.load(Ordering::Relaxed), 4);
 }
 
-/// What a runtime that is going down is given to run, it drops at once, in the middle of the call.
+/// A runtime that is shutting down drops a spawned task at once, in the middle of the call.
 #[test]
-fn a_call_on_a_runtime_that_goes_down_comes_to_an_end() {
+fn a_call_ends_when_the_runtime_shuts_down() {
     let issuer = TestIssuer::new("https://idp.example", [Algorithm::ES256]);
     let validator = Validator::new([issuer.trust("orders")], Documents::of([&issuer])).unwrap();
     let token = issuer.token().sign();
@@ -668,10 +668,10 @@ fn a_call_on_a_runtime_that_goes_down_comes_to_an_end() {
 }
 
 #[tokio::test]
-async fn metadata_of_another_issuer_are_refused_with_both_named_and_the_line_to_write() {
+async fn metadata_of_another_issuer_name_both_and_the_fix() {
     let issuer = TestIssuer::new("https://api.idp.example/t/acme/oauth2/token", [Algorithm::ES256]);
     let provider = Documents::of([&issuer]);
-    // As somebody configures it who takes the base URL for the issuer.
+    // The base URL is configured instead of the issuer.
     let base = "https://api.idp.example/t/acme";
     provider.put(format!("{base}/.well-known/openid-configuration"), &issuer.metadata());
     let validator = Validator::builder([Trust::new(base).audience("orders")])
@@ -717,7 +717,7 @@ async fn metadata_may_not_lead_into_a_private_network_or_to_http() {
 }
 
 #[tokio::test]
-async fn what_is_too_large_or_too_deep_asks_for_no_keys() {
+async fn large_or_deep_tokens_cause_no_fetch() {
     let issuer = TestIssuer::new("https://idp.example", [Algorithm::ES256]);
     let (provider, clock) = (Documents::of([&issuer]), TestClock::default());
     let builder = Validator::builder([issuer.trust("orders")]).fetch(provider.clone());
@@ -742,7 +742,7 @@ async fn what_is_too_large_or_too_deep_asks_for_no_keys() {
         assert_eq!(verdict.unwrap_err().reason(), reason);
     }
     assert_eq!(provider.asked_in_all(), 0);
-    // One that might be good is worth the fetch of metadata and keys.
+    // A token that may be valid causes a fetch of metadata and keys.
     let token = issuer.token().claim("deep", deep(63)).sign();
     validator.validate(&token, clock.time()).await.unwrap();
     assert_eq!(provider.asked_in_all(), 2);

@@ -40,7 +40,6 @@ impl Provider {
         let mut trust = profile.part("trust", &values).unwrap();
         trust["issuer"] = issuer.as_str().into();
         let mut trust: Trust = serde_json::from_value(trust).unwrap();
-        // Fetched from the introspection endpoint by a client with this secret.
         let introspection = trust.introspection_url.clone();
         trust.jwks_cooldown_seconds = 1;
         let documents = Documents::default();
@@ -105,7 +104,7 @@ impl Provider {
     }
 }
 
-/// Made once: an RSA key takes long.
+/// Generated once, because an RSA key takes long.
 fn own_keys() -> &'static [TestKey; 2] {
     static KEYS: OnceLock<[TestKey; 2]> = OnceLock::new();
     KEYS.get_or_init(|| [Algorithm::RS256, Algorithm::EdDSA].map(|algorithm| TestKey::generate(algorithm, "key-1")))
@@ -116,7 +115,7 @@ fn stranger() -> &'static TestKey {
     KEY.get_or_init(|| TestKey::generate(Algorithm::RS256, "other"))
 }
 
-/// The published keys: the provider's own, and strangers where its set has more.
+/// Returns the published keys: the provider's own, and another one where its set has more.
 fn keys(profile: &Profile, values: &Values, key: &TestKey) -> Value {
     let mut published = Vec::new();
     for shape in profile.part("keys", values).unwrap().as_array().unwrap() {
@@ -156,7 +155,7 @@ async fn every_token_of_every_profile_has_its_verdict() {
     }
 }
 
-/// The one exception is written down: its access tokens are ID tokens.
+/// One exception is documented: the access tokens of Dex are ID tokens.
 #[test]
 fn no_profile_lets_an_id_token_pass() {
     let values = Values::new("https://idp.example", 0.0);
@@ -172,7 +171,7 @@ fn no_profile_lets_an_id_token_pass() {
     }
 }
 
-/// What the settings of a profile open, they open for its own access tokens alone.
+/// The settings that a profile needs are not more than it needs.
 #[tokio::test]
 async fn an_access_token_that_needs_a_setting_is_rejected_without_it() {
     for profile in profiles() {

@@ -1,4 +1,4 @@
-//! 76: what becomes of access tokens when a session has ended at the provider.
+//! 76: access tokens after a session has ended at the provider.
 
 use http::StatusCode;
 use pixygate::{Reason, jwt::LocalRevocations, test_support::at};
@@ -11,9 +11,9 @@ use crate::{
 };
 
 #[tokio::test(start_paused = true)]
-async fn tokens_of_an_ended_session_are_refused_and_those_of_others_are_not() {
+async fn tokens_of_an_ended_session_are_rejected_and_others_accepted() {
     type Named = (Option<&'static str>, Option<&'static str>);
-    // The logout names, and then of the tokens of alice: the same session, another one, none; and one of bob's.
+    // What the logout token names; then Alice's tokens of the same session, of another one, of none; and one of Bob's.
     let cases: [(Named, [bool; 4]); 3] = [
         ((Some("alice"), Some("s1")), [true, false, true, false]),
         ((Some("alice"), None), [true, true, true, false]),
@@ -39,7 +39,7 @@ async fn tokens_of_an_ended_session_are_refused_and_those_of_others_are_not() {
             };
         }
         house.told(&logout.sign()).await;
-        // All four have verdicts that are kept.
+        // All four are cached.
         assert_eq!(house.world.validator.cached_tokens(), 4);
         for (call, refused) in calls.iter().zip(expected) {
             let expected = if refused { Err(Reason::Revoked) } else { Ok(()) };
@@ -54,7 +54,7 @@ async fn tokens_of_an_ended_session_are_refused_and_those_of_others_are_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_signs_in_again_is_accepted() {
+async fn a_new_sign_in_is_accepted() {
     let house = House::new().await;
     let issued = |seconds: f64| house.world.token().claim("iat", 1_800_000_000_f64 + seconds);
     let logout = house.logout("1").claim("iat", at(10));
@@ -67,20 +67,19 @@ async fn who_signs_in_again_is_accepted() {
     for after in [11.0, 20.0] {
         assert_eq!(house.call(&issued(after)).await, Ok(()), "{after}");
     }
-    // Told later, about an earlier moment: what is known already stays.
+    // A later notification about an earlier time changes nothing.
     house.told(&house.logout("2").claim("iat", at(5)).sign()).await;
     assert_eq!(house.call(&issued(10.0)).await, Err(Reason::Revoked));
     assert_eq!(house.call(&issued(11.0)).await, Ok(()));
-    // Nothing tells when it was issued.
+    // Its time of issue is unknown.
     let undated = house.world.token().without("iat");
     assert_eq!(house.call(&undated).await, Err(Reason::Revoked));
     assert_eq!(house.call(&undated.clone().subject("bob")).await, Ok(()));
 }
 
-/// A browser that makes no difference between sessions fetches a new token when it is refused, at once: that one must be of a
-/// later second.
+/// A client whose tokens have no `sid` fetches a new token at once when one is rejected. The new one must have a later `iat`.
 #[tokio::test(start_paused = true)]
-async fn a_token_from_before_the_logout_is_refused_when_its_second_is_over() {
+async fn the_rejection_waits_for_the_end_of_the_second() {
     let house = House::new().await;
     let token = |session: &str| match session {
         "" => house.world.token(),
@@ -105,7 +104,7 @@ async fn a_token_from_before_the_logout_is_refused_when_its_second_is_over() {
     }
     house.world.clock.advance(1);
     assert_eq!(house.call(&token("").claim("iat", at(1))).await, Ok(()));
-    // Signed in again in the second in which all sessions ended.
+    // A sign-in in the second in which all sessions ended.
     house.told(&house.logout("2").claim("iat", at(1)).sign()).await;
     let start = Instant::now();
     assert_eq!(house.call(&token("s3").claim("iat", at(1))).await, Err(Reason::Revoked));
@@ -113,7 +112,7 @@ async fn a_token_from_before_the_logout_is_refused_when_its_second_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_forgotten_is_refused_by_its_date() {
+async fn dropped_records_are_replaced_by_their_date() {
     let house = House::with(LocalRevocations::new(4), |trust| trust).await;
     house.world.clock.advance(30);
     let person = |number: i64| format!("person-{number}");
@@ -124,11 +123,11 @@ async fn what_is_forgotten_is_refused_by_its_date() {
     for number in 1..=5 {
         let logout = house.logout(&person(number)).subject(&person(number));
         house.told(&logout.claim("iat", at(number)).sign()).await;
-        // The newest counts at once, also the one that is too many.
+        // The newest record counts at once, also the one beyond the bound.
         assert_eq!(house.call(&token(number, number)).await, Err(Reason::Revoked));
         assert_eq!(house.call(&token(number, number + 1)).await, Ok(()), "{number}");
     }
-    // The first three are forgotten: until then, everybody's tokens are refused.
+    // The first three are dropped: every token from before their date is rejected.
     for number in 1..=5 {
         assert_eq!(
             house.call(&token(number, number)).await,
@@ -142,7 +141,7 @@ async fn what_is_forgotten_is_refused_by_its_date() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_subject_from_another_claim_is_known_by_its_sub() {
+async fn a_subject_from_another_claim_is_found_by_sub() {
     let house = House::with(LocalRevocations::default(), |mut trust| {
         trust.subject_claim = "email".into();
         trust
@@ -155,14 +154,14 @@ async fn a_subject_from_another_claim_is_known_by_its_sub() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn under_an_alias_it_is_the_same_person() {
+async fn an_alias_is_the_same_issuer() {
     let house = House::with(LocalRevocations::default(), |trust| {
         trust.alias("https://idp.example/v1")
     })
     .await;
     let token = house.world.token().claim("iss", "https://idp.example/v1");
     assert_eq!(house.call(&token).await, Ok(()));
-    // The provider itself has one name, and that is the one that ends sessions.
+    // Sessions are ended under the configured issuer.
     let aliased = house.logout("1").claim("iss", "https://idp.example/v1").sign();
     assert_eq!(
         refused_logout(house.tell(&aliased).await).await,
@@ -174,7 +173,7 @@ async fn under_an_alias_it_is_the_same_person() {
     assert_eq!(house.call(&token.subject("bob")).await, Ok(()));
 }
 
-/// The answer that an application behind the gate gets.
+/// The verdict of the gate.
 #[tokio::test(start_paused = true)]
 async fn a_revoked_token_is_401_with_its_reason() {
     let house = House::new().await;

@@ -1,4 +1,4 @@
-//! 18: what a token says of itself outweighs the marks of other kinds.
+//! 18: what a token calls itself outweighs the marks of other kinds.
 
 use pixygate::{
     Reason,
@@ -37,11 +37,11 @@ async fn a_token_that_calls_itself_an_access_token_may_carry_a_nonce() {
         (Some("JWT"), with("typ", json!("Bearer")), Ok(())),
         (None, with("typ", json!("DPoP")), Ok(())),
         (Some("JWT"), with("token_use", json!("access")), Ok(())),
-        // Neither a name that is not known nor one of another type speaks for it.
+        // An unknown name, or one of another type, does not make it an access token.
         (Some("JWT"), with("typ", json!("JWT")), wrong),
         (Some("JWT"), with("typ", json!(["Bearer"])), wrong),
         (Some("JWT"), with("token_use", json!(true)), wrong),
-        // What speaks against it wins.
+        // A name of another kind wins.
         (Some("JWT"), with("typ", json!("ID")), wrong),
         (Some("at+jwt"), with("typ", json!("ID")), wrong),
         (Some("at+jwt"), with("token_use", json!("id")), wrong),

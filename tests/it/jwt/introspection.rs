@@ -1,4 +1,4 @@
-//! Opaque tokens: what to change at the provider, or the question to it (RFC 7662).
+//! Opaque tokens: the hints, and introspection (RFC 7662).
 
 use std::{
     sync::{
@@ -40,7 +40,7 @@ fn active() -> Value {
 }
 
 #[tokio::test]
-async fn an_opaque_token_is_recognised_and_the_way_out_is_named() {
+async fn an_opaque_token_is_rejected_with_hints() {
     let world = World::new().await;
     for token in ["7c9e6679-7425-40de-944b-e07fc1f90ae7", "ya29.a0AfH6SMC"] {
         let rejection = world.validator.validate(token, world.clock.time()).await.unwrap_err();
@@ -57,7 +57,7 @@ async fn an_opaque_token_is_recognised_and_the_way_out_is_named() {
 }
 
 #[tokio::test]
-async fn an_active_token_is_asked_about_once_in_a_while() {
+async fn an_answer_is_used_until_it_is_old() {
     let world = asking().await;
     world.provider.put(INTROSPECTION, &active());
     for _ in 0..5 {
@@ -78,7 +78,7 @@ async fn an_active_token_is_asked_about_once_in_a_while() {
     assert_eq!(world.validate("opaque").await, Err(Reason::Revoked));
     assert_eq!(world.validate("opaque").await, Err(Reason::Revoked));
     assert_eq!(world.provider.asked(INTROSPECTION), 2);
-    // A JWT is never sent anywhere.
+    // A JWT is never introspected.
     world.validate(&world.token().sign()).await.unwrap();
     assert_eq!(world.validate("a.b.c").await, Err(Reason::MalformedToken));
     assert_eq!(world.provider.asked(INTROSPECTION), 2);
@@ -99,7 +99,7 @@ async fn an_answer_ends_with_the_token() {
 }
 
 #[tokio::test]
-async fn what_a_renewal_says_counts_at_once() {
+async fn a_renewal_takes_effect_at_once() {
     let world = asking().await;
     world.provider.put(INTROSPECTION, &active());
     world.validate("opaque").await.unwrap();
@@ -112,9 +112,9 @@ async fn what_a_renewal_says_counts_at_once() {
     assert_eq!(world.provider.asked(INTROSPECTION), 2);
 }
 
-/// They say nothing of the token, or nothing of how it is in a moment.
+/// They say nothing about the token, or nothing about its state in a moment.
 #[tokio::test]
-async fn an_answer_that_cannot_be_read_or_is_too_early_is_not_kept() {
+async fn an_unreadable_or_early_answer_is_not_cached() {
     for (answer, reason) in [
         (json!("active"), Reason::KeysUnavailable),
         (
@@ -200,9 +200,9 @@ async fn the_hints_name_the_settings() {
     assert!(rejection.detail().hint.contains("trust.subject_claim"), "{rejection}");
 }
 
-/// The first failures may be chance; then the pauses double, and one question ends each.
+/// A few failures are tolerated. Then the pauses double, and one request ends each of them.
 #[tokio::test]
-async fn an_endpoint_that_fails_is_left_alone_for_a_while() {
+async fn a_failing_endpoint_gets_pauses() {
     let world = asking().await;
     let fails = |status| FetchError::Status {
         url: INTROSPECTION.into(),
@@ -244,9 +244,9 @@ async fn an_endpoint_that_fails_is_left_alone_for_a_while() {
     }
 }
 
-/// A token that the endpoint does not like says nothing about the endpoint.
+/// A 400 is about the token, not about the endpoint.
 #[tokio::test]
-async fn an_endpoint_that_rejects_a_question_is_asked_about_other_tokens() {
+async fn a_rejected_request_does_not_stop_others() {
     let world = asking().await;
     let fails = |status| FetchError::Status {
         url: INTROSPECTION.into(),
@@ -262,7 +262,7 @@ async fn an_endpoint_that_rejects_a_question_is_asked_about_other_tokens() {
     assert_eq!(world.provider.asked(INTROSPECTION), 20);
     world.provider.put(INTROSPECTION, &active());
     world.validate("good").await.unwrap();
-    // Invented tokens that make it fail do not hold up the renewal of a good one.
+    // Invented tokens that make the endpoint fail do not delay the renewal of an active one.
     world.provider.fail(INTROSPECTION, fails(500));
     for number in 0..20 {
         assert_eq!(
@@ -276,9 +276,9 @@ async fn an_endpoint_that_rejects_a_question_is_asked_about_other_tokens() {
     world.validate("good").await.unwrap();
 }
 
-/// Keys of a public issuer are not fetched from a private network because tokens are asked about in one.
+/// Keys of a public issuer are not fetched from a private network just because its introspection endpoint is in one.
 #[tokio::test]
-async fn a_private_endpoint_opens_the_private_network_for_its_questions_alone() {
+async fn a_private_endpoint_does_not_open_private_addresses_for_keys() {
     let (provider, seen) = (Documents::default(), Arc::new(Mutex::new(Vec::new())));
     let issuer = TestIssuer::new("https://idp.example", [Algorithm::ES256]);
     let endpoint = "https://introspection.internal/introspect";
@@ -312,7 +312,7 @@ async fn a_private_endpoint_opens_the_private_network_for_its_questions_alone() 
     assert!(strict.load().await.unwrap_err().configuration().is_some());
 }
 
-/// Notes where fetches go, and whether they may reach private addresses.
+/// Records the URL of each fetch, and whether it may connect to private addresses.
 struct Recorder(Documents, Arc<Mutex<Vec<(String, bool)>>>);
 
 impl Fetch for Recorder {
@@ -344,12 +344,12 @@ async fn nothing_but_a_token_is_sent_to_the_provider() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_set_back_makes_no_answer_last() {
+async fn a_clock_that_is_set_back_does_not_extend_an_answer() {
     let world = asking().await;
     world.provider.put(INTROSPECTION, &active());
     world.validate("opaque").await.unwrap();
     world.provider.put(INTROSPECTION, &json!({"active": false}));
-    // Clocks of two processors may differ by a little.
+    // The clocks of two processors may differ slightly.
     world.clock.set_back(1);
     world.validate("opaque").await.unwrap();
     assert_eq!(world.provider.asked(INTROSPECTION), 1);
@@ -374,7 +374,7 @@ async fn an_answer_is_checked_like_a_token() {
             json!({"token_type": "DPoP", "cnf": {"jkt": "abc"}}),
             Reason::DpopRequired,
         ),
-        // Bound to a key, and the answer does not say to which.
+        // Bound to a key, but the answer does not name it.
         (json!({"token_type": "dpop"}), Reason::InvalidClaim),
         (
             json!({"token_type": "DPoP", "cnf": {"x5t#S256": "abc"}}),
@@ -387,7 +387,7 @@ async fn an_answer_is_checked_like_a_token() {
             answer[name] = value.clone();
         }
         world.provider.put(INTROSPECTION, &answer);
-        // Asked for once, however often it comes, until the answer is old.
+        // One request, however many calls, until the answer is old.
         for asked in [1, 1, 2] {
             assert_eq!(world.validate("opaque").await, Err(reason), "{change}");
             if reason != Reason::DpopRequired {
@@ -405,9 +405,9 @@ async fn an_answer_is_checked_like_a_token() {
     assert_eq!(world.validate("another").await, Err(Reason::KeysUnavailable));
 }
 
-/// Providers answer about refresh tokens too, and call them active.
+/// Providers introspect refresh tokens as well, and call them active.
 #[tokio::test]
-async fn an_active_token_of_another_kind_is_refused_whatever_typ_the_trust_requires() {
+async fn an_active_token_of_another_kind_is_rejected_with_any_token_type() {
     for token_type in [TokenType::Auto, TokenType::AccessToken] {
         let change = |mut trust: Trust| {
             trust.token_type = token_type;
@@ -450,7 +450,7 @@ async fn an_active_token_of_another_kind_is_refused_whatever_typ_the_trust_requi
     }
 }
 
-/// `token_type` says of the token what a JWT says in its header.
+/// `token_type` corresponds to the header `typ` of a JWT.
 #[tokio::test]
 async fn an_answer_that_names_an_access_token_may_carry_a_nonce() {
     for (change, verdict) in [
@@ -484,7 +484,7 @@ async fn an_answer_that_names_an_access_token_may_carry_a_nonce() {
     world.validate("opaque").await.unwrap();
 }
 
-/// A provider that knows the tokens beginning with `good`, answers when it is let, and counts how many wait for it at once.
+/// A provider to which tokens that begin with `good` are active. It answers while it is open, and counts the requests that wait.
 #[derive(Clone)]
 struct Desk {
     documents: Documents,
@@ -530,7 +530,7 @@ impl Fetch for Desk {
     }
 }
 
-/// Lets everything run that can without time going by.
+/// Runs all tasks that can run without advancing the time.
 async fn settled() {
     for _ in 0..10_000 {
         tokio::task::yield_now().await;
@@ -546,7 +546,7 @@ fn started(world: &World, tokens: impl IntoIterator<Item = String>) -> Vec<JoinH
 }
 
 #[tokio::test]
-async fn many_calls_with_one_token_are_one_question() {
+async fn many_calls_with_one_token_cause_one_request() {
     let world = asking().await;
     world.provider.put(INTROSPECTION, &active());
     let app = world.app(signed_in());
@@ -559,7 +559,7 @@ async fn many_calls_with_one_token_are_one_question() {
         .collect();
     settled().await;
     assert_eq!(world.provider.asked(INTROSPECTION), 1);
-    // Who asked first goes away; the others get the answer all the same.
+    // The first caller is cancelled; the others still get the answer.
     calls[0].abort();
     world.provider.release();
     for call in calls.into_iter().skip(1) {
@@ -569,7 +569,7 @@ async fn many_calls_with_one_token_are_one_question() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn invented_tokens_are_asked_about_sixteen_at_once_and_hold_up_no_good_one() {
+async fn invented_tokens_do_not_delay_active_ones() {
     let (desk, world) = Desk::world().await;
     world.validate("good-1").await.unwrap();
     world.validate("good-2").await.unwrap();
@@ -577,9 +577,9 @@ async fn invented_tokens_are_asked_about_sixteen_at_once_and_hold_up_no_good_one
     let flood = started(&world, (0..2000).map(|number| format!("invented-{number}")));
     settled().await;
     assert_eq!(desk.waiting(), 16);
-    // A thousand wait for a turn, which holds their tokens; the others are told at once.
+    // A thousand requests wait, which holds their tokens; the others are rejected at once.
     assert_eq!(flood.iter().filter(|call| call.is_finished()).count(), 1000);
-    // A kept answer needs no question …
+    // A cached answer needs no request …
     world.validate("good-1").await.unwrap();
     assert_eq!(desk.waiting(), 16);
     // … one that is getting old is renewed beside the call, and one that is past has a turn of its own.
@@ -591,7 +591,7 @@ async fn invented_tokens_are_asked_about_sixteen_at_once_and_hold_up_no_good_one
     let renewal = started(&world, ["good-2".to_owned()]);
     settled().await;
     assert_eq!(desk.waiting(), 18);
-    // Time goes by only here, where everybody waits: those without a turn are told to come again.
+    // Time advances only here, where every task waits: requests without a permit are rejected with Retry-After.
     let mut told_to_wait = 0;
     for call in flood.into_iter().rev().take(1900) {
         let rejection = call.await.unwrap().unwrap_err();
@@ -609,7 +609,7 @@ async fn invented_tokens_are_asked_about_sixteen_at_once_and_hold_up_no_good_one
 }
 
 #[tokio::test]
-async fn invented_tokens_evict_no_good_answer() {
+async fn invented_tokens_evict_no_active_answer() {
     let (desk, world) = Desk::world().await;
     world.validate("good").await.unwrap();
     for number in 0..2000 {

@@ -1,4 +1,4 @@
-//! What depends on the trust: token types, lone keys, aliases, tenants, clients, scopes, roles, required claims.
+//! Claims, as far as they depend on the trust: aliases, tenants, clients, scopes, roles, required claims.
 
 use pixygate::{
     Reason,
@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::world::World;
 
 #[tokio::test]
-async fn without_kid_the_lone_key_will_do_and_of_several_none() {
+async fn without_kid_a_lone_key_is_used_and_several_are_rejected() {
     let world = World::new().await;
     world
         .validate(&world.token().without_header("kid").sign())
@@ -32,7 +32,7 @@ async fn without_kid_the_lone_key_will_do_and_of_several_none() {
 }
 
 #[tokio::test]
-async fn jwt_is_refused_where_at_jwt_is_required() {
+async fn typ_jwt_is_rejected_where_at_jwt_is_required() {
     let world = World::with(
         |mut trust| {
             trust.token_type = TokenType::AccessToken;
@@ -73,7 +73,7 @@ async fn an_alias_is_exact_and_becomes_the_configured_issuer() {
 }
 
 #[tokio::test]
-async fn the_same_subject_of_two_issuers_is_two_people() {
+async fn the_same_subject_of_two_issuers_is_two_users() {
     let one = TestIssuer::new("https://one.example", [Algorithm::ES256]);
     let two = TestIssuer::new("https://two.example", [Algorithm::ES256]);
     let clock = TestClock::default();
@@ -135,7 +135,7 @@ async fn a_tenant_is_an_issuer_of_its_own() {
         let verdict = validator.validate(&token(iss, tid), clock.time()).await;
         assert_eq!(verdict.unwrap_err().reason(), reason, "{iss} {tid}");
     }
-    // A key that is for one tenant signs for no other.
+    // The key of one tenant is not accepted for another.
     let t2 = "https://login.example/t2/v2.0";
     let of_t2 = |iss: &str, tid: &str| named(iss, tid).key(&own_key).sign();
     validator.validate(&of_t2(t2, "t2"), clock.time()).await.unwrap();
@@ -143,9 +143,9 @@ async fn a_tenant_is_an_issuer_of_its_own() {
     assert_eq!(verdict.unwrap_err().reason(), Reason::UnknownKey);
 }
 
-/// Neither an alias nor an opaque token says which tenant it stands for.
+/// Neither an alias nor an opaque token says which tenant it belongs to.
 #[test]
-fn tenants_go_with_neither_aliases_nor_introspection() {
+fn tenants_exclude_aliases_and_introspection() {
     let tenants = || {
         let mut trust = Trust::new("https://login.example/{tenantid}/v2.0").audience("orders");
         trust.tenants = vec!["t1".into()];
@@ -220,7 +220,7 @@ async fn the_client_is_the_first_that_is_present() {
 }
 
 #[tokio::test]
-async fn a_claim_that_nothing_needs_does_not_decide() {
+async fn an_unneeded_claim_does_not_decide() {
     let world = World::new().await;
     for claim in [
         "auth_time",
@@ -348,7 +348,7 @@ async fn a_missing_subject_names_the_setting() {
 }
 
 #[tokio::test]
-async fn a_named_client_passes_whatever_its_audience() {
+async fn a_configured_client_is_accepted_with_any_audience() {
     let world = World::with(|trust| trust.client_id("console"), |validator| validator).await;
     for token in [
         world.token().without("aud").claim("client_id", "console").sign(),
@@ -377,7 +377,7 @@ async fn a_named_client_passes_whatever_its_audience() {
 }
 
 #[tokio::test]
-async fn scopes_are_the_same_as_string_and_array_and_only_whole() {
+async fn scopes_are_read_from_text_and_lists_and_compared_whole() {
     let world = World::new().await;
     for claim in [
         json!("readonly  write readonly"),
@@ -403,7 +403,7 @@ async fn scopes_are_the_same_as_string_and_array_and_only_whole() {
 }
 
 #[tokio::test]
-async fn roles_are_found_where_the_trust_says() {
+async fn roles_are_read_from_the_configured_claim() {
     for (claim, name, value, expected) in [
         ("groups", "groups", json!(["admin", "ops"]), vec!["admin", "ops"]),
         ("groups", "groups", json!("admin"), vec!["admin"]),
@@ -442,7 +442,7 @@ async fn roles_are_found_where_the_trust_says() {
 }
 
 #[tokio::test]
-async fn required_claims_have_their_value() {
+async fn required_claims_must_have_their_value() {
     let world = World::with(
         |mut trust| {
             trust.required_claims.insert("token_use".into(), json!("access"));
@@ -499,7 +499,7 @@ async fn the_principal_is_what_whoami_answers() {
 }
 
 #[test]
-fn a_trust_that_cannot_be_meant_is_refused() {
+fn an_invalid_trust_is_rejected() {
     let good = || Trust::new("https://idp.example").audience("orders");
     assert_eq!(good().check(), Ok(()));
     type Change = fn(&mut Trust);
@@ -557,7 +557,7 @@ fn a_trust_that_cannot_be_meant_is_refused() {
             .alias("https://idp.example"),
     ]);
     assert!(matches!(twice.build(), Err(TrustError::Twice(_))));
-    // An opaque token does not say to which of two it may be shown.
+    // An opaque token must not be shown to two providers.
     let asks = |issuer: &str| {
         let mut trust = Trust::new(issuer).audience("orders");
         trust.introspection_url = format!("{issuer}/introspect");
@@ -577,9 +577,9 @@ fn a_trust_that_cannot_be_meant_is_refused() {
     assert!(matches!(Validator::builder([]).build(), Err(TrustError::None)));
 }
 
-/// The lines that the log tells people to write.
+/// The hints of rejections propose such aliases.
 #[tokio::test]
-async fn an_alias_is_compared_and_so_may_be_no_https_url() {
+async fn an_alias_need_not_be_an_https_url() {
     for alias in ["http://keycloak:8080/realms/x", "accounts.google.com"] {
         let world = World::with(|trust| trust.alias(alias), |validator| validator).await;
         let principal = world.validate(&world.token().claim("iss", alias).sign()).await.unwrap();
@@ -592,7 +592,7 @@ async fn an_alias_is_compared_and_so_may_be_no_https_url() {
 }
 
 #[test]
-fn a_trust_reads_the_documented_keys_and_no_others() {
+fn a_trust_deserializes_the_documented_keys_only() {
     let text = json!({
         "issuer": "https://idp.example", "aliases": [], "jwks_url": "", "audience": ["a"], "client_ids": [],
         "algorithms": ["RS256", "PS256", "ES256", "ES384", "EdDSA", "Ed25519"], "token_type": "auto",
@@ -611,7 +611,7 @@ fn a_trust_reads_the_documented_keys_and_no_others() {
 }
 
 #[test]
-fn a_secret_is_not_shown() {
+fn a_secret_is_not_printed() {
     let trust: Trust = serde_json::from_value(json!({"introspection_client_secret": "hunter2"})).unwrap();
     assert!(!format!("{trust:?}").contains("hunter2"));
     assert!(!serde_json::to_string(&trust).unwrap().contains("hunter2"));

@@ -1,4 +1,4 @@
-//! Every member of every document in every odd form: the outcome is the one that is written down.
+//! Every member of every document in every odd form has the outcome that the tables say.
 
 use pixygate::{
     jwt::{Algorithm, Rejection, Secret, Trust, Validator},
@@ -50,7 +50,7 @@ fn outcome<T>(verdict: Result<T, Rejection>) -> &'static str {
     verdict.map_or_else(|rejection| rejection.reason().name(), |_| "ok")
 }
 
-/// Collects what differs, so that one run shows all of it.
+/// Collects all differences, so that one run shows them.
 #[derive(Default)]
 struct Differences(Vec<String>);
 
@@ -138,7 +138,7 @@ async fn key_sets() {
     let mut differences = Differences::default();
     for mutation in mutations(&json!({"keys": [key]}), JWKS) {
         let mut found = None;
-        // Beside another key it can be seen whether this one alone is left out.
+        // With another key in the set, it shows whether only this one is left out.
         for beside in [None, Some(stranger.jwk())] {
             let mut set = mutation.document.clone();
             if let Some(keys) = set["keys"].as_array_mut() {
@@ -164,7 +164,7 @@ async fn key_sets() {
     differences.none();
 }
 
-/// A member without a line would be one whose outcome nobody has written down.
+/// A member without a line would have no documented outcome.
 #[test]
 fn every_member_of_the_documents_has_its_line() {
     for (document, table) in [

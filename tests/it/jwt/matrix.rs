@@ -29,7 +29,7 @@ async fn every_token_has_its_verdict() {
     validator.load().await.unwrap();
     for case in cases() {
         let token = (case.token)(&setting);
-        // Twice: the cache must not change a verdict.
+        // Twice, because the cache must not change the verdict.
         for _ in 0..2 {
             let verdict = validator.validate(&token, clock.time()).await;
             let found = verdict.map_or_else(
@@ -77,7 +77,7 @@ async fn every_token_has_its_verdict_over_http() {
             Expected::Refused(reason) => assert_eq!(refusal(response).await.reason, reason, "{}", case.name),
         }
     }
-    // 10: only the metadata and keys of the two issuers were ever asked for, and unknown kids caused one fetch.
+    // 10: only the metadata and keys of the two issuers were fetched, and unknown `kid`s caused one fetch.
     let known: usize = [&setting.issuer, &setting.other]
         .iter()
         .map(|issuer| documents.asked(&issuer.metadata_url()) + documents.asked(&issuer.jwks_url()))
@@ -86,11 +86,11 @@ async fn every_token_has_its_verdict_over_http() {
     assert!(documents.asked(&setting.issuer.jwks_url()) <= 2);
 }
 
-/// What jwt-simple says, given the same keys, issuers, audience and time. `None` where its user has no key to give it: the
-/// header is none, or names no known key or one for an algorithm that is not allowed. Its verification does not run then, and so its opinion is none.
+/// Returns the verdict of jwt-simple, given the same keys, issuers, audience and time. `None` where no key can be given to it: the
+/// header is unreadable, or names an unknown key or one whose algorithm is not allowed.
 fn oracle_accepts(setting: &Setting, token: &str) -> Option<bool> {
     let metadata = Token::decode_metadata(token).ok()?;
-    // It leaves the choice of the issuer's keys to its user: here by the `iss`, as an ordinary gate would.
+    // jwt-simple leaves the choice of the key to its caller. An ordinary gate chooses by `iss`.
     let issuer = match pixygate::jwt::UnverifiedClaims::decode(token) {
         Ok(said) if said.claims.get("iss").is_some_and(|iss| iss == OTHER_ISSUER) => &setting.other,
         _ => &setting.issuer,
@@ -102,7 +102,7 @@ fn oracle_accepts(setting: &Setting, token: &str) -> Option<bool> {
         artificial_time: Some(UnixTimeStamp::from_secs(at(0) as u64)),
         ..VerificationOptions::default()
     };
-    // The key that the token names, for what the key is for: whatever the token says it is for.
+    // The key that the token names, with the algorithm of the key, not of the token.
     let key = issuer
         .keys()
         .iter()
@@ -129,7 +129,7 @@ fn oracle_accepts(setting: &Setting, token: &str) -> Option<bool> {
     })
 }
 
-/// So many cases never come to jwt-simple's verification.
+/// The number of cases that jwt-simple does not decide.
 const UNASKED: usize = 22;
 
 #[test]
@@ -148,6 +148,6 @@ fn an_independent_validator_agrees_or_the_table_says_why_not() {
         }
     }
     assert!(unexplained.is_empty(), "{unexplained:#?}");
-    // For these there is one opinion, ours.
+    // These are decided by Pixygate only.
     assert_eq!(unasked.len(), UNASKED, "{unasked:#?}");
 }

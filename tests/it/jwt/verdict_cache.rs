@@ -1,4 +1,4 @@
-//! 46: verdicts that are kept, and what ends them.
+//! 46: cached tokens, and what ends them.
 
 use std::sync::{
     Arc,
@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::world::World;
 
 #[tokio::test]
-async fn verdicts_outlive_a_refresh_that_takes_no_key_away() {
+async fn a_refresh_that_removes_no_key_keeps_the_cache() {
     let world = World::new().await;
     let token = world.token().sign();
     let first = world.validate(&token).await.unwrap();
@@ -24,12 +24,12 @@ async fn verdicts_outlive_a_refresh_that_takes_no_key_away() {
     assert_eq!(world.validator.cached_tokens(), 1);
     let again = world.validate(&token).await.unwrap();
     assert_eq!(again, first);
-    // The very one: a token that was looked at anew would have another.
+    // The same allocation: a token that was validated again would have another one.
     assert!(std::ptr::eq(again.subject(), first.subject()));
 }
 
 #[tokio::test]
-async fn a_kept_verdict_counts_no_earlier_than_the_token() {
+async fn a_cached_token_is_not_valid_before_its_nbf() {
     let world = World::new().await;
     let token = world.token().sign();
     world.validate(&token).await.unwrap();
@@ -39,9 +39,9 @@ async fn a_kept_verdict_counts_no_earlier_than_the_token() {
     assert_eq!(world.validate(&token).await, Err(Reason::NotYetValid));
 }
 
-/// It was the lone key's without saying so, and with a second one nothing tells whose it is.
+/// It was accepted because there was one key only.
 #[tokio::test]
-async fn a_kept_verdict_without_kid_ends_when_a_second_key_comes() {
+async fn a_cached_token_without_kid_ends_when_a_second_key_appears() {
     let world = World::new().await;
     let token = world.token().without_header("kid").sign();
     world.validate(&token).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_kept_verdict_without_kid_ends_when_a_second_key_comes() {
 }
 
 #[tokio::test]
-async fn a_kept_verdict_ends_when_its_key_is_for_another_algorithm() {
+async fn a_cached_token_ends_when_its_key_changes_its_algorithm() {
     let issuer = TestIssuer::new("https://idp.example", [Algorithm::RS256]);
     let (provider, clock) = (Documents::of([&issuer]), TestClock::default());
     let builder = Validator::builder([issuer.trust("orders")]).fetch(provider.clone());
@@ -75,7 +75,7 @@ async fn a_kept_verdict_ends_when_its_key_is_for_another_algorithm() {
 }
 
 #[tokio::test]
-async fn a_flood_of_garbage_evicts_no_good_verdict() {
+async fn invalid_tokens_evict_nothing() {
     let world = World::with(|trust| trust, |validator| validator.token_cache(100)).await;
     let good = [world.token().sign(), world.token().subject("bob").sign()];
     for token in &good {
@@ -90,9 +90,9 @@ async fn a_flood_of_garbage_evicts_no_good_verdict() {
         assert_eq!(world.validate(&expired).await, Err(Reason::Expired));
         assert_eq!(world.validate(&format!("{number}")).await, Err(Reason::MalformedToken));
     }
-    // There was room for 98 more: not one of the bad ones took it.
+    // There is room for 98 more, because invalid tokens took none.
     assert_eq!(world.validator.cached_tokens(), 2);
-    // Good ones take it, up to the bound.
+    // Valid ones take it, up to the bound.
     for number in 0..200 {
         world
             .validate(&world.token().claim("jti", number).sign())
@@ -110,9 +110,9 @@ impl Revocations for Switch {
     }
 }
 
-/// Not even a timer is needed.
+/// It works on a runtime without a timer.
 #[test]
-fn a_refusal_that_is_not_held_back_waits_for_nothing() {
+fn an_undelayed_rejection_needs_no_timer() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     runtime.block_on(async {
         let switch = Switch(Arc::new(AtomicBool::new(true)));
@@ -126,7 +126,7 @@ fn a_refusal_that_is_not_held_back_waits_for_nothing() {
 }
 
 #[tokio::test]
-async fn a_cached_verdict_ends_with_the_token_and_with_its_revocation() {
+async fn a_cached_token_ends_with_its_exp_and_its_revocation() {
     let revoked = Arc::new(AtomicBool::new(false));
     let switch = Switch(revoked.clone());
     let world = World::with(|trust| trust, |validator| validator.revocations(switch)).await;

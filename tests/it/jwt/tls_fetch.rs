@@ -1,5 +1,4 @@
-//! Keys over TLS: whom a trust's `ca_file` lets it believe, and the client certificate that it shows. 44: no way from TLS
-//! to plain HTTP.
+//! Keys over TLS: `ca_file` and client certificate of a trust. 44: no redirect from TLS to plain HTTP.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -23,7 +22,7 @@ use tokio_rustls::{
     },
 };
 
-/// An authority of a company's own, with a folder for what it hands out.
+/// A private certificate authority, with a folder for its certificates.
 struct Authority {
     issuer: CertifiedIssuer<'static, KeyPair>,
     folder: PathBuf,
@@ -84,7 +83,7 @@ impl Authority {
             while let Ok((connection, _)) = listener.accept().await {
                 let (acceptor, answer) = (acceptor.clone(), answer.clone());
                 tokio::spawn(async move {
-                    // Who does not believe the certificate, or shows none, ends the handshake.
+                    // A client that does not trust the certificate, or has none, ends the handshake.
                     let Ok(mut connection) = acceptor.accept(connection).await else {
                         return;
                     };
@@ -103,7 +102,7 @@ impl Authority {
 
 impl Drop for Authority {
     fn drop(&mut self) {
-        // What is left over lies in the folder for temporary files.
+        // Leftovers are in the folder for temporary files.
         drop(std::fs::remove_dir_all(&self.folder));
     }
 }
@@ -121,7 +120,7 @@ async fn load(issuer: &str, change: impl FnOnce(&mut Trust)) -> Result<(), KeysE
 }
 
 #[tokio::test]
-async fn an_authority_is_believed_where_the_trust_names_it() {
+async fn a_ca_file_is_trusted() {
     let (own, other) = (Authority::new("ca"), Authority::new("other-ca"));
     let issuer = own.serve(None, keys()).await;
     load(&issuer, |trust| trust.ca_file = own.ca_file()).await.unwrap();
@@ -135,7 +134,7 @@ async fn an_authority_is_believed_where_the_trust_names_it() {
 }
 
 #[tokio::test]
-async fn a_client_certificate_is_shown_where_the_trust_has_one() {
+async fn a_client_certificate_is_sent() {
     let authority = Authority::new("client-ca");
     let issuer = authority.serve(Some(&authority), keys()).await;
     let ca_file = authority.ca_file();
@@ -153,7 +152,7 @@ async fn a_client_certificate_is_shown_where_the_trust_has_one() {
 }
 
 #[tokio::test]
-async fn a_tls_setting_that_cannot_be_used_is_told_with_its_file() {
+async fn an_unusable_tls_file_is_named() {
     let authority = Authority::new("broken-ca");
     let issuer = authority.serve(None, keys()).await;
     let empty = authority.file("empty.pem", "nothing");

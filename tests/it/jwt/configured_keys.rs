@@ -1,4 +1,4 @@
-//! Keys that stand in the configuration or in files: JWK sets, public keys, certificates.
+//! Keys in the configuration or in files: JWK sets, public keys, certificates.
 
 use aws_lc_rs::{
     rand::SystemRandom,
@@ -26,7 +26,7 @@ fn trust(change: impl FnOnce(&mut Trust)) -> Trust {
 }
 
 #[tokio::test]
-async fn keys_may_stand_in_the_configuration() {
+async fn keys_can_be_configured() {
     let key = TestKey::generate(Algorithm::RS256, "k");
     let clock = TestClock::default();
     let file = std::env::temp_dir().join(format!("pixygate-jwks-{}.json", std::process::id()));
@@ -58,7 +58,7 @@ async fn keys_may_stand_in_the_configuration() {
     std::fs::remove_file(file).unwrap();
 }
 
-/// A certificate with its key, as a provider hands it out.
+/// A certificate with its key.
 struct Certified {
     key: KeyPair,
     certificate: String,
@@ -76,7 +76,7 @@ fn certified(algorithm: &'static SignatureAlgorithm) -> Certified {
 
 impl Certified {
     fn token(&self, algorithm: Algorithm) -> String {
-        // The issuer's own key is for another purpose; only header and claims are taken from it.
+        // Only header and claims are taken from the issuer, not its key.
         let issuer = TestIssuer::new(ISSUER, [Algorithm::ES256]);
         let text = issuer.token().header("alg", algorithm.name()).without_header("kid");
         let encode = |text: String| URL_SAFE_NO_PAD.encode(text);
@@ -142,7 +142,7 @@ async fn the_key_of_a_certificate_verifies_and_no_other() {
 }
 
 #[test]
-fn a_pem_that_holds_no_usable_key_is_named_at_the_start() {
+fn an_unusable_pem_is_named_at_the_start() {
     let good = certified(&rcgen::PKCS_ECDSA_P256_SHA256);
     let build = |pem: &str| Validator::builder([trust(|trust| trust.public_key = pem.into())]).build();
     build(&good.certificate).unwrap();
@@ -176,7 +176,7 @@ fn a_pem_that_holds_no_usable_key_is_named_at_the_start() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_not_there_stops_the_start_and_names_the_setting() {
+async fn a_missing_file_stops_the_start_and_names_the_setting() {
     type Change = fn(&mut Trust);
     let missing: [(&str, Change); 2] = [
         ("jwks_file", |trust| trust.jwks_file = "/nowhere/keys.json".into()),

@@ -1,0 +1,14 @@
+//! Tokens, keys and trust, as `src/jwt` has them.
+
+mod claims;
+mod configured_keys;
+mod http_fetch;
+mod introspection;
+mod keys;
+mod kind;
+mod matrix;
+mod mutations;
+mod profiles;
+mod revocation;
+mod tls_fetch;
+mod verdict_cache;
