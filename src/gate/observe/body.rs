@@ -30,7 +30,7 @@ impl Drop for Observed {
 
 impl Observed {
     /// Counts what is sent of a response; the request is over when its body is dropped.
-    pub(crate) fn until_sent(mut self, response: Response) -> Response {
+    pub(crate) fn until_sent(mut self: Box<Self>, response: Response) -> Response {
         self.outcome.status = Some(response.status());
         response.map(|body| {
             // The body of a response to HEAD is not sent (RFC 9110, section 9.3.2).
@@ -42,7 +42,7 @@ impl Observed {
 
 struct ObservedBody {
     body: Body,
-    observed: Observed,
+    observed: Box<Observed>,
 }
 
 impl HttpBody for ObservedBody {

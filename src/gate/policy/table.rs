@@ -1,5 +1,6 @@
-use std::{any::Any, collections::HashMap, fmt, sync::Arc};
+use std::{any::Any, fmt, sync::Arc};
 
+use hashbrown::HashMap;
 use http::Method;
 
 use super::{Methods, Pattern, PatternError, Policy, PolicyConflict};
@@ -303,6 +304,7 @@ impl Policies {
 
     /// The positions of the routes that match a path, not in order.
     fn candidates<'a>(&'a self, path: &'a str) -> impl Iterator<Item = usize> + 'a {
+        // Paths of callers are looked up and never stored, so a hash that is fast is enough.
         let exact = self.exact.get(path).into_iter().flatten().copied();
         let open = self.open.iter().copied();
         exact.chain(open.filter(|&position| self.routes[position].pattern.matches(path)))

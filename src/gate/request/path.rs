@@ -38,6 +38,12 @@ impl RequestPath {
     /// are broken or would decode twice.
     pub fn parse(raw: &str) -> Result<Self, AmbiguousPath> {
         let bytes = raw.as_bytes();
+        if is_plain(bytes) {
+            return Ok(Self {
+                decoded: raw.to_owned(),
+                escapes: None,
+            });
+        }
         if bytes.first() != Some(&b'/') {
             return Err(AmbiguousPath("does not begin with a slash"));
         }
@@ -81,8 +87,30 @@ impl RequestPath {
     }
 }
 
-fn can_stand_bare(byte: u8) -> bool {
+const fn can_stand_bare(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'\\' | b';' | b'?' | b'#')
+}
+
+/// The characters that can stand bare, without `%`.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        plain[byte] = can_stand_bare(byte as u8) && byte != b'%' as usize;
+        byte += 1;
+    }
+    plain
+};
+
+/// Returns whether a path has neither escapes nor a segment that is empty or begins with a dot: most paths, in one pass.
+fn is_plain(path: &[u8]) -> bool {
+    let mut previous = 0;
+    let fits = path.iter().fold(true, |fits, &byte| {
+        let odd = previous == b'/' && matches!(byte, b'/' | b'.');
+        previous = byte;
+        fits & PLAIN[usize::from(byte)] & !odd
+    });
+    fits && path.first() == Some(&b'/')
 }
 
 /// The decoded path begins with a slash.

@@ -35,7 +35,8 @@ pub(crate) struct Passage {
     scheme: Option<Scheme>,
     dpop_only: bool,
     head_as_get: bool,
-    observed: Option<Observed>,
+    /// On the heap, so that it makes no future larger.
+    observed: Option<Box<Observed>>,
 }
 
 impl Passage {
@@ -190,14 +191,14 @@ impl Gate {
         }
     }
 
-    fn observed(&self, started: Option<Instant>, outcome: impl FnOnce(Duration) -> Outcome) -> Option<Observed> {
+    fn observed(&self, started: Option<Instant>, outcome: impl FnOnce(Duration) -> Outcome) -> Option<Box<Observed>> {
         let observer = self.state.settings.observer.clone()?;
         let started = started?;
-        Some(Observed {
+        Some(Box::new(Observed {
             observer,
             started,
             outcome: outcome(started.elapsed()),
-        })
+        }))
     }
 
     fn answer(
