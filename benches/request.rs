@@ -106,7 +106,7 @@ fn main() {
         send(app, request(&bearer[number]));
     };
     (0..TOKENS).for_each(|_| by_turns(&cached));
-    assert_eq!(validator.verdicts_kept(), TOKENS);
+    assert_eq!(validator.cached_tokens(), TOKENS);
     let router = bare();
     let bare_by_turns = quickest(|| by_turns(&router));
     let time = quickest(|| by_turns(&cached));

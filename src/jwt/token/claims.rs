@@ -45,7 +45,7 @@ pub(crate) fn check(
         org_id: text(claims, "org_id").or_else(|| text(claims, "tid")),
         acr: text(claims, "acr"),
         auth_time: auth_time(claims, now + trust.leeway_seconds as f64),
-        issued_at: date(claims, "iat")?.map(|time| time as u64),
+        issued_at: optional_date(claims, "iat").map(|time| time as u64),
         expires_at: (validity.until - trust.leeway_seconds as f64) as u64,
         token_id: text(claims, "jti"),
         session_id: text(claims, "sid"),
@@ -73,12 +73,12 @@ pub(crate) fn check_times(trust: &Trust, claims: &Members<'_>, now: f64) -> Resu
     Ok(Validity { from, until })
 }
 
-/// Checks `nbf` and `iat`. Returns since when the token is valid, the leeway included.
+/// Checks `nbf` and, if it is readable, `iat`. Returns since when the token is valid, the leeway included.
 pub(crate) fn check_start(trust: &Trust, claims: &Members<'_>, now: f64) -> Result<f64, Rejection> {
     let leeway = trust.leeway_seconds as f64;
     let mut from = f64::MIN;
-    for claim in ["nbf", "iat"] {
-        let Some(date) = date(claims, claim)? else {
+    for (claim, date) in [("nbf", date(claims, "nbf")?), ("iat", optional_date(claims, "iat"))] {
+        let Some(date) = date else {
             continue;
         };
         if date > now + leeway {
@@ -289,15 +289,20 @@ fn seconds(claim: &str, value: &Json<'_>) -> Result<f64, Rejection> {
     }
 }
 
-/// Returns when the user signed in. Only a policy with a maximum age needs it, so an unreadable one is absent. One that
-/// lies ahead is absent too: it would count as recent until it has passed.
-fn auth_time(claims: &Members<'_>, latest: f64) -> Option<u64> {
-    let date = match claims.get("auth_time")? {
+/// Reads a date that no check requires: a number, or one as text. Any other value is as absent.
+fn optional_date(claims: &Members<'_>, claim: &str) -> Option<f64> {
+    let date = match claims.present(claim)? {
         Json::String(digits) => digits.parse().ok()?,
         Json::Number(number) => number.as_f64()?,
         _ => return None,
     };
-    (0.0..=latest).contains(&date).then_some(date as u64)
+    (0.0..=LAST_DATE).contains(&date).then_some(date)
+}
+
+/// Returns when the user signed in. A date ahead is as absent: it would count as recent until it has passed.
+fn auth_time(claims: &Members<'_>, latest: f64) -> Option<u64> {
+    let date = optional_date(claims, "auth_time")?;
+    (date <= latest).then_some(date as u64)
 }
 
 fn text(claims: &Members<'_>, claim: &str) -> Option<String> {

@@ -1,5 +1,6 @@
 //! Which issuers are trusted, and what their tokens must say.
 
+mod check;
 mod conflict;
 mod error;
 mod secret;
@@ -222,151 +223,6 @@ impl Trust {
         self
     }
 
-    /// Validates the settings, as far as that needs no network.
-    ///
-    /// # Errors
-    /// The first setting that is wrong, and how to fix it.
-    pub fn check(&self) -> Result<(), TrustError> {
-        let issuer = || self.issuer.clone();
-        let faulty = |why| TrustError::Issuer {
-            issuer: self.issuer.clone(),
-            why,
-        };
-        let templated = self.issuer.contains("{tenantid}");
-        if templated == self.tenants.is_empty() {
-            return Err(faulty("`{tenantid}` and `tenants` belong together"));
-        }
-        // Neither an alias nor an opaque token says which tenant it belongs to, and the template itself is no issuer.
-        if templated && !self.aliases.is_empty() {
-            return Err(faulty(
-                "`tenants` and `aliases` exclude each other; give the other `iss` a [[trust]] of its own",
-            ));
-        }
-        if templated && !self.introspection_url.is_empty() {
-            return Err(faulty(
-                "`tenants` and `introspection_url` exclude each other; give the tenant a [[trust]] of its own",
-            ));
-        }
-        // A wildcard would look like a pattern, but an alias is compared as it is.
-        if let Some(alias) = self
-            .aliases
-            .iter()
-            .find(|alias| alias.trim() != *alias || alias.contains('*'))
-        {
-            return Err(TrustError::Location {
-                issuer: issuer(),
-                key: "aliases",
-                url: alias.clone(),
-                why: "an alias is an exact `iss`, without wildcards and white space",
-            });
-        }
-        for host in &self.insecure_http_hosts {
-            let url = Url::parse(&format!("http://{host}/"));
-            if !url.is_ok_and(|url| url.host_str() == Some(host) && is_private_host(&url)) {
-                return Err(TrustError::Location {
-                    issuer: issuer(),
-                    key: "insecure_http_hosts",
-                    url: host.clone(),
-                    why: "it is not the name or address of a host in a private network",
-                });
-            }
-        }
-        // An alias is only compared, never fetched, so it need not be an https URL.
-        for issuer in self.own_issuers() {
-            // Some issuers are only a host name. Then the location of the keys must be configured.
-            match Url::parse(&issuer) {
-                // `Url::parse` ignores it.
-                _ if issuer.trim() != issuer => return Err(faulty("it has white space around it")),
-                Ok(url) => self.secure(&url).map_err(faulty)?,
-                Err(_) if issuer.is_empty() => return Err(faulty("it is empty")),
-                Err(_) if self.key_source_is_discovered() && self.discovery_url.is_empty() => {
-                    return Err(faulty("it is not a URL, so `jwks_url` or `discovery_url` must be set"));
-                }
-                Err(_) => {}
-            }
-        }
-        if self.audience.is_empty() && self.client_ids.is_empty() {
-            return Err(TrustError::NoAudience(issuer()));
-        }
-        for (key, list) in [
-            ("audience", &self.audience),
-            ("client_ids", &self.client_ids),
-            ("aliases", &self.aliases),
-        ] {
-            if list.iter().any(String::is_empty) {
-                return Err(TrustError::Empty {
-                    issuer: issuer(),
-                    key,
-                    hint: "it contains an empty string; remove it",
-                });
-            }
-        }
-        if self.algorithms.is_empty() {
-            return Err(TrustError::Empty {
-                issuer: issuer(),
-                key: "algorithms",
-                hint: "name at least one",
-            });
-        }
-        for (key, claim, hint) in [
-            ("subject_claim", &self.subject_claim, "the default is \"sub\""),
-            ("scope_claim", &self.scope_claim, "the default is \"scope\""),
-            ("roles_claim", &self.roles_claim, "the default is \"groups\""),
-        ] {
-            if claim.is_empty() {
-                return Err(TrustError::Empty {
-                    issuer: issuer(),
-                    key,
-                    hint,
-                });
-            }
-        }
-        let unclaimed = self.audience.is_empty() && self.client_claims.is_empty();
-        if unclaimed || self.client_claims.iter().any(String::is_empty) {
-            return Err(TrustError::Empty {
-                issuer: issuer(),
-                key: "client_claims",
-                hint: "name the claims that hold the client; the default is [\"client_id\", \"azp\", \"cid\"]",
-            });
-        }
-        let without_value = |value: &Value| value.as_array().is_some_and(Vec::is_empty);
-        if self.required_claims.values().any(without_value) {
-            return Err(TrustError::Empty {
-                issuer: issuer(),
-                key: "required_claims",
-                hint: "a claim in it has an empty list, so no token would pass; name a value, or remove the claim",
-            });
-        }
-        if self.jwks_refresh_seconds == 0 || self.jwks_stale_seconds < self.jwks_refresh_seconds {
-            let why = "`jwks_refresh_seconds` must be above 0 and at most `jwks_stale_seconds`";
-            let key = "jwks_stale_seconds";
-            return Err(TrustError::Times {
-                issuer: issuer(),
-                key,
-                why,
-            });
-        }
-        const YEAR: u64 = 365 * 24 * 3600;
-        if self.jwks_stale_seconds > YEAR || self.jwks_cooldown_seconds > YEAR {
-            let why = "`jwks_stale_seconds` and `jwks_cooldown_seconds` may be a year at most";
-            let key = "jwks_stale_seconds";
-            return Err(TrustError::Times {
-                issuer: issuer(),
-                key,
-                why,
-            });
-        }
-        if self.leeway_seconds > 600 {
-            return Err(TrustError::Times {
-                issuer: issuer(),
-                key: "leeway_seconds",
-                why: "`leeway_seconds` may be 600 at most",
-            });
-        }
-        self.introspection()?;
-        self.key_source().map(drop)
-    }
-
     /// Returns every exact `iss` that this trust accepts: the issuer (one for each tenant) and the aliases.
     pub fn accepted_issuers(&self) -> Vec<String> {
         self.own_issuers()
@@ -443,34 +299,16 @@ impl Trust {
             return Ok(None);
         }
         if self.introspection_client_id.is_empty() {
-            let hint = "introspection needs a client that may ask (RFC 7662, section 2.1)";
-            return Err(TrustError::Empty {
-                issuer: self.issuer.clone(),
-                key: "introspection_client_id",
-                hint,
-            });
+            let hint = "the introspection endpoint authenticates its client (RFC 7662, section 2.1)";
+            return Err(self.empty("introspection_client_id", hint));
         }
         self.location("introspection_url", &self.introspection_url).map(Some)
     }
 
-    /// Whether plain http is allowed for a URL by name.
+    /// Returns whether plain http is allowed for the host of a URL.
     pub(crate) fn allows_plain_http(&self, url: &Url) -> bool {
         let named = |host: &str| self.insecure_http_hosts.iter().any(|named| named == host);
         url.scheme() == "http" && url.host_str().is_some_and(named)
-    }
-
-    fn secure(&self, url: &Url) -> Result<(), &'static str> {
-        match secure(url) {
-            Err(_) if self.allows_plain_http(url) && url.username().is_empty() && url.fragment().is_none() => Ok(()),
-            secure => secure,
-        }
-    }
-
-    fn key_source_is_discovered(&self) -> bool {
-        matches!(
-            self.key_source(),
-            Ok(KeySource::Discovery(_)) | Err(TrustError::Location { .. })
-        )
     }
 
     /// Returns the URL of the metadata.
@@ -487,36 +325,8 @@ impl Trust {
         );
         self.location("issuer", &url)
     }
-
-    fn location(&self, key: &'static str, url: &str) -> Result<Url, TrustError> {
-        let refuse = |why| TrustError::Location {
-            issuer: self.issuer.clone(),
-            key,
-            url: url.to_owned(),
-            why,
-        };
-        let parsed = Url::parse(url).map_err(|_| refuse("it is not a URL"))?;
-        self.secure(&parsed).map_err(refuse)?;
-        Ok(parsed)
-    }
 }
 
 fn is_private(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| is_private_host(&url))
-}
-
-/// Rejects everything but `https`, and `http` on a loopback address.
-fn secure(url: &Url) -> Result<(), &'static str> {
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("it must not hold a user name or password");
-    }
-    if url.fragment().is_some() {
-        return Err("it must not have a fragment");
-    }
-    match url.scheme() {
-        "https" => Ok(()),
-        "http" if is_loopback_host(url) => Ok(()),
-        "http" => Err("http is accepted on loopback addresses only; use https"),
-        _ => Err("it must be an https URL"),
-    }
 }

@@ -289,6 +289,30 @@ async fn an_unneeded_claim_does_not_decide() {
     }
 }
 
+/// Only a logout needs the date, and a token without one counts as issued before it.
+#[tokio::test]
+async fn an_unreadable_date_of_issue_is_absent() {
+    let world = World::new().await;
+    for (issued, expected) in [
+        (json!(at(-10)), Ok(Some(at(-10)))),
+        (json!(at(60)), Ok(Some(at(60)))),
+        (json!(at(-10).to_string()), Ok(Some(at(-10)))),
+        (json!("2026-03-14T18:52:01.180Z"), Ok(None)),
+        (json!(-1), Ok(None)),
+        (json!(1e300), Ok(None)),
+        (json!([at(-10)]), Ok(None)),
+        (json!({"at": 0}), Ok(None)),
+        (json!(true), Ok(None)),
+        (json!(at(61)), Err(Reason::NotYetValid)),
+        (json!(at(61).to_string()), Err(Reason::NotYetValid)),
+    ] {
+        let token = world.token().claim("iat", issued.clone()).sign();
+        let verdict = world.validate(&token).await;
+        let found = verdict.map(|principal| principal.issued_at().map(|time| time as i64));
+        assert_eq!(found, expected, "{issued}");
+    }
+}
+
 #[tokio::test]
 async fn the_hint_for_an_audience_never_opens_the_gate_to_every_client() {
     let world = World::with(|trust| trust.audience("shop"), |validator| validator).await;
