@@ -96,7 +96,11 @@ fn main() {
     measure("public route", &app(&plain, Policy::public()), Some(without));
     let cached = app(&plain, orders());
     measure("cached token", &cached, Some(without));
-    measure("… with a rate limit", &app(&|gate| gate.rate_limit(rate), orders()), Some(without));
+    measure(
+        "… with a rate limit",
+        &app(&|gate| gate.rate_limit(rate), orders()),
+        Some(without),
+    );
     let observed = app(&|gate| gate.observer(Metrics::default()), orders());
     measure("… with an observer", &observed, Some(without));
 
@@ -110,7 +114,10 @@ fn main() {
     let router = bare();
     let bare_by_turns = quickest(|| by_turns(&router));
     let time = quickest(|| by_turns(&cached));
-    println!("| {TOKENS} cached tokens by turns | {time:.0} | {:.0} |", time - bare_by_turns);
+    println!(
+        "| {TOKENS} cached tokens by turns | {time:.0} | {:.0} |",
+        time - bare_by_turns
+    );
 
     let key = TestKey::generate(Algorithm::ES256, "");
     let bound = token(0).bound_to(&key.thumbprint()).sign();
@@ -129,7 +136,10 @@ fn main() {
         }
         best = best.min(started.elapsed().as_secs_f64() * 1e9 / CALLS as f64);
     }
-    println!("| cached token with a DPoP proof (ES256) | {best:.0} | {:.0} |", best - without);
+    println!(
+        "| cached token with a DPoP proof (ES256) | {best:.0} | {:.0} |",
+        best - without
+    );
 }
 
 fn bare() -> Router {

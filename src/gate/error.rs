@@ -73,9 +73,10 @@ pub enum RouteError {
         /// Methods and path of the earlier one.
         by: String,
     },
-    /// Requirements that exclude each other.
+    /// Requirements that exclude each other, or one of no values.
     #[error(
-        "the policy of the route {0} accepts no acr; `acr` narrows, so write several acceptable values as one `any_acr`"
+        "no request can meet the policy of the route {0}: a list of acceptable values is empty; `acr` narrows, so write several \
+         acceptable values as one `any_acr`"
     )]
     Unsatisfiable(String),
     /// The gate protects other paths only.

@@ -254,6 +254,62 @@ async fn calls_that_the_policy_refuses_use_up_the_rate_and_so_fill_no_memory_of_
     }
 }
 
+/// Without a rate limit, too. One key may use half of the memory, and the next one half of the rest.
+#[tokio::test]
+async fn a_key_that_floods_is_503_and_other_keys_are_not() {
+    let world = World::new().await;
+    let app = wrap(
+        world
+            .gate(signed_in())
+            .replay_store(LocalReplayStore::with_capacity(32)),
+    );
+    let (flooding, other) = (key(), key());
+    let call = |key: &TestKey, id: usize| {
+        let token = world.token().bound_to(&key.thumbprint()).sign();
+        let proof = key.proof("GET", ADDRESS, &token).id(&id.to_string()).sign();
+        with_proof(&token, &proof)
+    };
+    for id in 0..16 {
+        assert_eq!(status(&app, call(&flooding, id)).await, StatusCode::OK, "{id}");
+    }
+    for id in 16..40 {
+        let response = send(&app, call(&flooding, id)).await;
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{id}");
+        assert!(response.headers().contains_key("retry-after"));
+        if id % 8 == 0 {
+            assert_eq!(status(&app, call(&other, id)).await, StatusCode::OK, "{id}");
+        }
+    }
+    // What is past makes room again.
+    world.clock.advance(70);
+    let token = world.token().bound_to(&flooding.thumbprint()).sign();
+    let proof = flooding.proof("GET", ADDRESS, &token).claim("iat", at(70)).sign();
+    assert_eq!(status(&app, with_proof(&token, &proof)).await, StatusCode::OK);
+}
+
+/// Verifying takes longer the longer the key is, and it is the caller's own.
+#[tokio::test]
+async fn an_rsa_key_of_a_proof_has_4096_bits_at_most() {
+    let world = World::new().await;
+    let app = wrap(explaining(world.gate(signed_in())));
+    let key = key();
+    for (bytes, expected) in [(512, "a signature by the key"), (513, "a usable `jwk`")] {
+        let n = URL_SAFE_NO_PAD.encode(vec![0xff; bytes]);
+        let canonical = format!(r#"{{"e":"AQAB","kty":"RSA","n":"{n}"}}"#);
+        let thumbprint = URL_SAFE_NO_PAD.encode(digest(&SHA256, canonical.as_bytes()));
+        let token = world.token().bound_to(&thumbprint).sign();
+        let proof = key.proof("GET", "http://localhost:3000/api/a", &token);
+        let proof = proof
+            .header("alg", "RS256")
+            .header("jwk", json!({"kty": "RSA", "e": "AQAB", "n": n}));
+        let detail = refusal(send(&app, with_proof(&token, &proof.sign())).await)
+            .await
+            .detail
+            .unwrap();
+        assert!(detail.expected.starts_with(expected), "{bytes}: {detail:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_replayed_proof_is_refused_and_another_key_may_have_the_same_identifier() {
     let world = World::new().await;

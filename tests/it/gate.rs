@@ -266,6 +266,20 @@ async fn a_cross_site_post_is_refused() {
             "{headers:?}"
         );
     }
+    // Pages in web views. The URL standard has no origin for their schemes.
+    for origin in ["capacitor://localhost", "tauri://localhost", "app://obsidian.md"] {
+        let app = wrap(world.gate(signed_in()).allow_origin(origin));
+        let from = |origin: &str| post(&[("sec-fetch-site", "cross-site"), ("origin", origin)]);
+        assert_eq!(status(&app, from(origin)).await, StatusCode::OK, "{origin}");
+        for other in [
+            format!("{origin}.evil.example"),
+            "ionic://localhost".into(),
+            "http://localhost".into(),
+            "null".into(),
+        ] {
+            assert_eq!(refused(&app, from(&other)).await, Reason::InvalidRequest, "{other}");
+        }
+    }
     // Reading is harmless: the answer cannot be read from elsewhere without CORS.
     let get = request("GET", "/api/a").header("authorization", format!("Bearer {token}"));
     assert_eq!(
@@ -498,11 +512,21 @@ async fn a_route_that_could_not_hold_is_an_error() {
     let named = Policies::new().route(Methods::named(["GET", "POST"]).unwrap(), "/api/a", Policy::signed_in());
     assert_eq!(both(two, named), [shadowed("GET,POST /api/a", "GET /api/**")]);
 
-    let unsatisfiable = Policies::new().route("GET", "/api/a", Policy::signed_in().acr("mfa").acr("pwd"));
-    assert_eq!(
-        found(unsatisfiable),
-        [RouteError::Unsatisfiable("GET /api/a".into()).into()]
-    );
+    let none: [&str; 0] = [];
+    for (policy, is_satisfiable) in [
+        (Policy::signed_in().acr("mfa").acr("pwd"), false),
+        (Policy::signed_in().any_acr(["mfa", "pwd"]).acr("pwd"), true),
+        (Policy::signed_in().any_scope(none), false),
+        (Policy::signed_in().any_scope(["read"]).any_scope(["write"]), true),
+        (Policy::signed_in().any_role(none), false),
+        (Policy::signed_in().any_claim("tier", none), false),
+        (Policy::signed_in().claim("tier", "gold").claim("tier", "silver"), true),
+    ] {
+        let found = found(Policies::new().route("GET", "/api/a", policy.clone()));
+        let unsatisfiable = RouteError::Unsatisfiable("GET /api/a".into()).into();
+        assert_eq!(found.contains(&unsatisfiable), !is_satisfiable, "{policy}");
+        assert_eq!(found.len(), usize::from(!is_satisfiable), "{policy}");
+    }
     let elsewhere = Policies::new().route("GET", "/orders", Policy::signed_in());
     assert_eq!(
         found(elsewhere.clone()),

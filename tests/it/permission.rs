@@ -62,6 +62,42 @@ async fn roles_and_claims_are_asked_for() {
 }
 
 #[tokio::test]
+async fn two_requirements_of_one_kind_must_both_hold() {
+    let world = World::new().await;
+    let age = |seconds| Duration::from_secs(seconds);
+    let policy = Policy::signed_in()
+        .scope("read")
+        .scope("write")
+        .any_acr(["mfa", "hwk"])
+        .any_acr(["hwk", "pwd"])
+        .claim("tier", "gold")
+        .claim("tier", "eu")
+        .max_age(age(300))
+        .max_age(age(600));
+    let app = world.app(Policies::new().route("GET", "/api/a", policy));
+    let good = || {
+        let token = world.token().scope("read write").claim("acr", "hwk");
+        token.claim("tier", json!(["gold", "eu"])).claim("auth_time", at(-300))
+    };
+    assert_eq!(
+        status(&app, with_token("GET", "/api/a", &good().sign())).await,
+        StatusCode::OK
+    );
+    let (scope, authentication) = (Reason::InsufficientScope, Reason::InsufficientUserAuthentication);
+    for (token, reason) in [
+        (good().scope("read"), scope),
+        (good().scope("write"), scope),
+        (good().claim("acr", "mfa"), authentication),
+        (good().claim("acr", "pwd"), authentication),
+        (good().claim("tier", "gold"), scope),
+        (good().claim("tier", json!(["eu"])), scope),
+        (good().claim("auth_time", at(-301)), authentication),
+    ] {
+        assert_eq!(refused(&app, with_token("GET", "/api/a", &token.sign())).await, reason);
+    }
+}
+
+#[tokio::test]
 async fn a_step_up_is_asked_for_with_what_is_required() {
     let world = World::new().await;
     let policy = Policy::signed_in()

@@ -49,7 +49,7 @@ pub trait ReplayStore: Send + Sync + 'static {
 
 /// Remembers used proofs in the memory of this process.
 ///
-/// At most [`CAPACITY`](Self::CAPACITY) proofs are stored. One key may use as much of it as is still free, so a caller that floods
+/// At most [`CAPACITY`](Self::CAPACITY) proofs are stored, unless [`with_capacity`](Self::with_capacity) says otherwise. One key may use as much of it as is still free, so a caller that floods
 /// takes half at most, and its further calls are answered with 503 while those of others are not.
 #[derive(Debug)]
 pub struct LocalReplayStore {
@@ -92,7 +92,8 @@ impl LocalReplayStore {
     /// How many proofs are stored at most: about 30,000 calls per second with proofs of one minute, in 70 MB.
     pub const CAPACITY: usize = 1 << 21;
 
-    pub(crate) fn with_capacity(capacity: usize) -> Self {
+    /// Stores at most this number of proofs.
+    pub fn with_capacity(capacity: usize) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             stored: AtomicUsize::new(0),

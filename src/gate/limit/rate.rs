@@ -19,6 +19,27 @@ pub struct Rate {
 #[error("{0:?} is not a rate; write a whole number above 0 and s, m or h, as in \"50/s\"")]
 pub struct RateError(String);
 
+impl Rate {
+    /// Returns the rate that allows only what both allow: the smaller burst, and the longer time between two calls.
+    pub(crate) fn narrow(self, other: Self) -> Self {
+        let step = |rate: &Self| rate.period.as_secs_f64() / f64::from(rate.count.get());
+        let (slow, fast) = if step(&self) >= step(&other) {
+            (self, other)
+        } else {
+            (other, self)
+        };
+        if slow.count <= fast.count {
+            return slow;
+        }
+        Self {
+            count: fast.count,
+            period: slow
+                .period
+                .mul_f64(f64::from(fast.count.get()) / f64::from(slow.count.get())),
+        }
+    }
+}
+
 impl FromStr for Rate {
     type Err = RateError;
 
@@ -41,11 +62,34 @@ impl FromStr for Rate {
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let unit = match self.period.as_secs() {
-            1 => "s",
-            60 => "m",
-            _ => "h",
+        let unit = match self.period.as_secs_f64() {
+            1.0 => "s",
+            60.0 => "m",
+            3600.0 => "h",
+            // Two rates in one.
+            seconds => return write!(f, "{} in {seconds} s", self.count),
         };
         write!(f, "{}/{unit}", self.count)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_rates_allow_what_both_allow() {
+        let rate = |text: &str| text.parse::<Rate>().unwrap();
+        for (one, other, expected) in [
+            ("5/s", "5/s", "5/s"),
+            ("5/s", "2/s", "2/s"),
+            ("50/s", "100/h", "50 in 1800 s"),
+            ("100/h", "100/m", "100/h"),
+            ("1/s", "60/m", "1/s"),
+            ("1/h", "3000/s", "1/h"),
+        ] {
+            assert_eq!(rate(one).narrow(rate(other)).to_string(), expected);
+            assert_eq!(rate(other).narrow(rate(one)).to_string(), expected);
+        }
     }
 }

@@ -14,9 +14,6 @@ pub enum PolicyConflict {
     /// A restriction covers a part of a route; its other requests would go without it.
     #[error("only a part of {0} is restricted; name its methods and its path, or a pattern that covers all of it")]
     Overlap(String),
-    /// Both limit the rate.
-    #[error("there is a rate limit already: {0}")]
-    Rate(Rate),
 }
 
 /// What a request must bring. Every requirement narrows the policy: all of them must hold.
@@ -149,10 +146,10 @@ impl Policy {
         self.for_callers()
     }
 
-    /// Limits the calls of one subject to this route, in addition to the gate's own limit.
+    /// Limits the calls of one subject to this route, in addition to the gate's own limit. Called again, both limits hold.
     #[must_use]
     pub fn rate_limit(mut self, rate: Rate) -> Self {
-        self.rate = Some(rate);
+        self.rate = Some(self.rate.map_or(rate, |known| known.narrow(rate)));
         self.for_callers()
     }
 
@@ -167,7 +164,7 @@ impl Policy {
     /// ```
     ///
     /// # Errors
-    /// When no request could meet both, or both limit the rate.
+    /// When no request could meet both.
     pub fn and(mut self, other: Self) -> Result<Self, PolicyConflict> {
         if let Some(acr) = other.acr {
             let before = self.acr.clone();
@@ -177,10 +174,7 @@ impl Policy {
             }
         }
         self.claims.extend(other.claims);
-        self.rate = match (self.rate, other.rate) {
-            (Some(rate), Some(_)) => return Err(PolicyConflict::Rate(rate)),
-            (one, another) => one.or(another),
-        };
+        self = other.rate.into_iter().fold(self, Self::rate_limit);
         self = other.max_age.into_iter().fold(self, Self::max_age);
         self.scopes.extend(other.scopes);
         self.any_scopes.extend(other.any_scopes);
@@ -205,9 +199,10 @@ impl Policy {
             .map(String::as_str)
     }
 
-    /// Returns whether a token could meet it.
+    /// Returns whether a token could meet it: no token has one of no values.
     pub(crate) fn is_satisfiable(&self) -> bool {
-        self.acr.as_ref().is_none_or(|acr| !acr.is_empty())
+        let mut any_of = self.any_scopes.iter().chain(&self.any_roles).chain(&self.acr);
+        any_of.all(|values| !values.is_empty()) && self.claims.iter().all(|(_, values)| !values.is_empty())
     }
 
     /// A policy with a requirement needs a caller, so it is not public.
@@ -285,10 +280,8 @@ mod tests {
         );
         assert_eq!(code.clone().and(Policy::signed_in()), Ok(code.clone()));
         assert_eq!(Policy::signed_in().and(code.clone()), Ok(code));
-        assert_eq!(
-            more.clone().and(Policy::signed_in().rate_limit(rate("50/s"))),
-            Err(PolicyConflict::Rate(rate("1/s")))
-        );
+        let limited = more.clone().and(Policy::signed_in().rate_limit(rate("50/s")));
+        assert_eq!(limited, Ok(more));
     }
 
     #[test]
@@ -310,6 +303,10 @@ mod tests {
         let age = |seconds| Policy::signed_in().max_age(Duration::from_secs(seconds));
         assert_eq!(age(300).max_age(Duration::from_secs(600)), age(300));
         assert_eq!(age(600).max_age(Duration::from_secs(300)), age(300));
+        let rate = |rate: &str| rate.parse::<Rate>().unwrap();
+        let limited = Policy::signed_in().rate_limit(rate("50/s"));
+        assert_eq!(limited.clone().rate_limit(rate("1/s")).to_string(), "signed in, 1/s");
+        assert_eq!(limited.rate_limit(rate("100/s")).to_string(), "signed in, 50/s");
     }
 
     #[test]
