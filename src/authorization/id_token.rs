@@ -383,6 +383,7 @@ impl Claims {
         };
         let time = |name| match claims.get(name) {
             None => Ok(None),
+            Some(Value::String(text)) if text.is_empty() => Ok(None),
             Some(value) => value.as_f64().map(Some).ok_or_else(|| wrong(name)),
         };
         let aud = match claims.get("aud") {

@@ -9,6 +9,7 @@ use pixygate::discovery::{
     StoredDocument,
 };
 use pixygate::jwt::{FetchError, Trust, Validator};
+use pixygate::test_support::profiles::{Values, profiles};
 use pixygate::test_support::{Documents, TestIssuer};
 use serde_json::{Value, json};
 
@@ -86,6 +87,53 @@ async fn a_page_gets_what_the_browser_needs() {
     let form: Vec<_> = page.form_origins.iter().collect();
     assert_eq!(form, ["https://api.asgardeo.io"]);
     assert_eq!(page.outage, None);
+}
+
+/// The shapes of real providers, with the settings that each needs.
+#[tokio::test]
+async fn the_metadata_and_keys_of_every_profile_are_understood() {
+    let values = Values::new("https://idp.example", 0.0).with("kid", "key-1");
+    for profile in profiles() {
+        let name = profile.name();
+        let issuer = profile.text("issuer", &values);
+        let values = values.clone().with("issuer", issuer.as_str());
+        let metadata = profile.part("metadata", &values).unwrap();
+        let key = match profile.text("algorithm", &values).as_str() {
+            "EdDSA" => json!({ "kty": "OKP", "crv": "Ed25519", "x": "x" }),
+            _ => json!({ "kty": "RSA", "n": "x", "e": "AQAB" }),
+        };
+        let mut keys = profile.part("keys", &values).unwrap();
+        for shape in keys.as_array_mut().unwrap() {
+            let mut complete = key.as_object().unwrap().clone();
+            complete.append(shape.as_object_mut().unwrap());
+            *shape = complete.into();
+        }
+        let place = match profile.text("metadata_url", &values) {
+            given if !given.is_empty() => given,
+            _ => well_known(issuer.trim_end_matches('/')),
+        };
+        let network = Documents::default();
+        network.put(place, &metadata);
+        network.put(metadata["jwks_uri"].as_str().unwrap(), &json!({ "keys": keys }));
+        let mut trust = profile.part("trust", &values).unwrap();
+        trust["issuer"] = issuer.as_str().into();
+        let trust: Trust = serde_json::from_value(trust).unwrap();
+        let client = client(at(&issuer, &network).trust(trust)).await;
+        let client = client.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(client.provider.issuer, issuer, "{name}");
+        let endpoint = metadata["authorization_endpoint"].as_str();
+        assert_eq!(
+            endpoint,
+            Some(client.provider.authorization_endpoint.as_str()),
+            "{name}"
+        );
+        let endpoint = metadata["token_endpoint"].as_str();
+        assert_eq!(endpoint, Some(client.provider.token_endpoint.as_str()), "{name}");
+        assert!(
+            client.keys.iter().any(|key| key.kid.as_deref() == Some("key-1")),
+            "{name}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -19,9 +19,13 @@ mod id_token;
 mod idle;
 mod kept;
 mod meanwhile;
+#[cfg(feature = "profiles")]
+mod mutations;
 mod pending;
 mod platform;
 mod popup;
+#[cfg(feature = "profiles")]
+mod profiles;
 mod provider;
 mod pushed;
 mod random;

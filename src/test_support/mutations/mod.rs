@@ -2,7 +2,7 @@
 //!
 //! A line of a table is a member, its path with dots; a column is a [`Change`]; a cell is the outcome: `ok`, the name of the
 //! error, or `–` where the change does not apply. The tables are Markdown files beside this one: [`ACCESS_TOKEN`],
-//! [`INTROSPECTION`], [`LOGOUT_TOKEN`], [`JWKS`]. A reader of another document adds its own.
+//! [`INTROSPECTION`], [`LOGOUT_TOKEN`], [`JWKS`], [`ID_TOKEN`], [`TOKEN_RESPONSE`]. A reader of another document adds its own.
 //!
 //! ```
 //! use pixygate::test_support::mutations::mutations;
@@ -31,6 +31,10 @@ pub const ACCESS_TOKEN: &str = include_str!("access_token.md");
 pub const INTROSPECTION: &str = include_str!("introspection.md");
 /// A logout token: `header` and `claims`.
 pub const LOGOUT_TOKEN: &str = include_str!("logout_token.md");
+/// The claims of an ID token. The outcome is `ok` or the claim that the error names.
+pub const ID_TOKEN: &str = include_str!("id_token.md");
+/// A token response (RFC 6749, section 5.1). The outcome is `ok` or the member that the error names.
+pub const TOKEN_RESPONSE: &str = include_str!("token_response.md");
 /// A JWK set with one key. The outcome `left_out` is a key that is not used, `bad` a set that is not understood.
 pub const JWKS: &str = include_str!("jwks.md");
 
