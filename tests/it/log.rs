@@ -11,13 +11,16 @@ use pixygate::{
     gate::observe::Metrics,
     jwt::Algorithm,
     test_support::{
-        TestKey,
+        TestKey, at,
         matrix::{Setting, cases},
     },
 };
 use tracing_subscriber::fmt::MakeWriter;
 
-use crate::world::{World, request, send, signed_in, with_token, wrap};
+use crate::{
+    logout::House,
+    world::{World, refused, request, send, signed_in, with_token, wrap},
+};
 
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
@@ -146,6 +149,36 @@ async fn a_flood_of_refusals_is_counted_and_not_written_line_by_line() {
         "{text}"
     );
     assert_eq!(metrics.denied(Reason::MissingToken), 501);
+}
+
+/// Callers without credentials cause these too: forged logout tokens, and any token while keys are missing.
+#[tokio::test]
+async fn floods_of_logout_tokens_and_of_calls_without_keys_are_counted_too() {
+    let house = House::new().await;
+    let (log, _guard) = Log::record();
+    for _ in 0..500 {
+        house.tell("garbage").await;
+    }
+    assert_eq!(log.text().lines().count(), 20, "{}", log.text());
+    house.tell(&house.logout("1").sign()).await;
+    assert!(log.text().contains("a session has ended at the provider"));
+
+    let world = World::new().await;
+    let app = wrap(world.gate(signed_in()));
+    world.provider.set_down(true);
+    world.clock.advance(7200);
+    let (log, _guard) = Log::record();
+    let token = world.token().claim("exp", at(7500)).sign();
+    for _ in 0..500 {
+        assert_eq!(
+            refused(&app, with_token("GET", "/api/a", &token)).await,
+            Reason::KeysUnavailable
+        );
+    }
+    let text = log.text();
+    assert_eq!(text.matches("KeysUnavailable").count(), 20, "{text}");
+    // And one for the fetch that failed.
+    assert_eq!(text.lines().count(), 21, "{text}");
 }
 
 #[tokio::test]
