@@ -375,7 +375,8 @@ impl Validator {
             return None;
         }
         let principal = Principal::new(self.cached_verdict(&Fingerprint::of(token), time)?.value);
-        (!self.shared.common.revocations.is_revoked(&principal)).then_some(principal)
+        let revocations = &self.shared.common.revocations;
+        (revocations.is_current() && !revocations.is_revoked(&principal)).then_some(principal)
     }
 
     async fn revoked(&self, principal: &Principal) -> Rejection {

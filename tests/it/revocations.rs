@@ -142,15 +142,22 @@ impl Revocations for Stale {
 
 #[tokio::test]
 async fn while_revocations_are_unknown_every_token_is_503() {
-    let stale = Arc::new(AtomicBool::new(true));
+    let stale = Arc::new(AtomicBool::new(false));
     let revocations = Stale(stale.clone());
     let world = World::with(|trust| trust, |validator| validator.revocations(revocations)).await;
     let app = world.app(signed_in());
-    let call = || with_token("GET", "/api/whoami", &world.token().sign());
-    let refusal = refusal(send(&app, call()).await).await;
-    assert_eq!(refusal.reason, Reason::KeysUnavailable);
+    let (cached, new) = (world.token().sign(), world.token().claim("jti", "2").sign());
+    let call = |token: &str| with_token("GET", "/api/whoami", token);
+    assert_eq!(send(&app, call(&cached)).await.status(), 200);
+    stale.store(true, Ordering::Relaxed);
+    for token in [&cached, &new] {
+        let refusal = refusal(send(&app, call(token)).await).await;
+        assert_eq!(refusal.reason, Reason::KeysUnavailable);
+    }
     stale.store(false, Ordering::Relaxed);
-    assert_eq!(send(&app, call()).await.status(), 200);
+    for token in [&cached, &new] {
+        assert_eq!(send(&app, call(token)).await.status(), 200);
+    }
 }
 
 /// Answers with what the test has put in.
