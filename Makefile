@@ -1,6 +1,6 @@
 # Two commands carry everything: `make run` and `make test`. Both install what is missing, once.
 .DEFAULT_GOAL := help
-.PHONY: help run test check setup screenshots release bench-browser
+.PHONY: help run test check setup screenshots release bench-browser soak
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -23,6 +23,9 @@ release: ## What goes to production, into dist/: server without the embedded pro
 
 bench-browser: ## Signing in beside React and by hand, on a slow network: the table of docs/performance.md, about 25 minutes
 	@scripts/bench-browser.sh
+
+soak: ## Ten minutes of slow clients, floods and outages around valid callers; SOAK_SECONDS=60 for less
+	@scripts/soak.sh
 
 screenshots: ## Pictures of every page into end2end/screenshots, phone to desktop, dark and light
 	@scripts/test.sh --only 'build: |screenshots'

@@ -66,9 +66,10 @@ fn is_test(source: &str, name: &str) -> bool {
     };
     // Attributes stand right before it, each on a line of its own.
     let mut lines = before.rsplit('\n');
-    let modifiers = lines.next().unwrap_or_default();
+    let modifiers = lines.next().unwrap_or_default().trim_start();
     matches!(modifiers, "" | "async ")
         && lines
+            .map(str::trim_start)
             .take_while(|line| line.starts_with("#["))
             .any(|line| line == "#[test]" || line.starts_with("#[tokio::test"))
 }
@@ -79,6 +80,7 @@ fn a_function_that_is_not_run_is_no_test() {
         ("\n#[test]\nfn a() {}", true),
         ("\n#[tokio::test(start_paused = true)]\nasync fn a() {}", true),
         ("\n#[test]\n#[should_panic]\nfn a() {}", true),
+        ("mod tests {\n    #[test]\n    fn a() {}\n}", true),
         ("fn a() {}", false),
         ("\n#[allow(dead_code)]\nfn a() {}", false),
         ("\n#[test]\nfn b() {}\n\nfn a() {}", false),

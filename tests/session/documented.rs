@@ -67,13 +67,13 @@ fn files(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(below).collect()
 }
 
-/// The attributes that make server functions, however they are written.
+/// The attributes that make server functions, however they are written. `#[server(default)]` is about an argument of one.
 fn server_attributes(source: &str) -> impl Iterator<Item = &str> {
     let starts = source.match_indices("#[").map(|(at, _)| at);
     let attributes = starts.filter_map(|at| Some(&source[at..at + source[at..].find(']')?]));
     attributes.filter(|attribute| {
         let path = attribute[2..].split('(').next().unwrap_or_default().trim();
-        path.rsplit("::").next() == Some("server")
+        path.rsplit("::").next() == Some("server") && !attribute.ends_with("(default)")
     })
 }
 
@@ -89,7 +89,7 @@ fn a_server_function_is_found_however_it_is_written() {
         assert_eq!(found(source), 1, "{source}");
     }
     assert_eq!(
-        found("#[derive(Debug)] #[expect(x, reason = \"server\")] #[servers]"),
+        found("#[derive(Debug)] #[expect(x, reason = \"server\")] #[servers] #[server(default)]"),
         0
     );
 }
