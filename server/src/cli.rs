@@ -1,11 +1,16 @@
 //! The command line: what to do, and what to print.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
+use std::process::ExitCode;
 
+use clap::Parser as _;
 use http::Method;
 use pixygate::gate::Policies;
 
 use crate::config::Config;
+use crate::doctor::{self, DoctorArgs};
+use crate::{init, inspect, loopback};
 
 /// What the program says about itself.
 pub const USAGE: &str = "\
@@ -14,10 +19,55 @@ pixygate [COMMAND]
   serve     serve (the default)
   routes    every path with its policy
   config    the effective configuration, secrets masked, and where each value came from
+  doctor    check the configuration against the provider (doctor --help)
+  inspect   explain a token: what it says, and what the gate makes of it (inspect --help)
+  token     sign in from the command line and print an access token (token --help)
+  init      write a pixygate.toml for a provider (init --help)
   help      print this and end
   version   print the version and end
 
 pixygate.toml is read from the working directory, or from where PIXYGATE_CONFIG says; see pixygate.example.toml.";
+
+/// The commands that explain a set-up. They have arguments of their own.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Subcommand)]
+pub enum Tool {
+    /// Check the configuration against the provider, step by step
+    Doctor(DoctorArgs),
+    /// Explain a token: what it says, and what the gate makes of it
+    Inspect(inspect::InspectArgs),
+    /// Sign in from the command line and print an access token
+    Token(loopback::TokenArgs),
+    /// Write a pixygate.toml for a provider
+    Init(init::InitArgs),
+}
+
+#[derive(clap::Parser)]
+#[command(name = "pixygate", disable_help_subcommand = true)]
+struct Tools {
+    #[command(subcommand)]
+    tool: Tool,
+}
+
+impl Tool {
+    /// Reads the command line when it has one of these commands. Ends the process when its arguments are wrong.
+    pub fn from_arguments(words: impl IntoIterator<Item = OsString>) -> Option<Self> {
+        let words: Vec<_> = words.into_iter().collect();
+        let name = words.get(1)?.to_str()?;
+        let command = <Tools as clap::CommandFactory>::command();
+        command.find_subcommand(name)?;
+        Some(Tools::parse_from(words).tool)
+    }
+
+    /// Does it.
+    pub async fn run(&self) -> ExitCode {
+        match self {
+            Self::Doctor(args) => doctor::main(args).await,
+            Self::Inspect(args) => inspect::main(args).await,
+            Self::Token(args) => loopback::main(args).await,
+            Self::Init(args) => init::main(args).await,
+        }
+    }
+}
 
 /// What to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +99,6 @@ impl Command {
             ["config"] => Ok(Self::Config),
             ["help" | "--help" | "-h"] => Ok(Self::Help),
             ["version" | "--version" | "-V"] => Ok(Self::Version),
-            ["doctor" | "inspect", ..] => Err(format!("`{}` is not available in this build yet.", words[0])),
             ["serve" | "routes" | "config" | "help" | "version", extra, ..] => Err(format!(
                 "`{}` takes no argument; found `{extra}`. Settings are in pixygate.toml.",
                 words[0]

@@ -33,6 +33,44 @@ fn state(listen: SocketAddr) -> StateFile {
     }
 }
 
+/// What `[provider]` would say about an embedded provider.
+fn provider_of(config: &dev_idp::Config) -> Provider {
+    Provider {
+        sessions_url: Some(config.sessions_url()),
+        issuer: config.issuer(),
+        discovery_url: None,
+        client_id: CLIENT_ID.to_owned(),
+        scopes: ["openid", "profile", "email"].map(str::to_owned).to_vec(),
+        resource: None,
+        extra_params: Default::default(),
+        offline_access: true,
+        dpop: Default::default(),
+        logout_url: None,
+        browser_endpoints: Default::default(),
+        insecure_http_hosts: Vec::new(),
+        issuer_origin: Origin::Default,
+    }
+}
+
+/// Returns the embedded provider of a server that is running, when its address is taken.
+pub(crate) fn running(config: &Config, error: &EmbeddedError) -> Option<Provider> {
+    match &error.0 {
+        dev_idp::StartError::Listen { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => assumed(config),
+        _ => None,
+    }
+}
+
+/// Returns what the embedded provider is where the configuration has no other, unless its port changes with each start.
+pub(crate) fn assumed(config: &Config) -> Option<Provider> {
+    let listen = config.dev_idp.listen;
+    (listen.port() != 0).then(|| {
+        provider_of(&dev_idp::Config {
+            listen,
+            ..dev_idp::Config::default()
+        })
+    })
+}
+
 impl Embedded {
     pub(crate) async fn bind(config: &Config) -> Result<Self, EmbeddedError> {
         let mut settings = dev_idp::Config {
@@ -49,21 +87,7 @@ impl Embedded {
 
     /// What `[provider]` would say.
     pub(crate) fn provider(&self) -> Provider {
-        Provider {
-            sessions_url: Some(self.bound.provider().config().sessions_url()),
-            issuer: self.bound.provider().config().issuer(),
-            discovery_url: None,
-            client_id: CLIENT_ID.to_owned(),
-            scopes: ["openid", "profile", "email"].map(str::to_owned).to_vec(),
-            resource: None,
-            extra_params: Default::default(),
-            offline_access: true,
-            dpop: Default::default(),
-            logout_url: None,
-            browser_endpoints: Default::default(),
-            insecure_http_hosts: Vec::new(),
-            issuer_origin: Origin::Default,
-        }
+        provider_of(&self.bound.provider().config())
     }
 
     /// Name and password of everybody who can sign in.

@@ -15,6 +15,16 @@ pub(crate) enum Embedded {}
 )]
 pub struct EmbeddedError;
 
+/// There is none to be running.
+pub(crate) fn running(_config: &Config, _error: &EmbeddedError) -> Option<Provider> {
+    None
+}
+
+/// There is none to assume.
+pub(crate) fn assumed(_config: &Config) -> Option<Provider> {
+    None
+}
+
 impl Embedded {
     pub(crate) async fn bind(_config: &Config) -> Result<Self, EmbeddedError> {
         Err(EmbeddedError)

@@ -9,6 +9,8 @@
 //! 5. [`router()`]: the stack that every request goes through, top to bottom in one builder.
 //! 6. [`serve()`]: connections, with their time limits, until the process is told to end.
 //! 7. [`metrics`]: what the gate has said so far, at an address of its own.
+//! 8. [`doctor`]: what is wrong with a set-up, found by meeting the provider; [`inspect`]: what a token says, and what
+//!    the gate makes of it; [`findings`]: the catalogue of what there is to find.
 //!
 //! `main.rs` only wires these.
 
@@ -19,15 +21,20 @@ mod canonical;
 pub mod cli;
 pub mod config;
 mod connection;
+pub mod doctor;
 pub mod documents;
 #[cfg(feature = "dev-idp")]
 mod embedded;
 #[cfg(not(feature = "dev-idp"))]
 #[path = "embedded_absent.rs"]
 mod embedded;
+pub mod findings;
 mod gateway;
 pub mod heartbeat;
+pub mod init;
+pub mod inspect;
 pub mod log;
+pub mod loopback;
 pub mod metrics;
 mod observe;
 mod pages;

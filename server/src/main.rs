@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use server::cli::{self, Command, USAGE};
+use server::cli::{self, Command, Tool, USAGE};
 use server::config::{Config, Problems};
+use server::findings::Finding;
 use server::site::Candidates;
 use server::start::{StartError, start};
 use server::tls::Tls;
@@ -15,6 +16,9 @@ const STREAMS_GRACE: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    if let Some(tool) = Tool::from_arguments(std::env::args_os()) {
+        return tool.run().await;
+    }
     let command = match Command::parse(std::env::args().skip(1)) {
         Ok(command) => command,
         Err(problem) => {
@@ -56,6 +60,7 @@ async fn serve(config: &Config) -> Result<(), StartError> {
         .map_err(|source| StartError::Listen { address, source })?;
     let started = start(config, &Candidates::of_this_process(), reload_port()).await?;
     println!("{}", started.announcement);
+    tokio::spawn(warn_of_issuer_conflicts(config.clone()));
     if let Some(address) = config.telemetry.metrics_listen {
         let (state, metrics) = (started.state.clone(), started.metrics.clone());
         tokio::spawn(server::metrics::serve(address, state, metrics));
@@ -81,6 +86,21 @@ async fn serve(config: &Config) -> Result<(), StartError> {
     started.state.upstreams.stopped().await;
     started.stop().await;
     Ok(())
+}
+
+async fn warn_of_issuer_conflicts(config: Config) {
+    for finding in server::doctor::issuer_conflicts(&config).await {
+        let Finding {
+            code,
+            title,
+            place,
+            expected,
+            found,
+            hint,
+            ..
+        } = finding;
+        tracing::warn!(%code, place, expected, found, hint, "{title}");
+    }
 }
 
 /// `cargo leptos watch` says so, and where pages hear of changes.

@@ -7,13 +7,14 @@ use std::sync::Arc;
 use pixygate::discovery::{DiscoveryError, DocumentStore, SignInConfig, SignInConfigBuilder, SignInConfigError};
 use pixygate::jwt::{FetchError, Trust};
 
-use crate::config::{Origin, Provider, PublicUrl, Session};
+use crate::config::{Config, Origin, Provider, PublicUrl, Session};
+use crate::findings::Code;
 
 /// The provider cannot be used as it is configured.
 #[derive(Debug, thiserror::Error)]
-#[error("{what}\n\n    expected  {expected}   ({origin})\n    found     {found}\n    hint      {hint}")]
+#[error("{code}: {}.\n\n    expected  {expected}   ({origin})\n    found     {found}\n    hint      {hint}", .code.title())]
 pub struct ProviderError {
-    what: &'static str,
+    code: Code,
     expected: String,
     origin: Origin,
     found: String,
@@ -24,34 +25,47 @@ impl ProviderError {
     fn new(provider: &Provider, error: &SignInConfigError) -> Self {
         let issuer = &provider.issuer;
         let origin = provider.issuer_origin.clone();
-        let (what, expected, found, hint) = match error {
+        let (code, expected, found, hint) = match error {
             SignInConfigError::Discovery(DiscoveryError::Issuer { found, location, .. }) => (
-                "The provider calls itself by another name than provider.issuer.",
+                Code::OtherIssuer,
                 format!("the issuer {issuer}"),
                 format!("the issuer {found}   (in {location})"),
                 hint_issuer(&origin, found),
             ),
             SignInConfigError::Discovery(DiscoveryError::Fetch(FetchError::Status { status: 404, .. })) => (
-                "The provider has no metadata.",
+                Code::NoMetadata,
                 format!("metadata of the issuer {issuer}"),
                 error.to_string(),
                 "correct provider.issuer: it is the `iss` of the provider's tokens; or set provider.discovery_url"
                     .to_owned(),
             ),
             _ => (
-                "The provider cannot be used.",
+                of(error),
                 format!("metadata of the issuer {issuer} with what a sign-in needs"),
                 error.to_string(),
                 "correct it at the provider, or in the [provider] section".to_owned(),
             ),
         };
         Self {
-            what,
+            code,
             expected,
             origin,
             found,
             hint,
         }
+    }
+}
+
+/// The code of an error that has no message of its own.
+fn of(error: &SignInConfigError) -> Code {
+    match error {
+        SignInConfigError::Discovery(DiscoveryError::Fetch(FetchError::Forbidden { .. })) => Code::Redirected,
+        SignInConfigError::Discovery(DiscoveryError::NotMetadata { .. }) => Code::NotMetadata,
+        SignInConfigError::Discovery(DiscoveryError::Member { member, .. }) => match *member {
+            "code_challenge_methods_supported" => Code::NoS256,
+            _ => Code::EndpointMissing,
+        },
+        _ => Code::Configuration,
     }
 }
 
@@ -61,6 +75,18 @@ fn hint_issuer(origin: &Origin, found: &str) -> String {
         Origin::File { path, .. } => format!("write in {path} under [provider]\n\nissuer = \"{found}\""),
         Origin::Default => format!("write in pixygate.toml under [provider]\n\nissuer = \"{found}\""),
     }
+}
+
+/// How the provider is reached. Where it has a `[[trust]]` of its own, that says so: its certificates, its private address.
+pub fn reached(config: &Config, provider: &Provider) -> Trust {
+    let trust = config.trust_of(provider);
+    let own = trust.into_iter().find(|entry| entry.issuer == provider.issuer);
+    let mut own = own.unwrap_or_else(|| Trust::new(&provider.issuer));
+    if let Some(url) = &provider.discovery_url {
+        own.discovery_url.clone_from(url);
+    }
+    own.insecure_http_hosts.extend_from_slice(&provider.insecure_http_hosts);
+    own
 }
 
 /// Discovers the provider, reached as its trust says, and keeps what was discovered fresh. `documents` serve while it is down.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use pixygate::discovery::SignInConfig;
 use pixygate::gate::{BackchannelLogout, Gate, GateErrors, Policies, observe::Metrics};
-use pixygate::jwt::{Revocations, Trust, Validator};
+use pixygate::jwt::{Revocations, Validator};
 
 use crate::backend_token::{BackendTokenSettings, BackendTokens, KeyStorage, Keys, Rotation, StorageError};
 use crate::config::{Config, Problem, Problems};
@@ -131,13 +131,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
 
     let public_url = &config.server.public_url;
     let trust = config.trust_of(&provider);
-    // Where the provider has an entry of its own, that says how it is reached too: its certificates, its private address.
-    let own = trust.iter().find(|entry| entry.issuer == provider.issuer).cloned();
-    let mut own = own.unwrap_or_else(|| Trust::new(&provider.issuer));
-    if let Some(url) = &provider.discovery_url {
-        own.discovery_url.clone_from(url);
-    }
-    own.insecure_http_hosts.extend_from_slice(&provider.insecure_http_hosts);
+    let own = provider::reached(config, &provider);
 
     let (shared, upkeep) = Shared::open(config).await?;
     let (replays, prune) = SharedReplays::new(&shared.store);

@@ -1,0 +1,123 @@
+//! The findings: everything that Pixygate can say is wrong with a set-up, each under a stable code. No I/O.
+//!
+//! [`Code`] is the catalogue. Its entries have a severity, a title, the reason why it matters, and how to fix it in general;
+//! `docs/findings/` is written from them. A [`Finding`] is one instance, with what was expected and found, and the line to
+//! write.
+
+mod catalogue;
+mod pages;
+
+use std::fmt;
+
+use serde::Serialize;
+
+pub use catalogue::Code;
+pub use pages::{index, page};
+
+/// How much a finding matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// A fact about the set-up that is good to know. A correct set-up may have notes.
+    Note,
+    /// It works, but not safely, or not in every case.
+    Warning,
+    /// Something does not work.
+    Fault,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Note => "note",
+            Self::Warning => "warning",
+            Self::Fault => "fault",
+        })
+    }
+}
+
+/// One thing that is wrong, or worth knowing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// What it is.
+    pub code: Code,
+    /// How much it matters; the code's own severity.
+    pub severity: Severity,
+    /// The code's title.
+    pub title: &'static str,
+    /// The setting that it is about, and where that was set; empty when it is about none.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub place: String,
+    /// What would have been right.
+    pub expected: String,
+    /// What is there.
+    pub found: String,
+    /// The line to write, or the place in the provider's console.
+    pub hint: String,
+    /// The change of the configuration file that fixes it, where one line does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change: Option<Change>,
+}
+
+/// A new value for a key of the configuration file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// The key, as in `provider.issuer` or `trust[0].issuer`.
+    pub key: String,
+    /// Its new value: a string.
+    pub value: String,
+}
+
+impl Finding {
+    /// An instance of a code.
+    pub fn new(code: Code) -> Self {
+        Self {
+            code,
+            severity: code.severity(),
+            title: code.title(),
+            place: String::new(),
+            expected: String::new(),
+            found: String::new(),
+            hint: code.fix().to_owned(),
+            change: None,
+        }
+    }
+
+    /// Names the setting.
+    #[must_use]
+    pub fn place(mut self, place: impl Into<String>) -> Self {
+        self.place = place.into();
+        self
+    }
+
+    /// Says what would have been right.
+    #[must_use]
+    pub fn expected(mut self, expected: impl Into<String>) -> Self {
+        self.expected = expected.into();
+        self
+    }
+
+    /// Says what is there. Text from outside goes through [`printable`](pixygate::jwt::printable) first.
+    #[must_use]
+    pub fn found(mut self, found: impl Into<String>) -> Self {
+        self.found = found.into();
+        self
+    }
+
+    /// Says what to do, in place of the code's general advice.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+
+    /// Names the change of the file that fixes it.
+    #[must_use]
+    pub fn change(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.change = Some(Change {
+            key: key.into(),
+            value: value.into(),
+        });
+        self
+    }
+}

@@ -1,0 +1,9 @@
+//! The doctor: each finding is provoked by breaking one thing, and nothing else is reported.
+
+mod embedded;
+mod offline;
+mod output;
+mod paper;
+mod process;
+mod sign_in;
+mod world;
