@@ -260,7 +260,7 @@ impl<'a> Failures<'a> {
     }
 
     fn count(&self, rejection: &Rejection, now: f64) {
-        // Every session begins with being asked for a nonce.
+        // A client learns its first nonce from such a response.
         let caused_by_caller = !matches!(
             rejection.reason(),
             Reason::KeysUnavailable | Reason::RateLimited | Reason::UseDpopNonce

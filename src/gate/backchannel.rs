@@ -176,7 +176,7 @@ impl BackchannelLogout {
         }
     }
 
-    /// A bad logout token is a bad request, and no credentials are asked for (section 2.8).
+    /// Answers a bad logout token with 400 and without a challenge (section 2.8).
     fn refuse(&self, rejection: &Rejection, request_id: &RequestId) -> Response {
         let mut refusal = rejection.refusal(request_id);
         let mut status = StatusCode::SERVICE_UNAVAILABLE;

@@ -131,7 +131,7 @@ impl GateBuilder {
         self
     }
 
-    /// Limits the refused calls of one address (of IPv6, one /64). It needs the addresses of peers: serve with
+    /// Limits the denied calls of one address (of IPv6, one /64). It needs the addresses of peers: serve with
     /// `into_make_service_with_connect_info::<SocketAddr>()`.
     pub fn failure_limit(mut self, rate: impl Into<Option<Rate>>) -> Self {
         self.failure_limit = rate.into();
@@ -422,7 +422,7 @@ const TAKEN: [&str; 14] = [
     "x-xsrf-token",
 ];
 
-/// Whether a header can be one for certificates: its name says so, or it is one that proxies make up.
+/// Returns whether a header may hold certificates: its name says so, or it is none that has another meaning.
 fn can_carry_certificate(header: &str) -> bool {
     let Ok(name) = header.parse::<HeaderName>() else {
         return false;

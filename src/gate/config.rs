@@ -57,7 +57,7 @@ pub struct GateConfig {
     pub realm: Option<String>,
     /// The calls of one subject, as in `"50/s"`.
     pub rate_limit: Option<String>,
-    /// The refused calls of one address, as in `"100/m"`.
+    /// The denied calls of one address, as in `"100/m"`.
     pub failure_limit: Option<String>,
     /// The size of the longest token that is accepted, in bytes.
     pub max_token_bytes: Option<usize>,
@@ -82,7 +82,7 @@ pub struct RouteConfig {
     pub methods: Vec<String>,
     /// The path; see [`Pattern`](super::policy::Pattern).
     pub path: String,
-    /// Whether the path is open to everybody. It excludes every other requirement.
+    /// Whether the path is public. It excludes every other requirement.
     pub public: bool,
     /// The scopes that a token must have.
     pub scopes: Vec<String>,
@@ -154,7 +154,7 @@ impl RouteConfig {
         Ok((methods, self.policy()?))
     }
 
-    /// The policy that the entry describes.
+    /// Returns the policy that the entry describes.
     ///
     /// # Errors
     /// When a value cannot be used, or `public` stands beside a requirement.

@@ -106,7 +106,7 @@ where
 }
 
 pin_project! {
-    /// The future of a [`GateService`]. Whatever needs no waiting has been decided when it is made.
+    /// The future of a [`GateService`]. Decisions that need no waiting are made before it is returned.
     pub struct GateFuture<F> {
         #[pin]
         stage: Stage<F>,

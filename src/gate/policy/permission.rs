@@ -1,4 +1,4 @@
-//! Whether a principal may: the requirements of a policy, one after the other.
+//! Checks the requirements of a policy, one after the other.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ fn check_scopes(policy: &Policy, principal: &Principal) -> Result<(), Rejection>
         return Ok(());
     }
     let mut needed = policy.scopes.clone();
-    // One of them would do; asking for the first is asking for no more than that.
+    // One of them is enough, so the challenge names the first alone.
     needed.extend(unmet.and_then(|any| any.first()).cloned());
     let expected = match unmet {
         Some(any) if missing.is_empty() => format!("one of the scopes {}", any.join(" ")),
@@ -63,10 +63,10 @@ fn check_roles(policy: &Policy, principal: &Principal) -> Result<(), Rejection> 
             [] => "no roles".to_owned(),
             given => format!("the roles \"{}\"", printable(&given.join("\", \""))),
         })
-        .hint("give the person the role at the provider; trust.roles_claim says in which claim it is looked for"))
+        .hint("give the user the role at the provider; trust.roles_claim names the claim that holds roles"))
 }
 
-/// RFC 9470: how and when the person signed in.
+/// Checks how and when the user signed in (RFC 9470).
 fn check_authentication(policy: &Policy, principal: &Principal, now: f64) -> Result<(), Rejection> {
     let accepted = policy.acr.as_deref().unwrap_or_default();
     let strong = policy.acr.is_none() || principal.acr().is_some_and(|acr| accepted.iter().any(|one| one == acr));
@@ -117,7 +117,7 @@ fn check_claims(policy: &Policy, principal: &Principal) -> Result<(), Rejection>
             return Err(Rejection::new(Reason::InsufficientScope)
                 .expected(format!("`{name}` with one of {values:?}"))
                 .found(found.map_or(format!("no `{name}`"), |value| printable(&value.to_string())))
-                .hint("the route's policy asks for the claim; the provider must put it into access tokens"));
+                .hint("the route's policy requires the claim; let the provider put it into access tokens"));
         }
     }
     Ok(())
