@@ -62,25 +62,25 @@ checks! {
     }
     "Browser" {
         "cors-token" "pages can redeem a code" needs ["endpoints"]
-        "cors-dpop" "pages can send a DPoP proof" needs ["cors-token"]
+        "cors-dpop" "pages can send a DPoP proof" needs ["cors-token" "dpop"]
         "cors-keys" "pages can fetch the keys" needs ["cors-token" "jwks"]
         "cors-revocation" "pages can revoke a token" needs ["cors-token"]
         "cors-other" "pages can read metadata and user information" needs ["cors-token"]
     }
     "Sign-in" {
         "authorization" "the provider accepts the authorization request" needs ["endpoints" "pkce" "response-type" "par"]
-        "logout" "the provider accepts the sign-out" needs ["authorization"]
+        "logout" "the provider accepts the sign-out" needs ["authorization" "logout-endpoint"]
         "signed-in" "a user can sign in (--sign-in)" needs ["endpoints"]
         "access-token" "the gate accepts the user's access token (--sign-in)" needs ["signed-in"]
     }
     "Trust" {
-        "trust-discovery" "the metadata of each trusted issuer can be used" needs ["config"]
+        "trust-discovery" "the metadata of each trusted issuer can be used" needs ["provider"]
         "trust-keys" "the keys of each trusted issuer can verify tokens" needs ["trust-discovery"]
         "trust" "the tokens of users who sign in are accepted" needs ["provider" "trust-discovery"]
     }
     "Server" {
-        "public-url" "public_url leads to Pixygate" needs ["config"]
-        "upstream" "the services behind the gate accept connections" needs ["config"]
+        "public-url" "public_url leads to Pixygate" needs ["provider"]
+        "upstream" "the services behind the gate accept connections" needs ["provider"]
     }
 }
 

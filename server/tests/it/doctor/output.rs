@@ -68,6 +68,18 @@ async fn one_check_is_made_with_those_that_it_needs() {
     };
     let right = world.configuration();
     assert_eq!(made(&right, "pkce").await, ["pkce"]);
+    for check in CHECKS
+        .iter()
+        .filter(|check| !["upstream", "signed-in", "access-token"].contains(&check.id))
+    {
+        let found = made(&right, check.id).await;
+        let expected = if check.id.starts_with("trust-") {
+            &[][..]
+        } else {
+            &[check.id]
+        };
+        assert_eq!(found, expected, "{}", check.id);
+    }
     // The cause is shown beside the check that could not be made.
     let wrong = right.replace("/oauth2/token", "");
     assert_eq!(made(&wrong, "pkce").await, ["discovery", "pkce"]);
