@@ -167,16 +167,21 @@ wasm_opt() {
   npm install --prefix "$TARGET/binaryen" --no-audit --no-fund --loglevel=error "binaryen@$version"
 }
 
-# The tests start servers of their own, as the user that the package makes; the one that the package starts is not needed.
+# The tests start servers of their own, as the user that the package makes; those that the packages start are not needed.
 postgres() {
-  if compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || have initdb; then return; fi
-  if without postgresql any; then return; fi
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || have initdb || database_package postgresql PostgreSQL
+  [ -x /usr/sbin/pgbouncer ] || have pgbouncer || database_package pgbouncer PgBouncer
+}
+
+# database_package PACKAGE NAME: nobody gets one who would first have to be asked for a password.
+database_package() {
+  if without "$1" any; then return; fi
   if have apt-get && { [ "$(id -u)" = 0 ] || { have sudo && sudo -n true 2>/dev/null; }; }; then
-    installing "PostgreSQL (Debian package)"
+    installing "$2 (Debian package)"
     as_root apt-get update -qq || true
-    if as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends postgresql; then return; fi
+    if as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$1"; then return; fi
   fi
-  give_up postgresql any "PostgreSQL could not be installed; its tests are left out."
+  give_up "$1" any "$2 could not be installed; its tests are left out."
 }
 
 toolchain

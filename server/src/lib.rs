@@ -5,11 +5,12 @@
 //! 1. [`config`]: file and environment become a [`config::Config`], or the start ends with everything that is wrong.
 //! 2. [`site`]: the files for the browser are found and hashed.
 //! 3. [`provider`]: what signing in needs, discovered and kept fresh; without a `[provider]` the embedded one starts.
-//! 4. [`start`]: trust, policies and gate are put together. A server function without a policy ends the start.
-//! 5. [`router()`]: the stack that every request goes through, top to bottom in one builder.
-//! 6. [`serve()`]: connections, with their time limits, until the process is told to end.
-//! 7. [`metrics`]: what the gate has said so far, at an address of its own.
-//! 8. [`doctor`]: what is wrong with a set-up, found by meeting the provider; [`inspect`]: what a token says, and what
+//! 4. [`shared`]: the store is opened, and with it what nodes share: [`revocation`], [`activity`], [`replay`], [`documents`], [`heartbeat`].
+//! 5. [`start`]: trust, policies and gate are put together. A server function without a policy ends the start.
+//! 6. [`router()`]: the stack that every request goes through, top to bottom in one builder.
+//! 7. [`serve()`]: connections, with their time limits, until the process is told to end.
+//! 8. [`metrics`]: what the gate has said so far, at an address of its own.
+//! 9. [`doctor`]: what is wrong with a set-up, found by meeting the provider; [`inspect`]: what a token says, and what
 //!    the gate makes of it; [`findings`]: the catalogue of what there is to find.
 //!
 //! `main.rs` only wires these.

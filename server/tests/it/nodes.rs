@@ -1,11 +1,20 @@
 //! 76, over HTTP: several servers with one provider and one store.
 
+use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use http::StatusCode;
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use futures_util::{FutureExt as _, StreamExt as _};
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{Method, StatusCode};
+use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
-use crate::house::{self, House};
+use crate::house::{self, House, request};
 use crate::logout::{Browser, accepted, call, revoked, told_house_with};
 use crate::store::Engine;
 
@@ -61,7 +70,74 @@ async fn a_session_that_ends_at_the_provider_ends_on_every_node(engine: &Engine)
     }
 }
 
-crate::store::on_both!(a_session_that_ends_at_the_provider_ends_on_every_node);
+/// A service whose answer never ends.
+async fn endless() -> SocketAddr {
+    let handler = || async {
+        let first = futures_util::stream::iter([Ok::<_, Infallible>("data: 1\n\n")]);
+        let events = Body::from_stream(first.chain(futures_util::stream::pending()));
+        Response::builder()
+            .header("content-type", "text/event-stream")
+            .body(events)
+            .unwrap()
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new().fallback(handler);
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    address
+}
+
+async fn events(node: &House, tokens: &Value) -> Body {
+    let token = tokens["access_token"].as_str().unwrap();
+    let mut body = node.call("/gw/events/a", &format!("Bearer {token}")).await.into_body();
+    assert_eq!(text(&mut body).await.as_deref(), Some("data: 1\n\n"));
+    body
+}
+
+/// The next part of a stream; `None` at its end.
+async fn text(body: &mut Body) -> Option<String> {
+    let data = body.frame().await?.unwrap().into_data().unwrap();
+    Some(String::from_utf8(data.to_vec()).unwrap())
+}
+
+/// At one node; every other rejects the user's tokens, and cuts their streams.
+async fn a_user_who_signs_out_everywhere_is_out_on_every_node(engine: &Engine) {
+    let more = format!(
+        "[store]\nurl = \"{}\"\n[[upstream]]\nname = \"events\"\ntarget = \"http://{}\"\n\
+         [[upstream.route]]\npath = \"/**\"\n",
+        engine.url(),
+        endless().await
+    );
+    let first = House::with(&more).await;
+    let nodes = [first.node(&more).await, first.node(&more).await];
+    let token_of = async |username: &str| {
+        let wanted = json!({ "username": username, "client_id": "pixygate" });
+        first.control("tokens?tenant=demo", wanted).await
+    };
+    let (alices, others, bobs) = (token_of("alice").await, token_of("alice").await, token_of("bob").await);
+    let (mut alice, mut bob) = (events(&nodes[1], &others).await, events(&nodes[1], &bobs).await);
+    let end = request("/api/sessions/end").method(Method::POST).header(
+        AUTHORIZATION,
+        format!("Bearer {}", alices["access_token"].as_str().unwrap()),
+    );
+    let end = end.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let ended = first.send(end.body(Body::empty()).unwrap()).await;
+    assert_eq!(ended.status(), StatusCode::OK);
+    for node in [&first, &nodes[0], &nodes[1]] {
+        until_revoked(node, &alices).await;
+        until_revoked(node, &others).await;
+        accepted(node, &bobs).await;
+    }
+    let last = tokio::time::timeout(PATIENCE, text(&mut alice)).await.unwrap().unwrap();
+    assert!(last.contains("\"reason\":\"revoked\""), "{last}");
+    assert_eq!(text(&mut alice).await, None);
+    assert!(text(&mut bob).now_or_never().is_none(), "it goes on");
+}
+
+crate::store::on_both!(
+    a_session_that_ends_at_the_provider_ends_on_every_node,
+    a_user_who_signs_out_everywhere_is_out_on_every_node,
+);
 
 /// The provider gets its 200 when the store has it, and not before.
 #[tokio::test(flavor = "multi_thread")]

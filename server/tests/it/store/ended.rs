@@ -45,7 +45,7 @@ async fn what_is_recorded_is_read_by_another_node_as_it_was(engine: &Engine) {
     );
 }
 
-async fn a_logout_token_is_recorded_once(engine: &Engine) {
+pub(crate) async fn a_logout_token_is_recorded_once(engine: &Engine) {
     let (one, other) = (engine.open().await, engine.open().await);
     let ended = Ended::new(IDP, 5).subject("alice");
     let token = |first: u8| {
@@ -104,7 +104,7 @@ async fn pruning_leaves_one_date_for_each_issuer(engine: &Engine) {
 }
 
 /// Ids become visible in their order: a reader that goes on after the last id that it has seen misses nothing.
-async fn concurrent_writers_are_read_without_a_gap(engine: &Engine) {
+pub(crate) async fn concurrent_writers_are_read_without_a_gap(engine: &Engine) {
     const WRITERS: u64 = 6;
     const EACH: u64 = 40;
     let mut writers = tokio::task::JoinSet::new();

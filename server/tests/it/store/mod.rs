@@ -1,22 +1,25 @@
 //! The store and what is built on it. Tests that need no particular engine run on both.
 
-mod activity;
+pub(crate) mod activity;
 mod documents;
-mod ended;
+pub(crate) mod ended;
 mod proofs;
 mod recording;
-mod revocation;
-mod schema;
+pub(crate) mod revocation;
+pub(crate) mod schema;
 
 use server::store::{Store, StoreUrl};
 use tempfile::TempDir;
 
+use crate::pgbouncer::PgBouncer;
 use crate::postgres::Cluster;
 
 /// A place for stores.
 pub(crate) enum Engine {
     Sqlite(TempDir),
     Postgres(Cluster),
+    /// PostgreSQL through PgBouncer.
+    Bounced(Cluster, PgBouncer),
 }
 
 impl Engine {
@@ -32,6 +35,7 @@ impl Engine {
         match self {
             Self::Sqlite(folder) => format!("sqlite://{}", folder.path().join("pixygate.db").display()),
             Self::Postgres(cluster) => cluster.url(),
+            Self::Bounced(_, bouncer) => bouncer.url(),
         }
     }
 
@@ -50,8 +54,8 @@ impl Engine {
                 sql.execute(&mut connection).await.unwrap();
                 connection.close().await.unwrap();
             }
-            Self::Postgres(_) => {
-                let mut connection = sqlx::PgConnection::connect(&self.url()).await.unwrap();
+            Self::Postgres(cluster) | Self::Bounced(cluster, _) => {
+                let mut connection = sqlx::PgConnection::connect(&cluster.url()).await.unwrap();
                 sql.execute(&mut connection).await.unwrap();
                 connection.close().await.unwrap();
             }

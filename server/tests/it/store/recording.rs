@@ -139,7 +139,7 @@ async fn a_full_disk_stops_the_record_and_nothing_else(engine: &Engine) {
             "CREATE TRIGGER full BEFORE INSERT ON pixygate_activity BEGIN SELECT RAISE(ROLLBACK, 'database or disk is full'); END",
             "DROP TRIGGER full",
         ),
-        Engine::Postgres(_) => (
+        _ => (
             "CREATE FUNCTION no_space() RETURNS trigger LANGUAGE plpgsql AS
              $$BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = 'disk_full'; END$$;
              CREATE TRIGGER full_disk BEFORE INSERT ON pixygate_activity FOR EACH ROW EXECUTE FUNCTION no_space()",

@@ -103,7 +103,7 @@ fn all_of(subject: &str) -> Ended {
     Ended::new(IDP, at(0) as u64).subject(subject)
 }
 
-async fn what_ends_at_one_node_ends_at_all(engine: &Engine) {
+pub(crate) async fn what_ends_at_one_node_ends_at_all(engine: &Engine) {
     let url = engine.url();
     let nodes = [Node::new(&url).await, Node::new(&url).await, Node::new(&url).await];
     for node in &nodes {
@@ -150,7 +150,7 @@ async fn a_restored_store_is_read_anew(engine: &Engine) {
     node.until("lost-2", Err(Reason::Revoked)).await;
     let restart_ids = match engine {
         Engine::Sqlite(_) => "UPDATE sqlite_sequence SET seq = 0;",
-        Engine::Postgres(_) => "ALTER TABLE pixygate_ended ALTER COLUMN id RESTART WITH 1;",
+        _ => "ALTER TABLE pixygate_ended ALTER COLUMN id RESTART WITH 1;",
     };
     let mut sql = format!("BEGIN; DELETE FROM pixygate_ended; {restart_ids}");
     for subject in ["a", "b", "c"] {

@@ -9,7 +9,7 @@ on_both!(
     a_newer_schema_is_used_as_long_as_it_allows_it
 );
 
-async fn several_nodes_that_start_at_once_make_the_tables_once(engine: &Engine) {
+pub(crate) async fn several_nodes_that_start_at_once_make_the_tables_once(engine: &Engine) {
     let url = engine.url();
     let mut nodes = tokio::task::JoinSet::new();
     for _ in 0..5 {
