@@ -15,7 +15,7 @@ use crate::revocation::SharedRevocations;
 use crate::store::{Store, StoreError};
 
 /// The parts. Clones share them.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Shared {
     /// The database.
     pub store: Store,
@@ -27,6 +27,8 @@ pub struct Shared {
     pub activity: Activity,
     /// The last metadata and keys of providers.
     pub documents: Arc<StoredDocuments>,
+    /// Makes the nonces of DPoP proofs, so that nodes accept each other's.
+    pub(crate) nonce_key: [u8; 32],
     console: Console,
 }
 
@@ -76,6 +78,7 @@ impl Shared {
         let (activity, recording, retention) =
             Activity::start(store.clone(), presence.clone(), config.activity.settings());
         let (documents, write_documents) = StoredDocuments::load(store.clone()).await.map_err(failed)?;
+        let nonce_key = store.shared_key("gate.dpop_nonce").await.map_err(failed)?;
         let mut tasks = follower.spawn();
         tasks.extend([presence.spawn(store.clone()), retention, write_documents]);
         let shared = Self {
@@ -84,6 +87,7 @@ impl Shared {
             presence,
             activity,
             documents,
+            nonce_key,
             console: administrators(config),
         };
         Ok((shared, Upkeep { tasks, recording }))

@@ -8,7 +8,7 @@ use pixygate::discovery::SignInConfig;
 use pixygate::gate::{BackchannelLogout, Gate, GateErrors, Policies, observe::Metrics};
 use pixygate::jwt::{Revocations, Validator};
 
-use crate::backend_token::{BackendTokenSettings, BackendTokens, KeyStorage, Keys, Rotation, StorageError};
+use crate::backend_token::{BackendTokenSettings, BackendTokens, KeyStorage, Keys, Rotation, Seal, StorageError};
 use crate::config::{Config, Problem, Problems};
 use crate::embedded::{Embedded, EmbeddedError};
 use crate::provider::{self, ProviderError};
@@ -16,6 +16,7 @@ use crate::replay::SharedReplays;
 use crate::shared::{Shared, SharedError, Upkeep};
 use crate::site::{self, Candidates, Site, SiteError};
 use crate::state::AppState;
+use crate::store::{Store, StoreUrl};
 use crate::tls::TlsError;
 use crate::upstream::{Assertions, ClientError, Proxies, Routed, Streams, Upstream, Upstreams};
 
@@ -138,7 +139,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
     tasks.extend(prune);
     let presence = shared.presence.clone();
     let revocations = Arc::new(shared.revocations.clone());
-    let (upstreams, backend_tokens) = upstreams(config, revocations, &mut tasks).await?;
+    let (upstreams, backend_tokens) = upstreams(config, &shared.store, revocations, &mut tasks).await?;
     let policies = restricted(config, upstreams.policies(app::api::policies()))?;
     let metrics = Arc::new(Metrics::default());
     let gate = trust
@@ -166,6 +167,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         .public_url(public_url.as_str())
         .explain(config.gate.explain)
         .dpop_nonce(config.gate.dpop_nonce)
+        .dpop_nonce_key(shared.nonce_key)
         .rate_limit(config.gate.rate_limit)
         .failure_limit(config.gate.failure_limit)
         .trusted_proxies(config.server.trusted_proxies.iter().copied());
@@ -206,6 +208,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
 /// The services behind the gate, and what signs statements about their callers.
 async fn upstreams(
     config: &Config,
+    store: &Store,
     revocations: Arc<dyn Revocations>,
     tasks: &mut Vec<tokio::task::JoinHandle<()>>,
 ) -> Result<(Upstreams, Option<Arc<BackendTokens>>), StartError> {
@@ -218,7 +221,11 @@ async fn upstreams(
         algorithm: settings.algorithm,
         every: settings.rotation,
     };
-    let keys = Keys::open(KeyStorage::memory(), rotation).await?;
+    let storage = match &settings.secret_file {
+        Some(file) => KeyStorage::Store(store.clone(), Seal::read(file)?),
+        None => KeyStorage::memory(),
+    };
+    let keys = Keys::open(storage, rotation).await?;
     tasks.push(tokio::spawn(keys.clone().rotate()));
     let tokens = BackendTokenSettings {
         header: settings.header.clone(),
@@ -251,6 +258,13 @@ fn warnings(config: &Config, sign_in: &SignInConfig, validator: &Validator) -> V
             None => "until it answers, users cannot sign in",
         };
         warnings.push(format!("the provider is down, {effect}: {outage}"));
+    }
+    if matches!(config.store.url, StoreUrl::Postgres(_))
+        && !config.upstreams.is_empty()
+        && config.backend_jwt.secret_file.is_none()
+    {
+        let warning = "each node signs backend JWTs with keys of its own: set backend_jwt.secret_file where nodes share the store";
+        warnings.push(warning.to_owned());
     }
     for (issuer, _) in validator.readiness().filter(|(_, ready)| !ready) {
         warnings.push(format!(

@@ -10,6 +10,7 @@
 mod claims;
 mod key;
 mod keys;
+mod seal;
 mod storage;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use pixygate::jwt::Principal;
 pub use claims::ClaimNames;
 pub use key::{SigningAlgorithm, SigningError};
 pub use keys::{KeySet, Keys, Rotation};
+pub use seal::Seal;
 pub use storage::{KeyStorage, StorageError};
 
 use crate::upstream::Assertions;

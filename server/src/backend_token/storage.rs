@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
+use super::Seal;
 use super::key::SigningError;
 use super::keys::KeySet;
+use crate::store::{Store, StoreError, Value};
 
 /// A place for the keys.
 pub enum KeyStorage {
@@ -14,7 +16,12 @@ pub enum KeyStorage {
     Memory(Mutex<KeySet>),
     /// A file that only the server's user can read.
     File(PathBuf),
+    /// A store that several nodes share, where they are sealed.
+    Store(Store, Seal),
 }
+
+/// The name of the keys in the store.
+const NAME: &str = "backend_jwt.keys";
 
 /// Why keys cannot be read or stored.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +56,25 @@ pub enum StorageError {
         /// What is wrong.
         why: String,
     },
+    /// The store cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The secret can be guessed.
+    #[error(
+        "{file} has a secret of {length} bytes, expected 32 or more\n    hint      openssl rand -base64 32 > {file}"
+    )]
+    ShortSecret {
+        /// Its name.
+        file: String,
+        /// The length of the secret.
+        length: usize,
+    },
+    /// The keys in the store do not open.
+    #[error(
+        "the keys in the store were sealed with another secret\n    \
+         hint      give every node the same backend_jwt.secret_file, or delete the row \"backend_jwt.keys\" of pixygate_values"
+    )]
+    Sealed,
     /// A key cannot be made or read.
     #[error(transparent)]
     Key(#[from] SigningError),
@@ -74,14 +100,29 @@ impl KeyStorage {
         match self {
             Self::Memory(keys) => Ok((keys.lock().clone(), Version(0))),
             Self::File(file) => Ok((read_file(file)?, Version(0))),
+            Self::Store(store, seal) => {
+                let Some(value) = store.value(NAME).await? else {
+                    return Ok((KeySet::default(), Version(0)));
+                };
+                let keys = serde_json::from_slice(&seal.open(&value.content)?).map_err(|_| StorageError::Sealed)?;
+                Ok((keys, Version(value.version)))
+            }
         }
     }
 
     /// Stores the keys unless they have changed since `version`, and returns whether it did.
-    pub(super) async fn replace(&self, keys: &KeySet, _version: Version) -> Result<bool, StorageError> {
+    pub(super) async fn replace(&self, keys: &KeySet, version: Version) -> Result<bool, StorageError> {
         match self {
             Self::Memory(stored) => *stored.lock() = keys.clone(),
             Self::File(file) => write_file(file, keys)?,
+            Self::Store(store, seal) => {
+                let keys = serde_json::to_vec(keys).map_err(|_| StorageError::Sealed)?;
+                let value = Value {
+                    version: version.0,
+                    content: seal.seal(keys)?,
+                };
+                return Ok(store.replace_value(NAME, value).await?);
+            }
         }
         Ok(true)
     }

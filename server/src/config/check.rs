@@ -10,7 +10,7 @@ use super::sections::{Gate, GateRoute, Provider, RouteValues, Server};
 use super::{Config, DevIdp};
 
 /// Sections and keys that this build cannot do. A setting that does nothing must not look as if it did.
-const NOT_YET: [&str; 2] = ["backend_jwt.secret_file", "telemetry.otlp_endpoint"];
+const NOT_YET: [&str; 1] = ["telemetry.otlp_endpoint"];
 
 /// Headers that mean something else, or that any client can send through a proxy.
 const NOT_A_CERTIFICATE: [&str; 12] = [

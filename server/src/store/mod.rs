@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use app::api::{BUCKETS, Bucket, Chart, Filter, Page, RecordId, Whose};
 use pixygate::jwt::Ended;
+use sha2::{Digest as _, Sha256};
 
 use activity::Batch;
 pub use error::StoreError;
@@ -67,6 +68,15 @@ pub struct Document {
     pub body: Vec<u8>,
     /// When, in seconds since 1970.
     pub fetched_at: u64,
+}
+
+/// A value that nodes agree on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Value {
+    /// Counts its changes; 0 where there is none yet.
+    pub version: u64,
+    /// The bytes.
+    pub content: Vec<u8>,
 }
 
 /// Dispatches to the engine.
@@ -245,6 +255,41 @@ impl Store {
     /// When the store cannot be written.
     pub async fn store_document(&self, document: Document) -> Result<(), StoreError> {
         on_engine!(self, engine => engine.store_document(document).await)
+    }
+
+    /// Returns a value; `None` where there is none yet.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn value(&self, name: &str) -> Result<Option<Value>, StoreError> {
+        on_engine!(self, engine => engine.value(name).await)
+    }
+
+    /// Stores a value unless it has changed since the version that it names, and returns whether it did.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be written.
+    pub async fn replace_value(&self, name: &str, value: Value) -> Result<bool, StoreError> {
+        on_engine!(self, engine => engine.replace_value(name, value).await)
+    }
+
+    /// Returns a random key that all nodes share. The first that asks makes it.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read or written.
+    pub async fn shared_key(&self, name: &str) -> Result<[u8; 32], StoreError> {
+        loop {
+            if let Some(value) = self.value(name).await? {
+                return Ok(Sha256::digest(value.content).into());
+            }
+            let mut content = vec![0; 32];
+            aws_lc_rs::rand::fill(&mut content)
+                .map_err(|_| sqlx::Error::Protocol("the system has no random numbers".to_owned()))?;
+            self.replace_value(name, Value { version: 0, content }).await?;
+        }
     }
 
     /// Closes all connections, after what they are doing.

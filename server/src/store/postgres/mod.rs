@@ -8,6 +8,7 @@ mod document;
 mod ended;
 mod node;
 mod proof;
+mod value;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,6 +34,10 @@ const MIGRATIONS: &[Migration] = &[
     },
     Migration {
         sql: include_str!("migrations/0003-shared.sql"),
+        needs: 1,
+    },
+    Migration {
+        sql: include_str!("migrations/0004-values.sql"),
         needs: 1,
     },
 ];

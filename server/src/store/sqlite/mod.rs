@@ -4,6 +4,7 @@ mod activity;
 mod document;
 mod ended;
 mod node;
+mod value;
 
 use std::path::Path;
 use std::time::Duration;
@@ -26,6 +27,10 @@ const MIGRATIONS: &[Migration] = &[
     },
     Migration {
         sql: include_str!("migrations/0003-shared.sql"),
+        needs: 1,
+    },
+    Migration {
+        sql: include_str!("migrations/0004-values.sql"),
         needs: 1,
     },
 ];

@@ -7,6 +7,7 @@ mod proofs;
 mod recording;
 pub(crate) mod revocation;
 pub(crate) mod schema;
+mod values;
 
 use server::store::{Store, StoreUrl};
 use tempfile::TempDir;
