@@ -77,6 +77,8 @@ impl Postgres {
     pub(super) async fn open(options: Box<PgConnectOptions>) -> Result<Self, StoreError> {
         let options = options
             .application_name("pixygate")
+            // PgBouncer refuses a connection that sets it, and no number here is a float.
+            .extra_float_digits(None)
             // Statements without a name are never stored, see above.
             .statement_cache_capacity(0);
         let pool = |most| {
