@@ -3,10 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use serde::de::Error as _;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 
-use super::json::Object;
+use super::json::{Json, Object, fields, serde_by_json};
 
 /// This relying party: its registration at the provider, and the provider's metadata.
 ///
@@ -36,7 +35,7 @@ use super::json::Object;
 /// # assert_eq!(serde_json::from_str::<Client>(&serde_json::to_string(&client)?)?, client);
 /// # Ok::<_, serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Client {
     /// The identifier that the provider gave this application.
     pub client_id: String,
@@ -52,17 +51,13 @@ pub struct Client {
     pub extra_params: BTreeMap<String, String>,
     /// Origins beside that of this application that calls may carry the access token to, such as
     /// `https://api.example.com`. They are compared whole.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub call_origins: Vec<String>,
     /// The scopes that challenges of the `call_origins` may ask for, by origin. Those of this application's own origin may ask for any.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub step_up_scopes: BTreeMap<String, Vec<String>>,
     /// Where a `DELETE` with the person's access token ends all their sessions at the provider. No standard has it, some
     /// providers do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sessions_url: Option<String>,
     /// After how many seconds without a sign of the person, in any tab, the session ends; `None`: it does not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub idle_sign_out_seconds: Option<u32>,
     /// Whether tokens are bound to a key of this browser (RFC 9449).
     pub dpop: DpopMode,
@@ -92,7 +87,7 @@ pub struct Client {
 /// assert_eq!(provider.revocation_endpoint, None);
 /// # Ok::<_, serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provider {
     /// The exact issuer.
     pub issuer: String,
@@ -110,16 +105,12 @@ pub struct Provider {
     /// Where authorization requests can be pushed (RFC 9126).
     pub pushed_authorization_request_endpoint: Option<String>,
     /// Whether authorization requests must be pushed.
-    #[serde(default)]
     pub require_pushed_authorization_requests: bool,
     /// Whether the callback always carries `iss` (RFC 9207).
-    #[serde(default)]
     pub authorization_response_iss_parameter_supported: bool,
     /// The algorithms that ID tokens may be signed with.
-    #[serde(default)]
     pub id_token_signing_alg_values_supported: Vec<String>,
     /// The algorithms that DPoP proofs may be signed with; empty when the provider does not say.
-    #[serde(default)]
     pub dpop_signing_alg_values_supported: Vec<String>,
 }
 
@@ -132,8 +123,7 @@ pub struct Provider {
 /// assert_eq!(serde_json::from_str::<DpopMode>(r#""required""#)?, DpopMode::Required);
 /// # Ok::<_, serde_json::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DpopMode {
     /// When the provider advertises ES256 proofs.
     #[default]
@@ -158,42 +148,85 @@ pub enum DpopMode {
 /// assert_eq!((key.kid, key.usage), (None, None));
 /// # Ok::<_, serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Jwk {
     /// The key type: `RSA`, `EC` or `OKP`.
     pub kty: String,
     /// The key's identifier.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub kid: Option<String>,
     /// The algorithm that it is for.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub alg: Option<String>,
     /// What it is for: `sig`, or `enc`, which never verifies.
-    #[serde(rename = "use", skip_serializing_if = "Option::is_none")]
     pub usage: Option<String>,
     /// The curve of an `EC` or `OKP` key.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub crv: Option<String>,
     /// The modulus of an `RSA` key.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub n: Option<String>,
     /// The exponent of an `RSA` key.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub e: Option<String>,
     /// The first coordinate of an `EC` key, or the `OKP` key.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub x: Option<String>,
     /// The second coordinate of an `EC` key.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub y: Option<String>,
 }
 
-impl<'de> Deserialize<'de> for Jwk {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let key = Object::deserialize(deserializer)?;
+fields!(Client {
+    client_id,
+    redirect_uri,
+    post_logout_redirect_uri,
+    scopes,
+    resource,
+    extra_params,
+    call_origins,
+    step_up_scopes,
+    sessions_url,
+    idle_sign_out_seconds,
+    dpop,
+    provider,
+    keys,
+});
+
+fields!(Provider {
+    issuer,
+    authorization_endpoint,
+    token_endpoint,
+    jwks_uri,
+    end_session_endpoint,
+    revocation_endpoint,
+    pushed_authorization_request_endpoint,
+    require_pushed_authorization_requests,
+    authorization_response_iss_parameter_supported,
+    id_token_signing_alg_values_supported,
+    dpop_signing_alg_values_supported,
+});
+
+impl Json for DpopMode {
+    fn read(value: Value) -> Option<Self> {
+        match value.as_str()? {
+            "auto" => Some(Self::Auto),
+            "required" => Some(Self::Required),
+            "off" => Some(Self::Off),
+            _ => None,
+        }
+    }
+
+    fn write(&self) -> Value {
+        match self {
+            Self::Auto => "auto",
+            Self::Required => "required",
+            Self::Off => "off",
+        }
+        .into()
+    }
+}
+
+/// A provider writes its keys, so they are read tolerantly.
+impl Json for Jwk {
+    fn read(value: Value) -> Option<Self> {
+        let key = Object::of(value)?;
         let text = |name| key.text(name).map(str::to_owned);
-        Ok(Self {
-            kty: text("kty").ok_or_else(|| D::Error::missing_field("kty"))?,
+        Some(Self {
+            kty: text("kty")?,
             kid: text("kid"),
             alg: text("alg"),
             usage: text("use"),
@@ -204,4 +237,24 @@ impl<'de> Deserialize<'de> for Jwk {
             y: text("y"),
         })
     }
+
+    fn write(&self) -> Value {
+        let mut key = Object::default();
+        key.put("kty", self.kty.write());
+        for (name, value) in [
+            ("kid", &self.kid),
+            ("alg", &self.alg),
+            ("use", &self.usage),
+            ("crv", &self.crv),
+            ("n", &self.n),
+            ("e", &self.e),
+            ("x", &self.x),
+            ("y", &self.y),
+        ] {
+            key.put(name, value.write());
+        }
+        key.into_value()
+    }
 }
+
+serde_by_json!(Client, Provider, DpopMode, Jwk);

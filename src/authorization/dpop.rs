@@ -2,10 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::Serialize;
 
 use super::Jwk;
 use super::crypto::random_text;
+use super::json::{Json as _, Object};
 
 /// One proof: for one request, at one time.
 ///
@@ -53,25 +53,6 @@ pub struct Proof<'a> {
     pub nonce: Option<&'a str>,
 }
 
-#[derive(Serialize)]
-struct Header<'a> {
-    typ: &'static str,
-    alg: &'static str,
-    jwk: &'a Jwk,
-}
-
-#[derive(Serialize)]
-struct Claims<'a> {
-    jti: &'a str,
-    htm: &'a str,
-    htu: &'a str,
-    iat: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ath: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    nonce: Option<&'a str>,
-}
-
 impl Proof<'_> {
     /// Header and payload of the proof, to be signed with ES256. `key` is the public key, with no private member.
     ///
@@ -98,21 +79,18 @@ impl Proof<'_> {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn signing_input(&self, key: &Jwk) -> String {
-        let jti = random_text();
-        let header = Header {
-            typ: "dpop+jwt",
-            alg: "ES256",
-            jwk: key,
-        };
-        let claims = Claims {
-            jti: &jti,
-            htm: self.method,
-            htu: self.url.split(['?', '#']).next().unwrap_or_default(),
-            iat: self.issued_at as u64,
-            ath: self.access_token_hash,
-            nonce: self.nonce,
-        };
-        format!("{}.{}", encoded(&header), encoded(&claims))
+        let mut header = Object::default();
+        header.put("typ", "dpop+jwt".into());
+        header.put("alg", "ES256".into());
+        header.put("jwk", key.write());
+        let mut claims = Object::default();
+        claims.put("jti", random_text().into());
+        claims.put("htm", self.method.into());
+        claims.put("htu", self.url.split(['?', '#']).next().unwrap_or_default().into());
+        claims.put("iat", (self.issued_at as u64).into());
+        claims.put("ath", self.access_token_hash.into());
+        claims.put("nonce", self.nonce.into());
+        format!("{}.{}", encoded(header), encoded(claims))
     }
 }
 
@@ -153,6 +131,6 @@ pub fn thumbprint_input(key: &Jwk) -> String {
     )
 }
 
-fn encoded(value: &impl Serialize) -> String {
-    URL_SAFE_NO_PAD.encode(serde_json::to_vec(value).unwrap_or_default())
+fn encoded(object: Object) -> String {
+    URL_SAFE_NO_PAD.encode(object.into_value().to_string())
 }

@@ -4,10 +4,9 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::json::{Object, kind};
+use super::json::{Json, Object, kind, serde_by_json};
 use super::{Client, Crypto, CryptoError, Hash, Jwk};
 
 /// How far the provider's clock may stand from ours, in seconds.
@@ -39,8 +38,7 @@ const LEEWAY: f64 = 60.0;
 /// # })?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, PartialEq, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Clone, PartialEq)]
 pub struct IdToken {
     text: String,
     payload: Vec<u8>,
@@ -286,6 +284,14 @@ impl Header {
 }
 
 impl IdToken {
+    /// Reads the claims without checking them.
+    pub(crate) fn unchecked(text: String) -> Result<Self, IdTokenError> {
+        let payload = text.split('.').nth(1).ok_or(SEGMENTS)?;
+        let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| SEGMENTS)?;
+        let claims = Claims::read(&payload)?;
+        Ok(Self { text, payload, claims })
+    }
+
     /// Validates an ID token: signature, `iss`, `sub`, `aud`, `azp`, `exp`, `nbf`, `iat`, `nonce`, `at_hash`, and `auth_time` where
     /// the request had `max_age`.
     ///
@@ -330,7 +336,7 @@ impl IdToken {
             return Err(IdTokenError::Signature);
         }
 
-        let token = Self::try_from(text.to_owned())?;
+        let token = Self::unchecked(text.to_owned())?;
         token.claims.check(expected)?;
         if let Some(at_hash) = &token.claims.at_hash {
             let digest = crypto.digest(algorithm.hash, expected.access_token.as_bytes()).await?;
@@ -550,20 +556,15 @@ fn split(text: &str) -> Result<(Header, &str, Vec<u8>), IdTokenError> {
     Ok((Header::read(&header)?, signed, signature))
 }
 
-impl From<IdToken> for String {
-    fn from(token: IdToken) -> Self {
-        token.text
+/// A stored token was validated before.
+impl Json for IdToken {
+    fn read(value: Value) -> Option<Self> {
+        Self::unchecked(String::read(value)?).ok()
+    }
+
+    fn write(&self) -> Value {
+        self.text.write()
     }
 }
 
-/// Reads the claims without checking them: for a token that was validated before it was sealed.
-impl TryFrom<String> for IdToken {
-    type Error = IdTokenError;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let payload = text.split('.').nth(1).ok_or(SEGMENTS)?;
-        let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| SEGMENTS)?;
-        let claims = Claims::read(&payload)?;
-        Ok(Self { text, payload, claims })
-    }
-}
+serde_by_json!(IdToken);

@@ -1,20 +1,54 @@
-//! A provider's JSON, read by its members. A member that is `null`, empty or of another type counts as absent, so that one
-//! that nothing needs decides nothing.
+//! JSON, in two ways. [`Object`] reads a provider's, by its members: one that is `null`, empty or of another type counts as absent, so
+//! that one that nothing needs decides nothing. [`Json`] reads and writes what this crate has written itself.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Deserialize;
+use oauth2::{AccessToken, CsrfToken, PkceCodeVerifier, RefreshToken};
 use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 use serde_json::{Deserializer, Map, Value};
 
 /// A JSON object.
-#[derive(Deserialize)]
-pub(super) struct Object(Map<String, Value>);
+#[derive(Default)]
+pub(crate) struct Object(Map<String, Value>);
 
 impl Object {
     /// Reads an object. Of two members of one name the last counts.
-    pub(super) fn read(json: &[u8]) -> Result<Self, serde_json::Error> {
+    pub(crate) fn read(json: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(json).map(Self)
+    }
+
+    /// Returns the members of an object.
+    pub(crate) fn of(value: Value) -> Option<Self> {
+        match value {
+            Value::Object(members) => Some(Self(members)),
+            _ => None,
+        }
+    }
+
+    /// Takes a member out. One that is absent or `null` is as [`Json::absent`] says.
+    pub(crate) fn take<T: Json>(&mut self, name: &str) -> Option<T> {
+        match self.0.remove(name) {
+            None | Some(Value::Null) => T::absent(),
+            Some(value) => T::read(value),
+        }
+    }
+
+    /// Adds a member, unless it is as if absent.
+    pub(crate) fn put(&mut self, name: &str, value: Value) {
+        let is_empty = match &value {
+            Value::Null => true,
+            Value::Array(list) => list.is_empty(),
+            Value::Object(members) => members.is_empty(),
+            _ => false,
+        };
+        if !is_empty {
+            self.0.insert(name.to_owned(), value);
+        }
+    }
+
+    pub(crate) fn into_value(self) -> Value {
+        Value::Object(self.0)
     }
 
     /// Reads an object that has no member twice: what two readers could read in two ways is malformed.
@@ -26,12 +60,12 @@ impl Object {
     }
 
     /// The member as it is, unless it is absent or `null`.
-    pub(super) fn get(&self, name: &str) -> Option<&Value> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
     /// A text that is not empty, also as the only element of a list.
-    pub(super) fn text(&self, name: &str) -> Option<&str> {
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
         match self.get(name)? {
             Value::Array(list) if list.len() == 1 => filled(&list[0]),
             value => filled(value),
@@ -56,6 +90,244 @@ impl Object {
         Some(words).filter(|words| !words.is_empty())
     }
 }
+
+/// What is stored, and what the server puts into the page.
+///
+/// Serde's derives compile a reader of each type for each format. Here there is one reader of JSON, that of [`Value`], and each type takes
+/// its members from that: a third of the code.
+pub(crate) trait Json: Sized {
+    /// Returns what a value stands for, or `None` when it is of another form.
+    fn read(value: Value) -> Option<Self>;
+
+    fn write(&self) -> Value;
+
+    /// Returns what a member stands for that is absent. Only an option, a list, a map and a flag may be.
+    fn absent() -> Option<Self> {
+        None
+    }
+}
+
+/// Reads what [`text`] has written.
+pub(crate) fn parse<T: Json>(text: &[u8]) -> Option<T> {
+    T::read(serde_json::from_slice(text).ok()?)
+}
+
+pub(crate) fn text(value: &impl Json) -> String {
+    value.write().to_string()
+}
+
+/// The name of an enum's variant, and what it holds: `"name"`, or an object with one member.
+pub(crate) fn variant(value: Value) -> Option<(String, Value)> {
+    match value {
+        Value::String(name) => Some((name, Value::Null)),
+        Value::Object(members) if members.len() == 1 => members.into_iter().next(),
+        _ => None,
+    }
+}
+
+/// The other way round.
+pub(crate) fn of_variant(name: &str, value: Value) -> Value {
+    if value.is_null() {
+        return name.into();
+    }
+    Value::Object(Map::from_iter([(name.to_owned(), value)]))
+}
+
+impl Json for String {
+    fn read(value: Value) -> Option<Self> {
+        match value {
+            Value::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    fn write(&self) -> Value {
+        self.as_str().into()
+    }
+}
+
+impl Json for bool {
+    fn read(value: Value) -> Option<Self> {
+        value.as_bool()
+    }
+
+    fn write(&self) -> Value {
+        if *self { true.into() } else { Value::Null }
+    }
+
+    fn absent() -> Option<Self> {
+        Some(false)
+    }
+}
+
+impl Json for u32 {
+    fn read(value: Value) -> Option<Self> {
+        value.as_u64()?.try_into().ok()
+    }
+
+    fn write(&self) -> Value {
+        (*self).into()
+    }
+}
+
+impl Json for u64 {
+    fn read(value: Value) -> Option<Self> {
+        value.as_u64()
+    }
+
+    fn write(&self) -> Value {
+        (*self).into()
+    }
+}
+
+impl Json for f64 {
+    fn read(value: Value) -> Option<Self> {
+        value.as_f64()
+    }
+
+    fn write(&self) -> Value {
+        (*self).into()
+    }
+}
+
+impl<T: Json> Json for Box<T> {
+    fn read(value: Value) -> Option<Self> {
+        T::read(value).map(Self::new)
+    }
+
+    fn write(&self) -> Value {
+        T::write(self)
+    }
+}
+
+impl<T: Json> Json for Option<T> {
+    fn read(value: Value) -> Option<Self> {
+        match value {
+            Value::Null => Some(None),
+            value => T::read(value).map(Some),
+        }
+    }
+
+    fn write(&self) -> Value {
+        self.as_ref().map_or(Value::Null, Json::write)
+    }
+
+    fn absent() -> Option<Self> {
+        Some(None)
+    }
+}
+
+impl<T: Json> Json for Vec<T> {
+    fn read(value: Value) -> Option<Self> {
+        match value {
+            Value::Array(list) => list.into_iter().map(T::read).collect(),
+            _ => None,
+        }
+    }
+
+    fn write(&self) -> Value {
+        Value::Array(self.iter().map(T::write).collect())
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self::new())
+    }
+}
+
+impl<T: Json> Json for BTreeMap<String, T> {
+    fn read(value: Value) -> Option<Self> {
+        match value {
+            Value::Object(members) => members
+                .into_iter()
+                .map(|(name, value)| Some((name, T::read(value)?)))
+                .collect(),
+            _ => None,
+        }
+    }
+
+    fn write(&self) -> Value {
+        Value::Object(self.iter().map(|(name, value)| (name.clone(), value.write())).collect())
+    }
+
+    fn absent() -> Option<Self> {
+        Some(Self::new())
+    }
+}
+
+impl<A: Json, B: Json> Json for (A, B) {
+    fn read(value: Value) -> Option<Self> {
+        let Value::Array(list) = value else { return None };
+        let [first, second] = <[Value; 2]>::try_from(list).ok()?;
+        Some((A::read(first)?, B::read(second)?))
+    }
+
+    fn write(&self) -> Value {
+        Value::Array(vec![self.0.write(), self.1.write()])
+    }
+}
+
+/// The secrets of `oauth2`, as text.
+macro_rules! secrets {
+    ($($secret:ident),*) => {
+        $(
+            impl Json for $secret {
+                fn read(value: Value) -> Option<Self> {
+                    String::read(value).map(Self::new)
+                }
+
+                fn write(&self) -> Value {
+                    self.secret().as_str().into()
+                }
+            }
+        )*
+    };
+}
+
+secrets!(AccessToken, CsrfToken, PkceCodeVerifier, RefreshToken);
+
+/// Implements [`Json`] for a struct, by its fields. Those in brackets are not written; they are read as their default.
+macro_rules! fields {
+    ($struct:ident { $($field:ident),* $(,)? } $([$($skipped:ident),*])?) => {
+        impl $crate::authorization::json::Json for $struct {
+            fn read(value: serde_json::Value) -> Option<Self> {
+                let mut object = $crate::authorization::json::Object::of(value)?;
+                Some(Self {
+                    $($field: object.take(stringify!($field))?,)*
+                    $($($skipped: Default::default(),)*)?
+                })
+            }
+
+            fn write(&self) -> serde_json::Value {
+                let mut object = $crate::authorization::json::Object::default();
+                $(object.put(stringify!($field), $crate::authorization::json::Json::write(&self.$field));)*
+                object.into_value()
+            }
+        }
+    };
+}
+
+/// Implements serde's traits by [`Json`], for the types that applications and the server read or write.
+macro_rules! serde_by_json {
+    ($($type:ident),*) => {
+        $(
+            impl serde::Serialize for $type {
+                fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    serde::Serialize::serialize(&$crate::authorization::json::Json::write(self), serializer)
+                }
+            }
+
+            impl<'de> serde::Deserialize<'de> for $type {
+                fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    let value = serde::Deserialize::deserialize(deserializer)?;
+                    $crate::authorization::json::Json::read(value)
+                        .ok_or_else(|| serde::de::Error::custom(concat!("not the JSON of a ", stringify!($type))))
+                }
+            }
+        )*
+    };
+}
+
+pub(crate) use {fields, serde_by_json};
 
 struct EachOnce;
 

@@ -38,7 +38,7 @@ mod client;
 mod crypto;
 pub mod dpop;
 pub mod id_token;
-mod json;
+pub(crate) mod json;
 mod request;
 mod return_to;
 mod time;

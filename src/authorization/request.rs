@@ -5,9 +5,9 @@ use std::fmt;
 
 use form_urlencoded::Serializer;
 use oauth2::{CsrfToken, PkceCodeChallenge, PkceCodeVerifier};
-use serde::{Deserialize, Serialize};
 
 use super::crypto::random_text;
+use super::json::{fields, serde_by_json};
 use super::{Client, ReturnTo};
 
 /// What one sign-in asks of the provider, beyond the client's configuration.
@@ -113,7 +113,6 @@ impl fmt::Debug for SignIn {
 /// assert_eq!(pending.return_to().as_str(), "/orders");
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Serialize, Deserialize)]
 pub struct PendingSignIn {
     pub(super) state: CsrfToken,
     pub(super) nonce: String,
@@ -126,6 +125,21 @@ pub struct PendingSignIn {
     pub(super) resource: Option<String>,
     pub(super) scopes: Vec<String>,
 }
+
+fields!(PendingSignIn {
+    state,
+    nonce,
+    verifier,
+    issuer,
+    client_id,
+    redirect_uri,
+    return_to,
+    max_age,
+    resource,
+    scopes,
+});
+
+serde_by_json!(PendingSignIn);
 
 impl fmt::Debug for PendingSignIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,6 +1,8 @@
 //! Where a person was going.
 
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::json::{Json, serde_by_json};
 
 /// The longest address. Servers take request lines of 8 KB.
 const MAX_BYTES: usize = 8192;
@@ -15,8 +17,7 @@ const MAX_BYTES: usize = 8192;
 /// assert_eq!(going("/account?tab=2").as_str(), "/account?tab=2");
 /// assert_eq!(going("https://evil.example/").as_str(), "/");
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReturnTo(String);
 
 impl ReturnTo {
@@ -97,13 +98,17 @@ impl Default for ReturnTo {
     }
 }
 
-impl TryFrom<String> for ReturnTo {
-    type Error = &'static str;
+impl Json for ReturnTo {
+    fn read(value: Value) -> Option<Self> {
+        Self::parse(value.as_str()?)
+    }
 
-    fn try_from(path: String) -> Result<Self, Self::Error> {
-        Self::parse(&path).ok_or("not a path on this origin")
+    fn write(&self) -> Value {
+        self.0.write()
     }
 }
+
+serde_by_json!(ReturnTo);
 
 impl From<ReturnTo> for String {
     fn from(path: ReturnTo) -> Self {

@@ -1,6 +1,6 @@
 //! How long a token lives, measured from the request that brought it and never by the issuer's clock.
 
-use serde::{Deserialize, Serialize};
+use super::json::{fields, serde_by_json};
 
 /// A reading of both clocks of a device, in milliseconds.
 ///
@@ -79,18 +79,24 @@ impl ServerClock {
 /// assert_eq!(left, 20_000.0);
 /// assert!(left < lifetime.min_validity(30_000.0), "too little for a call");
 /// ```
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Lifetime {
     /// `expires_in` in milliseconds; `None` when the provider did not say.
     duration: Option<f64>,
     requested_wall: f64,
     /// By the server's clock, in milliseconds; rather too early than too late.
-    #[serde(default)]
     requested_server: Option<f64>,
     /// By the clock of the page that has it in memory.
-    #[serde(skip)]
     requested_monotonic: Option<f64>,
 }
+
+fields!(Lifetime {
+    duration,
+    requested_wall,
+    requested_server,
+} [requested_monotonic]);
+
+serde_by_json!(Lifetime);
 
 impl Lifetime {
     /// A lifetime of `expires_in` seconds, counted from `requested`.

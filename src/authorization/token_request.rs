@@ -1,8 +1,8 @@
 //! Requests to the token endpoint (RFC 6749, sections 4.1.3 and 6; RFC 8693).
 
 use form_urlencoded::Serializer;
-use serde::{Deserialize, Serialize};
 
+use super::json::{fields, serde_by_json};
 use super::{Client, TokenSet, ValidatedCallback};
 
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
@@ -16,13 +16,22 @@ const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 /// let service = TokenExchange::resource("https://api.example.com/").scopes(["orders:read"]);
 /// assert_ne!(organisation, service);
 /// ```
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TokenExchange {
     audience: Option<String>,
     resource: Option<String>,
     organization: Option<String>,
     scopes: Vec<String>,
 }
+
+fields!(TokenExchange {
+    audience,
+    resource,
+    organization,
+    scopes,
+});
+
+serde_by_json!(TokenExchange);
 
 impl TokenExchange {
     /// For a service, by the name that the provider knows it by (RFC 8693, section 2.1).

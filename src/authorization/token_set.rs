@@ -1,8 +1,9 @@
 //! The tokens of a session.
 
 use oauth2::{AccessToken, RefreshToken};
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::json::{Json, fields, serde_by_json};
 use super::id_token::{Expected, IdToken, IdTokenError};
 use super::{
     Client, Crypto, DpopMode, Jwk, Lifetime, Moment, ServerClock, TokenExchange, TokenResponse, ValidatedCallback,
@@ -17,12 +18,11 @@ use super::{
 /// assert_eq!(authorization(TokenType::Bearer, "SlAV32hkKG"), "Bearer SlAV32hkKG");
 /// assert_eq!(authorization(TokenType::Dpop, "SlAV32hkKG"), "DPoP SlAV32hkKG");
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenType {
     /// RFC 6750
     Bearer,
     /// RFC 9449: with a proof of the browser's key.
-    #[serde(rename = "DPoP")]
     Dpop,
 }
 
@@ -62,7 +62,7 @@ impl TokenType {
 /// # })?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct TokenSet {
     access_token: AccessToken,
     token_type: TokenType,
@@ -72,6 +72,30 @@ pub struct TokenSet {
     pub(super) resource: Option<String>,
     id_token: IdToken,
 }
+
+impl Json for TokenType {
+    fn read(value: Value) -> Option<Self> {
+        [Self::Bearer, Self::Dpop]
+            .into_iter()
+            .find(|it| value.as_str() == Some(it.scheme()))
+    }
+
+    fn write(&self) -> Value {
+        self.scheme().into()
+    }
+}
+
+fields!(TokenSet {
+    access_token,
+    token_type,
+    lifetime,
+    refresh_token,
+    scopes,
+    resource,
+    id_token,
+});
+
+serde_by_json!(TokenType, TokenSet);
 
 /// What new tokens are checked with. All but the time may have changed since the person signed in.
 ///

@@ -1,9 +1,11 @@
 //! The error of a server function behind the gate.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
 use server_fn::codec::JsonEncoding;
 use server_fn::error::{FromServerFnError, ServerFnErrorErr};
 
+use crate::authorization::json::Object;
 use crate::session::{Remedy, SessionError};
 use crate::{Detail, Reason, Refusal};
 
@@ -35,8 +37,8 @@ use crate::{Detail, Reason, Refusal};
 /// assert_eq!(Texts::default().call(&error).0, "You are signed out");
 /// # Ok::<_, serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
-#[serde(untagged, from = "Wire")]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(untagged)]
 pub enum CallError {
     /// The gate, or the server function itself, turned the call away.
     #[error("refused: {} ({:?})", .0.error, .0.reason)]
@@ -64,49 +66,61 @@ pub enum CallError {
     },
 }
 
-/// The members of all variants. An untagged enum would be read with serde's buffer, which is 15 KB of the front end.
-#[derive(Deserialize)]
-struct Wire {
-    error: Option<String>,
-    reason: Option<Reason>,
-    #[serde(default)]
-    request_id: String,
-    detail: Option<Detail>,
-    failure: Option<String>,
-    no_answer: Option<String>,
-    not_sent: Option<String>,
-    remedy: Option<Remedy>,
+impl<'de> Deserialize<'de> for CallError {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Value::deserialize(deserializer).map(|value| Self::of(&Object::of(value).unwrap_or_default()))
+    }
 }
 
-impl From<Wire> for CallError {
-    fn from(wire: Wire) -> Self {
-        match wire {
-            Wire {
-                error: Some(error),
-                reason: Some(reason),
-                request_id,
-                detail,
-                ..
-            } => Self::Refused(Refusal {
-                error,
-                reason,
-                request_id,
-                detail,
-            }),
-            Wire {
-                no_answer: Some(no_answer),
-                ..
-            } => Self::NoAnswer { no_answer },
-            Wire {
-                not_sent: Some(not_sent),
-                remedy: Some(remedy),
-                ..
-            } => Self::NotSent { not_sent, remedy },
-            Wire { failure, error, .. } => Self::Failed {
-                failure: failure
-                    .or(error)
-                    .unwrap_or_else(|| "the answer does not say why".to_owned()),
-            },
+/// Reads the gate's answer.
+pub(super) fn refusal(object: &Object) -> Option<Refusal> {
+    let text = |name| object.text(name).map(str::to_owned);
+    Some(Refusal {
+        error: text("error")?,
+        reason: reason(object.text("reason")?),
+        request_id: text("request_id").unwrap_or_default(),
+        detail: object.get("detail").cloned().and_then(Object::of).map(|detail| {
+            let text = |name| detail.text(name).unwrap_or_default().to_owned();
+            Detail {
+                expected: text("expected"),
+                found: text("found"),
+                hint: text("hint"),
+            }
+        }),
+    })
+}
+
+fn reason(name: &str) -> Reason {
+    let known = Reason::ALL.into_iter().find(|reason| reason.name() == name);
+    known.unwrap_or(Reason::Unknown)
+}
+
+fn remedy(name: &str) -> Option<Remedy> {
+    match name {
+        "TryAgain" => Some(Remedy::TryAgain),
+        "SignIn" => Some(Remedy::SignIn),
+        "Configuration" => Some(Remedy::Configuration),
+        "Protocol" => Some(Remedy::Protocol),
+        "CheckUser" => Some(Remedy::CheckUser),
+        _ => None,
+    }
+}
+
+impl CallError {
+    fn of(object: &Object) -> Self {
+        if let Some(refusal) = refusal(object) {
+            return Self::Refused(refusal);
+        }
+        let text = |name| object.text(name).map(str::to_owned);
+        if let Some(no_answer) = text("no_answer") {
+            return Self::NoAnswer { no_answer };
+        }
+        if let (Some(not_sent), Some(remedy)) = (text("not_sent"), object.text("remedy").and_then(remedy)) {
+            return Self::NotSent { not_sent, remedy };
+        }
+        let failure = text("failure").or_else(|| text("error"));
+        Self::Failed {
+            failure: failure.unwrap_or_else(|| "the answer does not say why".to_owned()),
         }
     }
 }

@@ -8,10 +8,13 @@ use web_sys::{RequestInit, RequestRedirect, ResponseType};
 
 use crate::Refusal;
 use crate::authorization::ReturnTo;
+use crate::authorization::json::Object;
 use crate::session::browser::{Browser, Popup};
 use crate::session::{
     Credentials, HttpResponse, LocalFuture, NetworkError, PendingRequest, Platform as _, Session, SessionError, StepUp,
 };
+
+use super::error::refusal;
 
 thread_local! {
     static IN_POPUP: Cell<bool> = const { Cell::new(false) };
@@ -33,7 +36,8 @@ impl HttpResponse for web_sys::Response {
 
     async fn refusal(&self) -> Option<Refusal> {
         let copy = self.clone().ok()?;
-        Response::from(copy).json().await.ok()
+        let text = Response::from(copy).text().await.ok()?;
+        refusal(&Object::read(text.as_bytes()).ok()?)
     }
 }
 

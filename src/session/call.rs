@@ -3,10 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use oauth2::AccessToken;
-use serde::{Deserialize, Serialize};
 
 use crate::Refusal;
 use crate::authorization::dpop::{self, Proof};
+use crate::authorization::json::{fields, serde_by_json};
 use crate::authorization::{CryptoError, DpopMode, Hash, TokenSet, TokenType};
 
 use super::StepUp;
@@ -100,7 +100,7 @@ pub enum CallOutcome<R> {
 ///     r#"PendingRequest { method: "POST", url: Some("https://app.example/api/orders"), .. }"#
 /// );
 /// ```
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PendingRequest {
     /// The method.
     pub method: String,
@@ -109,11 +109,20 @@ pub struct PendingRequest {
     /// The `Content-Type`.
     pub content_type: Option<String>,
     /// The other headers, without those that the token and its proof were in.
-    #[serde(default)]
     pub headers: Vec<(String, String)>,
     /// The body, when it is text.
     pub body: Option<String>,
 }
+
+fields!(PendingRequest {
+    method,
+    url,
+    content_type,
+    headers,
+    body,
+});
+
+serde_by_json!(PendingRequest);
 
 /// Without what the person typed: it is in the body, or in the query.
 impl std::fmt::Debug for PendingRequest {

@@ -1,7 +1,8 @@
 //! The sign-ins that are under way, in all tabs, sealed until they come back.
 
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use crate::authorization::json::{self, Json};
 use crate::authorization::{PendingSignIn, TokenExchange};
 
 use super::platform::SaveMode;
@@ -21,7 +22,7 @@ const MOST: usize = 20;
 const LONGEST: f64 = 3_600_000.0;
 
 /// A sign-in, and what it is for.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 pub(super) struct Pending {
     pub(super) sign_in: PendingSignIn,
     /// By the wall clock of this device.
@@ -34,7 +35,7 @@ pub(super) struct Pending {
 }
 
 /// Who wants the sign-in.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 pub(super) enum Asked {
     ByPerson,
     /// A page or a call, which is made afterwards where it has to wait for that.
@@ -42,7 +43,7 @@ pub(super) enum Asked {
 }
 
 /// The call that needs a stronger sign-in, and of whom.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(super) struct RepeatedCall {
     pub(super) subject: String,
     /// For whom the person acts.
@@ -50,6 +51,39 @@ pub(super) struct RepeatedCall {
     pub(super) demand: StepUp,
     pub(super) call: PendingRequest,
 }
+
+json::fields!(Pending {
+    sign_in,
+    since,
+    popup,
+    silent,
+    asked,
+});
+
+impl Json for Asked {
+    fn read(value: Value) -> Option<Self> {
+        let (name, value) = json::variant(value)?;
+        match name.as_str() {
+            "ByPerson" => Some(Self::ByPerson),
+            "ByCall" => Json::read(value).map(Self::ByCall),
+            _ => None,
+        }
+    }
+
+    fn write(&self) -> Value {
+        match self {
+            Self::ByPerson => "ByPerson".into(),
+            Self::ByCall(call) => json::of_variant("ByCall", call.write()),
+        }
+    }
+}
+
+json::fields!(RepeatedCall {
+    subject,
+    acting,
+    demand,
+    call,
+});
 
 impl<P: Platform> Session<P> {
     /// Keeps a sign-in until the person is back. Where nothing can be kept this page remembers one that does not leave it.
@@ -115,9 +149,8 @@ impl<P: Platform> Session<P> {
 
     pub(super) async fn all_pending(&self) -> Result<Vec<Pending>, StorageError> {
         let text = self.0.platform.load(PENDING, &self.binding()).await?;
-        let mut all: Vec<Pending> = text
-            .and_then(|text| serde_json::from_slice(text.as_bytes()).ok())
-            .unwrap_or_default();
+        let all = text.and_then(|text| json::parse(text.as_bytes()));
+        let mut all: Vec<Pending> = all.unwrap_or_default();
         self.retain_recent(&mut all);
         Ok(all)
     }
@@ -130,25 +163,25 @@ impl<P: Platform> Session<P> {
     /// Whether the last sign-in without a page of the provider's was refused.
     pub(super) async fn was_refused(&self) -> bool {
         let text = self.0.platform.load(REFUSED, &self.binding()).await;
-        let at: Option<f64> = text.ok().flatten().and_then(|text| serde_json::from_str(&text).ok());
+        let at: Option<f64> = text.ok().flatten().and_then(|text| json::parse(text.as_bytes()));
         at.is_some_and(|at| (self.0.platform.now().wall - at).abs() < REFUSED_FOR)
     }
 
     pub(super) async fn note_refused(&self, yes: bool) {
         if self.was_refused().await != yes {
-            let at = serde_json::Value::from(yes.then(|| self.0.platform.now().wall));
+            let at = json::text(&yes.then(|| self.0.platform.now().wall));
             // Where nothing can be stored the next sign-in cannot begin either.
             drop(
                 self.0
                     .platform
-                    .save(REFUSED, &self.binding(), &at.to_string(), SaveMode::Insert)
+                    .save(REFUSED, &self.binding(), &at, SaveMode::Insert)
                     .await,
             );
         }
     }
 
-    async fn keep_pending(&self, all: &[Pending]) -> Result<(), StorageError> {
-        let text = serde_json::to_string(all).map_err(|error| StorageError(error.to_string()))?;
+    async fn keep_pending(&self, all: &Vec<Pending>) -> Result<(), StorageError> {
+        let text = json::text(all);
         self.0
             .platform
             .save(PENDING, &self.binding(), &text, SaveMode::Insert)

@@ -1,8 +1,9 @@
 //! What is kept of a session, sealed, and how the tabs agree on it.
 
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::authorization::id_token::IdToken;
+use crate::authorization::json::{self, Json};
 use crate::authorization::{TokenExchange, TokenSet};
 
 use super::platform::SaveMode;
@@ -15,14 +16,14 @@ pub(super) const SESSION: &str = "session";
 const SCHEMA: u32 = 2;
 
 /// What the slot holds: a session, or what is left of one that the person did not end.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(super) enum Kept {
     Live(Box<Record>),
     Ended(Box<Ended>),
 }
 
 /// The tokens of one sign-in, and how often they were replaced, so that a tab sees when another one has newer ones.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(super) struct Record {
     /// Of the sign-in.
     pub(super) id: String,
@@ -31,14 +32,12 @@ pub(super) struct Record {
     /// What they were exchanged for, when the person acts for another organisation.
     pub(super) acting: Option<Acting>,
     /// What sign-ins were asked for by calls that have not succeeded since, so that no call asks for the same twice.
-    #[serde(default)]
     pub(super) demanded: Vec<(String, StepUp)>,
     /// The provider ignored `max_age`, so that the next sign-in that has it has `prompt=login` as well.
-    #[serde(default)]
     pub(super) ignores_max_age: bool,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(super) struct Acting {
     pub(super) exchange: TokenExchange,
     /// `None` until the first exchange of this sign-in succeeds. No call is made before.
@@ -50,12 +49,43 @@ pub(super) type Whose = (String, Option<TokenExchange>);
 
 /// Why the session ended, the ID token that a sign-out at the provider still needs, and for whom the person acted, for
 /// when they are back.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub(super) struct Ended {
     reason: SignOutReason,
     id_token: IdToken,
     acting: Option<TokenExchange>,
 }
+
+impl Json for Kept {
+    fn read(value: Value) -> Option<Self> {
+        let (name, value) = json::variant(value)?;
+        match name.as_str() {
+            "Live" => Json::read(value).map(Self::Live),
+            "Ended" => Json::read(value).map(Self::Ended),
+            _ => None,
+        }
+    }
+
+    fn write(&self) -> Value {
+        match self {
+            Self::Live(record) => json::of_variant("Live", record.write()),
+            Self::Ended(ended) => json::of_variant("Ended", ended.write()),
+        }
+    }
+}
+
+json::fields!(Record {
+    id,
+    generation,
+    tokens,
+    acting,
+    demanded,
+    ignores_max_age,
+});
+
+json::fields!(Acting { exchange, tokens });
+
+json::fields!(Ended { reason, id_token, acting });
 
 /// Whether storage has the record that this tab has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -306,7 +336,7 @@ impl<P: Platform> Session<P> {
 
     async fn load(&self) -> Result<Option<Kept>, StorageError> {
         let text = self.0.platform.load(SESSION, &self.binding()).await?;
-        Ok(text.and_then(|text| serde_json::from_slice(text.as_bytes()).ok()))
+        Ok(text.and_then(|text| json::parse(text.as_bytes())))
     }
 
     /// What is kept of the session with this `id`, as far as it can be read.
@@ -426,7 +456,7 @@ impl<P: Platform> Session<P> {
     }
 
     async fn save(&self, kept: &Kept, mode: SaveMode) -> Result<bool, StorageError> {
-        let text = serde_json::to_string(kept).map_err(|error| StorageError(error.to_string()))?;
+        let text = json::text(kept);
         self.0.platform.save(SESSION, &self.binding(), &text, mode).await
     }
 

@@ -3,9 +3,9 @@
 use std::pin::pin;
 
 use futures_util::future::{Either, select};
-use serde::Deserialize;
 
 use crate::authorization::id_token::IdTokenError;
+use crate::authorization::json::Object;
 use crate::authorization::{
     AuthorizationRequest, Callback, CallbackError, PendingSignIn, ReturnTo, SignIn, TokenError, ValidatedCallback,
 };
@@ -371,23 +371,17 @@ impl<P: Platform> Session<P> {
 
     /// Pushes the authorization request and returns its `request_uri` (RFC 9126, section 2).
     async fn push(&self, endpoint: &str, body: &str) -> Result<String, SessionError> {
-        #[derive(Deserialize)]
-        struct Pushed {
-            request_uri: String,
-        }
         let answer = self.0.platform.post_form(endpoint, body, None).await;
         let reply = self.explained(endpoint, false, answer.map_err(Into::into)).await?;
         if !matches!(reply.status, 200 | 201) {
             return Err(TokenError::read(&reply).into());
         }
-        match serde_json::from_slice::<Pushed>(reply.body.as_bytes()) {
-            Ok(pushed) => Ok(pushed.request_uri),
-            Err(_) => Err(TokenError::Malformed {
-                status: reply.status,
-                problem: "the pushed authorization request got no `request_uri`".to_owned(),
-            }
-            .into()),
-        }
+        let pushed = Object::read(reply.body.as_bytes()).unwrap_or_default();
+        let request_uri = pushed.text("request_uri").map(str::to_owned);
+        Ok(request_uri.ok_or_else(|| TokenError::Malformed {
+            status: reply.status,
+            problem: "the pushed authorization request got no `request_uri`".to_owned(),
+        })?)
     }
 
     /// Completes a sign-in from the query of the redirect URI and says where the person was going.

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::authorization::TokenExchange;
 use crate::authorization::id_token::{Claims, IdToken};
+use crate::authorization::json::{Json, of_variant, serde_by_json, variant};
 
 /// Whether someone is signed in.
 ///
@@ -69,7 +70,7 @@ impl AuthState {
 /// assert_eq!(detail(&AuthState::SignedOut(Some(refused))), Some("the token endpoint answered `invalid_client`"));
 /// assert_eq!(detail(&AuthState::SignedOut(Some(SignOutReason::Expired))), None);
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignOutReason {
     /// The person signed out, here or in another tab.
     SignedOut,
@@ -84,6 +85,34 @@ pub enum SignOutReason {
     /// Nobody seemed to be there, for [`Client::idle_sign_out_seconds`](crate::authorization::Client).
     Idle,
 }
+
+impl Json for SignOutReason {
+    fn read(value: Value) -> Option<Self> {
+        let (name, value) = variant(value)?;
+        Some(match name.as_str() {
+            "SignedOut" => Self::SignedOut,
+            "SignedOutHere" => Self::SignedOutHere,
+            "EndedByProvider" => Self::EndedByProvider,
+            "Expired" => Self::Expired,
+            "NotRenewed" => Self::NotRenewed(Json::read(value)?),
+            "Idle" => Self::Idle,
+            _ => return None,
+        })
+    }
+
+    fn write(&self) -> Value {
+        match self {
+            Self::SignedOut => "SignedOut".into(),
+            Self::SignedOutHere => "SignedOutHere".into(),
+            Self::EndedByProvider => "EndedByProvider".into(),
+            Self::Expired => "Expired".into(),
+            Self::NotRenewed(answer) => of_variant("NotRenewed", answer.write()),
+            Self::Idle => "Idle".into(),
+        }
+    }
+}
+
+serde_by_json!(SignOutReason);
 
 impl SignOutReason {
     /// Whether the session ended and the user did not end it: a page may keep what was typed until the next sign-in.

@@ -4,6 +4,9 @@ use std::cell::RefCell;
 
 use futures_util::FutureExt as _;
 use futures_util::future::WeakShared;
+use serde_json::Value;
+
+use crate::authorization::json::{Json, Object, of_variant, variant};
 
 use super::pending::Asked;
 use super::record::Whose;
@@ -15,6 +18,36 @@ type Outcome = Result<(), SessionError>;
 
 /// A sign-in that calls wait for, and what it is to bring. It is given up when none of them waits any more.
 pub(super) type UnderWay = RefCell<Option<(StepUp, WeakShared<LocalFuture<Outcome>>)>>;
+
+/// As serde's derive writes it.
+impl Json for StepUp {
+    fn read(value: Value) -> Option<Self> {
+        let (name, value) = variant(value)?;
+        match name.as_str() {
+            "Authentication" => {
+                let mut object = Object::of(value)?;
+                Some(Self::Authentication {
+                    acr_values: object.take("acr_values")?,
+                    max_age: object.take("max_age")?,
+                })
+            }
+            "Scopes" => Json::read(value).map(Self::Scopes),
+            _ => None,
+        }
+    }
+
+    fn write(&self) -> Value {
+        match self {
+            Self::Authentication { acr_values, max_age } => {
+                let mut object = Object::default();
+                object.put("acr_values", acr_values.write());
+                object.put("max_age", max_age.write());
+                of_variant("Authentication", object.into_value())
+            }
+            Self::Scopes(scopes) => of_variant("Scopes", scopes.write()),
+        }
+    }
+}
 
 impl<P: Platform> Session<P> {
     /// Makes a call as [`Session::call`] does, and makes it again after the sign-in that it asked for. `sign_in` brings what is

@@ -50,7 +50,7 @@ fn what_is_shown_has_no_secrets_in_it() {
     };
     let text = person.id_token().to_owned();
     let [_, payload, signature]: [&str; 3] = text.split('.').collect::<Vec<_>>().try_into().unwrap();
-    let id_token = IdToken::try_from(text.clone()).unwrap();
+    let id_token = serde_json::from_value::<IdToken>(text.as_str().into()).unwrap();
     let mut reply = pixygate::authorization::EndpointResponse {
         status: 200,
         ..Default::default()

@@ -4,9 +4,10 @@ use std::cell::RefCell;
 
 use futures_channel::oneshot::Sender;
 use gloo_net::http::{Method, Request, RequestBuilder, Response};
-use serde::Deserialize;
+use serde_json::Value;
 use web_sys::{AbortSignal, ReferrerPolicy, RequestCache, RequestCredentials, RequestMode, RequestRedirect};
 
+use crate::authorization::json::{Json, Object};
 use crate::authorization::{EndpointResponse, Jwk};
 use crate::session::NetworkError;
 
@@ -66,19 +67,13 @@ pub(super) async fn date(origin: &str) -> Option<String> {
 }
 
 pub(super) async fn fetch_keys(url: &str) -> Result<Vec<Jwk>, NetworkError> {
-    #[derive(Deserialize)]
-    struct KeySet {
-        keys: Vec<serde_json::Value>,
-    }
     let failed = |error| failed(url, error);
     let response: Response = bounded(Request::get(url)).send().await.map_err(failed)?;
-    let set: KeySet = response.json().await.map_err(failed)?;
+    let text = response.text().await.map_err(failed)?;
+    let set = Object::read(text.as_bytes()).map_err(|error| failed(error.into()))?;
+    let keys = set.get("keys").and_then(Value::as_array).cloned();
     // A key that is not understood is left out; the others are as good as before.
-    Ok(set
-        .keys
-        .into_iter()
-        .filter_map(|key| serde_json::from_value(key).ok())
-        .collect())
+    Ok(keys.unwrap_or_default().into_iter().filter_map(Json::read).collect())
 }
 
 fn bounded(request: RequestBuilder) -> RequestBuilder {
