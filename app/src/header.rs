@@ -63,7 +63,7 @@ pub(crate) fn Header() -> impl IntoView {
             <nav aria-label="Pages">
                 <A href="/account">"Account"</A>
             </nav>
-            <div class="who">{who}</div>
+            <div class="who">{move || who()}</div>
         </header>
         <div class="notices">
             {move || {
@@ -74,6 +74,7 @@ pub(crate) fn Header() -> impl IntoView {
                             <button type="button" class="button" on:click=move |_| leave()>"Try again"</button>
                         </Notice>
                     }
+                    .into_any()
                 })
             }}
             <StillThere />
@@ -116,19 +117,19 @@ fn SomeoneElse() -> impl IntoView {
             changed.set(false);
         }
     });
-    move || {
-        changed.get().then(|| {
-            view! {
-                <Notice
-                    kind="warning"
-                    title="Another person is signed in"
-                    text="They signed in in another tab. What was typed here before is gone."
-                >
-                    <button type="button" class="button quiet" on:click=move |_| changed.set(false)>"Close"</button>
-                </Notice>
-            }
-        })
-    }
+    let notice = move || {
+        view! {
+            <Notice
+                kind="warning"
+                title="Another person is signed in"
+                text="They signed in in another tab. What was typed here before is gone."
+            >
+                <button type="button" class="button quiet" on:click=move |_| changed.set(false)>"Close"</button>
+            </Notice>
+        }
+        .into_any()
+    };
+    view! { {move || changed.get().then(notice)} }
 }
 
 /// The countdown before an idle session ends. Any activity stops it.
@@ -136,20 +137,18 @@ fn SomeoneElse() -> impl IntoView {
 fn StillThere() -> impl IntoView {
     let seconds = use_auth().idle_warning();
     let warned = Memo::new(move |_| seconds.with(Option::is_some));
-    move || {
-        warned.get().then(|| {
-            view! {
-                <section class="notice" data-kind="warning" role="alert">
-                    <h2>"Are you still there?"</h2>
-                    <p>
-                        "You will be signed out in " <span aria-live="off">{move || seconds.get().unwrap_or_default()}</span>
-                        " seconds."
-                    </p>
-                    <div class="actions">
-                        <button type="button" class="button">"Stay signed in"</button>
-                    </div>
-                </section>
-            }
-        })
-    }
+    let left = move || seconds.get().unwrap_or_default().to_string().into_any();
+    let notice = move || {
+        view! {
+            <section class="notice" data-kind="warning" role="alert">
+                <h2>"Are you still there?"</h2>
+                <p>"You will be signed out in " <span aria-live="off">{move || left()}</span> " seconds."</p>
+                <div class="actions">
+                    <button type="button" class="button">"Stay signed in"</button>
+                </div>
+            </section>
+        }
+        .into_any()
+    };
+    view! { {move || warned.get().then(notice)} }
 }

@@ -24,8 +24,8 @@ pub(crate) fn Notice(
         <section class="notice" data-kind=kind role=if kind == "info" { "status" } else { "alert" }>
             <h2>{title}</h2>
             <p>{text}</p>
-            {detail.filter(|detail| !detail.is_empty()).map(|detail| view! { <p class="detail"><code>{detail}</code></p> })}
-            {children.map(|children| view! { <div class="actions">{children()}</div> })}
+            {detail.filter(|detail| !detail.is_empty()).map(|detail| view! { <p class="detail"><code>{detail}</code></p> }.into_any())}
+            {children.map(|children| view! { <div class="actions">{children()}</div> }.into_any())}
         </section>
     }
 }

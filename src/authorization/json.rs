@@ -28,7 +28,7 @@ impl Object {
 
     /// Takes a member out. One that is absent or `null` is as [`Json::absent`] says.
     pub(crate) fn take<T: Json>(&mut self, name: &str) -> Option<T> {
-        match self.0.remove(name) {
+        match self.0.get_mut(name).map(Value::take) {
             None | Some(Value::Null) => T::absent(),
             Some(value) => T::read(value),
         }
@@ -120,7 +120,10 @@ pub(crate) fn text(value: &impl Json) -> String {
 pub(crate) fn variant(value: Value) -> Option<(String, Value)> {
     match value {
         Value::String(name) => Some((name, Value::Null)),
-        Value::Object(members) if members.len() == 1 => members.into_iter().next(),
+        Value::Object(mut members) if members.len() == 1 => {
+            let (name, value) = members.iter_mut().next()?;
+            Some((name.clone(), value.take()))
+        }
         _ => None,
     }
 }
@@ -130,7 +133,9 @@ pub(crate) fn of_variant(name: &str, value: Value) -> Value {
     if value.is_null() {
         return name.into();
     }
-    Value::Object(Map::from_iter([(name.to_owned(), value)]))
+    let mut members = Map::new();
+    members.insert(name.to_owned(), value);
+    Value::Object(members)
 }
 
 impl Json for String {
@@ -237,16 +242,23 @@ impl<T: Json> Json for Vec<T> {
 impl<T: Json> Json for BTreeMap<String, T> {
     fn read(value: Value) -> Option<Self> {
         match value {
-            Value::Object(members) => members
-                .into_iter()
-                .map(|(name, value)| Some((name, T::read(value)?)))
-                .collect(),
+            Value::Object(mut members) => {
+                let mut map = Self::new();
+                for (name, value) in &mut members {
+                    map.insert(name.clone(), T::read(value.take())?);
+                }
+                Some(map)
+            }
             _ => None,
         }
     }
 
     fn write(&self) -> Value {
-        Value::Object(self.iter().map(|(name, value)| (name.clone(), value.write())).collect())
+        let mut members = Map::new();
+        for (name, value) in self {
+            members.insert(name.clone(), value.write());
+        }
+        Value::Object(members)
     }
 
     fn absent() -> Option<Self> {

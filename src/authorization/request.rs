@@ -291,16 +291,12 @@ impl PendingSignIn {
             own.extend(value.map(|value| (name, value)));
         }
         // Each parameter once (RFC 6749, section 3.1): the request's own, else the call's, else the client's.
-        let mut extra: BTreeMap<&str, &str> = BTreeMap::new();
-        for (name, value) in client.extra_params.iter().chain(&options.extra_params) {
+        for (name, value) in options.extra_params.iter().chain(&client.extra_params) {
             if !SignIn::is_reserved(name) && own.iter().all(|(set, _)| set != name) {
-                extra.insert(name, value);
+                own.push((name, value));
             }
         }
-        let query = Serializer::new(String::new())
-            .extend_pairs(own)
-            .extend_pairs(extra)
-            .finish();
+        let query = Serializer::new(String::new()).extend_pairs(own).finish();
         let request = AuthorizationRequest {
             client_id: client.client_id.clone(),
             query,

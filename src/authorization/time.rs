@@ -90,11 +90,13 @@ pub struct Lifetime {
     requested_monotonic: Option<f64>,
 }
 
-fields!(Lifetime {
-    duration,
-    requested_wall,
-    requested_server,
-} [requested_monotonic]);
+fields!(
+    Lifetime {
+        duration,
+        requested_wall,
+        requested_server,
+    }[requested_monotonic]
+);
 
 serde_by_json!(Lifetime);
 

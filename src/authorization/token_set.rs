@@ -3,8 +3,8 @@
 use oauth2::{AccessToken, RefreshToken};
 use serde_json::Value;
 
-use super::json::{Json, fields, serde_by_json};
 use super::id_token::{Expected, IdToken, IdTokenError};
+use super::json::{Json, fields, serde_by_json};
 use super::{
     Client, Crypto, DpopMode, Jwk, Lifetime, Moment, ServerClock, TokenExchange, TokenResponse, ValidatedCallback,
 };

@@ -81,7 +81,7 @@ pub fn RequireSignedIn(
         },
     );
     let covered = Memo::new(move |_| matches!(state.get(), AuthState::SignedOut(_)));
-    move || match shown.get() {
+    let content = move || match shown.get() {
         Shown::Unknown => unknown.run(),
         Shown::SignedOut => signed_out.run(),
         Shown::User(user) => {
@@ -97,7 +97,8 @@ pub fn RequireSignedIn(
             }
             .into_any()
         }
-    }
+    };
+    view! { {move || content()} }
 }
 
 /// Shows its children to a user who was granted a scope, below [`RequireSignedIn`].
@@ -128,9 +129,11 @@ pub fn RequireScope(
 ) -> impl IntoView {
     let state = use_auth().state();
     let granted = Memo::new(move |before: Option<&bool>| state.with(|state| shows(state, &scope, before.copied())));
-    move || match granted.get() {
-        true => children().into_any(),
-        false => missing.run(),
+    view! {
+        {move || match granted.get() {
+            true => children().into_any(),
+            false => missing.run(),
+        }}
     }
 }
 

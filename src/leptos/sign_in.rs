@@ -189,7 +189,7 @@ pub fn SignInButton(
             on:focus=move |_| current::prepare_sign_in()
             on:click=begin
         >
-            {text}
+            {move || text()}
         </a>
     }
 }
@@ -233,7 +233,7 @@ pub fn SignOutButton(
             hidden=move || state.with(|state| state.signed_in().is_none())
             on:click=leave
         >
-            {text}
+            {move || text()}
         </button>
     }
 }
@@ -323,9 +323,11 @@ fn CallbackPage() -> impl IntoView {
 #[component]
 fn Progress(failure: RwSignal<Option<SignInFailure>>) -> impl IntoView {
     let views = Views::here();
-    move || match failure.get() {
-        None => views.signing_in.run(),
-        Some(failure) => (views.sign_in_failed.0)(failure),
+    view! {
+        {move || match failure.get() {
+            None => views.signing_in.run(),
+            Some(failure) => (views.sign_in_failed.0)(failure),
+        }}
     }
 }
 

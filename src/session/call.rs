@@ -271,14 +271,13 @@ impl<P: Platform> Session<P> {
     ) -> Result<CallOutcome<R>, SessionError> {
         let (mut replaced, mut with_nonce, mut timed) = (0, false, false);
         let to = origin(url);
-        let is_vain = || self.0.replacing_is_vain.borrow().contains(to);
+        let is_vain = || self.0.replacing_is_vain.borrow().iter().any(|it| it == to);
         let set_vain = |yes: bool| {
             let mut vain = self.0.replacing_is_vain.borrow_mut();
+            vain.retain(|it| it != to);
             if yes {
-                vain.insert(to.to_owned())
-            } else {
-                vain.remove(to)
-            };
+                vain.push(to.to_owned());
+            }
         };
         let mut whose = self.record().map(|record| record.whose());
         loop {
@@ -567,7 +566,11 @@ impl<P: Platform> Session<P> {
             Some(token) => Some(self.hash(token.secret()).await?),
             None => None,
         };
-        let nonce = self.0.nonces.borrow().get(origin(url)).cloned();
+        let nonces = self.0.nonces.borrow().clone();
+        let nonce = nonces
+            .into_iter()
+            .find(|(of, _)| of == origin(url))
+            .map(|(_, nonce)| nonce);
         let proof = Proof {
             method,
             url,
@@ -603,10 +606,9 @@ impl<P: Platform> Session<P> {
     /// ```
     pub fn remember_nonce(&self, url: &str, nonce: Option<&str>) {
         if let Some(nonce) = nonce {
-            self.0
-                .nonces
-                .borrow_mut()
-                .insert(origin(url).to_owned(), nonce.to_owned());
+            let mut nonces = self.0.nonces.borrow_mut();
+            nonces.retain(|(of, _)| of != origin(url));
+            nonces.push((origin(url).to_owned(), nonce.to_owned()));
         }
     }
 

@@ -23,7 +23,6 @@ mod step_up;
 mod token_endpoint;
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use futures_util::future::Shared;
@@ -90,16 +89,16 @@ struct Inner<P> {
     /// What the last refresh was refused with, if nothing promises that the next one is not: a second refusal ends the session.
     refused: RefCell<Option<SessionError>>,
     /// The last nonce that each origin gave for DPoP proofs.
-    nonces: RefCell<BTreeMap<String, String>>,
+    nonces: RefCell<Vec<(String, String)>>,
     /// How often the token endpoint gave this tab tokens.
     granted: Cell<u32>,
     /// The origins that also refused the last token which took the place of a refused one: they would refuse the next.
-    replacing_is_vain: RefCell<BTreeSet<String>>,
+    replacing_is_vain: RefCell<Vec<String>>,
     stored: Cell<record::Stored>,
     /// The sign-in whose session was kept here before that of this page, which could not be: it is the older one.
     superseded: RefCell<Option<String>>,
     /// The sign-ins whose sessions the person has left in this tab: no copy of them comes back.
-    left: RefCell<BTreeSet<String>>,
+    left: RefCell<Vec<String>>,
     /// The sign-in whose session has ended in this tab, and how often its tokens had been replaced: what is kept of it, since the
     /// end could not be kept, does not come back.
     over: RefCell<Option<(String, u64)>>,

@@ -85,7 +85,11 @@ json::fields!(Record {
 
 json::fields!(Acting { exchange, tokens });
 
-json::fields!(Ended { reason, id_token, acting });
+json::fields!(Ended {
+    reason,
+    id_token,
+    acting
+});
 
 /// Whether storage has the record that this tab has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

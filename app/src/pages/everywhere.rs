@@ -39,10 +39,11 @@ pub(crate) fn Everywhere() -> impl IntoView {
                     let error = failure.get()?;
                     let detail = error.to_string();
                     let (title, text) = Texts::here().call(&error.into());
-                    Some(view! { <Notice kind="error" title text detail /> })
+                    Some(view! { <Notice kind="error" title text detail /> }.into_any())
                 }}
             </section>
         }
+        .into_any()
     };
-    move || offered.get().then(button)
+    view! { {move || offered.get().then(button)} }
 }

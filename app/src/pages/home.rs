@@ -25,7 +25,7 @@ pub(crate) fn Home() -> impl IntoView {
     view! {
         <Title text="Start" />
         {move || {
-            Texts::here().end(reason.get().as_ref()).map(|(title, text)| view! { <Notice kind="info" title text /> })
+            Texts::here().end(reason.get().as_ref()).map(|(title, text)| view! { <Notice kind="info" title text /> }.into_any())
         }}
         <section class="hero">
             <h1>"One sign-in, every call checked"</h1>

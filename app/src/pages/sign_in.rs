@@ -101,7 +101,7 @@ fn InWindow(return_to: ReturnTo) -> impl IntoView {
         {move || {
             failure.get().map(|error| {
                 let (title, text) = texts.sign_in(&error);
-                view! { <p role="alert">{format!("{title}. {text}")}</p> }
+                view! { <p role="alert">{format!("{title}. {text}")}</p> }.into_any()
             })
         }}
     }

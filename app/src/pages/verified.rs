@@ -29,6 +29,7 @@ pub(crate) fn Verified() -> impl IntoView {
                         text="This browser does not let the site store anything, so you sign in again after a reload."
                     />
                 }
+                .into_any()
             })
         }}
         <Answer title="What the server verified" call=|| Box::pin(identity()) />
@@ -72,7 +73,7 @@ fn NotGranted() -> impl IntoView {
             <p>"Your sign-in does not include the permission for this."</p>
             {move || {
                 let (title, text, detail) = outcome.get()?;
-                Some(view! { <Notice kind="error" title text detail /> })
+                Some(view! { <Notice kind="error" title text detail /> }.into_any())
             }}
             <button type="button" class="button quiet" on:click=ask>"Ask for the permission"</button>
         </section>
@@ -108,7 +109,7 @@ fn Answer(
             {move || match answer.get() {
                 None => view! { <div class="skeleton" role="status" aria-label="Loading…"></div> }.into_any(),
                 Some(Ok(facts)) => {
-                    let facts = facts.into_iter().map(|(name, value)| view! { <dt>{name}</dt> <dd>{value}</dd> });
+                    let facts = facts.into_iter().map(|(name, value)| view! { <dt>{name}</dt> <dd>{value}</dd> }.into_any());
                     view! { <dl class="facts">{facts.collect_view()}</dl> }.into_any()
                 }
                 Some(Err(error)) => {
@@ -178,11 +179,11 @@ fn Confirmation() -> impl IntoView {
                 </button>
             </form>
             // There before its text, or a screen reader says nothing.
-            <p class="outcome" role="status">{move || outcome.get()?.ok()}</p>
+            <p class="outcome" role="status">{move || Some(outcome.get()?.ok()?.into_any())}</p>
             {move || {
                 let error = outcome.get()?.err()?;
                 let (title, text) = Texts::here().call(&error);
-                Some(view! { <Notice kind="error" title text detail=error.to_string() /> })
+                Some(view! { <Notice kind="error" title text detail=error.to_string() /> }.into_any())
             }}
             {move || {
                 let failure = cancelled.get()?;
@@ -200,7 +201,8 @@ fn Confirmation() -> impl IntoView {
                             "Sign in again and confirm"
                         </button>
                     </Notice>
-                })
+                }
+                .into_any())
             }}
         </section>
     }
@@ -262,6 +264,7 @@ pub(crate) fn Ended() -> impl IntoView {
                         <p role="alert">{format!("{title}. {text}")}</p>
                         <a href="/sign-in" target="_blank" rel="external nofollow" class="button quiet">"Sign in in a new tab"</a>
                     }
+                    .into_any()
                 })
             }}
         </Notice>
