@@ -10,6 +10,7 @@ use pixygate::leptos::{SignInButton, Texts, use_auth};
 use pixygate::session::{AuthState, SignedIn};
 
 use crate::notice::Notice;
+use crate::shell::title_of;
 
 /// Pages whose content has the way to sign in; the header does not repeat it there.
 const OFFER_SIGN_IN: [&str; 4] = ["/", "/account", "/callback", "/sign-in"];
@@ -83,12 +84,13 @@ pub(crate) fn Header() -> impl IntoView {
     }
 }
 
-/// A page that is reached without a load gets the focus, or a screen reader would not say that it is another.
+/// A page that is reached without a load gets its title, and the focus, or a screen reader would not say that it is another.
 fn focus_pages(path: Memo<String>) {
     Effect::new(move |loaded: Option<()>| {
         // Read and not only tracked: a memo that nothing has read yet does not notify.
-        path.with(|_| ());
+        let title = path.with(|path| title_of(path));
         loaded.and_then(|()| {
+            document().set_title(&title);
             let main = document().get_element_by_id("main")?.dyn_into::<HtmlElement>().ok()?;
             // Had it the focus already, nothing would be said.
             main.blur().ok()?;

@@ -21,7 +21,6 @@ mod pages;
 mod shell;
 
 use leptos::prelude::*;
-use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::path;
 use pixygate::leptos::{AuthProvider, SignInFailed, SignInRoutes};
@@ -31,9 +30,7 @@ pub use shell::{SiteFiles, shell};
 /// The application: the session around the header and the page.
 #[component]
 pub fn App() -> impl IntoView {
-    provide_meta_context();
     view! {
-        <Title formatter=|title: String| format!("{title} · Pixygate") />
         <AuthProvider
             loading=pages::account::Loading
             signed_out=pages::account::SignedOut

@@ -3,7 +3,6 @@
 use leptos::config::LeptosOptions;
 use leptos::nonce::use_nonce;
 use leptos::prelude::*;
-use leptos_meta::MetaTags;
 use leptos_router::location::RequestUrl;
 use pixygate::authorization::Client;
 use pixygate::leptos::ClientData;
@@ -74,11 +73,21 @@ try {
 /// The pages from which the provider is reached next.
 const NEAR_PROVIDER: [&str; 2] = ["/sign-in", "/callback"];
 
-/// The origin of the provider's token endpoint, on the pages that reach it next.
-fn provider_origin(client: &Client) -> Option<String> {
-    let url = use_context::<RequestUrl>()?.parse().ok()?;
-    let origin = origin_of(&client.provider.token_endpoint);
-    NEAR_PROVIDER.contains(&url.path()).then(|| origin.to_owned())
+/// Returns the title of the page with this path.
+pub(crate) fn title_of(path: &str) -> String {
+    let page = match path.trim_end_matches('/') {
+        "" => "Start",
+        "/account" => "Account",
+        "/sign-in" | "/callback" => "Signing in",
+        _ => "Not found",
+    };
+    format!("{page} · Pixygate")
+}
+
+/// The path of the request. Without a request it is that of the start page.
+fn path() -> String {
+    let url = use_context::<RequestUrl>().and_then(|url| url.parse().ok());
+    url.map_or_else(|| "/".to_owned(), |url| url.path().to_owned())
 }
 
 /// Scheme, host and port of a URL.
@@ -100,12 +109,16 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
     let start = START
         .replace("FILES", &format!("{:?}", [&js, &wasm]))
         .replace("ORIGIN", &format!("{:?}", public.unwrap_or_default()));
-    let provider = client.as_ref().and_then(provider_origin);
+    let path = path();
+    // The origin of the token endpoint, on the pages that reach it next.
+    let provider = client.as_ref().filter(|_| NEAR_PROVIDER.contains(&path.as_str()));
+    let provider = provider.map(|client| origin_of(&client.provider.token_endpoint).to_owned());
     view! {
         <!DOCTYPE html>
         <html lang="en">
             <head>
                 <meta charset="utf-8" />
+                <title>{title_of(&path)}</title>
                 <meta name="viewport" content="width=device-width, initial-scale=1" />
                 <meta name="color-scheme" content="light dark" />
                 <link rel="icon" href=icon type="image/svg+xml" />
@@ -122,7 +135,6 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <AutoReload options />
                 {client.map(|client| view! { <ClientData client /> })}
                 <script type="module" nonce=nonce inner_html=start></script>
-                <MetaTags />
             </head>
             <body>
                 <App />

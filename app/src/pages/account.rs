@@ -1,7 +1,6 @@
 //! The account page: a guard, and behind it what the server verified about the user.
 
 use leptos::prelude::*;
-use leptos_meta::Title;
 use pixygate::leptos::{RequireSignedIn, SignInButton, Texts, use_auth};
 use pixygate::session::{AuthState, SignOutReason};
 
@@ -13,7 +12,6 @@ use crate::notice::Notice;
 #[component]
 pub(crate) fn Account() -> impl IntoView {
     view! {
-        <Title text="Account" />
         <h1>"Account"</h1>
         <RequireSignedIn>
             <Verified />

@@ -1,7 +1,6 @@
 //! The landing page.
 
 use leptos::prelude::*;
-use leptos_meta::Title;
 use pixygate::leptos::{SignInButton, Texts, use_auth};
 use pixygate::session::{AuthState, SignOutReason};
 
@@ -23,7 +22,6 @@ pub(crate) fn Home() -> impl IntoView {
         state => state.signed_in().is_some(),
     });
     view! {
-        <Title text="Start" />
         {move || {
             Texts::here().end(reason.get().as_ref()).map(|(title, text)| view! { <Notice kind="info" title text /> }.into_any())
         }}

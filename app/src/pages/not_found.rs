@@ -1,13 +1,11 @@
 //! An address that leads nowhere.
 
 use leptos::prelude::*;
-use leptos_meta::Title;
 
 /// Says so, with the way back. The server gives it the status 404.
 #[component]
 pub(crate) fn NotFound() -> impl IntoView {
     view! {
-        <Title text="Not found" />
         <section class="empty">
             <h1>"There is nothing here"</h1>
             <p>"The address may be old, or mistyped."</p>

@@ -2,7 +2,6 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use leptos_meta::Title;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 use pixygate::authorization::{ReturnTo, SignIn};
@@ -26,7 +25,6 @@ pub(crate) fn Impossible() -> impl IntoView {
 #[component]
 pub(crate) fn SigningIn() -> impl IntoView {
     view! {
-        <Title text="Signing in" />
         <h1>"Signing in"</h1>
         <section>
             <p class="busy" role="status">
@@ -59,7 +57,6 @@ pub(crate) fn failed(SignInFailure { error, return_to }: SignInFailure) -> impl 
         _ => view! { <SignInButton class="button" return_to /> }.into_any(),
     };
     view! {
-        <Title text="Signing in" />
         <h1>"Signing in"</h1>
         <Notice kind title text detail>
             {in_window}
