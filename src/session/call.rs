@@ -1,5 +1,7 @@
 //! Presenting the token: the `Authorization` header, and the DPoP proof beside it.
 
+use std::pin::Pin;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use oauth2::AccessToken;
@@ -201,6 +203,8 @@ impl std::fmt::Debug for Credentials {
     }
 }
 
+type Sending<'a, R> = Pin<Box<dyn Future<Output = Result<R, SessionError>> + 'a>>;
+
 impl<P: Platform> Session<P> {
     /// Makes a call: with a fresh token, once more with another one when this one is refused, and once more when the server
     /// wants a nonce in the DPoP proof or another time. `send` is asked for each attempt and has to bring the same body each time.
@@ -249,7 +253,10 @@ impl<P: Platform> Session<P> {
             method: method.to_owned(),
             url: without_query.clone(),
         });
-        let called = self.attempt(method, url, &send).await;
+        let send = &send;
+        let called = self
+            .attempt(method, url, &move |credentials| Box::pin(send(credentials)))
+            .await;
         self.tell(&match &called {
             Ok(CallOutcome::Response(reply) | CallOutcome::StepUp(_, reply)) => Event::CallFinished {
                 url: without_query,
@@ -263,11 +270,12 @@ impl<P: Platform> Session<P> {
         called
     }
 
-    async fn attempt<R: HttpResponse>(
+    /// The sender is boxed, so that each kind of response has this code once and not each caller.
+    async fn attempt<'a, R: HttpResponse>(
         &self,
         method: &str,
         url: &str,
-        send: &impl AsyncFn(Credentials) -> Result<R, SessionError>,
+        send: &(dyn Fn(Credentials) -> Sending<'a, R> + 'a),
     ) -> Result<CallOutcome<R>, SessionError> {
         let (mut replaced, mut with_nonce, mut timed) = (0, false, false);
         let to = origin(url);
