@@ -1,10 +1,8 @@
 //! The command line: what to do, and what to print.
 
-use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use http::Method;
 use pixygate::gate::Policies;
 
@@ -12,21 +10,48 @@ use crate::config::Config;
 use crate::doctor::{self, DoctorArgs};
 use crate::{init, inspect, loopback};
 
-/// What the program says about itself.
-pub const USAGE: &str = "\
-pixygate [COMMAND]
+/// The whole command line.
+#[derive(Debug, clap::Parser)]
+#[command(
+    name = "pixygate",
+    version,
+    about = "A gateway that validates every call, with a console",
+    after_help = "pixygate.toml is read from the working directory, or from where PIXYGATE_CONFIG says; every key is in \
+                  pixygate.example.toml and can be set as PIXYGATE_SECTION__KEY.\n\n\
+                  Examples:\n  pixygate                                  serve\n  \
+                  PIXYGATE_CONFIG=/etc/p.toml pixygate routes   what that file permits"
+)]
+pub struct CommandLine {
+    #[command(subcommand)]
+    action: Option<Action>,
+}
 
-  serve     serve (the default)
-  routes    every path with its policy
-  config    the effective configuration, secrets masked, and where each value came from
-  doctor    check the configuration against the provider (doctor --help)
-  inspect   explain a token: what it says, and what the gate makes of it (inspect --help)
-  token     sign in from the command line and print an access token (token --help)
-  init      write a pixygate.toml for a provider (init --help)
-  help      print this and end
-  version   print the version and end
+/// What to do.
+#[derive(Clone, Debug, PartialEq, Eq, clap::Subcommand)]
+pub enum Action {
+    /// Serve, or print something about the server.
+    #[command(flatten)]
+    Command(Command),
+    /// Explain a set-up.
+    #[command(flatten)]
+    Tool(Tool),
+}
 
-pixygate.toml is read from the working directory, or from where PIXYGATE_CONFIG says; see pixygate.example.toml.";
+/// The commands about the server itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::Subcommand)]
+pub enum Command {
+    /// Serve (the default)
+    Serve,
+    /// Print every path with its policy and where it leads
+    Routes,
+    /// Print the effective configuration, secrets masked, and where each value was set
+    Config,
+    /// Print a script that completes commands in a shell: pixygate completions bash > /etc/bash_completion.d/pixygate
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
 
 /// The commands that explain a set-up. They have arguments of their own.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Subcommand)]
@@ -41,23 +66,7 @@ pub enum Tool {
     Init(init::InitArgs),
 }
 
-#[derive(clap::Parser)]
-#[command(name = "pixygate", disable_help_subcommand = true)]
-struct Tools {
-    #[command(subcommand)]
-    tool: Tool,
-}
-
 impl Tool {
-    /// Reads the command line when it has one of these commands. Ends the process when its arguments are wrong.
-    pub fn from_arguments(words: impl IntoIterator<Item = OsString>) -> Option<Self> {
-        let words: Vec<_> = words.into_iter().collect();
-        let name = words.get(1)?.to_str()?;
-        let command = <Tools as clap::CommandFactory>::command();
-        command.find_subcommand(name)?;
-        Some(Tools::parse_from(words).tool)
-    }
-
     /// Does it.
     pub async fn run(&self) -> ExitCode {
         match self {
@@ -69,43 +78,19 @@ impl Tool {
     }
 }
 
-/// What to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Command {
-    /// Serve.
-    Serve,
-    /// Print the paths.
-    Routes,
-    /// Print the configuration.
-    Config,
-    /// Print the usage.
-    Help,
-    /// Print the version.
-    Version,
+impl CommandLine {
+    /// Returns what to do.
+    pub fn action(self) -> Action {
+        self.action.unwrap_or(Action::Command(Command::Serve))
+    }
 }
 
-impl Command {
-    /// Reads the words after the program's name.
-    ///
-    /// # Errors
-    ///
-    /// What is wrong with them, for people.
-    pub fn parse(words: impl IntoIterator<Item = String>) -> Result<Self, String> {
-        let words: Vec<_> = words.into_iter().collect();
-        let words: Vec<_> = words.iter().map(String::as_str).collect();
-        match words[..] {
-            [] | ["serve"] => Ok(Self::Serve),
-            ["routes"] => Ok(Self::Routes),
-            ["config"] => Ok(Self::Config),
-            ["help" | "--help" | "-h"] => Ok(Self::Help),
-            ["version" | "--version" | "-V"] => Ok(Self::Version),
-            ["serve" | "routes" | "config" | "help" | "version", extra, ..] => Err(format!(
-                "`{}` takes no argument; found `{extra}`. Settings are in pixygate.toml.",
-                words[0]
-            )),
-            [other, ..] => Err(format!("`{other}` is no command of Pixygate.")),
-        }
-    }
+/// `pixygate completions`: a script for a shell.
+pub fn completions(shell: clap_complete::Shell) -> String {
+    let mut script = Vec::new();
+    let mut command = <CommandLine as clap::CommandFactory>::command();
+    clap_complete::generate(shell, &mut command, "pixygate", &mut script);
+    String::from_utf8_lossy(&script).into_owned()
 }
 
 /// `pixygate config`: each key with its value and where that came from.
@@ -118,40 +103,53 @@ pub fn effective(config: &Config) -> String {
     aligned(lines.iter().map(|(line, origin)| [line.clone(), format!("# {origin}")]))
 }
 
-/// `pixygate routes`: who may ask for what.
-pub fn routes(policies: &Policies) -> String {
-    let pages = leptos_axum::generate_route_list(app::App);
+/// `pixygate routes`: who may ask for what, and where it leads.
+pub fn routes(policies: &Policies, config: &Config) -> String {
+    let row = |methods: &str, path: &str, policy: &str, target: String| {
+        [methods.to_owned(), path.to_owned(), policy.to_owned(), target]
+    };
+    let get = Method::GET.as_str();
     let open = crate::router::OPEN
         .iter()
-        .map(|path| [Method::GET.to_string(), (*path).to_owned(), "public".to_owned()]);
-    let told = [[
-        Method::POST.to_string(),
-        crate::router::BACKCHANNEL_LOGOUT.to_owned(),
-        "public, the provider's logout tokens".to_owned(),
-    ]];
-    let pages = pages.iter().map(|page| {
-        [
-            Method::GET.to_string(),
-            page.path().to_owned(),
-            "public, a page".to_owned(),
-        ]
-    });
-    let judged = policies.routes().iter().map(|route| {
-        [
-            route.methods.to_string(),
-            route.pattern.to_string(),
-            route.policy.to_string(),
-        ]
+        .map(|path| row(get, path, "public", String::new()));
+    let logout = [row(
+        Method::POST.as_str(),
+        crate::router::BACKCHANNEL_LOGOUT,
+        "public, the provider's logout tokens",
+        String::new(),
+    )];
+    let pages = leptos_axum::generate_route_list(app::App);
+    let pages = pages
+        .iter()
+        .map(|page| row(get, page.path(), "public, a page", String::new()));
+    let authorized = policies.routes().iter().map(|route| {
+        let (methods, path) = (route.methods.to_string(), route.pattern.to_string());
+        let target = target(config, &methods, &path);
+        row(&methods, &path, &route.policy.to_string(), target)
     });
     let rest = [
-        [
-            "GET".to_owned(),
-            "/**".to_owned(),
-            "public, a file of the site or 404".to_owned(),
-        ],
-        ["*".to_owned(), "/api/**, /gw/**".to_owned(), "refused".to_owned()],
+        row(get, "/**", "public, a file of the site or 404", String::new()),
+        row("*", "/api/**, /gw/**", "denied", String::new()),
     ];
-    aligned(judged.chain(open).chain(told).chain(pages).chain(rest))
+    aligned(authorized.chain(open).chain(logout).chain(pages).chain(rest))
+}
+
+/// The upstream that a route leads to, with its targets and what the operator says of the route.
+fn target(config: &Config, methods: &str, path: &str) -> String {
+    let all = config
+        .upstreams
+        .iter()
+        .flat_map(|entry| entry.routes.iter().map(move |route| (entry, route)));
+    let mut found = all.filter(|(_, route)| route.pattern.to_string() == path && route.methods.to_string() == methods);
+    let Some((entry, route)) = found.next() else {
+        return String::new();
+    };
+    let targets: Vec<_> = entry.settings.targets.iter().map(|target| target.as_str()).collect();
+    let description = match route.description.as_str() {
+        "" => String::new(),
+        description => format!("  # {description}"),
+    };
+    format!("→ {} {}{description}", entry.settings.name, targets.join(" "))
 }
 
 /// Columns with two spaces between them.

@@ -22,6 +22,11 @@ mod canonical;
 pub mod cli;
 pub mod config;
 mod connection;
+#[cfg(feature = "dev-idp")]
+mod demo;
+#[cfg(not(feature = "dev-idp"))]
+#[path = "demo_absent.rs"]
+mod demo;
 pub mod doctor;
 pub mod documents;
 #[cfg(feature = "dev-idp")]

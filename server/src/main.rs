@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use server::cli::{self, Command, Tool, USAGE};
+use clap::Parser as _;
+use server::cli::{self, Action, Command, CommandLine};
 use server::config::{Config, Problems};
 use server::findings::Finding;
 use server::site::Candidates;
@@ -16,15 +17,9 @@ const STREAMS_GRACE: Duration = Duration::from_secs(5);
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    if let Some(tool) = Tool::from_arguments(std::env::args_os()) {
-        return tool.run().await;
-    }
-    let command = match Command::parse(std::env::args().skip(1)) {
-        Ok(command) => command,
-        Err(problem) => {
-            eprintln!("{problem}\n\n{USAGE}");
-            return ExitCode::from(2);
-        }
+    let command = match CommandLine::parse().action() {
+        Action::Tool(tool) => return tool.run().await,
+        Action::Command(command) => command,
     };
     server::log::init();
     match run(command).await {
@@ -40,9 +35,11 @@ async fn run(command: Command) -> Result<(), StartError> {
     match command {
         Command::Serve => serve(&configuration()?).await?,
         Command::Config => print!("{}", cli::effective(&configuration()?)),
-        Command::Routes => print!("{}", cli::routes(&server::start::policies(&configuration()?)?)),
-        Command::Help => println!("{USAGE}"),
-        Command::Version => println!("pixygate {}", env!("CARGO_PKG_VERSION")),
+        Command::Routes => {
+            let config = configuration()?;
+            print!("{}", cli::routes(&server::start::policies(&config)?, &config));
+        }
+        Command::Completions { shell } => print!("{}", cli::completions(shell)),
     }
     Ok(())
 }

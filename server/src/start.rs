@@ -139,6 +139,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
     tasks.extend(prune);
     let presence = shared.presence.clone();
     let revocations = Arc::new(shared.revocations.clone());
+    tasks.extend(crate::demo::serve(config).await);
     let (upstreams, backend_tokens) = upstreams(config, &shared.store, revocations, &mut tasks).await?;
     let policies = restricted(config, upstreams.policies(app::api::policies()))?;
     let metrics = Arc::new(Metrics::default());

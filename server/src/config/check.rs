@@ -89,7 +89,7 @@ fn read(document: &mut Document) -> Option<Config> {
             provider.issuer
         ));
     }
-    Some(Config {
+    let mut config = Config {
         server,
         provider,
         session: session?,
@@ -104,7 +104,9 @@ fn read(document: &mut Document) -> Option<Config> {
         dev_idp: dev_idp?,
         settings: document.settings(),
         warnings,
-    })
+    };
+    config.upstreams.extend(crate::demo::upstream(&config));
+    Some(config)
 }
 
 /// The embedded provider has each user's name as password: no other machine may reach it.

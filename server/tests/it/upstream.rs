@@ -1,6 +1,7 @@
 //! Calls through the whole server to services behind the gate. Server, provider and services are real and talk over loopback.
 
 mod calls;
+mod orders;
 mod service;
 mod streams;
 mod targets;

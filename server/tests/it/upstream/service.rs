@@ -96,8 +96,12 @@ pub(super) struct Served {
 
 impl Served {
     pub(super) async fn with(configuration: &str) -> Self {
-        let house = House::with(configuration).await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(listener, configuration).await
+    }
+
+    pub(super) async fn on(listener: TcpListener, configuration: &str) -> Self {
+        let house = House::with(configuration).await;
         let address = listener.local_addr().unwrap();
         let limits = crate::house::config("").limits();
         let (stop, stopped) = oneshot::channel::<()>();
