@@ -46,7 +46,7 @@ pub(crate) async fn edge(State(state): State<AppState>, request: Request, next: 
     let mut response = next.run(Request::from_parts(parts, body)).await;
     if response.extensions().get::<Proxied>().is_none() {
         crate::upstream::allow_origin(cors, origin.as_ref(), response.headers_mut());
-        name_resource(&state, routed, &mut response);
+        name_resource(&state, &routed, &mut response);
     }
     response
 }
@@ -83,8 +83,8 @@ fn metadata_url(state: &AppState, prefix: &str) -> String {
 /// `/.well-known/oauth-protected-resource/gw/{name}`: the metadata of one upstream (RFC 9728, section 3.1).
 pub(crate) async fn protected_resource(State(state): State<AppState>, Path(path): Path<String>) -> Response {
     let path = format!("/{path}");
-    let mut all = state.upstreams.all().iter();
-    let Some(routed) = all.find(|routed| routed.upstream.settings().prefix == path) else {
+    let all = state.upstreams.all();
+    let Some(routed) = all.iter().find(|routed| routed.upstream.settings().prefix == path) else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let mut metadata = state.gate.resource_metadata();

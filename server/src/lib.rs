@@ -46,6 +46,7 @@ mod observe;
 mod pages;
 mod probes;
 pub mod provider;
+pub mod reload;
 pub mod replay;
 pub mod revocation;
 mod router;

@@ -1,12 +1,16 @@
 //! The program: wires what `server` has.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Parser as _;
 use server::cli::{self, Action, Command, CommandLine};
 use server::config::{Config, Problems};
 use server::findings::Finding;
+use server::metrics::Sources;
+use server::reload::ConfigFile;
 use server::site::Candidates;
 use server::start::{StartError, start};
 use server::tls::Tls;
@@ -33,7 +37,10 @@ async fn main() -> ExitCode {
 
 async fn run(command: Command) -> Result<(), StartError> {
     match command {
-        Command::Serve => serve(&configuration()?).await?,
+        Command::Serve => {
+            let file = ConfigFile::new(Config::path(&directory(), &variables()?));
+            serve(&configuration()?, file).await?;
+        }
         Command::Config => print!("{}", cli::effective(&configuration()?)),
         Command::Routes => {
             let config = configuration()?;
@@ -45,11 +52,18 @@ async fn run(command: Command) -> Result<(), StartError> {
 }
 
 fn configuration() -> Result<Config, Problems> {
-    let directory = std::env::current_dir().unwrap_or_default();
-    Config::load(&directory, server::config::variables(std::env::vars_os())?)
+    Config::load(&directory(), variables()?)
 }
 
-async fn serve(config: &Config) -> Result<(), StartError> {
+fn directory() -> PathBuf {
+    std::env::current_dir().unwrap_or_default()
+}
+
+fn variables() -> Result<Vec<(String, String)>, Problems> {
+    server::config::variables(std::env::vars_os())
+}
+
+async fn serve(config: &Config, file: ConfigFile) -> Result<(), StartError> {
     // The address is taken before anything is started that would have to be taken down again.
     let address = config.server.listen;
     let listener = TcpListener::bind(address)
@@ -59,8 +73,7 @@ async fn serve(config: &Config) -> Result<(), StartError> {
     println!("{}", started.announcement);
     tokio::spawn(warn_of_issuer_conflicts(config.clone()));
     if let Some(address) = config.telemetry.metrics_listen {
-        let (state, metrics) = (started.state.clone(), started.metrics.clone());
-        tokio::spawn(server::metrics::serve(address, state, metrics));
+        tokio::spawn(server::metrics::serve(address, Sources::of(&started)));
     }
     let tls = match (&config.server.tls_certificate_file, &config.server.tls_key_file) {
         (Some(certificate), Some(key)) => Some(Tls::load(certificate, key)?),
@@ -69,10 +82,17 @@ async fn serve(config: &Config) -> Result<(), StartError> {
     if let Some(tls) = tls.clone() {
         tokio::spawn(tls.follow());
     }
+    tokio::spawn(started.reload.clone().follow(file, configuration));
     let router = started.router.clone();
-    let stopping = started.state.upstreams.clone();
+    let stopping = started.streams.clone();
+    let (state, drain) = (started.state.clone(), Duration::from_secs(config.server.drain_seconds));
     let shutdown = async move {
         ended().await;
+        state.stopping.store(true, Ordering::Relaxed);
+        tokio::select! {
+            () = tokio::time::sleep(drain) => {}
+            () = ended() => {}
+        }
         tokio::spawn(async move {
             // What is short has ended by then. A stream that goes on gets its end from us, not from a broken connection.
             tokio::time::sleep(STREAMS_GRACE).await;
@@ -80,7 +100,7 @@ async fn serve(config: &Config) -> Result<(), StartError> {
         });
     };
     server::serve_with(listener, router, config.limits(), tls, shutdown).await;
-    started.state.upstreams.stopped().await;
+    started.streams.stopped().await;
     started.stop().await;
     Ok(())
 }

@@ -9,35 +9,76 @@ use axum::routing::get;
 use pixygate::gate::observe::Metrics;
 use tokio::net::TcpListener;
 
+use crate::reload::Reload;
 use crate::shared::Shared;
+use crate::start::Started;
 use crate::state::AppState;
+use crate::upstream::{Lines, Streams};
 
 /// The media type of Prometheus' text format.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+/// What is read. Clones share it.
+#[derive(Clone)]
+pub struct Sources {
+    state: AppState,
+    metrics: Arc<Metrics>,
+    reload: Arc<Reload>,
+    streams: Streams,
+}
+
+impl Sources {
+    /// Everything that a started server counts.
+    pub fn of(started: &Started) -> Self {
+        Self {
+            state: started.state.clone(),
+            metrics: started.metrics.clone(),
+            reload: started.reload.clone(),
+            streams: started.streams.clone(),
+        }
+    }
+}
+
 /// `GET /metrics`
-pub fn router(state: AppState, metrics: Arc<Metrics>) -> Router {
-    let metrics = move || async move { ([(CONTENT_TYPE, TEXT_FORMAT)], text(&state, &metrics)) };
+pub fn router(sources: Sources) -> Router {
+    let metrics = move || async move { ([(CONTENT_TYPE, TEXT_FORMAT)], text(&sources)) };
     Router::new().route("/metrics", get(metrics))
 }
 
 /// Serves them. An address that is taken is a reason to say so, and none to serve nobody.
-pub async fn serve(address: SocketAddr, state: AppState, metrics: Arc<Metrics>) {
-    let served = async { axum::serve(TcpListener::bind(address).await?, router(state, metrics)).await };
+pub async fn serve(address: SocketAddr, sources: Sources) {
+    let served = async { axum::serve(TcpListener::bind(address).await?, router(sources)).await };
     if let Err(error) = served.await {
         tracing::warn!(%address, %error, "metrics cannot be read: write another address under [telemetry] metrics_listen");
     }
 }
 
-fn text(state: &AppState, metrics: &Metrics) -> String {
-    let validator = state.gate.validator();
+fn text(sources: &Sources) -> String {
+    let validator = sources.state.gate.validator();
     let mut fetches = String::new();
     for (issuer, counts) in validator.key_fetches() {
         for (result, count) in [("loaded", counts.loaded), ("failed", counts.failed)] {
             fetches += &format!("pixygate_gate_key_fetches_total{{issuer={issuer:?},result=\"{result}\"}} {count}\n");
         }
     }
-    let shared = shared(&state.shared);
+    let shared = shared(&sources.state.shared);
+    let metrics = &sources.metrics;
+    let (applied, failed) = sources.reload.counts();
+    let mut upstreams = Lines::default();
+    let (mut in_flight, mut targets, mut available) = (String::new(), String::new(), String::new());
+    for routed in sources.state.upstreams.all().iter() {
+        let upstream = &routed.upstream;
+        let name = &upstream.settings().name;
+        upstream.counts().write(name, &mut upstreams);
+        in_flight += &format!(
+            "pixygate_upstream_in_flight{{upstream=\"{name}\"}} {}\n",
+            upstream.in_flight()
+        );
+        let count = upstream.settings().targets.len();
+        targets += &format!("pixygate_upstream_targets{{upstream=\"{name}\"}} {count}\n");
+        let count = upstream.available_targets();
+        available += &format!("pixygate_upstream_targets_available{{upstream=\"{name}\"}} {count}\n");
+    }
     format!(
         "{metrics}{shared}\
          # HELP pixygate_gate_key_fetches_total How often the keys of an issuer were asked for.\n\
@@ -48,9 +89,31 @@ fn text(state: &AppState, metrics: &Metrics) -> String {
          pixygate_gate_cached_tokens {}\n\
          # HELP pixygate_gate_keys_ready Whether every trusted issuer has keys that may serve.\n\
          # TYPE pixygate_gate_keys_ready gauge\n\
-         pixygate_gate_keys_ready {}\n",
+         pixygate_gate_keys_ready {}\n\
+         {upstreams}\
+         # HELP pixygate_upstream_in_flight Calls and streams that an upstream is working on.\n\
+         # TYPE pixygate_upstream_in_flight gauge\n\
+         {in_flight}\
+         # HELP pixygate_upstream_targets Targets that an upstream has.\n\
+         # TYPE pixygate_upstream_targets gauge\n\
+         {targets}\
+         # HELP pixygate_upstream_targets_available Targets that get calls: neither failing nor unhealthy.\n\
+         # TYPE pixygate_upstream_targets_available gauge\n\
+         {available}\
+         # HELP pixygate_streams_open Streams that end with the right to them.\n\
+         # TYPE pixygate_streams_open gauge\n\
+         pixygate_streams_open {}\n\
+         # HELP pixygate_config_reloads_total How often the configuration was loaded again.\n\
+         # TYPE pixygate_config_reloads_total counter\n\
+         pixygate_config_reloads_total{{result=\"applied\"}} {applied}\n\
+         pixygate_config_reloads_total{{result=\"failed\"}} {failed}\n\
+         # HELP pixygate_config_current Whether the newest configuration is the one in use.\n\
+         # TYPE pixygate_config_current gauge\n\
+         pixygate_config_current {}\n",
         validator.cached_tokens(),
         u8::from(validator.is_ready()),
+        sources.streams.len(),
+        u8::from(sources.reload.is_current()),
     )
 }
 

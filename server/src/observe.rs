@@ -1,20 +1,28 @@
 //! A number for every request, and a line in the log. Neither has the query in it, where codes and states travel.
 
+use std::net::SocketAddr;
 use std::time::Instant;
 
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::HeaderValue;
 use pixygate::gate::RequestId;
 use tracing::Instrument as _;
 
+use crate::upstream::Proxies;
+
 /// The header that carries the number.
 pub const REQUEST_ID: &str = "x-request-id";
 
-/// Gives the request its number. One that the client sent is dropped: two requests with the same would hide each other.
-pub(crate) async fn number(mut request: Request, next: Next) -> Response {
-    let id = RequestId::random();
+/// Gives the request its number. A trusted proxy's is taken over, so that its log and this one have the same. Any other that came with
+/// the request is dropped: two requests with the same would hide each other.
+pub(crate) async fn number(State(proxies): State<Proxies>, mut request: Request, next: Next) -> Response {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    let is_trusted = peer.is_some_and(|peer| proxies.trusts(peer.0.ip().to_canonical()));
+    let given = request.headers().get(REQUEST_ID).filter(|_| is_trusted);
+    let given = given.and_then(|id| RequestId::new(id.to_str().ok()?));
+    let id = given.unwrap_or_else(RequestId::random);
     request.headers_mut().remove(REQUEST_ID);
     // The gate takes it from here for its log and its refusals.
     request.extensions_mut().insert(id.clone());

@@ -1,6 +1,7 @@
 //! What machines ask: whether the server lives, whether it is ready, and what it accepts (RFC 9728).
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use axum::Json;
 use axum::extract::State;
@@ -24,14 +25,16 @@ pub(crate) async fn ready(State(state): State<AppState>) -> Response {
     let keys = issuers.values().any(|ready| *ready);
     let store = state.shared.revocations.is_reachable();
     let revocations = state.shared.revocations.is_current();
-    let ready = keys && store && revocations;
+    let stopping = state.stopping.load(Ordering::Relaxed);
+    let ready = keys && store && revocations && !stopping;
     let status = if ready {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
     let sign_in = state.sign_in.page().client.is_some();
-    let checks = json!({ "keys": keys, "sign_in": sign_in, "store": store, "revocations": revocations });
+    let checks =
+        json!({ "keys": keys, "sign_in": sign_in, "store": store, "revocations": revocations, "stopping": stopping });
     let age = state.shared.revocations.age().as_secs();
     let body = json!({ "ready": ready, "checks": checks, "issuers": issuers, "revocation_age_seconds": age });
     (status, Json(body)).into_response()

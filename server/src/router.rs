@@ -50,7 +50,7 @@ pub fn router(state: AppState) -> Router {
     // In the order in which a request meets them.
     let stack = ServiceBuilder::new()
         // A number that the log, the refusal and the response share.
-        .layer(from_fn(observe::number))
+        .layer(from_fn_with_state(state.proxies.clone(), observe::number))
         // Every line of the log knows its request.
         .layer(from_fn(observe::span))
         // Also on what the layers below answer by themselves.

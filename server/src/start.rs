@@ -12,13 +12,14 @@ use crate::backend_token::{BackendTokenSettings, BackendTokens, KeyStorage, Keys
 use crate::config::{Config, Problem, Problems};
 use crate::embedded::{Embedded, EmbeddedError};
 use crate::provider::{self, ProviderError};
+use crate::reload::Reload;
 use crate::replay::SharedReplays;
 use crate::shared::{Shared, SharedError, Upkeep};
 use crate::site::{self, Candidates, Site, SiteError};
 use crate::state::AppState;
 use crate::store::{Store, StoreUrl};
 use crate::tls::TlsError;
-use crate::upstream::{Assertions, ClientError, Proxies, Routed, Streams, Upstream, Upstreams};
+use crate::upstream::{ClientError, Common, Proxies, Streams, Upstreams, targeted};
 
 /// Why the server does not start.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +87,10 @@ pub struct Started {
     pub announcement: Announcement,
     /// What the gate has said so far.
     pub metrics: Arc<Metrics>,
+    /// Replaces its rules and upstreams.
+    pub reload: Arc<Reload>,
+    /// The streams that are open.
+    pub streams: Streams,
     upkeep: Option<Upkeep>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
@@ -140,8 +145,11 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
     let presence = shared.presence.clone();
     let revocations = Arc::new(shared.revocations.clone());
     tasks.extend(crate::demo::serve(config).await);
-    let (upstreams, backend_tokens) = upstreams(config, &shared.store, revocations, &mut tasks).await?;
-    let policies = restricted(config, upstreams.policies(app::api::policies()))?;
+    let (common, backend_tokens) = common(config, &shared.store, revocations, &mut tasks).await?;
+    let upstreams = Upstreams::default();
+    let made = common.make(&config.upstreams, &upstreams)?;
+    let policies = restricted(config, targeted(app::api::policies(), &made))?;
+    upstreams.replace(made);
     let metrics = Arc::new(Metrics::default());
     let gate = trust
         .iter()
@@ -195,27 +203,28 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         warnings: warnings(config, &sign_in, &gate.validator()),
     };
     let state = AppState::new(gate, logout, shared, sign_in, site, &config.server, reload_port);
-    let state = state.with_upstreams(upstreams, backend_tokens);
+    let state = state.with_upstreams(upstreams.clone(), backend_tokens);
+    let streams = common.streams.clone();
+    let reload = Reload::new(state.gate.clone(), upstreams, common, provider, config.clone());
     Ok(Started {
         router: crate::router(state.clone()),
         state,
         announcement,
         metrics,
         upkeep: Some(upkeep),
+        reload: Arc::new(reload),
+        streams,
         tasks,
     })
 }
 
-/// The services behind the gate, and what signs statements about their callers.
-async fn upstreams(
+/// What upstreams share, and the keys that sign statements about their callers. An upstream may be added later.
+async fn common(
     config: &Config,
     store: &Store,
     revocations: Arc<dyn Revocations>,
     tasks: &mut Vec<tokio::task::JoinHandle<()>>,
-) -> Result<(Upstreams, Option<Arc<BackendTokens>>), StartError> {
-    if config.upstreams.is_empty() {
-        return Ok((Upstreams::default(), None));
-    }
+) -> Result<(Common, Arc<BackendTokens>), StartError> {
     let public_url = config.server.public_url.as_str();
     let settings = &config.backend_jwt;
     let rotation = Rotation {
@@ -235,18 +244,12 @@ async fn upstreams(
         claims: settings.claims.clone(),
     };
     let tokens = Arc::new(BackendTokens::new(tokens, keys));
-    let assertions: Arc<dyn Assertions> = tokens.clone();
-    let streams = Streams::start(revocations);
-    let proxies = Proxies::new(config.server.trusted_proxies.iter().copied(), public_url);
-    let mut all = Vec::new();
-    for entry in &config.upstreams {
-        let upstream = Upstream::new(entry.settings.clone(), &assertions, streams.clone(), proxies.clone())?;
-        let watched = upstream.clone();
-        tasks.push(tokio::spawn(async move { crate::upstream::watch(watched).await }));
-        let routes = entry.routes.clone();
-        all.push(Routed { upstream, routes });
-    }
-    Ok((Upstreams::new(all, streams), Some(tokens)))
+    let common = Common {
+        assertions: tokens.clone(),
+        streams: Streams::start(revocations),
+        proxies: Proxies::new(config.server.trusted_proxies.iter().copied(), public_url),
+    };
+    Ok((common, tokens))
 }
 
 /// What the operator should know although the server starts.
@@ -286,7 +289,7 @@ pub fn policies(config: &Config) -> Result<Policies, StartError> {
 }
 
 /// Adds what `[[gate.route]]` requires beside them.
-fn restricted(config: &Config, mut policies: Policies) -> Result<Policies, StartError> {
+pub(crate) fn restricted(config: &Config, mut policies: Policies) -> Result<Policies, StartError> {
     let known: Vec<_> = policies
         .routes()
         .iter()

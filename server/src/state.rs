@@ -1,6 +1,7 @@
 //! What the handlers share.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use axum::extract::FromRef;
 use http::HeaderValue;
@@ -12,7 +13,7 @@ use crate::backend_token::BackendTokens;
 use crate::config::{self, PublicUrl};
 use crate::shared::Shared;
 use crate::site::Site;
-use crate::upstream::Upstreams;
+use crate::upstream::{Proxies, Upstreams};
 
 /// The parts of a running server. Cloning is cheap and shares them.
 #[derive(Clone)]
@@ -31,10 +32,14 @@ pub struct AppState {
     pub public_url: PublicUrl,
     /// `Strict-Transport-Security`, when browsers come by TLS.
     pub hsts: Option<HeaderValue>,
+    /// The proxies in front of the server.
+    pub proxies: Proxies,
     /// The services behind the gate.
     pub upstreams: Upstreams,
-    /// What signs statements about callers for them; none where there is no upstream.
+    /// What signs statements about callers for them.
     pub backend_tokens: Option<Arc<BackendTokens>>,
+    /// Whether the server is about to stop. It still serves, and `/readyz` sends new work elsewhere.
+    pub stopping: Arc<AtomicBool>,
     /// For Leptos.
     pub options: LeptosOptions,
     /// The port that `cargo leptos watch` tells pages of changes on; none outside of it.
@@ -67,8 +72,10 @@ impl AppState {
             site,
             public_url: server.public_url.clone(),
             hsts: server.hsts(),
+            proxies: Proxies::new(server.trusted_proxies.iter().copied(), server.public_url.as_str()),
             upstreams: Upstreams::default(),
             backend_tokens: None,
+            stopping: Arc::default(),
             options,
             reload_port,
         }
@@ -78,10 +85,10 @@ impl AppState {
 impl AppState {
     /// Adds services behind the gate.
     #[must_use]
-    pub fn with_upstreams(self, upstreams: Upstreams, backend_tokens: Option<Arc<BackendTokens>>) -> Self {
+    pub fn with_upstreams(self, upstreams: Upstreams, backend_tokens: Arc<BackendTokens>) -> Self {
         Self {
             upstreams,
-            backend_tokens,
+            backend_tokens: Some(backend_tokens),
             ..self
         }
     }

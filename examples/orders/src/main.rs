@@ -21,8 +21,9 @@ async fn main() -> std::io::Result<()> {
     );
     let listener = tokio::net::TcpListener::bind(variable("ORDERS_LISTEN", "127.0.0.1:9001")).await?;
     tracing::info!(address = %listener.local_addr()?, "serving orders");
-    let ended = async { drop(tokio::signal::ctrl_c().await) };
-    axum::serve(listener, router(callers))
-        .with_graceful_shutdown(ended)
-        .await
+    // Live updates never end by themselves, so the service does not wait for them.
+    tokio::select! {
+        served = axum::serve(listener, router(callers)) => served,
+        interrupted = tokio::signal::ctrl_c() => interrupted,
+    }
 }

@@ -95,6 +95,12 @@ pub fn variables(
 }
 
 impl Config {
+    /// Returns the file that [`load`](Self::load) reads.
+    pub fn path(directory: &Path, environment: &[(String, String)]) -> PathBuf {
+        let named = environment.iter().find(|(name, _)| name == "PIXYGATE_CONFIG");
+        directory.join(named.map_or(FILE, |(_, name)| name))
+    }
+
     /// Reads the file that `PIXYGATE_CONFIG` names, else `pixygate.toml` in `directory` where there is one, and lays the
     /// environment over it. Relative file names in it are relative to the file.
     ///
@@ -105,7 +111,7 @@ impl Config {
         let environment: Vec<_> = environment.into_iter().collect();
         let named = environment.iter().find(|(name, _)| name == "PIXYGATE_CONFIG").cloned();
         let shown = named.as_ref().map_or(FILE, |(_, name)| name);
-        let path = directory.join(shown);
+        let path = Self::path(directory, &environment);
         let folder = path.parent().map(Path::to_owned).unwrap_or_default();
         match std::fs::read_to_string(&path) {
             Ok(text) => Self::read_in(&folder, Some((shown, &text)), environment),

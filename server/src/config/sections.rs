@@ -43,6 +43,9 @@ pub struct Server {
     /// How long a connection may be idle between two requests, in seconds.
     #[serde(deserialize_with = "within::<1, 3_600, _>")]
     pub keep_alive_seconds: u64,
+    /// How long the server goes on serving after it was asked to stop, in seconds.
+    #[serde(deserialize_with = "within::<0, 300, _>")]
+    pub drain_seconds: u64,
     /// How long browsers use TLS only, in seconds; 0: they are not told.
     #[serde(deserialize_with = "within::<0, 63_072_000, _>")]
     pub hsts_seconds: u64,

@@ -92,7 +92,8 @@ impl Proxies {
         chain
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Returns whether a trusted proxy has this address.
+    pub(crate) fn trusts(&self, address: IpAddr) -> bool {
         self.trusted.iter().any(|network| network.contains(&address))
     }
 }

@@ -100,6 +100,17 @@ impl Streams {
         }
     }
 
+    /// Ends every stream, and resolves when none is left, or after two seconds.
+    pub async fn stopped(&self) {
+        self.stop();
+        let ended = async {
+            while !self.is_empty() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let _ = tokio::time::timeout(Duration::from_secs(2), ended).await;
+    }
+
     pub(crate) fn watch(&self, principal: Option<Principal>) -> Watched {
         let id = self.0.next.fetch_add(1, Ordering::Relaxed);
         let signal = Arc::new(Signal::default());

@@ -1,13 +1,14 @@
 //! All upstreams of a server, with their routes.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use pixygate::gate::policy::{Methods, Pattern};
 use pixygate::gate::request::RequestPath;
 use pixygate::gate::{Policies, Policy};
 
-use super::{Streams, Upstream, path};
+use super::{Assertions, ClientError, Proxies, Streams, Upstream, path};
+use crate::config::UpstreamEntry;
 
 /// One `[[upstream.route]]`, validated.
 #[derive(Clone, Debug)]
@@ -33,11 +34,49 @@ pub struct Routed {
     pub routes: Vec<UpstreamRoute>,
 }
 
-/// Every upstream. Clones share them.
-#[derive(Clone, Default)]
-pub struct Upstreams {
-    all: Arc<Vec<Arc<Routed>>>,
-    streams: Option<Streams>,
+/// Every upstream, replaced as a whole when the configuration is loaded again. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct Upstreams(Arc<ArcSwap<Vec<Arc<Routed>>>>);
+
+/// What every upstream has beside its own settings.
+#[derive(Clone)]
+pub(crate) struct Common {
+    pub(crate) assertions: Arc<dyn Assertions>,
+    pub(crate) streams: Streams,
+    pub(crate) proxies: Proxies,
+}
+
+impl Common {
+    /// Makes the upstreams of a configuration. One whose settings are the same as before is taken over with its connections, its places
+    /// and what it knows of its targets.
+    ///
+    /// # Errors
+    ///
+    /// When a target cannot be called, or certificate authorities cannot be loaded.
+    pub(crate) fn make(&self, entries: &[UpstreamEntry], before: &Upstreams) -> Result<Vec<Arc<Routed>>, ClientError> {
+        let before = before.all();
+        let make = |entry: &UpstreamEntry| {
+            // A file with the same name may have other authorities in it.
+            let same = |routed: &&Arc<Routed>| {
+                let settings = routed.upstream.settings();
+                settings.ca_file.is_none() && *settings == entry.settings
+            };
+            let upstream = match before.iter().find(same) {
+                Some(routed) => routed.upstream.clone(),
+                None => {
+                    let common = self.clone();
+                    let settings = entry.settings.clone();
+                    let name = |routed: &&Arc<Routed>| routed.upstream.settings().name == settings.name;
+                    let counts = before.iter().find(name).map(|routed| routed.upstream.counts().clone());
+                    let counts = counts.unwrap_or_default();
+                    Upstream::with_counts(settings, &common.assertions, common.streams, common.proxies, counts)?
+                }
+            };
+            let routes = entry.routes.clone();
+            Ok(Arc::new(Routed { upstream, routes }))
+        };
+        entries.iter().map(make).collect()
+    }
 }
 
 /// Where a call goes: what a route of the gate has beside its policy, so that a path is matched once.
@@ -60,72 +99,55 @@ pub(crate) fn policies<'a>(policies: Policies, routes: impl IntoIterator<Item = 
     })
 }
 
+/// Adds a route for each of theirs, with the upstream as its target.
+pub(crate) fn targeted(policies: Policies, all: &[Arc<Routed>]) -> Policies {
+    let routes = all.iter().flat_map(|routed| {
+        let routes = routed.routes.iter().enumerate();
+        routes.map(move |(position, route)| {
+            let routed = routed.clone();
+            (route, Target { routed, position })
+        })
+    });
+    routes.fold(policies, |policies, (route, target)| {
+        let pattern = route.pattern.to_string();
+        policies.route_to(route.methods.clone(), &pattern, route.policy.clone(), target)
+    })
+}
+
 impl Upstreams {
-    /// Puts them together. Their prefixes do not overlap.
-    pub fn new(all: impl IntoIterator<Item = Routed>, streams: Streams) -> Self {
-        Self {
-            all: Arc::new(all.into_iter().map(Arc::new).collect()),
-            streams: Some(streams),
-        }
-    }
-
-    /// Ends every stream, because the server is stopping.
-    pub fn stop(&self) {
-        if let Some(streams) = &self.streams {
-            streams.stop();
-        }
-    }
-
-    /// Resolves when no stream is left, or after two seconds.
-    pub async fn stopped(&self) {
-        let Some(streams) = &self.streams else { return };
-        streams.stop();
-        let ended = async {
-            while !streams.is_empty() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
+    /// Puts others in their place. Their prefixes do not overlap. The health checks of those that are new begin; those of the ones
+    /// that are gone end with their last call.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub(crate) fn replace(&self, all: Vec<Arc<Routed>>) {
+        let before = self.0.swap(Arc::new(all));
+        for routed in self.all().iter() {
+            let is_known = before
+                .iter()
+                .any(|other| Arc::ptr_eq(&other.upstream, &routed.upstream));
+            if !is_known {
+                tokio::spawn(super::watch(routed.upstream.clone()));
             }
-        };
-        let _ = tokio::time::timeout(Duration::from_secs(2), ended).await;
+        }
     }
 
     /// All of them, in the order of the configuration.
-    pub fn all(&self) -> &[Arc<Routed>] {
-        &self.all
-    }
-
-    /// Adds a route for each of theirs, with the upstream as its target.
-    pub(crate) fn policies(&self, policies: Policies) -> Policies {
-        let routes = self.all.iter().flat_map(|routed| {
-            let routes = routed.routes.iter().enumerate();
-            routes.map(move |(position, route)| {
-                (
-                    route,
-                    Target {
-                        routed: routed.clone(),
-                        position,
-                    },
-                )
-            })
-        });
-        routes.fold(policies, |policies, (route, target)| {
-            let pattern = route.pattern.to_string();
-            policies.route_to(route.methods.clone(), &pattern, route.policy.clone(), target)
-        })
-    }
-
-    /// Returns the upstream that a decoded path belongs to.
-    fn find(&self, decoded: &str) -> Option<&Routed> {
-        let is_below = |routed: &&Arc<Routed>| path::below(decoded, &routed.upstream.settings().prefix).is_some();
-        self.all.iter().find(is_below).map(Arc::as_ref)
+    pub fn all(&self) -> Arc<Vec<Arc<Routed>>> {
+        self.0.load_full()
     }
 
     /// Returns the upstream that a path belongs to as it came, if it has one meaning.
-    pub(crate) fn find_raw(&self, raw: &str) -> Option<(&Routed, RequestPath)> {
-        if self.all.is_empty() {
+    pub(crate) fn find_raw(&self, raw: &str) -> Option<(Arc<Routed>, RequestPath)> {
+        let all = self.0.load();
+        if all.is_empty() {
             return None;
         }
         let path = RequestPath::parse(raw).ok()?;
-        Some((self.find(path.as_str())?, path))
+        let is_below = |routed: &&Arc<Routed>| path::below(path.as_str(), &routed.upstream.settings().prefix).is_some();
+        let routed = all.iter().find(is_below)?.clone();
+        Some((routed, path))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::ConnectInfo;
@@ -17,6 +18,7 @@ use tokio::time::timeout;
 
 use super::body::{RequestBody, ResponseBody, Upload};
 use super::client::{ClientError, Clients, HttpClient};
+use super::counts::Counts;
 use super::headers::{Filter, clean_response};
 use super::identity::{Assertions, IdentityHeaders};
 use super::reject::Failure;
@@ -42,6 +44,7 @@ pub struct Upstream {
     places: Arc<Semaphore>,
     streams: Streams,
     proxies: Proxies,
+    counts: Arc<Counts>,
 }
 
 /// What the gate knows of a call.
@@ -86,6 +89,17 @@ impl Upstream {
         streams: Streams,
         proxies: Proxies,
     ) -> Result<Arc<Self>, ClientError> {
+        Self::with_counts(settings, assertions, streams, proxies, Arc::default())
+    }
+
+    /// As [`new`](Self::new), for one that takes the place of another and goes on counting.
+    pub(super) fn with_counts(
+        settings: UpstreamSettings,
+        assertions: &Arc<dyn Assertions>,
+        streams: Streams,
+        proxies: Proxies,
+        counts: Arc<Counts>,
+    ) -> Result<Arc<Self>, ClientError> {
         let own = settings.identity_headers.keys().map(String::as_str);
         let filter = Filter::new(own.chain([assertions.header().as_str()]), settings.pass_token);
         let headers = settings
@@ -104,6 +118,7 @@ impl Upstream {
             settings,
             streams,
             proxies,
+            counts,
         }))
     }
 
@@ -124,6 +139,11 @@ impl Upstream {
             .saturating_sub(self.places.available_permits())
     }
 
+    /// What became of its calls.
+    pub(crate) fn counts(&self) -> &Arc<Counts> {
+        &self.counts
+    }
+
     pub(super) fn targets(&self) -> &Targets {
         &self.targets
     }
@@ -135,9 +155,14 @@ impl Upstream {
     /// Sends an accepted call to a target, and returns its answer or one of the gateway's own.
     pub async fn call(&self, call: Call<'_>, request: Request<Body>) -> Response {
         let (mut parts, body) = request.into_parts();
+        let started = Instant::now();
         let mut response = match self.forward(call, &mut parts, body).await {
-            Ok(response) => response,
+            Ok(response) => {
+                self.counts.answered(response.status(), started.elapsed());
+                response
+            }
             Err(failure) => {
+                self.counts.failed(failure.reason());
                 tracing::warn!(
                     request_id = %call.request_id,
                     upstream = self.settings.name,
@@ -228,6 +253,7 @@ impl Upstream {
                 return result;
             }
             left -= 1;
+            self.counts.retried();
             // The only target may have closed a connection that was idle, and a new one may do.
             let again = self.targets.all().len() == 1 && result.is_err() && !is_unsent;
             if !again {

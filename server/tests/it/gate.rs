@@ -374,3 +374,17 @@ async fn every_setting_of_the_gate_reaches_it() {
         assert_eq!(metadata["tls_client_certificate_bound_access_tokens"], set);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_about_to_stop_is_not_ready_and_still_serves() {
+    use std::sync::atomic::Ordering;
+
+    let house = House::start().await;
+    let token = format!("Bearer {}", house.access_token().await);
+    assert_eq!(house.get("/readyz").await.status(), StatusCode::OK);
+    house.started.state.stopping.store(true, Ordering::Relaxed);
+    let response = house.get("/readyz").await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(house::json(response).await["checks"]["stopping"], true);
+    assert_eq!(house.call("/api/whoami", &token).await.status(), StatusCode::OK);
+}

@@ -17,7 +17,7 @@ async fn verdicts_are_counted_by_their_reason_and_read_apart_from_the_gate() {
     ] {
         house.call("/api/whoami", &credentials).await;
     }
-    let metrics = server::metrics::router(house.started.state.clone(), house.started.metrics.clone());
+    let metrics = server::metrics::router(server::metrics::Sources::of(&house.started));
     let ask = request("/metrics").body(Body::empty()).unwrap();
     let response = metrics.oneshot(ask).await.unwrap();
     assert!(header(response.headers(), "content-type").starts_with("text/plain"));

@@ -231,12 +231,29 @@ async fn a_body_beyond_the_limit_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_number_from_outside_is_not_taken_over() {
-    let house = House::start().await;
-    let request = house::request("/healthz")
-        .header(server::REQUEST_ID, "mine")
-        .body(axum::body::Body::empty())
-        .unwrap();
-    let id = header(house.send(request).await.headers(), server::REQUEST_ID).to_owned();
-    assert!(id != "mine" && !id.is_empty());
+async fn the_number_of_a_trusted_proxy_is_taken_over_and_no_other() {
+    use axum::extract::ConnectInfo;
+    use std::net::SocketAddr;
+
+    let house = House::with("[server]\ntrusted_proxies = [\"10.0.0.0/8\"]").await;
+    let number = async |peer: Option<&str>, id: &str| {
+        let mut request = house::request("/healthz")
+            .header(server::REQUEST_ID, id)
+            .body(axum::body::Body::empty())
+            .unwrap();
+        if let Some(peer) = peer {
+            let peer: SocketAddr = peer.parse().unwrap();
+            request.extensions_mut().insert(ConnectInfo(peer));
+        }
+        header(house.send(request).await.headers(), server::REQUEST_ID).to_owned()
+    };
+    assert_eq!(number(Some("10.1.2.3:4"), "mine-1").await, "mine-1");
+    for (peer, id) in [
+        (Some("192.0.2.1:4"), "mine"),
+        (None, "mine"),
+        (Some("10.1.2.3:4"), "not one word"),
+    ] {
+        let number = number(peer, id).await;
+        assert!(number != id && !number.is_empty(), "{peer:?} {id}");
+    }
 }

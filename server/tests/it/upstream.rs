@@ -2,6 +2,7 @@
 
 mod calls;
 mod orders;
+mod reload;
 mod service;
 mod streams;
 mod targets;

@@ -124,10 +124,11 @@ async fn a_caller_cannot_say_what_only_the_gateway_says() {
 }
 
 fn description_host(served: &Served) -> String {
-    let target = &served.house.started.state.upstreams.all()[0]
+    let target = served.house.started.state.upstreams.all()[0]
         .upstream
         .settings()
-        .targets[0];
+        .targets[0]
+        .clone();
     format!("{}:{}", target.host_str().unwrap(), target.port().unwrap())
 }
 

@@ -1,0 +1,292 @@
+//! A configuration that changes while the server serves: on SIGHUP, and when the file changes.
+//!
+//! `[[trust]]`, `[[upstream]]` and `[[gate.route]]` are replaced as a whole: a request is decided by the old ones or by the new ones.
+//! Other keys need a restart, and the log names those that changed. A configuration that cannot be used changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use pixygate::gate::Gate;
+use tokio::sync::Mutex;
+
+use crate::config::{Config, Problems, Provider};
+use crate::start::{StartError, restricted};
+use crate::upstream::{Common, Upstreams, targeted};
+
+/// Between two looks at the file. It is read whole, so a change is seen however it is made: written in place, renamed, or a symbolic link
+/// that points elsewhere, as Kubernetes does it.
+const INTERVAL: Duration = Duration::from_secs(2);
+
+/// The sections that are replaced.
+const REPLACED: [&str; 3] = ["trust", "upstream", "gate.route"];
+
+/// Replaces what a running server decides by.
+pub struct Reload {
+    gate: Gate,
+    upstreams: Upstreams,
+    common: Common,
+    /// Where users sign in. It makes the default trust, and stays until a restart.
+    provider: Provider,
+    /// The configuration in use. It is locked while another one is applied.
+    current: Mutex<Config>,
+    applied: AtomicU64,
+    failed: AtomicU64,
+    last_failed: AtomicBool,
+}
+
+impl Reload {
+    pub(crate) fn new(gate: Gate, upstreams: Upstreams, common: Common, provider: Provider, config: Config) -> Self {
+        Self {
+            gate,
+            upstreams,
+            common,
+            provider,
+            current: Mutex::new(config),
+            applied: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            last_failed: AtomicBool::new(false),
+        }
+    }
+
+    /// Replaces the configuration in use by another one, and returns the keys that changed and need a restart.
+    ///
+    /// The keys of new trusts are loaded first. Upstreams and trusts that are the same keep what they have: connections, verdicts,
+    /// limits. Streams that are open go on until their right to it ends.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be used. The one in use stays then.
+    pub async fn apply(&self, config: Config) -> Result<Vec<String>, StartError> {
+        let mut current = self.current.lock().await;
+        let made = self.common.make(&config.upstreams, &self.upstreams)?;
+        let policies = restricted(&config, targeted(app::api::policies(), &made))?;
+        self.gate
+            .replace_rules(config.trust_of(&self.provider), policies)
+            .await?;
+        self.upstreams.replace(made);
+        let restart = need_restart(&current, &config);
+        *current = config;
+        Ok(restart)
+    }
+
+    /// Loads the configuration and applies it. The outcome is logged and counted.
+    pub async fn load(&self, load: impl FnOnce() -> Result<Config, Problems>) {
+        let applied = match load() {
+            Ok(config) => {
+                let warnings = config.warnings.clone();
+                self.apply(config).await.map(|restart| (restart, warnings))
+            }
+            Err(problems) => Err(problems.into()),
+        };
+        self.last_failed.store(applied.is_err(), Ordering::Relaxed);
+        match applied {
+            Ok((restart, warnings)) => {
+                self.applied.fetch_add(1, Ordering::Relaxed);
+                tracing::info!(
+                    upstreams = self.upstreams.all().len(),
+                    "the new configuration is in use"
+                );
+                for warning in warnings {
+                    tracing::warn!("{warning}");
+                }
+                if !restart.is_empty() {
+                    let keys = restart.join(", ");
+                    tracing::warn!(%keys, hint = "restart the server", "these keys have changed and are not in use yet");
+                }
+            }
+            Err(error) => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(%error, "the new configuration cannot be used; the one before it stays");
+            }
+        }
+    }
+
+    /// Loads the configuration again on SIGHUP and when its file changes, for as long as it is polled.
+    pub async fn follow(self: Arc<Self>, mut file: ConfigFile, load: impl Fn() -> Result<Config, Problems>) {
+        let mut hangups = Hangups::new();
+        loop {
+            let is_due = tokio::select! {
+                () = hangups.next() => file.take(),
+                () = tokio::time::sleep(INTERVAL) => file.look(),
+            };
+            if is_due {
+                self.load(&load).await;
+            }
+        }
+    }
+
+    /// Returns how often a configuration was applied, and how often it could not be.
+    pub fn counts(&self) -> (u64, u64) {
+        (
+            self.applied.load(Ordering::Relaxed),
+            self.failed.load(Ordering::Relaxed),
+        )
+    }
+
+    /// Returns whether the newest configuration is the one in use.
+    pub fn is_current(&self) -> bool {
+        !self.last_failed.load(Ordering::Relaxed)
+    }
+}
+
+/// Returns the keys whose values differ outside of the sections that are replaced.
+fn need_restart(before: &Config, after: &Config) -> Vec<String> {
+    let is_replaced = |key: &str| {
+        let mut sections = REPLACED.iter().filter_map(|section| key.strip_prefix(section));
+        sections.any(|rest| rest.is_empty() || rest.starts_with('['))
+    };
+    let values = |config: &Config| -> BTreeMap<String, String> {
+        let settings = config.settings.iter().filter(|(key, _)| !is_replaced(key));
+        settings
+            .map(|(key, setting)| (key.clone(), setting.value.clone()))
+            .collect()
+    };
+    let (old, new) = (values(before), values(after));
+    let keys: BTreeSet<_> = old.keys().chain(new.keys()).collect();
+    let changed = keys.into_iter().filter(|key| old.get(*key) != new.get(*key));
+    let mut changed: Vec<_> = changed.cloned().collect();
+    // The gate lets only the origins that it was started with make calls.
+    let origins = |config: &Config| -> BTreeSet<String> {
+        let entries = config.upstreams.iter();
+        entries
+            .flat_map(|entry| entry.settings.cors.allow_origins.clone())
+            .collect()
+    };
+    if origins(before) != origins(after) {
+        changed.push("upstream.cors.allow_origins".to_owned());
+    }
+    changed
+}
+
+/// The file that a configuration was read from, and the content that is in use.
+pub struct ConfigFile {
+    path: PathBuf,
+    used: Option<Vec<u8>>,
+    /// A content that one look has found. It is used when the next look finds it too: half a file may be a valid configuration.
+    found: Option<Vec<u8>>,
+}
+
+impl ConfigFile {
+    /// Reads the content. Call it before the configuration is loaded, so that a change in between is seen.
+    pub fn new(path: PathBuf) -> Self {
+        let used = std::fs::read(&path).ok();
+        Self {
+            path,
+            found: used.clone(),
+            used,
+        }
+    }
+
+    /// Returns whether the content has changed and is complete.
+    fn look(&mut self) -> bool {
+        let content = self.read();
+        let is_stable = content == self.found;
+        self.found = content;
+        let is_due = is_stable && self.found.is_some() && self.found != self.used;
+        if is_due {
+            self.used.clone_from(&self.found);
+        }
+        is_due
+    }
+
+    /// Takes the content as it is. Returns whether it may be loaded: without its file the server would fall back to the defaults.
+    fn take(&mut self) -> bool {
+        let content = self.read();
+        if content.is_none() && self.used.is_some() {
+            tracing::error!(file = %self.path.display(), "the file of the configuration cannot be read; the one in use stays");
+            return false;
+        }
+        (self.found, self.used) = (content.clone(), content);
+        true
+    }
+
+    fn read(&self) -> Option<Vec<u8>> {
+        std::fs::read(&self.path).ok()
+    }
+}
+
+/// The signal that asks a daemon to read its configuration again.
+struct Hangups {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+impl Hangups {
+    #[cfg(unix)]
+    fn new() -> Self {
+        use tokio::signal::unix::{SignalKind, signal};
+        let signal = signal(SignalKind::hangup());
+        Self {
+            signal: signal
+                .inspect_err(|error| tracing::warn!(%error, "SIGHUP cannot be received"))
+                .ok(),
+        }
+    }
+
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        let received = match &mut self.signal {
+            Some(signal) => signal.recv().await,
+            None => None,
+        };
+        if received.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn new() -> Self {
+        Self {}
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
+        std::future::pending().await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_used_when_two_looks_find_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pixygate.toml");
+        std::fs::write(&path, "one").unwrap();
+        let mut file = ConfigFile::new(path.clone());
+        assert!(!file.look() && !file.look(), "nothing has changed");
+
+        std::fs::write(&path, "tw").unwrap();
+        assert!(!file.look());
+        std::fs::write(&path, "two").unwrap();
+        assert!(!file.look(), "it was being written");
+        assert!(file.look());
+        assert!(!file.look(), "once");
+
+        std::fs::write(&path, "three").unwrap();
+        assert!(!file.look());
+        std::fs::write(&path, "two").unwrap();
+        assert!(!file.look() && !file.look(), "it is the one in use again");
+    }
+
+    #[test]
+    fn a_file_that_is_gone_leaves_its_configuration_in_use() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pixygate.toml");
+        std::fs::write(&path, "one").unwrap();
+        let mut file = ConfigFile::new(path.clone());
+        assert!(file.take(), "a signal loads it again although it is the same");
+        std::fs::remove_file(&path).unwrap();
+        assert!(!file.look() && !file.look() && !file.take());
+        std::fs::write(&path, "two").unwrap();
+        assert!(!file.look());
+        assert!(file.look());
+
+        let mut none = ConfigFile::new(folder.path().join("absent.toml"));
+        assert!(none.take(), "there was none, so the environment alone counts");
+    }
+}
