@@ -1,6 +1,7 @@
 //! A number for every request, and a line in the log. Neither has the query in it, where codes and states travel.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, Request, State};
@@ -17,7 +18,7 @@ pub const REQUEST_ID: &str = "x-request-id";
 
 /// Gives the request its number. A trusted proxy's is taken over, so that its log and this one have the same. Any other that came with
 /// the request is dropped: two requests with the same would hide each other.
-pub(crate) async fn number(State(proxies): State<Proxies>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn number(State(proxies): State<Arc<Proxies>>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let is_trusted = peer.is_some_and(|peer| proxies.trusts(peer.0.ip().to_canonical()));
     let given = request.headers().get(REQUEST_ID).filter(|_| is_trusted);

@@ -231,9 +231,10 @@ async fn common(
         algorithm: settings.algorithm,
         every: settings.rotation,
     };
-    let storage = match &settings.secret_file {
-        Some(file) => KeyStorage::Store(store.clone(), Seal::read(file)?),
-        None => KeyStorage::memory(),
+    let storage = match (&settings.secret_file, config.store.url.beside("backend-keys.json")) {
+        (Some(file), _) => KeyStorage::Store(store.clone(), Seal::read(file)?),
+        (None, Some(file)) => KeyStorage::File(file),
+        (None, None) => KeyStorage::memory(),
     };
     let keys = Keys::open(storage, rotation).await?;
     tasks.push(tokio::spawn(keys.clone().rotate()));

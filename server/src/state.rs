@@ -33,7 +33,7 @@ pub struct AppState {
     /// `Strict-Transport-Security`, when browsers come by TLS.
     pub hsts: Option<HeaderValue>,
     /// The proxies in front of the server.
-    pub proxies: Proxies,
+    pub proxies: Arc<Proxies>,
     /// The services behind the gate.
     pub upstreams: Upstreams,
     /// What signs statements about callers for them.
@@ -72,7 +72,10 @@ impl AppState {
             site,
             public_url: server.public_url.clone(),
             hsts: server.hsts(),
-            proxies: Proxies::new(server.trusted_proxies.iter().copied(), server.public_url.as_str()),
+            proxies: Arc::new(Proxies::new(
+                server.trusted_proxies.iter().copied(),
+                server.public_url.as_str(),
+            )),
             upstreams: Upstreams::default(),
             backend_tokens: None,
             stopping: Arc::default(),

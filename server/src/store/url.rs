@@ -27,6 +27,19 @@ pub enum SqlitePlace {
 #[error("{0}")]
 pub struct StoreUrlError(String);
 
+impl StoreUrl {
+    /// Returns the name of another file that belongs to the database. `None` where the database is not a file of this machine.
+    pub fn beside(&self, suffix: &str) -> Option<PathBuf> {
+        let Self::Sqlite(SqlitePlace::File(file)) = self else {
+            return None;
+        };
+        let mut name = file.clone().into_os_string();
+        name.push("-");
+        name.push(suffix);
+        Some(name.into())
+    }
+}
+
 impl FromStr for StoreUrl {
     type Err = StoreUrlError;
 

@@ -379,3 +379,18 @@ async fn a_redirect_leads_back_through_the_gateway_and_a_page_has_no_power_over_
         assert_eq!(header(page.headers(), name), "");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_keys_of_backend_jwts_are_the_same_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = folder.path().join("pixygate.db");
+    let text = format!("[store]\nurl = \"sqlite://{}\"\n", store.display());
+    let jwks = async || {
+        let house = crate::house::House::with(&text).await;
+        body_of(house.get("/.well-known/jwks.json").await).await
+    };
+    let before = jwks().await;
+    assert!(before["keys"][0]["kid"].is_string(), "{before}");
+    assert_eq!(before, jwks().await);
+    assert!(folder.path().join("pixygate.db-backend-keys.json").exists());
+}
