@@ -28,6 +28,11 @@ export class Control {
     await this.send('POST', '/control/families/revoke', { username });
   }
 
+  /** Registers a client, or replaces the one with this `id`. */
+  client(client: { id: string; [setting: string]: unknown }) {
+    return this.send('PUT', '/control/clients', client);
+  }
+
   /** So many seconds ahead of the computer's clock. */
   clock(shift: number) {
     return this.send('POST', '/control/clock', { shift });

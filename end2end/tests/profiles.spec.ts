@@ -1,0 +1,70 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Instance } from '../instance.mjs';
+import { alice, enter, expect, signInButton, signOutButton, test, verified } from './fixtures';
+
+const folder = join(__dirname, '../../src/test_support/profiles');
+
+interface Profile {
+  name: string;
+  client_id?: string;
+  issuer: string;
+  provider?: object;
+  trust: object;
+  gate: { access_token: string };
+}
+
+/** As TOML: lists and texts are written as in JSON, and objects on one line. */
+const toml = (value: unknown): string =>
+  value !== null && typeof value === 'object' && !Array.isArray(value)
+    ? `{ ${Object.entries(value).map(([name, member]) => `"${name}" = ${toml(member)}`).join(', ')} }`
+    : JSON.stringify(value);
+
+const section = (header: string, members: object) =>
+  [header, ...Object.entries(members).map(([name, value]) => `${name} = ${toml(value)}`), ''].join('\n');
+
+// What the providers' documentation and sources say that they send; the embedded provider sends it.
+for (const file of readdirSync(folder).filter((name) => name.endsWith('.json'))) {
+  const text = readFileSync(join(folder, file), 'utf8');
+  const { name } = JSON.parse(text) as Profile;
+
+  test(`A user signs in with the shapes of ${name}, and calls @chromium`, async ({ page, watch, instance, control }) => {
+    const app = await Instance.prepare();
+    try {
+      watch.expected.add(new URL(app.url).host);
+      await control.client({ id: 'gate', name: 'gate', secret: 'secret' });
+      await control.client({
+        id: 'pixygate',
+        name: 'Pixygate',
+        redirect_uris: [`${app.url}/callback`],
+        post_logout_redirect_uris: [`${app.url}/`],
+        origins: [app.url],
+        refresh_tokens: true,
+      });
+      await control.set({ profile: JSON.parse(text) });
+
+      // Its client is the one that the embedded provider knows.
+      const own = (JSON.parse(text) as Profile).client_id ?? 'shop';
+      const filled = text.replaceAll('$base', instance.tenant).replaceAll(JSON.stringify(own), '"pixygate"');
+      const { issuer, provider, trust, gate } = JSON.parse(filled) as Profile;
+      const settings = section('[provider]', { issuer, client_id: 'pixygate', ...provider }) + section('[[trust]]', { issuer, ...trust });
+      await writeFile(join(app.folder, 'pixygate.toml'), settings);
+      await app.up();
+
+      await page.goto(`${app.url}/account`);
+      await signInButton(page).click();
+      await page.waitForURL((url) => url.origin === instance.provider);
+      await enter(page, alice);
+      await page.waitForURL(`${app.url}/account`);
+      await expect(signOutButton(page)).toBeEnabled();
+      if (gate.access_token === 'accepted') await expect(verified(page)).toBeVisible();
+      else await expect(page.getByRole('main').getByRole('alert')).toBeVisible();
+      // The session outlives a load.
+      await page.reload();
+      await expect(signOutButton(page)).toBeEnabled();
+    } finally {
+      await app.stop();
+    }
+  });
+}
