@@ -9,7 +9,7 @@ import { Instance } from './instance.mjs';
 
 // The aim is 250,000 bytes, then 200,000 in all with the first console pages: docs/performance.md says what is in the way.
 const BUDGET = {
-  'until signed in': { requests: 9, bytes: 345_000 },
+  'until signed in': { requests: 9, bytes: 330_000 },
   'on a reload': { requests: 3, bytes: 20_000 },
 };
 
