@@ -16,9 +16,7 @@ impl Follower {
         let timing = self.shared.0.timing;
         let mut failing = false;
         loop {
-            // Woken or not: at the latest after the interval.
-            let woken = tokio::time::timeout(timing.poll, self.shared.0.wake.notified()).await;
-            drop(woken);
+            tokio::time::sleep(timing.poll).await;
             match self.poll().await {
                 Ok(()) if failing => {
                     failing = false;

@@ -1,12 +1,10 @@
 //! Ended sessions and revoked tokens, in force on every node within a second.
 //!
 //! 1. [`SharedRevocations`] answers the gate from memory.
-//! 2. `follow` reads from the store what any node has recorded, each 500 ms and whenever it is woken.
-//! 3. `listen` wakes it where PostgreSQL notifies; a notification that is lost costs at most those 500 ms.
-//! 4. Back-channel logout and the console record through [`SharedRevocations::end`], which returns when the store has it for good.
+//! 2. `follow` reads from the store what any node has recorded, each 500 ms.
+//! 3. Back-channel logout and the console record through [`SharedRevocations::end`], which returns when the store has it for good.
 
 mod follow;
-mod listen;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,7 +12,7 @@ use std::time::{Duration, SystemTime};
 
 use pixygate::gate::{LogoutFuture, LogoutRecord, LogoutRecorder, logout_digest};
 use pixygate::jwt::{Ended, LocalRevocations, LogoutToken, Principal, Revocations};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
@@ -63,7 +61,6 @@ struct Shared {
     /// The beginning of the last successful poll, in milliseconds since `start`.
     polled: AtomicU64,
     start: Instant,
-    wake: Notify,
     /// Counts what was learned, for streams that end with their right.
     learned: watch::Sender<u64>,
 }
@@ -81,7 +78,6 @@ impl SharedRevocations {
             local: LocalRevocations::new(MAX_ENTRIES),
             polled: AtomicU64::new(0),
             start: Instant::now(),
-            wake: Notify::new(),
             learned: watch::Sender::new(0),
         }));
         let mut follower = Follower {
@@ -205,10 +201,6 @@ impl Follower {
     /// Starts to follow the store, until the tasks are aborted.
     pub fn spawn(self) -> Vec<JoinHandle<()>> {
         let shared = self.shared.clone();
-        let mut tasks = vec![tokio::spawn(self.follow()), tokio::spawn(follow::prune(shared.clone()))];
-        if let Store::Postgres(postgres) = &shared.0.store {
-            tasks.push(tokio::spawn(listen::listen(postgres.clone(), shared.clone())));
-        }
-        tasks
+        vec![tokio::spawn(self.follow()), tokio::spawn(follow::prune(shared))]
     }
 }

@@ -23,7 +23,7 @@ use sha2::{Digest as _, Sha256};
 use activity::Batch;
 pub use error::StoreError;
 pub use node::Beat;
-pub use postgres::{ENDED_CHANNEL, Postgres};
+pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 pub use url::{SqlitePlace, StoreUrl, StoreUrlError};
 

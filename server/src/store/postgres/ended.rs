@@ -7,9 +7,6 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 use super::{Postgres, lock, query};
 use crate::store::{EndedRow, Floors, OnlyOnce, StoreError, signed, unsigned};
 
-/// Listeners on this channel are woken when something ended. It carries nothing, and may be lost.
-pub const ENDED_CHANNEL: &str = "pixygate_ended";
-
 impl Postgres {
     pub(in crate::store) async fn end(
         &self,
@@ -102,9 +99,6 @@ async fn end(
     .bind(until_now)
     .fetch_one(&mut *transaction)
     .await?;
-    sqlx::raw_sql("NOTIFY pixygate_ended")
-        .execute(&mut *transaction)
-        .await?;
     let mut written = ended;
     written.before = unsigned(row.try_get(0)?);
     transaction.commit().await?;

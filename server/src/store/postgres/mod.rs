@@ -10,7 +10,6 @@ mod node;
 mod proof;
 mod value;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
@@ -20,8 +19,6 @@ use sqlx::{Connection as _, PgConnection, PgPool, Row as _};
 
 use super::StoreError;
 use super::migration::{self, Found, Migration};
-
-pub use ended::ENDED_CHANNEL;
 
 const MIGRATIONS: &[Migration] = &[
     Migration {
@@ -96,11 +93,6 @@ impl Postgres {
             .within(&store.urgent, |connection| Box::pin(migrate(connection)))
             .await?;
         Ok(store)
-    }
-
-    /// Returns the options to connect with, for a connection of its own.
-    pub fn options(&self) -> Arc<PgConnectOptions> {
-        self.urgent.connect_options()
     }
 
     pub(super) async fn close(&self) {
