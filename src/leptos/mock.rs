@@ -301,6 +301,7 @@ impl MockAuth {
     /// use leptos::prelude::*;
     /// use leptos::server_fn::codec::{Json, PostUrl};
     /// use pixygate::leptos::{CallError, GateClient, MockAuth, MockUser, use_auth};
+    /// use pixygate::session::StepUpFailure;
     ///
     /// #[server(prefix = "/api", input = PostUrl, output = Json, client = GateClient)]
     /// async fn transfer(amount: u32) -> Result<u32, CallError> {
@@ -314,7 +315,7 @@ impl MockAuth {
     ///     }
     ///     let (call, error) = use_auth().take_cancelled::<Transfer>()?;
     ///     amount.set(call.amount);
-    ///     Some(format!("not transferred: {}", error.unwrap_or_default()))
+    ///     Some(format!("not transferred: {error}"))
     /// }
     ///
     /// let owner = Owner::new();
