@@ -135,10 +135,19 @@ test.describe('Storage that is denied later', { tag: '@chromium' }, () => {
 
   test.beforeEach(({ page }) =>
     page.addInitScript(() => {
-      const open = IDBFactory.prototype.open;
-      IDBFactory.prototype.open = function (...database) {
+      const refuse = () => {
         if ('denied' in window && window.denied) throw new DOMException('The operation is insecure.', 'SecurityError');
+      };
+      const { open } = IDBFactory.prototype;
+      IDBFactory.prototype.open = function (...database) {
+        refuse();
         return open.apply(this, database);
+      };
+      // The page opens its database once.
+      const { transaction } = IDBDatabase.prototype;
+      IDBDatabase.prototype.transaction = function (...stores) {
+        refuse();
+        return transaction.apply(this, stores);
       };
     }),
   );
