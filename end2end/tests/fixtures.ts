@@ -163,7 +163,8 @@ export const refreshed = (page: Page) => page.waitForResponse((response) => isRe
 export async function signInAndLeave(page: Page, instance: Instance, control: Control) {
   await control.set({ lifetimes: { access_token: 2 } });
   await page.route(instance.tokenEndpoint, (route) => (isRefresh(route.request()) ? route.abort() : route.fallback()));
-  const exchanged = page.waitForResponse((response) => response.url() === instance.tokenEndpoint && response.ok());
+  // As long as a whole sign-in may take.
+  const exchanged = page.waitForResponse((response) => response.url() === instance.tokenEndpoint && response.ok(), { timeout: 30_000 });
   await signIn(page, instance);
   const { access_token } = await (await exchanged).json();
   await page.goto('about:blank');

@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Instance } from '../instance.mjs';
 import { alice, enter, expect, signInButton, signOutButton, test, verified } from './fixtures';
 
-const folder = join(__dirname, '../../src/test_support/profiles');
+const folder = fileURLToPath(new URL('../../src/test_support/profiles', import.meta.url));
 
 interface Profile {
   name: string;
@@ -59,7 +60,7 @@ for (const file of readdirSync(folder).filter((name) => name.endsWith('.json')))
       await page.waitForURL(`${app.url}/account`);
       await expect(signOutButton(page)).toBeEnabled();
       if (gate.access_token === 'accepted') await expect(verified(page)).toBeVisible();
-      else await expect(page.getByRole('main').getByRole('alert')).toBeVisible();
+      else await expect(page.getByRole('main').getByRole('alert').first()).toBeVisible();
       // The session outlives a load.
       await page.reload();
       await expect(signOutButton(page)).toBeEnabled();
