@@ -59,6 +59,8 @@ e2e() {
   (cd end2end && PIXYGATE_SITE=$TEST_SITE PIXYGATE_BINARY=$TARGET/debug/pixygate npx playwright test "$@")
 }
 
+profiles() { PIXYGATE_PROFILES=all e2e profiles.spec.ts; }
+
 interop() {
   (cd end2end && PIXYGATE_SITE=$TEST_SITE PIXYGATE_BINARY=$TARGET/debug/pixygate npx playwright test -c playwright.interop.ts "$@")
 }
@@ -110,6 +112,9 @@ else
 fi
 step lines 'end to end' e2e
 SHOW='/^skipped:/p;/is left out/p' step lines 'interop: providers that are not ours' interop
-if [ "$ONLY" != . ]; then step lines 'screenshots' e2e --grep @screenshots; fi
+if [ "$ONLY" != . ]; then
+  step lines 'screenshots' e2e --grep @screenshots
+  step lines 'profiles' profiles
+fi
 
 finish
