@@ -2,7 +2,7 @@
 //! caller that floods DPoP proofs, and a provider that goes down and comes back. The server is a process of its own, with defaults. Ends
 //! with an error when a valid caller saw one, memory passed 200 MB or the log passed 1 MB.
 //!
-//! `make soak` builds what it needs; `SOAK_SECONDS=60 make soak` is shorter than its ten minutes. The last result is in docs/performance.md.
+//! `make soak` builds what it needs; `SOAK_SECONDS=60 make soak` is shorter than its ten minutes.
 
 #![expect(clippy::unwrap_used, reason = "a measurement that cannot go on should say where")]
 
