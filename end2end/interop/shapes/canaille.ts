@@ -118,7 +118,7 @@ export const canailleShapes: Shape[] = [
         because: 'refused: `unsupported_algorithm`. The log names the algorithm and the setting',
         async shown(world) {
           await world.call();
-          await expect(problem(world.page).first()).toContainText('The server refused the call');
+          await expect(problem(world.page).first()).toContainText('The server does not accept your sign-in');
           expect((await world.observed.complete()).calls.at(-1)).toMatchObject({ status: 401, body: { reason: 'unsupported_algorithm' } });
           expect(world.instance.log).toMatch(/RS512.*algorithms/);
         },

@@ -67,7 +67,7 @@ export const lemonldapShapes: Shape<Lemonldap>[] = [
         because: 'refused: `malformed_token`. The log says that the token is opaque and names the ways out',
         async shown(world) {
           await world.call();
-          await expect(problem(world.page).first()).toContainText('The server refused the call');
+          await expect(problem(world.page).first()).toContainText('The server does not accept your sign-in');
           expect((await world.observed.complete()).calls.at(-1)).toMatchObject({ status: 401, body: { reason: 'malformed_token' } });
           expect(world.instance.log).toMatch(/opaque token.*introspection_url/);
         },

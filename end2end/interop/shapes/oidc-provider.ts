@@ -59,7 +59,7 @@ export const panva: Shape<Panva>[] = [
         because: 'refused: `issuer_not_trusted`. The page says that the server refused, its log which `iss` came and which setting takes it',
         async shown(world) {
           await world.call();
-          await expect(problem(world.page).first()).toContainText('The server refused the call');
+          await expect(problem(world.page).first()).toContainText('The server does not accept your sign-in');
           expect((await world.observed.complete()).calls.at(-1)).toMatchObject({ status: 401, body: { reason: 'issuer_not_trusted' } });
           expect(world.instance.log).toMatch(/aliases = \[.*\/t\/acme\\*"\]/);
         },
@@ -107,7 +107,7 @@ export const panva: Shape<Panva>[] = [
         because: 'refused: `malformed_token`. The log says that the token is opaque and names the ways out',
         async shown(world) {
           await world.call();
-          await expect(problem(world.page).first()).toContainText('The server refused the call');
+          await expect(problem(world.page).first()).toContainText('The server does not accept your sign-in');
           expect((await world.observed.complete()).calls.at(-1)).toMatchObject({ status: 401, body: { reason: 'malformed_token' } });
           expect(world.instance.log).toMatch(/opaque token.*introspection_url/);
         },
