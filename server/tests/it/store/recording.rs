@@ -192,23 +192,23 @@ async fn an_outage_of_the_store_loses_only_what_finds_no_room() {
     node.until(|activity| activity.written() == 100).await;
     cluster.stop();
     node.activity.record(event(100));
-    // It is in the writer's hands, and waits there. The queue holds as many as it may, and the rest is counted.
-    node.until(|activity| activity.waiting() == 0).await;
-    for number in 101..3_000 {
+    // The writer takes at most 2,000 into its hands, the queue holds 1,000, and the rest is counted.
+    for number in 101..6_000 {
         node.activity.record(event(number));
     }
     let lost = node.activity.dropped();
-    assert_eq!(lost, 2_899 - 1_000);
+    let kept = 6_000 - lost;
+    assert!((1_100..=3_100).contains(&kept), "{kept}");
     cluster.start_again();
-    node.until(|activity| activity.written() + lost == 3_000).await;
+    node.until(|activity| activity.written() == kept).await;
     node.recording.stop().await;
-    assert_eq!(request_ids(&node.store).await, expected(1_101));
+    assert_eq!(request_ids(&node.store).await.len() as u64, kept);
     let chart = node
         .store
         .activity_chart(&Whose::Everybody, NOON, NOON + 3600)
         .await
         .unwrap();
-    assert_eq!(sum(&chart), (1_101, 0));
+    assert_eq!(sum(&chart), (kept, 0));
 }
 
 /// Each connection breaks again and again, also between a commit and its answer.
@@ -248,17 +248,17 @@ async fn where_no_call_may_go_unrecorded_a_full_queue_says_so() {
     };
     let node = Node::with(&cluster.url(), settings).await;
     cluster.stop();
-    node.activity.record(event(0));
-    // In the writer's hands, where it waits.
-    node.until(|activity| activity.waiting() == 0).await;
-    for number in 1..64 {
-        node.activity.record(event(number));
-        assert!(!node.activity.refuses(), "{number}");
+    assert!(!node.activity.refuses());
+    // Beside the queue the writer has some in its hands: more when it is quick.
+    let mut recorded = 0;
+    while !node.activity.refuses() {
+        node.activity.record(event(recorded));
+        recorded += 1;
+        assert!(recorded <= 64 + 2_000, "the queue has a bound");
     }
-    node.activity.record(event(64));
-    assert!(node.activity.refuses());
+    assert!(recorded >= 64);
     cluster.start_again();
     node.until(|activity| !activity.refuses()).await;
     node.recording.stop().await;
-    assert_eq!((node.activity.written(), node.activity.dropped()), (65, 0));
+    assert_eq!((node.activity.written(), node.activity.dropped()), (recorded, 0));
 }
