@@ -78,7 +78,6 @@ impl Writer {
     /// Takes what waits, at most one batch.
     fn next_batch(&mut self) -> Option<Batch> {
         let counts = &self.activity.0.counts;
-        let uncounted = counts.uncounted.swap(0, Ordering::Relaxed);
         let mut rows = Vec::new();
         let mut users: BTreeMap<i64, User> = BTreeMap::new();
         let mut sums: BTreeMap<(i64, i64), (i64, i64)> = BTreeMap::new();
@@ -103,9 +102,10 @@ impl Writer {
             rows.push(event.into_row(self.last, node, key));
         }
         if rows.is_empty() {
-            counts.uncounted.fetch_add(uncounted, Ordering::Relaxed);
             return None;
         }
+        // Read after the events: what was left out before the last of them is in the sums with it.
+        let uncounted = counts.uncounted.swap(0, Ordering::Relaxed);
         if uncounted > 0 {
             sums.entry((0, self.last / 60_000_000)).or_default().1 += i64::try_from(uncounted).unwrap_or(i64::MAX);
         }
