@@ -1,6 +1,6 @@
 import type { Reporter, Suite } from '@playwright/test/reporter';
 
-/** Ends with the line that scripts/test.sh adds up. A skipped test counts as neither, and is named. */
+/** Ends with the line that scripts/test.sh adds up. A skipped test counts as neither; it is named, and so is one that failed. */
 export default class Count implements Reporter {
   private suite?: Suite;
 
@@ -11,8 +11,11 @@ export default class Count implements Reporter {
   onEnd() {
     const tests = this.suite?.allTests() ?? [];
     const with_ = (outcome: string) => tests.filter((test) => test.outcome() === outcome);
-    for (const test of with_('skipped')) console.log(`skipped: ${test.titlePath().join(' › ')}`);
-    console.log(`COUNT ${with_('expected').length} ${with_('unexpected').length + with_('flaky').length}`);
+    const names = { skipped: 'skipped', unexpected: 'failed', flaky: 'second try' };
+    for (const [outcome, word] of Object.entries(names)) {
+      for (const test of with_(outcome)) console.log(`${word}: ${test.titlePath().filter(Boolean).join(' › ')}`);
+    }
+    console.log(`COUNT ${with_('expected').length + with_('flaky').length} ${with_('unexpected').length}`);
   }
 
   printsToStdio() {

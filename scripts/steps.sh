@@ -8,6 +8,7 @@ passed=0
 failed=0
 skipped=0
 failures=''
+tries=''
 number=0
 child=''
 # Kills the whole group of the running step, so that no compiler or server outlives an interrupted run.
@@ -50,16 +51,28 @@ step() {
   failed=$((failed + bad))
   skipped=$((skipped + $(grep -c '^skipped: ' "$log" || true)))
 
+  # Once more at the end, where it is seen even if only the end is kept.
+  tries="$tries$(named 'second try' "$log")"
   elapsed=$(($(date +%s) - started))
   if [ "$bad" = 0 ]; then
     printf '     %sok%s      %s passed  %s%s s%s\n' "$GREEN" "$PLAIN" "$good" "$DIM" "$elapsed" "$PLAIN"
     if [ -n "${SHOW:-}" ]; then sed -n "$SHOW" "$log" | sed 's/^/     /'; fi
   else
     failures="$failures
-  $name  ($log)"
+  $name  ($log)$(named failed "$log")"
     printf '     %sfailed%s  %s passed, %s failed  %s%s s%s\n' "$RED" "$PLAIN" "$good" "$bad" "$DIM" "$elapsed" "$PLAIN"
     tail -n 60 "$log" | sed 's/^/     | /'
   fi
+}
+
+# named KIND LOG: the tests that failed, or that passed on their second try, each on a line of its own.
+named() {
+  sed $'s/\033\\[[0-9;]*m//g' "$2" | awk -v kind="$1" '
+    kind == "failed" && $1 ~ /^(FAIL|TIMEOUT|SIGABRT|SIGSEGV)$/ { sub(/^ *[A-Z]+ +\[[^]]*\] +(\([^)]*\) +)?/, ""); seen[$0] }
+    kind == "second try" && $1 == "FLAKY" { sub(/^ *FLAKY [0-9/]+ +\[[^]]*\] +(\([^)]*\) +)?/, ""); seen[$0] }
+    kind == "failed" && /^test .* FAILED$/ { seen[$2] }
+    index($0, kind ": ") == 1 { seen[substr($0, length(kind) + 3)] }
+    END { for (name in seen) printf "\n    %s", name }'
 }
 
 # The last line that says something, short enough for a terminal and without its colours.
@@ -95,6 +108,7 @@ count_node() {
 finish() {
   say
   if [ -n "$failures" ]; then say "${RED}Failed:${PLAIN}$failures"; say; fi
+  if [ -n "$tries" ]; then say "Passed on a second try:$tries"; say; fi
   # Named above, where they were left out.
   if [ "$skipped" != 0 ]; then say "$skipped skipped"; fi
   printf '%s%s passed, %s failed%s\n' "$([ "$failed" = 0 ] && printf '%s' "$GREEN" || printf '%s' "$RED")" "$passed" "$failed" "$PLAIN"

@@ -33,8 +33,9 @@ compile_apart() {
 
 native_tests() {
   if have cargo-nextest; then
+    # A test that passes on its second try is named at the end: it hides a race, and it does not hide the other results.
     # shellcheck disable=SC2086
-    cargo nextest run --no-fail-fast --no-tests=warn $NATIVE
+    cargo nextest run --no-fail-fast --no-tests=warn ${CI:+--retries 1} $NATIVE
   else
     # shellcheck disable=SC2086
     cargo test --no-fail-fast --lib --bins --tests $NATIVE
