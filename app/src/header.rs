@@ -6,11 +6,16 @@ use leptos::wasm_bindgen::JsCast as _;
 use leptos::web_sys::HtmlElement;
 use leptos_router::components::A;
 use leptos_router::hooks::use_location;
-use pixygate::leptos::{SignInButton, Texts, use_auth};
+use pixygate::leptos::{Texts, use_auth};
 use pixygate::session::{AuthState, SignedIn};
 
 use crate::notice::Notice;
+use crate::pages::{PAGES, Page};
+use crate::part::load_ahead;
+use crate::preferences::{Language, Preferences, Theme, choose_language, choose_theme};
 use crate::shell::title_of;
+use crate::sign_in_link::SignInLink;
+use crate::texts::frame as text;
 
 /// Pages whose content has the way to sign in; the header does not repeat it there.
 const OFFER_SIGN_IN: [&str; 4] = ["/", "/account", "/callback", "/sign-in"];
@@ -47,23 +52,24 @@ pub(crate) fn Header() -> impl IntoView {
         Shown::User(name) => view! {
             <span class="name">{name}</span>
             <button type="button" class="button quiet" disabled=unverified on:click=move |_| leave()>
-                "Sign out"
+                {text::sign_out()}
             </button>
         }
         .into_any(),
-        Shown::Leaving => view! { <span class="busy" role="status">"Signing out…"</span> }.into_any(),
+        Shown::Leaving => view! { <span class="busy" role="status">{text::signing_out()}</span> }.into_any(),
         Shown::SignIn => (!repeated.get())
-            .then(|| view! { <SignInButton class="button quiet" /> })
+            .then(|| view! { <SignInLink class="button quiet" /> })
             .into_any(),
     };
+    // Without a user the other pages have nothing to show.
+    let known = Memo::new(move |_| shown.with(|shown| matches!(shown, Shown::User(_))));
     view! {
         <header class="top">
             <a href="/" class="brand">
                 "Pixygate"
             </a>
-            <nav aria-label="Pages">
-                <A href="/account">"Account"</A>
-            </nav>
+            <nav aria-label=text::navigation()>{move || links(known.get())}</nav>
+            <Switches />
             <div class="who">{move || who()}</div>
         </header>
         <div class="notices">
@@ -72,7 +78,7 @@ pub(crate) fn Header() -> impl IntoView {
                     let (title, text) = Texts::here().sign_in(&error);
                     view! {
                         <Notice kind="error" title text>
-                            <button type="button" class="button" on:click=move |_| leave()>"Try again"</button>
+                            <button type="button" class="button" on:click=move |_| leave()>{text::try_again()}</button>
                         </Notice>
                     }
                     .into_any()
@@ -80,6 +86,50 @@ pub(crate) fn Header() -> impl IntoView {
             }}
             <StillThere />
             <SomeoneElse />
+        </div>
+    }
+}
+
+/// The links of the navigation. A page's code is loaded when the pointer or the focus reaches its link.
+fn links(known: bool) -> AnyView {
+    let shown = if known { &PAGES[..] } else { &PAGES[..1] };
+    let link = |page: &'static Page| {
+        let near = move || {
+            page.load.map(load_ahead);
+        };
+        view! {
+            <span on:pointerenter=move |_| near() on:focusin=move |_| near()>
+                <A href=page.path>{(page.title)()}</A>
+            </span>
+        }
+        .into_any()
+    };
+    shown.iter().map(link).collect_view().into_any()
+}
+
+/// The language, and light or dark.
+#[component]
+fn Switches() -> impl IntoView {
+    let Preferences { language, theme } = Preferences::here();
+    let languages = Language::ALL.map(|(one, name)| {
+        view! { <option value=one.tag() lang=one.tag() selected=one == language>{name}</option> }.into_any()
+    });
+    let themes = Theme::ALL.map(|one| {
+        let name = match one {
+            Theme::System => text::theme_system(),
+            Theme::Light => text::theme_light(),
+            Theme::Dark => text::theme_dark(),
+        };
+        view! { <option value=one.name().unwrap_or_default() selected=one == theme>{name}</option> }.into_any()
+    });
+    view! {
+        <div class="switches">
+            <select aria-label=text::theme() on:change:target=move |event| choose_theme(Theme::of_name(&event.target().value()))>
+                {themes.collect_view()}
+            </select>
+            <select aria-label=text::language() on:change:target=move |event| choose_language(&event.target().value())>
+                {languages.collect_view()}
+            </select>
         </div>
     }
 }
@@ -123,10 +173,10 @@ fn SomeoneElse() -> impl IntoView {
         view! {
             <Notice
                 kind="warning"
-                title="Another person is signed in"
-                text="They signed in in another tab. What was typed here before is gone."
+                title=text::another_user()
+                text=text::another_user_text()
             >
-                <button type="button" class="button quiet" on:click=move |_| changed.set(false)>"Close"</button>
+                <button type="button" class="button quiet" on:click=move |_| changed.set(false)>{text::close()}</button>
             </Notice>
         }
         .into_any()
@@ -143,10 +193,10 @@ fn StillThere() -> impl IntoView {
     let notice = move || {
         view! {
             <section class="notice" data-kind="warning" role="alert">
-                <h2>"Are you still there?"</h2>
-                <p>"You will be signed out in " <span aria-live="off">{move || left()}</span> " seconds."</p>
+                <h2>{text::still_there()}</h2>
+                <p>{text::idle_before()} <span aria-live="off">{move || left()}</span> {text::idle_after()}</p>
                 <div class="actions">
-                    <button type="button" class="button">"Stay signed in"</button>
+                    <button type="button" class="button">{text::stay()}</button>
                 </div>
             </section>
         }

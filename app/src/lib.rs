@@ -18,18 +18,30 @@ mod header;
 mod hydrate;
 mod notice;
 mod pages;
+mod part;
+mod preferences;
 mod shell;
+mod sign_in_link;
+mod texts;
 
 use leptos::prelude::*;
 use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::path;
 use pixygate::leptos::{AuthProvider, SignInFailed, SignInRoutes};
 
+use part::PartPage;
+use preferences::Language;
+use texts::frame as text;
+
+pub use preferences::{Language, Preferences, Theme};
 pub use shell::{SiteFiles, shell};
 
 /// The application: the session around the header and the page.
 #[component]
 pub fn App() -> impl IntoView {
+    if Language::here() == Language::German {
+        provide_context(texts::GERMAN_SIGN_IN);
+    }
     view! {
         <AuthProvider
             loading=pages::account::Loading
@@ -38,17 +50,18 @@ pub fn App() -> impl IntoView {
             sign_in_failed=SignInFailed::new(pages::sign_in::failed)
         >
             <Router>
-                <a class="skip" href="#main" rel="external">"Skip to the content"</a>
+                <a class="skip" href="#main" rel="external">{text::skip()}</a>
                 <header::Header />
                 <main id="main" tabindex="-1">
                     <FlatRoutes fallback=pages::not_found::NotFound>
                         <Route path=path!("") view=pages::home::Home />
                         <Route path=path!("account") view=pages::account::Account />
+                        <Route path=path!("session") view=|| view! { <PartPage page=&pages::SESSION /> } />
                         <SignInRoutes />
                     </FlatRoutes>
                 </main>
                 <footer>
-                    <p>"Pixygate: sign in with PKCE, pass the gate."</p>
+                    <p>{text::footer()}</p>
                 </footer>
             </Router>
         </AuthProvider>

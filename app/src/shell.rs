@@ -8,6 +8,9 @@ use pixygate::authorization::Client;
 use pixygate::leptos::ClientData;
 
 use crate::App;
+use crate::pages::PAGES;
+use crate::preferences::{Preferences, provider_name};
+use crate::texts::frame as text;
 
 /// The URLs of the site's files.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,10 +79,12 @@ const NEAR_PROVIDER: [&str; 2] = ["/sign-in", "/callback"];
 /// Returns the title of the page with this path.
 pub(crate) fn title_of(path: &str) -> String {
     let page = match path.trim_end_matches('/') {
-        "" => "Start",
-        "/account" => "Account",
-        "/sign-in" | "/callback" => "Signing in",
-        _ => "Not found",
+        "" => text::start(),
+        "/sign-in" | "/callback" => text::signing_in(),
+        path => PAGES
+            .iter()
+            .find(|page| page.path == path)
+            .map_or_else(text::not_found, |page| (page.title)()),
     };
     format!("{page} · Pixygate")
 }
@@ -110,12 +115,13 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
         .replace("FILES", &format!("{:?}", [&js, &wasm]))
         .replace("ORIGIN", &format!("{:?}", public.unwrap_or_default()));
     let path = path();
+    let Preferences { language, theme } = Preferences::here();
     // The origin of the token endpoint, on the pages that reach it next.
     let provider = client.as_ref().filter(|_| NEAR_PROVIDER.contains(&path.as_str()));
     let provider = provider.map(|client| origin_of(&client.provider.token_endpoint).to_owned());
     view! {
         <!DOCTYPE html>
-        <html lang="en">
+        <html lang=language.tag() data-theme=theme.name() data-provider=provider_name()>
             <head>
                 <meta charset="utf-8" />
                 <title>{title_of(&path)}</title>

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use app::Preferences;
 use app::api::Backend;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
-use http::header::RETRY_AFTER;
+use http::header::{ACCEPT_LANGUAGE, COOKIE, RETRY_AFTER};
+use http::request::Parts;
 use http::{Method, StatusCode};
 use leptos::nonce::Nonce;
 use leptos::prelude::{provide_context, use_context};
@@ -24,7 +26,7 @@ const NEED_THE_PROVIDER: [&str; 2] = ["/sign-in", "/callback"];
 fn context(state: &AppState) -> impl Fn() + Clone + Send + Sync + 'static {
     let state = state.clone();
     move || {
-        let parts = use_context::<http::request::Parts>();
+        let parts = use_context::<Parts>();
         match state.sign_in.client() {
             Some(client) => provide_context(client),
             None => {
@@ -39,11 +41,23 @@ fn context(state: &AppState) -> impl Fn() + Clone + Send + Sync + 'static {
         }
         provide_context(state.site.front_end());
         provide_context::<Arc<dyn Backend>>(Arc::new(state.shared.clone()));
+        provide_context(preferences(parts.as_ref()));
         // Leptos has made a nonce of its own by now; the one in the response's header takes its place.
         if let Some(nonce) = parts.and_then(|parts| parts.extensions.get::<Nonce>().cloned()) {
             provide_context(nonce);
         }
     }
+}
+
+/// The language and the colours that the request asks for.
+fn preferences(parts: Option<&Parts>) -> Preferences {
+    // HTTP/2 may send several lines of cookies (RFC 9113, 8.2.3).
+    let header = |name, between| {
+        let values = parts.map(|parts| parts.headers.get_all(name));
+        let values = values.into_iter().flatten().filter_map(|value| value.to_str().ok());
+        values.collect::<Vec<_>>().join(between)
+    };
+    Preferences::of_request(&header(COOKIE, "; "), &header(ACCEPT_LANGUAGE, ", "))
 }
 
 /// The paths of the app's pages.

@@ -1,18 +1,20 @@
 //! The account page: a guard, and behind it what the server verified about the user.
 
 use leptos::prelude::*;
-use pixygate::leptos::{RequireSignedIn, SignInButton, Texts, use_auth};
+use pixygate::leptos::{RequireSignedIn, Texts, use_auth};
 use pixygate::session::{AuthState, SignOutReason};
 
 use super::sign_in::Impossible;
 use super::verified::{Ended, Verified};
 use crate::notice::Notice;
+use crate::sign_in_link::SignInLink;
+use crate::texts::{account as text, frame};
 
 /// The account page, for who is signed in.
 #[component]
 pub(crate) fn Account() -> impl IntoView {
     view! {
-        <h1>"Account"</h1>
+        <h1>{frame::account()}</h1>
         <RequireSignedIn>
             <Verified />
         </RequireSignedIn>
@@ -24,7 +26,7 @@ pub(crate) fn Account() -> impl IntoView {
 pub(crate) fn Loading() -> impl IntoView {
     view! {
         <div class="card" aria-busy="true">
-            <p class="visually-hidden" role="status">"Loading…"</p>
+            <p class="visually-hidden" role="status">{frame::loading()}</p>
             <div class="skeleton" aria-hidden="true"></div>
         </div>
         <Impossible />
@@ -38,18 +40,18 @@ pub(crate) fn SignedOut() -> impl IntoView {
         AuthState::SignedOut(reason) => reason.clone(),
         _ => None,
     });
-    let (title, text) = match reason {
+    let (title, words) = match reason {
         Some(reason) if reason.keeps_page() => {
             return view! { <Ended /> }.into_any();
         }
         // Another user may be at the screen by now.
         Some(SignOutReason::Idle) => Texts::here().idle,
         Some(SignOutReason::SignedOutHere) => Texts::here().signed_out_here,
-        _ => ("This page is for you alone", "You come back here after signing in."),
+        _ => (text::for_you(), text::come_back()),
     };
     view! {
-        <Notice kind="info" title text>
-            <SignInButton class="button" />
+        <Notice kind="info" title text=words>
+            <SignInLink class="button" />
         </Notice>
     }
     .into_any()

@@ -6,6 +6,7 @@ use pixygate::leptos::{Texts, use_auth};
 use pixygate::session::SessionError;
 
 use crate::notice::Notice;
+use crate::texts::account as text;
 
 /// Offers it where the provider has a place for it.
 #[component]
@@ -30,10 +31,10 @@ pub(crate) fn Everywhere() -> impl IntoView {
     let button = move || {
         view! {
             <section class="card" aria-labelledby="everywhere">
-                <h2 id="everywhere">"Other browsers"</h2>
-                <p>"You can end your sessions in all browsers and on all devices at once, this one included."</p>
+                <h2 id="everywhere">{text::others()}</h2>
+                <p>{text::others_text()}</p>
                 <button type="button" class="button quiet" on:click=end aria-busy=move || busy.get().to_string() disabled=busy>
-                    "End all my sessions"
+                    {text::end_all()}
                 </button>
                 {move || {
                     let error = failure.get()?;

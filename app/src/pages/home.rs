@@ -1,12 +1,15 @@
 //! The landing page.
 
 use leptos::prelude::*;
-use pixygate::leptos::{SignInButton, Texts, use_auth};
+use pixygate::leptos::{Texts, use_auth};
 use pixygate::session::{AuthState, SignOutReason};
 
 use crate::notice::Notice;
+use crate::preferences::provider_name;
+use crate::sign_in_link::SignInLink;
+use crate::texts::home as text;
 
-/// What this is for, and **Sign in**.
+/// What this is for, **Sign in**, and a call's way through the gate.
 #[component]
 pub(crate) fn Home() -> impl IntoView {
     let auth = use_auth();
@@ -21,35 +24,41 @@ pub(crate) fn Home() -> impl IntoView {
         AuthState::Unknown => auth.expected_name().with(Option::is_some),
         state => state.signed_in().is_some(),
     });
+    let provider = provider_name();
+    let unreachable = provider.is_none();
     view! {
         {move || {
             Texts::here().end(reason.get().as_ref()).map(|(title, text)| view! { <Notice kind="info" title text /> }.into_any())
         }}
+        {unreachable.then(|| view! { <Notice kind="warning" title=text::no_provider() text=text::no_provider_text() /> }.into_any())}
         <section class="hero">
-            <h1>"One sign-in, every call checked"</h1>
-            <p class="lead">
-                "Sign in through your browser. Pixygate checks each call that you make before it reaches a service."
-            </p>
+            <h1>{text::title()}</h1>
+            <p class="lead">{text::lead()}</p>
             <div class="actions">
                 {move || match signed_in.get() {
-                    true => view! { <a href="/account" class="button">"Open your account"</a> }.into_any(),
-                    false => view! { <SignInButton class="button" /> }.into_any(),
+                    true => view! { <a href="/account" class="button">{text::open_account()}</a> }.into_any(),
+                    false => view! { <SignInLink class="button" /> }.into_any(),
                 }}
+                {provider.map(|name| view! { <p class="hint">{text::provider()} <strong>{name}</strong></p> }.into_any())}
             </div>
         </section>
-        <ul class="cards" role="list">
-            <li class="card">
-                <h2>"Sign in once"</h2>
-                <p>"Your other tabs are signed in too, and stay so after a reload. Signing out ends it everywhere."</p>
-            </li>
-            <li class="card">
-                <h2>"Always fresh"</h2>
-                <p>"Before each call the token is renewed when it is about to expire. You never notice."</p>
-            </li>
-            <li class="card">
-                <h2>"Checked at the gate"</h2>
-                <p>"Issuer, audience, signature, time, permission: every check is made on the server, and nothing passes without."</p>
-            </li>
-        </ul>
+        <section aria-labelledby="way">
+            <h2 id="way">{text::way()}</h2>
+            <ol class="way">
+                <li>
+                    <strong>{text::browser()}</strong>
+                    <span>{text::browser_text()}</span>
+                </li>
+                <li>
+                    <strong>{text::gate()}</strong>
+                    <span>{text::gate_text()}</span>
+                </li>
+                <li>
+                    <strong>{text::service()}</strong>
+                    <span>{text::service_text()}</span>
+                </li>
+            </ol>
+            <p class="hint">{text::refused()}</p>
+        </section>
     }
 }

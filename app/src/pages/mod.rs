@@ -4,5 +4,36 @@ pub(crate) mod account;
 pub(crate) mod everywhere;
 pub(crate) mod home;
 pub(crate) mod not_found;
+pub(crate) mod session;
 pub(crate) mod sign_in;
 pub(crate) mod verified;
+
+use crate::part::Load;
+use crate::texts::frame as text;
+
+/// A page of the navigation.
+pub(crate) struct Page {
+    /// Its path.
+    pub(crate) path: &'static str,
+    /// Its title, in the navigation and above the page.
+    pub(crate) title: fn() -> &'static str,
+    /// Its code; `None` where that comes with every page.
+    pub(crate) load: Option<Load>,
+}
+
+/// The pages of the navigation, in its order.
+pub(crate) const PAGES: [Page; 2] = [
+    Page {
+        path: "/account",
+        title: text::account,
+        load: None,
+    },
+    SESSION,
+];
+
+/// The session: tokens, checks, events.
+pub(crate) const SESSION: Page = Page {
+    path: "/session",
+    title: text::session,
+    load: Some(|| Box::pin(session::page())),
+};

@@ -5,19 +5,21 @@ use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 use pixygate::authorization::{ReturnTo, SignIn};
-use pixygate::leptos::{SignInButton, Texts, use_auth};
+use pixygate::leptos::{Texts, use_auth};
 use pixygate::session::{SessionError, SignInFailure};
 
 use crate::notice::Notice;
+use crate::sign_in_link::SignInLink;
+use crate::texts::{frame, sign_in as text};
 
 /// A page that waits for the front end, which may never come.
 #[component]
 pub(crate) fn Impossible() -> impl IntoView {
     view! {
         <noscript>
-            <p>"Signing in needs JavaScript and WebAssembly. Allow them for this site, then start again."</p>
+            <p>{text::needs_javascript()}</p>
         </noscript>
-        <p class="when-broken" role="alert">"The page could not be loaded completely. Check your connection, then reload it."</p>
+        <p class="when-broken" role="alert">{text::not_loaded()}</p>
     }
 }
 
@@ -25,11 +27,11 @@ pub(crate) fn Impossible() -> impl IntoView {
 #[component]
 pub(crate) fn SigningIn() -> impl IntoView {
     view! {
-        <h1>"Signing in"</h1>
+        <h1>{frame::signing_in()}</h1>
         <section>
             <p class="busy" role="status">
                 <span class="spinner" aria-hidden="true"></span>
-                "One moment…"
+                {text::one_moment()}
             </p>
             <Impossible />
         </section>
@@ -54,14 +56,14 @@ pub(crate) fn failed(SignInFailure { error, return_to }: SignInFailure) -> impl 
     // The server had not reached the provider when it made this page. The same address may work by now.
     let again = match error {
         SessionError::NoClient => view! { <ReloadButton /> }.into_any(),
-        _ => view! { <SignInButton class="button" return_to /> }.into_any(),
+        _ => view! { <SignInLink class="button" return_to /> }.into_any(),
     };
     view! {
-        <h1>"Signing in"</h1>
+        <h1>{frame::signing_in()}</h1>
         <Notice kind title text detail>
             {in_window}
             {again}
-            <a href="/" class="button quiet">"To the start page"</a>
+            <a href="/" class="button quiet">{frame::to_start()}</a>
         </Notice>
     }
 }
@@ -69,7 +71,7 @@ pub(crate) fn failed(SignInFailure { error, return_to }: SignInFailure) -> impl 
 #[component]
 fn ReloadButton() -> impl IntoView {
     let reload = move |_| drop(window().location().reload());
-    view! { <button type="button" class="button" on:click=reload>"Try again"</button> }
+    view! { <button type="button" class="button" on:click=reload>{frame::try_again()}</button> }
 }
 
 /// Signs in in a window of its own, where the browser stores nothing: this page stays and completes the sign-in.
@@ -93,7 +95,7 @@ fn InWindow(return_to: ReturnTo) -> impl IntoView {
     };
     view! {
         <button type="button" class="button" on:click=sign_in>
-            "Sign in in a window"
+            {text::in_a_window()}
         </button>
         {move || {
             failure.get().map(|error| {

@@ -13,49 +13,47 @@ use pixygate::session::{AuthState, SessionError, SignOutReason, StepUpFailure};
 use super::everywhere::Everywhere;
 use crate::api::{Confirm, GetProfile, LONGEST, profile, whoami};
 use crate::notice::Notice;
+use crate::texts::{account as words, frame};
 
 /// What the server verified, and what can be done with it.
 #[component]
 pub(crate) fn Verified() -> impl IntoView {
     let kept = use_auth().is_stored();
     view! {
-        <p class="lead">{format!("Hello, {}.", use_signed_in().name())}</p>
+        <p class="lead">{words::hello(use_signed_in().name())}</p>
         {move || {
             (!kept.get()).then(|| {
                 view! {
                     <Notice
                         kind="info"
-                        title="Signed in for this tab only"
-                        text="This browser does not let the site store anything, so you sign in again after a reload."
+                        title=words::this_tab()
+                        text=words::this_tab_text()
                     />
                 }
                 .into_any()
             })
         }}
-        <Answer title="What the server verified" call=|| Box::pin(identity()) />
+        <Answer title=words::verified() call=|| Box::pin(identity()) />
         <RequireScope scope="profile" missing=NotGranted>
-            <Answer title=OPENED call=|| Box::pin(details()) />
+            <Answer title=words::opened() call=|| Box::pin(details()) />
         </RequireScope>
         <Confirmation />
         <Everywhere />
     }
 }
 
-const OPENED: &str = "What the scope “profile” opens";
-
 /// Asks for a scope that was not granted: the provider asks the user, who comes back here.
 #[component]
 fn NotGranted() -> impl IntoView {
     let auth = use_auth();
-    let not_given = |text, detail: String| Some(("The permission was not given", text, detail));
+    let not_given = |text, detail: String| Some((words::not_granted(), text, detail));
     let outcome = RwSignal::new(match auth.take_cancelled::<GetProfile>() {
         // Who came back by the back button knows.
         Some((_, StepUpFailure::Returned)) => None,
-        Some((_, failure)) => not_given("Nothing has changed.", failure.to_string()),
-        None if auth.take_pending::<GetProfile>().is_some() => not_given(
-            "The sign-in page left it out. Whoever runs it can say why.",
-            "insufficient_scope".to_owned(),
-        ),
+        Some((_, failure)) => not_given(words::unchanged(), failure.to_string()),
+        None if auth.take_pending::<GetProfile>().is_some() => {
+            not_given(words::left_out(), "insufficient_scope".to_owned())
+        }
         None => None,
     });
     let ask = move |_| {
@@ -68,14 +66,14 @@ fn NotGranted() -> impl IntoView {
         });
     };
     view! {
-        <section class="card" aria-label=OPENED>
-            <h2>{OPENED}</h2>
-            <p>"Your sign-in does not include the permission for this."</p>
+        <section class="card" aria-label=words::opened()>
+            <h2>{words::opened()}</h2>
+            <p>{words::scope_missing()}</p>
             {move || {
                 let (title, text, detail) = outcome.get()?;
                 Some(view! { <Notice kind="error" title text detail /> }.into_any())
             }}
-            <button type="button" class="button quiet" on:click=ask>"Ask for the permission"</button>
+            <button type="button" class="button quiet" on:click=ask>{words::ask_for_scope()}</button>
         </section>
     }
 }
@@ -107,7 +105,7 @@ fn Answer(
         <section class="card" aria-label=title>
             <h2>{title}</h2>
             {move || match answer.get() {
-                None => view! { <div class="skeleton" role="status" aria-label="Loading…"></div> }.into_any(),
+                None => view! { <div class="skeleton" role="status" aria-label=frame::loading()></div> }.into_any(),
                 Some(Ok(facts)) => {
                     let facts = facts.into_iter().map(|(name, value)| view! { <dt>{name}</dt> <dd>{value}</dd> }.into_any());
                     view! { <dl class="facts">{facts.collect_view()}</dl> }.into_any()
@@ -116,7 +114,7 @@ fn Answer(
                     let (title, text) = Texts::here().call(&error);
                     view! {
                         <Notice kind="error" title text detail=error.to_string()>
-                            <button type="button" class="button" on:click=move |_| ask()>"Try again"</button>
+                            <button type="button" class="button" on:click=move |_| ask()>{frame::try_again()}</button>
                         </Notice>
                     }
                     .into_any()
@@ -142,7 +140,7 @@ fn Confirmation() -> impl IntoView {
         statement.set(call.statement.clone());
         spawn_local(async move {
             let stated = call.statement.clone();
-            let answer = call.run_on_client().await.map(|_| format!("Confirmed: {stated}"));
+            let answer = call.run_on_client().await.map(|_| words::confirmed(stated));
             // The page may have been left meanwhile.
             outcome.try_set(Some(answer));
             busy.try_set(false);
@@ -167,15 +165,15 @@ fn Confirmation() -> impl IntoView {
     };
     view! {
         <section class="card" aria-labelledby="confirm">
-            <h2 id="confirm">"Confirm that it is you"</h2>
-            <p>"This asks for a sign-in of the last five minutes. If yours is older, you sign in again and come back here."</p>
+            <h2 id="confirm">{words::confirm_title()}</h2>
+            <p>{words::confirm_text()}</p>
             <form on:submit=submit>
                 <div class="field">
-                    <label for="statement">"What you confirm"</label>
+                    <label for="statement">{words::statement()}</label>
                     <input id="statement" name="statement" required maxlength=LONGEST.to_string() autocomplete="off" bind:value=statement />
                 </div>
                 <button type="submit" class="button" aria-busy=move || busy.get().to_string() disabled=busy>
-                    "Confirm"
+                    {words::confirm()}
                 </button>
             </form>
             // There before its text, or a screen reader says nothing.
@@ -188,17 +186,17 @@ fn Confirmation() -> impl IntoView {
             {move || {
                 let failure = cancelled.get()?;
                 let why = match &failure {
-                    StepUpFailure::Returned => "You did not sign in again",
-                    StepUpFailure::Provider(error) if error == "access_denied" => "You did not sign in again",
-                    StepUpFailure::Provider(_) => "Signing in again did not succeed",
-                    StepUpFailure::NotAskedAgain => "Your provider did not ask you again",
+                    StepUpFailure::Returned => words::not_again(),
+                    StepUpFailure::Provider(error) if error == "access_denied" => words::not_again(),
+                    StepUpFailure::Provider(_) => words::again_failed(),
+                    StepUpFailure::NotAskedAgain => words::not_asked(),
                 };
                 let detail = failure.to_string();
-                let text = format!("{why}, so the server was not asked. What you typed is still here, and you are signed in as before.");
+                let text = words::not_confirmed_text(why);
                 Some(view! {
-                    <Notice kind="warning" title="Nothing was confirmed" text detail>
+                    <Notice kind="warning" title=words::not_confirmed() text detail>
                         <button type="button" class="button" on:click=move |_| confirm()>
-                            "Sign in again and confirm"
+                            {words::confirm_again()}
                         </button>
                     </Notice>
                 }
@@ -211,23 +209,30 @@ fn Confirmation() -> impl IntoView {
 async fn identity() -> Result<Facts, CallError> {
     let who = whoami().await?;
     let scopes = who.scope.join(" ");
-    let mut facts = vec![("Issuer", who.iss), ("Subject", who.sub), ("Scopes", scopes)];
-    facts.extend(who.client_id.map(|id| ("Client", id)));
-    facts.extend(who.org_id.map(|id| ("Organisation", id)));
-    facts.extend(who.acr.map(|acr| ("Authentication", acr)));
+    let mut facts = vec![
+        (words::issuer(), who.iss),
+        (words::subject(), who.sub),
+        (words::scopes(), scopes),
+    ];
+    facts.extend(who.client_id.map(|id| (words::client(), id)));
+    facts.extend(who.org_id.map(|id| (words::organisation(), id)));
+    facts.extend(who.acr.map(|acr| (words::authentication(), acr)));
     Ok(facts)
 }
 
 async fn details() -> Result<Facts, CallError> {
     let profile = profile().await?;
     let roles = if profile.roles.is_empty() {
-        "none".to_owned()
+        words::none().to_owned()
     } else {
         profile.roles.join(", ")
     };
     Ok(vec![
-        ("Name", profile.name.unwrap_or_else(|| "not in the token".to_owned())),
-        ("Roles", roles),
+        (
+            words::name(),
+            profile.name.unwrap_or_else(|| words::not_in_token().to_owned()),
+        ),
+        (words::roles(), roles),
     ])
 }
 
@@ -255,14 +260,14 @@ pub(crate) fn Ended() -> impl IntoView {
     view! {
         <Notice kind="warning" title text detail>
             <button type="button" class="button" on:click=again>
-                "Sign in"
+                {frame::sign_in()}
             </button>
             {move || {
                 failure.get().map(|error| {
                     let (title, text) = texts.sign_in(&error);
                     view! {
                         <p role="alert">{format!("{title}. {text}")}</p>
-                        <a href="/sign-in" target="_blank" rel="external nofollow" class="button quiet">"Sign in in a new tab"</a>
+                        <a href="/sign-in" target="_blank" rel="external nofollow" class="button quiet">{words::new_tab()}</a>
                     }
                     .into_any()
                 })

@@ -1,0 +1,66 @@
+//! Pages whose code is loaded when they are first opened.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use pixygate::leptos::{CallError, RequireSignedIn, Texts};
+
+use crate::notice::Notice;
+use crate::pages::Page;
+use crate::pages::account::Loading;
+use crate::texts::frame as text;
+
+/// The page's view, once its code is there.
+pub(crate) type PageFn = fn() -> AnyView;
+
+/// Loads a page's code, at most once: the browser keeps it.
+pub(crate) type Load = fn() -> Pin<Box<dyn Future<Output = Result<PageFn, CallError>>>>;
+
+/// A page for a signed-in user, whose code is a part of its own.
+#[component]
+pub(crate) fn PartPage(page: &'static Page) -> impl IntoView {
+    view! {
+        <h1>{(page.title)()}</h1>
+        <RequireSignedIn>{page.load.map(|load| view! { <Part load /> })}</RequireSignedIn>
+    }
+}
+
+/// Loads a part and shows it. One that cannot be loaded says so, and is asked for again on request.
+#[component]
+fn Part(load: Load) -> impl IntoView {
+    let part = RwSignal::new(None::<Result<PageFn, CallError>>);
+    let fetch = move || {
+        part.set(None);
+        spawn_local(async move {
+            let loaded = load().await;
+            // The page may have been left meanwhile.
+            part.try_set(Some(loaded));
+        });
+    };
+    fetch();
+    view! {
+        {move || match part.get() {
+            None => view! { <Loading /> }.into_any(),
+            Some(Ok(page)) => page(),
+            Some(Err(error)) => {
+                let (title, text) = Texts::here().call(&error);
+                view! {
+                    <Notice kind="error" title text>
+                        <button type="button" class="button" on:click=move |_| fetch()>{text::try_again()}</button>
+                    </Notice>
+                }
+                .into_any()
+            }
+        }}
+    }
+}
+
+/// Loads a part ahead, when its link is near.
+pub(crate) fn load_ahead(load: Load) {
+    spawn_local(async move {
+        // A failure is shown when the page is opened.
+        let _ = load().await;
+    });
+}
