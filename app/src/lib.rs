@@ -23,6 +23,7 @@ mod preferences;
 mod shell;
 mod sign_in_link;
 mod texts;
+mod time;
 
 use leptos::prelude::*;
 use leptos_router::components::{FlatRoutes, Route, Router};

@@ -1,0 +1,90 @@
+//! Moments and durations, in the page's language and the reader's time zone. In the browser only: the server does not know that zone.
+
+use std::time::Duration;
+
+use js_sys::{Date, JsString, Object, Reflect};
+use leptos::prelude::*;
+
+use crate::preferences::Language;
+
+/// Milliseconds since 1970, by the reader's clock.
+pub(crate) fn now() -> u64 {
+    if cfg!(target_family = "wasm") {
+        Date::now() as u64
+    } else {
+        0
+    }
+}
+
+/// A moment, in words for the reader and exact for machines.
+#[component]
+pub(crate) fn Moment(
+    /// Milliseconds since 1970.
+    at: u64,
+    /// Whether only the time of day is shown, where the day is clear.
+    #[prop(optional)]
+    time_only: bool,
+) -> impl IntoView {
+    let (exact, words) = in_words(at, time_only);
+    view! { <time datetime=exact.clone() title=exact>{words}</time> }
+}
+
+/// A moment in RFC 3339, and in words.
+pub(crate) fn in_words(at: u64, time_only: bool) -> (String, String) {
+    if !cfg!(target_family = "wasm") {
+        return (at.to_string(), at.to_string());
+    }
+    let date = Date::new(&(at as f64).into());
+    if date.get_time().is_nan() {
+        return (at.to_string(), at.to_string());
+    }
+    let options = Object::new();
+    let set = |name: &str| drop(Reflect::set(&options, &name.into(), &"medium".into()));
+    set("timeStyle");
+    let words: JsString = if time_only {
+        date.to_locale_time_string_with_options(&locale(), &options)
+    } else {
+        set("dateStyle");
+        date.to_locale_string(&locale(), &options)
+    };
+    (String::from(date.to_iso_string()), String::from(words))
+}
+
+/// The reader's own kind of the page's language, as in `en-GB`.
+fn locale() -> String {
+    let tag = Language::here().tag();
+    let own = window().navigator().language().unwrap_or_default();
+    if own.starts_with(tag) { own } else { tag.to_owned() }
+}
+
+/// Hours, minutes and seconds, as in `1:04:05` or `4:05`.
+pub(crate) fn clock(seconds: u64) -> String {
+    let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+    match hours {
+        0 => format!("{minutes}:{seconds:02}"),
+        hours => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
+/// The present time, in milliseconds since 1970, kept up to date as long as the component is there.
+pub(crate) fn ticking() -> ReadSignal<u64> {
+    let (time, set) = signal(now());
+    Effect::new(move || {
+        if let Ok(handle) = set_interval_with_handle(move || set.set(now()), Duration::from_secs(1)) {
+            on_cleanup(move || handle.clear());
+        }
+    });
+    time
+}
+
+#[cfg(test)]
+mod tests {
+    use super::clock;
+
+    #[test]
+    fn a_duration_has_hours_only_where_there_are_any() {
+        assert_eq!(clock(5), "0:05");
+        assert_eq!(clock(245), "4:05");
+        assert_eq!(clock(3845), "1:04:05");
+    }
+}
