@@ -3,8 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::api::{Backend, BackendFuture, Chart, Filter, PAGE, Page, RecordId, Unavailable, Whose};
-use pixygate::jwt::{Ended, Principal};
+use app::api::{
+    Backend, BackendFuture, Chart, Configuration, Filter, Inspection, LiveLines, PAGE, Page, RecordId, Service,
+    Unavailable, Whose,
+};
+use pixygate::Reason;
+use pixygate::jwt::{Ended, Principal, Rejection};
 use tokio::task::JoinHandle;
 
 use crate::activity::{Activity, Recording};
@@ -142,6 +146,28 @@ impl Backend for Shared {
 
     fn end(&self, ended: Ended) -> BackendFuture<'_, ()> {
         Box::pin(async move { self.revocations.end(&ended, true).await.map_err(unavailable) })
+    }
+
+    // The console's pages come next.
+
+    fn own_token(&self, _: Principal) -> BackendFuture<'_, Inspection> {
+        Box::pin(async { Err(Unavailable) })
+    }
+
+    fn inspect(&self, _: String, _: Option<(String, String)>) -> BackendFuture<'_, Inspection> {
+        Box::pin(async { Err(Unavailable) })
+    }
+
+    fn services(&self, _: &Principal) -> Vec<Service> {
+        Vec::new()
+    }
+
+    fn configuration(&self) -> BackendFuture<'_, Configuration> {
+        Box::pin(async { Err(Unavailable) })
+    }
+
+    fn live(&self, _: &Principal, _: Whose, _: Filter, _: Option<RecordId>) -> Result<LiveLines, Rejection> {
+        Err(Rejection::new(Reason::KeysUnavailable))
     }
 }
 

@@ -5,17 +5,21 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::Stream;
 use leptos::prelude::use_context;
 use pixygate::Reason;
 use pixygate::jwt::{Ended, Principal, Rejection, printable};
 use pixygate::leptos::{CallError, principal, refuse};
 
 use super::activity::{Chart, Filter, Page, RecordId, Whose};
+use super::configuration::Configuration;
+use super::services::Service;
+use super::token::Inspection;
 
 /// A future of [`Backend`].
 pub type BackendFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
 
-/// The server's store. The server provides an `Arc<dyn Backend>` in the context of server functions.
+/// What only the server knows. The server provides an `Arc<dyn Backend>` in the context of server functions.
 pub trait Backend: Send + Sync + 'static {
     /// Whether the caller may see and end what is not theirs.
     fn is_administrator(&self, caller: &Principal) -> bool;
@@ -28,7 +32,35 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Rejects tokens on every node. Its date is raised to now.
     fn end(&self, ended: Ended) -> BackendFuture<'_, ()>;
+
+    /// Explains the token of the request, which is taken from the context of the server function. The gate has verified its proof.
+    fn own_token(&self, caller: Principal) -> BackendFuture<'_, Inspection>;
+
+    /// Explains a token, and whether a call with this method and path would pass. Neither stores nor logs the token.
+    fn inspect(&self, token: String, call: Option<(String, String)>) -> BackendFuture<'_, Inspection>;
+
+    /// Returns every service, as it is for the caller.
+    fn services(&self, caller: &Principal) -> Vec<Service>;
+
+    /// Returns the configuration in use, and the state of what it names.
+    fn configuration(&self) -> BackendFuture<'_, Configuration>;
+
+    /// Returns records as they are made, one on each line, from behind `after`.
+    ///
+    /// # Errors
+    ///
+    /// When the caller has as many streams as a user may have.
+    fn live(
+        &self,
+        caller: &Principal,
+        whose: Whose,
+        filter: Filter,
+        after: Option<RecordId>,
+    ) -> Result<LiveLines, Rejection>;
 }
+
+/// The lines of [`Backend::live`].
+pub type LiveLines = Pin<Box<dyn Stream<Item = Result<String, CallError>> + Send>>;
 
 /// The store does not answer. The reason is in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,10 +4,14 @@
 mod activity;
 #[cfg(feature = "ssr")]
 mod backend;
+mod configuration;
 mod confirm;
+mod live;
 #[cfg(feature = "ssr")]
 mod policies;
+mod services;
 mod sessions;
+mod token;
 mod whoami;
 
 pub use activity::{
@@ -16,9 +20,19 @@ pub use activity::{
     all_activity_chart,
 };
 #[cfg(feature = "ssr")]
-pub use backend::{Backend, BackendFuture, Unavailable};
+pub use backend::{Backend, BackendFuture, LiveLines, Unavailable};
+pub use configuration::{
+    Configuration, Fault, GetConfiguration, KeyState, NodeState, Reload, Setting, TargetDetail, TargetState,
+    TrustState, UpstreamState, configuration,
+};
 pub use confirm::{Confirm, LONGEST, confirm};
+pub use live::{GetLiveActivity, RecordLines, activity_live};
 #[cfg(feature = "ssr")]
 pub use policies::policies;
+pub use services::{GetServices, Requirement, RequirementKind, Service, ServiceRoute, Services, services};
 pub use sessions::{EndMySessions, EndSessionsOf, RevokeToken, end_my_sessions, end_sessions_of, revoke_token};
+pub use token::{
+    CallVerdict, Check, CheckVerdict, Diagnose, Finding, GetMyToken, Inspection, LONGEST_TOKEN, Member, RouteVerdict,
+    SenderConstraint, SenderConstraintKind, TokenKind, Verdict, diagnose, my_token,
+};
 pub use whoami::{GetProfile, Profile, Whoami, profile, whoami};

@@ -6,8 +6,8 @@ use pixygate::gate::{Policies, Policy};
 
 use super::whoami::GetWhoami;
 use super::{
-    Confirm, EndMySessions, EndSessionsOf, GetActivity, GetActivityChart, GetAllActivity, GetAllActivityChart,
-    GetProfile, RevokeToken,
+    Confirm, Diagnose, EndMySessions, EndSessionsOf, GetActivity, GetActivityChart, GetAllActivity,
+    GetAllActivityChart, GetConfiguration, GetLiveActivity, GetMyToken, GetProfile, GetServices, RevokeToken,
 };
 
 /// How long ago the user may have signed in to confirm something.
@@ -21,10 +21,15 @@ pub fn policies() -> Policies {
         .server_fn::<Confirm>(Policy::signed_in().max_age(RECENT))
         .server_fn::<GetActivity>(Policy::signed_in())
         .server_fn::<GetActivityChart>(Policy::signed_in())
+        .server_fn::<GetLiveActivity>(Policy::signed_in())
+        .server_fn::<GetMyToken>(Policy::signed_in())
+        .server_fn::<Diagnose>(Policy::signed_in())
+        .server_fn::<GetServices>(Policy::signed_in())
         .server_fn::<EndMySessions>(Policy::signed_in().max_age(RECENT))
         // Who is an administrator is said in the configuration, so these functions check it themselves.
         .server_fn::<GetAllActivity>(Policy::signed_in())
         .server_fn::<GetAllActivityChart>(Policy::signed_in())
+        .server_fn::<GetConfiguration>(Policy::signed_in())
         .server_fn::<EndSessionsOf>(Policy::signed_in().max_age(RECENT))
         .server_fn::<RevokeToken>(Policy::signed_in().max_age(RECENT))
 }

@@ -1,0 +1,179 @@
+//! How this server is set up, and how its parts are.
+
+use leptos::prelude::*;
+use leptos::server_fn::codec::{GetUrl, Json};
+use pixygate::leptos::{CallError, GateClient};
+use serde::{Deserialize, Serialize};
+
+/// The configuration in use, and the state of what it names.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Configuration {
+    /// When this was put together, in milliseconds since 1970 by the server's clock.
+    pub at: u64,
+    /// The version of this server.
+    pub version: String,
+    /// Every key with its effective value, in the order of `pixygate.example.toml`.
+    pub settings: Vec<Setting>,
+    /// What became of the last attempt to load the configuration again; `None` when there was none since the start.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reload: Option<Reload>,
+    /// The trusted issuers.
+    pub trusts: Vec<TrustState>,
+    /// The services behind the gate.
+    pub upstreams: Vec<UpstreamState>,
+    /// The live nodes that share the store, this one first.
+    pub nodes: Vec<NodeState>,
+}
+
+/// A key of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Setting {
+    /// The key, as in `server.listen` or `trust[0].issuer`.
+    pub key: String,
+    /// Its value as TOML; a secret is masked.
+    pub value: String,
+    /// Where it was set: `default`, `pixygate.toml, line 12`, or the name of a variable.
+    pub source: String,
+    /// Whether it has the default value.
+    pub is_default: bool,
+}
+
+/// An attempt to load the configuration again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reload {
+    /// When, in milliseconds since 1970.
+    pub at: u64,
+    /// Why the new configuration is not in use, and the one before it is; empty when it is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<Fault>,
+    /// Keys that have changed and need a restart.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub need_restart: Vec<String>,
+}
+
+/// One thing that is wrong with a configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    /// The key; empty when it is about none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub key: String,
+    /// Where it was set; empty when it is about no key.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub source: String,
+    /// What would have been accepted.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub expected: String,
+    /// What is there. It may have several lines.
+    pub found: String,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub hint: String,
+}
+
+/// A trusted issuer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrustState {
+    /// The exact `iss`.
+    pub issuer: String,
+    /// Further exact `iss` values.
+    pub aliases: Vec<String>,
+    /// The accepted audiences.
+    pub audience: Vec<String>,
+    /// The accepted clients, whatever the audience.
+    pub client_ids: Vec<String>,
+    /// Where its keys come from: an address, the name of a file, or `configuration`.
+    pub key_source: String,
+    /// Its keys.
+    pub keys: Vec<KeyState>,
+    /// Whether it has keys that may still serve.
+    pub ready: bool,
+    /// When the keys were fetched, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loaded_at: Option<u64>,
+    /// When they are fetched again, in milliseconds since 1970; `None` for keys that are configured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_refresh: Option<u64>,
+    /// Why the last attempt failed; `None` when it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_error: Option<String>,
+}
+
+/// A key of an issuer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeyState {
+    /// Its identifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kid: Option<String>,
+    /// The algorithms that it verifies, as in `ES256` or `RS256, PS256`.
+    pub algorithm: String,
+}
+
+/// A service behind the gate.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpstreamState {
+    /// Its name.
+    pub name: String,
+    /// The beginning of its paths.
+    pub prefix: String,
+    /// Calls and streams in flight on this node.
+    pub in_flight: usize,
+    /// Where its calls go.
+    pub targets: Vec<TargetState>,
+}
+
+/// A target of an upstream, as this node sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetState {
+    /// Its address, without credentials.
+    pub url: String,
+    /// Whether it gets calls.
+    pub healthy: bool,
+    /// Why it gets none, or what it failed lately.
+    pub detail: TargetDetail,
+    /// Calls in flight to it on this node.
+    pub in_flight: usize,
+}
+
+/// What a node knows of a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "state")]
+pub enum TargetDetail {
+    /// Nothing is wrong.
+    Fine,
+    /// Its last calls failed; it still gets calls.
+    Failing {
+        /// How many failed in a row.
+        failures: u32,
+    },
+    /// Too many calls failed in a row. It gets the next one, as a probe, after this time.
+    Out {
+        /// In seconds, rounded up; 0 when the next call is the probe.
+        seconds: u64,
+    },
+    /// It fails its health check.
+    Unhealthy,
+}
+
+/// A node that shares the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeState {
+    /// Its machine and port.
+    pub name: String,
+    /// The version of its server.
+    pub version: String,
+    /// Its last sign of life, in milliseconds since 1970.
+    pub seen: u64,
+    /// Whether it is the node that answers.
+    pub this: bool,
+    /// The time since it read the revocations, in seconds. Only known of the node that answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation_age_seconds: Option<u64>,
+}
+
+/// `GET /api/admin/configuration`: the effective settings and the state of issuers, upstreams and nodes. For administrators.
+#[server(name = GetConfiguration, prefix = "/api", endpoint = "admin/configuration", input = GetUrl, output = Json, client = GateClient)]
+pub async fn configuration() -> Result<Configuration, CallError> {
+    let (_, backend) = super::backend::administrator().await?;
+    let configuration = backend.configuration().await;
+    configuration.map_err(super::backend::unavailable)
+}

@@ -1,0 +1,253 @@
+//! A token, explained by the server that decides about it.
+
+use leptos::prelude::*;
+use leptos::server_fn::codec::{GetUrl, Json, PostUrl};
+use pixygate::Reason;
+use pixygate::leptos::{CallError, GateClient};
+use serde::{Deserialize, Serialize};
+
+use super::services::Requirement;
+
+/// The longest token that [`diagnose`] takes, in bytes. The gate's own bound (`gate.max_token_bytes`) is one of the checks.
+pub const LONGEST_TOKEN: usize = 64 * 1024;
+
+/// A token, explained. It has everything that the token says, but neither the token itself nor its signature.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Inspection {
+    /// What it is, as far as it says so itself.
+    pub kind: TokenKind,
+    /// Its length.
+    pub bytes: usize,
+    /// When it was judged, in milliseconds since 1970 by the server's clock.
+    pub at: u64,
+    /// What the gate says.
+    pub verdict: Verdict,
+    /// The gate's checks of a token, in the gate's order: `size form header issuer algorithm key signature kind time subject audience
+    /// claims binding revocation`.
+    pub checks: Vec<Check>,
+    /// The members of its header; empty when it cannot be read.
+    pub header: Vec<Member>,
+    /// Its claims; empty when they cannot be read.
+    pub payload: Vec<Member>,
+    /// Why it is rejected, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<Finding>,
+    /// What each route makes of it. Empty when the token is rejected. A proof that it is bound to counts as given.
+    pub routes: Vec<RouteVerdict>,
+    /// What it is bound to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender_constraint: Option<SenderConstraint>,
+    /// Whether the call that was asked about would pass; `None` when none was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<CallVerdict>,
+}
+
+/// What a token is, as far as it says so itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenKind {
+    /// It says that it is an access token.
+    AccessToken,
+    /// It has the marks of an ID token.
+    IdToken,
+    /// A logout token or another security event.
+    LogoutToken,
+    /// A DPoP proof.
+    DpopProof,
+    /// A JWT that does not say what it is. The gate treats it as an access token.
+    Jwt,
+    /// An encrypted JWT (JWE).
+    Encrypted,
+    /// A reference that only its issuer understands.
+    Opaque,
+}
+
+/// What the gate says of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Verdict {
+    /// The token is accepted; the policy of each route decides the rest.
+    Accepted,
+    /// The token is accepted together with a proof, which comes with each request: see [`Inspection::sender_constraint`].
+    AcceptedWithProof,
+    /// The token is rejected.
+    Rejected {
+        /// The reason, as in the body of the refusal.
+        reason: Reason,
+    },
+    /// Nothing can be said: the issuer's keys, or the revocations, are not available.
+    NotChecked {
+        /// The reason, as in the body of the refusal.
+        reason: Reason,
+    },
+}
+
+/// One check, and its verdict.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// Its stable name.
+    pub name: String,
+    /// What became of it.
+    pub verdict: CheckVerdict,
+}
+
+/// The verdict of one check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckVerdict {
+    /// It passed.
+    Passed,
+    /// It failed, so the checks after it were not made.
+    Failed,
+    /// It was not made.
+    NotMade,
+}
+
+/// A member of a token's header or payload.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Its value, as JSON.
+    pub value: String,
+    /// What it means, in English; empty where no standard says.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub meaning: String,
+    /// The date that it is, in seconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<u64>,
+}
+
+/// What is wrong, from the catalogue of findings.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// The stable code, as in `PXG206`.
+    pub code: String,
+    /// The title of the code, in English.
+    pub title: String,
+    /// What would have passed.
+    pub expected: String,
+    /// What came instead.
+    pub found: String,
+    /// The setting or step that fixes it: where one line does, that line.
+    pub hint: String,
+    /// The page of the code on this server, as in `/findings/PXG206`. It is no page of the application: link it with `rel="external"`.
+    pub page: String,
+}
+
+/// What a route makes of a token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RouteVerdict {
+    /// The methods of the route.
+    pub methods: String,
+    /// The pattern of its paths.
+    pub path: String,
+    /// What it requires, in English.
+    pub policy: String,
+    /// The status of a call with the token: 200 when it passes the gate.
+    pub status: u16,
+    /// Why the call would be denied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// What is missing.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub missing: String,
+}
+
+/// What a token is bound to: without it, the token opens nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SenderConstraint {
+    /// The kind of proof.
+    pub kind: SenderConstraintKind,
+    /// The thumbprint of the key or certificate (`cnf.jkt`, `cnf.x5t#S256`).
+    pub thumbprint: String,
+    /// Whether the gate verified the proof, as it did for the caller's own token.
+    pub proven: bool,
+}
+
+/// What a token can be bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SenderConstraintKind {
+    /// A key, with a DPoP proof for each request (RFC 9449).
+    Dpop,
+    /// A client certificate (RFC 8705).
+    Certificate,
+}
+
+/// Whether a call would pass the gate. Nothing was sent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CallVerdict {
+    /// The method that was asked about.
+    pub method: String,
+    /// The path that was asked about.
+    pub path: String,
+    /// The gate's checks of a call, in the gate's order: `request route token proof scopes roles authentication claims`. Those of the
+    /// token are [`Inspection::checks`]. A public route makes none from `token` on. Rates are not judged.
+    pub checks: Vec<Check>,
+    /// Whether the gate would let it pass, with the proof that the token is bound to. The handler behind may still deny it.
+    pub passes: bool,
+    /// The status of the refusal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The reason of the refusal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<Reason>,
+    /// Why it would be denied, and what to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finding: Option<Finding>,
+    /// The pattern of the route that matches.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// The upstream that it leads to; `None` for this server itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service: Option<String>,
+    /// What the route requires, and whether the token has it. `met` is `false` throughout when the token is rejected.
+    pub requirements: Vec<Requirement>,
+}
+
+/// `GET /api/token`: the caller's own token, as this server judges it.
+#[server(name = GetMyToken, prefix = "/api", endpoint = "token", input = GetUrl, output = Json, client = GateClient)]
+pub async fn my_token() -> Result<Inspection, CallError> {
+    let (caller, backend) = super::backend::caller().await?;
+    let inspection = backend.own_token(caller).await;
+    inspection.map_err(super::backend::unavailable)
+}
+
+/// `POST /api/diagnose`: a token, as this server judges it, and, with a path, whether a call with it would pass. The token is judged in
+/// memory, and neither stored nor logged.
+#[server(name = Diagnose, prefix = "/api", endpoint = "diagnose", input = PostUrl, output = Json, client = GateClient)]
+pub async fn diagnose(
+    /// The token, at most [`LONGEST_TOKEN`] bytes. What stands around it in a request (`Authorization: Bearer …`) is left out.
+    token: String,
+    /// The method of the call that is asked about; `GET` when there is only a path. A method without a path is `invalid_request`.
+    #[server(default)]
+    method: Option<String>,
+    /// Its path, without a query.
+    #[server(default)]
+    path: Option<String>,
+) -> Result<Inspection, CallError> {
+    use pixygate::jwt::Rejection;
+    use pixygate::leptos::refuse;
+
+    let (_, backend) = super::backend::caller().await?;
+    let invalid = |expected: &str, found: &str| {
+        let rejection = Rejection::new(Reason::InvalidRequest).expected(expected).found(found);
+        Err(refuse(rejection))
+    };
+    // An empty field of a form is none.
+    let filled = |field: Option<String>| field.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    if token.trim().is_empty() {
+        return invalid("a token", "an empty text");
+    }
+    if token.len() > LONGEST_TOKEN {
+        return invalid("a token of at most 65,536 bytes", "a longer text");
+    }
+    let call = match (filled(method), filled(path)) {
+        (method, Some(path)) => Some((method.unwrap_or_else(|| "GET".to_owned()), path)),
+        (None, None) => None,
+        (Some(_), None) => return invalid("a path beside the method", "a method alone"),
+    };
+    let inspection = backend.inspect(token, call).await;
+    inspection.map_err(super::backend::unavailable)
+}
