@@ -6,6 +6,7 @@ pub(crate) mod home;
 pub(crate) mod not_found;
 pub(crate) mod session;
 pub(crate) mod sign_in;
+pub(crate) mod token_view;
 pub(crate) mod verified;
 
 use crate::part::Load;

@@ -1,9 +1,26 @@
 //! The session: the tokens, what the gate makes of them, and what happens to them.
 
-use leptos::prelude::*;
-use pixygate::leptos::CallError;
+use std::time::Duration;
 
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use pixygate::authorization::{SignIn, TokenExchange};
+use pixygate::leptos::{CallError, Texts, use_auth, use_signed_in};
+use pixygate::session::{AuthState, Event, SessionError};
+
+use super::everywhere::Everywhere;
+use super::token_view::{Checks, FindingView, TokenView, decode, raw};
+use crate::api::{Inspection, SenderConstraint, SenderConstraintKind, Verdict, my_token};
+use crate::notice::Notice;
 use crate::part::PageFn;
+use crate::texts::{checks, frame, session as text};
+use crate::time::{Moment, clock, now, ticking};
+
+/// How long a token is shown.
+const SHOWN: Duration = Duration::from_secs(60);
+
+/// The most events that are kept.
+const EVENTS: usize = 100;
 
 pixygate::deferred! {
     /// The page.
@@ -12,7 +29,284 @@ pixygate::deferred! {
     }
 }
 
+/// What the server made of the token.
+type Judged = RwSignal<Option<Result<Inspection, CallError>>>;
+
 #[component]
 fn Session() -> impl IntoView {
-    view! { <p>"…"</p> }
+    let auth = use_auth();
+    let judged: Judged = RwSignal::new(None);
+    let ask = move || {
+        spawn_local(async move {
+            let inspection = my_token().await;
+            // The page may have been left meanwhile.
+            judged.try_set(Some(inspection));
+        });
+    };
+    ask();
+    auth.on(move |event| {
+        if *event == Event::Refreshed {
+            ask();
+        }
+    });
+    let user = use_signed_in();
+    let id_token = decode(user.id_token());
+    view! {
+        <p class="lead">{text::lead()}</p>
+        <Now judged />
+        <section class="card" aria-labelledby="checks">
+            <h2 id="checks">{text::checks()}</h2>
+            <p class="hint">{text::checks_text()}</p>
+            {answered(judged, ask, |inspection| {
+                let passed = matches!(inspection.verdict, Verdict::Accepted | Verdict::AcceptedWithProof);
+                view! {
+                    <p role="status">{passed.then(text::all_passed)}</p>
+                    {inspection.finding.map(|finding| view! { <FindingView finding /> }.into_any())}
+                    <Checks checks=inspection.checks />
+                }
+                .into_any()
+            })}
+        </section>
+        <section class="card" aria-labelledby="access-token">
+            <h2 id="access-token">{text::access_token()}</h2>
+            <p class="hint">{text::access_token_text()}</p>
+            {answered(judged, ask, |inspection| {
+                view! {
+                    <TokenView header=inspection.header payload=inspection.payload />
+                    {bound(inspection.sender_constraint)}
+                }
+                .into_any()
+            })}
+            <Reveal />
+        </section>
+        {id_token.map(|(header, payload)| {
+            view! {
+                <section class="card" aria-labelledby="id-token">
+                    <h2 id="id-token">{text::id_token()}</h2>
+                    <p class="hint">{text::id_token_text()}</p>
+                    <TokenView header payload />
+                </section>
+            }
+            .into_any()
+        })}
+        <Timeline />
+        <Everywhere />
+    }
+}
+
+/// The inspection as `view` shows it, or that it is on its way, or why there is none.
+fn answered(
+    judged: Judged,
+    ask: impl Fn() + Copy + Send + 'static,
+    view: impl Fn(Inspection) -> AnyView + Send + 'static,
+) -> impl IntoView {
+    move || match judged.get() {
+        None => view! { <div class="skeleton tall" role="status" aria-label=frame::loading()></div> }.into_any(),
+        Some(Ok(inspection)) => view(inspection),
+        Some(Err(error)) => {
+            let (title, text) = Texts::here().call(&error);
+            view! {
+                <Notice kind="error" title text detail=error.to_string()>
+                    <button type="button" class="button" on:click=move |_| ask()>{frame::try_again()}</button>
+                </Notice>
+            }
+            .into_any()
+        }
+    }
+}
+
+/// How long the token is valid, and what can be done with the session.
+#[component]
+fn Now(judged: Judged) -> impl IntoView {
+    let (auth, time) = (use_auth(), ticking());
+    let busy = RwSignal::new(false);
+    let outcome = RwSignal::new(None::<Result<(), SessionError>>);
+    let organisation = RwSignal::new(String::new());
+    let run = move |task: std::pin::Pin<Box<dyn Future<Output = Result<(), SessionError>>>>| {
+        busy.set(true);
+        outcome.set(None);
+        spawn_local(async move {
+            let result = task.await;
+            outcome.try_set(Some(result));
+            busy.try_set(false);
+        });
+    };
+    let again = move |_| {
+        run(auth.sign_in_popup(SignIn {
+            prompt: Some("login".to_owned()),
+            ..SignIn::default()
+        }));
+    };
+    let switch = move |event: leptos::ev::SubmitEvent| {
+        event.prevent_default();
+        run(auth.exchange(TokenExchange::organization(organisation.get_untracked().trim())));
+    };
+    // The reader's clock may differ from the server's, which decides.
+    let expires = Memo::new(move |_| {
+        let inspection = judged.get()?.ok()?;
+        let exp = inspection.payload.iter().find(|member| member.name == "exp")?.at?;
+        Some((exp * 1000).saturating_sub(inspection.at) + now())
+    });
+    let left = move || Some(expires.get()?.saturating_sub(time.get()) / 1000);
+    let signed_in_at = move || {
+        let inspection = judged.get()?.ok()?;
+        inspection.payload.iter().find(|member| member.name == "auth_time")?.at
+    };
+    let acting = move || {
+        auth.state()
+            .with(|state| state.signed_in().and_then(|user| user.acting().cloned()))
+    };
+    view! {
+        <section class="card" aria-labelledby="now">
+            <h2 id="now">{text::now()}</h2>
+            <dl class="facts">
+                {move || signed_in_at().map(|at| view! { <dt>{text::signed_in_at()}</dt> <dd><Moment at=at * 1000 /></dd> }.into_any())}
+                <dt>{text::valid_for()}</dt>
+                // A screen reader is not told every second.
+                <dd>
+                    <span class="countdown" role="timer" aria-live="off">
+                        {move || match left() {
+                            None => "–".to_owned(),
+                            Some(0) => text::over().to_owned(),
+                            Some(seconds) => clock(seconds),
+                        }}
+                    </span>
+                    " "
+                    <span class="hint">{text::renewed_soon()}</span>
+                </dd>
+            </dl>
+            <div class="actions">
+                <button type="button" class="button quiet" disabled=busy on:click=move |_| run(auth.refresh())>{text::refresh()}</button>
+                <button type="button" class="button quiet" disabled=busy on:click=again>{text::step_up()}</button>
+                <button type="button" class="button quiet" disabled=busy on:click=move |_| run(auth.sign_out_here())>
+                    {text::sign_out_here()}
+                </button>
+            </div>
+            <p class="outcome" role="status">
+                {move || outcome.get().and_then(Result::ok).map(|()| text::refreshed())}
+            </p>
+            {move || {
+                let error = outcome.get()?.err()?;
+                let (title, text) = Texts::here().sign_in(&error);
+                Some(view! { <Notice kind="error" title text detail=error.to_string() /> }.into_any())
+            }}
+            <details>
+                <summary>{text::switch_organisation()}</summary>
+                {move || acting().map(|acting| {
+                    view! {
+                        <p>{text::acting_for(acting)}</p>
+                        <button type="button" class="button quiet" disabled=busy on:click=move |_| run(auth.end_exchange())>
+                            {text::back_to_own()}
+                        </button>
+                    }
+                    .into_any()
+                })}
+                <form on:submit=switch>
+                    <div class="field">
+                        <label for="organisation">{text::organisation_id()}</label>
+                        <input id="organisation" required autocomplete="off" spellcheck="false" bind:value=organisation />
+                    </div>
+                    <button type="submit" class="button quiet" disabled=busy>{text::switch()}</button>
+                </form>
+            </details>
+        </section>
+    }
+}
+
+/// What the token is bound to, in words.
+fn bound(constraint: Option<SenderConstraint>) -> AnyView {
+    let Some(SenderConstraint { kind, thumbprint, .. }) = constraint else {
+        return view! { <p class="hint">{text::not_bound()}</p> }.into_any();
+    };
+    let explained = match kind {
+        SenderConstraintKind::Dpop => text::bound_dpop(),
+        SenderConstraintKind::Certificate => text::bound_certificate(),
+    };
+    view! {
+        <h3>{text::bound()}</h3>
+        <p>{explained}</p>
+        <p class="hint">{text::thumbprint()} " " <code>{thumbprint}</code></p>
+    }
+    .into_any()
+}
+
+/// Shows the access token on request, for a minute.
+#[component]
+fn Reveal() -> impl IntoView {
+    let auth = use_auth();
+    let shown = RwSignal::new(None::<String>);
+    let timer = StoredValue::new_local(None::<TimeoutHandle>);
+    let stop = move || {
+        if let Some(timer) = timer.try_update_value(Option::take).flatten() {
+            timer.clear();
+        }
+    };
+    on_cleanup(stop);
+    let toggle = move |_| {
+        stop();
+        if shown.try_update(Option::take).flatten().is_some() {
+            return;
+        }
+        spawn_local(async move {
+            if let Ok(token) = auth.access_token().await {
+                shown.try_set(Some(token.secret().clone()));
+                let hide = set_timeout_with_handle(move || drop(shown.try_set(None)), SHOWN);
+                timer.try_set_value(hide.ok());
+            }
+        });
+    };
+    view! {
+        <div class="actions">
+            <button type="button" class="button quiet" aria-expanded=move || shown.with(Option::is_some).to_string() on:click=toggle>
+                {move || if shown.with(Option::is_some) { text::hide() } else { text::show() }}
+            </button>
+        </div>
+        {move || shown.get().map(|token| view! { <p class="hint">{text::shown_hint()}</p> {raw(&token)} }.into_any())}
+    }
+}
+
+/// What happened to the session while the page was open, newest first.
+#[component]
+fn Timeline() -> impl IntoView {
+    let events = RwSignal::new(Vec::<(u64, String)>::new());
+    use_auth().on(move |event| {
+        if let Some(words) = in_words(event) {
+            events.try_update(|events| {
+                events.insert(0, (now(), words));
+                events.truncate(EVENTS);
+            });
+        }
+    });
+    view! {
+        <section class="card" aria-labelledby="events">
+            <h2 id="events">{text::events()}</h2>
+            {move || match events.get() {
+                none if none.is_empty() => view! { <p class="hint">{text::no_events()}</p> }.into_any(),
+                events => {
+                    let items = events.into_iter().map(|(at, words)| {
+                        view! { <li><Moment at time_only=true /> <span>{words}</span></li> }.into_any()
+                    });
+                    view! { <ol class="events">{items.collect_view()}</ol> }.into_any()
+                }
+            }}
+        </section>
+    }
+}
+
+fn in_words(event: &Event) -> Option<String> {
+    Some(match event {
+        Event::Changed(AuthState::SignedIn(_)) => text::event_signed_in().to_owned(),
+        Event::Changed(AuthState::SignedOut(_)) => text::event_signed_out().to_owned(),
+        Event::Changed(_) => text::event_changed().to_owned(),
+        Event::Refreshed => text::event_refreshed().to_owned(),
+        Event::RefreshFailed(error) => text::event_refresh_failed(error),
+        Event::StepUp(_) => text::event_step_up().to_owned(),
+        Event::Idle(Some(_)) => text::event_idle().to_owned(),
+        Event::Stored => text::event_stored().to_owned(),
+        Event::NotStored => text::event_not_stored().to_owned(),
+        Event::CallStarted { method, url } => text::event_call(method, url),
+        Event::CallFinished { url, status } => text::event_answered(url, status),
+        Event::CallFailed { url, .. } => text::event_no_answer(url),
+        _ => return None,
+    })
 }

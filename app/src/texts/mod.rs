@@ -1,9 +1,12 @@
 //! What the console says, in every language: one line for each text, one file for each page.
 
 pub(crate) mod account;
+pub(crate) mod checks;
+pub(crate) mod claims;
 pub(crate) mod frame;
 mod german;
 pub(crate) mod home;
+pub(crate) mod session;
 pub(crate) mod sign_in;
 
 pub(crate) use german::SIGN_IN as GERMAN_SIGN_IN;

@@ -1,0 +1,173 @@
+//! What the members of a token mean.
+
+use crate::preferences::Language;
+
+/// Returns what a header parameter or claim means; `None` where no standard says.
+pub(crate) fn meaning(name: &str) -> Option<&'static str> {
+    let (_, english, german) = MEANINGS.iter().find(|(known, ..)| *known == name)?;
+    Some(match Language::here() {
+        Language::English => english,
+        Language::German => german,
+    })
+}
+
+const MEANINGS: [(&str, &str, &str); 42] = [
+    ("alg", "The algorithm of the signature.", "Das Verfahren der Signatur."),
+    (
+        "kid",
+        "Which of the issuer's keys made the signature.",
+        "Welcher Schlüssel des Ausstellers signiert hat.",
+    ),
+    ("typ", "What kind of token it is.", "Welche Art von Token es ist."),
+    (
+        "jwk",
+        "The public key that a proof is made with.",
+        "Der öffentliche Schlüssel, mit dem ein Nachweis gemacht ist.",
+    ),
+    (
+        "iss",
+        "The issuer: who made the token. It is compared character by character.",
+        "Der Aussteller des Tokens. Er wird Zeichen für Zeichen verglichen.",
+    ),
+    (
+        "sub",
+        "The subject: whom it is about. Unique at its issuer.",
+        "Das Subjekt: um wen es geht. Eindeutig bei seinem Aussteller.",
+    ),
+    (
+        "aud",
+        "The audience: who may accept it.",
+        "Der Empfänger: wer es annehmen darf.",
+    ),
+    (
+        "exp",
+        "From this moment on it is no longer accepted.",
+        "Ab diesem Zeitpunkt wird es nicht mehr angenommen.",
+    ),
+    (
+        "nbf",
+        "Before this moment it is not accepted.",
+        "Vor diesem Zeitpunkt wird es nicht angenommen.",
+    ),
+    ("iat", "When it was issued.", "Wann es ausgestellt wurde."),
+    ("jti", "Identifies this one token.", "Kennzeichnet genau dieses Token."),
+    (
+        "azp",
+        "The client that it was issued to.",
+        "Der Client, für den es ausgestellt wurde.",
+    ),
+    (
+        "client_id",
+        "The client that it was issued to.",
+        "Der Client, für den es ausgestellt wurde.",
+    ),
+    (
+        "cid",
+        "The client that it was issued to.",
+        "Der Client, für den es ausgestellt wurde.",
+    ),
+    (
+        "appid",
+        "The client that it was issued to.",
+        "Der Client, für den es ausgestellt wurde.",
+    ),
+    (
+        "scope",
+        "What the user allowed the client to do.",
+        "Was der Client im Namen des Benutzers tun darf.",
+    ),
+    (
+        "scp",
+        "What the user allowed the client to do.",
+        "Was der Client im Namen des Benutzers tun darf.",
+    ),
+    ("roles", "The roles of the user.", "Die Rollen des Benutzers."),
+    ("groups", "The groups of the user.", "Die Gruppen des Benutzers."),
+    ("permissions", "What the user may do.", "Was der Benutzer tun darf."),
+    ("acr", "How strong the sign-in was.", "Wie stark die Anmeldung war."),
+    (
+        "amr",
+        "How the user signed in: password, one-time code, …",
+        "Womit sich der Benutzer angemeldet hat: Passwort, Einmalcode, …",
+    ),
+    (
+        "auth_time",
+        "When the user signed in.",
+        "Wann sich der Benutzer angemeldet hat.",
+    ),
+    (
+        "nonce",
+        "Ties the token to one sign-in, so that it cannot be used in another.",
+        "Bindet das Token an eine Anmeldung, sodass es in keiner anderen gilt.",
+    ),
+    (
+        "at_hash",
+        "Ties the ID token to the access token that came with it.",
+        "Bindet das ID-Token an das Access-Token, das mit ihm kam.",
+    ),
+    (
+        "c_hash",
+        "Ties the ID token to the code that it was requested with.",
+        "Bindet das ID-Token an den Code, mit dem es angefordert wurde.",
+    ),
+    (
+        "s_hash",
+        "Ties the ID token to the state of the request.",
+        "Bindet das ID-Token an den State der Anfrage.",
+    ),
+    (
+        "sid",
+        "Identifies the session at the provider. A logout names it.",
+        "Kennzeichnet die Sitzung beim Anbieter. Eine Abmeldung nennt sie.",
+    ),
+    (
+        "cnf",
+        "What the token is bound to: without it, it opens nothing.",
+        "Woran das Token gebunden ist: Ohne das öffnet es nichts.",
+    ),
+    ("act", "Who acts for the user.", "Wer für den Benutzer handelt."),
+    (
+        "org_id",
+        "The organisation that the user is signed in to.",
+        "Die Organisation, bei der der Benutzer angemeldet ist.",
+    ),
+    (
+        "org_name",
+        "The name of that organisation.",
+        "Der Name dieser Organisation.",
+    ),
+    ("tid", "The tenant of the user.", "Der Mandant des Benutzers."),
+    ("name", "The user's full name.", "Der volle Name des Benutzers."),
+    ("given_name", "The user's given name.", "Der Vorname des Benutzers."),
+    ("family_name", "The user's family name.", "Der Nachname des Benutzers."),
+    (
+        "preferred_username",
+        "The name that the user wants to be called by. Not unique.",
+        "Der gewünschte Name des Benutzers. Nicht eindeutig.",
+    ),
+    (
+        "email",
+        "The user's email address.",
+        "Die E-Mail-Adresse des Benutzers.",
+    ),
+    (
+        "email_verified",
+        "Whether the provider verified that address.",
+        "Ob der Anbieter diese Adresse geprüft hat.",
+    ),
+    (
+        "locale",
+        "The user's language and region.",
+        "Sprache und Region des Benutzers.",
+    ),
+    (
+        "htm",
+        "The method of the request that the proof is for.",
+        "Die Methode der Anfrage, für die der Nachweis gilt.",
+    ),
+    (
+        "htu",
+        "The address of the request that the proof is for.",
+        "Die Adresse der Anfrage, für die der Nachweis gilt.",
+    ),
+];
