@@ -58,6 +58,8 @@ pub fn App() -> impl IntoView {
                         <Route path=path!("") view=pages::home::Home />
                         <Route path=path!("account") view=pages::account::Account />
                         <Route path=path!("session") view=|| view! { <PartPage page=&pages::SESSION /> } />
+                        <Route path=path!("diagnose") view=|| view! { <PartPage page=&pages::DIAGNOSE /> } />
+                        <Route path=path!("configuration") view=|| view! { <PartPage page=&pages::CONFIGURATION /> } />
                         <SignInRoutes />
                     </FlatRoutes>
                 </main>

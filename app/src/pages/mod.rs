@@ -1,6 +1,8 @@
 //! One file for each page.
 
 pub(crate) mod account;
+pub(crate) mod configuration;
+pub(crate) mod diagnose;
 pub(crate) mod everywhere;
 pub(crate) mod home;
 pub(crate) mod not_found;
@@ -23,13 +25,15 @@ pub(crate) struct Page {
 }
 
 /// The pages of the navigation, in its order.
-pub(crate) const PAGES: [Page; 2] = [
+pub(crate) const PAGES: [Page; 4] = [
     Page {
         path: "/account",
         title: text::account,
         load: None,
     },
     SESSION,
+    DIAGNOSE,
+    CONFIGURATION,
 ];
 
 /// The session: tokens, checks, events.
@@ -37,4 +41,18 @@ pub(crate) const SESSION: Page = Page {
     path: "/session",
     title: text::session,
     load: Some(|| Box::pin(session::page())),
+};
+
+/// A token or a denied call, explained.
+pub(crate) const DIAGNOSE: Page = Page {
+    path: "/diagnose",
+    title: text::diagnose,
+    load: Some(|| Box::pin(diagnose::page())),
+};
+
+/// How the server is set up.
+pub(crate) const CONFIGURATION: Page = Page {
+    path: "/configuration",
+    title: text::configuration,
+    load: Some(|| Box::pin(configuration::page())),
 };

@@ -109,7 +109,7 @@ pub(crate) fn FindingView(finding: Finding) -> impl IntoView {
                 <dd>{marked(same, found)}</dd>
             </dl>
             {(!finding.hint.is_empty()).then(|| view! { <p>{checks::next_step()}</p> <pre><code>{finding.hint}</code></pre> }.into_any())}
-            <p><a href=finding.page rel="external">{checks::more(finding.code)}</a></p>
+            {(!finding.page.is_empty()).then(|| view! { <p><a href=finding.page rel="external">{checks::more(finding.code)}</a></p> }.into_any())}
         </section>
     }
 }

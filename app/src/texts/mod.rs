@@ -3,9 +3,12 @@
 pub(crate) mod account;
 pub(crate) mod checks;
 pub(crate) mod claims;
+pub(crate) mod configuration;
+pub(crate) mod diagnose;
 pub(crate) mod frame;
 mod german;
 pub(crate) mod home;
+pub(crate) mod reasons;
 pub(crate) mod session;
 pub(crate) mod sign_in;
 
