@@ -12,6 +12,10 @@
 #[cfg(all(feature = "ssr", feature = "hydrate"))]
 compile_error!("`ssr` is for the server and `hydrate` for the browser: a build has one of them");
 
+#[cfg(all(doctest, feature = "ssr"))]
+#[doc = include_str!("../../docs/adding-a-page.md")]
+mod guide {}
+
 pub mod api;
 mod header;
 #[cfg(feature = "hydrate")]

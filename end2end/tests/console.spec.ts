@@ -1,0 +1,175 @@
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Page } from '@playwright/test';
+import { alice, atProvider, enter, expect, problem, settled, signedIn, signIn, signInButton, test } from './fixtures';
+
+/** The pages of the navigation: path, title in both languages, and what is there once the server has answered. */
+const pages: { path: string; title: string; german: string; there: (page: Page) => ReturnType<Page['locator']> }[] = [
+  { path: '/session', title: 'Session', german: 'Sitzung', there: (page) => page.locator('.checks li').first() },
+  { path: '/diagnose', title: 'Diagnose', german: 'Diagnose', there: (page) => page.locator('textarea') },
+  { path: '/configuration', title: 'Configuration', german: 'Konfiguration', there: (page) => page.locator('main .notice') },
+];
+
+const link = (page: Page, name: string) => page.getByRole('navigation').getByRole('link', { name, exact: true });
+
+async function noFaults(page: Page, name: string) {
+  const { violations } = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']).analyze();
+  expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).join(', ')}`), name).toEqual([]);
+}
+
+test('Each page opens by its address, by a click, by the back button and in a second tab', async ({ page, context, instance }) => {
+  await signIn(page, instance);
+  for (const { path, title, there } of pages) {
+    await page.goto('/account');
+    await signedIn(page);
+    await link(page, title).click();
+    await expect(page).toHaveURL(path);
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText(title);
+    await expect(there(page)).toBeVisible();
+    await page.goBack();
+    await expect(page).toHaveURL('/account');
+    await page.goForward();
+    await expect(there(page)).toBeVisible();
+    const second = await context.newPage();
+    await second.goto(path);
+    await expect(there(second)).toBeVisible();
+    await expect(second).toHaveTitle(`${title} · Pixygate`);
+    await second.close();
+  }
+});
+
+test('A page of the console leads back to itself through the sign-in', async ({ page, instance }) => {
+  await page.goto('/session?from=a%20link');
+  await signInButton(page).click();
+  await atProvider(page, instance);
+  await enter(page, alice);
+  await expect(page).toHaveURL('/session?from=a%20link');
+  await expect(page.locator('.checks li').first()).toBeVisible();
+});
+
+test('The session page shows each check as the server made it, and hides the token', async ({ page, instance }) => {
+  await signIn(page, instance);
+  await page.goto('/session');
+  const checks = page.locator('.checks li');
+  await expect(checks).toHaveCount(14);
+  for (const check of await checks.all()) await expect(check).toHaveAttribute('data-verdict', 'passed');
+  const tokens = page.getByRole('region', { name: 'Access token' });
+  await expect(tokens.getByRole('row', { name: 'iss' })).toContainText(instance.issuer);
+  await expect(page.getByRole('region', { name: 'ID token' }).getByRole('row', { name: 'name', exact: false }).first()).toContainText('Alice Example');
+  expect(await page.content(), 'no token in the page').not.toMatch(/eyJ[\w-]+\.[\w-]+\.[\w-]+/);
+
+  // What happens is told, and the countdown begins anew.
+  await page.getByRole('button', { name: 'Refresh now' }).click();
+  await expect(page.getByRole('region', { name: 'What happened while this page was open' })).toContainText('The access token was renewed');
+
+  await page.clock.install();
+  await page.getByRole('button', { name: 'Show the token' }).click();
+  await expect(page.locator('.raw')).toHaveText(/^eyJ[\w-]+\.[\w-]+\.[\w-]+$/);
+  await page.clock.runFor(59_000);
+  await expect(page.locator('.raw')).toBeVisible();
+  await page.clock.runFor(2_000);
+  await expect(page.locator('.raw')).toHaveCount(0);
+});
+
+test('The diagnosis explains the issuer conflict, one\'s own token, and a call', async ({ page, instance }) => {
+  await signIn(page, instance);
+  await page.goto('/diagnose');
+  await page.getByRole('button', { name: 'Example: the issuer conflict' }).click();
+  const wrong = page.getByRole('region', { name: 'What is wrong' });
+  await expect(wrong.locator('mark').last(), 'only the difference is marked').toHaveText('/oauth2/token');
+  await expect(wrong).toContainText(instance.issuer);
+  await expect(page.locator('.checks li[data-verdict=failed]')).toContainText('issuer');
+
+  await page.getByLabel('Token', { exact: true }).fill('');
+  await page.getByLabel('Path').fill('/api/whoami');
+  await page.getByRole('button', { name: 'Judge' }).click();
+  await expect(page.getByRole('heading', { name: 'The call would pass the gate' })).toBeVisible();
+
+  await page.getByLabel('Path').fill('/api/no-such-function');
+  await page.getByRole('button', { name: 'Judge' }).click();
+  await expect(page.getByRole('heading', { name: 'The call would be denied with status 404' })).toBeVisible();
+  await expect(page.getByLabel('Path'), 'what was typed stays').toHaveValue('/api/no-such-function');
+});
+
+test('The configuration is for administrators', async ({ page, context, instance }) => {
+  await signIn(page, instance);
+  await page.goto('/configuration');
+  await expect(page.getByRole('heading', { name: 'This page is for administrators' })).toBeVisible();
+  await context.clearCookies();
+  const admin = await (await context.browser()!.newContext({ baseURL: instance.url })).newPage();
+  await signIn(admin, instance, { name: 'admin', password: 'admin', shown: 'Admin Example' });
+  await admin.goto('/configuration');
+  await expect(admin.getByRole('region', { name: 'Trusted issuers' })).toContainText(instance.issuer);
+  await expect(admin.getByRole('region', { name: 'Settings' }).getByRole('row', { name: 'server.listen' })).toBeVisible();
+  await admin.context().close();
+});
+
+test('German, where the browser asks for it, without a word of English left', async ({ browser, instance }) => {
+  const context = await browser.newContext({ baseURL: instance.url, locale: 'de-DE' });
+  const page = await context.newPage();
+  await page.goto('/');
+  await expect(page.locator('html')).toHaveAttribute('lang', 'de');
+  await page.getByRole('main').getByRole('link', { name: 'Anmelden', exact: true }).click();
+  await atProvider(page, instance);
+  await enter(page, alice);
+  await expect(page.getByRole('button', { name: 'Abmelden', exact: true })).toBeEnabled();
+  for (const { path, german, there } of pages) {
+    await page.goto(path);
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText(german);
+    await expect(there(page)).toBeVisible();
+    const words = await page.locator('body').innerText();
+    expect(words, path).not.toMatch(/\b(the|this|your|with|from|and)\b/i);
+  }
+  // The reader's choice wins over the browser's.
+  await page.getByLabel('Sprache').selectOption('en');
+  await expect(page.locator('html')).toHaveAttribute('lang', 'en');
+  await context.close();
+});
+
+test('Light or dark by choice, from the first paint on', async ({ page }) => {
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.goto('/');
+  await settled(page);
+  const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const light = await paper();
+  await page.getByLabel('Colours').selectOption('Dark');
+  const dark = await paper();
+  expect(dark).not.toBe(light);
+  const html = await (await page.request.get('/')).text();
+  expect(html, 'the server renders it').toContain('data-theme="dark"');
+  await page.reload();
+  expect(await paper()).toBe(dark);
+  await page.getByLabel('Colours').selectOption('As the system');
+  expect(await paper()).toBe(light);
+});
+
+test('A part that cannot be loaded says so, and is loaded on request', async ({ page, instance }) => {
+  await signIn(page, instance);
+  await page.goto('/account');
+  await signedIn(page);
+  let broken = true;
+  await page.route(/\/pkg\/.*\.wasm$/, (route) => (broken ? route.abort() : route.continue()));
+  await link(page, 'Session').click();
+  await expect(problem(page)).toContainText('A part of this page is missing');
+  broken = false;
+  await problem(page).getByRole('button', { name: 'Try again' }).click();
+  await expect(page.locator('.checks li').first()).toBeVisible();
+});
+
+test('Every page of the console is accessible and fits @screenshots', async ({ page, instance }) => {
+  test.setTimeout(120_000);
+  await signIn(page, instance);
+  for (const { path, title, there } of pages) {
+    await page.goto(path);
+    await expect(there(page)).toBeVisible();
+    for (const [width, height] of [[320, 640], [768, 900], [1280, 800]]) {
+      await page.setViewportSize({ width, height });
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+      expect(overflow, `${title} scrolls sideways at ${width} pixels`).toBeLessThanOrEqual(0);
+      for (const colorScheme of ['light', 'dark'] as const) {
+        await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+        if (width !== 768) await noFaults(page, `${title}, ${width}, ${colorScheme}`);
+        await page.screenshot({ path: `screenshots/console${path.replace('/', '-')}-${width}-${colorScheme}.png`, fullPage: true });
+      }
+    }
+  }
+});
