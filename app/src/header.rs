@@ -95,7 +95,9 @@ fn links(known: bool) -> AnyView {
     let shown = if known { &PAGES[..] } else { &PAGES[..1] };
     let link = |page: &'static Page| {
         let near = move || {
-            page.load.map(load_ahead);
+            if let Some(load) = page.load {
+                load_ahead(load);
+            }
         };
         view! {
             <span on:pointerenter=move |_| near() on:focusin=move |_| near()>

@@ -35,7 +35,6 @@ use leptos_router::path;
 use pixygate::leptos::{AuthProvider, SignInFailed, SignInRoutes};
 
 use part::PartPage;
-use preferences::Language;
 use texts::frame as text;
 
 pub use preferences::{Language, Preferences, Theme};

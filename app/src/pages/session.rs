@@ -13,7 +13,7 @@ use super::token_view::{Checks, FindingView, TokenView, decode, raw};
 use crate::api::{Inspection, SenderConstraint, SenderConstraintKind, Verdict, my_token};
 use crate::notice::Notice;
 use crate::part::PageFn;
-use crate::texts::{checks, frame, session as text};
+use crate::texts::{frame, session as text};
 use crate::time::{Moment, clock, now, ticking};
 
 /// How long a token is shown.
@@ -154,7 +154,7 @@ fn Now(judged: Judged) -> impl IntoView {
     };
     let acting = move || {
         auth.state()
-            .with(|state| state.signed_in().and_then(|user| user.acting().cloned()))
+            .with(|state| state.signed_in().is_some_and(|user| user.acting().is_some()))
     };
     view! {
         <section class="card" aria-labelledby="now">
@@ -192,9 +192,9 @@ fn Now(judged: Judged) -> impl IntoView {
             }}
             <details>
                 <summary>{text::switch_organisation()}</summary>
-                {move || acting().map(|acting| {
+                {move || acting().then(|| {
                     view! {
-                        <p>{text::acting_for(acting)}</p>
+                        <p>{text::acting()}</p>
                         <button type="button" class="button quiet" disabled=busy on:click=move |_| run(auth.end_exchange())>
                             {text::back_to_own()}
                         </button>

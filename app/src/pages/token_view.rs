@@ -144,7 +144,8 @@ fn members(segment: &str) -> Option<Vec<Member>> {
         .map(|byte| u8::try_from(u32::from(byte)))
         .collect::<Result<_, _>>()
         .ok()?;
-    let object = Object::try_from(JSON::parse(&String::from_utf8(bytes).ok()?).ok()?).ok()?;
+    let json = JSON::parse(&String::from_utf8(bytes).ok()?).ok()?;
+    let object = Object::try_from(&json)?;
     let member = |entry| {
         let entry = Array::from(&entry);
         let (name, value) = (entry.get(0).as_string()?, entry.get(1));
@@ -156,7 +157,7 @@ fn members(segment: &str) -> Option<Vec<Member>> {
             name,
         })
     };
-    Object::entries(&object).iter().map(member).collect()
+    Object::entries(object).iter().map(member).collect()
 }
 
 #[cfg(test)]

@@ -37,7 +37,8 @@ texts! {
 
 /// Returns what a check shows when it passes; the name itself where it is not known.
 pub(crate) fn shows(check: &str) -> String {
-    let known: &[(&str, fn() -> &'static str)] = &[
+    type Text = fn() -> &'static str;
+    let known: &[(&str, Text)] = &[
         ("size", size),
         ("form", form),
         ("header", header),

@@ -27,7 +27,6 @@ texts! {
     checks_token: "Checks of the token", "Prüfungen des Tokens";
     checks_call: "Checks of the call", "Prüfungen des Aufrufs";
     contents: "What the token says", "Was das Token sagt";
-    routes: "What each route makes of it", "Was jede Route daraus macht";
     kind_access_token: "It is an access token.", "Es ist ein Access-Token.";
     kind_id_token: "It is an ID token. It says who signed in, and is not for calls.",
         "Es ist ein ID-Token. Es sagt, wer sich angemeldet hat, und ist nicht für Aufrufe.";

@@ -17,7 +17,8 @@ texts! {
     organisation_id: "Identifier of the organisation", "Kennung der Organisation";
     switch: "Switch", "Wechseln";
     back_to_own: "Back to your own", "Zurück zur eigenen";
-    acting_for(what): "Calls are made for {what}.", "Aufrufe gelten für {what}.";
+    acting: "Calls are made for another organisation or audience than you signed in for.",
+        "Aufrufe gelten für eine andere Organisation oder einen anderen Empfänger als den der Anmeldung.";
     checks: "What the gate checks", "Was das Gate prüft";
     checks_text: "Each call passes these checks, in this order. This is what the server made of your token just now.",
         "Jeder Aufruf durchläuft diese Prüfungen in dieser Reihenfolge. Das hat der Server gerade aus Ihrem Token gemacht.";

@@ -17,7 +17,8 @@ macro_rules! __deferred {
             return_wrapper(let future = _; { future.await } -> Result<$ok, $error>)
         )]
         $visibility fn $name($($argument: $type),*) -> ::std::pin::Pin<Box<dyn Future<Output = Result<$ok, $error>>>> {
-            Box::pin(async move $body)
+            async fn work($($argument: $type),*) -> Result<$ok, $error> $body
+            Box::pin(work($($argument),*))
         }
     };
 }
