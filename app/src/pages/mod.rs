@@ -40,19 +40,19 @@ pub(crate) const PAGES: [Page; 4] = [
 pub(crate) const SESSION: Page = Page {
     path: "/session",
     title: text::session,
-    load: Some(|| Box::pin(session::page())),
+    load: Some(|| Box::pin(session::session_page())),
 };
 
 /// A token or a denied call, explained.
 pub(crate) const DIAGNOSE: Page = Page {
     path: "/diagnose",
     title: text::diagnose,
-    load: Some(|| Box::pin(diagnose::page())),
+    load: Some(|| Box::pin(diagnose::diagnose_page())),
 };
 
 /// How the server is set up.
 pub(crate) const CONFIGURATION: Page = Page {
     path: "/configuration",
     title: text::configuration,
-    load: Some(|| Box::pin(configuration::page())),
+    load: Some(|| Box::pin(configuration::configuration_page())),
 };

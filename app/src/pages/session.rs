@@ -24,7 +24,7 @@ const EVENTS: usize = 100;
 
 pixygate::deferred! {
     /// The page.
-    pub(crate) async fn page() -> Result<PageFn, CallError> {
+    pub(crate) async fn session_page() -> Result<PageFn, CallError> {
         Ok(|| view! { <Session /> }.into_any())
     }
 }
