@@ -162,7 +162,7 @@ impl Preferences {
     }
 }
 
-/// The identity provider's name: its issuer without the scheme. `None` while the server has not reached it.
+/// The identity provider's name: the host of its issuer. `None` while the server has not reached it.
 pub(crate) fn provider_name() -> Option<String> {
     if cfg!(feature = "hydrate") {
         return document().document_element()?.get_attribute(PROVIDER);

@@ -138,7 +138,7 @@ test('Light or dark by choice, from the first paint on', async ({ page }) => {
   expect(html, 'the server renders it').toContain('data-theme="dark"');
   await page.reload();
   expect(await paper()).toBe(dark);
-  await page.getByLabel('Colours').selectOption('As the system');
+  await page.getByLabel('Colours').selectOption('System');
   expect(await paper()).toBe(light);
 });
 

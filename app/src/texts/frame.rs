@@ -21,7 +21,7 @@ texts! {
     footer: "Pixygate: sign in with PKCE, pass the gate.", "Pixygate: mit PKCE anmelden, das Gate passieren.";
     language: "Language", "Sprache";
     theme: "Colours", "Farben";
-    theme_system: "As the system", "Wie das System";
+    theme_system: "System", "System";
     theme_light: "Light", "Hell";
     theme_dark: "Dark", "Dunkel";
     try_again: "Try again", "Erneut versuchen";
