@@ -98,6 +98,9 @@ pub struct Denial {
     /// The setting or step that fixes it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub hint: String,
+    /// The code of the finding, as in `PXG206`, whose page is `/findings/PXG206`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
 }
 
 /// Whether a request was allowed.

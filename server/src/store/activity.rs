@@ -171,6 +171,7 @@ macro_rules! record {
         let denial = match reason {
             None => None,
             Some(reason) => Some(app::api::Denial {
+                code: crate::store::activity::code(&reason),
                 reason: crate::store::activity::reason(&reason),
                 expected: row.try_get::<Option<String>, _>("expected")?.unwrap_or_default(),
                 found: row.try_get::<Option<String>, _>("found")?.unwrap_or_default(),
@@ -203,6 +204,12 @@ pub(super) use record;
 /// The reason of a name. A newer node may have written one that this version does not know.
 pub(super) fn reason(name: &str) -> pixygate::Reason {
     serde_json::from_value(name.into()).unwrap_or(pixygate::Reason::InvalidRequest)
+}
+
+/// The code of the finding that explains a reason.
+pub(super) fn code(reason: &str) -> Option<String> {
+    let code = crate::findings::Code::of(self::reason(reason))?;
+    Some(code.id().to_owned())
 }
 
 pub(super) fn page(whose: &Whose, mut records: Vec<Record>, older: Option<RecordId>) -> Page {

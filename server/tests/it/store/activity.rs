@@ -157,6 +157,7 @@ pub(crate) async fn a_record_is_read_as_it_was_written(engine: &Engine) {
             expected: odd.to_owned(),
             found,
             hint: String::new(),
+            code: Some("PXG217".to_owned()),
         }),
         status: Some(403),
         bytes: i64::MAX as u64,
