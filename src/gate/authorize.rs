@@ -105,13 +105,17 @@ pub(crate) async fn decide(gate: &Gate, rules: &Rules, head: &Head<'_>) -> Decis
 }
 
 /// What a path has in a gate's rules.
-enum RouteMatch<'a> {
+pub(super) enum RouteMatch<'a> {
     NotProtected,
     Route(RequestPath, usize, Option<&'a HeaderValue>),
 }
 
 /// Finds the route of a request, with its `Authorization` header.
-fn match_route<'a>(settings: &Settings, table: &RouteTable, head: &Head<'a>) -> Result<RouteMatch<'a>, Denied> {
+pub(super) fn match_route<'a>(
+    settings: &Settings,
+    table: &RouteTable,
+    head: &Head<'a>,
+) -> Result<RouteMatch<'a>, Denied> {
     // The asterisk form of OPTIONS has no path (RFC 9112, section 3.2.4), and only the root covers it.
     if *head.method == Method::OPTIONS && head.uri.path() == "*" {
         if !settings.protects("*") {
@@ -437,10 +441,7 @@ impl<'a> Call<'a> {
             check_certificate(thumbprint, header, trusted, self.head.headers)?;
         }
         match (credentials.scheme, principal.key_thumbprint()) {
-            (Scheme::Bearer, None) if self.policy().dpop => Err(Rejection::new(Reason::DpopRequired)
-                .expected("a token that is bound to a key")
-                .found("a bearer token")
-                .hint("sign in with DPoP (provider.dpop = \"required\"); the policy of the route requires it")),
+            (Scheme::Bearer, None) if self.policy().dpop => Err(not_bound()),
             (Scheme::Bearer, None) => Ok(None),
             (Scheme::Bearer, Some(_)) => Err(Rejection::new(Reason::DpopRequired)
                 .expected("`Authorization: DPoP …` and a proof")
@@ -533,6 +534,14 @@ impl<'a> Call<'a> {
         }
         Ok(())
     }
+}
+
+/// The policy of the route requires a token that is bound to a key.
+pub(super) fn not_bound() -> Rejection {
+    Rejection::new(Reason::DpopRequired)
+        .expected("a token that is bound to a key")
+        .found("a bearer token")
+        .hint("sign in with DPoP (provider.dpop = \"required\"); the policy of the route requires it")
 }
 
 fn too_many(what: &str, setting: &str, wait: Duration) -> Rejection {

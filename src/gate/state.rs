@@ -333,6 +333,11 @@ impl Gate {
         Ok(())
     }
 
+    /// Returns the present rules for longer than a moment.
+    pub(crate) fn rules_in_full(&self) -> Arc<Rules> {
+        self.state.rules.load_full()
+    }
+
     pub(crate) fn rules(&self) -> arc_swap::Guard<Arc<Rules>> {
         self.state.rules.load()
     }

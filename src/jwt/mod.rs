@@ -35,8 +35,8 @@ mod validator;
 
 pub use clock::{Clock, SystemClock};
 pub use keys::{
-    Algorithm, FETCH_SECONDS, Fetch, FetchError, FetchFuture, FetchRequest, HttpFetch, KeyFetches, KeysError,
-    LoadError, LoadErrors, MAX_BODY_BYTES, Post,
+    Algorithm, FETCH_SECONDS, Fetch, FetchError, FetchFuture, FetchRequest, HttpFetch, KeyFetches, KeyStatus,
+    KeysError, KeysStatus, LoadError, LoadErrors, MAX_BODY_BYTES, Post,
 };
 pub use revocation::{Ended, LocalRevocations, NoRevocations, Revocations};
 pub use token::{LogoutToken, Principal, Rejection, UnverifiedClaims, printable};

@@ -11,8 +11,8 @@ use std::{
 use tokio::task::JoinSet;
 
 use super::{
-    Clock, Fetch, HttpFetch, KeyFetches, LoadError, LoadErrors, NoRevocations, Principal, Rejection, Revocations,
-    SystemClock, Trust, TrustError,
+    Clock, Fetch, HttpFetch, KeyFetches, KeysStatus, LoadError, LoadErrors, NoRevocations, Principal, Rejection,
+    Revocations, SystemClock, Trust, TrustError,
     clock::unix,
     introspection::Introspection,
     keys::{IssuerKeys, KeyQuery, KeySet, Source},
@@ -317,6 +317,13 @@ impl Validator {
     pub fn key_fetches(&self) -> impl Iterator<Item = (&str, KeyFetches)> {
         let issuers = self.shared.issuers.iter();
         issuers.map(|issuer| (issuer.trust.issuer.as_str(), issuer.keys.fetches()))
+    }
+
+    /// Returns each trust with its keys as they are now, for an operator to see.
+    pub fn key_status(&self) -> impl Iterator<Item = (&Trust, KeysStatus)> {
+        let now = self.shared.common.clock.now();
+        let issuers = self.shared.issuers.iter();
+        issuers.map(move |issuer| (&*issuer.trust, issuer.keys.status(now)))
     }
 
     /// Returns how many tokens are cached, at most [`token_cache`](ValidatorBuilder::token_cache).

@@ -5,6 +5,7 @@
 
 mod answers;
 mod binding;
+mod diagnosis;
 #[cfg(feature = "browser")]
 mod discovery;
 mod front_door;

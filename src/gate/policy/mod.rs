@@ -8,6 +8,6 @@ mod table;
 
 pub use methods::Methods;
 pub use pattern::{Pattern, PatternError};
-pub use requirements::{Policy, PolicyConflict};
+pub use requirements::{Policy, PolicyConflict, Requirement};
 pub(crate) use table::{Lookup, Target};
 pub use table::{Policies, Route};

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::Policy;
 use crate::{
     Reason, StepUp,
+    gate::CallCheck,
     jwt::{Principal, Rejection, printable},
 };
 
@@ -14,6 +15,15 @@ pub(crate) fn check(policy: &Policy, principal: &Principal, now: f64) -> Result<
     check_roles(policy, principal)?;
     check_authentication(policy, principal, now)?;
     check_claims(policy, principal)
+}
+
+/// As [`check`], and names the check that fails.
+pub(crate) fn explain(policy: &Policy, principal: &Principal, now: f64) -> Result<(), (CallCheck, Rejection)> {
+    let named = |check| move |rejection| (check, rejection);
+    check_scopes(policy, principal).map_err(named(CallCheck::Scopes))?;
+    check_roles(policy, principal).map_err(named(CallCheck::Roles))?;
+    check_authentication(policy, principal, now).map_err(named(CallCheck::Authentication))?;
+    check_claims(policy, principal).map_err(named(CallCheck::Claims))
 }
 
 fn check_scopes(policy: &Policy, principal: &Principal) -> Result<(), Rejection> {

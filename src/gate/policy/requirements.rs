@@ -1,8 +1,15 @@
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, SystemTime},
+};
 
 use serde_json::Value;
 
-use crate::gate::Rate;
+use super::permission;
+use crate::{
+    gate::Rate,
+    jwt::{Principal, unix},
+};
 
 /// Two policies that cannot be combined.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -199,6 +206,38 @@ impl Policy {
             .map(String::as_str)
     }
 
+    /// Returns what it requires, one by one, in the order of its text. A public policy requires nothing.
+    ///
+    /// ```
+    /// use pixygate::gate::{Policy, policy::Requirement};
+    ///
+    /// let policy = Policy::signed_in().scope("orders:read");
+    /// let required = policy.requirements();
+    /// assert_eq!(required, [Requirement::SignedIn, Requirement::Scope("orders:read".into())]);
+    /// assert_eq!(required[1].to_string(), "scope orders:read");
+    /// ```
+    pub fn requirements(&self) -> Vec<Requirement> {
+        if self.public {
+            return Vec::new();
+        }
+        let mut all = vec![Requirement::SignedIn];
+        all.extend(self.scopes.iter().cloned().map(Requirement::Scope));
+        all.extend(self.any_scopes.iter().cloned().map(Requirement::AnyScope));
+        all.extend(self.roles.iter().cloned().map(Requirement::Role));
+        all.extend(self.any_roles.iter().cloned().map(Requirement::AnyRole));
+        all.extend(self.acr.iter().cloned().map(Requirement::Acr));
+        all.extend(self.max_age.map(Requirement::MaxAge));
+        let claims = self.claims.iter().cloned();
+        all.extend(claims.map(|(name, values)| Requirement::Claim(name, values)));
+        all.extend(self.dpop.then_some(Requirement::Dpop));
+        all
+    }
+
+    /// Returns how often one subject may call, in addition to the gate's own limit.
+    pub fn rate(&self) -> Option<Rate> {
+        self.rate
+    }
+
     /// Returns whether a token could meet it: no token has one of no values.
     pub(crate) fn is_satisfiable(&self) -> bool {
         let mut any_of = self.any_scopes.iter().chain(&self.any_roles).chain(&self.acr);
@@ -217,36 +256,76 @@ impl fmt::Display for Policy {
         if self.public {
             return f.write_str("public");
         }
-        f.write_str("signed in")?;
-        for scope in &self.scopes {
-            write!(f, ", scope {scope}")?;
-        }
-        for scopes in &self.any_scopes {
-            write!(f, ", scope {}", scopes.join(" or "))?;
-        }
-        for role in &self.roles {
-            write!(f, ", role {role}")?;
-        }
-        for roles in &self.any_roles {
-            write!(f, ", role {}", roles.join(" or "))?;
-        }
-        if let Some(acr) = &self.acr {
-            write!(f, ", acr {}", acr.join(" or "))?;
-        }
-        if let Some(age) = self.max_age {
-            write!(f, ", signed in within {} s", age.as_secs())?;
-        }
-        for (name, values) in &self.claims {
-            let values = values.iter().map(Value::to_string).collect::<Vec<_>>().join(" or ");
-            write!(f, ", {name} = {values}")?;
-        }
-        if self.dpop {
-            f.write_str(", DPoP")?;
+        for (position, requirement) in self.requirements().iter().enumerate() {
+            let separator = if position == 0 { "" } else { ", " };
+            write!(f, "{separator}{requirement}")?;
         }
         if let Some(rate) = self.rate {
             write!(f, ", {rate}")?;
         }
         Ok(())
+    }
+}
+
+/// One thing that a [`Policy`] requires.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Requirement {
+    /// A valid token.
+    SignedIn,
+    /// This scope.
+    Scope(String),
+    /// One of these scopes.
+    AnyScope(Vec<String>),
+    /// This role.
+    Role(String),
+    /// One of these roles.
+    AnyRole(Vec<String>),
+    /// One of these authentication context classes (RFC 9470).
+    Acr(Vec<String>),
+    /// A sign-in at most this long ago (RFC 9470).
+    MaxAge(Duration),
+    /// The claim with this name, with one of these values.
+    Claim(String, Vec<Value>),
+    /// A token that is bound to a key, with a DPoP proof (RFC 9449).
+    Dpop,
+}
+
+impl Requirement {
+    /// Returns whether a caller meets it. The gate has verified the proof of a token that is bound to a key.
+    pub fn is_met(&self, caller: &Principal, now: SystemTime) -> bool {
+        let policy = Policy::signed_in();
+        let policy = match self.clone() {
+            Self::SignedIn => policy,
+            Self::Scope(scope) => policy.scope(scope),
+            Self::AnyScope(scopes) => policy.any_scope(scopes),
+            Self::Role(role) => policy.role(role),
+            Self::AnyRole(roles) => policy.any_role(roles),
+            Self::Acr(acr) => policy.any_acr(acr),
+            Self::MaxAge(age) => policy.max_age(age),
+            Self::Claim(name, values) => policy.any_claim(name, values),
+            Self::Dpop => return caller.key_thumbprint().is_some(),
+        };
+        permission::check(&policy, caller, unix(now)).is_ok()
+    }
+}
+
+impl fmt::Display for Requirement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SignedIn => f.write_str("signed in"),
+            Self::Scope(scope) => write!(f, "scope {scope}"),
+            Self::AnyScope(scopes) => write!(f, "scope {}", scopes.join(" or ")),
+            Self::Role(role) => write!(f, "role {role}"),
+            Self::AnyRole(roles) => write!(f, "role {}", roles.join(" or ")),
+            Self::Acr(acr) => write!(f, "acr {}", acr.join(" or ")),
+            Self::MaxAge(age) => write!(f, "signed in within {} s", age.as_secs()),
+            Self::Claim(name, values) => {
+                let values: Vec<_> = values.iter().map(Value::to_string).collect();
+                write!(f, "{name} = {}", values.join(" or "))
+            }
+            Self::Dpop => f.write_str("DPoP"),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    FetchError, KeysError,
+    Algorithm, FetchError, KeysError,
     key_set::{KeyQuery, KeySet},
     source::Source,
 };
@@ -52,6 +52,32 @@ pub struct KeyFetches {
     pub loaded: u64,
     /// Failed fetches. The log has the reasons.
     pub failed: u64,
+}
+
+/// The keys of an issuer at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct KeysStatus {
+    /// Every key that can be used.
+    pub keys: Vec<KeyStatus>,
+    /// Whether the keys may serve: they are there, and not too old.
+    pub is_ready: bool,
+    /// When they were fetched.
+    pub loaded_at: Option<SystemTime>,
+    /// The time until the next fetch; `None` for keys that are configured and never fetched.
+    pub next_fetch: Option<Duration>,
+    /// Why the last attempt to fetch them failed; `None` when it did not.
+    pub last_error: Option<String>,
+}
+
+/// A key of an issuer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KeyStatus {
+    /// Its identifier.
+    pub key_id: Option<String>,
+    /// The algorithms that it verifies.
+    pub algorithms: Vec<Algorithm>,
 }
 
 #[derive(Default)]
@@ -113,6 +139,18 @@ impl IssuerKeys {
 
     pub(crate) fn fetches(&self) -> KeyFetches {
         self.state.load().fetches
+    }
+
+    pub(crate) fn status(&self, now: SystemTime) -> KeysStatus {
+        let state = self.state.load();
+        let loaded = state.loaded.as_ref();
+        KeysStatus {
+            keys: loaded.map(|(set, _)| set.statuses()).unwrap_or_default(),
+            is_ready: self.is_ready(now),
+            loaded_at: loaded.map(|(_, at)| *at),
+            next_fetch: self.next_fetch(now),
+            last_error: state.failure.as_ref().map(|(error, _)| error.to_string()),
+        }
     }
 
     /// Returns whether the keys may serve.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::{Algorithm, key::Key, pem};
+use super::{Algorithm, issuer_keys::KeyStatus, key::Key, pem};
 use crate::jwt::{Trust, printable};
 
 /// More keys than any provider publishes. Further keys of a set are ignored.
@@ -130,6 +130,14 @@ impl KeySet {
             names.push(format!("and {} more", self.len() - names.len()));
         }
         names.join(", ")
+    }
+
+    pub(crate) fn statuses(&self) -> Vec<KeyStatus> {
+        let status = |key: &Key| KeyStatus {
+            key_id: key.key_id.clone(),
+            algorithms: Algorithm::ALL.into_iter().filter(|one| key.supports(*one)).collect(),
+        };
+        self.keys.iter().map(status).collect()
     }
 
     /// Returns the algorithms of the keys with the identifier.

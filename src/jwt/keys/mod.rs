@@ -15,7 +15,7 @@ pub use algorithm::Algorithm;
 pub use error::{KeysError, LoadError, LoadErrors};
 pub use fetch::{FETCH_SECONDS, Fetch, FetchError, FetchFuture, FetchRequest, MAX_BODY_BYTES, Post};
 pub use http::HttpFetch;
-pub use issuer_keys::KeyFetches;
+pub use issuer_keys::{KeyFetches, KeyStatus, KeysStatus};
 
 pub(crate) use address::{is_loopback_host, is_private_host};
 pub(crate) use fetch::shown;
