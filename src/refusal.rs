@@ -160,6 +160,47 @@ impl Reason {
         }
     }
 
+    /// Returns the stable code of the finding that explains it, as in `PXG206`; its page is in `docs/findings`. `None` for
+    /// [`Unknown`](Self::Unknown).
+    ///
+    /// ```
+    /// assert_eq!(pixygate::Reason::IssuerNotTrusted.code(), Some("PXG206"));
+    /// ```
+    pub const fn code(self) -> Option<&'static str> {
+        Some(match self {
+            Self::MissingToken => "PXG200",
+            Self::MalformedToken => "PXG201",
+            Self::TokenTooLarge => "PXG202",
+            Self::UnsupportedAlgorithm => "PXG203",
+            Self::UnknownKey => "PXG204",
+            Self::BadSignature => "PXG205",
+            Self::IssuerNotTrusted => "PXG206",
+            Self::AudienceMismatch => "PXG207",
+            Self::Expired => "PXG208",
+            Self::NotYetValid => "PXG209",
+            Self::WrongTokenType => "PXG210",
+            Self::MissingClaim => "PXG211",
+            Self::InvalidClaim => "PXG212",
+            Self::Revoked => "PXG213",
+            Self::DpopRequired => "PXG214",
+            Self::InvalidDpopProof => "PXG215",
+            Self::UseDpopNonce => "PXG216",
+            Self::InsufficientScope => "PXG217",
+            Self::InsufficientUserAuthentication => "PXG218",
+            Self::CertificateMismatch => "PXG219",
+            Self::KeysUnavailable => "PXG220",
+            Self::InvalidRequest => "PXG221",
+            Self::RouteNotFound => "PXG222",
+            Self::MethodNotAllowed => "PXG223",
+            Self::RateLimited => "PXG224",
+            Self::RequestTimeout => "PXG225",
+            Self::BodyTooLarge => "PXG226",
+            Self::UpstreamUnavailable => "PXG227",
+            Self::UpstreamTimeout => "PXG228",
+            Self::Unknown => return None,
+        })
+    }
+
     /// Returns the HTTP status of the reason.
     pub const fn status(self) -> u16 {
         match self {
@@ -195,6 +236,9 @@ pub struct Refusal {
 /// Explains a refusal. For the log; part of the response only when the gate explains.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Detail {
+    /// The code of the reason's finding, see [`Reason::code`]. Only filled in in a response.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub code: String,
     /// What the gate would have accepted.
     pub expected: String,
     /// What it found instead, never a whole token.

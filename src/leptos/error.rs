@@ -82,6 +82,7 @@ pub(super) fn refusal(object: &Object) -> Option<Refusal> {
         detail: object.get("detail").cloned().and_then(Object::of).map(|detail| {
             let text = |name| detail.text(name).unwrap_or_default().to_owned();
             Detail {
+                code: text("code"),
                 expected: text("expected"),
                 found: text("found"),
                 hint: text("hint"),

@@ -276,6 +276,32 @@ catalogue! {
     KeysUnavailable "220" Fault "The issuer's keys are not available"
         why "The keys could not be fetched, so nothing can be said about the token."
         fix "Run `pixygate doctor`: it says why the keys cannot be fetched."
+
+    // Requests, by the reason of the refusal
+    InvalidRequest "221" Fault "The request has no single meaning"
+        why "A path with unneeded escapes, two `Authorization` headers or a missing `Host` can mean one thing to the gate and another to the code behind it. The gate denies such requests."
+        fix "Send one `Host`, at most one `Authorization`, and a path without `.`, `..`, `//` or escapes that it does not need. A server function says itself what it expected."
+    RouteNotFound "222" Fault "No policy names the path"
+        why "A path without a policy is denied, so that nothing is open by mistake."
+        fix "Correct the path, or give it a policy: an `[[upstream.route]]`, or a policy in the code. `pixygate routes` lists all."
+    MethodNotAllowed "223" Fault "The path has a policy for other methods only"
+        why "A policy is for the methods that it names; `GET` includes `HEAD`."
+        fix "Call it with a method that the answer's `Allow` header names, or add the method to the route."
+    RateLimited "224" Fault "There are too many calls"
+        why "One user, one route or one address has as many calls as its limit allows."
+        fix "Wait for the time in `Retry-After`, or raise the limit that is named: `gate.rate_limit`, `gate.failure_limit`, the route's `rate_limit`."
+    RequestTimeout "225" Fault "The body of the request came too slowly"
+        why "A body that does not end would occupy a connection."
+        fix "Send it faster, or raise the upstream's `idle_timeout_ms`."
+    BodyTooLarge "226" Fault "The body of the request is too large"
+        why "The server and each upstream bound what they read."
+        fix "Send less, or raise the upstream's or the route's `max_body_bytes`."
+    UpstreamUnavailable "227" Fault "The service behind the gate cannot be reached"
+        why "The call was accepted, but no target of the upstream could be reached, or none had room."
+        fix "Start the service, or correct `target` of the `[[upstream]]`. The log says what was tried."
+    UpstreamTimeout "228" Fault "The service behind the gate does not answer in time"
+        why "The call was accepted, and the target did not begin its answer within `response_timeout_ms`."
+        fix "Look into the service's log, or raise `response_timeout_ms` of the `[[upstream]]`."
 }
 
 impl Code {
@@ -287,32 +313,9 @@ impl Code {
             .find(|code| code.id().eq_ignore_ascii_case(name))
     }
 
-    /// The code of a rejected token.
+    /// The code that explains why a call was denied.
     pub fn of(reason: Reason) -> Option<Self> {
-        Some(match reason {
-            Reason::MissingToken => Self::MissingToken,
-            Reason::MalformedToken => Self::MalformedToken,
-            Reason::TokenTooLarge => Self::TokenTooLarge,
-            Reason::UnsupportedAlgorithm => Self::UnsupportedAlgorithm,
-            Reason::UnknownKey => Self::UnknownKey,
-            Reason::BadSignature => Self::BadSignature,
-            Reason::IssuerNotTrusted => Self::IssuerNotTrusted,
-            Reason::AudienceMismatch => Self::AudienceMismatch,
-            Reason::Expired => Self::Expired,
-            Reason::NotYetValid => Self::NotYetValid,
-            Reason::WrongTokenType => Self::WrongTokenType,
-            Reason::MissingClaim => Self::MissingClaim,
-            Reason::InvalidClaim => Self::InvalidClaim,
-            Reason::Revoked => Self::Revoked,
-            Reason::DpopRequired => Self::DpopRequired,
-            Reason::InvalidDpopProof => Self::InvalidDpopProof,
-            Reason::UseDpopNonce => Self::UseDpopNonce,
-            Reason::InsufficientScope => Self::InsufficientScope,
-            Reason::InsufficientUserAuthentication => Self::InsufficientUserAuthentication,
-            Reason::CertificateMismatch => Self::CertificateMismatch,
-            Reason::KeysUnavailable => Self::KeysUnavailable,
-            _ => return None,
-        })
+        reason.code().and_then(Self::named)
     }
 }
 

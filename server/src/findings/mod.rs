@@ -5,6 +5,7 @@
 //! write.
 
 mod catalogue;
+mod html;
 mod pages;
 
 use std::fmt;
@@ -12,7 +13,8 @@ use std::fmt;
 use serde::Serialize;
 
 pub use catalogue::Code;
-pub use pages::{index, page};
+pub use html::{index_html, page_html};
+pub use pages::{address, index, page};
 
 /// How much a finding matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

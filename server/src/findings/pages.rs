@@ -23,3 +23,8 @@ pub fn index() -> String {
     }
     text
 }
+
+/// Where the running server has the page of a code.
+pub fn address(code: Code) -> String {
+    format!("/findings/{code}")
+}

@@ -241,6 +241,7 @@ impl Gate {
             path = ?logged.path.map(RequestPath::as_str),
             status = rejection.status(),
             ?reason,
+            code = reason.code(),
             expected = ?detail.expected,
             found = ?detail.found,
             hint = ?detail.hint,

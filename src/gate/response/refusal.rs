@@ -7,7 +7,7 @@ use axum::{
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
 use super::challenge::{Context, challenges};
-use crate::{Refusal, gate::request::RequestId, jwt::Rejection};
+use crate::{Detail, Refusal, gate::request::RequestId, jwt::Rejection};
 
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -27,7 +27,10 @@ impl Rejection {
 pub(crate) fn answer(rejection: &Rejection, request_id: &RequestId, context: &Context<'_>, explain: bool) -> Response {
     let mut refusal = rejection.refusal(request_id);
     if explain {
-        refusal.detail = Some(rejection.detail().clone());
+        refusal.detail = Some(Detail {
+            code: rejection.reason().code().unwrap_or_default().to_owned(),
+            ..rejection.detail().clone()
+        });
     }
     let status = StatusCode::from_u16(rejection.status()).unwrap_or(StatusCode::UNAUTHORIZED);
     let mut response = respond(status, rejection, &refusal, request_id);

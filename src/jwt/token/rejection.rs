@@ -30,7 +30,9 @@ struct Facts {
 
 impl Weighed for Rejection {
     fn bytes(&self) -> usize {
-        let Detail { expected, found, hint } = &self.facts.detail;
+        let Detail {
+            expected, found, hint, ..
+        } = &self.facts.detail;
         size_of::<Facts>() + expected.len() + found.len() + hint.len()
     }
 }
@@ -111,7 +113,9 @@ impl Rejection {
 
 impl fmt::Display for Rejection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Detail { expected, found, hint } = &self.facts.detail;
+        let Detail {
+            expected, found, hint, ..
+        } = &self.facts.detail;
         write!(f, "{:?}", self.facts.reason)?;
         for (label, text) in [("expected", expected), ("found", found), ("hint", hint)] {
             if !text.is_empty() {
