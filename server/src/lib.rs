@@ -10,8 +10,9 @@
 //! 6. [`router()`]: the stack that every request goes through, top to bottom in one builder.
 //! 7. [`serve()`]: connections, with their time limits, until the process is told to end.
 //! 8. [`metrics`]: what the gate has said so far, at an address of its own.
-//! 9. [`doctor`]: what is wrong with a set-up, found by meeting the provider; [`inspect`]: what a token says, and what
-//!    the gate makes of it; [`findings`]: the catalogue of what there is to find.
+//! 9. `console`: what the pages show of all this, asked by the server functions of the app.
+//! 10. [`doctor`]: what is wrong with a set-up, found by meeting the provider; [`inspect`]: what a token says, and what
+//!     the gate makes of it; [`findings`]: the catalogue of what there is to find.
 //!
 //! `main.rs` only wires these.
 
@@ -22,6 +23,7 @@ mod canonical;
 pub mod cli;
 pub mod config;
 mod connection;
+mod console;
 #[cfg(feature = "dev-idp")]
 mod demo;
 #[cfg(not(feature = "dev-idp"))]
@@ -57,6 +59,7 @@ pub mod site;
 pub mod start;
 mod state;
 pub mod store;
+mod streamed;
 pub mod tls;
 pub mod upstream;
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use app::Preferences;
 use app::api::Backend;
-use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{Path, Request, State};
 use axum::middleware::from_fn_with_state;
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
+use axum::{Extension, Router};
 use http::header::{ACCEPT_LANGUAGE, COOKIE, RETRY_AFTER};
 use http::request::Parts;
 use http::{Method, StatusCode};
@@ -16,8 +16,9 @@ use leptos::nonce::Nonce;
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{AxumRouteListing, LeptosRoutes, ResponseOptions};
 
-use crate::canonical;
+use crate::findings::{self, Code};
 use crate::state::AppState;
+use crate::{canonical, streamed};
 
 /// The pages that can do nothing until the provider was reached.
 const NEED_THE_PROVIDER: [&str; 2] = ["/sign-in", "/callback"];
@@ -40,8 +41,10 @@ fn context(state: &AppState) -> impl Fn() + Clone + Send + Sync + 'static {
             }
         }
         provide_context(state.site.front_end());
-        provide_context::<Arc<dyn Backend>>(Arc::new(state.shared.clone()));
         provide_context(preferences(parts.as_ref()));
+        if let Some(backend) = state.backend.clone() {
+            provide_context::<Arc<dyn Backend>>(backend);
+        }
         // Leptos has made a nonce of its own by now; the one in the response's header takes its place.
         if let Some(nonce) = parts.and_then(|parts| parts.extensions.get::<Nonce>().cloned()) {
             provide_context(nonce);
@@ -74,7 +77,26 @@ pub(crate) fn routes(state: &AppState) -> Router<AppState> {
             app::shell(options.clone())
         })
         .fallback(file_or_not_found)
+        .layer(from_fn_with_state(state.clone(), streamed::end_with_right))
         .layer(from_fn_with_state(state.clone(), canonical::redirect))
+}
+
+/// `/findings`: the table of all findings.
+pub(crate) async fn findings(Extension(nonce): Extension<Nonce>) -> Html<String> {
+    Html(findings::index_html(&nonce))
+}
+
+/// `/findings/PXG206`: the page of one finding, without the internet and without the application.
+pub(crate) async fn finding(
+    state: State<AppState>,
+    Path(code): Path<String>,
+    Extension(nonce): Extension<Nonce>,
+    request: Request,
+) -> Response {
+    match Code::named(&code) {
+        Some(code) => Html(findings::page_html(code, &nonce)).into_response(),
+        None => file_or_not_found(state, request).await,
+    }
 }
 
 /// A file of the site, or the app's own page for what is not there.

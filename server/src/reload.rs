@@ -7,12 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use app::api::{Fault, Reload as LastReload};
+use arc_swap::{ArcSwap, ArcSwapOption};
 use pixygate::gate::Gate;
 use tokio::sync::Mutex;
 
-use crate::config::{Config, Problems, Provider};
+use crate::config::{Config, Problem, Problems, Provider};
 use crate::start::{StartError, restricted};
 use crate::upstream::{Common, Upstreams, targeted};
 
@@ -30,8 +32,11 @@ pub struct Reload {
     common: Common,
     /// Where users sign in. It makes the default trust, and stays until a restart.
     provider: Provider,
-    /// The configuration in use. It is locked while another one is applied.
-    current: Mutex<Config>,
+    /// The configuration in use.
+    current: ArcSwap<Config>,
+    /// Held while another one is applied.
+    applying: Mutex<()>,
+    last: ArcSwapOption<LastReload>,
     applied: AtomicU64,
     failed: AtomicU64,
     last_failed: AtomicBool,
@@ -44,7 +49,9 @@ impl Reload {
             upstreams,
             common,
             provider,
-            current: Mutex::new(config),
+            current: ArcSwap::from_pointee(config),
+            applying: Mutex::new(()),
+            last: ArcSwapOption::empty(),
             applied: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             last_failed: AtomicBool::new(false),
@@ -60,15 +67,15 @@ impl Reload {
     ///
     /// When it cannot be used. The one in use stays then.
     pub async fn apply(&self, config: Config) -> Result<Vec<String>, StartError> {
-        let mut current = self.current.lock().await;
+        let _applying = self.applying.lock().await;
         let made = self.common.make(&config.upstreams, &self.upstreams)?;
         let policies = restricted(&config, targeted(app::api::policies(), &made))?;
         self.gate
             .replace_rules(config.trust_of(&self.provider), policies)
             .await?;
         self.upstreams.replace(made);
-        let restart = need_restart(&current, &config);
-        *current = config;
+        let restart = need_restart(&self.current.load(), &config);
+        self.current.store(Arc::new(config));
         Ok(restart)
     }
 
@@ -82,6 +89,11 @@ impl Reload {
             Err(problems) => Err(problems.into()),
         };
         self.last_failed.store(applied.is_err(), Ordering::Relaxed);
+        self.last.store(Some(Arc::new(LastReload {
+            at: unix_milliseconds(),
+            faults: applied.as_ref().err().map(faults).unwrap_or_default(),
+            need_restart: applied.as_ref().map(|(keys, _)| keys.clone()).unwrap_or_default(),
+        })));
         match applied {
             Ok((restart, warnings)) => {
                 self.applied.fetch_add(1, Ordering::Relaxed);
@@ -118,6 +130,16 @@ impl Reload {
         }
     }
 
+    /// Returns the configuration in use.
+    pub fn config(&self) -> Arc<Config> {
+        self.current.load_full()
+    }
+
+    /// Returns what became of the last attempt to load it again.
+    pub fn last(&self) -> Option<Arc<LastReload>> {
+        self.last.load_full()
+    }
+
     /// Returns how often a configuration was applied, and how often it could not be.
     pub fn counts(&self) -> (u64, u64) {
         (
@@ -130,6 +152,29 @@ impl Reload {
     pub fn is_current(&self) -> bool {
         !self.last_failed.load(Ordering::Relaxed)
     }
+}
+
+/// Why a configuration cannot be used, one by one where it is known.
+fn faults(error: &StartError) -> Vec<Fault> {
+    let StartError::Config(Problems(problems)) = error else {
+        return vec![Fault {
+            found: error.to_string(),
+            ..Fault::default()
+        }];
+    };
+    let fault = |problem: &Problem| Fault {
+        key: problem.key.clone(),
+        source: problem.origin.to_string(),
+        expected: problem.expected.clone(),
+        found: problem.found.clone(),
+        hint: problem.hint.clone(),
+    };
+    problems.iter().map(fault).collect()
+}
+
+fn unix_milliseconds() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Returns the keys whose values differ outside of the sections that are replaced.

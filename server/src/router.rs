@@ -14,11 +14,19 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
 
 use crate::state::AppState;
+use crate::streamed::Streamed;
 use crate::upstream::Proxied;
 use crate::{activity, bounds, gateway, observe, pages, probes, security};
 
-/// The paths that machines ask for and that are open to everybody.
-pub(crate) const OPEN: [&str; 4] = ["/healthz", "/readyz", PROTECTED_RESOURCE, "/.well-known/jwks.json"];
+/// The paths that are open to everybody beside the application's pages.
+pub(crate) const OPEN: [&str; 6] = [
+    "/healthz",
+    "/readyz",
+    PROTECTED_RESOURCE,
+    "/.well-known/jwks.json",
+    "/findings",
+    "/findings/{code}",
+];
 
 /// The metadata of the server (RFC 9728); followed by an upstream's prefix, those of the upstream.
 pub(crate) const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
@@ -39,6 +47,8 @@ pub fn router(state: AppState) -> Router {
             get(gateway::protected_resource),
         )
         .route(OPEN[3], get(gateway::jwks))
+        .route(OPEN[4], get(pages::findings))
+        .route(OPEN[5], get(pages::finding))
         .merge(pages::routes(&state))
         .layer(from_fn(bounds::body))
         // It reads its body by itself, and less of it.
@@ -66,7 +76,7 @@ pub fn router(state: AppState) -> Router {
                 .compress_when(
                     DefaultPredicate::new()
                         .and(NotForContentType::const_new("image/png"))
-                        .and(not_proxied as fn(StatusCode, Version, &HeaderMap, &Extensions) -> bool),
+                        .and(is_whole as fn(StatusCode, Version, &HeaderMap, &Extensions) -> bool),
                 ),
         )
         // Preflights carry no token, so they are answered before the gate.
@@ -77,8 +87,8 @@ pub fn router(state: AppState) -> Router {
 }
 
 /// A stream passes as it comes; what a target sends is as compressed as it wanted.
-fn not_proxied(_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions) -> bool {
-    extensions.get::<Proxied>().is_none()
+fn is_whole(_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions) -> bool {
+    extensions.get::<Proxied>().is_none() && extensions.get::<Streamed>().is_none()
 }
 
 async fn backchannel_logout(State(state): State<AppState>, request: Request<Body>) -> Response {

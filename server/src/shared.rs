@@ -3,12 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::api::{
-    Backend, BackendFuture, Chart, Configuration, Filter, Inspection, LiveLines, PAGE, Page, RecordId, Service,
-    Unavailable, Whose,
-};
-use pixygate::Reason;
-use pixygate::jwt::{Ended, Principal, Rejection};
 use tokio::task::JoinHandle;
 
 use crate::activity::{Activity, Recording};
@@ -97,6 +91,11 @@ impl Shared {
         Ok((shared, Upkeep { tasks, recording }))
     }
 
+    /// Returns who may see and end what is not theirs.
+    pub(crate) fn administrators(&self) -> &Console {
+        &self.console
+    }
+
     /// Writes what waits, and takes this node out of the others' count. Call it when no more requests come.
     pub async fn close(&self, upkeep: Upkeep) {
         upkeep.recording.stop().await;
@@ -119,59 +118,4 @@ fn administrators(config: &Config) -> Console {
         console.admin_roles.push("admins".to_owned());
     }
     console
-}
-
-impl Backend for Shared {
-    fn is_administrator(&self, caller: &Principal) -> bool {
-        let Console {
-            admin_roles,
-            admin_scopes,
-        } = &self.console;
-        admin_roles.iter().any(|role| caller.has_role(role)) || admin_scopes.iter().any(|scope| caller.has_scope(scope))
-    }
-
-    fn activity(&self, whose: Whose, filter: Filter, before: Option<RecordId>) -> BackendFuture<'_, Page> {
-        Box::pin(async move {
-            let page = self.store.activity(&whose, &filter, before, PAGE).await;
-            page.map_err(unavailable)
-        })
-    }
-
-    fn chart(&self, whose: Whose, from: u64, until: u64) -> BackendFuture<'_, Chart> {
-        Box::pin(async move {
-            let chart = self.store.activity_chart(&whose, from, until).await;
-            chart.map_err(unavailable)
-        })
-    }
-
-    fn end(&self, ended: Ended) -> BackendFuture<'_, ()> {
-        Box::pin(async move { self.revocations.end(&ended, true).await.map_err(unavailable) })
-    }
-
-    // The console's pages come next.
-
-    fn own_token(&self, _: Principal) -> BackendFuture<'_, Inspection> {
-        Box::pin(async { Err(Unavailable) })
-    }
-
-    fn inspect(&self, _: String, _: Option<(String, String)>) -> BackendFuture<'_, Inspection> {
-        Box::pin(async { Err(Unavailable) })
-    }
-
-    fn services(&self, _: &Principal) -> Vec<Service> {
-        Vec::new()
-    }
-
-    fn configuration(&self) -> BackendFuture<'_, Configuration> {
-        Box::pin(async { Err(Unavailable) })
-    }
-
-    fn live(&self, _: &Principal, _: Whose, _: Filter, _: Option<RecordId>) -> Result<LiveLines, Rejection> {
-        Err(Rejection::new(Reason::KeysUnavailable))
-    }
-}
-
-fn unavailable(error: StoreError) -> Unavailable {
-    tracing::error!(%error, "the store does not answer");
-    Unavailable
 }

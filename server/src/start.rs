@@ -10,6 +10,7 @@ use pixygate::jwt::{Revocations, Validator};
 
 use crate::backend_token::{BackendTokenSettings, BackendTokens, KeyStorage, Keys, Rotation, Seal, StorageError};
 use crate::config::{Config, Problem, Problems};
+use crate::console::Console;
 use crate::embedded::{Embedded, EmbeddedError};
 use crate::provider::{self, ProviderError};
 use crate::reload::Reload;
@@ -204,15 +205,18 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
     };
     let state = AppState::new(gate, logout, shared, sign_in, site, &config.server, reload_port);
     let state = state.with_upstreams(upstreams.clone(), backend_tokens);
-    let streams = common.streams.clone();
-    let reload = Reload::new(state.gate.clone(), upstreams, common, provider, config.clone());
+    let (gate, streams) = (state.gate.clone(), common.streams.clone());
+    let reload = Reload::new(gate.clone(), upstreams.clone(), common, provider, config.clone());
+    let reload = Arc::new(reload);
+    let console = Console::new(gate, state.shared.clone(), upstreams, reload.clone(), streams.clone());
+    let state = state.with_console(Arc::new(console), streams.clone());
     Ok(Started {
         router: crate::router(state.clone()),
         state,
         announcement,
         metrics,
         upkeep: Some(upkeep),
-        reload: Arc::new(reload),
+        reload,
         streams,
         tasks,
     })

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use app::api::Backend;
 use axum::extract::FromRef;
 use http::HeaderValue;
 use leptos::config::LeptosOptions;
@@ -13,7 +14,7 @@ use crate::backend_token::BackendTokens;
 use crate::config::{self, PublicUrl};
 use crate::shared::Shared;
 use crate::site::Site;
-use crate::upstream::{Proxies, Upstreams};
+use crate::upstream::{Proxies, Streams, Upstreams};
 
 /// The parts of a running server. Cloning is cheap and shares them.
 #[derive(Clone)]
@@ -38,6 +39,10 @@ pub struct AppState {
     pub upstreams: Upstreams,
     /// What signs statements about callers for them.
     pub backend_tokens: Option<Arc<BackendTokens>>,
+    /// What the console's server functions ask; without it they are answered with 503.
+    pub backend: Option<Arc<dyn Backend>>,
+    /// Ends streams with the right to them.
+    pub streams: Option<Streams>,
     /// Whether the server is about to stop. It still serves, and `/readyz` sends new work elsewhere.
     pub stopping: Arc<AtomicBool>,
     /// For Leptos.
@@ -78,6 +83,8 @@ impl AppState {
             )),
             upstreams: Upstreams::default(),
             backend_tokens: None,
+            backend: None,
+            streams: None,
             stopping: Arc::default(),
             options,
             reload_port,
@@ -92,6 +99,18 @@ impl AppState {
         Self {
             upstreams,
             backend_tokens: Some(backend_tokens),
+            ..self
+        }
+    }
+}
+
+impl AppState {
+    /// Adds what the console shows, and the end of its streams.
+    #[must_use]
+    pub fn with_console(self, backend: Arc<dyn Backend>, streams: Streams) -> Self {
+        Self {
+            backend: Some(backend),
+            streams: Some(streams),
             ..self
         }
     }

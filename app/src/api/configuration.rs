@@ -124,7 +124,7 @@ pub struct UpstreamState {
 /// A target of an upstream, as this node sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetState {
-    /// Its address, without credentials.
+    /// Its address.
     pub url: String,
     /// Whether it gets calls.
     pub healthy: bool,
@@ -152,6 +152,13 @@ pub enum TargetDetail {
     },
     /// It fails its health check.
     Unhealthy,
+}
+
+impl TargetDetail {
+    /// Returns whether such a target gets calls.
+    pub fn gets_calls(self) -> bool {
+        matches!(self, Self::Fine | Self::Failing { .. })
+    }
 }
 
 /// A node that shares the store.

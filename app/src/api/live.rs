@@ -40,8 +40,8 @@ impl RecordLines {
 
 /// `GET /api/activity/live`: records as they are made, one as JSON on each line, oldest first; [`RecordLines`] reads them. It begins behind
 /// `after`, or with what comes next. An empty line every 15 seconds shows that it lives. The gate ends it at the token's `exp`, or when
-/// the token is revoked; go on with the last record as `after`. A record can come up to a second late, and then after one with a
-/// greater `id`, when several nodes write; none comes twice.
+/// the token is revoked; go on with the last record as `after`. When several nodes write, a record comes a second later, so that the
+/// order is right; one that a node could not write in that time is on the page, and not in the stream.
 ///
 /// A user has a few streams at once; the next one is `rate_limited` (429): poll [`activity`](super::activity()) then.
 #[server(name = GetLiveActivity, prefix = "/api", endpoint = "activity/live", input = GetUrl, output = StreamingText, client = GateClient)]

@@ -28,7 +28,7 @@ pub use configuration::{
 pub use confirm::{Confirm, LONGEST, confirm};
 pub use live::{GetLiveActivity, RecordLines, activity_live};
 #[cfg(feature = "ssr")]
-pub use policies::policies;
+pub use policies::{description, is_for_administrators, policies};
 pub use services::{GetServices, Requirement, RequirementKind, Service, ServiceRoute, Services, services};
 pub use sessions::{EndMySessions, EndSessionsOf, RevokeToken, end_my_sessions, end_sessions_of, revoke_token};
 pub use token::{

@@ -33,3 +33,58 @@ pub fn policies() -> Policies {
         .server_fn::<EndSessionsOf>(Policy::signed_in().max_age(RECENT))
         .server_fn::<RevokeToken>(Policy::signed_in().max_age(RECENT))
 }
+
+/// What each function is for, by its path.
+const DESCRIPTIONS: [(&str, &str); 15] = [
+    ("/api/whoami", "Who you are, as the gate verified it"),
+    ("/api/profile", "Your name and roles"),
+    ("/api/confirm", "Confirm a statement after a recent sign-in"),
+    ("/api/activity", "What was done in your name"),
+    ("/api/activity/chart", "How many of your calls were allowed and denied"),
+    ("/api/activity/live", "What is done in your name, as it happens"),
+    ("/api/token", "Your own token, explained"),
+    ("/api/diagnose", "A token that you paste, explained"),
+    ("/api/services", "The services that you may call"),
+    ("/api/sessions/end", "End all your sessions"),
+    ("/api/admin/activity", "What was done in everybody's name"),
+    (
+        "/api/admin/activity/chart",
+        "How many of everybody's calls were allowed and denied",
+    ),
+    (
+        "/api/admin/configuration",
+        "The settings in use, and the state of this server",
+    ),
+    ("/api/admin/sessions/end", "End all sessions of a user"),
+    ("/api/admin/tokens/revoke", "Revoke one token"),
+];
+
+/// Returns what a function is for, in English; empty for a path that is none of them.
+pub fn description(path: &str) -> &'static str {
+    let mut found = DESCRIPTIONS.iter().filter(|(known, _)| *known == path);
+    found.next().map_or("", |(_, description)| description)
+}
+
+/// Returns whether the function of a path is for administrators, which it checks itself.
+pub fn is_for_administrators(path: &str) -> bool {
+    path.starts_with("/api/admin/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_function_is_described_once() {
+        let policies = policies();
+        let paths: Vec<_> = policies
+            .routes()
+            .iter()
+            .map(|route| route.pattern.to_string())
+            .collect();
+        for path in &paths {
+            assert!(!description(path).is_empty(), "{path}");
+        }
+        assert_eq!(paths.len(), DESCRIPTIONS.len());
+    }
+}

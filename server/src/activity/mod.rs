@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 pub(crate) use admit::admit;
@@ -62,6 +62,8 @@ struct Queue {
     hurry: Notify,
     when_full: WhenFull,
     counts: Counts,
+    /// The number of records that were written. The writer has the other end.
+    wrote: watch::Receiver<u64>,
     /// The second, in the upper half, and the anonymous denials in it that were recorded.
     anonymous: AtomicU64,
 }
@@ -87,15 +89,17 @@ impl Activity {
     /// Starts to write.
     pub fn start(store: Store, presence: Presence, settings: Settings) -> (Self, Recording, JoinHandle<()>) {
         let (sender, events) = mpsc::channel(settings.queue);
+        let (writes, wrote) = watch::channel(0);
         let activity = Self(Arc::new(Queue {
             sender,
             hurry: Notify::new(),
             when_full: settings.when_full,
             counts: Counts::default(),
+            wrote,
             anonymous: AtomicU64::new(0),
         }));
         let (stop, stopped) = oneshot::channel();
-        let writer = Writer::new(activity.clone(), store.clone(), presence, events);
+        let writer = Writer::new(activity.clone(), store.clone(), presence, events, writes);
         let task = tokio::spawn(writer.run(stopped));
         let retention = tokio::spawn(retention::keep_to(store, settings.retention));
         (activity, Recording { stop, task }, retention)
@@ -144,6 +148,11 @@ impl Activity {
     /// Returns the records that were written.
     pub fn written(&self) -> u64 {
         self.0.counts.written.load(Ordering::Relaxed)
+    }
+
+    /// Returns what changes when records were written. It closes when the writer ends.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.0.wrote.clone()
     }
 
     /// Returns the events that were not recorded, because the queue was full or the store would not take them.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 
 use super::{Activity, Event};
@@ -35,6 +35,8 @@ pub(super) struct Writer {
     store: Store,
     presence: Presence,
     events: mpsc::Receiver<Event>,
+    /// Notifies those who show the activity as it happens.
+    writes: watch::Sender<u64>,
     /// The time of the last row, in microseconds: the next one is later.
     last: i64,
     known: HashMap<i64, (u64, i64)>,
@@ -42,12 +44,19 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn new(activity: Activity, store: Store, presence: Presence, events: mpsc::Receiver<Event>) -> Self {
+    pub(super) fn new(
+        activity: Activity,
+        store: Store,
+        presence: Presence,
+        events: mpsc::Receiver<Event>,
+        writes: watch::Sender<u64>,
+    ) -> Self {
         Self {
             activity,
             store,
             presence,
             events,
+            writes,
             last: 0,
             known: HashMap::new(),
             names: RandomState::new(),
@@ -144,6 +153,7 @@ impl Writer {
                         tracing::info!("the activity is recorded again");
                     }
                     counts(&self.activity, true);
+                    self.writes.send_modify(|written| *written += rows);
                     self.remember(&batch.users);
                     return;
                 }

@@ -6,16 +6,19 @@ mod verdict;
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal as _, Read as _};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::SystemTime;
 
-use pixygate::gate::Policies;
+use pixygate::gate::{Diagnosis, Gate, Policies};
 use pixygate::jwt::{Fetch, HttpFetch, Trust, Validator, printable};
 use serde::Serialize;
 
 pub use args::InspectArgs;
 pub use token::{Kind, Line};
+pub(crate) use token::{Parts, claim_meaning, header_meaning, is_date};
+pub(crate) use verdict::finding;
 pub use verdict::{Decision, RouteVerdict, STAGES, Verdict};
 
 use crate::config::Config;
@@ -115,7 +118,7 @@ fn read(argument: &str) -> Result<String, String> {
 }
 
 /// The token without what stands around it in a request: `Authorization: Bearer …`.
-fn bare(text: &str) -> &str {
+pub(crate) fn bare(text: &str) -> &str {
     let text = text.trim();
     let text = match text.split_once(':') {
         Some((name, value)) if name.eq_ignore_ascii_case("authorization") => value.trim(),
@@ -154,7 +157,7 @@ fn trusts(config: &Config, jwks: Option<&Path>) -> Result<Vec<Trust>, String> {
     Ok(trusts)
 }
 
-/// Examines a token as the gate would at a moment.
+/// Examines a token as the gate would at a moment. Which tokens were revoked is known to the running server alone.
 ///
 /// # Errors
 ///
@@ -173,15 +176,29 @@ pub async fn examine(
         .max_token_bytes(max_token_bytes)
         .build()
         .map_err(|error| error.to_string())?;
-    let parts = token::Parts::of(token);
     // What fails here fails again where a token needs it, and is said there.
     drop(validator.load().await);
-    let judged = verdict::judge(&validator, token, now).await;
-    let routes = match judged.principal {
-        Some(_) => verdict::routes(&validator, policies, token, now).await?,
-        None => Vec::new(),
+    let gate = Gate::builder()
+        .validator(validator)
+        .policies(policies.clone())
+        .clock(verdict::At(now))
+        // Nothing is ever sent to it. A policy may require DPoP, and then a gate has to know its address.
+        .public_url("http://127.0.0.1")
+        .listen(SocketAddr::from((Ipv4Addr::LOCALHOST, 80)))
+        .build()
+        .map_err(|error| error.to_string())?;
+    Ok(explain(token, &gate.diagnose(token).await, now, false))
+}
+
+/// Explains a token by what a gate has found. A running gate `knows_revocations`.
+pub(crate) fn explain(token: &str, diagnosis: &Diagnosis, now: SystemTime, knows_revocations: bool) -> Inspection {
+    let parts = token::Parts::of(token);
+    let judged = verdict::judge(diagnosis, knows_revocations);
+    let routes = match diagnosis.rejection() {
+        None => diagnosis.routes().filter_map(|call| verdict::route(&call)).collect(),
+        Some(_) => Vec::new(),
     };
-    Ok(Inspection {
+    Inspection {
         kind: parts.kind,
         bytes: token.len(),
         header: token::header_lines(&parts.header),
@@ -194,7 +211,7 @@ pub async fn examine(
         decision: judged.decision,
         finding: judged.finding,
         routes,
-    })
+    }
 }
 
 impl Inspection {

@@ -53,18 +53,18 @@ impl Kind {
 
 /// The parts of a token that can be read.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Parts {
+pub(crate) struct Parts {
     /// What it is.
-    pub(super) kind: Kind,
+    pub(crate) kind: Kind,
     /// Its header, where it is JSON.
-    pub(super) header: Map<String, Value>,
+    pub(crate) header: Map<String, Value>,
     /// Its claims, where they are JSON.
-    pub(super) claims: Map<String, Value>,
+    pub(crate) claims: Map<String, Value>,
 }
 
 impl Parts {
     /// Reads what can be read. Duplicate members and other faults are for the gate to reject.
-    pub(super) fn of(token: &str) -> Self {
+    pub(crate) fn of(token: &str) -> Self {
         let segments: Vec<_> = token.split('.').collect();
         let object = |segment: &str| -> Map<String, Value> {
             let bytes = URL_SAFE_NO_PAD
@@ -174,6 +174,26 @@ const CLAIMS: [(&str, &str); 42] = [
     ("ath", "the hash of the access token that the proof is for"),
 ];
 
+/// What a member of the header means; empty where no standard says.
+pub(crate) fn header_meaning(name: &str) -> &'static str {
+    meaning(&HEADER, name)
+}
+
+/// What a claim means; empty where no standard says.
+pub(crate) fn claim_meaning(name: &str) -> &'static str {
+    meaning(&CLAIMS, name)
+}
+
+fn meaning(meanings: &[(&str, &'static str)], name: &str) -> &'static str {
+    let mut known = meanings.iter().filter(|(known, _)| *known == name);
+    known.next().map_or("", |(_, meaning)| meaning)
+}
+
+/// Whether the claim is a date, in seconds since 1970.
+pub(crate) fn is_date(name: &str) -> bool {
+    DATES.contains(&name)
+}
+
 const DATES: [&str; 5] = ["exp", "nbf", "iat", "auth_time", "updated_at"];
 
 /// A member of a token with its meaning.
@@ -209,7 +229,7 @@ pub(super) fn claim_lines(claims: &Map<String, Value>, now: SystemTime) -> Vec<L
 
 fn line(name: &str, value: &Value, meanings: &[(&str, &'static str)], now: Option<SystemTime>) -> Line {
     let date = match (now, value.as_f64()) {
-        (Some(now), Some(seconds)) if DATES.contains(&name) => date(seconds, now),
+        (Some(now), Some(seconds)) if is_date(name) => date(seconds, now),
         _ => None,
     };
     Line {
@@ -219,10 +239,7 @@ fn line(name: &str, value: &Value, meanings: &[(&str, &'static str)], now: Optio
             // The escapes of JSON are enough: it has no quotes of a text around it.
             other => printable(&other.to_string()).replace("\\\"", "\""),
         },
-        meaning: meanings
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map_or("", |(_, meaning)| meaning),
+        meaning: meaning(meanings, name),
         date: date.unwrap_or_default(),
     }
 }

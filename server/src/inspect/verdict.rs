@@ -1,21 +1,16 @@
 //! What the gate makes of a token: its own checks, in its own order.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::SystemTime;
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use http::{Request, header};
-use pixygate::gate::{Gate, Policies};
-use pixygate::jwt::{Clock, Principal, Rejection, Validator};
-use pixygate::{Reason, Refusal};
+use pixygate::Reason;
+use pixygate::gate::{CallDiagnosis, Diagnosis};
+use pixygate::jwt::{Clock, Rejection};
 use serde::Serialize;
-use tower::ServiceExt as _;
 
 use crate::findings::{Code, Finding};
 
 /// The gate's checks, in their order, and what each shows.
-pub const STAGES: [(&str, &str); 13] = [
+pub const STAGES: [(&str, &str); 14] = [
     ("size", "it is not too large"),
     ("form", "it is three segments of JSON"),
     (
@@ -32,7 +27,10 @@ pub const STAGES: [(&str, &str); 13] = [
     ("audience", "it is for this gate"),
     ("claims", "it has the claims that the trust requires"),
     ("binding", "what it is bound to can be checked"),
+    (REVOCATION, "it was not revoked"),
 ];
+
+const REVOCATION: &str = "revocation";
 
 /// The verdict of one check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -102,20 +100,27 @@ pub(super) struct Judged {
     pub(super) decision: Decision,
     pub(super) stages: Vec<(&'static str, Verdict)>,
     pub(super) finding: Option<Finding>,
-    pub(super) principal: Option<Principal>,
 }
 
-/// Asks the validator.
-pub(super) async fn judge(validator: &Validator, token: &str, now: SystemTime) -> Judged {
-    let (decision, failed, finding, principal) = match validator.validate(token, now).await {
-        Ok(principal) => (Decision::Accepted, None, None, Some(principal)),
-        Err(rejection) => of_rejection(&rejection),
+/// Tells a diagnosis check by check. A gate that `knows_revocations` has made the last check, too.
+pub(super) fn judge(diagnosis: &Diagnosis, knows_revocations: bool) -> Judged {
+    let (decision, failed, finding) = match diagnosis.rejection() {
+        None => (accepted(diagnosis), None, None),
+        Some(rejection) => {
+            let reason = rejection.reason();
+            let decision = match reason {
+                Reason::KeysUnavailable => Decision::NotChecked { reason },
+                reason => Decision::Rejected { reason },
+            };
+            (decision, Some(stage(rejection)), finding(rejection))
+        }
     };
     let mut over = false;
     let stages = STAGES.map(|(stage, _)| {
         let verdict = match (over, failed == Some(stage)) {
             (true, _) => Verdict::NotMade,
             (false, true) => Verdict::Failed,
+            (false, false) if stage == REVOCATION && !knows_revocations => Verdict::NotMade,
             (false, false) => Verdict::Passed,
         };
         over = over || verdict == Verdict::Failed;
@@ -125,41 +130,39 @@ pub(super) async fn judge(validator: &Validator, token: &str, now: SystemTime) -
         decision,
         stages: stages.to_vec(),
         finding,
-        principal,
     }
 }
 
-type OfRejection = (Decision, Option<&'static str>, Option<Finding>, Option<Principal>);
-
-fn of_rejection(rejection: &Rejection) -> OfRejection {
-    let reason = rejection.reason();
-    let proof = match reason {
-        Reason::DpopRequired => Some("a DPoP proof with the key of cnf.jkt"),
-        Reason::CertificateMismatch => Some("the client certificate of cnf.x5t#S256"),
-        _ => None,
-    };
-    if let Some(proof) = proof {
-        return (Decision::AcceptedWithProof { proof }, None, None, None);
+fn accepted(diagnosis: &Diagnosis) -> Decision {
+    match (diagnosis.key_thumbprint(), diagnosis.certificate_thumbprint()) {
+        (Some(_), _) => Decision::AcceptedWithProof {
+            proof: "a DPoP proof with the key of cnf.jkt",
+        },
+        (None, Some(_)) => Decision::AcceptedWithProof {
+            proof: "the client certificate of cnf.x5t#S256",
+        },
+        (None, None) => Decision::Accepted,
     }
-    let decision = match reason {
-        Reason::KeysUnavailable => Decision::NotChecked { reason },
-        reason => Decision::Rejected { reason },
-    };
+}
+
+/// The finding that explains a rejection.
+pub(crate) fn finding(rejection: &Rejection) -> Option<Finding> {
     let detail = rejection.detail();
-    let finding = Code::of(reason).map(|code| {
+    Code::of(rejection.reason()).map(|code| {
         let finding = Finding::new(code).expected(&detail.expected).found(&detail.found);
         match detail.hint.as_str() {
             "" => finding,
             hint => finding.hint(hint),
         }
-    });
-    (decision, Some(stage(rejection)), finding, None)
+    })
 }
 
 /// The check that a rejection comes from.
 fn stage(rejection: &Rejection) -> &'static str {
     let expected = rejection.detail().expected.as_str();
     match rejection.reason() {
+        Reason::Revoked => REVOCATION,
+        Reason::KeysUnavailable if expected == "to know which tokens were revoked" => REVOCATION,
         Reason::TokenTooLarge => "size",
         Reason::MalformedToken => "form",
         Reason::UnsupportedAlgorithm if expected == "an asymmetric signature algorithm" => "header",
@@ -183,69 +186,18 @@ fn stage(rejection: &Rejection) -> &'static str {
     }
 }
 
-/// Sends a call with the token to each route, through a gate in this process. Nothing leaves the machine.
-pub(super) async fn routes(
-    validator: &Validator,
-    policies: &Policies,
-    token: &str,
-    now: SystemTime,
-) -> Result<Vec<RouteVerdict>, String> {
-    let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 80));
-    let gate = Gate::builder()
-        .validator(validator.clone())
-        .policies(policies.clone())
-        .clock(At(now))
-        // Both stand for nobody: they let the gate explain.
-        .public_url("http://127.0.0.1")
-        .listen(listen)
-        .explain(true)
-        .failure_limit(None)
-        .build()
-        .map_err(|error| error.to_string())?;
-    let service = gate.wrap(Router::new().fallback(async || "passed"));
-    let mut verdicts = Vec::new();
-    for route in policies.routes() {
-        let path = route.pattern.to_string();
-        let request = Request::builder()
-            .method(first_method(&route.methods.to_string()).as_str())
-            .uri(example(&path))
-            .header(header::HOST, "127.0.0.1")
-            .header(header::AUTHORIZATION, format!("Bearer {token}"))
-            .body(Body::empty());
-        let request = request.map_err(|error| error.to_string())?;
-        let Ok(response) = service.clone().oneshot(request).await;
-        let status = response.status().as_u16();
-        let body = to_bytes(response.into_body(), 64 * 1024).await.unwrap_or_default();
-        let refusal: Option<Refusal> = serde_json::from_slice(&body).ok().filter(|_| status >= 400);
-        let detail = refusal
-            .as_ref()
-            .and_then(|refusal| refusal.detail.clone())
-            .unwrap_or_default();
-        verdicts.push(RouteVerdict {
-            methods: route.methods.to_string(),
-            path,
-            policy: route.policy.to_string(),
-            status,
-            reason: refusal.map(|refusal| refusal.reason),
-            missing: detail.expected,
-        });
-    }
-    Ok(verdicts)
-}
-
-fn first_method(methods: &str) -> String {
-    let first = methods
-        .split(|c: char| !c.is_ascii_uppercase())
-        .find(|name| !name.is_empty());
-    first.unwrap_or("GET").to_owned()
-}
-
-/// A path that the pattern matches.
-fn example(pattern: &str) -> String {
-    let segments = pattern.split('/').map(|segment| match segment {
-        "*" | "**" => "x",
-        segment if segment.starts_with('{') => "x",
-        segment => segment,
-    });
-    segments.collect::<Vec<_>>().join("/")
+/// What a route makes of the token.
+pub(super) fn route(diagnosis: &CallDiagnosis) -> Option<RouteVerdict> {
+    let route = diagnosis.route()?;
+    let rejection = diagnosis.rejection();
+    Some(RouteVerdict {
+        methods: route.methods.to_string(),
+        path: route.pattern.to_string(),
+        policy: route.policy.to_string(),
+        status: rejection.map_or(200, Rejection::status),
+        reason: rejection.map(Rejection::reason),
+        missing: rejection
+            .map(|rejection| rejection.detail().expected.clone())
+            .unwrap_or_default(),
+    })
 }

@@ -160,6 +160,32 @@ impl Columns {
             method: filter.method.clone(),
         }
     }
+
+    /// Records behind `after`, and before `until`.
+    pub(super) fn between(filter: &Filter, after: RecordId, until: RecordId) -> Self {
+        let columns = Self::new(filter, Some(until));
+        Self {
+            least: columns.least.max(after.0.saturating_add(1)),
+            ..columns
+        }
+    }
+}
+
+/// Records, oldest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Since {
+    /// At most as many as asked for.
+    pub records: Vec<Record>,
+    /// The last record that was looked at; `None` when there was none. To go on, ask for those behind it.
+    pub last: Option<RecordId>,
+}
+
+pub(super) fn since(whose: &Whose, mut records: Vec<Record>, looked_at: Option<RecordId>, limit: u32) -> Since {
+    records.sort_by_key(|record| record.id);
+    let is_full = records.len() == limit as usize;
+    let last = records.last().map(|record| record.id).filter(|_| is_full).or(looked_at);
+    records.retain(|record| includes(whose, record));
+    Since { records, last }
 }
 
 /// Reads a row of either engine.

@@ -20,9 +20,9 @@ use app::api::{BUCKETS, Bucket, Chart, Filter, Page, RecordId, Whose};
 use pixygate::jwt::Ended;
 use sha2::{Digest as _, Sha256};
 
-use activity::Batch;
+use activity::{Batch, Columns, Since};
 pub use error::StoreError;
-pub use node::Beat;
+pub use node::{Beat, Node};
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
 pub use url::{SqlitePlace, StoreUrl, StoreUrlError};
@@ -171,6 +171,23 @@ impl Store {
         on_engine!(self, engine => engine.activity(whose, filter, before, limit).await)
     }
 
+    /// Returns records behind `after` and before `until`, oldest first.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn activity_since(
+        &self,
+        whose: &Whose,
+        filter: &Filter,
+        after: RecordId,
+        until: RecordId,
+        limit: u32,
+    ) -> Result<Since, StoreError> {
+        let columns = Columns::between(filter, after, until);
+        on_engine!(self, engine => engine.activity_since(whose, columns, limit).await)
+    }
+
     /// Returns the sums of the time between, in seconds since 1970, in [`BUCKETS`] of whole minutes. It begins at a full minute and is as
     /// long as the time or longer.
     ///
@@ -228,6 +245,15 @@ impl Store {
     /// When the store cannot be written, or a newer version has changed it in a way that this one does not understand.
     pub async fn beat(&self, node: i64) -> Result<Beat, StoreError> {
         on_engine!(self, engine => engine.beat(node).await)
+    }
+
+    /// Returns the nodes that are live, in the order of their start.
+    ///
+    /// # Errors
+    ///
+    /// When the store cannot be read.
+    pub async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
+        on_engine!(self, engine => engine.nodes().await)
     }
 
     /// Marks a node as gone.

@@ -13,3 +13,29 @@ pub struct Beat {
     /// Whether the row was still there.
     pub known: bool,
 }
+
+/// A live node.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its number.
+    pub id: i64,
+    /// Its machine and port.
+    pub name: String,
+    /// The version of its server.
+    pub version: String,
+    /// Its last sign, in milliseconds since 1970 by the store's clock.
+    pub seen_at: u64,
+}
+
+/// Reads a row of either engine.
+macro_rules! node {
+    ($row:expr) => {
+        crate::store::Node {
+            id: $row.try_get("id")?,
+            name: $row.try_get("name")?,
+            version: $row.try_get("version")?,
+            seen_at: crate::store::unsigned($row.try_get("seen_at")?),
+        }
+    };
+}
+pub(super) use node;

@@ -37,6 +37,7 @@ pub use forwarded::Proxies;
 pub use health::watch;
 pub use identity::Assertions;
 pub use right::Streams;
+pub(crate) use right::Watched;
 pub(crate) use routes::{Common, Target, policies, targeted};
 pub use routes::{Routed, UpstreamRoute, Upstreams};
 pub use service::{Call, Proxied, Upstream};

@@ -132,6 +132,11 @@ impl Upstream {
         self.targets.available()
     }
 
+    /// Returns what is known of each target, in the order of the settings, with the number of calls that it is working on.
+    pub(crate) fn target_states(&self) -> Vec<(app::api::TargetDetail, usize)> {
+        self.targets.all().iter().map(|target| target.state()).collect()
+    }
+
     /// Returns the number of calls and streams in flight.
     pub fn in_flight(&self) -> usize {
         self.settings

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use app::api::TargetDetail;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 use url::Url;
@@ -140,6 +141,25 @@ impl Targets {
 impl Target {
     fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// Returns what is known of it, and the number of calls that it is working on.
+    pub(crate) fn state(&self) -> (TargetDetail, usize) {
+        let state = self.state.lock();
+        let detail = match state.out_until {
+            _ if state.failed_checks >= FAILED_CHECKS => TargetDetail::Unhealthy,
+            Some(until) => {
+                let left = until.saturating_duration_since(Instant::now());
+                TargetDetail::Out {
+                    seconds: left.as_secs_f64().ceil() as u64,
+                }
+            }
+            None if state.failures > 0 => TargetDetail::Failing {
+                failures: state.failures,
+            },
+            None => TargetDetail::Fine,
+        };
+        (detail, self.in_flight())
     }
 
     fn is_available(&self) -> bool {

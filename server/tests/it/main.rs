@@ -6,6 +6,7 @@ mod activity;
 mod bounds;
 mod cli;
 mod config;
+mod console;
 #[cfg(feature = "dev-idp")]
 mod doctor;
 mod example_file;

@@ -8,7 +8,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
 use super::{Postgres, lock, query};
-use crate::store::activity::{Batch, CHUNK, Columns, SCAN, bucket, first_at, key_of, page};
+use crate::store::activity::{Batch, CHUNK, Columns, SCAN, Since, bucket, first_at, key_of, page, since};
 use crate::store::{StoreError, signed};
 
 const COPY: &str = "COPY pixygate_activity (id, user_key, node, request_id, client, method, route, upstream, reason, expected, found, hint, \
@@ -38,6 +38,21 @@ impl Postgres {
             })
             .await?;
         Ok(page(whose, records, older))
+    }
+
+    pub(in crate::store) async fn activity_since(
+        &self,
+        whose: &Whose,
+        columns: Columns,
+        limit: u32,
+    ) -> Result<Since, StoreError> {
+        let of_whom = whose.clone();
+        let (records, last) = self
+            .within(&self.bulk, move |connection| {
+                Box::pin(async move { read_since(connection, &of_whom, columns, limit).await })
+            })
+            .await?;
+        Ok(since(whose, records, last, limit))
     }
 
     pub(in crate::store) async fn activity_sums(
@@ -214,29 +229,21 @@ fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-async fn read(
+/// Which of the records that are looked through match, with the names of their users and nodes.
+async fn select(
     connection: &mut PgConnection,
-    whose: &Whose,
+    scanned: &str,
+    order: &str,
     columns: Columns,
     limit: u32,
-) -> Result<(Vec<app::api::Record>, Option<RecordId>), StoreError> {
-    let of_whom = match whose {
-        Whose::User { .. } => format!("user_key = {} AND", key_of(whose)),
-        Whose::Everybody => String::new(),
-    };
-    let Columns { least, most, .. } = columns;
-    // Numbers alone are put into it; the rest are parameters.
-    let scanned = format!(
-        "SELECT * FROM pixygate_activity WHERE {of_whom} id >= {least} AND id < {most} ORDER BY id DESC LIMIT {SCAN}"
-    );
-    let mut transaction = connection.begin().await?;
+) -> Result<Vec<app::api::Record>, StoreError> {
     let sql = format!(
         "SELECT a.*, u.issuer, u.subject, u.name, n.name AS node_name FROM (
              SELECT * FROM ({scanned}) AS scanned
              WHERE ($1::boolean IS NULL OR (reason IS NOT NULL) = $1)
                AND ($2::text IS NULL OR reason = $2) AND ($3::text IS NULL OR upstream = $3)
                AND ($4::text IS NULL OR route = $4) AND ($5::text IS NULL OR method = $5)
-             ORDER BY id DESC LIMIT {limit}
+             ORDER BY id {order} LIMIT {limit}
          ) AS a
          LEFT JOIN pixygate_activity_users AS u ON u.user_key = a.user_key
          LEFT JOIN pixygate_nodes AS n ON n.id = a.node"
@@ -248,9 +255,57 @@ async fn read(
         .bind(columns.upstream)
         .bind(columns.route)
         .bind(columns.method)
-        .fetch_all(&mut *transaction)
+        .fetch_all(connection)
         .await?;
-    let mut records = rows.iter().map(record).collect::<Result<Vec<_>, _>>()?;
+    Ok(rows.iter().map(record).collect::<Result<Vec<_>, _>>()?)
+}
+
+async fn read_since(
+    connection: &mut PgConnection,
+    whose: &Whose,
+    columns: Columns,
+    limit: u32,
+) -> Result<(Vec<app::api::Record>, Option<RecordId>), StoreError> {
+    let of_whom = of_whom(whose);
+    let Columns { least, most, .. } = columns;
+    // Numbers alone are put into it; the rest are parameters.
+    let scanned = |most: i64| {
+        format!(
+            "SELECT * FROM pixygate_activity WHERE {of_whom} id >= {least} AND id < {most} ORDER BY id LIMIT {SCAN}"
+        )
+    };
+    // First: what is written after this is left for the next time.
+    let sql = format!("SELECT max(id) FROM ({}) AS scanned", scanned(most));
+    let row = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_one(&mut *connection).await?;
+    let Some(last) = row.try_get::<Option<i64>, _>(0)? else {
+        return Ok((Vec::new(), None));
+    };
+    let records = select(connection, &scanned(last + 1), "ASC", columns, limit).await?;
+    Ok((records, Some(RecordId(last))))
+}
+
+/// The condition that a record is of a user.
+fn of_whom(whose: &Whose) -> String {
+    match whose {
+        Whose::User { .. } => format!("user_key = {} AND", key_of(whose)),
+        Whose::Everybody => String::new(),
+    }
+}
+
+async fn read(
+    connection: &mut PgConnection,
+    whose: &Whose,
+    columns: Columns,
+    limit: u32,
+) -> Result<(Vec<app::api::Record>, Option<RecordId>), StoreError> {
+    let of_whom = of_whom(whose);
+    let Columns { least, most, .. } = columns;
+    // Numbers alone are put into it.
+    let scanned = format!(
+        "SELECT * FROM pixygate_activity WHERE {of_whom} id >= {least} AND id < {most} ORDER BY id DESC LIMIT {SCAN}"
+    );
+    let mut transaction = connection.begin().await?;
+    let mut records = select(&mut transaction, &scanned, "DESC", columns, limit).await?;
     records.sort_by_key(|record| std::cmp::Reverse(record.id));
     let full = records.len() == limit as usize;
     let older = match records.last() {

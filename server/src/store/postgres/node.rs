@@ -5,7 +5,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 use super::{MIGRATIONS, Postgres, found, lock, query};
 use crate::store::StoreError;
 use crate::store::activity::SLOTS;
-use crate::store::node::{Beat, LEASE_MILLISECONDS};
+use crate::store::node::{Beat, LEASE_MILLISECONDS, Node, node};
 
 /// Milliseconds since 1970 by the clock that all nodes share.
 const NOW: &str = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
@@ -37,6 +37,19 @@ impl Postgres {
                     now: Some(row.try_get(2)?),
                     known: renewed > 0,
                 })
+            })
+        })
+        .await
+    }
+
+    pub(in crate::store) async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
+        let sql = format!(
+            "SELECT id, name, version, seen_at FROM pixygate_nodes WHERE seen_at > {NOW} - {LEASE_MILLISECONDS} ORDER BY id"
+        );
+        self.within(&self.bulk, move |connection| {
+            Box::pin(async move {
+                let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection).await?;
+                rows.iter().map(|row| Ok(node!(row))).collect()
             })
         })
         .await

@@ -7,13 +7,22 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row as _, Sqlite as Engine, SqliteConnection};
 
 use super::Sqlite;
-use crate::store::activity::{Batch, CHUNK, Columns, Row, SCAN, bucket, first_at, key_of, page};
+use crate::store::activity::{Batch, CHUNK, Columns, Row, SCAN, Since, bucket, first_at, key_of, page, since};
 use crate::store::{StoreError, signed};
 
 /// Rows of one statement. One that is long saves the way to SQLite's thread and back; 32,766 parameters are its bound.
 const ROWS: usize = 100;
 
 const COLUMNS: usize = 15;
+
+/// The names of a record's user and node.
+const NAMES: &str = "LEFT JOIN pixygate_activity_users AS u ON u.user_key = a.user_key
+     LEFT JOIN pixygate_nodes AS n ON n.id = a.node";
+
+/// What a filter says of a record.
+const MATCHES: &str = "(?5 IS NULL OR (a.reason IS NOT NULL) = ?5)
+     AND (?6 IS NULL OR a.reason = ?6) AND (?7 IS NULL OR a.upstream = ?7)
+     AND (?8 IS NULL OR a.route = ?8) AND (?9 IS NULL OR a.method = ?9)";
 
 impl Sqlite {
     pub(in crate::store) async fn write_activity(&self, batch: &Arc<Batch>) -> Result<(), StoreError> {
@@ -79,12 +88,7 @@ impl Sqlite {
         };
         let sql = format!(
             "SELECT a.*, u.issuer, u.subject, u.name, n.name AS node_name FROM ({scanned}) AS a
-             LEFT JOIN pixygate_activity_users AS u ON u.user_key = a.user_key
-             LEFT JOIN pixygate_nodes AS n ON n.id = a.node
-             WHERE (?5 IS NULL OR (a.reason IS NOT NULL) = ?5)
-               AND (?6 IS NULL OR a.reason = ?6) AND (?7 IS NULL OR a.upstream = ?7)
-               AND (?8 IS NULL OR a.route = ?8) AND (?9 IS NULL OR a.method = ?9)
-             LIMIT ?10"
+             {NAMES} WHERE {MATCHES} LIMIT ?10"
         );
         let rows = bind(sqlx::query(sqlx::AssertSqlSafe(sql)), whose, &columns)
             .bind(columns.denied)
@@ -110,6 +114,48 @@ impl Sqlite {
             }
         };
         Ok(page(whose, records, older))
+    }
+
+    pub(in crate::store) async fn activity_since(
+        &self,
+        whose: &Whose,
+        mut columns: Columns,
+        limit: u32,
+    ) -> Result<Since, StoreError> {
+        let scanned = match whose {
+            Whose::User { .. } => {
+                "SELECT * FROM pixygate_activity WHERE user_key = ?1 AND id >= ?2 AND id < ?3 ORDER BY id LIMIT ?4"
+            }
+            Whose::Everybody => {
+                "SELECT * FROM pixygate_activity WHERE ?1 = 0 AND id >= ?2 AND id < ?3 ORDER BY id LIMIT ?4"
+            }
+        };
+        // First: what is written after this is left for the next time.
+        let sql = format!("SELECT max(id) FROM ({scanned})");
+        let last = bind(sqlx::query(sqlx::AssertSqlSafe(sql)), whose, &columns)
+            .fetch_one(&self.readers)
+            .await?
+            .try_get::<Option<i64>, _>(0)?;
+        let Some(last) = last else {
+            return Ok(Since::default());
+        };
+        columns.most = last + 1;
+        let sql = format!(
+            "SELECT a.*, u.issuer, u.subject, u.name, n.name AS node_name FROM (
+                 SELECT * FROM ({scanned}) AS a WHERE {MATCHES} ORDER BY id LIMIT ?10
+             ) AS a {NAMES}"
+        );
+        let rows = bind(sqlx::query(sqlx::AssertSqlSafe(sql)), whose, &columns)
+            .bind(columns.denied)
+            .bind(columns.reason)
+            .bind(&columns.upstream)
+            .bind(&columns.route)
+            .bind(&columns.method)
+            .bind(limit)
+            .fetch_all(&self.readers)
+            .await?;
+        let records = rows.iter().map(record).collect::<Result<Vec<_>, _>>()?;
+        Ok(since(whose, records, Some(RecordId(last)), limit))
     }
 
     pub(in crate::store) async fn activity_sums(

@@ -1,9 +1,11 @@
 //! The nodes that share the file: one, or two while one replaces the other.
 
+use sqlx::Row as _;
+
 use super::{MIGRATIONS, Sqlite, found};
 use crate::store::StoreError;
 use crate::store::activity::SLOTS;
-use crate::store::node::{Beat, LEASE_MILLISECONDS};
+use crate::store::node::{Beat, LEASE_MILLISECONDS, Node, node};
 
 const NOW: &str = "CAST(unixepoch('subsec') * 1000 AS integer)";
 
@@ -57,6 +59,16 @@ impl Sqlite {
             now: None,
             known: renewed.rows_affected() > 0,
         })
+    }
+
+    pub(in crate::store) async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
+        let live =
+            format!("SELECT id, name, version, seen_at FROM pixygate_nodes WHERE seen_at > {NOW} - ? ORDER BY id");
+        let rows = sqlx::query(sqlx::AssertSqlSafe(live))
+            .bind(LEASE_MILLISECONDS)
+            .fetch_all(&self.readers)
+            .await?;
+        rows.iter().map(|row| Ok(node!(row))).collect()
     }
 
     pub(in crate::store) async fn leave(&self, id: i64) -> Result<(), StoreError> {
