@@ -92,7 +92,7 @@ pub(crate) fn Header() -> impl IntoView {
 
 /// The links of the navigation. A page's code is loaded when the pointer or the focus reaches its link.
 fn links(known: bool) -> AnyView {
-    let shown = if known { &PAGES[..] } else { &PAGES[..1] };
+    let shown: Vec<_> = PAGES.iter().filter(|page| known || page.load.is_none()).collect();
     let link = |page: &'static Page| {
         let near = move || {
             if let Some(load) = page.load {
@@ -106,7 +106,7 @@ fn links(known: bool) -> AnyView {
         }
         .into_any()
     };
-    shown.iter().map(link).collect_view().into_any()
+    shown.into_iter().map(link).collect_view().into_any()
 }
 
 /// The language, and light or dark.

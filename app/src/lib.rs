@@ -60,6 +60,7 @@ pub fn App() -> impl IntoView {
                     <FlatRoutes fallback=pages::not_found::NotFound>
                         <Route path=path!("") view=pages::home::Home />
                         <Route path=path!("account") view=pages::account::Account />
+                        <Route path=path!("overview") view=|| view! { <PartPage page=&pages::OVERVIEW /> } />
                         <Route path=path!("session") view=|| view! { <PartPage page=&pages::SESSION /> } />
                         <Route path=path!("diagnose") view=|| view! { <PartPage page=&pages::DIAGNOSE /> } />
                         <Route path=path!("configuration") view=|| view! { <PartPage page=&pages::CONFIGURATION /> } />

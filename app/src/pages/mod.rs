@@ -5,7 +5,9 @@ pub(crate) mod configuration;
 pub(crate) mod diagnose;
 pub(crate) mod everywhere;
 pub(crate) mod home;
+pub(crate) mod lifetime;
 pub(crate) mod not_found;
+pub(crate) mod overview;
 pub(crate) mod session;
 pub(crate) mod sign_in;
 pub(crate) mod token_view;
@@ -25,7 +27,8 @@ pub(crate) struct Page {
 }
 
 /// The pages of the navigation, in its order.
-pub(crate) const PAGES: [Page; 4] = [
+pub(crate) const PAGES: [Page; 5] = [
+    OVERVIEW,
     Page {
         path: "/account",
         title: text::account,
@@ -35,6 +38,13 @@ pub(crate) const PAGES: [Page; 4] = [
     DIAGNOSE,
     CONFIGURATION,
 ];
+
+/// Who the user is, what they may call, and what was done lately.
+pub(crate) const OVERVIEW: Page = Page {
+    path: "/overview",
+    title: text::overview,
+    load: Some(|| Box::pin(overview::overview_page())),
+};
 
 /// The session: tokens, checks, events.
 pub(crate) const SESSION: Page = Page {

@@ -9,12 +9,13 @@ use pixygate::leptos::{CallError, Texts, use_auth, use_signed_in};
 use pixygate::session::{AuthState, Event, SessionError};
 
 use super::everywhere::Everywhere;
+use super::lifetime::{Countdown, Judged, answered, date, judged};
 use super::token_view::{Checks, FindingView, TokenView, decode, raw};
-use crate::api::{Inspection, SenderConstraint, SenderConstraintKind, Verdict, my_token};
+use crate::api::{SenderConstraint, SenderConstraintKind, Verdict};
 use crate::notice::Notice;
 use crate::part::PageFn;
-use crate::texts::{frame, session as text};
-use crate::time::{Moment, clock, now, ticking};
+use crate::texts::session as text;
+use crate::time::{Moment, now};
 
 /// How long a token is shown.
 const SHOWN: Duration = Duration::from_secs(60);
@@ -29,26 +30,9 @@ pixygate::deferred! {
     }
 }
 
-/// What the server made of the token.
-type Judged = RwSignal<Option<Result<Inspection, CallError>>>;
-
 #[component]
 fn Session() -> impl IntoView {
-    let auth = use_auth();
-    let judged: Judged = RwSignal::new(None);
-    let ask = move || {
-        spawn_local(async move {
-            let inspection = my_token().await;
-            // The page may have been left meanwhile.
-            judged.try_set(Some(inspection));
-        });
-    };
-    ask();
-    auth.on(move |event| {
-        if *event == Event::Refreshed {
-            ask();
-        }
-    });
+    let (judged, ask) = judged();
     let user = use_signed_in();
     let id_token = decode(user.id_token());
     view! {
@@ -94,31 +78,10 @@ fn Session() -> impl IntoView {
     }
 }
 
-/// The inspection as `view` shows it, or that it is on its way, or why there is none.
-fn answered(
-    judged: Judged,
-    ask: impl Fn() + Copy + Send + 'static,
-    view: impl Fn(Inspection) -> AnyView + Send + 'static,
-) -> impl IntoView {
-    move || match judged.get() {
-        None => view! { <div class="skeleton tall" role="status" aria-label=frame::loading()></div> }.into_any(),
-        Some(Ok(inspection)) => view(inspection),
-        Some(Err(error)) => {
-            let (title, text) = Texts::here().call(&error);
-            view! {
-                <Notice kind="error" title text detail=error.to_string()>
-                    <button type="button" class="button" on:click=move |_| ask()>{frame::try_again()}</button>
-                </Notice>
-            }
-            .into_any()
-        }
-    }
-}
-
 /// How long the token is valid, and what can be done with the session.
 #[component]
 fn Now(judged: Judged) -> impl IntoView {
-    let (auth, time) = (use_auth(), ticking());
+    let auth = use_auth();
     let busy = RwSignal::new(false);
     let outcome = RwSignal::new(None::<Result<(), SessionError>>);
     let organisation = RwSignal::new(String::new());
@@ -141,17 +104,7 @@ fn Now(judged: Judged) -> impl IntoView {
         event.prevent_default();
         run(auth.exchange(TokenExchange::organization(organisation.get_untracked().trim())));
     };
-    // The reader's clock may differ from the server's, which decides.
-    let expires = Memo::new(move |_| {
-        let inspection = judged.get()?.ok()?;
-        let exp = inspection.payload.iter().find(|member| member.name == "exp")?.at?;
-        Some((exp * 1000).saturating_sub(inspection.at) + now())
-    });
-    let left = move || Some(expires.get()?.saturating_sub(time.get()) / 1000);
-    let signed_in_at = move || {
-        let inspection = judged.get()?.ok()?;
-        inspection.payload.iter().find(|member| member.name == "auth_time")?.at
-    };
+    let signed_in_at = move || date(&judged.get()?.ok()?, "auth_time");
     let acting = move || {
         auth.state()
             .with(|state| state.signed_in().is_some_and(|user| user.acting().is_some()))
@@ -162,15 +115,8 @@ fn Now(judged: Judged) -> impl IntoView {
             <dl class="facts">
                 {move || signed_in_at().map(|at| view! { <dt>{text::signed_in_at()}</dt> <dd><Moment at=at * 1000 /></dd> }.into_any())}
                 <dt>{text::valid_for()}</dt>
-                // A screen reader is not told every second.
                 <dd>
-                    <span class="countdown" role="timer" aria-live="off">
-                        {move || match left() {
-                            None => "–".to_owned(),
-                            Some(0) => text::over().to_owned(),
-                            Some(seconds) => clock(seconds),
-                        }}
-                    </span>
+                    <Countdown judged />
                     " "
                     <span class="hint">{text::renewed_soon()}</span>
                 </dd>

@@ -7,6 +7,7 @@ texts! {
     skip: "Skip to the content", "Zum Inhalt";
     navigation: "Pages", "Seiten";
     start: "Start", "Start";
+    overview: "Overview", "Übersicht";
     account: "Account", "Konto";
     session: "Session", "Sitzung";
     services: "Services", "Dienste";

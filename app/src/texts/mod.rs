@@ -8,6 +8,7 @@ pub(crate) mod diagnose;
 pub(crate) mod frame;
 mod german;
 pub(crate) mod home;
+pub(crate) mod overview;
 pub(crate) mod reasons;
 pub(crate) mod session;
 pub(crate) mod sign_in;

@@ -1,0 +1,77 @@
+//! How long the access token is valid, second by second, and begun anew when it is renewed.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use pixygate::leptos::{CallError, Texts, use_auth};
+use pixygate::session::Event;
+
+use crate::api::{Inspection, my_token};
+use crate::notice::Notice;
+use crate::texts::{frame, session as text};
+use crate::time::{clock, now, ticking};
+
+/// What the server made of the token: on its way, there, or why not.
+pub(super) type Judged = RwSignal<Option<Result<Inspection, CallError>>>;
+
+/// Asks the server about the caller's own token, now and after each renewal.
+pub(super) fn judged() -> (Judged, impl Fn() + Copy + Send + Sync + 'static) {
+    let judged: Judged = RwSignal::new(None);
+    let ask = move || {
+        spawn_local(async move {
+            let inspection = my_token().await;
+            // The page may have been left meanwhile.
+            judged.try_set(Some(inspection));
+        });
+    };
+    ask();
+    use_auth().on(move |event| {
+        if *event == Event::Refreshed {
+            ask();
+        }
+    });
+    (judged, ask)
+}
+
+/// The inspection as `view` shows it, or that it is on its way, or why there is none.
+pub(super) fn answered(
+    judged: Judged,
+    ask: impl Fn() + Copy + Send + 'static,
+    view: impl Fn(Inspection) -> AnyView + Send + 'static,
+) -> impl IntoView {
+    move || match judged.get() {
+        None => view! { <div class="skeleton tall" role="status" aria-label=frame::loading()></div> }.into_any(),
+        Some(Ok(inspection)) => view(inspection),
+        Some(Err(error)) => {
+            let (title, text) = Texts::here().call(&error);
+            view! {
+                <Notice kind="error" title text detail=error.to_string()>
+                    <button type="button" class="button" on:click=move |_| ask()>{frame::try_again()}</button>
+                </Notice>
+            }
+            .into_any()
+        }
+    }
+}
+
+/// The moment that a claim names, in seconds since 1970.
+pub(super) fn date(inspection: &Inspection, claim: &str) -> Option<u64> {
+    inspection.payload.iter().find(|member| member.name == claim)?.at
+}
+
+/// The time that is left, as in `4:05`.
+#[component]
+pub(super) fn Countdown(judged: Judged) -> impl IntoView {
+    let time = ticking();
+    // The reader's clock may differ from the server's, which decides.
+    let expires = Memo::new(move |_| {
+        let inspection = judged.get()?.ok()?;
+        Some((date(&inspection, "exp")? * 1000).saturating_sub(inspection.at) + now())
+    });
+    let words = move || match expires.get().map(|at| at.saturating_sub(time.get()) / 1000) {
+        None => "–".to_owned(),
+        Some(0) => text::over().to_owned(),
+        Some(seconds) => clock(seconds),
+    };
+    // A screen reader is not told every second.
+    view! { <span class="countdown" role="timer" aria-live="off">{move || words()}</span> }
+}

@@ -1,0 +1,149 @@
+//! Who the user is, what they may call, and what was done in their name lately.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use pixygate::leptos::{CallError, Texts, use_signed_in};
+
+use super::lifetime::{Countdown, answered, date, judged};
+use crate::api::{Chart, Filter, Record, Service, activity, activity_chart, services};
+use crate::notice::Notice;
+use crate::part::PageFn;
+use crate::texts::{account, frame, overview as text, reasons, session};
+use crate::time::{Moment, now};
+
+/// The calls that are listed.
+const CALLS: usize = 6;
+
+pixygate::deferred! {
+    /// The page.
+    pub(crate) async fn overview_page() -> Result<PageFn, CallError> {
+        Ok(|| view! { <Overview /> }.into_any())
+    }
+}
+
+#[component]
+fn Overview() -> impl IntoView {
+    let (judged, ask) = judged();
+    view! {
+        <p class="lead">{text::lead(use_signed_in().name())}</p>
+        <section class="card" aria-labelledby="you">
+            <h2 id="you">{text::you()}</h2>
+            {answered(judged, ask, move |inspection| {
+                let said = |claim: &str| {
+                    let member = inspection.payload.iter().find(|member| member.name == claim)?;
+                    Some(member.value.trim_matches(['"', '[', ']']).replace("\",\"", ", "))
+                };
+                let fact = |name: &'static str, value: Option<String>| {
+                    value.map(|value| view! { <dt>{name}</dt> <dd>{value}</dd> }.into_any())
+                };
+                view! {
+                    <dl class="facts">
+                        {fact(text::provider(), said("iss"))}
+                        {fact(account::organisation(), said("org_name").or_else(|| said("org_id")))}
+                        {fact(text::how(), said("amr").or_else(|| said("acr")))}
+                        {date(&inspection, "auth_time").map(|at| view! { <dt>{text::since()}</dt> <dd><Moment at=at * 1000 /></dd> }.into_any())}
+                        <dt>{session::valid_for()}</dt>
+                        <dd><Countdown judged /> " " <span class="hint">{session::renewed_soon()}</span></dd>
+                    </dl>
+                }
+                .into_any()
+            })}
+        </section>
+        <section class="card" aria-labelledby="services">
+            <h2 id="services">{text::services()}</h2>
+            {asked(|| Box::pin(async { Ok(listed(services().await?.services)) }))}
+            <p><a href="/services">{text::all_services()}</a></p>
+        </section>
+        <section class="card" aria-labelledby="activity">
+            <h2 id="activity">{text::activity()}</h2>
+            {asked(|| {
+                Box::pin(async {
+                    let until = now() / 1000;
+                    let chart = activity_chart(until.saturating_sub(86_400), until).await?;
+                    let page = activity(Filter::default(), None).await?;
+                    Ok(lately(&chart, page.records))
+                })
+            })}
+            <p><a href="/activity">{text::all_activity()}</a></p>
+        </section>
+    }
+}
+
+/// A view of what the server answers.
+type Asked = std::pin::Pin<Box<dyn Future<Output = Result<AnyView, CallError>>>>;
+
+/// What the server answers, when it is there; else that it is on its way, or why there is none.
+fn asked(call: fn() -> Asked) -> impl IntoView {
+    let answer = RwSignal::new_local(None::<Result<AnyView, CallError>>);
+    let ask = move || {
+        spawn_local(async move {
+            let view = call().await;
+            // The page may have been left meanwhile.
+            answer.try_set(Some(view));
+        });
+    };
+    ask();
+    move || {
+        answer.track();
+        match answer.write_untracked().take() {
+            None => view! { <div class="skeleton tall" role="status" aria-label=frame::loading()></div> }.into_any(),
+            Some(Ok(view)) => view,
+            Some(Err(error)) => {
+                let (title, text) = Texts::here().call(&error);
+                view! {
+                    <Notice kind="error" title text detail=error.to_string()>
+                        <button type="button" class="button" on:click=move |_| ask()>{frame::try_again()}</button>
+                    </Notice>
+                }
+                .into_any()
+            }
+        }
+    }
+}
+
+fn listed(services: Vec<Service>) -> AnyView {
+    let item = |service: Service| {
+        let all = service.routes.len();
+        let callable = service.routes.iter().filter(|route| route.is_callable()).count();
+        (callable > 0).then(|| {
+            view! {
+                <li>
+                    <strong>{service.name}</strong> " " <code>{service.prefix}</code> " "
+                    <span class="hint">{text::of_routes(callable, all)}</span>
+                </li>
+            }
+            .into_any()
+        })
+    };
+    let items: Vec<_> = services.into_iter().filter_map(item).collect();
+    if items.is_empty() {
+        return view! { <p class="hint">{text::no_services()}</p> }.into_any();
+    }
+    view! { <ul class="states">{items}</ul> }.into_any()
+}
+
+fn lately(chart: &Chart, records: Vec<Record>) -> AnyView {
+    if records.is_empty() {
+        return view! { <p class="hint">{text::no_activity()}</p> }.into_any();
+    }
+    let sum = |number: fn(&crate::api::Bucket) -> u64| chart.buckets.iter().map(number).sum::<u64>();
+    let item = |record: Record| {
+        let (state, words) = match &record.denial {
+            None => ("good", text::allowed()),
+            Some(denial) => ("bad", reasons::title(denial.reason)),
+        };
+        let route = record.route.unwrap_or_else(|| "–".to_owned());
+        view! {
+            <li>
+                <Moment at=record.at time_only=true />
+                <span><code>{record.method} " " {route}</code> " " <span class="badge" data-state=state>{words}</span></span>
+            </li>
+        }
+        .into_any()
+    };
+    view! {
+        <p>{text::last_day(sum(|bucket| bucket.allowed), sum(|bucket| bucket.denied))}</p>
+        <ol class="events">{records.into_iter().take(CALLS).map(item).collect_view()}</ol>
+    }
+    .into_any()
+}
