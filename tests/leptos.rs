@@ -10,12 +10,13 @@ use std::sync::Arc;
 use futures::executor::block_on;
 use leptos::prelude::*;
 use leptos::server_fn::client::Client;
+use leptos::server_fn::codec::{Json, PostUrl};
 use pixygate::authorization::{ReturnTo, SignIn, TokenExchange};
 use pixygate::leptos::{
     AuthProvider, CallError, Command, GateClient, MockAuth, MockUser, RequireScope, RequireSignedIn, use_auth,
     use_signed_in,
 };
-use pixygate::session::{AuthState, Event, SessionError, SignOutReason};
+use pixygate::session::{AuthState, Event, PendingRequest, SessionError, SignOutReason, StepUpFailure};
 
 /// Everything that needs a browser says that there is none.
 fn says_so() {
@@ -35,6 +36,33 @@ fn says_so() {
         no_client(auth.sign_in_popup(SignIn::default()).await);
     });
     assert_eq!(auth.take_pending_request(|_| true), None);
+    assert_eq!(auth.take_cancelled_request(|_| true), None);
+}
+
+#[server(prefix = "/api", input = PostUrl, output = Json, client = GateClient)]
+async fn transfer(amount: u32) -> Result<u32, CallError> {
+    Ok(amount)
+}
+
+#[test]
+fn a_request_whose_sign_in_failed_is_returned_once_to_the_page_that_it_fits() {
+    let owner = Owner::new();
+    owner.set();
+    let mock = MockAuth::provide();
+    mock.sign_in(MockUser::new("alice"));
+    let auth = use_auth();
+    let is_transfer = |call: &PendingRequest| call.url.starts_with("/api/transfer");
+    let cancelled = StepUpFailure::Provider("access_denied".to_owned());
+    mock.leave_cancelled(&Transfer { amount: 7 }, cancelled.clone());
+    assert_eq!(auth.take_cancelled_request(|call| call.url == "/api/other"), None);
+    assert_eq!(auth.take_pending_request(is_transfer), None, "it must not be made");
+    let (call, failure) = auth.take_cancelled_request(is_transfer).expect("the request");
+    assert_eq!((call.body.as_deref(), failure), (Some(r#"{"amount":7}"#), cancelled));
+    assert_eq!(auth.take_cancelled_request(is_transfer), None);
+
+    mock.leave_pending(&Transfer { amount: 8 });
+    assert_eq!(auth.take_cancelled_request(is_transfer), None, "its sign-in succeeded");
+    assert!(auth.take_pending_request(is_transfer).is_some());
 }
 
 #[test]

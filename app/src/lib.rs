@@ -21,6 +21,7 @@ mod header;
 #[cfg(feature = "hydrate")]
 mod hydrate;
 mod notice;
+mod number;
 mod pages;
 mod part;
 mod preferences;
@@ -62,6 +63,8 @@ pub fn App() -> impl IntoView {
                         <Route path=path!("account") view=pages::account::Account />
                         <Route path=path!("overview") view=|| view! { <PartPage page=&pages::OVERVIEW /> } />
                         <Route path=path!("session") view=|| view! { <PartPage page=&pages::SESSION /> } />
+                        <Route path=path!("services") view=|| view! { <PartPage page=&pages::SERVICES /> } />
+                        <Route path=path!("activity") view=|| view! { <PartPage page=&pages::ACTIVITY /> } />
                         <Route path=path!("diagnose") view=|| view! { <PartPage page=&pages::DIAGNOSE /> } />
                         <Route path=path!("configuration") view=|| view! { <PartPage page=&pages::CONFIGURATION /> } />
                         <SignInRoutes />

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use js_sys::{Date, JsString, Object, Reflect};
+use js_sys::futures::JsFuture;
+use js_sys::{Date, Function, JsString, Object, Promise, Reflect};
 use leptos::prelude::*;
 
 use crate::preferences::Language;
@@ -50,8 +51,21 @@ pub(crate) fn in_words(at: u64, time_only: bool) -> (String, String) {
     (String::from(date.to_iso_string()), String::from(words))
 }
 
+/// A moment, in seconds since 1970, as a field for date and time has it: in the reader's zone.
+pub(crate) fn to_local(seconds: u64) -> String {
+    let date = Date::new(&(seconds as f64 * 1000.0).into());
+    let (year, month, day) = (date.get_full_year(), date.get_month() + 1, date.get_date());
+    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}", date.get_hours(), date.get_minutes())
+}
+
+/// The moment of such a field.
+pub(crate) fn from_local(value: &str) -> Option<u64> {
+    let time = Date::new(&value.into()).get_time();
+    (time >= 0.0).then_some((time / 1000.0) as u64)
+}
+
 /// The reader's own kind of the page's language, as in `en-GB`.
-fn locale() -> String {
+pub(crate) fn locale() -> String {
     let tag = Language::here().tag();
     let own = window().navigator().language().unwrap_or_default();
     if own.starts_with(tag) { own } else { tag.to_owned() }
@@ -64,6 +78,16 @@ pub(crate) fn clock(seconds: u64) -> String {
         0 => format!("{minutes}:{seconds:02}"),
         hours => format!("{hours}:{minutes:02}:{seconds:02}"),
     }
+}
+
+/// Waits.
+pub(crate) async fn pause(time: Duration) {
+    let milliseconds = i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
+    let mut wait = |resolve: Function, _: Function| {
+        // It fails only for a function that is none.
+        let _ = window().set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds);
+    };
+    let _ = JsFuture::from(Promise::new(&mut wait)).await;
 }
 
 /// The present time, in milliseconds since 1970, kept up to date as long as the component is there.

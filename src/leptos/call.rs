@@ -206,6 +206,29 @@ impl Auth {
         let (_, failure) = take_cancelled(|call| reads(call, &mut found))?;
         Some((found?, failure))
     }
+
+    /// Returns the request that `fits` and whose sign-in did not bring what it needs, and why, once: the same for a request that was made
+    /// with [`Auth::fetch`].
+    ///
+    /// ```
+    /// # use leptos::prelude::*;
+    /// # use pixygate::leptos::use_auth;
+    /// # fn component() {
+    /// let order = RwSignal::new(String::new());
+    /// Effect::new(move || {
+    ///     if let Some((call, failure)) = use_auth().take_cancelled_request(|call| call.url == "https://api.example.com/orders") {
+    ///         order.set(call.body.unwrap_or_default());
+    ///         leptos::logging::warn!("not ordered: {failure}");
+    ///     }
+    /// });
+    /// # }
+    /// ```
+    pub fn take_cancelled_request(
+        self,
+        fits: impl FnOnce(&PendingRequest) -> bool,
+    ) -> Option<(PendingRequest, StepUpFailure)> {
+        take_cancelled(fits)
+    }
 }
 
 pub(super) fn take_pending(fits: impl FnOnce(&PendingRequest) -> bool) -> Option<PendingRequest> {

@@ -1,6 +1,7 @@
 //! One file for each page.
 
 pub(crate) mod account;
+pub(crate) mod activity;
 pub(crate) mod configuration;
 pub(crate) mod diagnose;
 pub(crate) mod everywhere;
@@ -8,6 +9,7 @@ pub(crate) mod home;
 pub(crate) mod lifetime;
 pub(crate) mod not_found;
 pub(crate) mod overview;
+pub(crate) mod services;
 pub(crate) mod session;
 pub(crate) mod sign_in;
 pub(crate) mod token_view;
@@ -27,7 +29,7 @@ pub(crate) struct Page {
 }
 
 /// The pages of the navigation, in its order.
-pub(crate) const PAGES: [Page; 5] = [
+pub(crate) const PAGES: [Page; 7] = [
     OVERVIEW,
     Page {
         path: "/account",
@@ -35,6 +37,8 @@ pub(crate) const PAGES: [Page; 5] = [
         load: None,
     },
     SESSION,
+    SERVICES,
+    ACTIVITY,
     DIAGNOSE,
     CONFIGURATION,
 ];
@@ -65,4 +69,18 @@ pub(crate) const CONFIGURATION: Page = Page {
     path: "/configuration",
     title: text::configuration,
     load: Some(|| Box::pin(configuration::configuration_page())),
+};
+
+/// The services: what can be called, and what it requires.
+pub(crate) const SERVICES: Page = Page {
+    path: "/services",
+    title: text::services,
+    load: Some(|| Box::pin(services::services_page())),
+};
+
+/// The activity: what was called.
+pub(crate) const ACTIVITY: Page = Page {
+    path: "/activity",
+    title: text::activity,
+    load: Some(|| Box::pin(activity::activity_page())),
 };

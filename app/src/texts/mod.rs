@@ -1,6 +1,7 @@
 //! What the console says, in every language: one line for each text, one file for each page.
 
 pub(crate) mod account;
+pub(crate) mod activity;
 pub(crate) mod checks;
 pub(crate) mod claims;
 pub(crate) mod configuration;
@@ -10,6 +11,7 @@ mod german;
 pub(crate) mod home;
 pub(crate) mod overview;
 pub(crate) mod reasons;
+pub(crate) mod services;
 pub(crate) mod session;
 pub(crate) mod sign_in;
 

@@ -1,0 +1,204 @@
+//! The chart of calls over time, and its numbers as a table.
+
+use leptos::prelude::*;
+use leptos::task::spawn_local_scoped_with_cancellation;
+use leptos::wasm_bindgen::JsCast as _;
+use leptos::web_sys::{Element, MouseEvent};
+use pixygate::leptos::{CallError, Texts};
+
+use crate::api::{self, Chart};
+use crate::number;
+use crate::texts::{activity as text, frame};
+use crate::time::{in_words, now, pause};
+
+use super::bars::{Bars, DOWN, STEP, UP, bars, sums};
+use super::choice::{Choice, Time};
+use super::go;
+use super::state::State;
+
+/// How often the chart counts anew while calls come.
+const REFRESH: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Two days: in a shorter time the time of day is enough.
+const LONG: u64 = 2 * 86_400;
+
+#[component]
+pub(super) fn Calls(choice: Memo<Choice>, state: State) -> impl IntoView {
+    let chart = RwSignal::new(None::<Result<Chart, CallError>>);
+    let again = RwSignal::new(0_u32);
+    let about = Memo::new(move |_| choice.with(|choice| (choice.time, choice.everybody)));
+    Effect::new(move || {
+        again.track();
+        let (time, everybody) = about.get();
+        spawn_local_scoped_with_cancellation(async move {
+            loop {
+                let (from, until) = time.of_chart(now() / 1000);
+                state.chart_is_old.set_value(false);
+                let counted = match everybody {
+                    true => api::all_activity_chart(from, until).await,
+                    false => api::activity_chart(from, until).await,
+                };
+                let failed = counted.is_err();
+                chart.set(Some(counted));
+                if failed {
+                    return;
+                }
+                pause(REFRESH).await;
+                while !state.chart_is_old.get_value() {
+                    pause(REFRESH).await;
+                }
+            }
+        });
+    });
+    // Kept open or closed when the numbers change.
+    let open = RwSignal::new(false);
+    view! {
+        <section class="card chart" aria-labelledby="chart">
+            <div class="chart-head">
+                <h2 id="chart">{text::chart()}</h2>
+                {move || {
+                    let chart = chart.get()?.ok()?;
+                    let (allowed, denied) = sums(&chart.buckets);
+                    Some(view! {
+                        <p class="legend">
+                            <span data-outcome="allowed">{number::words(allowed)} " " {text::allowed()}</span>
+                            <span data-outcome="denied">{number::words(denied)} " " {text::denied()}</span>
+                        </p>
+                    }
+                    .into_any())
+                }}
+            </div>
+            {move || match chart.get() {
+                None => view! { <div class="skeleton picture" role="status" aria-label=frame::loading()></div> }.into_any(),
+                Some(Ok(chart)) => picture(&chart, choice),
+                Some(Err(error)) => {
+                    let (title, words) = Texts::here().call(&error);
+                    view! {
+                        <div class="picture broken-chart" role="alert">
+                            <p><strong>{title}</strong> " " {words}</p>
+                            <button type="button" class="button quiet small" on:click=move |_| again.update(|count| *count += 1)>
+                                {frame::try_again()}
+                            </button>
+                        </div>
+                    }
+                    .into_any()
+                }
+            }}
+            <details on:toggle:target=move |event| open.set(event.target().open())>
+                <summary>{text::chart_table()}</summary>
+                {move || {
+                    let chart = open.get().then(|| chart.get())??.ok()?;
+                    Some(table(&chart, choice))
+                }}
+            </details>
+            {move || {
+                let other = choice.with(|choice| *choice != Choice { time: choice.time, ..choice.wide() });
+                other.then(|| view! { <p class="hint">{text::chart_all()}</p> }.into_any())
+            }}
+        </section>
+    }
+}
+
+/// The beginning of a bucket.
+fn beginning(chart: &Chart, place: usize) -> u64 {
+    chart.from + place as u64 * chart.width
+}
+
+/// Its time in words, as short as it is clear.
+fn words(chart: &Chart, seconds: u64) -> String {
+    in_words(seconds * 1000, chart.width * chart.buckets.len() as u64 <= LONG).1
+}
+
+/// The time of one bucket as a choice.
+fn only(chart: &Chart, place: usize, choice: &Choice) -> Choice {
+    let from = beginning(chart, place);
+    Choice {
+        time: Time::between(Some(from), Some(from + chart.width)),
+        ..choice.clone()
+    }
+}
+
+/// The two paths, and above them a field for each bucket that says its numbers to the pointer. The keyboard has the table.
+fn picture(chart: &Chart, choice: Memo<Choice>) -> AnyView {
+    let Bars { allowed, denied, most } = bars(&chart.buckets);
+    let (all_allowed, all_denied) = sums(&chart.buckets);
+    let label = match most {
+        0 => text::chart_nothing().to_owned(),
+        _ => text::chart_sums(number::words(all_allowed), number::words(all_denied)),
+    };
+    let fields: String = chart
+        .buckets
+        .iter()
+        .enumerate()
+        .map(|(place, bucket)| {
+            let time = words(chart, beginning(chart, place));
+            let title = text::bucket(time, number::words(bucket.allowed), number::words(bucket.denied));
+            let (left, height) = (place * STEP, UP + DOWN);
+            // No name or other text of a user is in it.
+            format!(r#"<rect x="{left}" y="0" width="{STEP}" height="{height}" data-place="{place}"><title>{title}</title></rect>"#)
+        })
+        .collect();
+    let (width, height) = (chart.buckets.len() * STEP, UP + DOWN);
+    let ends = [chart.from, chart.from + chart.width * chart.buckets.len() as u64].map(|end| {
+        let (exact, words) = in_words(end * 1000, false);
+        view! { <time datetime=exact>{words}</time> }.into_any()
+    });
+    let go = go();
+    let shown = chart.clone();
+    let clicked = move |event: MouseEvent| {
+        let place = event.target().and_then(|target| target.dyn_into::<Element>().ok());
+        let place = place.and_then(|field| field.get_attribute("data-place")?.parse().ok());
+        if let Some(place) = place {
+            go(&choice.with_untracked(|choice| only(&shown, place, choice)));
+        }
+    };
+    view! {
+        <div class="picture">
+            <svg viewBox=format!("0 0 {width} {height}") preserveAspectRatio="none" role="img" aria-label=label.clone() on:click=clicked>
+                <path class="allowed" d=allowed></path>
+                <path class="denied" d=denied></path>
+                <path class="line" d=format!("M0 {UP}h{width}")></path>
+                <g class="fields" inner_html=fields></g>
+            </svg>
+            {(most == 0).then(|| view! { <p class="hint nothing" aria-hidden="true">{label}</p> }.into_any())}
+            <p class="ends">
+                {ends.into_iter().collect_view()}
+            </p>
+        </div>
+    }
+    .into_any()
+}
+
+fn table(chart: &Chart, choice: Memo<Choice>) -> AnyView {
+    let rows = chart.buckets.iter().enumerate().rev().map(|(place, bucket)| {
+        let time = words(chart, beginning(chart, place));
+        let (allowed, denied) = (number::words(bucket.allowed), number::words(bucket.denied));
+        let label = text::only_bucket(&time, &allowed, &denied);
+        let address = choice.with(|choice| only(chart, place, choice).address());
+        view! {
+            <tr>
+                <th scope="row">
+                    <a href=address data-noscroll aria-label=label>{time}</a>
+                </th>
+                <td>{allowed}</td>
+                <td>{denied}</td>
+            </tr>
+        }
+        .into_any()
+    });
+    view! {
+        <div class="numbers" tabindex="0" role="region" aria-label=text::chart_table()>
+            <table>
+                <thead>
+                    <tr>
+                        <th scope="col">{text::time()}</th>
+                        <th scope="col">{text::allowed()}</th>
+                        <th scope="col">{text::denied()}</th>
+                    </tr>
+                </thead>
+                <tbody>{rows.collect_view()}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
