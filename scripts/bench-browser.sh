@@ -10,7 +10,8 @@ if ! cmp -s end2end/bench/package-lock.json end2end/bench/node_modules/.installe
   npm ci --prefix end2end/bench --no-audit --no-fund --loglevel=error
   cp end2end/bench/package-lock.json end2end/bench/node_modules/.installed
 fi
-LEPTOS_SITE_ROOT=$TEST_SITE cargo leptos build --release --frontend-only --precompress
+# shellcheck disable=SC2086
+LEPTOS_SITE_ROOT=$TEST_SITE cargo leptos build --frontend-only $FRONT_END
 # The embedded provider is not used; with it the build is the one that `make run` has.
 cargo build --release -p server
 PIXYGATE_SITE=$TEST_SITE PIXYGATE_BINARY=$TARGET/release/pixygate node end2end/bench/run.mjs "$@"

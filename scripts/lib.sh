@@ -10,6 +10,8 @@ WASM_BINDGEN_VERSION=$(awk '/^name = "wasm-bindgen"$/ { getline; gsub(/[^0-9.]/,
 TARGET=${CARGO_TARGET_DIR:-$ROOT/target}
 # cargo-leptos builds in here; the tests use a place of their own beside the one that `make run` serves from.
 TEST_SITE=$TARGET/site-test
+# The front end as it goes to production: the pages of the console are parts that are loaded when they are opened.
+FRONT_END="--release --precompress --split --lib-features hydrate,split"
 
 export PATH="${CARGO_HOME:-$HOME/.cargo}/bin:$ROOT/end2end/node_modules/.bin:$TARGET/binaryen/node_modules/.bin:$PATH"
 

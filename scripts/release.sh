@@ -5,7 +5,8 @@ set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
 scripts/setup.sh release
-cargo leptos build --release --precompress --bin-cargo-args=--no-default-features
+# shellcheck disable=SC2086
+cargo leptos build $FRONT_END --bin-cargo-args=--no-default-features
 
 dist=$ROOT/dist
 mkdir -p "$dist/site"

@@ -49,7 +49,8 @@ wasm_tests() {
 }
 
 front_end() {
-  LEPTOS_SITE_ROOT=$TEST_SITE cargo leptos build --release --frontend-only --precompress
+  # shellcheck disable=SC2086
+  LEPTOS_SITE_ROOT=$TEST_SITE cargo leptos build --frontend-only $FRONT_END
 }
 
 server() { cargo build -p server; }

@@ -55,7 +55,11 @@ pub(crate) fn in_words(at: u64, time_only: bool) -> (String, String) {
 pub(crate) fn to_local(seconds: u64) -> String {
     let date = Date::new(&(seconds as f64 * 1000.0).into());
     let (year, month, day) = (date.get_full_year(), date.get_month() + 1, date.get_date());
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}", date.get_hours(), date.get_minutes())
+    format!(
+        "{year:04}-{month:02}-{day:02}T{:02}:{:02}",
+        date.get_hours(),
+        date.get_minutes()
+    )
 }
 
 /// The moment of such a field.

@@ -87,7 +87,10 @@ mod tests {
     #[test]
     fn nothing_has_no_bars() {
         let nothing = bars(&[bucket(0, 0); 60]);
-        assert_eq!((nothing.allowed.as_str(), nothing.denied.as_str(), nothing.most), ("", "", 0));
+        assert_eq!(
+            (nothing.allowed.as_str(), nothing.denied.as_str(), nothing.most),
+            ("", "", 0)
+        );
     }
 
     #[test]

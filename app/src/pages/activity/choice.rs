@@ -118,7 +118,11 @@ pub(super) struct Choice {
 impl Choice {
     /// Reads the parameters of an address or a form. Unknown values are none.
     pub(super) fn read(get: impl Fn(&str) -> Option<String>) -> Self {
-        let text = |name| get(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        let text = |name| {
+            get(name)
+                .map(|text| text.trim().to_owned())
+                .filter(|text| !text.is_empty())
+        };
         let seconds = |name| text(name).and_then(|text| text.parse().ok());
         let span = |name: &str| Span::ALL.into_iter().find(|span| span.name() == name);
         Self {
@@ -282,7 +286,10 @@ mod tests {
         );
         assert_eq!(read("service= "), Choice::default());
         // A form has all its fields.
-        assert_eq!(read("outcome=&reason=&service=&method=&time=&from=&until="), Choice::default());
+        assert_eq!(
+            read("outcome=&reason=&service=&method=&time=&from=&until="),
+            Choice::default()
+        );
     }
 
     #[test]

@@ -11,9 +11,7 @@ use crate::api::{Decision, Services};
 use crate::texts::{activity as text, reasons};
 use crate::time::{from_local, to_local};
 
-use super::choice::{
-    Choice, FROM, METHOD, METHODS, OUTCOME, REASON, SERVICE, Span, TIME, Time, UNTIL, name_of,
-};
+use super::choice::{Choice, FROM, METHOD, METHODS, OUTCOME, REASON, SERVICE, Span, TIME, Time, UNTIL, name_of};
 use super::go;
 
 #[component]
@@ -24,7 +22,10 @@ pub(super) fn FilterForm(choice: Memo<Choice>, services: RwSignal<Option<Service
     Effect::new(move || between.set(choice.with(|choice| matches!(choice.time, Time::Between(..)))));
     let submit = move |event: SubmitEvent| {
         event.prevent_default();
-        let Some(form) = event.target().and_then(|target| target.dyn_into::<HtmlFormElement>().ok()) else {
+        let Some(form) = event
+            .target()
+            .and_then(|target| target.dyn_into::<HtmlFormElement>().ok())
+        else {
             return;
         };
         if let Ok(data) = FormData::new_with_form(&form) {
@@ -140,11 +141,23 @@ fn services_of(choice: Memo<Choice>, services: RwSignal<Option<Services>>) -> An
     let is = move |name: Option<String>| move || choice.with(|choice| choice.service == name);
     let known = services.get().unwrap_or_default().services;
     // This server's own functions are no upstream, which is what the records have.
-    let mut names: Vec<String> = known.into_iter().filter(|one| one.upstream).map(|one| one.name).collect();
+    let mut names: Vec<String> = known
+        .into_iter()
+        .filter(|one| one.upstream)
+        .map(|one| one.name)
+        .collect();
     // One that is not there any more still has records.
-    names.extend(choice.with(|choice| choice.service.clone()).filter(|name| !names.contains(name)));
+    names.extend(
+        choice
+            .with(|choice| choice.service.clone())
+            .filter(|name| !names.contains(name)),
+    );
     let mut options = vec![option(String::new(), text::any().to_owned(), is(None))];
-    options.extend(names.into_iter().map(|name| option(name.clone(), name.clone(), is(Some(name)))));
+    options.extend(
+        names
+            .into_iter()
+            .map(|name| option(name.clone(), name.clone(), is(Some(name)))),
+    );
     options.collect_view().into_any()
 }
 
@@ -168,6 +181,8 @@ fn times(time: Memo<&'static str>) -> AnyView {
     let mut all = vec![("", text::any_time())];
     all.extend(Span::ALL.map(span));
     all.push(("between", text::between()));
-    let options = all.into_iter().map(|(value, label)| option(value.to_owned(), label.to_owned(), move || time.get() == value));
+    let options = all
+        .into_iter()
+        .map(|(value, label)| option(value.to_owned(), label.to_owned(), move || time.get() == value));
     options.collect_view().into_any()
 }

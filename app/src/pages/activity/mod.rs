@@ -59,7 +59,8 @@ fn Activity() -> impl IntoView {
         let found = api::services().await.ok();
         services.try_set(found);
     });
-    let administrator = Memo::new(move |_| services.with(|found| found.as_ref().is_some_and(|found| found.administrator)));
+    let administrator =
+        Memo::new(move |_| services.with(|found| found.as_ref().is_some_and(|found| found.administrator)));
     let state = State::new(choice);
     let asked = RwSignal::new(None::<Whom>);
     let everybody = Memo::new(move |_| choice.with(|choice| choice.everybody));

@@ -100,9 +100,14 @@ fn row(record: Arc<Record>, everybody: bool, administrator: Memo<bool>, asked: R
     let reason = record.denial.as_ref().map(|denial| reasons::title(denial.reason));
     let today = now().saturating_sub(record.at) < DAY / 2;
     let id = format!("details-{}", record.id);
-    let service = record.upstream.clone().unwrap_or_else(|| text::this_server().to_owned());
+    let service = record
+        .upstream
+        .clone()
+        .unwrap_or_else(|| text::this_server().to_owned());
     let label = text::details_of(format!("{} {}", record.method, route(&record)));
-    let status = record.status.map(|status| view! { <span class="code">{status}</span> }.into_any());
+    let status = record
+        .status
+        .map(|status| view! { <span class="code">{status}</span> }.into_any());
     let verdict = view! {
         <span class="verdict" data-outcome=kind>{words}</span>
         " "
@@ -115,8 +120,15 @@ fn row(record: Arc<Record>, everybody: bool, administrator: Memo<bool>, asked: R
         <code>{route(&record)}</code>
     };
     let user = everybody.then(|| {
-        let client = record.client.clone().map(|client| view! { <span class="client">{client}</span> }.into_any());
-        cell("user", text::user(), view! { <span>{user(&record)}</span> {client} }.into_any())
+        let client = record
+            .client
+            .clone()
+            .map(|client| view! { <span class="client">{client}</span> }.into_any());
+        cell(
+            "user",
+            text::user(),
+            view! { <span>{user(&record)}</span> {client} }.into_any(),
+        )
     });
     let columns = if everybody { "7" } else { "6" };
     let (shown, controls) = (Arc::clone(&record), id.clone());
@@ -165,10 +177,21 @@ fn details(record: &Record, administrator: Memo<bool>, asked: RwSignal<Option<Wh
     let code = |text: &str| view! { <code>{text.to_owned()}</code> }.into_any();
     // What the gate says is English, and may be long.
     let said = |text: &str| view! { <span lang="en" class="said">{text.to_owned()}</span> }.into_any();
-    if let Some(Denial { reason, expected, found, hint, .. }) = &record.denial {
+    if let Some(Denial {
+        reason,
+        expected,
+        found,
+        hint,
+        ..
+    }) = &record.denial
+    {
         let title = view! { {reasons::title(*reason)} " " <code>{reason.name()}</code> };
         fact(text::reason(), title.into_any());
-        for (name, text) in [(text::expected(), expected), (text::found(), found), (text::hint(), hint)] {
+        for (name, text) in [
+            (text::expected(), expected),
+            (text::found(), found),
+            (text::hint(), hint),
+        ] {
             if !text.is_empty() {
                 fact(name, said(text));
             }
@@ -196,7 +219,8 @@ fn details(record: &Record, administrator: Memo<bool>, asked: RwSignal<Option<Wh
     let links = record.denial.as_ref().map(|denial| {
         let finding = denial.code.as_ref().map(|code| {
             let page = format!("/findings/{code}");
-            view! { <a href=page rel="external" class="button quiet small">{text::finding()} " " {code.clone()}</a> }.into_any()
+            view! { <a href=page rel="external" class="button quiet small">{text::finding()} " " {code.clone()}</a> }
+                .into_any()
         });
         let diagnosis = format!("/diagnose?record={}", record.id);
         view! {
@@ -205,11 +229,15 @@ fn details(record: &Record, administrator: Memo<bool>, asked: RwSignal<Option<Wh
         }
         .into_any()
     });
-    let whom = record.issuer.clone().zip(record.subject.clone()).map(|(issuer, subject)| Whom {
-        issuer,
-        subject,
-        shown: user(record),
-    });
+    let whom = record
+        .issuer
+        .clone()
+        .zip(record.subject.clone())
+        .map(|(issuer, subject)| Whom {
+            issuer,
+            subject,
+            shown: user(record),
+        });
     let end = move || {
         let whom = whom.clone().filter(|_| administrator.get())?;
         Some(

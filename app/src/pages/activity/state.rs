@@ -206,7 +206,9 @@ impl State {
 
     fn newest(self) -> Option<RecordId> {
         let shown = self.list.with_untracked(List::newest);
-        let waiting = self.waiting.with_untracked(|waiting| waiting.records.iter().map(|record| record.id).max());
+        let waiting = self
+            .waiting
+            .with_untracked(|waiting| waiting.records.iter().map(|record| record.id).max());
         shown.max(waiting)
     }
 

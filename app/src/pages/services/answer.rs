@@ -111,7 +111,10 @@ pub(super) struct Show {
 impl Show {
     /// Shows it, unless the call was stopped, another one has begun, or the form was closed.
     pub(super) fn show(&self, state: State) -> bool {
-        let aborted = self.controller.as_ref().is_some_and(|controller| controller.signal().aborted());
+        let aborted = self
+            .controller
+            .as_ref()
+            .is_some_and(|controller| controller.signal().aborted());
         !aborted && self.state.try_set(state).is_none()
     }
 }
@@ -227,7 +230,10 @@ fn details(reading: &Reading) -> AnyView {
         Body::Nothing => Some(view! { <p class="hint">{text::no_body()}</p> }.into_any()),
         Body::Binary => Some(view! { <p class="hint">{text::binary(&reading.content_type)}</p> }.into_any()),
         Body::Text(body) => {
-            let lines = is_json.then(|| indented(body)).flatten().unwrap_or_else(|| body.clone());
+            let lines = is_json
+                .then(|| indented(body))
+                .flatten()
+                .unwrap_or_else(|| body.clone());
             Some(view! { <pre class="body" tabindex="0" role="region" aria-label=text::body()><code>{lines}</code></pre> }.into_any())
         }
     };
@@ -318,7 +324,10 @@ mod tests {
             ..Reading::default()
         };
         let refusal = reading(403, body).refusal().expect("a refusal");
-        assert_eq!((refusal.reason, refusal.request_id.as_str()), (pixygate::Reason::InsufficientScope, "4711"));
+        assert_eq!(
+            (refusal.reason, refusal.request_id.as_str()),
+            (pixygate::Reason::InsufficientScope, "4711")
+        );
         assert_eq!(reading(200, body).refusal(), None);
         assert_eq!(reading(403, "Forbidden").refusal(), None);
     }
@@ -335,7 +344,9 @@ mod tests {
         assert!(state.is_busy());
         state.stop();
         assert!(!state.is_busy());
-        assert!(matches!(&state, State::Answered(reading) if reading.stopped && reading.body == Body::Text("event".to_owned())));
+        assert!(
+            matches!(&state, State::Answered(reading) if reading.stopped && reading.body == Body::Text("event".to_owned()))
+        );
         // One that is complete stays as it is.
         let complete = State::Answered(Box::default());
         let mut state = complete.clone();

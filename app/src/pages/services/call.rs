@@ -50,12 +50,17 @@ impl Call {
                 return Err(PathProblem::Outside);
             }
         }
-        let odd = |character: &char| character.is_whitespace() || character.is_control() || matches!(character, '\\' | '#');
+        let odd =
+            |character: &char| character.is_whitespace() || character.is_control() || matches!(character, '\\' | '#');
         if let Some(character) = rest.chars().find(odd) {
             return Err(PathProblem::Character(character));
         }
         let prefix = prefix.trim_end_matches('/');
-        let between = if path.is_empty() || path.starts_with('/') { "" } else { "/" };
+        let between = if path.is_empty() || path.starts_with('/') {
+            ""
+        } else {
+            "/"
+        };
         Ok(format!("{prefix}{between}{path}{query}"))
     }
 
@@ -116,7 +121,8 @@ pub(super) fn methods(route: &str) -> Vec<String> {
 /// What the path of a route begins with in the form: the pattern behind the prefix, without the segments that can be left out.
 pub(super) fn rest(prefix: &str, pattern: &str) -> String {
     let rest = pattern.strip_prefix(prefix.trim_end_matches('/')).unwrap_or(pattern);
-    rest.strip_suffix("**").map_or_else(|| rest.to_owned(), |open| open.to_owned())
+    rest.strip_suffix("**")
+        .map_or_else(|| rest.to_owned(), |open| open.to_owned())
 }
 
 /// The name of a route in the address of the page.
@@ -153,7 +159,10 @@ mod tests {
         assert_eq!(path("orders").as_deref(), Ok("/gw/orders/orders"));
         assert_eq!(path("").as_deref(), Ok("/gw/orders"));
         assert_eq!(path("?limit=5").as_deref(), Ok("/gw/orders?limit=5"));
-        assert_eq!(path("/orders/..hidden?up=/../x").as_deref(), Ok("/gw/orders/orders/..hidden?up=/../x"));
+        assert_eq!(
+            path("/orders/..hidden?up=/../x").as_deref(),
+            Ok("/gw/orders/orders/..hidden?up=/../x")
+        );
         for outside in ["/../../api/whoami", "..", "/x/%2E%2e/y", "/./x"] {
             assert_eq!(path(outside), Err(PathProblem::Outside), "{outside}");
         }

@@ -78,7 +78,8 @@ fn ServicesPage() -> impl IntoView {
 }
 
 fn skeleton() -> AnyView {
-    let cards = (0..2).map(|_| view! { <div class="card service-skeleton"><div class="skeleton"></div></div> }.into_any());
+    let cards =
+        (0..2).map(|_| view! { <div class="card service-skeleton"><div class="skeleton"></div></div> }.into_any());
     view! {
         <div aria-busy="true">
             <p class="visually-hidden" role="status">{frame::loading()}</p>
@@ -90,7 +91,11 @@ fn skeleton() -> AnyView {
 
 fn service(place: usize, service: Arc<Service>, tried: Memo<Option<String>>) -> AnyView {
     let heading = format!("service-{place}");
-    let open = service.routes.iter().filter(|route| route.public || route.is_callable()).count();
+    let open = service
+        .routes
+        .iter()
+        .filter(|route| route.public || route.is_callable())
+        .count();
     let (name, about) = match service.upstream {
         true => (service.name.clone(), service.description.clone()),
         false => (text::own().to_owned(), text::own_text().to_owned()),

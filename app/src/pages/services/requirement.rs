@@ -77,8 +77,14 @@ mod tests {
     #[test]
     fn a_requirement_names_its_values() {
         assert_eq!(of(RequirementKind::Scope, &["orders:read"]), "the scope orders:read");
-        assert_eq!(of(RequirementKind::AnyRole, &["staff", "admins"]), "one of the roles staff, admins");
-        assert_eq!(of(RequirementKind::Claim, &["tier", "\"gold\""]), "the claim tier with the value \"gold\"");
+        assert_eq!(
+            of(RequirementKind::AnyRole, &["staff", "admins"]),
+            "one of the roles staff, admins"
+        );
+        assert_eq!(
+            of(RequirementKind::Claim, &["tier", "\"gold\""]),
+            "the claim tier with the value \"gold\""
+        );
         assert_eq!(of(RequirementKind::Claim, &["tier"]), "the claim tier");
     }
 
@@ -86,6 +92,9 @@ mod tests {
     fn a_long_time_is_in_minutes() {
         assert_eq!(of(RequirementKind::MaxAge, &["300"]), "a sign-in of the last 5 minutes");
         assert_eq!(of(RequirementKind::MaxAge, &["90"]), "a sign-in of the last 90 seconds");
-        assert_eq!(of(RequirementKind::MaxAge, &["130"]), "a sign-in of the last 130 seconds");
+        assert_eq!(
+            of(RequirementKind::MaxAge, &["130"]),
+            "a sign-in of the last 130 seconds"
+        );
     }
 }

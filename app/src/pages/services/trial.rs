@@ -272,7 +272,9 @@ fn request(call: &Call, path: &str, controller: Option<&AbortController>) -> Res
         .method(method)
         .abort_signal(signal.as_ref());
     let request = match call.has_body() {
-        true => builder.header("Content-Type", &call.content_type).body(call.body.as_str()),
+        true => builder
+            .header("Content-Type", &call.content_type)
+            .body(call.body.as_str()),
         false => builder.build(),
     };
     request.map_err(|error| failed(error.to_string()))
@@ -280,7 +282,10 @@ fn request(call: &Call, path: &str, controller: Option<&AbortController>) -> Res
 
 /// Milliseconds on a clock that is never set.
 pub(super) fn clock() -> f64 {
-    window().performance().map(|performance| performance.now()).unwrap_or_default()
+    window()
+        .performance()
+        .map(|performance| performance.now())
+        .unwrap_or_default()
 }
 
 fn origin() -> String {
