@@ -23,12 +23,6 @@ use tower::Service as _;
 use crate::connection::{Phase, Response, Timed, Times};
 use crate::tls::Tls;
 
-/// For the head of a request.
-const HEAD_TIME: Duration = Duration::from_secs(10);
-
-/// For the client to read some of a response.
-const WRITE_TIME: Duration = Duration::from_secs(30);
-
 /// For what is in flight at shutdown.
 const GRACE: Duration = Duration::from_secs(10);
 
@@ -51,7 +45,11 @@ pub struct Limits {
     pub max_connections: usize,
     /// How long a connection may be idle between two requests (`server.keep_alive_seconds`).
     pub keep_alive: Duration,
-    /// Bytes of a request's head: its line and all headers. More is answered with 431.
+    /// How long the head of a request may take, and the TLS handshake before the first one (`server.head_seconds`).
+    pub head: Duration,
+    /// How long a response waits for a client that reads nothing of it (`server.write_seconds`).
+    pub write: Duration,
+    /// Bytes of a request's head: its line and all headers (`server.max_head_bytes` and `gate.max_token_bytes`). More is answered with 431.
     pub max_head_bytes: usize,
 }
 
@@ -143,7 +141,7 @@ impl Connection {
         };
         // The handshake is a part of the time for the first head.
         let handshake = TlsAcceptor::from(tls).accept(stream);
-        let stream = tokio::time::timeout(HEAD_TIME, handshake).await??;
+        let stream = tokio::time::timeout(self.limits.head, handshake).await??;
         match stream.get_ref().1.alpn_protocol() {
             Some(b"h2") => self.http2(TokioIo::new(stream)).await,
             _ => self.http1(TokioIo::new(stream)).await,
@@ -163,8 +161,8 @@ impl Connection {
         let phase = Phase::new();
         let times = Times {
             idle: limits.keep_alive,
-            head: HEAD_TIME,
-            write: WRITE_TIME,
+            head: limits.head,
+            write: limits.write,
         };
         let bytes = Timed::new(io, phase.clone(), times);
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {

@@ -167,8 +167,9 @@ impl Config {
         crate::Limits {
             max_connections: self.server.max_connections as usize,
             keep_alive: Duration::from_secs(self.server.keep_alive_seconds),
-            // A token of the greatest size, and what else a head has.
-            max_head_bytes: 32 * 1024 + self.gate.max_token_bytes as usize,
+            head: Duration::from_secs(self.server.head_seconds),
+            write: Duration::from_secs(self.server.write_seconds),
+            max_head_bytes: (self.server.max_head_bytes + self.gate.max_token_bytes) as usize,
         }
     }
 

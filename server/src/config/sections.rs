@@ -43,6 +43,15 @@ pub struct Server {
     /// How long a connection may be idle between two requests, in seconds.
     #[serde(deserialize_with = "within::<1, 3_600, _>")]
     pub keep_alive_seconds: u64,
+    /// How long the head of a request may take, in seconds.
+    #[serde(deserialize_with = "within::<1, 300, _>")]
+    pub head_seconds: u64,
+    /// Bytes of a request's head beside the token.
+    #[serde(deserialize_with = "within::<4_096, 1_048_576, _>")]
+    pub max_head_bytes: u64,
+    /// How long a response waits for a client that reads nothing of it, in seconds.
+    #[serde(deserialize_with = "within::<1, 3_600, _>")]
+    pub write_seconds: u64,
     /// How long the server goes on serving after it was asked to stop, in seconds.
     #[serde(deserialize_with = "within::<0, 300, _>")]
     pub drain_seconds: u64,

@@ -126,10 +126,10 @@ async fn a_client_that_reads_nothing_is_let_go() {
     let mut house = House::start().await;
     // More than the system's buffers take.
     std::fs::write(house.site.path().join("large.txt"), vec![b'x'; 32 << 20]).unwrap();
-    let config = house::config("");
+    let config = house::config("[server]\nwrite_seconds = 20\n");
     let candidates = house::only_in(&house.site);
     house.started = server::start::start(&config, &candidates, None).await.unwrap();
-    let address = serve(&house, house::limits()).await;
+    let address = serve(&house, config.limits()).await;
     let mut connection = TcpStream::connect(address).await.unwrap();
     let get = "GET /large.txt HTTP/1.1\r\nhost: localhost:3000\r\n\r\n";
     connection.write_all(get.as_bytes()).await.unwrap();
@@ -137,12 +137,37 @@ async fn a_client_that_reads_nothing_is_let_go() {
     connection.read_exact(&mut answer).await.unwrap();
     assert_eq!(&answer, b"HTTP/1.1 200");
     pause();
-    tokio::time::sleep(Duration::from_secs(31)).await;
+    tokio::time::sleep(Duration::from_secs(21)).await;
     resume();
     let mut left = Vec::new();
     // A reset, or an end too early.
     let read = connection.read_to_end(&mut left).await;
     assert!(read.is_err() || left.len() < 32 << 20);
+}
+
+#[tokio::test]
+async fn each_limit_of_a_connection_is_a_setting() {
+    let house = House::start().await;
+    let settings =
+        "[server]\nkeep_alive_seconds = 40\nhead_seconds = 20\nmax_head_bytes = 4096\n[gate]\nmax_token_bytes = 512\n";
+    let address = serve(&house, house::config(settings).limits()).await;
+    let padded = |size: usize| {
+        let padding = "x".repeat(size);
+        format!("GET /healthz HTTP/1.1\r\nhost: localhost:3000\r\nconnection: close\r\nx-padding: {padding}\r\n\r\n")
+    };
+    let answer = send(address, &padded(4096)).await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let answer = send(address, &padded(4096 + 512)).await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+
+    let mut idle = TcpStream::connect(address).await.unwrap();
+    healthy(&mut idle).await;
+    pause();
+    let started = Instant::now();
+    assert_eq!(send(address, "GET / HTTP/1.1\r\nhost: ").await, "");
+    within(started, 20);
+    assert_eq!(rest(&mut idle).await, "");
+    within(started, 40);
 }
 
 #[tokio::test(flavor = "multi_thread")]
