@@ -160,6 +160,9 @@ impl Auth {
             Event::Idle(seconds) => self.idle.set(*seconds),
             Event::NotStored => self.set_kept(false),
             Event::Stored => self.set_kept(true),
+            Event::HeaderHidden { origin, header } => leptos::logging::warn!(
+                "{origin} hides the `{header}` of its 401: it must answer Access-Control-Expose-Headers: WWW-Authenticate, DPoP-Nonce"
+            ),
             _ => {}
         }
         let listeners =

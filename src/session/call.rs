@@ -305,8 +305,21 @@ impl<P: Platform> Session<P> {
             if let Some(date) = &date {
                 self.0.platform.set_server_time(date);
             }
-            let challenge = reply.header("WWW-Authenticate").unwrap_or_default();
-            match challenge::read(reply.status(), &challenge) {
+            let challenge = reply.header("WWW-Authenticate");
+            let fix = challenge::read(reply.status(), challenge.as_deref().unwrap_or_default());
+            let hidden = match (&challenge, &fix, &nonce) {
+                // A 401 always has one (RFC 9110, section 15.5.2), and asks for no nonce without giving it (RFC 9449, section 9).
+                (None, ..) if reply.status() == 401 => Some("WWW-Authenticate"),
+                (_, Some(Fix::Nonce), None) => Some("DPoP-Nonce"),
+                _ => None,
+            };
+            if let Some(header) = hidden
+                && to != self.0.platform.origin()
+            {
+                let origin = to.to_owned();
+                self.tell(&Event::HeaderHidden { origin, header });
+            }
+            match fix {
                 Some(Fix::Token) if replaced < 2 && self.can_refresh() && !is_vain() && may_replace(&reply).await => {
                     let before = self.0.granted.get();
                     self.replace(&access_token).await?;

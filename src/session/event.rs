@@ -53,6 +53,14 @@ pub enum Event {
         /// The status code.
         status: u16,
     },
+    /// A service of another origin answered 401, and this page cannot read the header that says why. Its CORS response needs
+    /// `Access-Control-Expose-Headers: WWW-Authenticate, DPoP-Nonce`; until then the token is not replaced and no sign-in is offered.
+    HeaderHidden {
+        /// The origin of the service.
+        origin: String,
+        /// `WWW-Authenticate`, or `DPoP-Nonce` where the service asks for a nonce.
+        header: &'static str,
+    },
     /// A call was not answered.
     CallFailed {
         /// The address, without its query.

@@ -276,6 +276,52 @@ fn an_origin_that_refuses_every_token_stops_no_other() {
 }
 
 #[test]
+fn a_header_that_another_origin_hides_is_named() {
+    let mut simulation = Simulation::new();
+    let mut client = simulation.world.provider.client();
+    client.call_origins = vec!["https://api.example".to_owned()];
+    let tab = simulation.open_with(client);
+    simulation.sign_in(&tab, "alice");
+    let challenge = |text| ("WWW-Authenticate", text);
+    let nonce = ("DPoP-Nonce", "one");
+    let elsewhere = "https://api.example/x";
+    for (url, status, headers, hidden) in [
+        (elsewhere, 401, &[][..], Some("WWW-Authenticate")),
+        (
+            elsewhere,
+            401,
+            &[challenge("DPoP error=\"use_dpop_nonce\"")],
+            Some("DPoP-Nonce"),
+        ),
+        (
+            elsewhere,
+            401,
+            &[challenge("DPoP error=\"use_dpop_nonce\""), nonce],
+            None,
+        ),
+        (elsewhere, 401, &[challenge("Bearer")], None),
+        (elsewhere, 403, &[], None),
+        (elsewhere, 200, &[], None),
+        // This page can read every header of its own origin.
+        (ORDERS, 401, &[], None),
+    ] {
+        tab.state.events.take();
+        let answer = async |_| Ok(Answer::new(status, headers));
+        simulation.run(tab.session.call("GET", url, answer)).unwrap();
+        let events = tab.state.events.take();
+        let named = events.iter().find_map(|event| match event {
+            Event::HeaderHidden { origin, header } => Some((origin.as_str(), *header)),
+            _ => None,
+        });
+        assert_eq!(
+            named,
+            hidden.map(|header| ("https://api.example", header)),
+            "{url} {status} {headers:?}"
+        );
+    }
+}
+
+#[test]
 fn the_time_of_another_origin_is_not_learned() {
     let mut simulation = Simulation::new();
     let mut client = simulation.world.provider.client();
