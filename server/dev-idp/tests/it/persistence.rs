@@ -163,6 +163,12 @@ async fn a_file_that_others_can_write_is_not_read() {
         assert!(error.to_string().contains("others can write it"), "{mode:o}: {error}");
     }
     permit(0o644);
+    // Only root can give a file to another user.
+    if std::os::unix::fs::chown(&file.0, Some(1), None).is_ok() {
+        let error = start().map(drop).unwrap_err();
+        assert!(error.to_string().contains("belongs to another user"), "{error}");
+        std::os::unix::fs::chown(&file.0, Some(0), None).unwrap();
+    }
     assert!(start().is_ok());
     assert_eq!(file.start().get("/oauth2/jwks").await.json(), keys);
 }
