@@ -8,10 +8,13 @@ use pixygate::discovery::{
     BrowserEndpoints, DiscoveryError, DocumentStore, Metadata, SignInConfig, SignInConfigBuilder, SignInConfigError,
     StoredDocument,
 };
-use pixygate::jwt::{FetchError, Trust, Validator};
+use pixygate::jwt::{Fetch, FetchError, FetchFuture, FetchRequest, Trust, Validator};
+use pixygate::test_support::mutations::{METADATA, lines, mutations};
 use pixygate::test_support::profiles::{Values, profiles};
 use pixygate::test_support::{Documents, TestIssuer};
 use serde_json::{Value, json};
+
+use crate::log::Log;
 
 const BASE: &str = "https://api.asgardeo.io/t/acme";
 const ISSUER: &str = "https://api.asgardeo.io/t/acme/oauth2/token";
@@ -313,6 +316,84 @@ async fn a_member_that_is_needed_and_wrong_is_named_with_its_value() {
     );
 }
 
+/// A document with every member that is used, and others that are common.
+fn complete_metadata() -> Value {
+    let endpoint = |path: &str| json!(format!("{BASE}/oauth2/{path}"));
+    let mut complete = metadata();
+    for (member, value) in [
+        ("revocation_endpoint", endpoint("revoke")),
+        ("pushed_authorization_request_endpoint", endpoint("par")),
+        ("require_pushed_authorization_requests", json!(false)),
+        ("authorization_response_iss_parameter_supported", json!(true)),
+        ("dpop_signing_alg_values_supported", json!(["ES256"])),
+        ("scopes_supported", json!(["openid", "offline_access"])),
+        ("userinfo_endpoint", endpoint("userinfo")),
+        ("introspection_endpoint", endpoint("introspect")),
+        ("registration_endpoint", endpoint("register")),
+        ("op_policy_uri", json!("https://idp.example/policy")),
+        ("op_tos_uri", json!("https://idp.example/terms")),
+        ("service_documentation", json!("https://idp.example/docs")),
+        ("claims_parameter_supported", json!(true)),
+        ("claims_supported", json!(["sub", "name"])),
+        ("grant_types_supported", json!(["authorization_code"])),
+        ("token_endpoint_auth_methods_supported", json!(["none"])),
+        ("ui_locales_supported", json!(["en"])),
+        (
+            "mtls_endpoint_aliases",
+            json!({ "token_endpoint": "https://mtls.idp.example/token" }),
+        ),
+    ] {
+        complete[member] = value;
+    }
+    complete
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_member_in_every_form_has_its_outcome() {
+    let keys = TestIssuer::new(ISSUER, [pixygate::jwt::Algorithm::ES256]).jwks();
+    let mut differences = Vec::new();
+    for mutation in mutations(&complete_metadata(), METADATA) {
+        let network = asgardeo(&mutation.document);
+        network.put(JWKS, &keys);
+        let sign_in = match at(ISSUER, &network).discover().await {
+            Ok(sign_in) => match sign_in.client() {
+                Some(client) => {
+                    let provider = &client.provider;
+                    let used = [
+                        &provider.authorization_endpoint,
+                        &provider.token_endpoint,
+                        &provider.jwks_uri,
+                    ];
+                    assert_eq!(used, [&format!("{BASE}/oauth2/authorize"), ISSUER, JWKS], "{mutation}");
+                    "ok"
+                }
+                None => "outage",
+            },
+            Err(SignInConfigError::Discovery(DiscoveryError::Member { member, .. })) => member,
+            Err(SignInConfigError::Discovery(DiscoveryError::Issuer { .. })) => "issuer",
+            Err(error) => panic!("{mutation}: {error}"),
+        };
+        let validator = Validator::builder([Trust::new(ISSUER).audience("orders")]).fetch(network);
+        let gate = validator.build().unwrap().load().await.is_ok();
+        let expected = mutation.expected == "ok" || !matches!(mutation.member.as_str(), "issuer" | "jwks_uri");
+        if sign_in != mutation.expected || gate != expected {
+            differences.push(format!(
+                "{mutation}: expected {}, found {sign_in}, at the gate {gate}",
+                mutation.expected
+            ));
+        }
+    }
+    assert!(differences.is_empty(), "{differences:#?}");
+}
+
+#[test]
+fn every_member_has_its_line() {
+    let members: Vec<_> = lines(METADATA).into_iter().map(|(member, _)| member).collect();
+    for name in complete_metadata().as_object().unwrap().keys() {
+        assert!(members.contains(name), "{name}");
+    }
+}
+
 #[test]
 fn the_documentation_of_http_holds_for_metadata_from_there_only() {
     let read = |location: &str| {
@@ -580,6 +661,41 @@ async fn a_provider_that_hangs_holds_the_start_up_for_five_seconds() {
     ));
     network.release();
     until(|| sign_in.client().is_some()).await;
+}
+
+/// A network in which one address never answers.
+struct Hanging(Documents, &'static str);
+
+impl Fetch for Hanging {
+    fn fetch<'a>(&'a self, request: FetchRequest<'a>) -> FetchFuture<'a> {
+        match request.url.as_str() == self.1 {
+            true => Box::pin(std::future::pending()),
+            false => self.0.fetch(request),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn keys_that_hang_alone_keep_nobody_from_signing_in() {
+    let network = Hanging(asgardeo(&metadata()), JWKS);
+    let builder = SignInConfig::builder(ISSUER, "abc", "https://app.example").fetch(network);
+    let before = tokio::time::Instant::now();
+    let sign_in = builder.discover().await.unwrap();
+    assert_eq!(before.elapsed(), Duration::from_secs(5));
+    assert!(sign_in.client().is_some() && sign_in.page().outage.is_some());
+}
+
+#[tokio::test]
+async fn the_log_says_when_the_providers_session_outlives_the_sign_out() {
+    for (endpoint, said) in [(Value::Null, true), (json!("https://api.asgardeo.io/logout"), false)] {
+        let (log, _guard) = Log::record();
+        let mut metadata = metadata();
+        metadata["end_session_endpoint"] = endpoint;
+        client_of(&metadata).await.unwrap();
+        let text = log.text();
+        assert_eq!(text.contains("its own session goes on after Sign out"), said, "{text}");
+        assert_eq!(text.contains("logout_url"), said, "{text}");
+    }
 }
 
 /// What an earlier process left.

@@ -2,7 +2,8 @@
 //!
 //! A line of a table is a member, its path with dots; a column is a [`Change`]; a cell is the outcome: `ok`, the name of the
 //! error, or `–` where the change does not apply. The tables are Markdown files beside this one: [`ACCESS_TOKEN`],
-//! [`INTROSPECTION`], [`LOGOUT_TOKEN`], [`JWKS`], [`ID_TOKEN`], [`TOKEN_RESPONSE`]. A reader of another document adds its own.
+//! [`INTROSPECTION`], [`LOGOUT_TOKEN`], [`JWKS`], [`METADATA`], [`ID_TOKEN`], [`TOKEN_RESPONSE`]. A reader of another
+//! document adds its own.
 //!
 //! ```
 //! use pixygate::test_support::mutations::mutations;
@@ -35,6 +36,8 @@ pub const LOGOUT_TOKEN: &str = include_str!("logout_token.md");
 pub const ID_TOKEN: &str = include_str!("id_token.md");
 /// A token response (RFC 6749, section 5.1). The outcome is `ok` or the member that the error names.
 pub const TOKEN_RESPONSE: &str = include_str!("token_response.md");
+/// Provider metadata (OpenID Connect Discovery 1.0). The outcome is `ok`, the member that the error names, or `outage`.
+pub const METADATA: &str = include_str!("metadata.md");
 /// A JWK set with one key. The outcome `left_out` is a key that is not used, `bad` a set that is not understood.
 pub const JWKS: &str = include_str!("jwks.md");
 
