@@ -110,3 +110,26 @@ fn every_server_function_is_called_with_the_token() {
     }
     assert!(found > 0, "the search finds them");
 }
+
+/// Whether a line builds the address of a sign-in with the page to return to as it is.
+fn leaves_unescaped(line: &str) -> bool {
+    line.contains("return_to={") && !line.contains("escape")
+}
+
+#[test]
+fn every_example_escapes_the_page_to_return_to() {
+    assert!(leaves_unescaped(r#"format!("/sign-in?return_to={}", page)"#));
+    assert!(leaves_unescaped(r#"format!("/sign-in?return_to={page}")"#));
+    let mut seen = 0;
+    for folder in ["src", "app/src", "examples", "docs"] {
+        for file in files(&root().join(folder)) {
+            // A build's own folder may have files that are not text.
+            let Ok(text) = read_to_string(&file) else { continue };
+            for line in text.lines().filter(|line| line.contains("return_to={")) {
+                assert!(!leaves_unescaped(line), "{}: {line}", file.display());
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen >= 5, "{seen}");
+}
