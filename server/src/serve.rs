@@ -1,10 +1,10 @@
 //! Accepts connections within their limits, and lets them finish when the server ends.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -202,15 +202,19 @@ impl Connection {
             router,
             mut stopped,
         } = self;
-        let open = Arc::new(AtomicUsize::new(0));
+        let open = OpenRequests::default();
         let counted = open.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-            let open = Open::new(&counted);
+            let open = counted.begin();
             let answer = router.clone().call(prepared(request, peer));
             async move {
-                answer
-                    .await
-                    .map(|response| response.map(|body| OpenBody { body, _open: open }))
+                answer.await.map(|response| {
+                    response.map(|body| OpenBody {
+                        body,
+                        rest: Bytes::new(),
+                        open,
+                    })
+                })
             }
         });
         let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
@@ -227,8 +231,11 @@ impl Connection {
             tokio::select! {
                 ended = connection.as_mut() => return Ok(ended?),
                 () = stop(&mut stopped) => break,
-                () = tokio::time::sleep(limits.keep_alive / 4) => {
-                    if open.load(Ordering::Relaxed) > 0 {
+                () = tokio::time::sleep((limits.keep_alive / 4).min(limits.write / 2)) => {
+                    if open.are_unread_for(limits.write) {
+                        return Err("the client does not read".into());
+                    }
+                    if !open.is_empty() {
                         idle_since = None;
                         continue;
                     }
@@ -240,7 +247,17 @@ impl Connection {
             }
         }
         connection.as_mut().graceful_shutdown();
-        Ok(connection.await?)
+        // What is in flight ends, or is cut when its client does not read.
+        loop {
+            tokio::select! {
+                ended = connection.as_mut() => return Ok(ended?),
+                () = tokio::time::sleep(limits.write) => {
+                    if open.is_empty() || open.are_unread_for(limits.write) {
+                        return Err("the client does not read".into());
+                    }
+                }
+            }
+        }
     }
 }
 
@@ -255,27 +272,71 @@ async fn stop(stopped: &mut watch::Receiver<bool>) {
     drop(stopped.wait_for(|stopped| *stopped).await);
 }
 
-/// A request that is in flight on a connection of HTTP/2.
-struct Open(Arc<AtomicUsize>);
+/// The requests that are in flight on a connection of HTTP/2. For each, since when its client has not asked for more of the response.
+#[derive(Clone, Default)]
+struct OpenRequests(Arc<Mutex<Requests>>);
 
-impl Open {
-    fn new(count: &Arc<AtomicUsize>) -> Self {
-        count.fetch_add(1, Ordering::Relaxed);
-        Self(count.clone())
+#[derive(Default)]
+struct Requests {
+    next: u64,
+    unread_since: HashMap<u64, Option<Instant>>,
+}
+
+impl OpenRequests {
+    fn begin(&self) -> OpenRequest {
+        let mut requests = self.lock();
+        let number = requests.next;
+        requests.next += 1;
+        requests.unread_since.insert(number, None);
+        OpenRequest {
+            all: self.clone(),
+            number,
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.lock().unread_since.is_empty()
+    }
+
+    fn are_unread_for(&self, time: Duration) -> bool {
+        let requests = self.lock();
+        let mut since = requests.unread_since.values().flatten();
+        since.any(|since| since.elapsed() >= time)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Requests> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Open {
+/// One of them.
+struct OpenRequest {
+    all: OpenRequests,
+    number: u64,
+}
+
+impl OpenRequest {
+    fn set_unread(&self, since: Option<Instant>) {
+        self.all.lock().unread_since.insert(self.number, since);
+    }
+}
+
+impl Drop for OpenRequest {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.all.lock().unread_since.remove(&self.number);
     }
 }
 
-/// A response's body, which ends the request when it is dropped.
+/// A response's body, which ends the request when it is dropped. It comes in pieces: hyper would take a large one whole, although the client
+/// does not read.
 struct OpenBody {
     body: Body,
-    _open: Open,
+    rest: Bytes,
+    open: OpenRequest,
 }
+
+/// Bytes of a piece: a frame's, as most clients have them.
+const PIECE: usize = 16 * 1024;
 
 impl HttpBody for OpenBody {
     type Data = Bytes;
@@ -285,15 +346,34 @@ impl HttpBody for OpenBody {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = match self.rest.is_empty() {
+            true => Pin::new(&mut self.body).poll_frame(context),
+            false => Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.rest))))),
+        };
+        // hyper asks for the next piece when the client has room for it.
+        self.open.set_unread(frame.is_ready().then(Instant::now));
+        frame.map_ok(|frame| match frame.into_data() {
+            Ok(mut data) => {
+                self.rest = data.split_off(data.len().min(PIECE));
+                Frame::data(data)
+            }
+            Err(other) => other,
+        })
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let rest = self.rest.len() as u64;
+        let body = self.body.size_hint();
+        let mut hint = SizeHint::new();
+        hint.set_lower(body.lower() + rest);
+        if let Some(upper) = body.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint
     }
 }
 

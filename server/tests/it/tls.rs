@@ -74,6 +74,51 @@ async fn a_client_gets_http2_or_http1_as_it_asks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_client_of_http2_that_reads_nothing_is_let_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let certificate = certify(folder.path());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
+    // More than a client takes unread.
+    let large = || async { "x".repeat(64 << 20) };
+    let events = || async {
+        let silence = futures_util::stream::once(async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            Ok::<_, std::io::Error>("late")
+        });
+        axum::body::Body::from_stream(silence)
+    };
+    let router = Router::new().route("/large", get(large)).route("/events", get(events));
+    let mut limits = crate::house::config("").limits();
+    limits.write = Duration::from_secs(1);
+    let tls = load(&folder);
+    tokio::spawn(server::serve_with(
+        listener,
+        router,
+        limits,
+        Some(tls),
+        std::future::pending(),
+    ));
+
+    // A service that is silent is not a client that does not read, and one that reads is served to the end.
+    let reads = client([certificate.clone()], false);
+    let text = reads.get(format!("{url}/events")).send().await.unwrap().text().await;
+    assert_eq!(text.unwrap(), "late");
+    let whole = reads.get(format!("{url}/large")).send().await.unwrap().bytes().await;
+    assert_eq!(whole.unwrap().len(), 64 << 20);
+
+    let unread = client([certificate], false)
+        .get(format!("{url}/large"))
+        .send()
+        .await
+        .unwrap();
+    assert_eq!((unread.version(), unread.status()), (Version::HTTP_2, StatusCode::OK));
+    // Pings are answered all the time.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(unread.bytes().await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_is_replaced_under_load_and_no_call_fails() {
     let folder = tempfile::tempdir().unwrap();
     let old = certify(folder.path());
