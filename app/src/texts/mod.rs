@@ -42,3 +42,71 @@ macro_rules! texts {
     };
 }
 pub(crate) use texts;
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{read_dir, read_to_string};
+    use std::path::Path;
+
+    /// Returns the words in a line of a view: text between tags, and attributes that are read out.
+    fn words(line: &str) -> Vec<&str> {
+        let mut found = Vec::new();
+        let mut rest = line;
+        while let Some(at) = rest.find('"') {
+            let before = rest[..at].trim_end();
+            let Some(length) = rest[at + 1..].find('"') else { break };
+            let (text, after) = (&rest[at + 1..at + 1 + length], rest[at + 2 + length..].trim_start());
+            let between_tags = (before.is_empty() || before.ends_with('>') || before.ends_with('}'))
+                && (after.is_empty() || after.starts_with('<') || after.starts_with('{'));
+            let read_out = ["aria-label=", "title=", "alt=", "placeholder=", "text="]
+                .iter()
+                .any(|name| before.ends_with(name));
+            if between_tags || read_out {
+                found.push(text);
+            }
+            rest = &rest[at + 2 + length..];
+        }
+        found.retain(|text| text.contains(char::is_alphabetic) && !text.starts_with('/') && *text != "Pixygate");
+        found
+    }
+
+    fn untranslated(folder: &Path, found: &mut Vec<String>) {
+        for entry in read_dir(folder).expect("the folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                if !path.ends_with("texts") && !path.ends_with("api") {
+                    untranslated(&path, found);
+                }
+                continue;
+            }
+            let code = read_to_string(&path).expect("a source file");
+            let code = code.split("#[cfg(test)]").next().unwrap_or_default();
+            for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+                found.extend(
+                    words(line)
+                        .into_iter()
+                        .map(|text| format!("{}: {text}", path.display())),
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn no_page_has_a_text_of_its_own() {
+        let mut found = Vec::new();
+        untranslated(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut found);
+        assert_eq!(
+            found,
+            Vec::<String>::new(),
+            "texts belong into app/src/texts, in every language"
+        );
+    }
+
+    #[test]
+    fn a_text_in_a_view_is_found() {
+        assert_eq!(words(r#"    <h1>"Stock"</h1>"#), ["Stock"]);
+        assert_eq!(words(r#"<input aria-label="Name" class="wide" />"#), ["Name"]);
+        assert_eq!(words(r#"    "All on its own""#), ["All on its own"]);
+        assert_eq!(words(r#"{x} " · " <b class="name">{y}</b>"#), Vec::<&str>::new());
+    }
+}
