@@ -34,7 +34,10 @@ impl RecordLines {
         let rest = self.begun.split_off(end + 1);
         let complete = std::mem::replace(&mut self.begun, rest);
         let lines = complete.lines().filter(|line| !line.is_empty());
-        lines.filter_map(|line| serde_json::from_str(line).ok()).collect()
+        // From bytes, as the client of server functions reads: another source would be the same code again.
+        lines
+            .filter_map(|line| serde_json::from_slice(line.as_bytes()).ok())
+            .collect()
     }
 }
 

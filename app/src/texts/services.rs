@@ -54,6 +54,7 @@ texts! {
     path_under(prefix): "It begins with {prefix}, which stays.", "Er beginnt mit {prefix}, das bleibt.";
     content_type: "Kind of body", "Art des Inhalts";
     body: "Body", "Inhalt";
+    answer_body: "Body of the answer", "Inhalt der Antwort";
     send: "Send", "Senden";
     stop: "Stop", "Abbrechen";
     sending: "Sending…", "Wird gesendet …";

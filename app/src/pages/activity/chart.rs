@@ -1,10 +1,11 @@
 //! The chart of calls over time, and its numbers as a table.
 
+use leptos::ev::Targeted;
 use leptos::prelude::*;
 use leptos::task::spawn_local_scoped_with_cancellation;
 use leptos::wasm_bindgen::JsCast as _;
-use leptos::web_sys::{Element, MouseEvent};
-use pixygate::leptos::{CallError, Texts};
+use leptos::web_sys::{Element, Event, HtmlDetailsElement, MouseEvent};
+use pixygate::leptos::Texts;
 
 use crate::api::{self, Chart};
 use crate::number;
@@ -13,8 +14,8 @@ use crate::time::{in_words, now, pause};
 
 use super::bars::{Bars, DOWN, STEP, UP, bars, sums};
 use super::choice::{Choice, Time};
-use super::go;
 use super::state::State;
+use super::{Go, Side, button};
 
 /// How often the chart counts anew while calls come.
 const REFRESH: std::time::Duration = std::time::Duration::from_secs(60);
@@ -22,80 +23,97 @@ const REFRESH: std::time::Duration = std::time::Duration::from_secs(60);
 /// Two days: in a shorter time the time of day is enough.
 const LONG: u64 = 2 * 86_400;
 
-#[component]
-pub(super) fn Calls(choice: Memo<Choice>, state: State) -> impl IntoView {
-    let chart = RwSignal::new(None::<Result<Chart, CallError>>);
-    let again = RwSignal::new(0_u32);
-    let about = Memo::new(move |_| choice.with(|choice| (choice.time, choice.everybody)));
+/// Counts, and counts anew while calls come.
+pub(super) fn count(choice: Memo<Choice>, side: RwSignal<Side>, state: State, again: RwSignal<bool>) {
+    let about = Memo::new(move |_| {
+        let choice = choice.read();
+        Choice {
+            time: choice.time,
+            ..choice.wide()
+        }
+    });
     Effect::new(move || {
         again.track();
-        let (time, everybody) = about.get();
+        let about = about.get();
         spawn_local_scoped_with_cancellation(async move {
             loop {
-                let (from, until) = time.of_chart(now() / 1000);
-                state.chart_is_old.set_value(false);
-                let counted = match everybody {
+                let (from, until) = about.time.of_chart(now() / 1000);
+                state.model.update_untracked(|model| model.chart_is_old = false);
+                let counted = match about.everybody {
                     true => api::all_activity_chart(from, until).await,
                     false => api::activity_chart(from, until).await,
                 };
                 let failed = counted.is_err();
-                chart.set(Some(counted));
+                side.write().chart = Some(counted);
                 if failed {
                     return;
                 }
                 pause(REFRESH).await;
-                while !state.chart_is_old.get_value() {
+                while !state.model.read_untracked().chart_is_old {
                     pause(REFRESH).await;
                 }
             }
         });
     });
-    // Kept open or closed when the numbers change.
-    let open = RwSignal::new(false);
-    view! {
-        <section class="card chart" aria-labelledby="chart">
-            <div class="chart-head">
-                <h2 id="chart">{text::chart()}</h2>
-                {move || {
-                    let chart = chart.get()?.ok()?;
-                    let (allowed, denied) = sums(&chart.buckets);
-                    Some(view! {
-                        <p class="legend">
-                            <span data-outcome="allowed">{number::words(allowed)} " " {text::allowed()}</span>
-                            <span data-outcome="denied">{number::words(denied)} " " {text::denied()}</span>
-                        </p>
-                    }
-                    .into_any())
-                }}
-            </div>
-            {move || match chart.get() {
-                None => view! { <div class="skeleton picture" role="status" aria-label=frame::loading()></div> }.into_any(),
-                Some(Ok(chart)) => picture(&chart, choice),
-                Some(Err(error)) => {
-                    let (title, words) = Texts::here().call(&error);
-                    view! {
-                        <div class="picture broken-chart" role="alert">
-                            <p><strong>{title}</strong> " " {words}</p>
-                            <button type="button" class="button quiet small" on:click=move |_| again.update(|count| *count += 1)>
-                                {frame::try_again()}
-                            </button>
-                        </div>
-                    }
-                    .into_any()
+}
+
+pub(super) fn calls(choice: Memo<Choice>, side: RwSignal<Side>, again: RwSignal<bool>, go: Go) -> impl IntoView {
+    move || {
+        let (chosen, shown) = (choice.read(), side.read());
+        let chart = shown.chart.as_ref().and_then(|chart| chart.as_ref().ok());
+        let legend = chart.map(|chart| {
+            let (allowed, denied) = sums(&chart.buckets);
+            view! {
+                <p class="legend">
+                    <span data-outcome="allowed">{number::words(allowed)} " " {text::allowed()}</span>
+                    " "
+                    <span data-outcome="denied">{number::words(denied)} " " {text::denied()}</span>
+                </p>
+            }
+            .into_any()
+        });
+        let content = match &shown.chart {
+            None => view! { <div class="skeleton picture" role="status" aria-label=frame::loading()></div> }.into_any(),
+            Some(Ok(chart)) => picture(chart, choice, go.clone()),
+            Some(Err(error)) => {
+                let (title, words) = Texts::here().call(error);
+                let label = frame::try_again().to_owned();
+                view! {
+                    <div class="picture broken-chart" role="alert">
+                        <p><strong>{title}</strong> " " {words}</p>
+                        {button("button quiet small", label, move || again.update(|again| *again = !*again))}
+                    </div>
                 }
-            }}
-            <details on:toggle:target=move |event| open.set(event.target().open())>
-                <summary>{text::chart_table()}</summary>
-                {move || {
-                    let chart = open.get().then(|| chart.get())??.ok()?;
-                    Some(table(&chart, choice))
-                }}
-            </details>
-            {move || {
-                let other = choice.with(|choice| *choice != Choice { time: choice.time, ..choice.wide() });
-                other.then(|| view! { <p class="hint">{text::chart_all()}</p> }.into_any())
-            }}
-        </section>
+                .into_any()
+            }
+        };
+        let numbers = chart.filter(|_| shown.table).map(|chart| table(chart, &chosen));
+        let other = *chosen
+            != Choice {
+                time: chosen.time,
+                ..chosen.wide()
+            };
+        let toggled = move |event: Targeted<Event, HtmlDetailsElement>| {
+            let open = event.target().open();
+            if side.read_untracked().table != open {
+                side.write().table = open;
+            }
+        };
+        view! {
+            <section class="card chart" aria-labelledby="chart">
+                <div class="chart-head">
+                    <h2 id="chart">{text::chart()}</h2>
+                    {legend}
+                </div>
+                {content}
+                <details on:toggle:target=toggled>
+                    <summary>{text::chart_table()}</summary>
+                    {numbers}
+                </details>
+                {other.then(|| view! { <p class="hint">{text::chart_all()}</p> }.into_any())}
+            </section>
+        }
+        .into_any()
     }
 }
 
@@ -119,7 +137,7 @@ fn only(chart: &Chart, place: usize, choice: &Choice) -> Choice {
 }
 
 /// The two paths, and above them a field for each bucket that says its numbers to the pointer. The keyboard has the table.
-fn picture(chart: &Chart, choice: Memo<Choice>) -> AnyView {
+fn picture(chart: &Chart, choice: Memo<Choice>, go: Go) -> AnyView {
     let Bars { allowed, denied, most } = bars(&chart.buckets);
     let (all_allowed, all_denied) = sums(&chart.buckets);
     let label = match most {
@@ -143,13 +161,12 @@ fn picture(chart: &Chart, choice: Memo<Choice>) -> AnyView {
         let (exact, words) = in_words(end * 1000, false);
         view! { <time datetime=exact>{words}</time> }.into_any()
     });
-    let go = go();
     let shown = chart.clone();
     let clicked = move |event: MouseEvent| {
         let place = event.target().and_then(|target| target.dyn_into::<Element>().ok());
         let place = place.and_then(|field| field.get_attribute("data-place")?.parse().ok());
         if let Some(place) = place {
-            go(&choice.with_untracked(|choice| only(&shown, place, choice)));
+            go(&only(&shown, place, &choice.read_untracked()));
         }
     };
     view! {
@@ -169,12 +186,12 @@ fn picture(chart: &Chart, choice: Memo<Choice>) -> AnyView {
     .into_any()
 }
 
-fn table(chart: &Chart, choice: Memo<Choice>) -> AnyView {
+fn table(chart: &Chart, choice: &Choice) -> AnyView {
     let rows = chart.buckets.iter().enumerate().rev().map(|(place, bucket)| {
         let time = words(chart, beginning(chart, place));
         let (allowed, denied) = (number::words(bucket.allowed), number::words(bucket.denied));
         let label = text::only_bucket(&time, &allowed, &denied);
-        let address = choice.with(|choice| only(chart, place, choice).address());
+        let address = only(chart, place, choice).address();
         view! {
             <tr>
                 <th scope="row">

@@ -11,6 +11,8 @@ use crate::api::EndSessionsOf;
 use crate::notice::Notice;
 use crate::texts::{activity as text, frame};
 
+use super::button;
+
 /// The user whose sessions are to end.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Whom {
@@ -19,30 +21,44 @@ pub(super) struct Whom {
     pub(super) shown: String,
 }
 
-#[component]
-pub(super) fn EndSessions(asked: RwSignal<Option<Whom>>) -> impl IntoView {
+/// The question, and what became of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Ending {
+    /// The user whom the dialog asks about.
+    pub(super) asked: Option<Whom>,
+    busy: bool,
+    done: Option<String>,
+    failure: Option<CallError>,
+    cancelled: Option<(Whom, StepUpFailure)>,
+}
+
+/// Makes the call, and says what became of it.
+fn end(ending: RwSignal<Ending>, whom: Whom) {
+    ending.set(Ending {
+        busy: true,
+        ..Ending::default()
+    });
+    spawn_local(async move {
+        let Whom { issuer, subject, shown } = whom;
+        let ended = EndSessionsOf { issuer, subject }.run_on_client().await;
+        let outcome = match ended {
+            Ok(()) => Ending {
+                done: Some(text::ended(shown)),
+                ..Ending::default()
+            },
+            Err(error) => Ending {
+                failure: Some(error),
+                ..Ending::default()
+            },
+        };
+        // The page may have been left meanwhile.
+        ending.try_set(outcome);
+    });
+}
+
+pub(super) fn end_sessions(ending: RwSignal<Ending>) -> impl IntoView {
     let auth = use_auth();
     let dialog = NodeRef::<Dialog>::new();
-    let busy = RwSignal::new(false);
-    let done = RwSignal::new(None::<String>);
-    let failure = RwSignal::new(None::<CallError>);
-    let cancelled = RwSignal::new(None::<(Whom, StepUpFailure)>);
-    let end = move |whom: Whom| {
-        busy.set(true);
-        done.set(None);
-        failure.set(None);
-        cancelled.set(None);
-        spawn_local(async move {
-            let Whom { issuer, subject, shown } = whom;
-            let ended = EndSessionsOf { issuer, subject }.run_on_client().await;
-            // The page may have been left meanwhile.
-            busy.try_set(false);
-            match ended {
-                Ok(()) => drop(done.try_set(Some(text::ended(shown)))),
-                Err(error) => drop(failure.try_set(Some(error))),
-            }
-        });
-    };
     let whom = |call: EndSessionsOf| Whom {
         shown: call.subject.clone(),
         issuer: call.issuer,
@@ -50,13 +66,13 @@ pub(super) fn EndSessions(asked: RwSignal<Option<Whom>>) -> impl IntoView {
     };
     Effect::new(move || {
         if let Some(call) = auth.take_pending::<EndSessionsOf>() {
-            end(whom(call));
+            end(ending, whom(call));
         } else if let Some((call, why)) = auth.take_cancelled::<EndSessionsOf>() {
-            cancelled.set(Some((whom(call), why)));
+            ending.write().cancelled = Some((whom(call), why));
         }
     });
     Effect::new(move || {
-        if let (true, Some(dialog)) = (asked.with(Option::is_some), dialog.get())
+        if let (true, Some(dialog)) = (ending.read().asked.is_some(), dialog.get())
             && !dialog.open()
         {
             // It fails only for one that is open.
@@ -68,51 +84,67 @@ pub(super) fn EndSessions(asked: RwSignal<Option<Whom>>) -> impl IntoView {
             dialog.close();
         }
     };
-    let confirm = move |_| {
-        let whom = asked.get_untracked();
+    let confirm = move || {
+        let whom = ending.read_untracked().asked.clone();
         close();
         if let Some(whom) = whom {
-            end(whom);
+            end(ending, whom);
         }
     };
-    let title = move || asked.with(|asked| asked.as_ref().map(|whom| text::end_sessions_title(&whom.shown)));
+    let closed = move |_| ending.write().asked = None;
+    let title = move || {
+        ending
+            .read()
+            .asked
+            .as_ref()
+            .map(|whom| text::end_sessions_title(&whom.shown))
+    };
+    let outcome = move || {
+        let now = ending.read();
+        let words = match now.busy {
+            true => Some(text::ending().to_owned()),
+            false => now.done.clone(),
+        };
+        let close = || {
+            button("button quiet", frame::close().to_owned(), move || {
+                ending.set(Ending::default())
+            })
+        };
+        let failure = now.failure.as_ref().map(|error| {
+            let (title, text) = Texts::here().call(error);
+            let close = close();
+            view! { <Notice kind="error" title text detail=error.to_string()>{close}</Notice> }.into_any()
+        });
+        let cancelled = now.cancelled.clone().map(|(whom, why)| {
+            let again = button("button", frame::try_again().to_owned(), move || {
+                end(ending, whom.clone())
+            });
+            let close = close();
+            view! {
+                <Notice kind="warning" title=text::not_ended() text=text::not_ended_text() detail=why.to_string()>
+                    {again}
+                    {close}
+                </Notice>
+            }
+            .into_any()
+        });
+        view! {
+            // There before its text, or a screen reader says nothing.
+            <p role="status">{words}</p>
+            {failure}
+            {cancelled}
+        }
+        .into_any()
+    };
     view! {
-        <dialog node_ref=dialog class="question" aria-labelledby="end-title" aria-describedby="end-text" on:close=move |_| asked.set(None)>
+        <dialog node_ref=dialog class="question" aria-labelledby="end-title" aria-describedby="end-text" on:close=closed>
             <h2 id="end-title">{title}</h2>
             <p id="end-text">{text::end_sessions_text()}</p>
             <div class="actions">
-                <button type="button" class="button quiet" autofocus on:click=move |_| close()>{text::keep()}</button>
-                <button type="button" class="button danger" on:click=confirm>{text::end_now()}</button>
+                {button("button quiet", text::keep().to_owned(), close)}
+                {button("button danger", text::end_now().to_owned(), confirm)}
             </div>
         </dialog>
-        <div class="toast">
-            // There before its text, or a screen reader says nothing.
-            <p role="status">
-                {move || match busy.get() {
-                    true => Some(text::ending().to_owned()),
-                    false => done.get(),
-                }}
-            </p>
-            {move || {
-                let error = failure.get()?;
-                let (title, text) = Texts::here().call(&error);
-                Some(view! {
-                    <Notice kind="error" title text detail=error.to_string()>
-                        <button type="button" class="button quiet" on:click=move |_| failure.set(None)>{frame::close()}</button>
-                    </Notice>
-                }
-                .into_any())
-            }}
-            {move || {
-                let (whom, why) = cancelled.get()?;
-                Some(view! {
-                    <Notice kind="warning" title=text::not_ended() text=text::not_ended_text() detail=why.to_string()>
-                        <button type="button" class="button" on:click=move |_| end(whom.clone())>{frame::try_again()}</button>
-                        <button type="button" class="button quiet" on:click=move |_| cancelled.set(None)>{frame::close()}</button>
-                    </Notice>
-                }
-                .into_any())
-            }}
-        </div>
+        <div class="toast">{outcome}</div>
     }
 }

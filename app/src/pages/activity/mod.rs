@@ -15,20 +15,22 @@ mod live;
 mod records;
 mod state;
 
+use std::sync::Arc;
+
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
 use pixygate::leptos::{CallError, Texts};
 
-use crate::api::{self, Services};
+use crate::api::{self, Chart, Services};
 use crate::notice::Notice;
 use crate::part::PageFn;
 use crate::texts::{activity as text, frame};
 
 use choice::Choice;
-use end_sessions::{EndSessions, Whom};
-use state::{First, State};
+use end_sessions::Ending;
+use state::{First, Model, State};
 
 pixygate::deferred! {
     /// The page.
@@ -38,69 +40,104 @@ pixygate::deferred! {
 }
 
 /// Goes to another choice of this page, which the back button takes back. The page stays where it is scrolled to.
-fn go() -> impl Fn(&Choice) + Clone + 'static {
+type Go = Arc<dyn Fn(&Choice) + Send + Sync>;
+
+fn go() -> Go {
     let navigate = use_navigate();
-    move |choice: &Choice| {
+    Arc::new(move |choice: &Choice| {
         let staying = NavigateOptions {
             scroll: false,
             ..NavigateOptions::default()
         };
         navigate(&choice.address(), staying);
+    })
+}
+
+/// What is beside the records.
+#[derive(Clone, Debug, Default)]
+struct Side {
+    services: Option<Services>,
+    chart: Option<Result<Chart, CallError>>,
+    /// Whether the numbers are shown as a table.
+    table: bool,
+    /// Whether the form asks for both ends of the time.
+    between: bool,
+}
+
+impl Side {
+    fn administrator(&self) -> bool {
+        self.services.as_ref().is_some_and(|services| services.administrator)
     }
+}
+
+/// All buttons have one type: each type of view is code of its own.
+fn button(class: &'static str, label: String, act: impl Fn() + Send + Sync + 'static) -> AnyView {
+    let act: Box<dyn Fn() + Send + Sync> = Box::new(act);
+    view! { <button type="button" class=class on:click=move |_| act()>{label}</button> }.into_any()
 }
 
 #[component]
 fn Activity() -> impl IntoView {
     let query = use_query_map();
     let choice = Memo::new(move |_| query.with(|query| Choice::read(|name| query.get(name))));
-    let services = RwSignal::new(None::<Services>);
+    let side = RwSignal::new(Side::default());
     spawn_local(async move {
         // Without them the page has fewer choices.
         let found = api::services().await.ok();
-        services.try_set(found);
+        side.try_update(|side| side.services = found);
     });
-    let administrator =
-        Memo::new(move |_| services.with(|found| found.as_ref().is_some_and(|found| found.administrator)));
     let state = State::new(choice);
-    let asked = RwSignal::new(None::<Whom>);
-    let everybody = Memo::new(move |_| choice.with(|choice| choice.everybody));
+    let count_again = RwSignal::new(false);
+    chart::count(choice, side, state, count_again);
+    let asked = RwSignal::new(Ending::default());
+    let go = go();
     view! {
-        <p class="lead">
-            {move || match everybody.get() {
-                true => text::lead_everybody(),
-                false => text::lead(),
-            }}
-        </p>
-        {move || (administrator.get() || everybody.get()).then(|| whose(choice))}
-        <filter::FilterForm choice services />
-        <chart::Calls choice state />
+        {move || {
+            let (choice, side) = (choice.read(), side.read());
+            let lead = if choice.everybody { text::lead_everybody() } else { text::lead() };
+            view! {
+                <p class="lead">{lead}</p>
+                {(side.administrator() || choice.everybody).then(|| whose(&choice))}
+            }
+            .into_any()
+        }}
+        {filter::form(choice, side, go.clone())}
+        {chart::calls(choice, side, count_again, go)}
         <section class="activity" aria-labelledby="calls">
-            <div class="activity-head">
-                <h2 id="calls">{text::calls()}</h2>
-                <live::Live state />
-            </div>
-            {move || match state.first.get() {
-                First::Failed(error) => failed(&error, state),
-                First::Loading if state.is_empty() => skeleton(),
-                First::There if state.is_empty() => empty(choice, state),
-                _ => view! { <records::Records state administrator asked /> }.into_any(),
+            {move || {
+                let model = state.model.read();
+                let notice = match &model.first {
+                    First::Failed(error) => Some(failed(error, state)),
+                    First::Loading if model.is_empty() => Some(skeleton()),
+                    First::There if model.is_empty() => Some(empty(&choice.read(), &model)),
+                    _ => None,
+                };
+                view! {
+                    <div class="activity-head">
+                        <h2 id="calls">{text::calls()}</h2>
+                        {live::live(&model, state)}
+                    </div>
+                    {notice}
+                }
+                .into_any()
             }}
-            <records::Older state />
+            {records::records(state, side, asked)}
+            {records::older(state)}
         </section>
-        <EndSessions asked />
+        {end_sessions::end_sessions(asked)}
     }
 }
 
 /// The switch between the user's own records and everybody's.
-fn whose(choice: Memo<Choice>) -> AnyView {
+fn whose(choice: &Choice) -> AnyView {
     let link = |everybody: bool, label: &'static str| {
-        let to = move || Choice {
+        let to = Choice {
             everybody,
-            ..choice.get()
+            ..choice.clone()
         };
-        let current = move || (choice.with(|choice| choice.everybody) == everybody).then_some("true");
+        let current = (choice.everybody == everybody).then_some("true");
         view! {
-            <a href=move || to().address() data-noscroll aria-current=current>
+            <a href=to.address() data-noscroll aria-current=current>
                 {label}
             </a>
         }
@@ -129,37 +166,35 @@ fn skeleton() -> AnyView {
 
 fn failed(error: &CallError, state: State) -> AnyView {
     let (title, text) = Texts::here().call(error);
-    view! {
-        <Notice kind="error" title text detail=error.to_string()>
-            <button type="button" class="button" on:click=move |_| state.again()>{frame::try_again()}</button>
-        </Notice>
-    }
-    .into_any()
+    let again = button("button", frame::try_again().to_owned(), move || state.again());
+    view! { <Notice kind="error" title text detail=error.to_string()>{again}</Notice> }.into_any()
 }
 
 /// Nothing is there, or nothing that the filter lets through.
-fn empty(choice: Memo<Choice>, state: State) -> AnyView {
-    if state.has_older() {
+fn empty(choice: &Choice, model: &Model) -> AnyView {
+    if model.list.older.is_some() {
         return view! { <p class="hint">{text::look_further()}</p> }.into_any();
     }
-    if choice.with(Choice::is_narrow) {
-        return view! {
-            <div class="empty">
-                <h3>{text::empty_filtered()}</h3>
-                <p>{text::empty_filtered_text()}</p>
-                <div class="actions">
-                    <a href=choice.with(|choice| choice.wide().address()) data-noscroll class="button quiet">{text::remove_filter()}</a>
-                </div>
-            </div>
-        }
-        .into_any();
-    }
+    let (title, words, address, label) = match choice.is_narrow() {
+        true => (
+            text::empty_filtered(),
+            text::empty_filtered_text(),
+            choice.wide().address(),
+            text::remove_filter(),
+        ),
+        false => (
+            text::empty(),
+            text::empty_text(),
+            "/services".to_owned(),
+            text::to_services(),
+        ),
+    };
     view! {
         <div class="empty">
-            <h3>{text::empty()}</h3>
-            <p>{text::empty_text()}</p>
+            <h3>{title}</h3>
+            <p>{words}</p>
             <div class="actions">
-                <a href="/services" class="button quiet">{text::to_services()}</a>
+                <a href=address data-noscroll class="button quiet">{label}</a>
             </div>
         </div>
     }

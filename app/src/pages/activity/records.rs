@@ -13,11 +13,12 @@ use web_sys::{IntersectionObserver, IntersectionObserverEntry, IntersectionObser
 
 use crate::api::{Denial, Record};
 use crate::number;
-use crate::texts::{activity as text, frame, reasons};
-use crate::time::{Moment, in_words, now};
+use crate::texts::{activity as text, reasons};
+use crate::time::{in_words, now};
 
-use super::end_sessions::Whom;
-use super::state::{Older as OlderState, State};
+use super::end_sessions::{Ending, Whom};
+use super::state::{Older, State};
+use super::{Side, button};
 
 /// How far below the window older records are asked for, in pixels.
 const AHEAD: f64 = 600.0;
@@ -26,32 +27,41 @@ const AHEAD: f64 = 600.0;
 const DAY: u64 = 86_400_000;
 
 /// The roles are named, because a style sheet that changes `display` takes them away.
-#[component]
-pub(super) fn Records(state: State, administrator: Memo<bool>, asked: RwSignal<Option<Whom>>) -> impl IntoView {
-    let everybody = Memo::new(move |_| state.list.with(|list| list.everybody));
+pub(super) fn records(state: State, side: RwSignal<Side>, asked: RwSignal<Ending>) -> impl IntoView {
     let heading = |words: &'static str| view! { <th role="columnheader" scope="col">{words}</th> }.into_any();
-    let busy = move || (state.first.get() == super::First::Loading).to_string();
+    let headings = move || {
+        let everybody = state.model.read().list.everybody;
+        view! {
+            {heading(text::time())}
+            {heading(text::outcome())}
+            {heading(text::call())}
+            {heading(text::service())}
+            {everybody.then(|| heading(text::user()))}
+            {heading(text::took())}
+            <th role="columnheader" scope="col"><span class="visually-hidden">{text::details()}</span></th>
+        }
+        .into_any()
+    };
+    let each = move || {
+        let list = &state.model.read().list;
+        let records = list.records().iter();
+        records
+            .map(|record| (list.everybody, Arc::clone(record)))
+            .collect::<Vec<_>>()
+    };
     view! {
-        <table class="records" role="table" aria-labelledby="calls" aria-busy=busy>
+        <table class="records" role="table" aria-labelledby="calls" hidden=move || state.model.read().is_empty()>
             <thead role="rowgroup">
-                <tr role="row">
-                    {heading(text::time())}
-                    {heading(text::outcome())}
-                    {heading(text::call())}
-                    {heading(text::service())}
-                    {move || everybody.get().then(|| heading(text::user()))}
-                    {heading(text::took())}
-                    <th role="columnheader" scope="col"><span class="visually-hidden">{text::details()}</span></th>
-                </tr>
+                <tr role="row">{headings}</tr>
             </thead>
             <tbody role="rowgroup">
                 <For
-                    each=move || state.list.with(|list| {
-                        let everybody = list.everybody;
-                        list.records().iter().map(|record| (everybody, Arc::clone(record))).collect::<Vec<_>>()
-                    })
+                    each
                     key=|(everybody, record)| (*everybody, record.id)
-                    children=move |(everybody, record)| row(record, everybody, administrator, asked)
+                    children=move |(everybody, record)| {
+                        let open = RwSignal::new(false);
+                        move || row(&record, everybody, open, side, asked)
+                    }
                 />
             </tbody>
         </table>
@@ -84,92 +94,81 @@ fn took(microseconds: u64) -> String {
     })
 }
 
-fn cell(name: &'static str, label: &'static str, content: AnyView) -> AnyView {
-    // The label is for cards, which have no headings.
-    view! {
-        <td role="cell" data-cell=name data-label=label>
-            {content}
-        </td>
-    }
-    .into_any()
+fn cell(name: &'static str, content: AnyView) -> AnyView {
+    view! { <td role="cell" data-cell=name>{content}</td> }.into_any()
 }
 
-fn row(record: Arc<Record>, everybody: bool, administrator: Memo<bool>, asked: RwSignal<Option<Whom>>) -> AnyView {
-    let open = RwSignal::new(false);
-    let (kind, words) = outcome(&record);
+fn row(
+    record: &Record,
+    everybody: bool,
+    open: RwSignal<bool>,
+    side: RwSignal<Side>,
+    asked: RwSignal<Ending>,
+) -> AnyView {
+    let is_open = open.get();
+    let (kind, words) = outcome(record);
     let reason = record.denial.as_ref().map(|denial| reasons::title(denial.reason));
     let today = now().saturating_sub(record.at) < DAY / 2;
+    let (exact, time) = in_words(record.at, today);
     let id = format!("details-{}", record.id);
-    let service = record
-        .upstream
-        .clone()
-        .unwrap_or_else(|| text::this_server().to_owned());
-    let label = text::details_of(format!("{} {}", record.method, route(&record)));
-    let status = record
-        .status
-        .map(|status| view! { <span class="code">{status}</span> }.into_any());
+    let service = record.upstream.clone();
+    let service = service.unwrap_or_else(|| text::this_server().to_owned());
+    let label = text::details_of(format!("{} {}", record.method, route(record)));
+    let small = |class: &'static str, words: String| view! { " " <span class=class>{words}</span> }.into_any();
     let verdict = view! {
         <span class="verdict" data-outcome=kind>{words}</span>
-        " "
-        {status}
-        {reason.map(|reason| view! { <span class="why">{reason}</span> }.into_any())}
+        {record.status.map(|status| small("code", status.to_string()))}
+        {reason.map(|reason| small("why", reason.to_owned()))}
     };
     let call = view! {
         <span class="method">{record.method.clone()}</span>
         " "
-        <code>{route(&record)}</code>
+        <code>{route(record)}</code>
     };
     let user = everybody.then(|| {
-        let client = record
-            .client
-            .clone()
-            .map(|client| view! { <span class="client">{client}</span> }.into_any());
-        cell(
-            "user",
-            text::user(),
-            view! { <span>{user(&record)}</span> {client} }.into_any(),
-        )
+        let client = record.client.clone().map(|client| small("client", client));
+        cell("user", view! { <span>{user(record)}</span> {client} }.into_any())
     });
-    let columns = if everybody { "7" } else { "6" };
-    let (shown, controls) = (Arc::clone(&record), id.clone());
-    let details = move || {
+    let details = is_open.then(|| {
+        let columns = if everybody { "7" } else { "6" };
+        let administrator = side.read().administrator();
         view! {
             <tr role="row" class="record-details" id=id.clone()>
                 <td role="cell" colspan=columns>
-                    {details(&shown, administrator, asked)}
+                    {details(record, administrator, asked)}
                 </td>
             </tr>
         }
         .into_any()
-    };
+    });
     view! {
         <tr role="row" class="record" data-outcome=kind>
-            {cell("time", text::time(), view! { <Moment at=record.at time_only=today /> }.into_any())}
-            {cell("outcome", text::outcome(), verdict.into_any())}
-            {cell("call", text::call(), call.into_any())}
-            {cell("service", text::service(), service.into_any())}
+            {cell("time", view! { <time datetime=exact.clone() title=exact>{time}</time> }.into_any())}
+            {cell("outcome", verdict.into_any())}
+            {cell("call", call.into_any())}
+            {cell("service", service.into_any())}
             {user}
-            {cell("took", text::took(), took(record.took).into_any())}
+            {cell("took", took(record.took).into_any())}
             <td role="cell" data-cell="details">
                 <button
                     type="button"
                     class="button quiet small"
-                    aria-expanded=move || open.get().to_string()
-                    aria-controls=move || open.get().then(|| controls.clone())
+                    aria-expanded=is_open.to_string()
+                    aria-controls=is_open.then(|| id.clone())
                     aria-label=label
-                    on:click=move |_| open.update(|open| *open = !*open)
+                    on:click=move |_| open.set(!is_open)
                 >
                     {text::details()}
                 </button>
             </td>
         </tr>
-        {move || open.get().then(&details)}
+        {details}
     }
     .into_any()
 }
 
 /// Everything that is known of one call.
-fn details(record: &Record, administrator: Memo<bool>, asked: RwSignal<Option<Whom>>) -> AnyView {
+fn details(record: &Record, administrator: bool, asked: RwSignal<Ending>) -> AnyView {
     let mut facts = Vec::new();
     let mut fact = |name: &'static str, value: AnyView| {
         facts.push(view! { <dt>{name}</dt> <dd>{value}</dd> }.into_any());
@@ -238,17 +237,10 @@ fn details(record: &Record, administrator: Memo<bool>, asked: RwSignal<Option<Wh
             subject,
             shown: user(record),
         });
-    let end = move || {
-        let whom = whom.clone().filter(|_| administrator.get())?;
-        Some(
-            view! {
-                <button type="button" class="button quiet small danger" on:click=move |_| asked.set(Some(whom.clone()))>
-                    {text::end_sessions()}
-                </button>
-            }
-            .into_any(),
-        )
-    };
+    let end = whom.filter(|_| administrator).map(|whom| {
+        let ask = move || asked.write().asked = Some(whom.clone());
+        button("button quiet small danger", text::end_sessions().to_owned(), ask)
+    });
     view! {
         <dl class="facts">{facts.collect_view()}</dl>
         <div class="actions">
@@ -265,8 +257,7 @@ fn is_near(element: &HtmlDivElement) -> bool {
 }
 
 /// The end of the list: older records come when it is near, and by a button.
-#[component]
-pub(super) fn Older(state: State) -> impl IntoView {
+pub(super) fn older(state: State) -> impl IntoView {
     let end = NodeRef::<Div>::new();
     Effect::new(move || {
         let Some(end) = end.get() else {
@@ -293,8 +284,9 @@ pub(super) fn Older(state: State) -> impl IntoView {
     });
     // A short page leaves the end where it was, and the observer silent.
     Effect::new(move |before: Option<usize>| {
-        let count = state.list.with(|list| list.records().len());
-        let idle = state.older.get() == OlderState::Idle;
+        let model = state.model.read();
+        let count = model.list.records().len();
+        let idle = model.older == Older::Idle;
         if idle && before.is_some_and(|before| before < count) {
             request_animation_frame(move || {
                 if end.try_get_untracked().flatten().is_some_and(|end| is_near(&end)) {
@@ -304,34 +296,31 @@ pub(super) fn Older(state: State) -> impl IntoView {
         }
         count
     });
-    let words = move || match state.older.get() {
-        OlderState::Loading => Some(text::loading_older()),
-        _ => (!state.is_empty() && !state.has_older()).then(text::end),
-    };
-    let loading = move || state.older.get() == OlderState::Loading;
-    let button = move || {
+    let content = move || {
+        let model = state.model.read();
+        let more = model.list.older.is_some();
+        let words = match model.older {
+            Older::Loading => text::loading_older(),
+            _ if !more && !model.is_empty() => text::end(),
+            _ => "",
+        };
+        let failed = match &model.older {
+            Older::Failed(error) => {
+                let (title, text) = Texts::here().call(error);
+                Some(view! { <p role="alert" class="hint"><strong>{title}</strong> " " {text}</p> }.into_any())
+            }
+            _ => None,
+        };
         view! {
-            <button type="button" class="button quiet" aria-busy=move || loading().to_string() on:click=move |_| state.load_older()>
-                {text::older()}
-            </button>
+            {more.then(|| button("button quiet", text::older().to_owned(), move || state.load_older()))}
+            <p role="status" class="hint">{words}</p>
+            {failed}
         }
         .into_any()
     };
-    let more = Memo::new(move |_| state.has_older());
     view! {
         <div class="older" node_ref=end>
-            {move || more.get().then(button)}
-            <p role="status" class="hint">{words}</p>
-            {move || {
-                let OlderState::Failed(error) = state.older.get() else {
-                    return None;
-                };
-                let (title, text) = Texts::here().call(&error);
-                Some(view! {
-                    <p role="alert" class="hint"><strong>{title}</strong> " " {text} " " {frame::try_again()}</p>
-                }
-                .into_any())
-            }}
+            {content}
         </div>
     }
 }

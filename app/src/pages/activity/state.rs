@@ -71,57 +71,72 @@ pub(super) struct Waiting {
     pub(super) count: usize,
 }
 
+/// The records and how they come. One signal has them all: each type of signal is code of its own.
+#[derive(Clone, Debug)]
+pub(super) struct Model {
+    pub(super) list: List,
+    pub(super) first: First,
+    pub(super) older: Older,
+    pub(super) following: Following,
+    pub(super) paused: bool,
+    pub(super) waiting: Waiting,
+    /// New records that were not announced yet, and the number that was announced last.
+    fresh: usize,
+    pub(super) announced: usize,
+    /// Whether calls came that the chart does not count yet.
+    pub(super) chart_is_old: bool,
+    /// What the list is of, and a number that is another one for each.
+    filter: Filter,
+    number: u32,
+}
+
 #[derive(Clone, Copy)]
 pub(super) struct State {
-    pub(super) list: RwSignal<List>,
-    pub(super) first: RwSignal<First>,
-    pub(super) older: RwSignal<Older>,
-    pub(super) following: RwSignal<Following>,
-    pub(super) paused: RwSignal<bool>,
-    pub(super) waiting: RwSignal<Waiting>,
-    /// New records that were not announced yet, and the number that was announced last.
-    fresh: StoredValue<usize>,
-    pub(super) announced: RwSignal<usize>,
-    /// Whether calls came that the chart does not count yet.
-    pub(super) chart_is_old: StoredValue<bool>,
-    again: RwSignal<u32>,
-    /// What the list is of, and a number that is another one for each.
-    filter: StoredValue<(u32, Filter)>,
+    pub(super) model: RwSignal<Model>,
+    /// Changes when everything is to be loaded anew.
+    again: RwSignal<bool>,
 }
 
 impl State {
     /// Loads the chosen records, follows them, and does so anew when the choice changes.
     pub(super) fn new(choice: Memo<Choice>) -> Self {
         let state = Self {
-            list: RwSignal::new(List::default()),
-            first: RwSignal::new(First::Loading),
-            older: RwSignal::new(Older::Idle),
-            following: RwSignal::new(Following::Connecting),
-            paused: RwSignal::new(false),
-            waiting: RwSignal::new(Waiting::default()),
-            fresh: StoredValue::new(0),
-            announced: RwSignal::new(0),
-            chart_is_old: StoredValue::new(false),
-            again: RwSignal::new(0),
-            filter: StoredValue::new((0, Filter::default())),
+            model: RwSignal::new(Model {
+                list: List::default(),
+                first: First::Loading,
+                older: Older::Idle,
+                following: Following::Connecting,
+                paused: false,
+                waiting: Waiting::default(),
+                fresh: 0,
+                announced: 0,
+                chart_is_old: false,
+                filter: Filter::default(),
+                number: 0,
+            }),
+            again: RwSignal::new(false),
         };
         Effect::new(move || {
             state.again.track();
             let choice = choice.get();
             let filter = choice.filter(now() / 1000);
-            state.filter.update_value(|(number, current)| {
-                *number += 1;
-                *current = filter.clone();
-            });
-            state.first.set(First::Loading);
-            state.older.set(Older::Idle);
-            state.following.set(Following::Connecting);
-            state.waiting.set(Waiting::default());
+            {
+                let mut model = state.model.write();
+                model.number += 1;
+                model.filter = filter.clone();
+                model.first = First::Loading;
+                model.older = Older::Idle;
+                model.following = Following::Connecting;
+                model.waiting = Waiting::default();
+            }
             // The next choice ends it, and so does leaving the page.
             spawn_local_scoped_with_cancellation(state.run(choice, filter));
         });
         let online = window_event_listener(leptos::ev::online, move |_| {
-            let cut_off = matches!(state.first.get_untracked(), First::Failed(CallError::NotSent { .. }));
+            let cut_off = matches!(
+                state.model.read_untracked().first,
+                First::Failed(CallError::NotSent { .. })
+            );
             if cut_off {
                 state.again();
             }
@@ -135,120 +150,113 @@ impl State {
 
     /// Loads everything anew.
     pub(super) fn again(self) {
-        self.paused.set(false);
-        self.again.update(|count| *count += 1);
-    }
-
-    pub(super) fn is_empty(self) -> bool {
-        self.list.with(|list| list.records().is_empty())
-    }
-
-    pub(super) fn has_older(self) -> bool {
-        self.list.with(|list| list.older.is_some())
+        self.model.write().paused = false;
+        self.again.update(|again| *again = !*again);
     }
 
     async fn run(self, choice: Choice, filter: Filter) {
-        match search(choice.everybody, &filter, None).await {
-            Err(error) => {
-                self.list.set(List::new(choice.everybody));
-                self.first.set(First::Failed(error));
+        let found = search(choice.everybody, &filter, None).await;
+        let goes_on = choice.goes_on(now() / 1000);
+        {
+            let mut model = self.model.write();
+            model.list = List::new(choice.everybody);
+            match found {
+                Err(error) => {
+                    model.first = First::Failed(error);
+                    return;
+                }
+                Ok(page) => model.list.append(page.records, page.older),
+            }
+            model.first = First::There;
+            if !goes_on {
+                model.following = Following::Over;
                 return;
             }
-            Ok(page) => {
-                let mut list = List::new(choice.everybody);
-                list.append(page.records, page.older);
-                self.list.set(list);
-                self.first.set(First::There);
-            }
         }
-        if choice.goes_on(now() / 1000) {
-            self.follow(choice.everybody, filter).await;
-        } else {
-            self.following.set(Following::Over);
-        }
+        self.follow(choice.everybody, filter).await;
     }
 
     /// Adds older records.
     pub(super) fn load_older(self) {
-        let before = self.list.with_untracked(|list| list.older);
-        let (Some(before), true) = (before, self.older.get_untracked() != Older::Loading) else {
+        let Some((before, number, filter, everybody)) = self.model.try_read_untracked().and_then(|model| {
+            let idle = model.older != Older::Loading;
+            let before = model.list.older.filter(|_| idle)?;
+            Some((before, model.number, model.filter.clone(), model.list.everybody))
+        }) else {
             return;
         };
-        self.older.set(Older::Loading);
-        let (number, filter) = self.filter.get_value();
-        let everybody = self.list.with_untracked(|list| list.everybody);
+        self.model.write().older = Older::Loading;
         spawn_local(async move {
             let found = search(everybody, &filter, Some(before)).await;
             // Another choice may have been made meanwhile, or the page left.
-            if self.filter.try_get_value().is_none_or(|(current, _)| current != number) {
+            let current = self.model.try_read_untracked().map(|model| model.number);
+            if current != Some(number) {
                 return;
             }
-            match found {
+            let mut model = self.model.write();
+            model.older = match found {
                 Ok(page) => {
-                    self.list.update(|list| list.append(page.records, page.older));
-                    self.older.set(Older::Idle);
+                    model.list.append(page.records, page.older);
+                    Older::Idle
                 }
-                Err(error) => self.older.set(Older::Failed(error)),
-            }
+                Err(error) => Older::Failed(error),
+            };
         });
     }
 
-    /// Shows the records that waited.
-    pub(super) fn resume(self) {
-        self.paused.set(false);
-        let Waiting { records, count } = std::mem::take(&mut *self.waiting.write());
+    /// Stops showing new records, or shows those that waited.
+    pub(super) fn toggle(self) {
+        let mut model = self.model.write();
+        model.paused = !model.paused;
+        if model.paused {
+            return;
+        }
+        let Waiting { records, count } = std::mem::take(&mut model.waiting);
         if count > records.len() {
+            drop(model);
             self.again();
         } else {
-            self.show(records);
+            model.show(records);
         }
     }
 
     fn newest(self) -> Option<RecordId> {
-        let shown = self.list.with_untracked(List::newest);
-        let waiting = self
-            .waiting
-            .with_untracked(|waiting| waiting.records.iter().map(|record| record.id).max());
-        shown.max(waiting)
+        let model = self.model.read_untracked();
+        let waiting = model.waiting.records.iter().map(|record| record.id).max();
+        model.list.newest().max(waiting)
     }
 
     fn arrived(self, records: Vec<Record>) {
+        if records.is_empty() {
+            return;
+        }
         let own = |record: &Record| {
             let route = record.route.as_deref().unwrap_or_default();
             OWN.iter().any(|own| route.starts_with(own))
         };
-        if records.iter().any(|record| !own(record)) {
-            self.chart_is_old.set_value(true);
-        }
-        if records.is_empty() {
-            return;
-        }
-        if self.paused.get_untracked() {
-            self.waiting.update(|waiting| {
-                waiting.count += records.len();
-                waiting.records.extend(records);
-                let excess = waiting.records.len().saturating_sub(MOST_WAITING);
-                waiting.records.drain(..excess);
-            });
+        let mut model = self.model.write();
+        model.chart_is_old |= !records.iter().all(own);
+        if model.paused {
+            let waiting = &mut model.waiting;
+            waiting.count += records.len();
+            waiting.records.extend(records);
+            let excess = waiting.records.len().saturating_sub(MOST_WAITING);
+            waiting.records.drain(..excess);
         } else {
-            self.show(records);
+            model.show(records);
         }
-    }
-
-    fn show(self, records: Vec<Record>) {
-        if records.is_empty() {
-            return;
-        }
-        let added = self.list.try_update(|list| list.add(records)).unwrap_or_default();
-        self.fresh.update_value(|fresh| *fresh += added);
     }
 
     fn announce(self) {
-        let fresh = self.fresh.get_value();
+        let fresh = self.model.try_read_untracked().map_or(0, |model| model.fresh);
         if fresh > 0 {
-            self.fresh.set_value(0);
-            self.announced.set(fresh);
+            let mut model = self.model.write();
+            (model.fresh, model.announced) = (0, fresh);
         }
+    }
+
+    fn set_following(self, following: Following) {
+        self.model.write().following = following;
     }
 
     /// Gets new records for as long as the future is polled.
@@ -260,7 +268,7 @@ impl State {
             let began = now();
             match api::activity_live(filter.clone(), after, everybody).await {
                 Ok(stream) => {
-                    self.following.set(Following::Live);
+                    self.set_following(Following::Live);
                     // Without a last record the stream begins with what comes next.
                     if missed && after.is_none() {
                         self.look(everybody, &filter).await;
@@ -275,14 +283,14 @@ impl State {
                 }
                 // As many streams as a user may have.
                 Err(CallError::Refused(refusal)) if refusal.reason == Reason::RateLimited => {
-                    self.following.set(Following::Polling);
+                    self.set_following(Following::Polling);
                     for _ in 0..POLLS {
                         pause(POLL).await;
                         self.look(everybody, &filter).await;
                     }
                     wait = BACKOFF.0;
                 }
-                Err(_) => self.following.set(match window().navigator().on_line() {
+                Err(_) => self.set_following(match window().navigator().on_line() {
                     true => Following::Interrupted,
                     false => Following::Offline,
                 }),
@@ -307,6 +315,16 @@ impl State {
         }
         let unknown = page.records.into_iter().filter(|record| Some(record.id) > newest);
         self.arrived(unknown.collect());
+    }
+}
+
+impl Model {
+    fn show(&mut self, records: Vec<Record>) {
+        self.fresh += self.list.add(records);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.list.records().is_empty()
     }
 }
 

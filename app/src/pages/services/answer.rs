@@ -95,7 +95,7 @@ impl Reading {
         let Body::Text(body) = &self.body else {
             return None;
         };
-        match serde_json::from_str(body) {
+        match serde_json::from_slice(body.as_bytes()) {
             Ok(CallError::Refused(refusal)) if self.status >= 400 => Some(refusal),
             _ => None,
         }
@@ -234,7 +234,7 @@ fn details(reading: &Reading) -> AnyView {
                 .then(|| indented(body))
                 .flatten()
                 .unwrap_or_else(|| body.clone());
-            Some(view! { <pre class="body" tabindex="0" role="region" aria-label=text::body()><code>{lines}</code></pre> }.into_any())
+            Some(view! { <pre class="body" tabindex="0" role="region" aria-label=text::answer_body()><code>{lines}</code></pre> }.into_any())
         }
     };
     let note = match reading {

@@ -139,8 +139,10 @@ fn route(id: String, service: Arc<Service>, route: ServiceRoute, tried: Memo<Opt
     let requirements = route.requirements.iter().map(requirement::item);
     let requirements = (!route.public && !route.requirements.is_empty()).then(|| {
         view! {
-            <p class="requires">{text::requires()}</p>
-            <ul class="requirements" role="list">{requirements.collect_view()}</ul>
+            <div class="requires">
+                <p>{text::requires()}</p>
+                <ul class="requirements" role="list">{requirements.collect_view()}</ul>
+            </div>
         }
         .into_any()
     });
@@ -166,6 +168,8 @@ fn route(id: String, service: Arc<Service>, route: ServiceRoute, tried: Memo<Opt
     let form = format!("try-{id}");
     let controls = form.clone();
     let about = route.description.clone();
+    // The operator's words are in the operator's language.
+    let language = (!service.upstream).then_some("en");
     let rate = route.rate.clone();
     let (methods, path) = (route.methods.replace(',', ", "), route.path.clone());
     let route = Arc::new(route);
@@ -192,7 +196,7 @@ fn route(id: String, service: Arc<Service>, route: ServiceRoute, tried: Memo<Opt
                     {text::try_it()}
                 </button>
             </div>
-            {(!about.is_empty()).then(|| view! { <p class="about">{about}</p> }.into_any())}
+            {(!about.is_empty()).then(|| view! { <p class="about" lang=language>{about}</p> }.into_any())}
             {requirements}
             {rate.map(|rate| view! { <p class="hint">{text::rate(rate)}</p> }.into_any())}
             {move || open.get().then(&trial)}

@@ -12,8 +12,9 @@ pub(super) fn item(requirement: &Requirement) -> AnyView {
     view! {
         <li data-met=requirement.met.to_string()>
             <span class="what">{words(requirement)}</span>
+            " "
             <span class="has">{state}</span>
-            {how.map(|how| view! { <span class="how">{how}</span> }.into_any())}
+            {how.map(|how| view! { " " <span class="how">{how}</span> }.into_any())}
         </li>
     }
     .into_any()
