@@ -35,7 +35,7 @@ use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::path;
 use pixygate::leptos::{AuthProvider, SignInFailed, SignInRoutes};
 
-use part::PartPage;
+use part::PartRoute;
 use texts::frame as text;
 
 pub use preferences::{Language, Preferences, Theme};
@@ -61,12 +61,12 @@ pub fn App() -> impl IntoView {
                     <FlatRoutes fallback=pages::not_found::NotFound>
                         <Route path=path!("") view=pages::home::Home />
                         <Route path=path!("account") view=pages::account::Account />
-                        <Route path=path!("overview") view=|| view! { <PartPage page=&pages::OVERVIEW /> } />
-                        <Route path=path!("session") view=|| view! { <PartPage page=&pages::SESSION /> } />
-                        <Route path=path!("services") view=|| view! { <PartPage page=&pages::SERVICES /> } />
-                        <Route path=path!("activity") view=|| view! { <PartPage page=&pages::ACTIVITY /> } />
-                        <Route path=path!("diagnose") view=|| view! { <PartPage page=&pages::DIAGNOSE /> } />
-                        <Route path=path!("configuration") view=|| view! { <PartPage page=&pages::CONFIGURATION /> } />
+                        <PartRoute page=&pages::OVERVIEW />
+                        <PartRoute page=&pages::SESSION />
+                        <PartRoute page=&pages::SERVICES />
+                        <PartRoute page=&pages::ACTIVITY />
+                        <PartRoute page=&pages::DIAGNOSE />
+                        <PartRoute page=&pages::CONFIGURATION />
                         <SignInRoutes />
                     </FlatRoutes>
                 </main>

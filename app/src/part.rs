@@ -5,6 +5,9 @@ use std::pin::Pin;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use leptos_router::StaticSegment;
+use leptos_router::any_nested_route::{AnyNestedRoute, IntoAnyNestedRoute as _};
+use leptos_router::components::{Route, RouteProps};
 use pixygate::leptos::{CallError, RequireSignedIn, Texts};
 
 use crate::notice::Notice;
@@ -18,13 +21,18 @@ pub(crate) type PageFn = fn() -> AnyView;
 /// Loads a page's code, at most once: the browser keeps it.
 pub(crate) type Load = fn() -> Pin<Box<dyn Future<Output = Result<PageFn, CallError>>>>;
 
-/// A page for a signed-in user, whose code is a part of its own.
-#[component]
-pub(crate) fn PartPage(page: &'static Page) -> impl IntoView {
-    view! {
-        <h1>{(page.title)()}</h1>
-        <RequireSignedIn>{page.load.map(|load| view! { <Part load /> })}</RequireSignedIn>
-    }
+/// A page for a signed-in user, whose code is a part of its own. Its route is of one type for all pages, so it is compiled once.
+#[component(transparent)]
+pub(crate) fn PartRoute(page: &'static Page) -> AnyNestedRoute {
+    let view = move || {
+        view! {
+            <h1>{(page.title)()}</h1>
+            <RequireSignedIn>{page.load.map(|load| view! { <Part load /> })}</RequireSignedIn>
+        }
+        .into_any()
+    };
+    let path = (StaticSegment(page.path.trim_start_matches('/')),);
+    Route(RouteProps::builder().path(path).view(view).build()).into_any_nested_route()
 }
 
 /// Loads a part and shows it. One that cannot be loaded says so, and is asked for again on request.
@@ -44,8 +52,8 @@ fn Part(load: Load) -> impl IntoView {
         {move || match part.get() {
             None => view! { <Loading /> }.into_any(),
             Some(Ok(page)) => page(),
-            Some(Err(error)) => {
-                let (title, text) = Texts::here().call(&error);
+            Some(Err(_)) => {
+                let (title, text) = Texts::here().part_missing;
                 view! {
                     <Notice kind="error" title text>
                         <button type="button" class="button" on:click=move |_| fetch()>{text::try_again()}</button>

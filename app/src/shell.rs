@@ -124,7 +124,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
         <html lang=language.tag() data-theme=theme.name() data-provider=provider_name()>
             <head>
                 <meta charset="utf-8" />
-                <title>{title_of(&path)}</title>
+                // Not as a child: Leptos marks the end of a text with a comment, which is text in a title.
+                <title inner_html=title_of(&path)></title>
                 <meta name="viewport" content="width=device-width, initial-scale=1" />
                 <meta name="color-scheme" content="light dark" />
                 <link rel="icon" href=icon type="image/svg+xml" />

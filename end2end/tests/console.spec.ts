@@ -4,6 +4,7 @@ import { alice, atProvider, enter, expect, problem, settled, signedIn, signIn, s
 
 /** The pages of the navigation: path, title in both languages, and what is there once the server has answered. */
 const pages: { path: string; title: string; german: string; there: (page: Page) => ReturnType<Page['locator']> }[] = [
+  { path: '/overview', title: 'Overview', german: 'Übersicht', there: (page) => page.locator('.events li').first() },
   { path: '/session', title: 'Session', german: 'Sitzung', there: (page) => page.locator('.checks li').first() },
   { path: '/diagnose', title: 'Diagnose', german: 'Diagnose', there: (page) => page.locator('textarea') },
   { path: '/configuration', title: 'Configuration', german: 'Konfiguration', there: (page) => page.locator('main .notice') },
@@ -53,8 +54,8 @@ test('The session page shows each check as the server made it, and hides the tok
   await expect(checks).toHaveCount(14);
   for (const check of await checks.all()) await expect(check).toHaveAttribute('data-verdict', 'passed');
   const tokens = page.getByRole('region', { name: 'Access token' });
-  await expect(tokens.getByRole('row', { name: 'iss' })).toContainText(instance.issuer);
-  await expect(page.getByRole('region', { name: 'ID token' }).getByRole('row', { name: 'name', exact: false }).first()).toContainText('Alice Example');
+  await expect(tokens.getByRole('row', { name: /^iss / })).toContainText(instance.issuer);
+  await expect(page.getByRole('region', { name: 'ID token' }).getByRole('row', { name: /^name / })).toContainText('Alice Example');
   expect(await page.content(), 'no token in the page').not.toMatch(/eyJ[\w-]+\.[\w-]+\.[\w-]+/);
 
   // What happens is told, and the countdown begins anew.
@@ -96,7 +97,7 @@ test('The configuration is for administrators', async ({ page, context, instance
   await expect(page.getByRole('heading', { name: 'This page is for administrators' })).toBeVisible();
   await context.clearCookies();
   const admin = await (await context.browser()!.newContext({ baseURL: instance.url })).newPage();
-  await signIn(admin, instance, { name: 'admin', password: 'admin', shown: 'Admin Example' });
+  await signIn(admin, instance, { name: 'admin', password: 'admin', shown: 'Ada Example' });
   await admin.goto('/configuration');
   await expect(admin.getByRole('region', { name: 'Trusted issuers' })).toContainText(instance.issuer);
   await expect(admin.getByRole('region', { name: 'Settings' }).getByRole('row', { name: 'server.listen' })).toBeVisible();
@@ -161,13 +162,13 @@ test('Every page of the console is accessible and fits @screenshots', async ({ p
   for (const { path, title, there } of pages) {
     await page.goto(path);
     await expect(there(page)).toBeVisible();
-    for (const [width, height] of [[320, 640], [768, 900], [1280, 800]]) {
+    for (const [width, height] of [[320, 640], [1280, 800]]) {
       await page.setViewportSize({ width, height });
       const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
       expect(overflow, `${title} scrolls sideways at ${width} pixels`).toBeLessThanOrEqual(0);
       for (const colorScheme of ['light', 'dark'] as const) {
         await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-        if (width !== 768) await noFaults(page, `${title}, ${width}, ${colorScheme}`);
+        await noFaults(page, `${title}, ${width}, ${colorScheme}`);
         await page.screenshot({ path: `screenshots/console${path.replace('/', '-')}-${width}-${colorScheme}.png`, fullPage: true });
       }
     }

@@ -15,7 +15,7 @@ use crate::time::Moment;
 
 pixygate::deferred! {
     /// The page.
-    pub(crate) async fn configuration_page() -> Result<PageFn, CallError> {
+    pub(crate) async fn console() -> Result<PageFn, CallError> {
         Ok(|| view! { <Setup /> }.into_any())
     }
 }

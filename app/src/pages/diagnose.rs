@@ -15,7 +15,7 @@ const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
 pixygate::deferred! {
     /// The page.
-    pub(crate) async fn diagnose_page() -> Result<PageFn, CallError> {
+    pub(crate) async fn console() -> Result<PageFn, CallError> {
         Ok(|| view! { <Diagnose /> }.into_any())
     }
 }

@@ -28,7 +28,8 @@ pub(crate) struct Page {
     pub(crate) load: Option<Load>,
 }
 
-/// The pages of the navigation, in its order.
+/// The pages of the navigation, in its order. The functions `console` of several pages are one part: apart, they would be loaded in many
+/// small pieces, because they share much.
 pub(crate) const PAGES: [Page; 7] = [
     OVERVIEW,
     Page {
@@ -47,28 +48,28 @@ pub(crate) const PAGES: [Page; 7] = [
 pub(crate) const OVERVIEW: Page = Page {
     path: "/overview",
     title: text::overview,
-    load: Some(|| Box::pin(overview::overview_page())),
+    load: Some(|| Box::pin(overview::console())),
 };
 
 /// The session: tokens, checks, events.
 pub(crate) const SESSION: Page = Page {
     path: "/session",
     title: text::session,
-    load: Some(|| Box::pin(session::session_page())),
+    load: Some(|| Box::pin(session::console())),
 };
 
 /// A token or a denied call, explained.
 pub(crate) const DIAGNOSE: Page = Page {
     path: "/diagnose",
     title: text::diagnose,
-    load: Some(|| Box::pin(diagnose::diagnose_page())),
+    load: Some(|| Box::pin(diagnose::console())),
 };
 
 /// How the server is set up.
 pub(crate) const CONFIGURATION: Page = Page {
     path: "/configuration",
     title: text::configuration,
-    load: Some(|| Box::pin(configuration::configuration_page())),
+    load: Some(|| Box::pin(configuration::console())),
 };
 
 /// The services: what can be called, and what it requires.

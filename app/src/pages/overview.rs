@@ -16,7 +16,7 @@ const CALLS: usize = 6;
 
 pixygate::deferred! {
     /// The page.
-    pub(crate) async fn overview_page() -> Result<PageFn, CallError> {
+    pub(crate) async fn console() -> Result<PageFn, CallError> {
         Ok(|| view! { <Overview /> }.into_any())
     }
 }

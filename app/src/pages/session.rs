@@ -25,7 +25,7 @@ const EVENTS: usize = 100;
 
 pixygate::deferred! {
     /// The page.
-    pub(crate) async fn session_page() -> Result<PageFn, CallError> {
+    pub(crate) async fn console() -> Result<PageFn, CallError> {
         Ok(|| view! { <Session /> }.into_any())
     }
 }

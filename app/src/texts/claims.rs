@@ -11,6 +11,14 @@ pub(crate) fn meaning(name: &str) -> Option<&'static str> {
     })
 }
 
+/// Returns what the server says of a claim, where the page is in the server's language.
+pub(crate) fn in_english(words: String) -> String {
+    match Language::here() {
+        Language::English => words,
+        Language::German => String::new(),
+    }
+}
+
 const MEANINGS: [(&str, &str, &str); 42] = [
     ("alg", "The algorithm of the signature.", "Das Verfahren der Signatur."),
     (
