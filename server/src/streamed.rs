@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http_body::{Frame, SizeHint};
 use pixygate::gate::GateContext;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::state::AppState;
 use crate::upstream::Watched;
@@ -62,8 +62,9 @@ impl HttpBody for EndingBody {
         if self.end.is_none() && self.right.poll_end(context).is_ready() {
             self.end = Some(Box::pin(sleep(GRACE)));
         }
+        // A body that always has more leaves the timer no time.
         if let Some(end) = &mut self.end
-            && end.as_mut().poll(context).is_ready()
+            && (end.as_mut().poll(context).is_ready() || end.deadline() <= Instant::now())
         {
             return Poll::Ready(Some(Err(axum::Error::new(RightEnded))));
         }
@@ -76,5 +77,75 @@ impl HttpBody for EndingBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+    use std::sync::Arc;
+    use std::time::SystemTime;
+
+    use futures_util::stream;
+    use http_body_util::BodyExt as _;
+    use pixygate::jwt::{Algorithm, Ended, LocalRevocations, Principal, Validator};
+    use pixygate::test_support::TestIssuer;
+
+    use super::*;
+    use crate::upstream::Streams;
+
+    async fn caller() -> Principal {
+        let issuer = TestIssuer::new("https://idp.example", [Algorithm::ES256]);
+        let mut trust = issuer.trust("orders");
+        trust.jwks = issuer.jwks().to_string();
+        let validator = Validator::builder([trust]).build().unwrap();
+        validator.load().await.unwrap();
+        let now = SystemTime::now();
+        let second = now.duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+        let token = issuer.token().claim("iat", second - 5).claim("exp", second + 300);
+        validator.validate(&token.sign(), now).await.unwrap()
+    }
+
+    /// One chunk, and then nothing until the test ends the answer.
+    fn answer(goes_on: impl Future<Output = ()> + Send + 'static) -> Body {
+        let first = stream::iter([Ok::<_, Infallible>("one")]);
+        let rest = stream::once(async {
+            goes_on.await;
+            Ok("two")
+        });
+        Body::from_stream(stream::StreamExt::chain(first, rest))
+    }
+
+    async fn next(body: &mut EndingBody) -> Option<Result<Bytes, axum::Error>> {
+        let frame = body.frame().await?;
+        Some(frame.map(|frame| frame.into_data().unwrap()))
+    }
+
+    #[tokio::test]
+    async fn a_stream_breaks_off_when_the_right_to_it_ends_and_one_that_ends_by_itself_does_not() {
+        let revocations = Arc::new(LocalRevocations::new(10));
+        let streams = Streams::start(revocations.clone());
+        let caller = caller().await;
+        let ending = |body| EndingBody {
+            body,
+            right: streams.watch(Some(caller.clone())),
+            end: None,
+        };
+        let (ends, end) = tokio::sync::oneshot::channel::<()>();
+        let mut silent = ending(answer(std::future::pending()));
+        let mut polite = ending(answer(async { drop(end.await) }));
+        let mut endless = ending(Body::from_stream(stream::repeat(Ok::<_, Infallible>("more"))));
+        for body in [&mut silent, &mut polite] {
+            assert_eq!(next(body).await.unwrap().unwrap(), "one");
+        }
+        assert_eq!(next(&mut endless).await.unwrap().unwrap(), "more");
+
+        revocations.end(&Ended::sessions_of(&caller, 0));
+        ends.send(()).unwrap();
+        assert_eq!(next(&mut polite).await.unwrap().unwrap(), "two");
+        assert!(next(&mut polite).await.is_none());
+        assert!(next(&mut silent).await.unwrap().is_err());
+        let cut = async { while next(&mut endless).await.unwrap().is_ok() {} };
+        tokio::time::timeout(Duration::from_secs(30), cut).await.unwrap();
     }
 }

@@ -232,21 +232,21 @@ pub async fn diagnose(
 
     let (_, backend) = super::backend::caller().await?;
     let invalid = |expected: &str, found: &str| {
-        let rejection = Rejection::new(Reason::InvalidRequest).expected(expected).found(found);
-        Err(refuse(rejection))
+        let rejection = Rejection::new(Reason::InvalidRequest);
+        refuse(rejection.expected(expected).found(found))
     };
     // An empty field of a form is none.
     let filled = |field: Option<String>| field.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     if token.trim().is_empty() {
-        return invalid("a token", "an empty text");
+        return Err(invalid("a token", "an empty text"));
     }
     if token.len() > LONGEST_TOKEN {
-        return invalid("a token of at most 65,536 bytes", "a longer text");
+        return Err(invalid("a token of at most 65,536 bytes", "a longer text"));
     }
     let call = match (filled(method), filled(path)) {
         (method, Some(path)) => Some((method.unwrap_or_else(|| "GET".to_owned()), path)),
         (None, None) => None,
-        (Some(_), None) => return invalid("a path beside the method", "a method alone"),
+        (Some(_), None) => return Err(invalid("a path beside the method", "a method alone")),
     };
     let inspection = backend.inspect(token, call).await;
     inspection.map_err(super::backend::unavailable)

@@ -25,6 +25,8 @@ on_both!(
     sums_of_all_nodes_fall_into_buckets,
     what_is_old_is_deleted_and_the_rest_stays,
     nodes_count_each_other,
+    what_is_new_is_read_oldest_first_and_once,
+    live_nodes_are_listed,
 );
 
 /// A user's call, `seconds` after noon.
@@ -540,4 +542,71 @@ pub(crate) async fn nodes_count_each_other(engine: &Engine) {
     };
     engine.execute(&restart).await;
     assert_eq!(one.register("four", "0.1.0").await.unwrap(), third + 1025);
+}
+
+pub(crate) async fn what_is_new_is_read_oldest_first_and_once(engine: &Engine) {
+    let store = engine.open().await;
+    let rows = (0..10).map(|second| match second % 3 {
+        0 => row(second, "bob"),
+        1 => denied(second, "alice", Reason::InsufficientScope),
+        _ => row(second, "alice"),
+    });
+    write(&store, rows.collect()).await;
+    let at = |seconds: u64| row(seconds, "").id;
+    let read = async |whose: &Whose, filter: &Filter, after: RecordId, until: RecordId| {
+        let mut seen = Vec::new();
+        let mut after = after;
+        loop {
+            let since = store.activity_since(whose, filter, after, until, 2).await.unwrap();
+            assert!(since.records.len() <= 2);
+            seen.extend(ids(&since.records));
+            match since.last {
+                Some(last) => after = last,
+                None => return seen,
+            }
+        }
+    };
+    let all = Filter::default();
+    let (first, end) = (RecordId(0), RecordId(i64::MAX));
+    let expected: Vec<_> = (0..10).map(at).collect();
+    assert_eq!(read(&Whose::Everybody, &all, first, end).await, expected);
+    assert_eq!(read(&Whose::Everybody, &all, at(3), at(7)).await, [at(4), at(5), at(6)]);
+    assert_eq!(read(&of("bob"), &all, first, end).await, [at(0), at(3), at(6), at(9)]);
+    let only_denied = Filter {
+        decision: Some(Decision::Denied),
+        ..Filter::default()
+    };
+    assert_eq!(
+        read(&of("alice"), &only_denied, first, end).await,
+        [at(1), at(4), at(7)]
+    );
+    assert_eq!(read(&of("bob"), &only_denied, first, end).await, []);
+
+    // What comes later is behind what was read, also when none of that matched.
+    let since = store
+        .activity_since(&of("alice"), &only_denied, at(7), end, 2)
+        .await
+        .unwrap();
+    assert_eq!((since.records.len(), since.last), (0, Some(at(8))));
+    write(&store, vec![denied(20, "alice", Reason::InsufficientScope)]).await;
+    assert_eq!(read(&of("alice"), &only_denied, at(8), end).await, [at(20)]);
+}
+
+pub(crate) async fn live_nodes_are_listed(engine: &Engine) {
+    let store = engine.open().await;
+    let one = store.register("gate-1:3000", "0.1.0").await.unwrap();
+    let two = store.register("gate-2:3000", "0.2.0").await.unwrap();
+    let nodes = store.nodes().await.unwrap();
+    let found: Vec<_> = nodes
+        .iter()
+        .map(|node| (node.id, node.name.as_str(), node.version.as_str()))
+        .collect();
+    assert_eq!(found, [(one, "gate-1:3000", "0.1.0"), (two, "gate-2:3000", "0.2.0")]);
+    assert!(
+        nodes.iter().all(|node| node.seen_at > NOON * 1000 - 86_400_000),
+        "{nodes:?}"
+    );
+    store.leave(one).await.unwrap();
+    let left: Vec<_> = store.nodes().await.unwrap().iter().map(|node| node.id).collect();
+    assert_eq!(left, [two]);
 }
