@@ -18,8 +18,8 @@ use crate::store::Store;
 use crate::store::activity::record_id;
 use crate::upstream::Watched;
 
-/// Streams of one user at once: some tabs.
-const OF_A_USER: usize = 6;
+/// Streams of one user at once: some tabs. Over HTTP/1.1 a browser has six connections to an origin, and pages need some, too.
+const OF_A_USER: usize = 4;
 
 /// Streams on this node at once.
 const ALL: usize = 1_000;

@@ -18,6 +18,12 @@ use crate::upstream::Target;
 /// Explains the token that the gate has accepted from the caller, with its proof.
 pub(super) async fn own(gate: &Gate, header: &str, caller: &Principal) -> Inspection {
     let mut inspection = inspect(gate, header, None).await;
+    // Those of an opaque token are the issuer's answer (RFC 7662).
+    if inspection.payload.is_empty()
+        && let Ok(claims) = caller.claims()
+    {
+        inspection.payload = members(&claims, inspect::claim_meaning, inspect::is_date);
+    }
     if inspection.sender_constraint.is_none() {
         inspection.sender_constraint = bound(caller.key_thumbprint(), caller.certificate_thumbprint());
     }

@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::{get, post, token_of};
 use crate::house::House;
+use crate::store::Engine;
 
 /// Ends a test that hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -145,7 +146,7 @@ async fn a_stream_ends_at_the_end_of_the_token_and_with_its_revocation() {
     let house = House::start().await;
     let bob = token_of(&house, "bob", "openid").await;
     let alice = token_of(&house, "alice", "openid").await;
-    house.switches(json!({ "lifetimes": { "access_token": 2 } })).await;
+    house.switches(json!({ "lifetimes": { "access_token": 4 } })).await;
     let short = token_of(&house, "bob", "openid").await;
     let mut shorts = Live::open(&house, "/api/activity/live?filter[method]=PUT", &short).await;
     let mut alices = Live::open(&house, "/api/activity/live?filter[method]=PUT", &alice).await;
@@ -171,7 +172,7 @@ async fn a_user_has_so_many_streams_at_once_and_others_have_theirs() {
         token_of(&house, "bob", "openid").await,
     );
     let mut open = Vec::new();
-    for _ in 0..6 {
+    for _ in 0..4 {
         open.push(Live::open(&house, "/api/activity/live", &alice).await);
     }
     let (status, refused) = get(&house, "/api/activity/live", &alice).await;
@@ -182,4 +183,21 @@ async fn a_user_has_so_many_streams_at_once_and_others_have_theirs() {
     drop(Live::open(&house, "/api/activity/live", &bob).await);
     drop(open.pop());
     drop(Live::open(&house, "/api/activity/live", &alice).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_another_node_records_arrives_too() {
+    let engine = Engine::sqlite();
+    let store = format!("[store]\nurl = \"{}\"\n", engine.url());
+    let first = House::with(&store).await;
+    let second = first.node(&store).await;
+    let alice = token_of(&first, "alice", "openid").await;
+    // The second has seen the first when it started, and stays behind a little; the first still writes alone.
+    for (here, there) in [(&first, &second), (&second, &first)] {
+        let mut live = Live::open(here, "/api/activity/live?filter[route]=/api/whoami", &alice).await;
+        get(there, "/api/whoami", &alice).await;
+        assert_eq!(live.next().await, record("/api/whoami", 200));
+        get(here, "/api/whoami", &alice).await;
+        assert_eq!(live.next().await, record("/api/whoami", 200));
+    }
 }
