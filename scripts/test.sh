@@ -45,7 +45,7 @@ native_tests() {
 wasm_tests() {
   node scripts/webdriver.mjs "$TARGET/webdriver.json"
   WASM_BINDGEN_TEST_WEBDRIVER_JSON=$TARGET/webdriver.json WASM_BINDGEN_TEST_TIMEOUT=120 \
-    cargo test --no-fail-fast --target "$WASM" -p pixygate --features mock --lib --tests -- --nocapture
+    cargo test --no-fail-fast --target "$WASM" -p pixygate --features mock,profiles --lib --tests -- --nocapture
 }
 
 front_end() {
@@ -80,7 +80,7 @@ for feature in browser leptos mock jwt axum profiles test-support; do
 done
 step check 'clippy: library, all features' clippy -p pixygate --all-features
 step check 'clippy: library in the browser' clippy -p pixygate --features leptos --target "$WASM"
-step check 'clippy: library in the browser, mock' clippy -p pixygate --features mock --target "$WASM"
+step check 'clippy: library in the browser, mock' clippy -p pixygate --features mock,profiles --target "$WASM"
 step check 'clippy: app, ssr' clippy -p app --features ssr
 step check "clippy: app, hydrate" cargo clippy -p app --features hydrate --target "$WASM" -- -D warnings
 step check "clippy: app, hydrate in parts" cargo clippy -p app --features hydrate,split --target "$WASM" -- -D warnings

@@ -10,6 +10,8 @@ mod calls;
 mod debug;
 mod denied;
 mod documented;
+#[cfg(feature = "profiles")]
+mod documents;
 mod dpop;
 mod ended;
 mod exchange;

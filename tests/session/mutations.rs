@@ -3,32 +3,15 @@
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use pixygate::authorization::id_token::IdTokenError;
-use pixygate::session::SessionError;
 use pixygate::test_support::mutations::{ID_TOKEN, Mutation, TOKEN_RESPONSE, lines, mutations};
 use serde_json::{Value, json};
 
+use crate::documents::{id_token, named, token_response};
 use crate::provider::{ABSENT, CLIENT, ISSUER};
 use crate::world::Simulation;
 
 /// The time of the simulation, in seconds since 1970.
 const NOW: u64 = 1_800_000_000;
-
-fn id_token() -> Value {
-    json!({
-        "iss": ISSUER, "sub": "alice", "aud": CLIENT, "exp": NOW + 300, "nbf": NOW, "iat": NOW, "azp": CLIENT, "nonce": "$nonce",
-        "at_hash": "$at_hash", "c_hash": "x", "auth_time": NOW - 5, "acr": "1", "amr": ["pwd"], "sid": "s", "jti": "1", "typ": "ID",
-        "name": "Alice", "preferred_username": "alice", "email": "alice@example.com", "email_verified": true, "updated_at": NOW,
-    })
-}
-
-/// The simulated provider fills in the tokens.
-fn token_response() -> Value {
-    json!({
-        "access_token": "$own", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "$own", "scope": "openid",
-        "id_token": "$own", "refresh_expires_in": 1800, "session_state": "s",
-    })
-}
 
 /// Returns what replaces the members of the simulated provider's document.
 fn replacement(whole: &Value, mutation: &Mutation, filled: &[(&str, &str)]) -> Value {
@@ -42,19 +25,6 @@ fn replacement(whole: &Value, mutation: &Mutation, filled: &[(&str, &str)]) -> V
         text = text.replace(name, value);
     }
     serde_json::from_str(&text).unwrap()
-}
-
-/// Returns the member that an error names.
-fn named(outcome: Result<(), SessionError>) -> String {
-    match outcome {
-        Ok(()) => "ok".to_owned(),
-        Err(SessionError::IdToken(IdTokenError::Missing)) => "id_token".to_owned(),
-        Err(SessionError::IdToken(IdTokenError::TokenType(_))) => "token_type".to_owned(),
-        Err(error) => {
-            let text = error.to_string();
-            text.split('`').nth(1).unwrap_or(&text).to_owned()
-        }
-    }
 }
 
 /// Signs in once for each mutation, and compares the outcomes.
@@ -86,7 +56,7 @@ fn check(whole: &Value, table: &str, replace: impl Fn(&Simulation, Value)) {
 
 #[test]
 fn id_tokens() {
-    check(&id_token(), ID_TOKEN, |simulation, claims| {
+    check(&id_token(ISSUER, CLIENT, NOW), ID_TOKEN, |simulation, claims| {
         simulation.world.provider.claims.replace(claims);
     });
 }
@@ -101,7 +71,10 @@ fn token_responses() {
 /// A member without a line would have no documented outcome.
 #[test]
 fn every_member_of_the_documents_has_its_line() {
-    for (document, table) in [(id_token(), ID_TOKEN), (token_response(), TOKEN_RESPONSE)] {
+    for (document, table) in [
+        (id_token(ISSUER, CLIENT, NOW), ID_TOKEN),
+        (token_response(), TOKEN_RESPONSE),
+    ] {
         let members: Vec<_> = lines(table).into_iter().map(|(member, _)| member).collect();
         for name in document.as_object().unwrap().keys() {
             assert!(members.contains(name), "{name}");

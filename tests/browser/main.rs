@@ -1,7 +1,18 @@
-//! The platform in a real browser: what is sealed, what is locked, and which signatures WebCrypto verifies.
+//! The platform in a real browser: what is sealed, what is locked, and which signatures WebCrypto verifies. With the shapes of real
+//! providers, the whole session on it.
 
 #![cfg(target_family = "wasm")]
 #![allow(clippy::unwrap_used, reason = "what fails in a test fails the test")]
+
+#[cfg(feature = "profiles")]
+#[path = "../session/documents.rs"]
+mod documents;
+#[cfg(feature = "profiles")]
+mod mutations;
+#[cfg(feature = "profiles")]
+mod profiles;
+#[cfg(feature = "profiles")]
+mod provider;
 
 use std::cell::RefCell;
 use std::rc::Rc;
