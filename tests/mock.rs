@@ -1,4 +1,4 @@
-//! Calls of an application under test, where there is a browser to make requests and answers of.
+//! Calls of an application under test, where there is a browser to make requests and answers of, and what its console says.
 
 #![cfg(target_family = "wasm")]
 #![allow(clippy::unwrap_used, reason = "what fails in a test fails the test")]
@@ -7,11 +7,16 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use gloo_net::http::{Request, Response};
+use leptos::mount::mount_to;
 use leptos::prelude::*;
 use leptos::server_fn::codec::{GetUrl, Json};
-use pixygate::leptos::{CallError, Command, GateClient, MockAuth, MockUser, use_auth};
-use pixygate::session::{Event, Remedy, SessionError};
+use pixygate::leptos::{
+    CallError, Command, GateClient, MockAuth, MockUser, RequireScope, RequireSignedIn, SignOutButton, use_auth,
+    use_signed_in,
+};
+use pixygate::session::{Event, Remedy, SessionError, SignOutReason};
 use pixygate::{Reason, Refusal};
+use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_browser);
@@ -105,4 +110,106 @@ async fn who_listens_hears_of_calls_as_of_those_of_a_session() {
             "TryAgain https://api.example.com/none",
         ]
     );
+}
+
+/// What is written to the console as a warning while this is there.
+struct Warnings {
+    said: Rc<RefCell<Vec<String>>>,
+    before: JsValue,
+    _takes: Closure<dyn FnMut(JsValue)>,
+}
+
+fn console() -> JsValue {
+    js_sys::Reflect::get(&js_sys::global(), &"console".into()).unwrap()
+}
+
+impl Warnings {
+    fn watch() -> Self {
+        let said = Rc::<RefCell<Vec<String>>>::default();
+        let hears = Rc::clone(&said);
+        let takes = Closure::new(move |text: JsValue| hears.borrow_mut().push(text.as_string().unwrap_or_default()));
+        let before = js_sys::Reflect::get(&console(), &"warn".into()).unwrap();
+        js_sys::Reflect::set(&console(), &"warn".into(), takes.as_ref()).unwrap();
+        Self {
+            said,
+            before,
+            _takes: takes,
+        }
+    }
+
+    fn take(&self) -> Vec<String> {
+        self.said.take()
+    }
+}
+
+impl Drop for Warnings {
+    fn drop(&mut self) {
+        js_sys::Reflect::set(&console(), &"warn".into(), &self.before).unwrap();
+    }
+}
+
+/// Reads the user in its body, where nothing is tracked, and in its view.
+#[component]
+fn Greeting() -> impl IntoView {
+    let first = use_signed_in().name().to_owned();
+    view! {
+        <p id="greeting">"Hello, " {first} ", now " {move || use_signed_in().name().to_owned()}</p>
+        <RequireScope scope="orders" missing=|| "No orders">
+            <p id="orders">"Orders"</p>
+        </RequireScope>
+        <SignOutButton />
+    }
+}
+
+/// Leptos says in a development build when a signal is read where nothing is tracked.
+#[wasm_bindgen_test]
+async fn no_component_reads_what_nothing_tracks() {
+    let warnings = Warnings::watch();
+    let owner = Owner::new();
+    let signal = owner.with(|| RwSignal::new(1));
+    assert_eq!(signal.get_untracked(), 1);
+    assert_eq!(warnings.take(), [""; 0]);
+    assert_eq!(signal.get(), 1);
+    assert!(warnings.take()[0].contains("outside a reactive tracking context"));
+
+    let place = document().create_element("div").unwrap();
+    document().body().unwrap().append_child(&place).unwrap();
+    let mock = Rc::new(RefCell::new(None));
+    let provided = Rc::clone(&mock);
+    let mounted = mount_to(place.clone().unchecked_into(), move || {
+        provided.replace(Some(MockAuth::provide()));
+        let auth = use_auth();
+        view! {
+            <RequireSignedIn unknown=|| "One moment" signed_out=|| "Please sign in">
+                <Greeting />
+            </RequireSignedIn>
+            <p>{move || auth.idle_warning().get()} {move || auth.is_stored().get()} {move || auth.expected_name().get()}</p>
+        }
+    });
+    let mock = mock.take().unwrap();
+    let shown = async |text: &str| {
+        leptos::task::tick().await;
+        assert!(
+            place.text_content().unwrap_or_default().contains(text),
+            "{text}: {:?}",
+            place.text_content()
+        );
+    };
+    mock.sign_in(MockUser::new("alice").scope("orders").claim("name", "Alice"));
+    shown("Hello, Alice, now Alice").await;
+    shown("Orders").await;
+    // Other claims of the same user.
+    mock.sign_in(MockUser::new("alice").claim("name", "Alice Example"));
+    shown("Hello, Alice, now Alice Example").await;
+    shown("No orders").await;
+    mock.tell(&Event::Idle(Some(60)));
+    shown("60").await;
+    mock.sign_out(Some(SignOutReason::EndedByProvider));
+    shown("Please sign in").await;
+    mock.sign_in(MockUser::new("bob"));
+    mock.sign_out(Some(SignOutReason::SignedOut));
+    shown("Please sign in").await;
+    drop(mounted);
+    assert_eq!(warnings.take(), [""; 0]);
+    place.remove();
 }
