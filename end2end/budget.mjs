@@ -9,8 +9,12 @@ import { Instance } from './instance.mjs';
 
 // The aim is 250,000 bytes, then 200,000 in all with the first console pages: docs/performance.md says what is in the way.
 const BUDGET = {
-  'until signed in': { requests: 9, bytes: 330_000 },
+  'until signed in': { requests: 9, bytes: 350_000 },
   'on a reload': { requests: 3, bytes: 20_000 },
+  // The console's pages, one after the other: what a page shares with one before is there already.
+  Overview: { requests: 9, bytes: 135_000 },
+  Services: { requests: 5, bytes: 60_000 },
+  Activity: { requests: 8, bytes: 90_000 },
 };
 
 const instance = await Instance.start();
@@ -33,12 +37,16 @@ try {
     if (requests.has(requestId)) requests.get(requestId).bytes = encodedDataLength;
   });
 
-  /** All requests of what `act` does, once the account page has its answers. */
-  async function measured(name, act) {
+  /** All requests of what `act` does, once the account page, or what is named, has its answers. */
+  async function measured(name, act, there) {
     requests.clear();
     await act();
-    await page.getByRole('region', { name: 'What the server verified' }).locator('dl').waitFor();
-    await page.getByRole('region', { name: 'profile' }).locator('dl').waitFor();
+    if (there) {
+      await page.locator(there).first().waitFor();
+    } else {
+      await page.getByRole('region', { name: 'What the server verified' }).locator('dl').waitFor();
+      await page.getByRole('region', { name: 'profile' }).locator('dl').waitFor();
+    }
     await page.waitForLoadState('networkidle');
     const fetched = [...requests.values()].filter(({ cached }) => !cached);
     const total = fetched.reduce((sum, { bytes }) => sum + bytes, 0);
@@ -62,6 +70,9 @@ try {
     await page.waitForURL(`${instance.url}/account`);
   });
   await measured('on a reload', () => page.reload());
+  for (const [name, there] of [['Overview', '.events'], ['Services', 'main li'], ['Activity', '.records']]) {
+    await measured(name, () => page.getByRole('navigation').getByRole('link', { name }).click(), there);
+  }
 } finally {
   await browser.close();
   await instance.stop();
