@@ -9,6 +9,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
+use http::{HeaderName, HeaderValue};
 use http_body::{Frame, SizeHint};
 use pixygate::gate::GateContext;
 use tokio::time::{Instant, Sleep, sleep};
@@ -40,6 +41,12 @@ pub(crate) async fn end_with_right(State(state): State<AppState>, request: Reque
         return response;
     }
     response.extensions_mut().insert(Streamed);
+    // nginx collects an answer otherwise.
+    let unbuffered = (
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    );
+    response.headers_mut().insert(unbuffered.0, unbuffered.1);
     let right = streams.watch(Some(principal));
     response.map(|body| Body::new(EndingBody { body, right, end: None }))
 }

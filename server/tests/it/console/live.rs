@@ -6,11 +6,12 @@ use app::api::{Record, RecordLines};
 use axum::body::Body;
 use axum::response::Response;
 use http::StatusCode;
+use http::header::{ACCEPT_ENCODING, AUTHORIZATION};
 use http_body_util::BodyExt as _;
 use serde_json::json;
 
 use super::{get, post, token_of};
-use crate::house::House;
+use crate::house::{House, header, request};
 use crate::store::Engine;
 
 /// Ends a test that hangs.
@@ -34,8 +35,18 @@ enum Next {
 impl Live {
     /// Opens a stream, and waits for its first line.
     async fn open(house: &House, path: &str, token: &str) -> Self {
-        let response = house.call(path, &format!("Bearer {token}")).await;
+        let request = request(path)
+            .header(AUTHORIZATION, format!("Bearer {token}"))
+            .header(ACCEPT_ENCODING, "gzip, br");
+        let response = house.send(request.body(Body::empty()).unwrap()).await;
         assert_eq!(response.status(), StatusCode::OK);
+        let headers = response.headers();
+        assert_eq!(
+            header(headers, "content-encoding"),
+            "",
+            "compression would hold lines back"
+        );
+        assert_eq!(header(headers, "x-accel-buffering"), "no");
         let mut live = Self::of(response);
         let first = live.body.frame().await.unwrap().unwrap().into_data().unwrap();
         assert_eq!(first, "\n", "a sign of life");
