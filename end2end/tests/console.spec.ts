@@ -143,7 +143,7 @@ test('Light or dark by choice, from the first paint on', async ({ page }) => {
   expect(await paper()).toBe(light);
 });
 
-test('A part that cannot be loaded says so, and is loaded on request', async ({ page, instance }) => {
+test('A part that cannot be loaded says so, and is loaded on request', async ({ page, instance, watch }) => {
   await signIn(page, instance);
   await page.goto('/account');
   await signedIn(page);
@@ -151,6 +151,7 @@ test('A part that cannot be loaded says so, and is loaded on request', async ({ 
   await page.route(/\/pkg\/.*\.wasm$/, (route) => (broken ? route.abort() : route.continue()));
   await link(page, 'Session').click();
   await expect(problem(page)).toContainText('A part of this page is missing');
+  expect(watch.take().join(), 'what the browser reports of it').toMatch(/fetch|load/i);
   broken = false;
   await problem(page).getByRole('button', { name: 'Try again' }).click();
   await expect(page.locator('.checks li').first()).toBeVisible();

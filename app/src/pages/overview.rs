@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use pixygate::leptos::{CallError, Texts, use_signed_in};
 
+use super::activity::bars::{Bars, DOWN, STEP, UP, bars};
 use super::lifetime::{Countdown, answered, date, judged};
 use crate::api::{Chart, Filter, Record, Service, activity, activity_chart, services};
 use crate::notice::Notice;
@@ -141,8 +142,19 @@ fn lately(chart: &Chart, records: Vec<Record>) -> AnyView {
         }
         .into_any()
     };
+    let Bars { allowed, denied, .. } = bars(&chart.buckets);
+    let (width, height) = (chart.buckets.len() * STEP, UP + DOWN);
+    let words = text::last_day(sum(|bucket| bucket.allowed), sum(|bucket| bucket.denied));
     view! {
-        <p>{text::last_day(sum(|bucket| bucket.allowed), sum(|bucket| bucket.denied))}</p>
+        <div class="picture small">
+            // The sentence below says the same.
+            <svg viewBox=format!("0 0 {width} {height}") preserveAspectRatio="none" aria-hidden="true">
+                <path class="allowed" d=allowed></path>
+                <path class="denied" d=denied></path>
+                <path class="line" d=format!("M0 {UP}h{width}")></path>
+            </svg>
+        </div>
+        <p>{words}</p>
         <ol class="events">{records.into_iter().take(CALLS).map(item).collect_view()}</ol>
     }
     .into_any()

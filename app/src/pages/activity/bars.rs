@@ -5,11 +5,11 @@ use std::fmt::Write as _;
 use crate::api::Bucket;
 
 /// The width of a bucket, in units of the picture.
-pub(super) const STEP: usize = 10;
+pub(in crate::pages) const STEP: usize = 10;
 
 /// The height above the line, and below it.
-pub(super) const UP: f64 = 70.0;
-pub(super) const DOWN: f64 = 40.0;
+pub(in crate::pages) const UP: f64 = 70.0;
+pub(in crate::pages) const DOWN: f64 = 40.0;
 
 /// The space between two bars.
 const SPACE: usize = 2;
@@ -19,15 +19,15 @@ const LEAST: f64 = 2.0;
 
 /// The two paths, and the number that the full height stands for.
 #[derive(Debug, PartialEq)]
-pub(super) struct Bars {
-    pub(super) allowed: String,
-    pub(super) denied: String,
+pub(in crate::pages) struct Bars {
+    pub(in crate::pages) allowed: String,
+    pub(in crate::pages) denied: String,
     /// The greatest number of a bucket.
-    pub(super) most: u64,
+    pub(in crate::pages) most: u64,
 }
 
 /// Returns the bars of the buckets. Both kinds have the same scale, as far as there is room below the line.
-pub(super) fn bars(buckets: &[Bucket]) -> Bars {
+pub(in crate::pages) fn bars(buckets: &[Bucket]) -> Bars {
     let most = |number: fn(&Bucket) -> u64| buckets.iter().map(number).max().unwrap_or_default();
     let (allowed, denied) = (most(|bucket| bucket.allowed), most(|bucket| bucket.denied));
     let scale = (UP / allowed.max(1) as f64).min(DOWN / denied.max(1) as f64);
@@ -54,7 +54,7 @@ pub(super) fn bars(buckets: &[Bucket]) -> Bars {
 }
 
 /// The sums of all buckets: allowed, denied.
-pub(super) fn sums(buckets: &[Bucket]) -> (u64, u64) {
+pub(in crate::pages) fn sums(buckets: &[Bucket]) -> (u64, u64) {
     let sum = |number: fn(&Bucket) -> u64| buckets.iter().map(number).sum();
     (sum(|bucket| bucket.allowed), sum(|bucket| bucket.denied))
 }

@@ -5,7 +5,7 @@
 //! 3. `list`: their order.
 //! 4. `filter`, `chart` (with `bars`), `records`, `live`, `end_sessions`: the parts of the page.
 
-mod bars;
+pub(super) mod bars;
 mod chart;
 mod choice;
 mod end_sessions;
