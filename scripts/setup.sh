@@ -120,21 +120,23 @@ driver() {
 }
 
 # The independent providers that are not Node packages. Where one cannot be had its tests are skipped, and say so; CI skips none.
-canaille() {
-  local folder=end2end/.venv wanted=end2end/interop/providers/canaille/requirements.txt
+
+# python_provider NAME TITLE FOLDER: the packages that NAME's requirements.txt lists, in a virtual environment of their own.
+python_provider() {
+  local name=$1 title=$2 folder=$3 wanted=end2end/interop/providers/$1/requirements.txt
   if [ -f "$folder/.installed" ] && cmp -s "$wanted" "$folder/.installed"; then return; fi
-  if without canaille "$(cat "$wanted")"; then return; fi
+  if without "$name" "$(cat "$wanted")"; then return; fi
   if ! have python3 || ! python3 -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
-    say "        Python 3.11 with venv is missing; the tests with Canaille are left out."
+    say "        Python 3.11 with venv is missing; the tests with $title are left out."
     return
   fi
-  installing "Canaille (Python packages in $folder)"
+  installing "$title (Python packages in $folder)"
   rm -rf "$folder"
   if python3 -m venv "$folder" && "$folder/bin/pip" install --quiet --disable-pip-version-check --no-deps -r "$wanted"; then
     cp "$wanted" "$folder/.installed"
   else
     rm -rf "$folder"
-    give_up canaille "$(cat "$wanted")" "Canaille could not be installed; its tests are left out."
+    give_up "$name" "$(cat "$wanted")" "$title could not be installed; its tests are left out."
   fi
 }
 
@@ -213,7 +215,8 @@ if [ "$purpose" = test ]; then
   browser
   second_browser
   driver
-  canaille
+  python_provider canaille Canaille end2end/.venv
+  python_provider django django-oauth-toolkit end2end/.venv-django
   lemonldap
   postgres
 fi

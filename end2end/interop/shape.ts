@@ -32,6 +32,8 @@ export interface Shape<P extends Provider = Provider> {
   shown: string;
   /** The status of a call, when it is not 200. */
   answer?: number;
+  /** A refresh ends the access token of before: a call that is on its way with that one is rejected and made again. */
+  endsTokens?: boolean;
   /** Waits until an access token wants to be renewed; until it has expired, when left out. */
   renewable?(world: World<P>): Promise<void>;
   gaps?: Partial<Record<Feature, Gap<P>>>;

@@ -1,7 +1,9 @@
 import type { Shape } from '../shape';
+import { betterAuthShapes } from './better-auth';
 import { canailleShapes } from './canaille';
+import { djangoShapes } from './django';
 import { lemonldapShapes } from './lemonldap';
 import { panva } from './oidc-provider';
 
 /** All of them, in the order of the table. Each keeps its provider's type to itself. */
-export const shapes: Shape<any>[] = [...panva, ...canailleShapes, ...lemonldapShapes];
+export const shapes: Shape<any>[] = [...panva, ...canailleShapes, ...lemonldapShapes, ...djangoShapes, ...betterAuthShapes];
