@@ -258,15 +258,16 @@ fn Copied<F: Fn() -> String + Clone + Send + Sync + 'static>(words: F) -> impl I
 /// Makes the call and shows its answer as it comes.
 async fn make(auth: Auth, call: &Call, path: &str, show: &Show) -> Result<(), CallError> {
     let began = clock();
-    let response = auth.fetch(request(call, path, show.controller.as_ref())?).await?;
+    let request = request(call, path, show.controller.as_ref());
+    let request = request.map_err(|failure| CallError::Failed { failure })?;
+    let response = auth.fetch(request).await?;
     let reading = Reading::of(&response, clock() - began);
     read(reading, response, show, began).await;
     Ok(())
 }
 
-fn request(call: &Call, path: &str, controller: Option<&AbortController>) -> Result<Request, CallError> {
-    let failed = |failure: String| CallError::Failed { failure };
-    let method = Method::from_bytes(call.method.as_bytes()).map_err(|error| failed(error.to_string()))?;
+fn request(call: &Call, path: &str, controller: Option<&AbortController>) -> Result<Request, String> {
+    let method = Method::from_bytes(call.method.as_bytes()).map_err(|error| error.to_string())?;
     let signal = controller.map(AbortController::signal);
     let builder = RequestBuilder::new(&format!("{}{path}", origin()))
         .method(method)
@@ -277,7 +278,7 @@ fn request(call: &Call, path: &str, controller: Option<&AbortController>) -> Res
             .body(call.body.as_str()),
         false => builder.build(),
     };
-    request.map_err(|error| failed(error.to_string()))
+    request.map_err(|error| error.to_string())
 }
 
 /// Milliseconds on a clock that is never set.
