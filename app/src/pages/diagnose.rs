@@ -107,8 +107,8 @@ fn Diagnose() -> impl IntoView {
     }
 }
 
-/// A token of almost the right issuer: what Asgardeo calls its issuer in tokens ends in `/oauth2/token`, what people configure does not.
-/// It is not signed, and need not be: the issuer is checked first.
+/// A token of almost the right issuer: some providers' tokens name the address of the token endpoint, where people configure what is
+/// before it. The token is not signed, and need not be: the issuer is checked first.
 fn issuer_conflict(issuer: &str) -> String {
     let encode = |json: String| {
         let base64 = window().btoa(&json).unwrap_or_default();

@@ -166,13 +166,11 @@ mod tests {
 
     #[test]
     fn the_difference_begins_where_two_issuers_part() {
-        let (same, expected, found) = difference(
-            "https://api.asgardeo.io/t/acme",
-            "https://api.asgardeo.io/t/acme/oauth2/token",
-        );
+        let (same, expected, found) =
+            difference("https://idp.example/t/acme", "https://idp.example/t/acme/oauth2/token");
         assert_eq!(
             (same, expected.as_str(), found.as_str()),
-            ("https://api.asgardeo.io/t/acme", "", "/oauth2/token")
+            ("https://idp.example/t/acme", "", "/oauth2/token")
         );
     }
 

@@ -61,12 +61,14 @@ mod tests {
             let read_out = ["aria-label=", "title=", "alt=", "placeholder=", "text="]
                 .iter()
                 .any(|name| before.ends_with(name));
-            if between_tags || read_out {
+            // A word alone on its line may be a value of the code.
+            let begins = !before.is_empty() || text.starts_with(char::is_uppercase);
+            if (between_tags && begins) || read_out {
                 found.push(text);
             }
             rest = &rest[at + 2 + length..];
         }
-        found.retain(|text| text.contains(char::is_alphabetic) && !text.starts_with('/') && *text != "Pixygate");
+        found.retain(|text| text.contains(char::is_alphabetic) && !text.contains(['/', '=']) && *text != "Pixygate");
         found
     }
 
