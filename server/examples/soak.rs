@@ -70,22 +70,28 @@ impl World {
     }
 
     fn token(&self, subject: &str) -> String {
-        let expiry = pixygate::test_support::at(7200);
-        self.issuer.token().subject(subject).claim("exp", expiry).sign()
+        let token = self.issuer.token().subject(subject);
+        token.claim("iat", now()).claim("exp", now() + 7200).sign()
     }
 
     fn bound_token(&self, subject: &str, key: &TestKey) -> String {
-        let expiry = pixygate::test_support::at(7200);
-        let token = self.issuer.token().subject(subject).claim("exp", expiry);
-        token.bound_to(&key.thumbprint()).sign()
+        let token = self.issuer.token().subject(subject).bound_to(&key.thumbprint());
+        token.claim("iat", now()).claim("exp", now() + 7200).sign()
     }
 
     fn proof(&self, key: &TestKey, token: &str) -> String {
         let id = self.id.fetch_add(1, Relaxed);
         key.proof("GET", &self.url("/api/whoami"), token)
             .id(&format!("proof-{id}"))
+            .claim("iat", now())
             .sign()
     }
+}
+
+/// The true time, in seconds since 1970: the server goes by it, and not by the clock of tests.
+fn now() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.unwrap().as_secs()
 }
 
 #[tokio::main]
@@ -176,9 +182,17 @@ async fn up_and_down(world: Arc<World>, first: TcpListener) {
                 socket.listen(64).unwrap()
             }
         };
-        let served = tokio::spawn(axum::serve(listener, router.clone()).into_future());
+        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+        let serve = axum::serve(listener, router.clone());
+        // Also connections that are kept end, or the server would go on asking over them.
+        let served = tokio::spawn(
+            serve
+                .with_graceful_shutdown(async { drop(stopped.await) })
+                .into_future(),
+        );
         sleep(PROVIDER_UP).await;
-        served.abort();
+        drop(stop);
+        served.await.unwrap().unwrap();
         world.count("provider", "went down");
         sleep(PROVIDER_DOWN).await;
     }
