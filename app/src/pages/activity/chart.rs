@@ -153,7 +153,7 @@ fn picture(chart: &Chart, choice: Memo<Choice>, go: Go) -> AnyView {
             let title = text::bucket(time, number::words(bucket.allowed), number::words(bucket.denied));
             let (left, height) = (place * STEP, UP + DOWN);
             // No name or other text of a user is in it.
-            format!(r#"<rect x="{left}" y="0" width="{STEP}" height="{height}" data-place="{place}"><title>{title}</title></rect>"#)
+            format!("<rect x='{left}' y='0' width='{STEP}' height='{height}' data-place='{place}'><title>{title}</title></rect>")
         })
         .collect();
     let (width, height) = (chart.buckets.len() * STEP, UP + DOWN);

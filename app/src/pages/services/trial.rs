@@ -22,6 +22,9 @@ use super::call::{Call, PathProblem, key, methods, rest, takes_body};
 /// The kinds of body that can be chosen.
 const KINDS: [&str; 3] = ["application/json", "application/x-www-form-urlencoded", "text/plain"];
 
+/// Puts a token into the variable of the command.
+const TOKEN: &str = "TOKEN=$(pixygate token)";
+
 #[component]
 pub(super) fn Trial(id: String, service: Arc<Service>, route: Arc<ServiceRoute>) -> impl IntoView {
     let auth = use_auth();
@@ -225,7 +228,7 @@ pub(super) fn Trial(id: String, service: Arc<Service>, route: Arc<ServiceRoute>)
             <details class="curl">
                 <summary>{text::as_curl()}</summary>
                 <p class="hint">{text::curl_token()}</p>
-                <pre tabindex="0"><code>"TOKEN=$(pixygate token)"</code></pre>
+                <pre tabindex="0"><code>{TOKEN}</code></pre>
                 <Copied words=curl />
             </details>
         </div>
