@@ -112,7 +112,7 @@ async fn who_listens_hears_of_calls_as_of_those_of_a_session() {
     );
 }
 
-/// What is written to the console as a warning while this is there.
+/// The warnings that are written to the console while this exists.
 struct Warnings {
     said: Rc<RefCell<Vec<String>>>,
     before: JsValue,

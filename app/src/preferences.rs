@@ -1,4 +1,4 @@
-//! What the reader chose: the language, and light or dark.
+//! The reader's choices: the language, and light or dark.
 //!
 //! Both are cookies, so that the server renders the page as it will stay. In the browser they are read from the document, which the server
 //! rendered, so that the first render there is the same.
@@ -105,7 +105,7 @@ impl Theme {
     }
 }
 
-/// What the reader chose. The server provides it in the context of the pages.
+/// The reader's choices. The server provides them in the context of the pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Preferences {
     /// The language.
@@ -204,7 +204,7 @@ fn set_cookie(name: &str, value: Option<&str>) {
         value.unwrap_or_default()
     );
     if let Ok(document) = document().dyn_into::<HtmlDocument>() {
-        // Where cookies are not allowed the choice lasts as long as the page.
+        // Without cookies the choice lasts as long as the page.
         let _ = document.set_cookie(&cookie);
     }
 }

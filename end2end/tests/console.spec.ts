@@ -60,7 +60,7 @@ test('The session page shows each check as the server made it, and hides the tok
   await expect(page.getByRole('region', { name: 'ID token' }).getByRole('row', { name: /^name / })).toContainText('Alice Example');
   expect(await page.content(), 'no token in the page').not.toMatch(/eyJ[\w-]+\.[\w-]+\.[\w-]+/);
 
-  // What happens is told, and the countdown begins anew.
+  // The event is listed, and the countdown begins anew.
   await page.getByRole('button', { name: 'Refresh now' }).click();
   await expect(page.getByRole('region', { name: 'What happened while this page was open' })).toContainText('The access token was renewed');
 
@@ -84,11 +84,11 @@ test('The diagnosis explains the issuer conflict, one\'s own token, and a call',
 
   await page.getByLabel('Token', { exact: true }).fill('');
   await page.getByLabel('Path').fill('/api/whoami');
-  await page.getByRole('button', { name: 'Judge' }).click();
+  await page.getByRole('button', { name: 'Check' }).click();
   await expect(page.getByRole('heading', { name: 'The call would pass the gate' })).toBeVisible();
 
   await page.getByLabel('Path').fill('/api/no-such-function');
-  await page.getByRole('button', { name: 'Judge' }).click();
+  await page.getByRole('button', { name: 'Check' }).click();
   await expect(page.getByRole('heading', { name: 'The call would be denied with status 404' })).toBeVisible();
   await expect(page.getByLabel('Path'), 'what was typed stays').toHaveValue('/api/no-such-function');
 });
@@ -119,7 +119,7 @@ test('German, where the browser asks for it, without a word of English left', as
     await page.goto(path);
     await expect(page.getByRole('heading', { level: 1 })).toHaveText(german);
     await expect(there(page)).toBeVisible();
-    // What operators wrote is in their language, and marked where it is this server's.
+    // Descriptions of operators are in the operator's language; this server's own are marked as English.
     const words = await page.evaluate(() => {
       document.querySelectorAll('[lang=en], .about').forEach((element) => element.remove());
       return document.body.innerText;

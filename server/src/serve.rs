@@ -247,7 +247,7 @@ impl Connection {
             }
         }
         connection.as_mut().graceful_shutdown();
-        // What is in flight ends, or is cut when its client does not read.
+        // Responses in flight end, or are cut when the client does not read.
         loop {
             tokio::select! {
                 ended = connection.as_mut() => return Ok(ended?),

@@ -1,4 +1,4 @@
-//! What the gate would say of a token and of calls with it, without a request.
+//! The gate's decision about a token, and about calls with it, without a request.
 
 use std::{fmt, sync::Arc, time::SystemTime};
 
@@ -102,7 +102,7 @@ impl CallCheck {
     }
 }
 
-/// What the gate would decide about a call with the token of a [`Diagnosis`]. The rate is not judged.
+/// The decision about a call with the token of a [`Diagnosis`]. Rates are not considered.
 #[derive(Clone, Debug)]
 pub struct CallDiagnosis {
     route: Option<Arc<Route>>,

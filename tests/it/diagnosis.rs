@@ -1,4 +1,4 @@
-//! What a gate says of a token and a call beforehand is what it decides when the call comes.
+//! A diagnosis of a token and a call says the same as the decision about the real call.
 
 use std::time::Duration;
 

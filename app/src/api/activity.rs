@@ -89,10 +89,10 @@ pub struct Record {
 pub struct Denial {
     /// The check that failed.
     pub reason: Reason,
-    /// What would have passed.
+    /// The value that would have passed.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub expected: String,
-    /// What came instead.
+    /// The value that was found.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub found: String,
     /// The setting or step that fixes it.

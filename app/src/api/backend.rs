@@ -19,7 +19,7 @@ use super::token::Inspection;
 /// A future of [`Backend`].
 pub type BackendFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailable>> + Send + 'a>>;
 
-/// What only the server knows. The server provides an `Arc<dyn Backend>` in the context of server functions.
+/// The server behind the server functions. The server provides an `Arc<dyn Backend>` in their context.
 pub trait Backend: Send + Sync + 'static {
     /// Whether the caller may see and end what is not theirs.
     fn is_administrator(&self, caller: &Principal) -> bool;

@@ -14,7 +14,7 @@ pub struct Configuration {
     pub version: String,
     /// Every key with its effective value, in the order of `pixygate.example.toml`.
     pub settings: Vec<Setting>,
-    /// What became of the last attempt to load the configuration again; `None` when there was none since the start.
+    /// The last attempt to load the configuration again; `None` when there was none since the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reload: Option<Reload>,
     /// The trusted issuers.
@@ -32,7 +32,7 @@ pub struct Setting {
     pub key: String,
     /// Its value as TOML; a secret is masked.
     pub value: String,
-    /// Where it was set: `default`, `pixygate.toml, line 12`, or the name of a variable.
+    /// The place that set it: `default`, `pixygate.toml, line 12`, or the name of a variable.
     pub source: String,
     /// Whether it has the default value.
     pub is_default: bool,
@@ -57,15 +57,15 @@ pub struct Fault {
     /// The key; empty when it is about none.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub key: String,
-    /// Where it was set; empty when it is about no key.
+    /// The place that set it; empty when it is about no key.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
-    /// What would have been accepted.
+    /// The value that would have been accepted.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub expected: String,
-    /// What is there. It may have several lines.
+    /// The value that was found. It may have several lines.
     pub found: String,
-    /// What to do.
+    /// The fix.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub hint: String,
 }
@@ -81,7 +81,7 @@ pub struct TrustState {
     pub audience: Vec<String>,
     /// The accepted clients, whatever the audience.
     pub client_ids: Vec<String>,
-    /// Where its keys come from: an address, the name of a file, or `configuration`.
+    /// The source of its keys: an address, the name of a file, or `configuration`.
     pub key_source: String,
     /// Its keys.
     pub keys: Vec<KeyState>,
@@ -117,7 +117,7 @@ pub struct UpstreamState {
     pub prefix: String,
     /// Calls and streams in flight on this node.
     pub in_flight: usize,
-    /// Where its calls go.
+    /// Its targets.
     pub targets: Vec<TargetState>,
 }
 
@@ -134,7 +134,7 @@ pub struct TargetState {
     pub in_flight: usize,
 }
 
-/// What a node knows of a target.
+/// The state of a target, as a node sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum TargetDetail {

@@ -34,7 +34,7 @@ pub fn policies() -> Policies {
         .server_fn::<RevokeToken>(Policy::signed_in().max_age(RECENT))
 }
 
-/// What each function is for, by its path.
+/// The purpose of each function, by its path.
 const DESCRIPTIONS: [(&str, &str); 15] = [
     ("/api/whoami", "Who you are, as the gate verified it"),
     ("/api/profile", "Your name and roles"),

@@ -21,7 +21,7 @@ pub struct Service {
     pub name: String,
     /// The beginning of its paths, as in `/gw/orders`.
     pub prefix: String,
-    /// What it is for; empty for an upstream, whose routes are described.
+    /// Its purpose; empty for an upstream, whose routes are described.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// Whether it is behind the gate; `false` for this server itself.
@@ -37,12 +37,12 @@ pub struct ServiceRoute {
     pub methods: String,
     /// The pattern of its paths, with the prefix.
     pub path: String,
-    /// What it is for: for an upstream in the words of the operator, for this server in English.
+    /// Its purpose: for an upstream in the words of the operator, for this server in English.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// Whether everybody may call it, without signing in.
     pub public: bool,
-    /// What it requires. All must be met.
+    /// Its requirements. All must be met.
     pub requirements: Vec<Requirement>,
     /// How often one user may call it, as in `10/s`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,7 +59,7 @@ impl ServiceRoute {
 /// One thing that a route requires.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Requirement {
-    /// What kind of thing.
+    /// The kind.
     pub kind: RequirementKind,
     /// The values that its kind has, see there.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -68,12 +68,12 @@ pub struct Requirement {
     pub text: String,
     /// Whether the caller meets it.
     pub met: bool,
-    /// What would give it, in English; empty when it is met.
+    /// The way to meet it, in English; empty when it is met.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub how: String,
 }
 
-/// What a route can require.
+/// A kind of requirement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RequirementKind {

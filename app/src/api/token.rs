@@ -14,13 +14,13 @@ pub const LONGEST_TOKEN: usize = 64 * 1024;
 /// A token, explained. It has everything that the token says, but neither the token itself nor its signature.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Inspection {
-    /// What it is, as far as it says so itself.
+    /// Its kind, as the token itself says.
     pub kind: TokenKind,
     /// Its length.
     pub bytes: usize,
     /// When it was judged, in milliseconds since 1970 by the server's clock.
     pub at: u64,
-    /// What the gate says.
+    /// The gate's verdict.
     pub verdict: Verdict,
     /// The gate's checks of a token, in the gate's order: `size form header issuer algorithm key signature kind time subject audience
     /// claims binding revocation`.
@@ -32,9 +32,9 @@ pub struct Inspection {
     /// Why it is rejected, and what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<Finding>,
-    /// What each route makes of it. Empty when the token is rejected. A proof that it is bound to counts as given.
+    /// The decision of each route. Empty when the token is rejected. A proof that the token is bound to counts as given.
     pub routes: Vec<RouteVerdict>,
-    /// What it is bound to.
+    /// The key or certificate that it is bound to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender_constraint: Option<SenderConstraint>,
     /// Whether the call that was asked about would pass; `None` when none was.
@@ -42,7 +42,7 @@ pub struct Inspection {
     pub call: Option<CallVerdict>,
 }
 
-/// What a token is, as far as it says so itself.
+/// The kind of a token, as the token itself says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenKind {
@@ -62,7 +62,7 @@ pub enum TokenKind {
     Opaque,
 }
 
-/// What the gate says of a token.
+/// The gate's verdict on a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Verdict {
@@ -87,7 +87,7 @@ pub enum Verdict {
 pub struct Check {
     /// Its stable name.
     pub name: String,
-    /// What became of it.
+    /// The verdict.
     pub verdict: CheckVerdict,
 }
 
@@ -110,7 +110,7 @@ pub struct Member {
     pub name: String,
     /// Its value, as JSON.
     pub value: String,
-    /// What it means, in English; empty where no standard says.
+    /// Its meaning, in English; empty where no standard defines it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub meaning: String,
     /// The date that it is, in seconds since 1970.
@@ -118,16 +118,16 @@ pub struct Member {
     pub at: Option<u64>,
 }
 
-/// What is wrong, from the catalogue of findings.
+/// A finding of the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// The stable code, as in `PXG206`.
     pub code: String,
     /// The title of the code, in English.
     pub title: String,
-    /// What would have passed.
+    /// The value that would have passed.
     pub expected: String,
-    /// What came instead.
+    /// The value that was found.
     pub found: String,
     /// The setting or step that fixes it: where one line does, that line.
     pub hint: String,
@@ -135,26 +135,26 @@ pub struct Finding {
     pub page: String,
 }
 
-/// What a route makes of a token.
+/// The decision of a route about a token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RouteVerdict {
     /// The methods of the route.
     pub methods: String,
     /// The pattern of its paths.
     pub path: String,
-    /// What it requires, in English.
+    /// Its requirements, in English.
     pub policy: String,
     /// The status of a call with the token: 200 when it passes the gate.
     pub status: u16,
     /// Why the call would be denied.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// What is missing.
+    /// The missing part.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub missing: String,
 }
 
-/// What a token is bound to: without it, the token opens nothing.
+/// The key or certificate that a token is bound to: without it, the token opens nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SenderConstraint {
     /// The kind of proof.
@@ -165,7 +165,7 @@ pub struct SenderConstraint {
     pub proven: bool,
 }
 
-/// What a token can be bound to.
+/// A kind of proof that a token can be bound to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SenderConstraintKind {
@@ -202,7 +202,7 @@ pub struct CallVerdict {
     /// The upstream that it leads to; `None` for this server itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// What the route requires, and whether the token has it. `met` is `false` throughout when the token is rejected.
+    /// The requirements of the route, and whether the token meets them. `met` is `false` throughout when the token is rejected.
     pub requirements: Vec<Requirement>,
 }
 

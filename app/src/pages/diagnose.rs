@@ -28,7 +28,7 @@ fn Diagnose() -> impl IntoView {
     let path = RwSignal::new(String::new());
     let busy = RwSignal::new(false);
     let outcome = RwSignal::new(None::<Result<Inspection, CallError>>);
-    let judge = move || {
+    let check = move || {
         busy.set(true);
         outcome.set(None);
         spawn_local(async move {
@@ -49,13 +49,13 @@ fn Diagnose() -> impl IntoView {
     };
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
-        judge();
+        check();
     };
     let example = move |_| {
         spawn_local(async move {
             if let Ok(client) = auth.client().await {
                 token.try_set(issuer_conflict(&client.provider.issuer));
-                judge();
+                check();
             }
         });
     };
@@ -87,7 +87,7 @@ fn Diagnose() -> impl IntoView {
                     </div>
                 </fieldset>
                 <div class="actions">
-                    <button type="submit" class="button" disabled=busy aria-busy=move || busy.get().to_string()>{text::judge()}</button>
+                    <button type="submit" class="button" disabled=busy aria-busy=move || busy.get().to_string()>{text::check()}</button>
                     <button type="button" class="button quiet" disabled=busy on:click=example aria-describedby="example-hint">
                         {text::example()}
                     </button>

@@ -9,7 +9,7 @@ use crate::preferences::provider_name;
 use crate::sign_in_link::SignInLink;
 use crate::texts::home as text;
 
-/// What this is for, **Sign in**, and a call's way through the gate.
+/// The purpose of the site, **Sign in**, and a call's way through the gate.
 #[component]
 pub(crate) fn Home() -> impl IntoView {
     let auth = use_auth();

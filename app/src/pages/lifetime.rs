@@ -10,17 +10,17 @@ use crate::notice::Notice;
 use crate::texts::{frame, session as text};
 use crate::time::{clock, now, ticking};
 
-/// What the server made of the token: on its way, there, or why not.
-pub(super) type Judged = RwSignal<Option<Result<Inspection, CallError>>>;
+/// The server's inspection of the token; `None` until it is there.
+pub(super) type Inspected = RwSignal<Option<Result<Inspection, CallError>>>;
 
 /// Asks the server about the caller's own token, now and after each renewal.
-pub(super) fn judged() -> (Judged, impl Fn() + Copy + Send + Sync + 'static) {
-    let judged: Judged = RwSignal::new(None);
+pub(super) fn inspected() -> (Inspected, impl Fn() + Copy + Send + Sync + 'static) {
+    let inspected: Inspected = RwSignal::new(None);
     let ask = move || {
         spawn_local(async move {
             let inspection = my_token().await;
             // The page may have been left meanwhile.
-            judged.try_set(Some(inspection));
+            inspected.try_set(Some(inspection));
         });
     };
     ask();
@@ -29,16 +29,16 @@ pub(super) fn judged() -> (Judged, impl Fn() + Copy + Send + Sync + 'static) {
             ask();
         }
     });
-    (judged, ask)
+    (inspected, ask)
 }
 
-/// The inspection as `view` shows it, or that it is on its way, or why there is none.
+/// Shows the inspection by `view`, a placeholder until it is there, or the error.
 pub(super) fn answered(
-    judged: Judged,
+    inspected: Inspected,
     ask: impl Fn() + Copy + Send + 'static,
     view: impl Fn(Inspection) -> AnyView + Send + 'static,
 ) -> impl IntoView {
-    move || match judged.get() {
+    move || match inspected.get() {
         None => view! { <div class="skeleton tall" role="status" aria-label=frame::loading()></div> }.into_any(),
         Some(Ok(inspection)) => view(inspection),
         Some(Err(error)) => {
@@ -60,11 +60,11 @@ pub(super) fn date(inspection: &Inspection, claim: &str) -> Option<u64> {
 
 /// The time that is left, as in `4:05`.
 #[component]
-pub(super) fn Countdown(judged: Judged) -> impl IntoView {
+pub(super) fn Countdown(inspected: Inspected) -> impl IntoView {
     let time = ticking();
     // The reader's clock may differ from the server's, which decides.
     let expires = Memo::new(move |_| {
-        let inspection = judged.get()?.ok()?;
+        let inspection = inspected.get()?.ok()?;
         Some((date(&inspection, "exp")? * 1000).saturating_sub(inspection.at) + now())
     });
     let words = move || match expires.get().map(|at| at.saturating_sub(time.get()) / 1000) {

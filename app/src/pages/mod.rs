@@ -44,7 +44,7 @@ pub(crate) const PAGES: [Page; 7] = [
     CONFIGURATION,
 ];
 
-/// Who the user is, what they may call, and what was done lately.
+/// The user, the services that they may call, and their last calls.
 pub(crate) const OVERVIEW: Page = Page {
     path: "/overview",
     title: text::overview,

@@ -1,11 +1,11 @@
-//! Who the user is, what they may call, and what was done in their name lately.
+//! The overview: the user, the services that they may call, and their last calls.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use pixygate::leptos::{CallError, Texts, use_signed_in};
 
 use super::activity::bars::{Bars, DOWN, STEP, UP, bars};
-use super::lifetime::{Countdown, answered, date, judged};
+use super::lifetime::{Countdown, answered, date, inspected};
 use crate::api::{Chart, Filter, Record, Service, activity, activity_chart, services};
 use crate::notice::Notice;
 use crate::part::PageFn;
@@ -24,12 +24,12 @@ pixygate::deferred! {
 
 #[component]
 fn Overview() -> impl IntoView {
-    let (judged, ask) = judged();
+    let (inspected, ask) = inspected();
     view! {
         <p class="lead">{text::lead(use_signed_in().name())}</p>
         <section class="card" aria-labelledby="you">
             <h2 id="you">{text::you()}</h2>
-            {answered(judged, ask, move |inspection| {
+            {answered(inspected, ask, move |inspection| {
                 let said = |claim: &str| {
                     let member = inspection.payload.iter().find(|member| member.name == claim)?;
                     Some(member.value.trim_matches(['"', '[', ']']).replace("\",\"", ", "))
@@ -44,7 +44,7 @@ fn Overview() -> impl IntoView {
                         {fact(text::how(), said("amr").or_else(|| said("acr")))}
                         {date(&inspection, "auth_time").map(|at| view! { <dt>{text::since()}</dt> <dd><Moment at=at * 1000 /></dd> }.into_any())}
                         <dt>{session::valid_for()}</dt>
-                        <dd><Countdown judged /> " " <span class="hint">{session::renewed_soon()}</span></dd>
+                        <dd><Countdown inspected /> " " <span class="hint">{session::renewed_soon()}</span></dd>
                     </dl>
                 }
                 .into_any()
@@ -73,7 +73,7 @@ fn Overview() -> impl IntoView {
 /// A view of what the server answers.
 type Asked = std::pin::Pin<Box<dyn Future<Output = Result<AnyView, CallError>>>>;
 
-/// What the server answers, when it is there; else that it is on its way, or why there is none.
+/// Shows the server's answer, a placeholder until it is there, or the error.
 fn asked(call: fn() -> Asked) -> impl IntoView {
     let answer = RwSignal::new_local(None::<Result<AnyView, CallError>>);
     let ask = move || {

@@ -9,7 +9,7 @@ use pixygate::leptos::{CallError, Texts, use_auth, use_signed_in};
 use pixygate::session::{AuthState, Event, SessionError};
 
 use super::everywhere::Everywhere;
-use super::lifetime::{Countdown, Judged, answered, date, judged};
+use super::lifetime::{Countdown, Inspected, answered, date, inspected};
 use super::token_view::{Checks, FindingView, TokenView, decode, raw};
 use crate::api::{SenderConstraint, SenderConstraintKind, Verdict};
 use crate::notice::Notice;
@@ -32,16 +32,16 @@ pixygate::deferred! {
 
 #[component]
 fn Session() -> impl IntoView {
-    let (judged, ask) = judged();
+    let (inspected, ask) = inspected();
     let user = use_signed_in();
     let id_token = decode(user.id_token());
     view! {
         <p class="lead">{text::lead()}</p>
-        <Now judged />
+        <Now inspected />
         <section class="card" aria-labelledby="checks">
             <h2 id="checks">{text::checks()}</h2>
             <p class="hint">{text::checks_text()}</p>
-            {answered(judged, ask, |inspection| {
+            {answered(inspected, ask, |inspection| {
                 let passed = matches!(inspection.verdict, Verdict::Accepted | Verdict::AcceptedWithProof);
                 view! {
                     <p role="status">{passed.then(text::all_passed)}</p>
@@ -54,7 +54,7 @@ fn Session() -> impl IntoView {
         <section class="card" aria-labelledby="access-token">
             <h2 id="access-token">{text::access_token()}</h2>
             <p class="hint">{text::access_token_text()}</p>
-            {answered(judged, ask, |inspection| {
+            {answered(inspected, ask, |inspection| {
                 view! {
                     <TokenView header=inspection.header payload=inspection.payload />
                     {bound(inspection.sender_constraint)}
@@ -80,7 +80,7 @@ fn Session() -> impl IntoView {
 
 /// How long the token is valid, and what can be done with the session.
 #[component]
-fn Now(judged: Judged) -> impl IntoView {
+fn Now(inspected: Inspected) -> impl IntoView {
     let auth = use_auth();
     let busy = RwSignal::new(false);
     let outcome = RwSignal::new(None::<Result<(), SessionError>>);
@@ -104,7 +104,7 @@ fn Now(judged: Judged) -> impl IntoView {
         event.prevent_default();
         run(auth.exchange(TokenExchange::organization(organisation.get_untracked().trim())));
     };
-    let signed_in_at = move || date(&judged.get()?.ok()?, "auth_time");
+    let signed_in_at = move || date(&inspected.get()?.ok()?, "auth_time");
     let acting = move || {
         auth.state()
             .with(|state| state.signed_in().is_some_and(|user| user.acting().is_some()))
@@ -116,7 +116,7 @@ fn Now(judged: Judged) -> impl IntoView {
                 {move || signed_in_at().map(|at| view! { <dt>{text::signed_in_at()}</dt> <dd><Moment at=at * 1000 /></dd> }.into_any())}
                 <dt>{text::valid_for()}</dt>
                 <dd>
-                    <Countdown judged />
+                    <Countdown inspected />
                     " "
                     <span class="hint">{text::renewed_soon()}</span>
                 </dd>
@@ -159,7 +159,7 @@ fn Now(judged: Judged) -> impl IntoView {
     }
 }
 
-/// What the token is bound to, in words.
+/// Describes the key or certificate that the token is bound to.
 fn bound(constraint: Option<SenderConstraint>) -> AnyView {
     let Some(SenderConstraint { kind, thumbprint, .. }) = constraint else {
         return view! { <p class="hint">{text::not_bound()}</p> }.into_any();
@@ -211,7 +211,7 @@ fn Reveal() -> impl IntoView {
     }
 }
 
-/// What happened to the session while the page was open, newest first.
+/// The events of the session while the page is open, newest first.
 #[component]
 fn Timeline() -> impl IntoView {
     let events = RwSignal::new(Vec::<(u64, String)>::new());

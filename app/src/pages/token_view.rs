@@ -94,7 +94,7 @@ pub(crate) fn Checks(checks: Vec<Check>) -> impl IntoView {
     view! { <ol class="checks">{checks.into_iter().map(item).collect_view()}</ol> }
 }
 
-/// What is wrong and what to do about it, with the difference marked.
+/// A finding and its fix, with the difference between expected and found marked.
 #[component]
 pub(crate) fn FindingView(finding: Finding) -> impl IntoView {
     let (same, expected, found) = difference(&finding.expected, &finding.found);

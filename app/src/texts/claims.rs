@@ -1,4 +1,4 @@
-//! What the members of a token mean.
+//! The meaning of a token's members.
 
 use crate::preferences::Language;
 

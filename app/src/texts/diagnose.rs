@@ -6,13 +6,13 @@ texts! {
     lead: "Find out what this server makes of a token, or why a call was denied.",
         "Finden Sie heraus, was dieser Server aus einem Token macht oder warum ein Aufruf abgelehnt wurde.";
     token: "Token", "Token";
-    token_hint: "Leave it empty to use your own. A token is judged in memory, and neither stored nor logged.",
+    token_hint: "Leave it empty to use your own. A token is checked in memory, and neither stored nor logged.",
         "Leer lassen, um Ihr eigenes zu verwenden. Ein Token wird im Speicher geprüft und weder gespeichert noch protokolliert.";
     call: "Would this call pass?", "Käme dieser Aufruf durch?";
     call_hint: "Optional. Nothing is sent to the service.", "Optional. An den Dienst wird nichts gesendet.";
     method: "Method", "Methode";
     path: "Path", "Pfad";
-    judge: "Judge", "Prüfen";
+    check: "Check", "Prüfen";
     example: "Example: the issuer conflict", "Beispiel: der Aussteller-Konflikt";
     example_hint: "A token whose issuer is almost, but not exactly, the trusted one: the most common reason for a rejected token.",
         "Ein Token, dessen Aussteller fast, aber nicht genau der richtige ist: der häufigste Grund für ein abgelehntes Token.";

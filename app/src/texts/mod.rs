@@ -1,4 +1,4 @@
-//! What the console says, in every language: one line for each text, one file for each page.
+//! The console's texts, in every language: one line for each text, one file for each page.
 
 pub(crate) mod account;
 pub(crate) mod activity;

@@ -1,4 +1,4 @@
-//! What the console's server functions ask of the server.
+//! The interface between the console's server functions and the server.
 //!
 //! - `token`: a token explained by the running gate.
 //! - `services`: what can be called, and what a caller lacks for it.
@@ -29,7 +29,7 @@ use crate::shared::Shared;
 use crate::store::StoreError;
 use crate::upstream::{Streams, Upstreams};
 
-/// What the pages show, from the parts of the running server.
+/// The state of the running server, as the pages show it.
 pub(crate) struct Console {
     pub(crate) gate: Gate,
     pub(crate) shared: Shared,

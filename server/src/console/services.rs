@@ -1,4 +1,4 @@
-//! What can be called, what it requires, and whether a caller has it.
+//! The routes that can be called, their requirements, and whether a caller meets them.
 
 use std::time::SystemTime;
 

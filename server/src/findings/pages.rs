@@ -24,7 +24,7 @@ pub fn index() -> String {
     text
 }
 
-/// Where the running server has the page of a code.
+/// The path of a code's page on the running server.
 pub fn address(code: Code) -> String {
     format!("/findings/{code}")
 }

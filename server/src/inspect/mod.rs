@@ -33,14 +33,14 @@ const LONGEST: u64 = 1024 * 1024;
 pub struct Stage {
     /// Its name.
     pub check: &'static str,
-    /// What became of it.
+    /// The verdict.
     pub verdict: Verdict,
 }
 
 /// A token, explained. It does not hold the token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Inspection {
-    /// What it is, as far as it says so itself.
+    /// Its kind, as the token itself says.
     pub kind: Kind,
     /// Its length.
     pub bytes: usize,
@@ -50,7 +50,7 @@ pub struct Inspection {
     pub claims: Vec<Line>,
     /// The gate's checks, in the gate's order.
     pub checks: Vec<Stage>,
-    /// What the gate says.
+    /// The gate's verdict.
     #[serde(flatten)]
     pub decision: Decision,
     /// Why it is rejected, and what to do.

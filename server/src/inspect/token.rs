@@ -8,7 +8,7 @@ use pixygate::jwt::printable;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// What a token is, as far as it says so itself.
+/// The kind of a token, as the token itself says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -174,12 +174,12 @@ const CLAIMS: [(&str, &str); 42] = [
     ("ath", "the hash of the access token that the proof is for"),
 ];
 
-/// What a member of the header means; empty where no standard says.
+/// The meaning of a header parameter; empty where no standard defines it.
 pub(crate) fn header_meaning(name: &str) -> &'static str {
     meaning(&HEADER, name)
 }
 
-/// What a claim means; empty where no standard says.
+/// The meaning of a claim; empty where no standard defines it.
 pub(crate) fn claim_meaning(name: &str) -> &'static str {
     meaning(&CLAIMS, name)
 }

@@ -44,7 +44,7 @@ pub enum Verdict {
     NotMade,
 }
 
-/// What the gate says.
+/// The gate's verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "verdict", rename_all = "snake_case")]
 pub enum Decision {
@@ -67,7 +67,7 @@ pub enum Decision {
     },
 }
 
-/// What a route makes of the token.
+/// The decision of a route about the token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RouteVerdict {
     /// Its methods.
@@ -81,7 +81,7 @@ pub struct RouteVerdict {
     /// Why the call is denied.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// What is missing.
+    /// The missing part.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub missing: String,
 }
@@ -186,7 +186,7 @@ fn stage(rejection: &Rejection) -> &'static str {
     }
 }
 
-/// What a route makes of the token.
+/// The decision of a route about the token.
 pub(super) fn route(diagnosis: &CallDiagnosis) -> Option<RouteVerdict> {
     let route = diagnosis.route()?;
     let rejection = diagnosis.rejection();

@@ -103,7 +103,7 @@ impl Time {
     }
 }
 
-/// What is chosen.
+/// The choice.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Choice {
     pub(super) decision: Option<Decision>,
@@ -176,7 +176,7 @@ impl Choice {
         address
     }
 
-    /// What the server is asked for at this moment, in seconds since 1970.
+    /// The range that the server is asked for at this moment, in seconds since 1970.
     pub(super) fn filter(&self, now: u64) -> Filter {
         let (from, until) = self.time.ends(now);
         Filter {

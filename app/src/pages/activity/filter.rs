@@ -88,7 +88,7 @@ fn ends(choice: &Choice) -> AnyView {
     .into_any()
 }
 
-/// What a field says. The ends of the time are in the reader's zone, and count only where the list says so.
+/// The text of a field. The ends of the time are in the reader's zone, and count only where the list says so.
 fn field(data: &FormData, name: &str) -> Option<String> {
     let value = |name| data.get(name).as_string();
     match name {

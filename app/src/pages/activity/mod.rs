@@ -53,7 +53,7 @@ fn go() -> Go {
     })
 }
 
-/// What is beside the records.
+/// The state beside the records.
 #[derive(Clone, Debug, Default)]
 struct Side {
     services: Option<Services>,

@@ -174,7 +174,7 @@ fn details(record: &Record, administrator: bool, asked: RwSignal<Ending>) -> Any
         facts.push(view! { <dt>{name}</dt> <dd>{value}</dd> }.into_any());
     };
     let code = |text: &str| view! { <code>{text.to_owned()}</code> }.into_any();
-    // What the gate says is English, and may be long.
+    // The gate's words are English, and may be long.
     let said = |text: &str| view! { <span lang="en" class="said">{text.to_owned()}</span> }.into_any();
     if let Some(Denial {
         reason,

@@ -32,7 +32,7 @@ const POLLS: usize = 6;
 /// How new calls are announced at most: not one by one.
 const ANNOUNCE: Duration = Duration::from_secs(10);
 
-/// What this page itself asks for.
+/// The calls of this page itself.
 const OWN: [&str; 2] = ["/api/activity", "/api/admin/activity"];
 
 /// The first page.
@@ -85,7 +85,7 @@ pub(super) struct Model {
     pub(super) announced: usize,
     /// Whether calls came that the chart does not count yet.
     pub(super) chart_is_old: bool,
-    /// What the list is of, and a number that is another one for each.
+    /// The subject of the list, and a number that differs for each.
     filter: Filter,
     number: u32,
 }

@@ -1,4 +1,4 @@
-//! What came back: status, time, headers, body, and the reason of a refusal.
+//! The answer: status, time, headers, body, and the reason of a refusal.
 
 use futures_util::StreamExt as _;
 use gloo_net::http::Response;
@@ -102,7 +102,7 @@ impl Reading {
     }
 }
 
-/// Where the answer of one call is shown.
+/// The place that shows the answer of one call.
 pub(super) struct Show {
     pub(super) state: RwSignal<State>,
     pub(super) controller: Option<AbortController>,

@@ -118,7 +118,7 @@ pub(super) fn methods(route: &str) -> Vec<String> {
     }
 }
 
-/// What the path of a route begins with in the form: the pattern behind the prefix, without the segments that can be left out.
+/// The beginning of a route's path in the form: the pattern behind the prefix, without optional segments.
 pub(super) fn rest(prefix: &str, pattern: &str) -> String {
     let rest = pattern.strip_prefix(prefix.trim_end_matches('/')).unwrap_or(pattern);
     rest.strip_suffix("**")

@@ -74,7 +74,7 @@ mod tests {
         let text = r#"{"id":18014398509481985,"items":["a, b",{}],"empty":[ ],"said":"\"}{\\"}"#;
         let lines = "{\n  \"id\": 18014398509481985,\n  \"items\": [\n    \"a, b\",\n    {}\n  ],\n  \"empty\": [],\n  \"said\": \"\\\"}{\\\\\"\n}";
         assert_eq!(indented(text).as_deref(), Some(lines));
-        // What has lines already stays the same.
+        // Text that has lines already stays the same.
         assert_eq!(indented(lines).as_deref(), Some(lines));
     }
 

@@ -1,4 +1,4 @@
-//! What a route requires, in the page's language, and what would give it.
+//! The requirements of a route, in the page's language, and the way to meet each.
 
 use leptos::prelude::*;
 

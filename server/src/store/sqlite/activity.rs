@@ -19,7 +19,7 @@ const COLUMNS: usize = 15;
 const NAMES: &str = "LEFT JOIN pixygate_activity_users AS u ON u.user_key = a.user_key
      LEFT JOIN pixygate_nodes AS n ON n.id = a.node";
 
-/// What a filter says of a record.
+/// The verdict of a filter on a record.
 const MATCHES: &str = "(?5 IS NULL OR (a.reason IS NOT NULL) = ?5)
      AND (?6 IS NULL OR a.reason = ?6) AND (?7 IS NULL OR a.upstream = ?7)
      AND (?8 IS NULL OR a.route = ?8) AND (?9 IS NULL OR a.method = ?9)";

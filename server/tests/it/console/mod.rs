@@ -1,4 +1,4 @@
-//! What the console's pages ask, through the server functions.
+//! Answers for the console's pages, through the server functions.
 
 mod configuration;
 mod findings;

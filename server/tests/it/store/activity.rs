@@ -582,7 +582,7 @@ pub(crate) async fn what_is_new_is_read_oldest_first_and_once(engine: &Engine) {
     );
     assert_eq!(read(&of("bob"), &only_denied, first, end).await, []);
 
-    // What comes later is behind what was read, also when none of that matched.
+    // Later records are behind the ones that were read, also when none of those matched.
     let since = store
         .activity_since(&of("alice"), &only_denied, at(7), end, 2)
         .await
