@@ -21,7 +21,7 @@ pub(crate) type PageFn = fn() -> AnyView;
 /// Loads a page's code, at most once: the browser keeps it.
 pub(crate) type Load = fn() -> Pin<Box<dyn Future<Output = Result<PageFn, CallError>>>>;
 
-/// A page for a signed-in user, whose code is a part of its own. Its route is of one type for all pages, so it is compiled once.
+/// The route of a page for signed-in users whose code is loaded when it is opened. It has one type for all pages, so that it is compiled once.
 #[component(transparent)]
 pub(crate) fn PartRoute(page: &'static Page) -> AnyNestedRoute {
     let view = move || {
@@ -35,7 +35,7 @@ pub(crate) fn PartRoute(page: &'static Page) -> AnyNestedRoute {
     Route(RouteProps::builder().path(path).view(view).build()).into_any_nested_route()
 }
 
-/// Loads a part and shows it. One that cannot be loaded says so, and is asked for again on request.
+/// Loads a part and shows it. When that fails, says so and offers to try again.
 #[component]
 fn Part(load: Load) -> impl IntoView {
     let part = RwSignal::new(None::<Result<PageFn, CallError>>);

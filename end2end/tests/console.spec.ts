@@ -97,7 +97,6 @@ test('The configuration is for administrators', async ({ page, context, instance
   await signIn(page, instance);
   await page.goto('/configuration');
   await expect(page.getByRole('heading', { name: 'This page is for administrators' })).toBeVisible();
-  await context.clearCookies();
   const admin = await (await context.browser()!.newContext({ baseURL: instance.url })).newPage();
   await signIn(admin, instance, { name: 'admin', password: 'admin', shown: 'Ada Example' });
   await admin.goto('/configuration');
