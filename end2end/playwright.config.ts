@@ -41,7 +41,7 @@ export default defineConfig({
             grepInvert: /@chromium/,
             // By WebDriver BiDi Playwright changes no answer on its way, shows no body of a request, and writes into the page for a
             // screenshot. These specs do without.
-            ...(other.own ? {} : { testMatch: /\/(1-landing|2-sign-in|4-verified|7-sign-out|9-step-up|gate|left|origin)\.spec\.ts$/ }),
+            ...(other.own ? {} : { testMatch: /\/(gate|landing|left-page|origin|sign-in|sign-out|step-up|user)\.spec\.ts$/ }),
             use: {
               ...devices['Desktop Firefox'],
               ...(other.own ? {} : { channel: 'moz-firefox', launchOptions: { executablePath: other.path } }),

@@ -1,6 +1,6 @@
 import { alice, atProvider, enter, expect, login, signedIn, signInButton, test } from './fixtures';
 
-test.describe('2. Sign in at the provider', () => {
+test.describe('Sign in at the provider', () => {
   test('is an authorization request with a code, S256, state and nonce', async ({ page, instance }) => {
     await page.goto('/');
     const asked = page.waitForRequest((request) => request.url().startsWith(instance.authorizationEndpoint));

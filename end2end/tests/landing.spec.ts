@@ -1,6 +1,6 @@
 import { atProvider, expect, hold, login, settled, signIn, signInButton, test } from './fixtures';
 
-test.describe('1. The landing page', () => {
+test.describe('The landing page', () => {
   test.describe('without scripts', () => {
     test.use({ javaScriptEnabled: false });
 
@@ -15,7 +15,7 @@ test.describe('1. The landing page', () => {
 
   test('knows nobody in the HTML that the server sends, whoever is signed in', async ({ page, context, instance }) => {
     await signIn(page, instance);
-    // The name that the browser remembers is all that it says, see name.spec.ts.
+    // The name that the browser remembers is all that it says, see name-before-wasm.spec.ts.
     await context.clearCookies({ domain: 'localhost' });
     const html = await (await page.request.get('/')).text();
     expect(html).toMatch(/Sign in/);

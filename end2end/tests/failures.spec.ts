@@ -8,7 +8,7 @@ async function toLogin(page: Page, origin: { provider: string }, from = '/') {
   await page.waitForURL((url) => url.origin === origin.provider);
 }
 
-test.describe('8. Wrong turns end on a page that says what happened', () => {
+test.describe('Wrong turns end on a page that says what happened', () => {
   test('access denied: Cancel at the provider', async ({ page, instance }) => {
     await toLogin(page, instance, '/account?tab=1');
     await page.getByRole('button', { name: /cancel/i }).or(page.getByRole('link', { name: /cancel/i })).click();

@@ -1,7 +1,7 @@
 import { alice, atProvider, enter, expect, login, signedIn, signIn, signInButton, test, verified } from './fixtures';
 import { leaks, remains, Secrets } from './secrets';
 
-test.describe('5. The session', () => {
+test.describe('The session', () => {
   test('is kept through a reload', async ({ page, instance }) => {
     await signIn(page, instance);
     await page.reload();

@@ -27,7 +27,7 @@ async function refused(page: Page, about: RegExp, title = 'This sign-in was stop
   expect(new URL(page.url()).search, 'the query stays in the address').not.toMatch(/code|state/);
 }
 
-test.describe('3. The callback', () => {
+test.describe('The callback', () => {
   test('exchanges the code in the browser, once, and never on the server', async ({ page, instance, control }) => {
     const exchanges: Request[] = [];
     page.on('request', (request) => {
@@ -96,7 +96,7 @@ test.describe('3. The callback', () => {
   });
 });
 
-test.describe('3. The ID token', () => {
+test.describe('The ID token', () => {
   const now = () => Math.floor(Date.now() / 1000);
 
   async function signInWith(page: Page, instance: Instance, forgery: Forgery) {

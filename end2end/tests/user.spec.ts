@@ -1,7 +1,7 @@
 import { alice, bob, expect, signedIn, signIn, test, verified, who } from './fixtures';
 import { claimsOf } from './forge';
 
-test.describe('4. Who it is', () => {
+test.describe('Who it is', () => {
   test('the header has the name', async ({ page, instance }) => {
     await signIn(page, instance, bob);
     await expect(who(page)).toContainText('Bob Example');

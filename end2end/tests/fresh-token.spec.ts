@@ -4,7 +4,7 @@ import { claimsOf } from './forge';
 /** Longer than six lifetimes of the tokens. */
 const A_MINUTE = 62_000;
 
-test('6. With access tokens of ten seconds, a person who clicks for a minute sees no error', async ({ page, instance, control }) => {
+test('With access tokens of ten seconds, a person who clicks for a minute sees no error', async ({ page, instance, control }) => {
   test.setTimeout(A_MINUTE + 60_000);
   await control.set({ lifetimes: { access_token: 10 } });
 
@@ -45,7 +45,7 @@ test('6. With access tokens of ten seconds, a person who clicks for a minute see
   expect(refreshes).toBeLessThanOrEqual(20);
 });
 
-test('6. Calls at the same time share one refresh', async ({ page, context, instance, control }) => {
+test('Calls at the same time share one refresh', async ({ page, context, instance, control }) => {
   const exp = await signInAndLeave(page, instance, control);
   await expired(exp);
   await control.set({ lifetimes: { access_token: 3600 } });

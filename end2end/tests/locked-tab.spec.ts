@@ -4,7 +4,7 @@ import { claimsOf } from './forge';
 // The token lives as long as it does, and the test waits for that.
 test.describe.configure({ timeout: 90_000 });
 
-test('18. A tab that never lets go of the lock keeps no call waiting for longer than a minute, and nothing is lost', async ({
+test('A tab that never lets go of the lock keeps no call waiting for longer than a minute, and nothing is lost', async ({
   page: stuck,
   context,
   instance,

@@ -26,7 +26,7 @@ async function signedInLongAgo(page: Page, instance: Instance, control: Control)
   await control.clock(0);
 }
 
-test.describe('9. A call that needs a more recent sign-in', () => {
+test.describe('A call that needs a more recent sign-in', () => {
   test('is made at once when the sign-in is recent', async ({ page, instance }) => {
     const statuses = calls(page);
     await signIn(page, instance, alice, '/account');

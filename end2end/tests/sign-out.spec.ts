@@ -1,7 +1,7 @@
 import { alice, atProvider, enter, expect, login, signedIn, signedOut, signIn, signInButton, signOut, signOutButton, test, verified } from './fixtures';
 import { remains, Secrets, leaks } from './secrets';
 
-test.describe('7. Sign out', () => {
+test.describe('Sign out', () => {
   test('ends the session here and at the provider, which asks for the password again', async ({ page, instance }) => {
     await signIn(page, instance);
     await signOut(page, instance);
