@@ -9,6 +9,7 @@ use leptos::prelude::*;
 use crate::preferences::Language;
 
 /// Milliseconds since 1970, by the reader's clock.
+#[expect(clippy::disallowed_methods, reason = "what is shown goes by the reader's clock")]
 pub(crate) fn now() -> u64 {
     if cfg!(target_family = "wasm") {
         Date::now() as u64

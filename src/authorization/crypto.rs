@@ -10,6 +10,7 @@ use super::Jwk;
 ///
 /// # Panics
 /// When the system has no randomness.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that asks the system")]
 pub(crate) fn random_text() -> String {
     let mut bytes = [0; 32];
     if let Err(error) = getrandom::getrandom(&mut bytes) {

@@ -11,6 +11,7 @@ pub trait Clock: Send + Sync + 'static {
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that others ask")]
     fn now(&self) -> SystemTime {
         SystemTime::now()
     }

@@ -2,6 +2,7 @@
 //! lines of docs/threats.md.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+#![expect(clippy::disallowed_methods, reason = "some tests go by the real clock")]
 
 mod answers;
 mod binding;

@@ -153,6 +153,7 @@ impl Crypto for Browser {
 impl Platform for Browser {
     type Lock = Option<tabs::Lock>;
 
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that others ask")]
     fn now(&self) -> Moment {
         let monotonic = self.window.performance().map_or(0.0, |performance| performance.now());
         Moment {
