@@ -186,20 +186,34 @@ database_package() {
   give_up "$1" any "$2 could not be installed; its tests are left out."
 }
 
+# Whatever is not compiled here: packages of Node, Python and the system.
+packages() {
+  npm_packages end2end
+  if [ -f server/dev-idp/clients/package-lock.json ]; then npm_packages server/dev-idp/clients; fi
+  browser
+  second_browser
+  driver
+  python_provider canaille Canaille end2end/.venv
+  python_provider django django-oauth-toolkit end2end/.venv-django
+  lemonldap
+  postgres
+}
+
+cargo_tools() {
+  # A newer 0.3 that someone has already is kept: later patch releases only want a later compiler to be built.
+  local leptos
+  leptos=$(version_of cargo-leptos)
+  case $leptos in
+    0.3.*) [ "${leptos##*.}" -ge "${CARGO_LEPTOS_VERSION##*.}" ] 2>/dev/null || leptos=outdated ;;
+    ?*) leptos=outdated ;;
+  esac
+  case $leptos in
+    '' | outdated) cargo_tool cargo-leptos "$CARGO_LEPTOS_VERSION" "$(version_of cargo-leptos)" --locked ;;
+  esac
+  cargo_tool wasm-bindgen-cli "$WASM_BINDGEN_VERSION" "$(version_of wasm-bindgen)"
+}
+
 toolchain
-
-# A newer 0.3 that someone has already is kept: later patch releases only want a later compiler to be built.
-leptos=$(version_of cargo-leptos)
-case $leptos in
-  0.3.*) [ "${leptos##*.}" -ge "${CARGO_LEPTOS_VERSION##*.}" ] 2>/dev/null || leptos=outdated ;;
-  ?*) leptos=outdated ;;
-esac
-case $leptos in
-  '' | outdated) cargo_tool cargo-leptos "$CARGO_LEPTOS_VERSION" "$(version_of cargo-leptos)" --locked ;;
-esac
-cargo_tool wasm-bindgen-cli "$WASM_BINDGEN_VERSION" "$(version_of wasm-bindgen)"
-
-if [ "$purpose" = release ]; then wasm_opt; fi
 
 if [ "$purpose" = test ]; then
   have node || die "Node.js 20 or newer is missing. See https://nodejs.org."
@@ -210,13 +224,25 @@ if [ "$purpose" = test ]; then
       rustup component add "$component"
     fi
   done
-  npm_packages end2end
-  if [ -f server/dev-idp/clients/package-lock.json ]; then npm_packages server/dev-idp/clients; fi
-  browser
-  second_browser
-  driver
-  python_provider canaille Canaille end2end/.venv
-  python_provider django django-oauth-toolkit end2end/.venv-django
-  lemonldap
-  postgres
 fi
+
+# Downloads need the network and compiling needs the processors, so one waits while the other works. Not at a terminal, where
+# sudo may ask for a password.
+if [ "$purpose" = test ] && [ -n "${CI:-}" ]; then
+  mkdir -p "$TARGET"
+  packages >"$TARGET/packages.log" 2>&1 &
+  downloads=$!
+  trap 'kill "$downloads" 2>/dev/null || true' EXIT
+  cargo_tools
+  code=0
+  wait "$downloads" || code=$?
+  trap - EXIT
+  cat "$TARGET/packages.log"
+  exit "$code"
+fi
+
+cargo_tools
+case $purpose in
+  release) wasm_opt ;;
+  test) packages ;;
+esac

@@ -11,8 +11,33 @@ failures=''
 tries=''
 number=0
 child=''
-# Kills the whole group of the running step, so that no compiler or server outlives an interrupted run.
-trap 'if [ -n "$child" ]; then kill -TERM -- "-$child" 2>/dev/null || true; fi; say; die "interrupted"' INT TERM
+beside=''
+# Kills the whole group of whatever runs, so that no compiler or server outlives an interrupted run.
+trap 'for group in $child $beside; do kill -TERM -- "-$group" 2>/dev/null || true; done; say; die "interrupted"' INT TERM
+
+# beside NAME COMMAND…: begins the work of the step NAME now, beside the steps before it. One at a time.
+beside() {
+  if ! printf '%s' "$1" | grep -qE "$ONLY"; then return; fi
+  shift
+  set -m
+  (
+    code=0
+    ("$@") || code=$?
+    printf '%s\n' "$code" >"$LOGS/beside.code"
+  ) >"$LOGS/beside.log" 2>&1 </dev/null &
+  beside=$!
+  set +m
+}
+
+# await_beside: the command of that step.
+await_beside() {
+  until [ -s "$LOGS/beside.code" ]; do
+    kill -0 "$beside" 2>/dev/null || [ -s "$LOGS/beside.code" ] || { cat "$LOGS/beside.log"; say "It ended without a result."; return 1; }
+    sleep 0.2
+  done
+  cat "$LOGS/beside.log"
+  return "$(cat "$LOGS/beside.code")"
+}
 
 # step COUNT NAME COMMAND…: COUNT says how results are read from the output: `check` (the step is one check), or the
 # name of a counter below. A step that fails without counting a failure counts as one.

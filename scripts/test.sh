@@ -70,6 +70,9 @@ interop() {
 clients() { server/dev-idp/clients/run; }
 python_client() { server/dev-idp/clients/run --python; }
 
+# The optimizer uses one processor for minutes; the steps before it use the other.
+beside 'build: front end' front_end
+
 step check 'format' cargo fmt --all --check
 step check 'format: end-to-end tests type-check' npm --prefix end2end run check
 
@@ -103,7 +106,7 @@ step cargo 'tests: documentation' cargo test --doc --no-fail-fast $NATIVE
 step cargo 'tests: server without the embedded provider' cargo test -p server --no-default-features --test without_embedded
 SHOW='/^access_token()/p' step cargo 'tests: WASM in a headless browser' wasm_tests
 
-step check 'build: front end' front_end
+step check 'build: front end' await_beside
 step check 'build: server' server
 SHOW='/^until/,$p' step check 'size budget' size_budget
 step node 'tests: independent clients of the provider' clients
