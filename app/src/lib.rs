@@ -16,6 +16,7 @@ compile_error!("`ssr` is for the server and `hydrate` for the browser: a build h
 #[doc = include_str!("../../docs/adding-a-page.md")]
 mod guide {}
 
+mod answer;
 pub mod api;
 mod header;
 #[cfg(feature = "hydrate")]

@@ -1,16 +1,16 @@
 //! How the server is set up, for administrators.
 
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use pixygate::leptos::{CallError, Texts};
 
+use crate::answer::{Build, answer};
 use crate::api::{
     Configuration, Fault, NodeState, Reload, Setting, TargetDetail, TargetState, TrustState, UpstreamState,
     configuration,
 };
 use crate::notice::Notice;
 use crate::part::PageFn;
-use crate::texts::{configuration as text, frame};
+use crate::texts::configuration as text;
 use crate::time::Moment;
 
 pixygate::deferred! {
@@ -22,39 +22,28 @@ pixygate::deferred! {
 
 #[component]
 fn Setup() -> impl IntoView {
-    let read = RwSignal::new(None::<Result<Configuration, CallError>>);
-    let ask = move || {
-        spawn_local(async move {
-            let configuration = configuration().await;
-            // The page may have been left meanwhile.
-            read.try_set(Some(configuration));
-        });
-    };
-    ask();
+    let (state, ask) = answer("skeleton page", Box::new(|| Box::pin(setup())));
     view! {
         <p class="lead">{text::lead()}</p>
-        {move || match read.get() {
-            None => view! { <div class="skeleton page" role="status" aria-label=frame::loading()></div> }.into_any(),
-            Some(Ok(configuration)) => shown(configuration, ask),
-            Some(Err(CallError::Refused(refusal))) if refusal.reason == pixygate::Reason::InsufficientScope => {
-                let detail = CallError::Refused(refusal).to_string();
-                let (_, text) = Texts::here().not_allowed;
-                view! { <Notice kind="warning" title=text::for_administrators() text detail /> }.into_any()
-            }
-            Some(Err(error)) => {
-                let (title, text) = Texts::here().call(&error);
-                view! {
-                    <Notice kind="error" title text detail=error.to_string()>
-                        <button type="button" class="button" on:click=move |_| ask()>{frame::try_again()}</button>
-                    </Notice>
-                }
-                .into_any()
-            }
-        }}
+        {state}
+        <button type="button" class="button quiet" on:click=move |_| ask()>{text::refresh()}</button>
     }
 }
 
-fn shown(configuration: Configuration, ask: impl Fn() + 'static) -> AnyView {
+async fn setup() -> Result<Build, CallError> {
+    match configuration().await {
+        Err(CallError::Refused(refusal)) if refusal.reason == pixygate::Reason::InsufficientScope => {
+            let detail = CallError::Refused(refusal).to_string();
+            Ok(Box::new(move || {
+                let (_, text) = Texts::here().not_allowed;
+                view! { <Notice kind="warning" title=text::for_administrators() text detail /> }.into_any()
+            }))
+        }
+        answer => answer.map(|configuration| Box::new(move || shown(configuration)) as Build),
+    }
+}
+
+fn shown(configuration: Configuration) -> AnyView {
     let Configuration {
         at,
         version,
@@ -66,10 +55,7 @@ fn shown(configuration: Configuration, ask: impl Fn() + 'static) -> AnyView {
     } = configuration;
     view! {
         {reload.map(reloaded)}
-        <div class="actions">
-            <button type="button" class="button quiet" on:click=move |_| ask()>{text::refresh()}</button>
-            <span class="hint"><Moment at /> " · " {text::version()} " " {version}</span>
-        </div>
+        <p class="hint"><Moment at /> " · " {text::version()} " " {version}</p>
         <section class="card" aria-labelledby="issuers">
             <h2 id="issuers">{text::issuers()}</h2>
             {trusts.into_iter().map(trust).collect_view()}

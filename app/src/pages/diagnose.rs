@@ -6,10 +6,11 @@ use leptos_router::hooks::use_query_map;
 use pixygate::leptos::{CallError, Texts, use_auth};
 
 use super::token_view::{Checks, FindingView, TokenView};
+use crate::answer::{Answer, Build, answer};
 use crate::api::{CallVerdict, Filter, Finding, Inspection, Record, RecordId, TokenKind, Verdict, activity, diagnose};
 use crate::notice::Notice;
 use crate::part::PageFn;
-use crate::texts::{diagnose as text, frame, reasons};
+use crate::texts::{diagnose as text, reasons};
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
@@ -182,24 +183,19 @@ fn call(call: CallVerdict) -> AnyView {
 /// A denied call of the activity: what was expected, what was found, and what to do.
 #[component]
 fn Denied(id: RecordId) -> impl IntoView {
-    let found = RwSignal::new(None::<Result<Option<Record>, CallError>>);
-    spawn_local(async move {
-        // The page before the next identifier begins with this one.
-        let page = activity(Filter::default(), Some(RecordId(id.0 + 1))).await;
-        let record = page.map(|page| page.records.into_iter().find(|record| record.id == id));
-        found.try_set(Some(record));
-    });
-    view! {
-        {move || match found.get() {
-            None => view! { <div class="skeleton tall" role="status" aria-label=frame::loading()></div> }.into_any(),
-            Some(Ok(Some(record))) => denied(record),
-            Some(Ok(None)) => view! { <Notice kind="info" title=text::no_record() text=text::no_record_text() /> }.into_any(),
-            Some(Err(error)) => {
-                let (title, text) = Texts::here().call(&error);
-                view! { <Notice kind="error" title text detail=error.to_string() /> }.into_any()
-            }
-        }}
-    }
+    let find = move || -> Answer {
+        Box::pin(async move {
+            // The page before the next identifier begins with this one.
+            let page = activity(Filter::default(), Some(RecordId(id.0 + 1))).await?;
+            let record = page.records.into_iter().find(|record| record.id == id);
+            Ok(Box::new(move || record.map_or_else(no_record, denied)) as Build)
+        })
+    };
+    answer("skeleton tall", Box::new(find)).0
+}
+
+fn no_record() -> AnyView {
+    view! { <Notice kind="info" title=text::no_record() text=text::no_record_text() /> }.into_any()
 }
 
 fn denied(record: Record) -> AnyView {

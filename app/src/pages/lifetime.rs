@@ -2,12 +2,12 @@
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use pixygate::leptos::{CallError, Texts, use_auth};
+use pixygate::leptos::{CallError, use_auth};
 use pixygate::session::Event;
 
+use crate::answer::{failed, placeholder};
 use crate::api::{Inspection, my_token};
-use crate::notice::Notice;
-use crate::texts::{frame, session as text};
+use crate::texts::session as text;
 use crate::time::{clock, now, ticking};
 
 /// The server's inspection of the token; `None` until it is there.
@@ -39,17 +39,9 @@ pub(super) fn answered(
     view: impl Fn(Inspection) -> AnyView + Send + 'static,
 ) -> impl IntoView {
     move || match inspected.get() {
-        None => view! { <div class="skeleton tall" role="status" aria-label=frame::loading()></div> }.into_any(),
+        None => placeholder("skeleton tall"),
         Some(Ok(inspection)) => view(inspection),
-        Some(Err(error)) => {
-            let (title, text) = Texts::here().call(&error);
-            view! {
-                <Notice kind="error" title text detail=error.to_string()>
-                    <button type="button" class="button" on:click=move |_| ask()>{frame::try_again()}</button>
-                </Notice>
-            }
-            .into_any()
-        }
+        Some(Err(error)) => failed(&error, Box::new(ask)),
     }
 }
 

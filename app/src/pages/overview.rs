@@ -1,15 +1,14 @@
 //! The overview: the user, the services that they may call, and their last calls.
 
 use leptos::prelude::*;
-use leptos::task::spawn_local;
-use pixygate::leptos::{CallError, Texts, use_signed_in};
+use pixygate::leptos::{CallError, use_signed_in};
 
 use super::activity::bars::{Bars, DOWN, STEP, UP, bars};
 use super::lifetime::{Countdown, answered, date, inspected};
+use crate::answer::{Build, answer};
 use crate::api::{Chart, Filter, Record, Service, activity, activity_chart, services};
-use crate::notice::Notice;
 use crate::part::PageFn;
-use crate::texts::{account, frame, overview as text, reasons, session};
+use crate::texts::{account, overview as text, reasons, session};
 use crate::time::{Moment, now};
 
 /// The calls that are listed.
@@ -52,54 +51,27 @@ fn Overview() -> impl IntoView {
         </section>
         <section class="card" aria-labelledby="services">
             <h2 id="services">{text::services()}</h2>
-            {asked(|| Box::pin(async { Ok(listed(services().await?.services)) }))}
+            {answer("skeleton tall", Box::new(|| Box::pin(callable()))).0}
             <p><a href="/services">{text::all_services()}</a></p>
         </section>
         <section class="card" aria-labelledby="activity">
             <h2 id="activity">{text::activity()}</h2>
-            {asked(|| {
-                Box::pin(async {
-                    let until = now() / 1000;
-                    let chart = activity_chart(until.saturating_sub(86_400), until).await?;
-                    let page = activity(Filter::default(), None).await?;
-                    Ok(lately(&chart, page.records))
-                })
-            })}
+            {answer("skeleton tall", Box::new(|| Box::pin(last_calls()))).0}
             <p><a href="/activity">{text::all_activity()}</a></p>
         </section>
     }
 }
 
-/// A view of what the server answers.
-type Asked = std::pin::Pin<Box<dyn Future<Output = Result<AnyView, CallError>>>>;
+async fn callable() -> Result<Build, CallError> {
+    let services = services().await?.services;
+    Ok(Box::new(move || listed(services)))
+}
 
-/// Shows the server's answer, a placeholder until it is there, or the error.
-fn asked(call: fn() -> Asked) -> impl IntoView {
-    let answer = RwSignal::new_local(None::<Result<AnyView, CallError>>);
-    let ask = move || {
-        spawn_local(async move {
-            let view = call().await;
-            // The page may have been left meanwhile.
-            answer.try_set(Some(view));
-        });
-    };
-    ask();
-    move || {
-        answer.track();
-        match answer.write_untracked().take() {
-            None => view! { <div class="skeleton tall" role="status" aria-label=frame::loading()></div> }.into_any(),
-            Some(Ok(view)) => view,
-            Some(Err(error)) => {
-                let (title, text) = Texts::here().call(&error);
-                view! {
-                    <Notice kind="error" title text detail=error.to_string()>
-                        <button type="button" class="button" on:click=move |_| ask()>{frame::try_again()}</button>
-                    </Notice>
-                }
-                .into_any()
-            }
-        }
-    }
+async fn last_calls() -> Result<Build, CallError> {
+    let until = now() / 1000;
+    let chart = activity_chart(until.saturating_sub(86_400), until).await?;
+    let page = activity(Filter::default(), None).await?;
+    Ok(Box::new(move || lately(&chart, page.records)))
 }
 
 fn listed(services: Vec<Service>) -> AnyView {

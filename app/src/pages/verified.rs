@@ -11,6 +11,7 @@ use pixygate::leptos::{CallError, RequireScope, Texts, use_auth, use_signed_in};
 use pixygate::session::{AuthState, SessionError, SignOutReason, StepUpFailure};
 
 use super::everywhere::Everywhere;
+use crate::answer::{Answer, Build, answer};
 use crate::api::{Confirm, GetProfile, LONGEST, profile, whoami};
 use crate::notice::Notice;
 use crate::texts::{account as words, frame};
@@ -33,9 +34,9 @@ pub(crate) fn Verified() -> impl IntoView {
                 .into_any()
             })
         }}
-        <Answer title=words::verified() call=|| Box::pin(identity()) />
+        <Card title=words::verified() call=|| Box::pin(identity()) />
         <RequireScope scope="profile" missing=NotGranted>
-            <Answer title=words::opened() call=|| Box::pin(details()) />
+            <Card title=words::opened() call=|| Box::pin(details()) />
         </RequireScope>
         <Confirmation />
         <Everywhere />
@@ -84,42 +85,22 @@ type Facts = Vec<(&'static str, String)>;
 /// A call in flight.
 type Call = Pin<Box<dyn Future<Output = Result<Facts, CallError>>>>;
 
-/// The answer of a server function: in flight, there, or failed with a next step.
+/// What a server function answers, in a card of its own.
 #[component]
-fn Answer(
-    title: &'static str,
-    /// Makes the call.
-    call: fn() -> Call,
-) -> impl IntoView {
-    let answer = RwSignal::new(None::<Result<Facts, CallError>>);
-    let ask = move || {
-        answer.set(None);
-        spawn_local(async move {
-            let facts = call().await;
-            // The page may have been left meanwhile.
-            answer.try_set(Some(facts));
-        });
+fn Card(title: &'static str, call: fn() -> Call) -> impl IntoView {
+    let list = move || -> Answer {
+        Box::pin(async move {
+            let facts = call().await?.into_iter();
+            Ok(Box::new(move || {
+                let facts = facts.map(|(name, value)| view! { <dt>{name}</dt> <dd>{value}</dd> }.into_any());
+                view! { <dl class="facts">{facts.collect_view()}</dl> }.into_any()
+            }) as Build)
+        })
     };
-    Effect::new(ask);
     view! {
         <section class="card" aria-label=title>
             <h2>{title}</h2>
-            {move || match answer.get() {
-                None => view! { <div class="skeleton" role="status" aria-label=frame::loading()></div> }.into_any(),
-                Some(Ok(facts)) => {
-                    let facts = facts.into_iter().map(|(name, value)| view! { <dt>{name}</dt> <dd>{value}</dd> }.into_any());
-                    view! { <dl class="facts">{facts.collect_view()}</dl> }.into_any()
-                }
-                Some(Err(error)) => {
-                    let (title, text) = Texts::here().call(&error);
-                    view! {
-                        <Notice kind="error" title text detail=error.to_string()>
-                            <button type="button" class="button" on:click=move |_| ask()>{frame::try_again()}</button>
-                        </Notice>
-                    }
-                    .into_any()
-                }
-            }}
+            {answer("skeleton", Box::new(list)).0}
         </section>
     }
 }

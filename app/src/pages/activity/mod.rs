@@ -21,10 +21,10 @@ use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
-use pixygate::leptos::{CallError, Texts};
+use pixygate::leptos::CallError;
 
+use crate::answer::failed;
 use crate::api::{self, Chart, Services};
-use crate::notice::Notice;
 use crate::part::PageFn;
 use crate::texts::{activity as text, frame};
 
@@ -107,7 +107,7 @@ fn Activity() -> impl IntoView {
             {move || {
                 let model = state.model.read();
                 let notice = match &model.first {
-                    First::Failed(error) => Some(failed(error, state)),
+                    First::Failed(error) => Some(failed(error, Box::new(move || state.again()))),
                     First::Loading if model.is_empty() => Some(skeleton()),
                     First::There if model.is_empty() => Some(empty(&choice.read(), &model)),
                     _ => None,
@@ -162,12 +162,6 @@ fn skeleton() -> AnyView {
         </div>
     }
     .into_any()
-}
-
-fn failed(error: &CallError, state: State) -> AnyView {
-    let (title, text) = Texts::here().call(error);
-    let again = button("button", frame::try_again().to_owned(), move || state.again());
-    view! { <Notice kind="error" title text detail=error.to_string()>{again}</Notice> }.into_any()
 }
 
 /// Nothing is there, or nothing that the filter lets through.

@@ -13,15 +13,14 @@ mod trial;
 use std::sync::Arc;
 
 use leptos::prelude::*;
-use leptos::task::spawn_local;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
-use pixygate::leptos::{CallError, Texts};
+use pixygate::leptos::CallError;
 
-use crate::api::{self, Service, ServiceRoute, Services};
-use crate::notice::Notice;
+use crate::answer::{Answer, Build, answer};
+use crate::api::{self, Service, ServiceRoute};
 use crate::part::PageFn;
-use crate::texts::{frame, services as text};
+use crate::texts::services as text;
 
 use call::key;
 
@@ -37,56 +36,35 @@ pixygate::deferred! {
 
 #[component]
 fn ServicesPage() -> impl IntoView {
-    let answer = RwSignal::new(None::<Result<Services, CallError>>);
-    let ask = move || {
-        answer.set(None);
-        spawn_local(async move {
-            let services = api::services().await;
-            // The page may have been left meanwhile.
-            answer.try_set(Some(services));
-        });
-    };
-    ask();
     let query = use_query_map();
     let tried = Memo::new(move |_| query.with(|query| query.get(TRY)));
+    let call = move || -> Answer {
+        Box::pin(async move {
+            let services = api::services().await?.services;
+            Ok(Box::new(move || listed(services, tried)) as Build)
+        })
+    };
     view! {
         <p class="lead">{text::lead()}</p>
-        {move || match answer.get() {
-            None => skeleton(),
-            Some(Ok(Services { services, .. })) if services.is_empty() => view! {
-                <div class="empty">
-                    <h2>{text::none()}</h2>
-                    <p>{text::none_text()}</p>
-                </div>
-            }
-            .into_any(),
-            Some(Ok(Services { services, .. })) => {
-                let all = services.into_iter().enumerate().map(|(place, one)| service(place, Arc::new(one), tried));
-                all.collect_view().into_any()
-            }
-            Some(Err(error)) => {
-                let (title, text) = Texts::here().call(&error);
-                view! {
-                    <Notice kind="error" title text detail=error.to_string()>
-                        <button type="button" class="button" on:click=move |_| ask()>{frame::try_again()}</button>
-                    </Notice>
-                }
-                .into_any()
-            }
-        }}
+        {answer("skeleton page", Box::new(call)).0}
     }
 }
 
-fn skeleton() -> AnyView {
-    let cards =
-        (0..2).map(|_| view! { <div class="card service-skeleton"><div class="skeleton"></div></div> }.into_any());
-    view! {
-        <div aria-busy="true">
-            <p class="visually-hidden" role="status">{frame::loading()}</p>
-            {cards.collect_view()}
-        </div>
+fn listed(services: Vec<Service>, tried: Memo<Option<String>>) -> AnyView {
+    if services.is_empty() {
+        return view! {
+            <div class="empty">
+                <h2>{text::none()}</h2>
+                <p>{text::none_text()}</p>
+            </div>
+        }
+        .into_any();
     }
-    .into_any()
+    let all = services
+        .into_iter()
+        .enumerate()
+        .map(|(place, one)| service(place, Arc::new(one), tried));
+    all.collect_view().into_any()
 }
 
 fn service(place: usize, service: Arc<Service>, tried: Memo<Option<String>>) -> AnyView {
