@@ -23,6 +23,9 @@ async function answers(url) {
 
 let browser;
 try {
+  for (const url of ['http://127.0.0.1:3001/', 'http://localhost:3000/']) {
+    if (await fetch(url).then(() => true, () => false)) throw new Error(`${url} is taken. Stop what listens there, for example \`make run\`.`);
+  }
   start(provider);
   await answers('http://127.0.0.1:3001/t/demo/oauth2/token/.well-known/openid-configuration');
   start(shop, { LEPTOS_OUTPUT_NAME: 'shop', LEPTOS_SITE_ROOT: site, LEPTOS_SITE_PKG_DIR: 'pkg' });

@@ -67,6 +67,18 @@ interop() {
   (cd end2end && PIXYGATE_SITE=$TEST_SITE PIXYGATE_BINARY=$TARGET/debug/pixygate npx playwright test -c playwright.interop.ts "$@")
 }
 
+# The example as cargo-leptos would build it, with the dependencies that are compiled already.
+leptos_example() {
+  local package="--locked --manifest-path examples/leptos/Cargo.toml" site=$TARGET/site-example
+  export CARGO_TARGET_DIR=$TARGET
+  # shellcheck disable=SC2086
+  cargo build $package --lib --features hydrate --target "$WASM" &&
+    wasm-bindgen --target web --no-typescript --out-dir "$site/pkg" --out-name shop "$TARGET/$WASM/debug/shop.wasm" &&
+    cargo build $package --features ssr &&
+    cargo build -p dev-idp &&
+    node end2end/example.mjs "$TARGET/debug/shop" "$site" "$TARGET/debug/dev-idp"
+}
+
 clients() { server/dev-idp/clients/run; }
 python_client() { server/dev-idp/clients/run --python; }
 
@@ -115,6 +127,7 @@ if python3 -c 'import sys, venv; sys.exit(sys.version_info < (3, 9))' 2>/dev/nul
 else
   say "skipped: a client of the provider in Python, which is not here"
 fi
+step check 'example: a Leptos application' leptos_example
 step lines 'end to end' e2e
 SHOW='/^skipped:/p;/is left out/p' step lines 'interop: providers that are not ours' interop
 if [ "$ONLY" != . ]; then
