@@ -58,7 +58,10 @@ pub fn ClientData(
     #[prop(default = true)]
     remember_name: bool,
 ) -> impl IntoView {
-    #[expect(clippy::disallowed_methods, reason = "the browser compares its clock with the server's")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the browser compares its clock with the server's"
+    )]
     let served_at = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .unwrap_or_default()

@@ -3,7 +3,10 @@
 
 #![cfg(target_family = "wasm")]
 #![allow(clippy::unwrap_used, reason = "what fails in a test fails the test")]
-#![allow(clippy::disallowed_methods, reason = "WebCrypto and the session go by the real clock")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "WebCrypto and the session go by the real clock"
+)]
 
 #[cfg(feature = "profiles")]
 #[path = "../session/documents.rs"]
