@@ -17,7 +17,7 @@ texts! {
         "Sein Header nennt ein Signaturverfahren und keine andere Art von Token.";
     issuer: "Its issuer is trusted (exact match).", "Seinem Aussteller wird vertraut (genaue Übereinstimmung).";
     algorithm: "The trust accepts its algorithm.", "Das Verfahren ist für diesen Aussteller zugelassen.";
-    key: "The issuer publishes the key that it names.", "Der Aussteller veröffentlicht den Schlüssel, den es nennt.";
+    key: "The issuer publishes a key for it.", "Der Aussteller veröffentlicht einen Schlüssel dafür.";
     signature: "The signature verifies.", "Die Signatur stimmt.";
     kind: "It is an access token.", "Es ist ein Access-Token.";
     time: "The current time is within its validity period.", "Die aktuelle Zeit liegt in seinem Gültigkeitszeitraum.";
