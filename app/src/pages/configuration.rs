@@ -1,4 +1,4 @@
-//! How the server is set up, for administrators.
+//! The configuration of the server, for administrators.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -26,7 +26,7 @@ fn Setup() -> impl IntoView {
     let ask = move || {
         spawn_local(async move {
             let configuration = configuration().await;
-            // The page may have been left meanwhile.
+            // The user may have left the page.
             read.try_set(Some(configuration));
         });
     };
@@ -183,7 +183,7 @@ fn node(node: NodeState) -> AnyView {
     .into_any()
 }
 
-/// The settings, at first those that are not as they come.
+/// The settings; at first only those that differ from the default.
 #[component]
 fn Settings(settings: Vec<Setting>) -> impl IntoView {
     let only_set = RwSignal::new(true);

@@ -1,4 +1,4 @@
-//! The overview: the user, the services that they may call, and their last calls.
+//! The overview: the user, the services that the user may call, and the last calls.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -12,7 +12,7 @@ use crate::part::PageFn;
 use crate::texts::{account, frame, overview as text, reasons, session};
 use crate::time::{Moment, now};
 
-/// The calls that are listed.
+/// The number of listed calls.
 const CALLS: usize = 6;
 
 pixygate::deferred! {
@@ -70,16 +70,16 @@ fn Overview() -> impl IntoView {
     }
 }
 
-/// A view of what the server answers.
+/// A view of the server's response.
 type Asked = std::pin::Pin<Box<dyn Future<Output = Result<AnyView, CallError>>>>;
 
-/// Shows the server's answer, a placeholder until it is there, or the error.
+/// Shows the server's response, a placeholder while it is loading, or the error.
 fn asked(call: fn() -> Asked) -> impl IntoView {
     let answer = RwSignal::new_local(None::<Result<AnyView, CallError>>);
     let ask = move || {
         spawn_local(async move {
             let view = call().await;
-            // The page may have been left meanwhile.
+            // The user may have left the page.
             answer.try_set(Some(view));
         });
     };
