@@ -21,27 +21,27 @@ macro_rules! catalogue {
             /// Every code, in ascending order.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// The code as it is printed: `PXG021`.
+            /// Returns the code as it is printed: `PXG021`.
             pub const fn id(self) -> &'static str {
                 match self { $(Self::$name => concat!("PXG", $id),)* }
             }
 
-            /// How much it matters.
+            /// Returns the severity.
             pub const fn severity(self) -> Severity {
                 match self { $(Self::$name => Severity::$severity,)* }
             }
 
-            /// What it is, in one line.
+            /// Returns the title, one line.
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$name => $title,)* }
             }
 
-            /// Why it matters.
+            /// Returns the reason why it matters.
             pub const fn why(self) -> &'static str {
                 match self { $(Self::$name => $why,)* }
             }
 
-            /// What to do about it in general.
+            /// Returns the general advice.
             pub const fn fix(self) -> &'static str {
                 match self { $(Self::$name => $fix,)* }
             }
@@ -305,7 +305,7 @@ catalogue! {
 }
 
 impl Code {
-    /// The code with this name, in any case.
+    /// Returns the code with this name, in any case.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL
             .iter()
@@ -313,7 +313,7 @@ impl Code {
             .find(|code| code.id().eq_ignore_ascii_case(name))
     }
 
-    /// The code that explains why a call was denied.
+    /// Returns the code that explains a denial.
     pub fn of(reason: Reason) -> Option<Self> {
         reason.code().and_then(Self::named)
     }
