@@ -175,8 +175,7 @@ pub(crate) fn person_claims(person: &Person, scope: &[String]) -> Map<String, Va
 }
 
 /// Parses an ID token that was issued here, of any age, as a hint. `at_hash` distinguishes it from other tokens of this provider, except with
-/// a
-/// profile whose ID tokens have none.
+/// a profile whose ID tokens have none.
 pub(crate) fn own_id_token<'a>(realm: &Realm, token: &'a str) -> Option<UnverifiedJws<'a>> {
     UnverifiedJws::parse(token)
         .filter(|jws| {
