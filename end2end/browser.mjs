@@ -1,10 +1,10 @@
-// Which browser the tests use, and its chromedriver. Playwright's own where it is installed, the system's otherwise.
+// The browser of the tests, and its chromedriver: Playwright's own if it is installed, otherwise the system's.
 //
 //   node browser.mjs            prints the path
 //   node browser.mjs --version  prints the version
 //   node browser.mjs --driver   prints the path of the chromedriver that fits
 //   node browser.mjs --firefox  prints the path of Firefox
-//   … --quiet                   prints nothing, only the exit code tells
+// … --quiet                   prints nothing; only the exit code matters
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';

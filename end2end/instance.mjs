@@ -1,4 +1,4 @@
-// One running Pixygate on ports of its own and in a folder of its own, with its embedded provider or an independent one.
+// A running Pixygate with its own ports and folder, with its embedded provider or an independent one.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -63,7 +63,7 @@ export class Instance {
     const site = process.env.PIXYGATE_SITE ?? join(target, 'site-test');
     if (!existsSync(site)) throw new Error(`${site} is missing: make test builds it`);
     this.process = spawn(binary, [], {
-      // A folder without pixygate.toml: only what stands here counts.
+      // A folder without pixygate.toml: only the settings here apply.
       cwd: this.folder,
       env: {
         PATH: process.env.PATH,

@@ -1,5 +1,5 @@
-// The applications beside which Pixygate is measured, built as for production, and a server that serves them as well as it can be
-// done: compressed with brotli, script files immutable, the page itself never cached.
+// The applications that Pixygate is compared with, built for production, and an optimal server for them: compressed with brotli, script
+// files immutable, the page itself never cached.
 
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { once } from 'node:events';

@@ -1,9 +1,9 @@
-// Pixygate beside what it replaces, in one browser, with one provider, on a slowed network and a slowed processor.
+// Compares Pixygate with alternatives, in one browser, with one provider, on a slowed network and a slowed processor.
 //
 //   node run.mjs [--runs 9] [--only pixygate,by-hand] [--network slow,fast] [--json FILE]
 //
-// Each sample is a browser context of its own: a first visit, then a return visit with the same cache and nobody signed in. The
-// order of the applications is another one in each round. Medians are printed.
+// Each sample is a new browser context: a first visit, then a return visit with the same cache and without a session. The
+// order of the applications changes in each round. Medians are printed.
 
 import { writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -94,7 +94,7 @@ class Visit {
 
   /** The times, from `since`, at which the name and the answer were shown. */
   async shown(since) {
-    // The page may be replaced while it is looked at.
+    // The page may be replaced during the check.
     for (const deadline = Date.now() + PATIENCE; ; ) {
       const seen = await this.page.evaluate(() => globalThis.benchSeen).catch(() => undefined);
       if (seen?.name && seen?.answer) return { name: seen.name - since, answer: seen.answer - since };
@@ -112,7 +112,7 @@ class Visit {
       await this.page.waitForTimeout(hover);
     }
     const at = Date.now();
-    // At once, whether or not the page is busy.
+    // At once, even if the page is busy.
     await button.evaluate((element) => element.click());
     return at;
   }
@@ -132,7 +132,7 @@ async function sample(browser, app, network) {
       const note = (name, value) => (figures[`${name}, ${visit}`] = value);
       const look = new Visit(page, session, app);
 
-      // A click as soon as there is something to click on. For now the provider does not take the user away.
+      // A click as soon as there is a button. The provider does not redirect yet.
       app.provider.paused = true;
       await page.goto(`${app.origin}/`, { waitUntil: 'commit' });
       await look.click();
@@ -171,7 +171,7 @@ async function sample(browser, app, network) {
       note('reload to name', reloaded.name);
       note('reload to answer', reloaded.answer);
 
-      // Nobody is signed in on the return visit, here or at the provider; the cache stays.
+      // The return visit has no session, here or at the provider; the cache stays.
       await session.send('Storage.clearDataForOrigin', { origin: app.origin, storageTypes: 'local_storage,indexeddb,cookies' });
       await page.evaluate(() => sessionStorage.clear());
       await context.clearCookies();
@@ -225,7 +225,7 @@ async function main() {
     const app = { name, origin: `http://localhost:${ports[name]}`, authorization: provider.metadata.authorization_endpoint, provider: provider.state, shows: OTHERS };
     if (name === 'pixygate') {
       app.shows = OURS;
-      // As the others: no DPoP, the same scopes, the same audience.
+      // As in the other applications: no DPoP, the same scopes, the same audience.
       const settings = [
         '[provider]',
         `issuer = "${provider.issuer}"`,

@@ -59,7 +59,7 @@ export class Observed {
   }
 
   private async call(response: Response) {
-    // In the order of the answers: that to a call which is made once more is never read.
+    // In the order of the responses: the page never reads the response of a call that it repeats.
     const call: Call = { status: response.status(), body: {} };
     this.calls.push(call);
     [call.scheme, call.token] = (await response.request().allHeaders())['authorization']?.split(' ') ?? [];

@@ -4,7 +4,7 @@ import type { Control } from './control';
 import { alice, atProvider, confirmation, ended, enter, expect, login, problem, signedIn, signIn, verified } from './fixtures';
 import { test } from './profile';
 
-// Tokens live as long as they do, and the tests wait for that.
+// The test's tokens have short lifetimes, and the tests wait for their expiry.
 test.describe.configure({ timeout: 90_000 });
 
 /** What the page says about the window. */
@@ -94,7 +94,7 @@ test.describe('A sign-in in a window of its own', { tag: '@chromium' }, () => {
     await clickWithoutRight(page);
     await expect(told(page)).toContainText('did not open');
     expect(context.pages()).toEqual([page]);
-    // The page was not left, and the way on is not blocked.
+    // The page was not left, and the sign-in can continue.
     const opened = context.waitForEvent('page');
     await button(page).click();
     const popup = await opened;
@@ -104,7 +104,7 @@ test.describe('A sign-in in a window of its own', { tag: '@chromium' }, () => {
   });
 
   test('that the browser always blocks is made in a tab instead', async ({ page, context, instance, control }) => {
-    // As extensions do, which no click persuades.
+    // As extensions do, even on a click.
     await page.addInitScript(() => (window.open = () => null));
     await interrupted(page, instance, control);
     await button(page).click();

@@ -19,7 +19,7 @@ import {
 } from './fixtures';
 import { test } from './profile';
 
-// Tokens live as long as they do, and the tests wait for that.
+// The test's tokens have short lifetimes, and the tests wait for their expiry.
 test.describe.configure({ timeout: 90_000 });
 
 /** Whether the browser sends the provider's cookies along when a page of the application asks the provider for something. */

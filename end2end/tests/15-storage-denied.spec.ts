@@ -3,7 +3,7 @@ import type { Instance } from '../instance.mjs';
 import { alice, atProvider, confirmation, enter, expect, login, problem, refreshed, signedIn, signedOut, signInButton, signOut, verified } from './fixtures';
 import { test } from './profile';
 
-// Tokens live as long as they do, and the tests wait for that.
+// The test's tokens have short lifetimes, and the tests wait for their expiry.
 test.describe.configure({ timeout: 90_000 });
 
 const inWindow = (page: Page) => problem(page).getByRole('button', { name: 'Sign in in a window' });

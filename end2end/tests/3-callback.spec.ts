@@ -5,7 +5,7 @@ import { forgeIdTokens, halfHash, type Forgery } from './forge';
 
 /** Goes through the login page with the callback's query changed on its way. */
 async function callbackWith(page: Page, instance: Instance, change: (query: URLSearchParams) => void) {
-  // The provider's answer to the login form leads to the callback; a redirect on its way cannot be intercepted itself.
+  // The provider's response to the login form redirects to the callback; the redirect itself cannot be intercepted.
   await page.route(`${instance.tenant}/**`, async (route) => {
     if (!route.request().isNavigationRequest() || route.request().method() !== 'POST') return route.fallback();
     const response = await route.fetch({ maxRedirects: 0 });
@@ -91,7 +91,7 @@ test.describe('3. The callback', () => {
     await callbackWith(page, instance, (query) => query.set('state', 'A'.repeat(43)));
     await expect(problem(page)).toBeVisible();
     await problem(page).getByText('Sign in', { exact: true }).click();
-    // The provider still has its session: it asks for nothing.
+    // The session at the provider is still open, so it asks for no password.
     await signedIn(page);
   });
 });

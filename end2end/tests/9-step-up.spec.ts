@@ -47,7 +47,7 @@ test.describe('9. A call that needs a more recent sign-in', () => {
     expect(new URL(page.url()).pathname + new URL(page.url()).search).toBe('/account?tab=2');
     expect(statuses, 'refused once, made once').toEqual([401, 200]);
     await signedIn(page);
-    // A reload does not make it again.
+    // A reload does not repeat the call.
     await page.reload();
     await expect(statement(page)).toBeVisible();
     expect(statuses).toEqual([401, 200]);
@@ -97,11 +97,11 @@ test.describe('9. A call that needs a more recent sign-in', () => {
     await page.goBack();
     await signedIn(page);
     await expect(page).toHaveURL('/account?tab=2');
-    // Nothing has come of it so far, what was typed is there, and the page is not stuck.
+    // No call was made so far, the input is still there, and the page can be used.
     await expect(statement(page)).toHaveValue('not yet');
     await expect(page.getByRole('alert').filter({ hasText: 'Nothing was confirmed' })).toContainText('You did not sign in again');
     expect(statuses).toEqual([401]);
-    // A reload starts anew.
+    // A reload starts again.
     await page.reload();
     await expect(statement(page)).toHaveValue('');
     await expect(page.getByRole('alert')).toBeHidden();
@@ -171,7 +171,7 @@ test.describe('A scope that the sign-in did not bring', () => {
 
   test('and that the person declines is said to be missing, until they think better of it', async ({ page, context, instance }) => {
     await signedInWithLess(page, instance);
-    // The provider has to ask who they are, so that they can say no.
+    // The provider must show its sign-in page, so that the user can cancel.
     await context.clearCookies();
     await ask(page).click();
     await atProvider(page, instance);
@@ -197,7 +197,7 @@ test.describe('A session that the provider has ended', () => {
     await signIn(page, instance, alice, '/account');
     await statement(page).fill('half a sentence');
     await control.endSessions('alice');
-    // The refresh ahead of the expiry finds out; nobody clicked.
+    // The refresh ahead of the expiry discovers it, without a click.
     await expect(ended(page)).toBeVisible();
     await expect(statement(page)).toBeHidden();
 

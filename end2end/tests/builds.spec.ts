@@ -84,7 +84,7 @@ for (const [from, to] of [
 
   test(`a page of the ${from} build that comes after the ${to} one is loaded again`, async ({ page, instance, sites }) => {
     await instance.restart({ PIXYGATE_SITE: sites[from] });
-    // The answer to the sign-in meets a page whose files are gone. It is not lost.
+    // The callback loads a page whose files are gone. The response is not lost.
     await keep(page, '/callback', /\/callback\?/);
     await instance.restart({ PIXYGATE_SITE: sites[to] });
     await page.goto('/');
@@ -101,7 +101,7 @@ test('files of an earlier build are there as long as their folder is', async ({ 
   await page.goto('/');
   await keep(page, '/');
   await instance.restart({ PIXYGATE_SITE: sites.both });
-  // From the server, and not from the browser's cache.
+  // In a new context, without the browser's cache.
   const context = await page.context().browser()!.newContext({ baseURL: instance.url });
   const fresh = await context.newPage();
   const [old, now] = [await page.locator('link[rel=modulepreload]').first().getAttribute('href'), await fresh.request.get('/').then((answer) => answer.text())];
@@ -132,7 +132,7 @@ test('a page whose files stay gone says so, and is not loaded again and again', 
     return route.fulfill({ status: 200, headers, body });
   });
   await page.goto('/account');
-  // Without the style sheet the text is there before it is true.
+  // Without the style sheet, the text is visible before it applies.
   await expect(page.locator('html.broken')).toBeAttached();
   await expect(page.getByRole('alert').filter({ hasText: 'could not be loaded' })).toBeVisible();
   expect(loads).toBe(2);

@@ -20,7 +20,7 @@ class Watch {
     context.on('console', (message) => {
       if (message.type() === 'warning' || /content security policy|refused to|panicked|hydration/i.test(message.text())) this.faults.push(message.text());
     });
-    // Firefox reports here what the network refuses, too.
+    // Firefox also reports blocked requests here.
     context.on('weberror', (error) => {
       const fault = String(error.error());
       if (!fault.includes('Cross-Origin Request Blocked')) this.faults.push(fault);
@@ -133,7 +133,7 @@ export async function signIn(page: Page, instance: Instance, person = alice, fro
 
 export async function signedIn(page: Page, person = alice) {
   await expect(who(page)).toContainText(person.shown);
-  // Before the session is read the name is a placeholder, and the button is disabled.
+  // Until the session is read, the name is a placeholder and the button is disabled.
   await expect(signOutButton(page)).toBeEnabled();
 }
 
@@ -147,7 +147,7 @@ export async function signOut(page: Page, instance: Instance) {
   await page.evaluate(() => Object.assign(window, { before: true }));
   await signOutButton(page).click();
   const back = (home: string) => location.href === home && !('before' in window);
-  // Between two pages there is none to ask.
+  // Between two pages there is no page to evaluate in.
   await expect.poll(() => page.evaluate(back, `${instance.url}/`).catch(() => false), { timeout: 20_000 }).toBe(true);
   await signedOut(page);
 }
@@ -163,7 +163,7 @@ export const refreshed = (page: Page) => page.waitForResponse((response) => isRe
 export async function signInAndLeave(page: Page, instance: Instance, control: Control) {
   await control.set({ lifetimes: { access_token: 2 } });
   await page.route(instance.tokenEndpoint, (route) => (isRefresh(route.request()) ? route.abort() : route.fallback()));
-  // As long as a whole sign-in may take.
+  // With the timeout of a whole sign-in.
   const exchanged = page.waitForResponse((response) => response.url() === instance.tokenEndpoint && response.ok(), { timeout: 30_000 });
   await signIn(page, instance);
   const { access_token } = await (await exchanged).json();

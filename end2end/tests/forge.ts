@@ -1,6 +1,6 @@
-// ID tokens signed by a key of ours, which the page is made to take for one of the provider's. A token with exactly one
-// defect then shows that exactly this check is made; a token without a defect is accepted, which shows that the forgery
-// itself is not what is refused.
+// ID tokens signed by a test key that the page accepts as one of the provider's. A token with exactly one
+// defect tests exactly one check. A token without a defect is accepted, which shows that the forgery itself
+// is not the reason of a rejection.
 
 import { createHash, createPublicKey, createSign, generateKeyPairSync } from 'node:crypto';
 import type { Page } from '@playwright/test';

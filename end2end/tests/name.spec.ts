@@ -75,7 +75,7 @@ test.describe('The name before the WASM', () => {
     await page.evaluate(async () => {
       for (const { name } of await indexedDB.databases()) indexedDB.deleteDatabase(name!);
     });
-    // The page that is open would store its session again.
+    // The open page would store its session again.
     await page.close();
     const next = await context.newPage();
     await before(next, '/', () => expect(who(next)).toContainText(alice.shown));

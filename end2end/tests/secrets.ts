@@ -1,4 +1,4 @@
-// Looks for secrets wherever a page could leave them.
+// Searches for secrets in all places where a page could leave them.
 
 import type { Page, Request } from '@playwright/test';
 import type { Instance } from '../instance.mjs';
@@ -33,7 +33,7 @@ export class Secrets {
 /** Everything that the page, its storage and its history hold, as text, by where it is. */
 export async function remains(page: Page): Promise<Map<string, string>> {
   const inPage = await page.evaluate(async () => {
-    // Binary values are read as text too: a token in a buffer is as plain as one in a string.
+    // Binary values are searched as text, too: a buffer may contain a token.
     const bytes = (buffer: ArrayBuffer | ArrayBufferView) => {
       const view = ArrayBuffer.isView(buffer)
         ? new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)

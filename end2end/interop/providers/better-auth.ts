@@ -70,7 +70,7 @@ export async function betterAuth(place: Place, options: Options = {}): Promise<P
     headers,
     body: {
       client_name: 'The application',
-      // Plain http on this machine is for those only.
+      // Only native clients may use plain http on this machine.
       application_type: 'native',
       token_endpoint_auth_method: 'none',
       grant_types: ['authorization_code', 'refresh_token'],
@@ -85,7 +85,7 @@ export async function betterAuth(place: Place, options: Options = {}): Promise<P
   const pages: Record<string, string> = { '/login': LOGIN, '/account': LEAVE };
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
     const { pathname } = new URL(request.url!, origin);
-    // Better Auth leaves CORS and the place of the metadata to the application that it is a part of.
+    // Better Auth leaves CORS and the location of the metadata to its application.
     if (request.headers.origin === place.app) {
       response.setHeader('access-control-allow-origin', place.app);
       response.setHeader('access-control-expose-headers', 'DPoP-Nonce');

@@ -56,7 +56,7 @@ export async function lemonldap(place: Place, options: Options = {}): Promise<Le
     key: 'a key for its own cookies',
     locationRules: { '127.0.0.1': { default: 'accept' } },
     exportedHeaders: {},
-    // It loads its captchas even where none is used, and they want ImageMagick; an empty plug-in stands in for them.
+    // It loads its captchas even if none is used, and they need ImageMagick. An empty plug-in replaces them.
     captcha: '::Main::Plugin',
     captcha_mail_enabled: 0,
     captcha_register_enabled: 0,

@@ -118,7 +118,7 @@ export async function oidcProvider(place: Place, variant: Variant = {}): Promise
         },
       },
     },
-    // Its own dispatcher refuses loopback addresses, where the application is here.
+    // Its own dispatcher rejects loopback addresses, where the application runs.
     fetch: (url, options) => fetch(url, { ...options, dispatcher: undefined } as RequestInit),
   });
 
@@ -145,7 +145,7 @@ export async function oidcProvider(place: Place, variant: Variant = {}): Promise
     password,
     async enter(page) {
       await password(page);
-      // Consent is asked for once and then remembered until the sign-out.
+      // Consent is requested once and then remembered until the sign-out.
       await page.getByRole('button', { name: 'Continue' }).click();
     },
     async leave(page) {
