@@ -16,7 +16,7 @@ const require = createRequire(import.meta.url);
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
 
-/** Flags that keep a browser to the pages it is sent to; root cannot use Chromium's sandbox. */
+/** Flags that prevent requests to other hosts; root cannot use Chromium's sandbox. */
 export const flags = [
   '--no-sandbox',
   '--disable-background-networking',
@@ -40,7 +40,7 @@ function ofPlaywright(name) {
   }
 }
 
-/** `own` when Playwright brought it. */
+/** `own` if Playwright installed it. */
 export function chromium() {
   const named = process.env.PIXYGATE_CHROMIUM;
   if (named) return { path: named, own: false };

@@ -37,7 +37,7 @@ try {
     if (requests.has(requestId)) requests.get(requestId).bytes = encodedDataLength;
   });
 
-  /** All requests of what `act` does, once the account page, or what is named, has its answers. */
+  /** All requests of `act`, until the account page, or the named element, has its data. */
   async function measured(name, act, there) {
     requests.clear();
     await act();

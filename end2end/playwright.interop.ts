@@ -1,7 +1,7 @@
 import { defineConfig } from '@playwright/test';
 import config from './playwright.config';
 
-/** The whole flow with providers that are not ours, and the table that it writes: docs/interop.md. */
+/** The whole flow with third-party providers, and the table of its results: docs/interop.md. */
 export default defineConfig({
   ...config,
   testDir: 'interop',

@@ -37,7 +37,7 @@ const page = (script, config, body) => `<!DOCTYPE html>
 <body>${body}</body>
 </html>`;
 
-/** A body that the hand-written page has and fills in; the others render theirs. */
+/** A body for the hand-written page, which fills it in; the other applications render theirs. */
 const byHand = `<header><a href="/">Bench</a> <a href="/account">Account</a> <span id="name" hidden></span></header>
 <main><h1>The landing page</h1><button hidden>Sign in</button><p id="answer" hidden></p></main>`;
 

@@ -50,7 +50,7 @@ export async function provide(port, origins) {
     interactions: { url: (_, interaction) => `/enter/${interaction.uid}` },
   });
 
-  /** Signs Alice in and grants what was asked for. */
+  /** Signs Alice in and grants the requested scopes. */
   async function enter(request, response) {
     const { params, grantId } = await provider.interactionDetails(request, response);
     const grant = (grantId && (await provider.Grant.find(grantId))) || new provider.Grant({ accountId: 'alice', clientId: CLIENT });

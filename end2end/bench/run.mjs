@@ -27,11 +27,11 @@ const NETWORKS = {
 };
 const CPU = 4;
 const READING = 3_000;
-/** How long a user points at a button before clicking, at least. */
+/** The shortest time that a user points at a button before clicking. */
 const HOVER = 200;
 const PATIENCE = 30_000;
 
-/** Where each application shows what is measured. */
+/** The elements of each application that are measured. */
 const OTHERS = { name: '#name', answer: '#answer', button: 'button' };
 const OURS = { name: '.who .name', answer: 'section[aria-label="What the server verified"] dl', button: 'main .actions .button, .notice .button' };
 
@@ -45,7 +45,7 @@ async function freePort() {
   return port;
 }
 
-/** Notes in each document when things are first shown, by the wall clock. */
+/** Records in each document the times at which elements are first shown, by the wall clock. */
 function observe({ name, answer }) {
   const seen = {};
   const now = () => performance.timeOrigin + performance.now();
@@ -77,7 +77,7 @@ class Visit {
     });
   }
 
-  /** When the next request for the provider's page is sent. */
+  /** The time at which the next request for the provider's page is sent. */
   async authorization(after) {
     const deadline = Date.now() + PATIENCE;
     for (;;) {
@@ -92,7 +92,7 @@ class Visit {
     return this.page.evaluate(() => globalThis.benchStart);
   }
 
-  /** The times, from `since`, at which the name and the answer were shown. */
+  /** The times, from `since`, at which the name and the response were shown. */
   async shown(since) {
     // The page may be replaced during the check.
     for (const deadline = Date.now() + PATIENCE; ; ) {
@@ -103,7 +103,7 @@ class Visit {
     }
   }
 
-  /** Clicks as a user does: with the mouse over the button for a moment before, unless it is to be at once. */
+  /** Clicks as a user does: the mouse is over the button for a moment before, unless the click is immediate. */
   async click(hover = 0) {
     const button = this.page.locator(this.app.shows.button).filter({ hasText: /^Sign in$/ }).first();
     await button.waitFor({ timeout: PATIENCE });
@@ -182,7 +182,7 @@ async function sample(browser, app, network) {
   }
 }
 
-/** Everything until somebody is signed in and the account page is shown, in bytes and requests to the application's own server. */
+/** Bytes and requests to the application's own server until a user is signed in and the account page is shown. */
 async function weight(browser, app) {
   const context = await browser.newContext();
   await context.addInitScript(observe, app.shows);

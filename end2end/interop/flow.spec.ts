@@ -9,7 +9,7 @@ import type { Provider } from './providers/provider';
 import { shapes } from './shapes';
 import { World } from './world';
 
-/** The features, each as the person meets it. A shape may say that one is different with it, and shows how. */
+/** The features, each as a test of the user's actions. A shape may declare a difference, with a check of it. */
 const steps: Record<Feature, (world: World) => Promise<void>> = {
   'sign in': async (world) => {
     await world.signIn();

@@ -3,7 +3,7 @@ import { alice, atProvider, bob, ended, enter, expect, isRefresh, problem, show,
 import type { Control } from './control';
 import type { BrowserContext, Page, Request } from '@playwright/test';
 
-/** How often the page asked for other tokens. */
+/** The number of requests for other tokens. */
 function refreshes(page: Page) {
   const seen = { count: 0 };
   page.on('request', (request) => {
@@ -67,7 +67,7 @@ test('Another tab that signs in as another person is noticed at once and shown, 
 test.describe('What someone typed whose session the provider has ended', () => {
   const statement = (page: Page) => page.getByLabel('What you confirm');
 
-  /** Alice, in the middle of a sentence, and another tab with nobody. */
+  /** Alice, with unsent input, and another tab without a session. */
   async function interrupted(page: Page, context: BrowserContext, instance: Instance, control: Control) {
     // Lets the test block messages of other tabs to this page.
     await page.addInitScript(() => {

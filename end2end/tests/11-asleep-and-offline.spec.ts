@@ -6,7 +6,7 @@ import { claimsOf } from './forge';
 // The test's tokens have short lifetimes, and the tests wait for their expiry.
 test.describe.configure({ timeout: 90_000 });
 
-/** When the newest access token expires, and what the calls got: their statuses, and the seconds that their token had left. */
+/** The expiry of the newest access token, and the calls: their statuses, and the seconds until their token expired. */
 function wire(context: BrowserContext, instance: Instance) {
   const seen = { exp: 0, refreshes: 0, calls: [] as { path: string; status: number; left: number }[] };
   context.on('request', (request) => {
@@ -27,7 +27,7 @@ function wire(context: BrowserContext, instance: Instance) {
   return seen;
 }
 
-/** Stops every page of the browser for a while. The processes stand still, as those of a frozen page or a sleeping device do. */
+/** Stops all pages of the browser for a while: the processes are suspended, as those of a frozen page or a sleeping device. */
 async function asleep(browser: Browser, meanwhile: () => Promise<void>) {
   const session = await browser.newBrowserCDPSession();
   const { processInfo } = await session.send('SystemInfo.getProcessInfo');
@@ -88,7 +88,7 @@ test.describe('Asleep past the expiry of its token', { tag: '@chromium' }, () =>
 });
 
 test.describe('Offline while a refresh is under way', () => {
-  /** A page whose refresh is on its way to the provider, and a call of the person waits for it. Returns what holds it back. */
+  /** A page with a refresh on its way to the provider, and a call that waits for it. Returns the held request. */
   async function refreshing(page: Page, context: BrowserContext, instance: Instance) {
     const seen = wire(context, instance);
     await signIn(page, instance, alice, '/account');

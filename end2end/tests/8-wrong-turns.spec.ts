@@ -200,7 +200,7 @@ test.describe('8. Wrong turns end on a page that says what happened', () => {
   test.describe('at a provider that wants the request pushed', () => {
     const endpoint = (instance: Instance) => `${instance.tenant}/oauth2/par`;
 
-    /** What the browser took to the provider's sign-in page. */
+    /** The parameters in the URL of the provider's sign-in page. */
     function taken(page: Page, instance: Instance) {
       const queries: string[][] = [];
       page.on('request', (request) => {

@@ -10,7 +10,7 @@ const statement = (page: Page) => confirmation(page).statement;
 const confirm = (page: Page) => confirmation(page).button;
 const confirmed = (page: Page) => confirmation(page).done;
 
-/** The statuses that the calls got. */
+/** The statuses of the calls. */
 function calls(page: Page) {
   const statuses: number[] = [];
   page.on('response', (response) => {
@@ -19,7 +19,7 @@ function calls(page: Page) {
   return statuses;
 }
 
-/** Signed in so long ago that the gate asks for it again. */
+/** Signed in so long ago that the gate requires a new sign-in. */
 async function signedInLongAgo(page: Page, instance: Instance, control: Control) {
   await control.clock(LONG_AGO);
   await signIn(page, instance, alice, '/account?tab=2');
@@ -118,7 +118,7 @@ test.describe('A scope that the sign-in did not bring', () => {
   const opened = (page: Page) => page.getByRole('region', { name: 'What the scope “profile” opens' });
   const ask = (page: Page) => opened(page).getByRole('button', { name: 'Ask for the permission' });
 
-  /** What was asked of the provider, and of the gate. */
+  /** The requests to the provider and to the gate. */
   function wire(page: Page, instance: Instance) {
     const seen = { scopes: [] as (string | null)[], statuses: [] as number[] };
     page.on('request', (request) => {
@@ -130,7 +130,7 @@ test.describe('A scope that the sign-in did not bring', () => {
     return seen;
   }
 
-  /** Signed in by pages that ask for `openid` alone. */
+  /** Signed in by pages that request `openid` only. */
   async function signedInWithLess(page: Page, instance: Instance) {
     await asIf(page, (client) => ({ ...client, scopes: ['openid'] }));
     await page.goto('/account');

@@ -9,7 +9,7 @@ import { alice, atProvider, confirmation, enter, expect, settled, signedIn, sign
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const built = process.env.PIXYGATE_SITE ?? join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), 'site-test');
 
-/** The site as it was built, and once more as another build: one that says in the page that it is the other. */
+/** The site as it was built, and another build, which says so in its page. */
 const test = base.extend<object, { sites: { first: string; second: string; both: string } }>({
   sites: [
     async ({}, use) => {
@@ -37,7 +37,7 @@ const test = base.extend<object, { sites: { first: string; second: string; both:
 
 const shown = (page: Page) => page.evaluate(() => document.documentElement.dataset['build'] ?? 'first');
 
-/** The paths of all files of the front end that are asked for from now on. */
+/** The paths of all requested files of the front end, from now on. */
 function files(page: Page) {
   const asked: string[] = [];
   page.on('request', (request) => {
@@ -47,7 +47,7 @@ function files(page: Page) {
   return asked;
 }
 
-/** The next page at this address comes as the server sends it now, whatever it is by then. */
+/** The next page at this address is the server's current one, even if it changes later. */
 async function keep(page: Page, path: string, address: RegExp = new RegExp(`${path}$`)) {
   const answer = await page.request.get(path);
   const [body, headers] = [await answer.text(), answer.headers()];

@@ -2,7 +2,7 @@ import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 import { alice, atProvider, enter, expect, problem, settled, signedIn, signIn, signInButton, test } from './fixtures';
 
-/** The pages of the navigation: path, title in both languages, and what is there once the server has answered. */
+/** The pages of the navigation: path, title in both languages, and the content after the server's response. */
 const pages: { path: string; title: string; german: string; there: (page: Page) => ReturnType<Page['locator']> }[] = [
   { path: '/overview', title: 'Overview', german: 'Übersicht', there: (page) => page.locator('.events li').first() },
   { path: '/session', title: 'Session', german: 'Sitzung', there: (page) => page.locator('.checks li').first() },

@@ -10,7 +10,7 @@ function loads(page: Page) {
   return paths;
 }
 
-/** Where the page is, as it stands in the address bar. */
+/** The address of the page, as in the address bar. */
 const address = (page: Page) => page.evaluate(() => location.href.slice(location.origin.length));
 
 test.describe('Leaving for the provider', () => {

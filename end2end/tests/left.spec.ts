@@ -22,7 +22,7 @@ test('signing in leads back to the fragment', async ({ page, instance }) => {
 test.describe('A page that was left for a sign-in that never came', () => {
   const confirm = (page: Page) => page.getByRole('button', { name: 'Confirm', exact: true });
 
-  /** On the way to the provider, whose page does not come. */
+  /** On the way to the provider, whose page does not load. */
   async function onTheWay(page: Page, instance: Instance, control: Control, answer: 'none' | 'no page') {
     await control.clock(-400);
     await signIn(page, instance, alice, '/account');

@@ -10,7 +10,7 @@ async function faults(page: Page) {
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).join(', ')}`);
 }
 
-/** Fits every width and has no fault that axe finds, neither in light nor in dark. Leaves a picture of each. */
+/** The page fits every width, and axe finds no faults, in light and in dark. Saves a screenshot of each. */
 async function looksRight(page: Page, name: string) {
   await expect(page.getByRole('main')).toBeVisible();
   for (const [width, viewport] of Object.entries(widths)) {
@@ -126,7 +126,7 @@ test.describe('Every page fits and is accessible @screenshots', () => {
   });
 });
 
-/** What has the focus: its id, else its name. */
+/** The focused element: its id, else its name. */
 const focused = (page: Page) => page.evaluate(() => document.activeElement!.id || document.activeElement!.tagName);
 
 /** Presses Tab until the link has the focus, then Enter. */

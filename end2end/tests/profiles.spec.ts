@@ -16,7 +16,7 @@ interface Profile {
   gate: { access_token: string };
 }
 
-/** As TOML: lists and texts are written as in JSON, and objects on one line. */
+/** Formats as TOML: lists and strings are as in JSON, and objects on one line. */
 const toml = (value: unknown): string =>
   value !== null && typeof value === 'object' && !Array.isArray(value)
     ? `{ ${Object.entries(value).map(([name, member]) => `"${name}" = ${toml(member)}`).join(', ')} }`
@@ -25,7 +25,7 @@ const toml = (value: unknown): string =>
 const section = (header: string, members: object) =>
   [header, ...Object.entries(members).map(([name, value]) => `${name} = ${toml(value)}`), ''].join('\n');
 
-/** In every run; with PIXYGATE_PROFILES=all there are as many as there are files. */
+/** The profiles of every run; with PIXYGATE_PROFILES=all, those of all files. */
 const usual = ['asgardeo', 'auth0', 'entra-v2', 'keycloak-26'];
 const wanted = (name: string) => name.endsWith('.json') && (process.env.PIXYGATE_PROFILES === 'all' || usual.includes(name.replace('.json', '')));
 

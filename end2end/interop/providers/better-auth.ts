@@ -7,19 +7,19 @@ import { toNodeHandler } from 'better-auth/node';
 import { jwt } from 'better-auth/plugins';
 import type { Place, Provider } from './provider';
 
-/** Seconds for which access tokens are good. */
+/** The lifetime of access tokens, in seconds. */
 const LIFETIME = 6;
 
 export const RESOURCE = 'https://api.example/orders';
 
 const alice = { email: 'alice@example.com', password: 'the password of Alice', name: 'Alice Example' };
 
-/** What a shape changes. */
+/** The settings of a shape. */
 export interface Options {
   plugin?: Partial<Parameters<typeof oauthProvider>[0]>;
 }
 
-/** Pages are the application's own in Better Auth. The query that came goes back with the password. */
+/** With Better Auth, the application has the pages. The query of the request is sent back with the password. */
 const LOGIN = `<!doctype html><title>Log in</title>
 <form><label>E-mail <input name="email"></label> <label>Password <input name="password" type="password"></label> <button>Log in</button></form>
 <script>

@@ -9,10 +9,10 @@ export const LIFETIME = 6;
 
 const CLIENT = 'the-client';
 
-/** One of the people of its demonstration back end, each with the name as password. */
+/** A user of its demonstration back end; the password is the name. */
 const PERSON = 'dwho';
 
-/** Nothing of another instance counts, and nothing outlives this one. */
+/** Each instance has its own state, which is deleted at the end. */
 const INI = (folder: string) => `
 [all]
 logger = Lemonldap::NG::Common::Logger::Std
@@ -27,11 +27,11 @@ templateDir = /usr/share/lemonldap-ng/portal/templates
 languages = en
 `;
 
-/** What a shape changes in the client's registration. */
+/** The settings of a shape in the client's registration. */
 export type Options = Record<string, string | number>;
 
 export interface Lemonldap extends Provider {
-  /** Its store is emptied, as when its sessions have run out. */
+  /** Empties its store, as if its sessions had expired. */
   forget(): Promise<void>;
 }
 

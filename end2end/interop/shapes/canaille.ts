@@ -19,7 +19,7 @@ const product: Product = {
     existsSync(PYTHON) ? undefined : `Canaille is not installed: scripts/setup.sh test installs it where Python 3.11 or newer is (${PYTHON})`,
 };
 
-/** Well within the last quarter of the lifetime, in which a token is renewed although it is still good. */
+/** A time within the last quarter of the lifetime, in which a token is refreshed although it is still valid. */
 const lastQuarter = (world: World) => world.left(LIFETIME / 4 - 2);
 
 const shape = (name: string, options: Options, more: Partial<Shape> = {}): Shape => ({
