@@ -44,7 +44,7 @@ enum Answer {
 /// # let client = example::client();
 /// use pixygate::authorization::{Callback, Client, PendingSignIn, SignIn, ValidatedCallback};
 ///
-/// /// Only what was validated has a code to exchange.
+/// /// Only a validated callback has a code to exchange.
 /// fn form(callback: &ValidatedCallback) -> String {
 ///     callback.token_request().body().to_owned()
 /// }
@@ -77,7 +77,7 @@ impl fmt::Debug for ValidatedCallback {
 /// ```
 /// use pixygate::authorization::CallbackError;
 ///
-/// /// What a page may offer.
+/// /// The next step that a page offers.
 /// fn offer(error: &CallbackError) -> &'static str {
 ///     match error {
 ///         CallbackError::Provider { error, .. } if error == "access_denied" => "You said no. Start again?",

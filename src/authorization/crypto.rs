@@ -73,7 +73,7 @@ pub trait Crypto {
     async fn digest(&self, hash: Hash, data: &[u8]) -> Result<Vec<u8>, CryptoError>;
 }
 
-/// The platform refused a cryptographic operation.
+/// A cryptographic operation failed.
 ///
 /// ```
 /// use pixygate::authorization::CryptoError;

@@ -58,7 +58,7 @@ pub enum Event {
     HeaderHidden {
         /// The origin of the service.
         origin: String,
-        /// `WWW-Authenticate`, or `DPoP-Nonce` where the service asks for a nonce.
+        /// `WWW-Authenticate`, or `DPoP-Nonce` if the service requires a nonce.
         header: &'static str,
     },
     /// A call was not answered.

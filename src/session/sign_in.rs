@@ -128,7 +128,7 @@ impl<P: Platform> Session<P> {
     /// ```
     ///
     /// # Errors
-    /// When the provider cannot be reached; when this browser cannot store what is needed until the user is back;
+    /// When the provider cannot be reached; when this browser cannot store the pending sign-in;
     /// [`SessionError::WrongOrigin`] on a page that is not of the redirect URI's origin.
     pub async fn sign_in(&self, options: &SignIn) -> Result<(), SessionError> {
         let silent = options.prompt.as_deref() == Some("none");
@@ -613,7 +613,7 @@ impl<P: Platform> Session<P> {
         }));
     }
 
-    /// Returns whether the key that new tokens are bound to is gone, because the user signed out meanwhile.
+    /// Returns whether the key that new tokens are bound to was deleted, because the user signed out meanwhile.
     async fn key_is_gone(&self, bound_to: &Option<String>) -> bool {
         self.0.platform.reload_keys();
         self.dpop_thumbprint().await.as_ref() != Ok(bound_to)
