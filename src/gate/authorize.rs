@@ -28,7 +28,7 @@ use crate::{
     jwt::{Principal, Rejection, printable, unix},
 };
 
-/// What the gate decides about a request.
+/// The gate's decision about a request.
 pub(crate) enum Decision {
     /// The gate does not protect the path.
     NotProtected,
@@ -104,7 +104,7 @@ pub(crate) async fn decide(gate: &Gate, rules: &Rules, head: &Head<'_>) -> Decis
     call.decide(authentication)
 }
 
-/// What a path has in a gate's rules.
+/// The result of looking up the route of a request.
 pub(super) enum RouteMatch<'a> {
     NotProtected,
     Route(RequestPath, usize, Option<&'a HeaderValue>),
@@ -292,7 +292,7 @@ struct Call<'a> {
     now: f64,
 }
 
-/// A caller whose token is valid and theirs.
+/// A caller with a valid token, who has proved possession if the token is bound.
 struct Authenticated {
     principal: Principal,
     scheme: Scheme,
@@ -426,7 +426,7 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// Checks that the caller holds what the token is bound to.
+    /// Checks that the caller has the key or certificate that the token is bound to.
     async fn check_binding(
         &self,
         credentials: &Credentials<'_>,

@@ -18,7 +18,7 @@ const WINDOW_SECONDS: u64 = 60;
 const MAX_PROOF_BYTES: usize = 8192;
 const MAX_IDENTIFIER_BYTES: usize = 256;
 
-/// What a proof must fit.
+/// The expected values of a proof.
 pub(crate) struct Expected<'a> {
     pub(crate) method: &'a Method,
     /// The public address of the request, without query.

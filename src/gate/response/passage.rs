@@ -143,7 +143,7 @@ fn in_place_of(mut response: Response, answer: Response) -> Response {
     response
 }
 
-/// What the log says of a denied request beside the rejection.
+/// The fields of the log about a denied request, in addition to the rejection.
 struct Logged<'a> {
     request_id: &'a RequestId,
     method: &'a Method,

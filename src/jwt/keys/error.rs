@@ -15,7 +15,7 @@ pub enum KeysError {
         expected: String,
         /// The one in the metadata.
         found: String,
-        /// Where they differ.
+        /// The difference.
         difference: String,
         /// The line to write.
         hint: String,
@@ -23,12 +23,12 @@ pub enum KeysError {
     /// The metadata cannot be used.
     #[error(transparent)]
     Metadata(DiscoveryError),
-    /// The document is not what it should be.
+    /// The document is invalid.
     #[error("{url}: {why}")]
     Document {
         /// The URL of the document.
         url: String,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
     /// A file cannot be used.
@@ -38,7 +38,7 @@ pub enum KeysError {
         key: &'static str,
         /// The file.
         path: String,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
 }

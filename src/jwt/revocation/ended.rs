@@ -3,7 +3,7 @@ use crate::jwt::{LogoutToken, Principal};
 /// Access tokens that are rejected from now on although they have not expired: those of a session, of a subject, or one token.
 ///
 /// It names an issuer and at least one of `token_id`, `session_id` and `subject`; an issuer alone stands for all of its tokens.
-/// Only tokens that were issued no later than `before` are meant, so whoever signs in again is accepted.
+/// It affects only tokens that were issued no later than `before`, so a new sign-in is accepted.
 ///
 /// ```
 /// use pixygate::jwt::{Ended, LocalRevocations};

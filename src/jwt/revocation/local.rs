@@ -56,7 +56,7 @@ struct Issuer {
     sessions: HashMap<String, u64>,
     subjects: HashMap<String, Subject>,
     tokens: HashMap<String, u64>,
-    /// Ends every token, and stands for all entries that were forgotten.
+    /// Ends every token issued before a date, in place of all dropped entries.
     everything: Option<u64>,
     /// The latest of these dates, and when this process learned of it: that second had begun by then.
     latest: Option<(u64, Instant)>,
