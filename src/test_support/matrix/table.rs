@@ -1,4 +1,5 @@
-//! Form, signature and header, then what the claims say. Every block begins with what is accepted, so that a refusal has one cause only.
+//! Cases for form, signature and header, then for the claims. Every block begins with an accepted token, so that a rejection has one cause
+//! only.
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
