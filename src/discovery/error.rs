@@ -50,8 +50,7 @@ pub enum DiscoveryError {
 }
 
 impl DiscoveryError {
-    /// Whether a setting, or the provider's metadata, must change before it can work. Otherwise it is an outage that may
-    /// end by itself.
+    /// Returns whether a setting or the provider's metadata must be changed. Otherwise it is an outage that may end by itself.
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Setting(_) | Self::Issuer { .. } | Self::Member { .. } => true,

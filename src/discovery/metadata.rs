@@ -170,7 +170,7 @@ impl Metadata {
     }
 }
 
-/// A text, also in an array of one.
+/// Returns a string, also from an array of one.
 fn text(value: &Value) -> Option<&str> {
     match value {
         Value::String(text) => Some(text.trim()),

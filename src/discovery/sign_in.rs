@@ -538,7 +538,7 @@ impl Shared {
         Ok(keys)
     }
 
-    /// The keys that an earlier process stored, unless they are too old.
+    /// Returns the keys that an earlier process stored, unless they are too old.
     fn stored_keys(&self, location: &Url) -> Option<Vec<Jwk>> {
         let stored = self.documents.stored(location)?;
         let age = self.documents.clock.now().duration_since(stored.fetched_at).ok()?;
@@ -594,7 +594,7 @@ async fn refresh(shared: Weak<Shared>, mut complete: bool) {
     }
 }
 
-/// The signing keys of a JWK set (RFC 7517, section 5). A key that cannot be read is left out.
+/// Returns the signing keys of a JWK set (RFC 7517, section 5). A key that cannot be read is left out.
 fn read_keys(document: &[u8]) -> Option<Vec<Jwk>> {
     let mut set: Value = serde_json::from_slice(document).ok()?;
     let Value::Array(keys) = set.get_mut("keys")?.take() else {

@@ -510,7 +510,7 @@ impl<'a> Call<'a> {
         unsigned.verify()
     }
 
-    /// A proof that fails costs as much as one that holds, so it counts as a call of the subject. A replayed proof does not: anyone who
+    /// Counts a failed proof as a call of the subject, because it costs as much as a valid one. A replayed proof does not count: anyone who
     /// has seen it could use up the rate of its owner.
     fn count_failed_proof(&self, principal: &Principal, rejection: &Rejection) {
         if rejection.reason() == Reason::InvalidDpopProof {
@@ -536,7 +536,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The policy of the route requires a token that is bound to a key.
+/// Returns the rejection of an unbound token on a route that requires a bound one.
 pub(super) fn not_bound() -> Rejection {
     Rejection::new(Reason::DpopRequired)
         .expected("a token that is bound to a key")

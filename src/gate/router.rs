@@ -140,7 +140,7 @@ where
     }
 }
 
-/// The pattern for a path of axum's.
+/// Converts a path of axum into a pattern.
 fn pattern(path: &str) -> Result<String, &'static str> {
     let segments = path.split('/');
     if segments.clone().any(|segment| segment.starts_with([':', '*'])) {

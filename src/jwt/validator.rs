@@ -530,7 +530,7 @@ pub(crate) struct Signer<'a> {
     generation: u64,
 }
 
-/// The token may have been revoked meanwhile; nothing is wrong with it as far as is known.
+/// Returns the rejection for a valid token while it is unknown whether it was revoked.
 fn revocations_unknown() -> Rejection {
     Rejection::new(Reason::KeysUnavailable)
         .expected("to know which tokens were revoked")

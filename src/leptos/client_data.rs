@@ -79,7 +79,7 @@ pub fn ClientData(
     })
 }
 
-/// The name with which this page was rendered.
+/// Returns the name with which this page was rendered.
 pub(super) fn expected_name() -> Option<String> {
     match window() {
         None => server::name_of_request(),

@@ -210,14 +210,14 @@ pub(super) fn show(auth: Auth) {
     }
 }
 
-/// The session, once its stored state is read.
+/// Returns the session, after its stored state is read.
 pub(super) async fn restored() -> Result<Session<Browser>, SessionError> {
     let session = session()?;
     session.restore().await;
     Ok(session)
 }
 
-/// The session, if it is open.
+/// Returns the session, if it is open.
 pub(super) fn opened() -> Option<Session<Browser>> {
     SESSION.with_borrow(Clone::clone)
 }

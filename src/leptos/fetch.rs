@@ -67,7 +67,7 @@ pub(super) async fn call(session: &Session<Browser>, request: Request) -> Result
     Ok(response.into())
 }
 
-/// The one call that goes to the provider with the access token.
+/// Ends all sessions of the user: the only call to the provider with the access token.
 pub(super) async fn sign_out_everywhere(session: &Session<Browser>) -> Result<(), SessionError> {
     let url = session
         .client()
@@ -81,7 +81,7 @@ pub(super) async fn sign_out_everywhere(session: &Session<Browser>) -> Result<()
         .await
 }
 
-/// A redirect may lead to an origin that is not listed, and the browser would take the proof along.
+/// Turns redirects off: a redirect may lead to an origin that is not listed, and the browser would send the proof there.
 fn without_redirects(request: web_sys::Request) -> Result<web_sys::Request, SessionError> {
     let init = RequestInit::new();
     init.set_redirect(RequestRedirect::Manual);

@@ -19,7 +19,7 @@ thread_local! {
     static NEXT_LISTENER: Cell<u32> = const { Cell::new(0) };
 }
 
-/// The context of this page, for code outside of the reactive context.
+/// Returns the context of this page, for code outside of the reactive context.
 pub(super) fn auth() -> Option<Auth> {
     AUTH.get()
 }
@@ -185,8 +185,8 @@ impl Auth {
         }
     }
 
-    /// The name that the header showed last in this browser, while it is not known yet whether that user is still signed in. Nothing has
-    /// verified it: show it as a placeholder, and nothing else that depends on it. It is there in the first render, also on the server.
+    /// Returns the name of the user who was last signed in in this browser, until it is known whether that user still is. The name is not
+    /// verified: show it only as a placeholder. It is available in the first render, also on the server.
     ///
     /// ```
     /// use leptos::prelude::*;

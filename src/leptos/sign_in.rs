@@ -88,7 +88,7 @@ impl Default for Views {
 }
 
 impl Views {
-    /// The views of the [`AuthProvider`](super::AuthProvider) above, or the defaults where a test has none.
+    /// Returns the views of the [`AuthProvider`](super::AuthProvider) above, or the defaults in a test without one.
     pub(super) fn here() -> Self {
         use_context().unwrap_or_default()
     }
@@ -331,7 +331,7 @@ fn Progress(failure: RwSignal<Option<SignInFailure>>) -> impl IntoView {
     }
 }
 
-/// The options of a navigation that replaces this page in the history.
+/// Returns the options of a navigation that replaces this page in the history.
 fn replacing() -> NavigateOptions {
     NavigateOptions {
         replace: true,

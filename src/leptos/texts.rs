@@ -230,7 +230,7 @@ impl Texts {
         use_context().unwrap_or_default()
     }
 
-    /// For a sign-in that failed.
+    /// Returns the text for a failed sign-in.
     ///
     /// ```
     /// use pixygate::authorization::CallbackError;
@@ -267,7 +267,7 @@ impl Texts {
         }
     }
 
-    /// For a call that failed.
+    /// Returns the text for a failed call.
     ///
     /// ```
     /// use pixygate::leptos::{CallError, Texts};
@@ -311,7 +311,7 @@ impl Texts {
         }
     }
 
-    /// For a session that ended by itself, or here only; `None` when the user signed out or never signed in.
+    /// Returns the text for a session that ended by itself, or here only; `None` if the user signed out or never signed in.
     ///
     /// ```
     /// use pixygate::leptos::Texts;

@@ -93,7 +93,7 @@ impl<'a> UnsignedProof<'a> {
     }
 }
 
-/// The same `jti` under another key is another proof.
+/// Returns the identity of a proof. The same `jti` under another key is another proof.
 fn identify(thumbprint: &str, identifier: &str) -> ProofId {
     let (mut key, mut proof) = ([0; 32], [0; 32]);
     key.copy_from_slice(digest(&SHA256, thumbprint.as_bytes()).as_ref());

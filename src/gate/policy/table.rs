@@ -302,7 +302,7 @@ impl Policies {
             .min()
     }
 
-    /// The positions of the routes that match a path, not in order.
+    /// Returns the positions of the routes that match a path, in any order.
     fn candidates<'a>(&'a self, path: &'a str) -> impl Iterator<Item = usize> + 'a {
         // Paths of callers are looked up and never stored, so a hash that is fast is enough.
         let exact = self.exact.get(path).into_iter().flatten().copied();

@@ -44,7 +44,7 @@ pub enum KeysError {
 }
 
 impl KeysError {
-    /// Whether a setting is wrong, rather than the provider out of reach.
+    /// Returns whether a setting is wrong. Otherwise the provider is unavailable.
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Issuer { .. } | Self::File { .. } => true,
@@ -75,7 +75,7 @@ pub struct LoadError {
 pub struct LoadErrors(pub Vec<LoadError>);
 
 impl LoadErrors {
-    /// The first that a setting caused. The start should stop with it; an outage passes.
+    /// Returns the first error that a setting caused. It should stop the start; an outage should not.
     pub fn configuration(&self) -> Option<&LoadError> {
         self.0.iter().find(|failure| failure.error.is_configuration())
     }

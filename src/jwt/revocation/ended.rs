@@ -27,7 +27,7 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// All tokens that the issuer issued no later than `before`, in seconds since 1970. Narrow it with the methods below.
+    /// Ends all tokens that the issuer issued no later than `before`, in seconds since 1970. The methods below restrict it.
     pub fn new(issuer: impl Into<String>, before: u64) -> Self {
         Self {
             issuer: issuer.into(),
@@ -38,7 +38,7 @@ impl Ended {
         }
     }
 
-    /// All sessions of the principal. `before` is no earlier than the `iat` of the principal's own token: where the clock of this
+    /// Ends all sessions of the principal. `before` is no earlier than the `iat` of the principal's own token: where the clock of this
     /// machine is behind the provider's, at least that token is meant.
     pub fn sessions_of(principal: &Principal, before: u64) -> Self {
         let before = before.max(principal.issued_at().unwrap_or(0));

@@ -15,7 +15,7 @@ use crate::{
     test_support::{TestKey, TokenBuilder, at},
 };
 
-/// Every case.
+/// Returns every case.
 pub fn cases() -> Vec<Case> {
     [
         algorithms(),
@@ -30,7 +30,7 @@ pub fn cases() -> Vec<Case> {
     .concat()
 }
 
-/// A good token with ES256, the quickest to sign.
+/// Returns a valid token with ES256, which is the fastest to sign.
 fn good(s: &Setting) -> TokenBuilder<'_> {
     s.issuer.token().key(s.issuer.key(ES256))
 }
