@@ -187,7 +187,7 @@ pub(crate) fn own_id_token<'a>(realm: &Realm, token: &'a str) -> Option<Unverifi
 
 /// Returns the user of a grant, unless the configuration no longer has that user.
 pub(crate) fn person<'a>(realm: &'a Realm, grant: &Grant) -> Result<&'a Person, Refusal> {
-    let gone = || Refusal::invalid_grant("the person who granted it is not configured any more");
+    let gone = || Refusal::invalid_grant("the user who granted it is no longer in the configuration");
     realm.tenant.person(&grant.username).ok_or_else(gone)
 }
 

@@ -69,7 +69,7 @@ async fn serve(config: Config) -> Result<(), dev_idp::StartError> {
     println!("Development provider: {}/", config.origin());
     for tenant in &config.tenants {
         let people: Vec<&str> = tenant.people.iter().map(|person| person.username.as_str()).collect();
-        println!("  issuer {}  people {}", config.issuer_of(tenant), people.join(", "));
+        println!("  issuer {}  users {}", config.issuer_of(tenant), people.join(", "));
     }
     bound
         .serve(async {

@@ -54,13 +54,13 @@ pub enum ConfigError {
         expected: &'static str,
     },
     /// A user has no password.
-    #[error("person `{person}`: `password` is empty; set one, and be it the username")]
+    #[error("user `{person}`: `password` is empty; set one; it may be the username")]
     Password {
         /// The username.
         person: String,
     },
     /// The secret of a second factor is not base32.
-    #[error("person `{person}`: `totp_secret` is not base32 without padding")]
+    #[error("user `{person}`: `totp_secret` is not base32 without padding")]
     TotpSecret {
         /// The username.
         person: String,
@@ -99,7 +99,7 @@ fn check_tenant(tenant: &Tenant) -> Result<(), ConfigError> {
         });
     }
     distinct("client", tenant.clients.iter().map(|client| &client.id))?;
-    distinct("person", tenant.people.iter().map(|person| &person.username))?;
+    distinct("user", tenant.people.iter().map(|person| &person.username))?;
     tenant.clients.iter().try_for_each(check_client)?;
     for person in &tenant.people {
         if person.password.is_empty() {

@@ -84,6 +84,6 @@ pub(super) async fn totp(Target(realm): Target, Path(username): Path<String>) ->
         .filter(|secret| !secret.is_empty())
     {
         Some(secret) => Json(json!({"code": totp::code(&secret, realm.now())})).into_response(),
-        None => not_found("person with a second factor", &username),
+        None => not_found("user with a second factor", &username),
     }
 }

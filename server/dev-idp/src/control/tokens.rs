@@ -25,7 +25,7 @@ pub(super) struct Wanted {
 /// Issues tokens as a sign-in would, in a new session. Scopes that the user may not have are left out.
 pub(super) async fn post(Target(realm): Target, Json(wanted): Json<Wanted>) -> Response {
     let Some(person) = realm.tenant.person(&wanted.username) else {
-        return not_found("person", &wanted.username);
+        return not_found("user", &wanted.username);
     };
     let client = match &wanted.client_id {
         Some(id) => realm.client(id),

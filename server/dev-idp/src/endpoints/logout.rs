@@ -48,7 +48,7 @@ pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Respo
         ("sign_out", Some(session)) if is_own_form(&headers) && params.get("sid") == Some(&session.sid) => {
             end(&realm, &request, &session)
         }
-        ("sign_out", None) => leave(&realm, &request, "nobody is signed in"),
+        ("sign_out", None) => leave(&realm, &request, "no user is signed in"),
         ("sign_out", Some(_)) => pages::error::bad_request(&realm, "The form was not sent from this page."),
         _ => pages::sign_out::stayed(&realm),
     }
@@ -70,7 +70,7 @@ fn logout(realm: &Realm, headers: &HeaderMap, params: &Params) -> Response {
     }
     let name = person.map_or_else(|| session.username.clone(), |person| person.display_name());
     let response = pages::sign_out::confirm(realm, params, &session.sid, &name);
-    decided(response, &request.client_id, "the person is asked whether to sign out")
+    decided(response, &request.client_id, "the user is asked whether to sign out")
 }
 
 fn read(realm: &Realm, params: &Params) -> Result<Logout, &'static str> {
@@ -121,7 +121,7 @@ fn then(realm: &Realm, params: &Params, client_id: &str) -> Result<Option<String
 }
 
 fn end(realm: &Realm, request: &Logout, session: &Session) -> Response {
-    backchannel::end_session(realm, &session.sid, "the person signed out");
+    backchannel::end_session(realm, &session.sid, "the user signed out");
     let mut response = leave(realm, request, &format!("{} signed out", session.username));
     response
         .headers_mut()
@@ -135,10 +135,10 @@ fn end_hinted(realm: &Realm, request: &Logout) -> Response {
     let hinted = request.sid.as_deref();
     match hinted.filter(|sid| realm.read(|store| store.living_sids(realm.now()).contains_key(*sid))) {
         Some(sid) => {
-            backchannel::end_session(realm, sid, "the person signed out");
+            backchannel::end_session(realm, sid, "the user signed out");
             leave(realm, request, "the session of the id_token_hint was ended")
         }
-        None => leave(realm, request, "nobody is signed in"),
+        None => leave(realm, request, "no user is signed in"),
     }
 }
 

@@ -48,7 +48,7 @@ pub(crate) async fn end_sessions(realm: Realm, method: Method, headers: HeaderMa
         own.map(|(sid, _)| sid.to_owned()).collect()
     });
     for sid in &sids {
-        backchannel::end_session(&realm, sid, "the person ended all their sessions");
+        backchannel::end_session(&realm, sid, "the user ended all their sessions");
     }
     let response = (no_store(), StatusCode::NO_CONTENT).into_response();
     Ok(decided(

@@ -11,7 +11,7 @@ use crate::store::{AuthorizationRequest, Code, Grant, Session};
 
 /// The error of OpenID Connect's "Unmet Authentication Requirements" specification.
 pub(super) const NO_SECOND_FACTOR: (&str, &str) =
-    ("unmet_authentication_requirements", "the person has no second factor");
+    ("unmet_authentication_requirements", "the user has no second factor");
 
 /// Sends the browser back with a code.
 pub(super) fn grant(realm: &Realm, request: &AuthorizationRequest, session: &Session) -> Response {

@@ -93,7 +93,7 @@ fn begin(realm: &Realm, headers: &HeaderMap, request: AuthorizationRequest) -> R
             let client_id = interaction.request.client_id.clone();
             realm.write(|store| store.interactions.insert(id.clone(), interaction));
             let response = pages::see_other(&realm.url(&format!("/signin/{id}")));
-            crate::refusal::decided(response, &client_id, "the person is asked")
+            crate::refusal::decided(response, &client_id, "the user is asked")
         }
     };
     if let Some(cookie) = new_cookie {
@@ -105,9 +105,9 @@ fn begin(realm: &Realm, headers: &HeaderMap, request: AuthorizationRequest) -> R
 /// Returns the error if `prompt=none` would need interaction (OpenID Connect Core, section 3.1.2.6).
 fn silent_error(request: &AuthorizationRequest, step: Step) -> ClientError {
     let (error, description) = match step {
-        Step::SignIn => ("login_required", "nobody is signed in, or not recently enough"),
+        Step::SignIn => ("login_required", "no user is signed in, or not recently enough"),
         Step::ChooseAccount => ("account_selection_required", "an account has to be chosen"),
-        Step::Consent => ("consent_required", "the person has to agree"),
+        Step::Consent => ("consent_required", "the user has to agree"),
         Step::NoSecondFactor => finish::NO_SECOND_FACTOR,
         Step::SecondFactor | Step::Done => ("interaction_required", "a second factor is needed"),
     };

@@ -29,7 +29,7 @@ pub(super) fn post(realm: &Realm, headers: &HeaderMap, waiting: Waiting, body: &
     match form.get("answer") {
         Some("cancel") => {
             forget(realm, &waiting.id);
-            let error = client_error(&waiting.interaction.request, "access_denied", "the person refused");
+            let error = client_error(&waiting.interaction.request, "access_denied", "the user refused");
             finish::refuse(realm, &error)
         }
         Some("sign_in") => sign_in(realm, headers, waiting, &form),
@@ -116,7 +116,7 @@ fn begin_session(realm: &Realm, headers: &HeaderMap, waiting: &mut Waiting, user
     let sid = match &before {
         Some(session) if session.username == username => session.sid.clone(),
         Some(session) => {
-            backchannel::end_session(realm, &session.sid, "somebody else signed in");
+            backchannel::end_session(realm, &session.sid, "another user signed in");
             realm.random().id()
         }
         None => realm.random().id(),
