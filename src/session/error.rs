@@ -17,9 +17,9 @@ use super::{LockError, NetworkError, SignOutReason, StorageError};
 ///     match error.remedy() {
 ///         Remedy::TryAgain => "Try again in a moment.".to_owned(),
 ///         Remedy::SignIn => "Please sign in.".to_owned(),
-///         Remedy::Configuration => format!("Tell whoever runs this site: {error}"),
+///         Remedy::Configuration => format!("Tell the operator of this site: {error}"),
 ///         Remedy::Protocol => "Something is wrong with the answer. Starting again is safe.".to_owned(),
-///         Remedy::CheckUser => "Someone else is signed in by now.".to_owned(),
+///         Remedy::CheckUser => "Another user is signed in by now.".to_owned(),
 ///     }
 /// }
 ///
@@ -31,7 +31,7 @@ use super::{LockError, NetworkError, SignOutReason, StorageError};
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SessionError {
     /// No user is signed in.
-    #[error("nobody is signed in")]
+    #[error("no user is signed in")]
     SignedOut(Option<SignOutReason>),
     /// The provider did not answer. The session continues.
     #[error(transparent)]
@@ -87,32 +87,32 @@ pub enum SessionError {
     #[error(transparent)]
     IdToken(#[from] IdTokenError),
     /// Another user signed in while the call was being made, or the user now acts for another organisation. The call was not made.
-    #[error("another person has signed in, or acts for another organisation; the call was not made as them")]
+    #[error("another user has signed in, or the user acts for another organisation; the call was not made")]
     AnotherUser,
     /// The call goes to an origin that no token is sent to.
-    #[error("no token is sent to `{0}`: it is neither this origin nor one of `call_origins`")]
+    #[error("tokens are not sent to `{0}`: it is neither this origin nor one of `call_origins`")]
     ForeignOrigin(String),
     /// The call was sent, but there is no response. The server may have carried it out.
-    #[error("the answer is lost: {0}")]
+    #[error("the response is lost: {0}")]
     NoAnswer(NetworkError),
     /// The call was answered with a redirect.
-    #[error("`{0}` answers with a redirect, which no token follows: call the address that it leads to")]
+    #[error("`{0}` answers with a redirect, and tokens are not sent to its target: call that address")]
     Redirected(String),
     /// A WebSocket was requested. A browser cannot send a token with it, because a page cannot set headers of the handshake.
-    #[error("a WebSocket carries no token: call a server function that answers with a stream instead")]
+    #[error("a WebSocket cannot carry a token: call a server function that answers with a stream instead")]
     WebSocket,
     /// The access token cannot be replaced.
-    #[error("the access token cannot be replaced: the provider gave no refresh token")]
+    #[error("the access token cannot be replaced: the provider issued no refresh token")]
     NoRefreshToken,
     /// The provider rejected a silent sign-in before, because it has to show a page to the user.
-    #[error("the provider has to show the person something: a sign-in with `prompt=none` would come back without one")]
+    #[error("the provider has to show a page to the user: start a sign-in without `prompt=none`")]
     InteractionRequired,
     /// The address that ends all sessions of a user is not configured.
-    #[error("it is not known where the provider ends all sessions of a person: set provider.sessions_url")]
+    #[error("the address that ends all sessions of a user is not configured: set provider.sessions_url")]
     NoSessionsUrl,
     /// The provider did not end the sessions of the user.
     #[error(
-        "the provider refuses to end all sessions (status {status}); it may want another scope in the access token"
+        "the provider rejects the request to end all sessions (status {status}); the access token may need another scope"
     )]
     SessionsNotEnded {
         /// The status of its answer.
