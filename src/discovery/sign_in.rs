@@ -247,15 +247,15 @@ impl SignInConfigBuilder {
         self
     }
 
-    /// Endpoints for the browser, where it reaches the provider by another name than the server does.
+    /// Sets endpoints for the browser, if it reaches the provider at another address than the server does.
     #[must_use]
     pub fn browser_endpoints(mut self, endpoints: BrowserEndpoints) -> Self {
         self.settings.browser_endpoints = endpoints;
         self
     }
 
-    /// Reaches the provider as this trust says: `discovery_url`, `ca_file`, `client_certificate_file`, and how often to
-    /// refresh. Its issuer takes the place of the one that the builder began with.
+    /// Sets how to reach the provider, from a trust: `discovery_url`, `ca_file`, `client_certificate_file`, and how often to refresh. Its
+    /// issuer replaces that of the builder.
     #[must_use]
     pub fn trust(mut self, trust: Trust) -> Self {
         self.trust = trust;

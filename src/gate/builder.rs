@@ -422,7 +422,7 @@ const TAKEN: [&str; 14] = [
     "x-xsrf-token",
 ];
 
-/// Returns whether a header may hold certificates: its name says so, or it is none that has another meaning.
+/// Returns whether a header may contain certificates: its name contains `cert`, or it is an `x-` header without another meaning.
 fn can_carry_certificate(header: &str) -> bool {
     let Ok(name) = header.parse::<HeaderName>() else {
         return false;

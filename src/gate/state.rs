@@ -46,7 +46,7 @@ pub(crate) struct State {
 #[derive(Clone)]
 pub(crate) struct Rules {
     pub(crate) validator: Validator,
-    /// The first is the builder's; each protected router has one of its own.
+    /// The first is that of the builder; each protected router has its own.
     tables: Vec<Arc<RouteTable>>,
 }
 

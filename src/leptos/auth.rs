@@ -261,8 +261,7 @@ impl Auth {
         })
     }
 
-    /// Revokes the tokens and signs out here, in all tabs. The session at the provider, and with it that of other applications,
-    /// goes on.
+    /// Revokes the tokens and signs out here, in all tabs. The session at the provider continues, and so do those of other applications.
     ///
     /// ```
     /// # use leptos::prelude::*;

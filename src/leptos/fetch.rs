@@ -133,7 +133,7 @@ async fn send(request: &web_sys::Request, credentials: Credentials) -> Result<we
 async fn leave(session: &Session<Browser>, demand: &StepUp, request: &web_sys::Request) -> Result<(), SessionError> {
     let copy = request.clone().map(Request::from).ok();
     let body = match copy {
-        // As text what is none would be another body.
+        // Converting a body that is not text would change it.
         Some(copy) => copy.binary().await.ok().and_then(|body| String::from_utf8(body).ok()),
         None => None,
     };

@@ -74,7 +74,7 @@ impl AuthState {
 pub enum SignOutReason {
     /// The user signed out, here or in another tab.
     SignedOut,
-    /// The user signed out, and the provider did not answer, or has no end-session endpoint: its own session goes on.
+    /// The user signed out, but the provider did not answer or has no end-session endpoint: its own session continues.
     SignedOutHere,
     /// The provider ended the session: the refresh token is no longer valid.
     EndedByProvider,

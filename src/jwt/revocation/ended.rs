@@ -2,7 +2,7 @@ use crate::jwt::{LogoutToken, Principal};
 
 /// Access tokens that are rejected from now on although they have not expired: those of a session, of a subject, or one token.
 ///
-/// It names an issuer and at least one of `token_id`, `session_id` and `subject`; an issuer alone stands for all of its tokens.
+/// It names an issuer and at least one of `token_id`, `session_id` and `subject`; an issuer alone means all of its tokens.
 /// It affects only tokens that were issued no later than `before`, so a new sign-in is accepted.
 ///
 /// ```

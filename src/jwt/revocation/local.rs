@@ -164,7 +164,7 @@ impl Issuer {
             .chain(self.tokens.values().copied())
     }
 
-    /// Returns the date that stands for the entries that were forgotten.
+    /// Returns the date that replaces the dropped entries.
     fn forget_half(&mut self) -> u64 {
         let mut dates: Vec<u64> = self.dates().collect();
         let middle = dates.len() / 2;
