@@ -1,10 +1,10 @@
-// Which browser the tests use, and its chromedriver. Playwright's own where it is installed, the system's otherwise.
+// The browser of the tests, and its chromedriver: Playwright's own if it is installed, otherwise the system's.
 //
 //   node browser.mjs            prints the path
 //   node browser.mjs --version  prints the version
 //   node browser.mjs --driver   prints the path of the chromedriver that fits
 //   node browser.mjs --firefox  prints the path of Firefox
-//   … --quiet                   prints nothing, only the exit code tells
+// … --quiet                   prints nothing; only the exit code matters
 
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync } from 'node:fs';
@@ -16,7 +16,7 @@ const require = createRequire(import.meta.url);
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
 
-/** Flags that keep a browser to the pages it is sent to; root cannot use Chromium's sandbox. */
+/** Flags that prevent requests to other hosts; root cannot use Chromium's sandbox. */
 export const flags = [
   '--no-sandbox',
   '--disable-background-networking',
@@ -40,7 +40,7 @@ function ofPlaywright(name) {
   }
 }
 
-/** `own` when Playwright brought it. */
+/** `own` if Playwright installed it. */
 export function chromium() {
   const named = process.env.PIXYGATE_CHROMIUM;
   if (named) return { path: named, own: false };

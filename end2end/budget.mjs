@@ -1,17 +1,17 @@
-// What a browser fetches from this server until a user is signed in and the account page is shown, and on a reload after that. Prints a
-// table and fails over budget.
+// Measures the requests and bytes from this server until a user is signed in and the account page is shown, and on a reload after that.
+// Prints a table and fails if they exceed the budget.
 //
-// Counted as the browser's network layer sees it: bytes on the wire with headers, and every request that is not answered by its cache.
+// Counted at the browser's network layer: bytes on the wire with headers, and every request that its cache does not answer.
 
 import { chromium as playwright } from '@playwright/test';
 import { chromium, flags } from './browser.mjs';
 import { Instance } from './instance.mjs';
 
-// The aim is 250,000 bytes, then 200,000 in all with the first console pages: docs/performance.md says what is in the way.
+// The aim is 250,000 bytes, then 200,000 in all with the first console pages: docs/performance.md explains what prevents it.
 const BUDGET = {
   'until signed in': { requests: 9, bytes: 350_000 },
   'on a reload': { requests: 3, bytes: 20_000 },
-  // The console's pages, one after the other: what a page shares with one before is there already.
+  // The console's pages, one after the other, each without the files of the pages before it.
   Overview: { requests: 9, bytes: 135_000 },
   Services: { requests: 5, bytes: 60_000 },
   Activity: { requests: 8, bytes: 90_000 },
@@ -37,7 +37,7 @@ try {
     if (requests.has(requestId)) requests.get(requestId).bytes = encodedDataLength;
   });
 
-  /** All requests of what `act` does, once the account page, or what is named, has its answers. */
+  /** All requests of `act`, until the account page, or the named element, has its data. */
   async function measured(name, act, there) {
     requests.clear();
     await act();

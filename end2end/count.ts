@@ -1,6 +1,6 @@
 import type { Reporter, Suite } from '@playwright/test/reporter';
 
-/** Ends with the line that scripts/test.sh adds up. A skipped test counts as neither; it is named, and so is one that failed. */
+/** Prints the line that scripts/test.sh adds up. A skipped test counts as neither passed nor failed; skipped and failed tests are named. */
 export default class Count implements Reporter {
   private suite?: Suite;
 

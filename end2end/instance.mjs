@@ -1,4 +1,4 @@
-// One running Pixygate on ports of its own and in a folder of its own, with its embedded provider or an independent one.
+// A running Pixygate with its own ports and folder, with its embedded provider or an independent one.
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
 
-/** How long a start may take before it counts as failed. */
+/** How long a start may take. */
 const PATIENCE = 30_000;
 
 async function freePorts(count) {
@@ -37,14 +37,14 @@ export class Instance {
     return instance;
   }
 
-  /** Its ports and its folder, and nothing running yet: an independent provider has to know the application's address first. */
+  /** Its ports and its folder, without a running process: an independent provider needs the application's address first. */
   static async prepare() {
     const [app, provider] = await freePorts(2);
     return new Instance(app, provider, await mkdtemp(join(tmpdir(), 'pixygate-')));
   }
 
   constructor(app, provider, folder) {
-    /** Where the application is. Another site than the provider, so that cross-site rules are real. */
+    /** The URL of the application. It is another site than the provider, so that cross-site rules apply. */
     this.url = `http://localhost:${app}`;
     this.provider = `http://127.0.0.1:${provider}`;
     this.tenant = `${this.provider}/t/demo`;
@@ -63,7 +63,7 @@ export class Instance {
     const site = process.env.PIXYGATE_SITE ?? join(target, 'site-test');
     if (!existsSync(site)) throw new Error(`${site} is missing: make test builds it`);
     this.process = spawn(binary, [], {
-      // A folder without pixygate.toml: only what stands here counts.
+      // A folder without pixygate.toml: only the settings here apply.
       cwd: this.folder,
       env: {
         PATH: process.env.PATH,
@@ -99,7 +99,7 @@ export class Instance {
     }
   }
 
-  /** Starts the binary again, in the same place, with other settings. */
+  /** Restarts the binary at the same address, with other settings. */
   async restart(settings = {}) {
     await this.down();
     await this.up(settings);

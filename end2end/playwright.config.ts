@@ -11,7 +11,7 @@ export default defineConfig({
   fullyParallel: false,
   workers: 2,
   forbidOnly: !!process.env.CI,
-  // A test that needs a second try hides a race: on a developer's machine none gets one, elsewhere it is named at the end.
+  // A test that needs a retry hides a race: on a developer's machine there are no retries; in CI they are listed at the end.
   retries: process.env.CI ? 1 : 0,
   timeout: 45_000,
   expect: { timeout: 10_000 },
@@ -21,7 +21,7 @@ export default defineConfig({
     colorScheme: 'light',
     actionTimeout: 10_000,
     navigationTimeout: 20_000,
-    // A trace of every test makes the run half as long again.
+    // Traces make a run half as long again.
     trace: process.env.CI ? 'on-first-retry' : 'retain-on-failure',
     screenshot: 'only-on-failure',
   },
@@ -37,10 +37,10 @@ export default defineConfig({
       ? [
           {
             name: 'firefox',
-            // What only Chromium can be told to do, by settings or by its own protocol.
+            // Tests that only Chromium supports, through settings or its own protocol.
             grepInvert: /@chromium/,
-            // By WebDriver BiDi Playwright changes no answer on its way, shows no body of a request, and writes into the page for a
-            // screenshot. These specs do without.
+            // With WebDriver BiDi, Playwright can neither change responses nor show bodies of requests, and changes the page for
+            // screenshots. These specs do not need that.
             ...(other.own ? {} : { testMatch: /\/(gate|landing|left-page|origin|sign-in|sign-out|step-up|user)\.spec\.ts$/ }),
             use: {
               ...devices['Desktop Firefox'],

@@ -1,24 +1,24 @@
-//! Pixygate: sign in with PKCE in the browser, pass a gate that validates the JWT on the server.
+//! Pixygate signs users in with PKCE in the browser, and validates the JWT of every request on the server.
 //!
-//! # The token's journey
+//! # The flow of a token
 //!
 //! 1. [`authorization`]: the browser sends an authorization request (S256, state, nonce), checks the callback and
 //!    exchanges the code. Each step accepts only the type that the step before it returned.
 //! 2. [`session`]: the tokens are sealed, shared between tabs and refreshed before they expire.
-//!    `access_token().await` is always fresh.
+//!    `access_token().await` returns a token that is valid for at least 30 more seconds (less for short-lived tokens).
 //! 3. [`leptos`]: signals, guards and a server-function client that attaches the token.
-//! 4. [`gate`]: the tower layer in front of everything; it asks [`jwt`] for a verdict and the policy for permission.
-//! 5. [`jwt::Principal`]: what the gate proved. Handlers take it; only the gate can make one.
+//! 4. [`gate`]: a tower layer in front of the router. It validates the token with [`jwt`] and checks the policy of the path.
+//! 5. [`jwt::Principal`]: the verified caller. Handlers take it as an extractor, and only the gate can make one.
 //!
-//! A call that is turned away is a [`Refusal`], the same type on both sides.
+//! A denied request is answered with a [`Refusal`], which server and client share.
 //!
 //! # Features
 //!
 //! | feature | what it adds | for |
 //! |---|---|---|
 //! | `browser` | [`authorization`], [`session`] | the WASM front end |
-//! | `leptos` | [`leptos`] (and `browser`) | Leptos applications, both halves |
-//! | `split` | `leptos` in parts that the browser loads when they are needed | `cargo leptos build --split` |
+//! | `leptos` | [`leptos`] (and `browser`) | Leptos applications, in the browser and on the server |
+//! | `split` | `leptos` in parts that the browser loads on demand | `cargo leptos build --split` |
 //! | `mock` | [`leptos::MockAuth`] (and `leptos`) | tests of Leptos applications, natively and in the browser |
 //! | `jwt` | [`jwt`], [`discovery`] | validating tokens without HTTP, provider metadata |
 //! | `axum` | [`gate`] (and `jwt`) | axum applications |

@@ -228,7 +228,7 @@ pub struct Refusal {
     pub reason: Reason,
     /// Finds the entry in the server's log.
     pub request_id: String,
-    /// What was expected and found. Only sent when the gate explains (`gate.explain`, development only).
+    /// The expected and the found value. Only sent with `gate.explain`, for development.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<Detail>,
 }
@@ -239,9 +239,9 @@ pub struct Detail {
     /// The code of the reason's finding, see [`Reason::code`]. Only filled in in a response.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub code: String,
-    /// What the gate would have accepted.
+    /// The value that the gate would have accepted.
     pub expected: String,
-    /// What it found instead, never a whole token.
+    /// The value that the gate found, never a whole token.
     pub found: String,
     /// The setting or step that fixes it.
     pub hint: String,

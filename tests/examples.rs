@@ -1,4 +1,4 @@
-//! What an application uses of the browser half is shown in an example, which the documentation tests run.
+//! Every public item of the browser half has an example, which the documentation tests run.
 
 #![cfg(not(target_family = "wasm"))]
 #![allow(clippy::unwrap_used, reason = "what fails in a test fails the test")]
@@ -15,7 +15,7 @@ struct Item {
     has_example: bool,
 }
 
-/// The public items of a file, and the text of all examples in it.
+/// Returns the public items of a file, and the text of all examples in it.
 fn read(source: &str) -> (Vec<Item>, String) {
     let (mut items, mut shown) = (Vec::new(), String::new());
     let [mut in_block, mut in_example, mut has_example] = [false; 3];
@@ -60,7 +60,7 @@ fn read(source: &str) -> (Vec<Item>, String) {
             _ => {}
         }
         in_trait &= line != "}";
-        // Attributes stand between an item and its documentation.
+        // Attributes are between an item and its documentation.
         in_attribute |= text.starts_with("#[");
         has_example &= in_attribute;
         in_attribute &= !text.ends_with(']');
@@ -68,7 +68,7 @@ fn read(source: &str) -> (Vec<Item>, String) {
     (items, shown)
 }
 
-/// A source, with the examples in it that are files of their own.
+/// Reads a source, with the examples that it includes from files.
 fn whole(file: &Path) -> String {
     let source = read_to_string(file).unwrap();
     let line = |line: &str| {
@@ -94,7 +94,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
         .collect()
 }
 
-/// What the modules hand out: the names in `pub use`, and the files behind `pub mod`.
+/// Returns the exported names: those in `pub use`, and the files of `pub mod`.
 fn exported(files: &[PathBuf]) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for file in files {
@@ -113,8 +113,8 @@ fn exported(files: &[PathBuf]) -> BTreeSet<String> {
     names
 }
 
-/// The public items that no example shows. A type, a trait, a component and a function have one of their own; a method may be
-/// shown by that of another item in its file.
+/// Returns the public items without an example. A type, a trait, a component and a function need their own; a method may be
+/// shown in that of another item in its file.
 fn without_example(source: &str, is_exported: impl Fn(&str) -> bool) -> Vec<String> {
     let (items, shown) = read(source);
     let is_shown = |item: &Item| match item.is_member {

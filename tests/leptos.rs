@@ -1,4 +1,4 @@
-//! The Leptos layer where there is no browser: on the server, and in the tests of an application.
+//! The Leptos layer without a browser: on the server, and in the tests of an application.
 
 #![cfg(not(target_family = "wasm"))]
 #![allow(clippy::unwrap_used, reason = "what fails in a test fails the test")]
@@ -18,7 +18,7 @@ use pixygate::leptos::{
 };
 use pixygate::session::{AuthState, Event, PendingRequest, SessionError, SignOutReason, StepUpFailure};
 
-/// Everything that needs a browser says that there is none.
+/// Everything that needs a browser returns an error without one.
 fn says_so() {
     let auth = use_auth();
     let no_client = |outcome: Result<(), SessionError>| assert_eq!(outcome, Err(SessionError::NoClient));
@@ -203,7 +203,7 @@ fn on_the_server_nobody_listens() {
     assert_eq!(Arc::strong_count(&heard), 1, "nothing is kept on this thread");
 }
 
-/// The scopes of the person, as a component sees them that is made now.
+/// The user's scopes, as a new component sees them.
 #[component]
 fn Scopes() -> impl IntoView {
     view! { <p>{use_signed_in().scopes().join(" ")}</p> }

@@ -1,4 +1,4 @@
-//! Calls of an application under test, where there is a browser to make requests and answers of, and what its console says.
+//! Calls of an application under test in a browser, and its warnings in the console.
 
 #![cfg(target_family = "wasm")]
 #![allow(clippy::unwrap_used, reason = "what fails in a test fails the test")]
@@ -112,7 +112,7 @@ async fn who_listens_hears_of_calls_as_of_those_of_a_session() {
     );
 }
 
-/// The warnings that are written to the console while this exists.
+/// The warnings that are written to the console while this value exists.
 struct Warnings {
     said: Rc<RefCell<Vec<String>>>,
     before: JsValue,
@@ -148,7 +148,7 @@ impl Drop for Warnings {
     }
 }
 
-/// Reads the user in its body, where nothing is tracked, and in its view.
+/// Reads the user in its body, which is not reactive, and in its view.
 #[component]
 fn Greeting() -> impl IntoView {
     let first = use_signed_in().name().to_owned();
@@ -161,7 +161,7 @@ fn Greeting() -> impl IntoView {
     }
 }
 
-/// Leptos says in a development build when a signal is read where nothing is tracked.
+/// In a development build, Leptos warns when a signal is read outside of a reactive context.
 #[wasm_bindgen_test]
 async fn no_component_reads_what_nothing_tracks() {
     let warnings = Warnings::watch();

@@ -1,4 +1,4 @@
-//! What a server function answers: a placeholder until it is there, then its view, or the error and a button that tries again.
+//! The response of a server function: a placeholder while it is loading, then its view, or the error and a button that tries again.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,14 +10,14 @@ use pixygate::leptos::{CallError, Texts};
 use crate::notice::Notice;
 use crate::texts::frame as text;
 
-/// Makes the view of an answer, where the page is: a view that is made in a task of its own has no context.
+/// Builds the view of a response. It runs within the page's reactive owner; a view that is built in a task has no context.
 pub(crate) type Build = Box<dyn FnOnce() -> AnyView>;
 
 /// A call in flight.
 pub(crate) type Answer = Pin<Box<dyn Future<Output = Result<Build, CallError>>>>;
 
-/// Makes the call and shows its answer. `skeleton` is the class of the placeholder, which has the size of the view. The second value
-/// makes the call again; the answer stays until the next one is there.
+/// Makes the call and shows its response. `skeleton` is the class of the placeholder, which has the size of the view. The second value
+/// repeats the call; the view stays until the next response arrives.
 pub(crate) fn answer(skeleton: &'static str, call: Box<dyn Fn() -> Answer>) -> (AnyView, impl Fn() + Copy) {
     let call = StoredValue::new_local(call);
     let answer = RwSignal::new_local(None::<Result<Build, CallError>>);
@@ -27,7 +27,7 @@ pub(crate) fn answer(skeleton: &'static str, call: Box<dyn Fn() -> Answer>) -> (
                 return;
             };
             let answered = call.await;
-            // The page may have been left meanwhile.
+            // The user may have left the page.
             answer.try_set(Some(answered));
         });
     };
@@ -47,7 +47,7 @@ pub(crate) fn answer(skeleton: &'static str, call: Box<dyn Fn() -> Answer>) -> (
     (view.into_any(), ask)
 }
 
-/// Stands for what is not there yet.
+/// A placeholder while the response is loading.
 pub(crate) fn placeholder(class: &'static str) -> AnyView {
     view! { <div class=class role="status" aria-label=text::loading()></div> }.into_any()
 }

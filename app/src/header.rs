@@ -1,4 +1,4 @@
-//! The top of every page: navigation, and the user.
+//! The header of every page: navigation, and the user.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -17,10 +17,10 @@ use crate::shell::title_of;
 use crate::sign_in_link::SignInLink;
 use crate::texts::frame as text;
 
-/// Pages whose content has the way to sign in; the header does not repeat it there.
+/// Pages whose content has a sign-in link; the header does not repeat it there.
 const OFFER_SIGN_IN: [&str; 4] = ["/", "/account", "/callback", "/sign-in"];
 
-/// What the header shows of the user.
+/// The content of the header about the user.
 #[derive(Clone, PartialEq)]
 enum Shown {
     User(String),
@@ -40,7 +40,7 @@ pub(crate) fn Header() -> impl IntoView {
         spawn_local(async move { failure.set(auth.sign_out().await.err()) });
     };
     let repeated = Memo::new(move |_| path.with(|path| OFFER_SIGN_IN.contains(&path.as_str())));
-    // The name that was shown last has the place of the one that is verified, and the button has its size.
+    // While the state is unknown, shows the name of the last user, so that the layout does not change later.
     let shown = Memo::new(move |_| match state.get() {
         AuthState::SignedIn(user) => Shown::User(user.name().to_owned()),
         AuthState::SigningOut => Shown::Leaving,
@@ -61,7 +61,7 @@ pub(crate) fn Header() -> impl IntoView {
             .then(|| view! { <SignInLink class="button quiet" /> })
             .into_any(),
     };
-    // Without a user the other pages have nothing to show.
+    // The other pages have no content without a user.
     let known = Memo::new(move |_| shown.with(|shown| matches!(shown, Shown::User(_))));
     view! {
         <header class="top">
@@ -109,7 +109,7 @@ fn links(known: bool) -> AnyView {
     shown.into_iter().map(link).collect_view().into_any()
 }
 
-/// The language, and light or dark.
+/// The buttons for language and colour scheme.
 #[component]
 fn Switches() -> impl IntoView {
     let Preferences { language, theme } = Preferences::here();
@@ -136,7 +136,7 @@ fn Switches() -> impl IntoView {
     }
 }
 
-/// A page that is reached without a load gets its title, and the focus, or a screen reader would not say that it is another.
+/// After a navigation without a page load, sets the title and moves the focus, so that screen readers announce the new page.
 fn focus_pages(path: Memo<String>) {
     Effect::new(move |loaded: Option<()>| {
         // Read and not only tracked: a memo that nothing has read yet does not notify.
@@ -144,14 +144,14 @@ fn focus_pages(path: Memo<String>) {
         loaded.and_then(|()| {
             document().set_title(&title);
             let main = document().get_element_by_id("main")?.dyn_into::<HtmlElement>().ok()?;
-            // Had it the focus already, nothing would be said.
+            // Without this, a screen reader would not announce an element that already has the focus.
             main.blur().ok()?;
             main.focus().ok()
         });
     });
 }
 
-/// Says that another user has signed in, in another tab. The page shows that user's data at once.
+/// A notice that another user has signed in, in another tab. The page then shows that user's data.
 #[component]
 fn SomeoneElse() -> impl IntoView {
     let state = use_auth().state();
@@ -164,7 +164,7 @@ fn SomeoneElse() -> impl IntoView {
                 changed.set(true);
             }
         }
-        // The page waits for the same user.
+        // The page waits until the same user has signed in again.
         AuthState::SignedOut(Some(reason)) if reason.keeps_page() => {}
         _ => {
             here = None;

@@ -7,13 +7,13 @@ use leptos::prelude::*;
 pub(crate) fn Notice(
     /// `info`, `warning` or `error`.
     kind: &'static str,
-    /// What happened.
+    /// The event.
     #[prop(into)]
     title: String,
-    /// What that means.
+    /// Its consequence.
     #[prop(into)]
     text: String,
-    /// For who has to find the cause: the error as it is.
+    /// The original error, for developers.
     #[prop(optional, into)]
     detail: Option<String>,
     /// Links and buttons.

@@ -2,7 +2,7 @@
 
 use crate::time::locale;
 
-/// A number with its groups of digits, as in `12,345`.
+/// Returns a number with grouped digits, as in `12,345`.
 pub(crate) fn words(number: u64) -> String {
     if !cfg!(target_family = "wasm") {
         return number.to_string();

@@ -1,4 +1,4 @@
-//! Pages whose code is loaded when they are first opened.
+//! Pages whose code is a separate part of the bundle, loaded when they are first opened.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,13 +15,14 @@ use crate::pages::Page;
 use crate::pages::account::Loading;
 use crate::texts::frame as text;
 
-/// The page's view, once its code is there.
+/// Renders the page, once its code is loaded.
 pub(crate) type PageFn = fn() -> AnyView;
 
-/// Loads a page's code, at most once: the browser keeps it.
+/// Loads a page's code. After the first time it is there at once.
 pub(crate) type Load = fn() -> Pin<Box<dyn Future<Output = Result<PageFn, CallError>>>>;
 
-/// The route of a page for signed-in users whose code is loaded when it is opened. It has one type for all pages, so that it is compiled once.
+/// The route of a page for signed-in users. It loads the page's code when it is opened. It has one type for all pages, so that it is compiled
+/// once.
 #[component(transparent)]
 pub(crate) fn PartRoute(page: &'static Page) -> AnyNestedRoute {
     let view = move || {
@@ -35,7 +36,7 @@ pub(crate) fn PartRoute(page: &'static Page) -> AnyNestedRoute {
     Route(RouteProps::builder().path(path).view(view).build()).into_any_nested_route()
 }
 
-/// Loads a part and shows it. When that fails, says so and offers to try again.
+/// Loads a part and shows it. On failure, shows an error with a button that tries again.
 #[component]
 fn Part(load: Load) -> impl IntoView {
     let part = RwSignal::new(None::<Result<PageFn, CallError>>);
@@ -43,7 +44,7 @@ fn Part(load: Load) -> impl IntoView {
         part.set(None);
         spawn_local(async move {
             let loaded = load().await;
-            // The page may have been left meanwhile.
+            // The user may have left the page, which disposes of the signal.
             part.try_set(Some(loaded));
         });
     };
@@ -65,10 +66,10 @@ fn Part(load: Load) -> impl IntoView {
     }
 }
 
-/// Loads a part ahead, when its link is near.
+/// Loads a part before its page is opened, when the pointer or focus is on its link.
 pub(crate) fn load_ahead(load: Load) {
     spawn_local(async move {
-        // A failure is shown when the page is opened.
+        // The page itself shows a failure.
         let _ = load().await;
     });
 }

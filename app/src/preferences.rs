@@ -1,7 +1,7 @@
-//! The reader's choices: the language, and light or dark.
+//! The user's preferences: language and colour scheme.
 //!
-//! Both are cookies, so that the server renders the page as it will stay. In the browser they are read from the document, which the server
-//! rendered, so that the first render there is the same.
+//! Both are cookies, so that the server renders the page in its final form. In the browser they are read from the document, which the server
+//! rendered, so that the first render is the same.
 
 use std::cell::Cell;
 
@@ -13,7 +13,7 @@ use web_sys::HtmlDocument;
 /// The cookie with the language, `en` or `de`.
 const LANGUAGE: &str = "pixygate-language";
 
-/// The cookie with the colours, `light` or `dark`.
+/// The cookie with the colour scheme, `light` or `dark`.
 const THEME: &str = "pixygate-theme";
 
 /// The attribute of the document with the provider's name.
@@ -36,7 +36,7 @@ impl Language {
     /// The languages, as they call themselves.
     pub(crate) const ALL: [(Self, &str); 2] = [(Self::English, "English"), (Self::German, "Deutsch")];
 
-    /// Its tag in BCP 47.
+    /// Returns the BCP 47 tag.
     pub(crate) fn tag(self) -> &'static str {
         match self {
             Self::English => "en",
@@ -52,12 +52,13 @@ impl Language {
             .find(|language| primary.eq_ignore_ascii_case(language.tag()))
     }
 
-    /// The language of the page.
+    /// Returns the language of the page.
     pub(crate) fn here() -> Self {
         Preferences::here().language
     }
 
-    /// The first language of the header `Accept-Language` that there is; ranges of equal weight count in their order (RFC 9110, 12.5.4).
+    /// Returns the preferred supported language of an `Accept-Language` header; ranges of equal weight count in their order (RFC 9110,
+    /// 12.5.4).
     fn accepted(header: &str) -> Option<Self> {
         let mut ranges: Vec<(f32, Self)> = header
             .split(',')
@@ -72,10 +73,10 @@ impl Language {
     }
 }
 
-/// Light or dark.
+/// The colour scheme.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Theme {
-    /// As the system has it.
+    /// The setting of the system.
     #[default]
     System,
     /// Light.
@@ -85,10 +86,10 @@ pub enum Theme {
 }
 
 impl Theme {
-    /// All, in the order in which the switch goes through them.
+    /// All colour schemes, in the order of the button.
     pub(crate) const ALL: [Self; 3] = [Self::System, Self::Light, Self::Dark];
 
-    /// The value of the cookie, and of `data-theme` at the document; `None` leaves it to the system.
+    /// Returns the value of the cookie, and of `data-theme` of the document; `None` for the setting of the system.
     pub(crate) fn name(self) -> Option<&'static str> {
         match self {
             Self::System => None,
@@ -105,17 +106,17 @@ impl Theme {
     }
 }
 
-/// The reader's choices. The server provides them in the context of the pages.
+/// The user's preferences. The server provides them in the context of the pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Preferences {
     /// The language.
     pub language: Language,
-    /// Light or dark.
+    /// The colour scheme.
     pub theme: Theme,
 }
 
 thread_local! {
-    /// Those of the document; it is loaded anew when the language changes.
+    /// The preferences in the document. A change of the language loads a new document.
     static DOCUMENT: Cell<Option<Preferences>> = const { Cell::new(None) };
 }
 
@@ -144,7 +145,7 @@ impl Preferences {
         }
     }
 
-    /// Those of the page.
+    /// Returns the preferences of the page.
     pub(crate) fn here() -> Self {
         if cfg!(feature = "hydrate") {
             return DOCUMENT.get().unwrap_or_else(|| {
@@ -162,7 +163,7 @@ impl Preferences {
     }
 }
 
-/// The identity provider's name: the host of its issuer. `None` while the server has not reached it.
+/// Returns the identity provider's name: the host of its issuer. `None` while the server has not reached it.
 pub(crate) fn provider_name() -> Option<String> {
     if cfg!(feature = "hydrate") {
         return document().document_element()?.get_attribute(PROVIDER);
@@ -176,13 +177,13 @@ pub(crate) fn provider_name() -> Option<String> {
     )
 }
 
-/// Remembers the language and loads the page anew in it.
+/// Stores the language and reloads the page in it.
 pub(crate) fn choose_language(tag: &str) {
     set_cookie(LANGUAGE, Some(tag));
     let _ = window().location().reload();
 }
 
-/// Remembers light or dark, and shows it.
+/// Stores the colour scheme and applies it.
 pub(crate) fn choose_theme(theme: Theme) {
     set_cookie(THEME, theme.name());
     let root = document().document_element();
@@ -204,7 +205,7 @@ fn set_cookie(name: &str, value: Option<&str>) {
         value.unwrap_or_default()
     );
     if let Ok(document) = document().dyn_into::<HtmlDocument>() {
-        // Without cookies the choice lasts as long as the page.
+        // Without cookies, the choice is lost when the page is left.
         let _ = document.set_cookie(&cookie);
     }
 }

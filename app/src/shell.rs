@@ -1,4 +1,4 @@
-//! The document around the application.
+//! The HTML document around the application.
 
 use leptos::config::LeptosOptions;
 use leptos::nonce::use_nonce;
@@ -27,14 +27,14 @@ pub struct SiteFiles {
 
 /// Starts the front end.
 ///
-/// A page under another origin than the public one goes there first: the provider would lead back to that one, which knows nothing of
-/// the sign-in.
+/// A page that was opened under another origin redirects to the public one first. The provider redirects there after the sign-in, and
+/// storage of another origin does not have the sign-in's state.
 ///
-/// A click on **Sign in** before that counts: the sign-in begins as soon as the front end is there, and the download goes on. Following the
-/// link would begin it anew.
+/// A click on **Sign in** during the download is remembered and repeated once the front end runs. Following the link would start the
+/// download again.
 ///
-/// Where the files are gone the server has another build by now, and the page is loaded again, once: the new page has the URLs of that
-/// build. Nothing of the page has run by then, so nothing is lost.
+/// If the files are missing (404), the server has a newer build. The page is then reloaded once, to get the new URLs. No code of the page
+/// has run yet, so no input is lost.
 const START: &str = "const files = FILES;
 const origin = ORIGIN;
 if (origin && location.origin !== origin) location.replace(origin + location.pathname + location.search + location.hash);
@@ -52,7 +52,7 @@ try {
   const page = await import(files[0]);
   await page.default({ module_or_path: files[1] });
   page.hydrate();
-  // It hydrates in a task of its own.
+  // `hydrate` returns before its task has run.
   setTimeout(() => {
     removeEventListener('click', early);
     clicked?.click();
@@ -73,7 +73,7 @@ try {
   }
 }";
 
-/// The pages from which the provider is reached next.
+/// The pages whose next request goes to the provider.
 const NEAR_PROVIDER: [&str; 2] = ["/sign-in", "/callback"];
 
 /// Returns the title of the page with this path.
@@ -89,23 +89,23 @@ pub(crate) fn title_of(path: &str) -> String {
     format!("{page} · Pixygate")
 }
 
-/// The path of the request. Without a request it is that of the start page.
+/// Returns the path of the request; `/` without a request.
 fn path() -> String {
     let url = use_context::<RequestUrl>().and_then(|url| url.parse().ok());
     url.map_or_else(|| "/".to_owned(), |url| url.path().to_owned())
 }
 
-/// Scheme, host and port of a URL.
+/// Returns scheme, host and port of a URL.
 fn origin_of(url: &str) -> &str {
     let host = url.find("://").map_or(0, |at| at + 3);
     let end = url[host..].find(['/', '?']).map_or(url.len(), |at| host + at);
     &url[..end]
 }
 
-/// The document. It takes [`Client`] and [`SiteFiles`] from the context that the server provides.
+/// Renders the document, with [`Client`] and [`SiteFiles`] from the context that the server provides.
 ///
-/// `leptos::hydration::HydrationScripts` is not used: it knows the files' names only from the environment at build time, and
-/// writes the nonce into `crossorigin`.
+/// It does not use `leptos::hydration::HydrationScripts`, which takes the file names from the environment at build time and writes the
+/// nonce into `crossorigin`.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     let SiteFiles { js, wasm, css, icon } = use_context().unwrap_or_default();
     let client = use_context::<Client>();
@@ -116,7 +116,6 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
         .replace("ORIGIN", &format!("{:?}", public.unwrap_or_default()));
     let path = path();
     let Preferences { language, theme } = Preferences::here();
-    // The origin of the token endpoint, on the pages that reach it next.
     let provider = client.as_ref().filter(|_| NEAR_PROVIDER.contains(&path.as_str()));
     let provider = provider.map(|client| origin_of(&client.provider.token_endpoint).to_owned());
     view! {
@@ -124,7 +123,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
         <html lang=language.tag() data-theme=theme.name() data-provider=provider_name()>
             <head>
                 <meta charset="utf-8" />
-                // Not as a child: Leptos marks the end of a text with a comment, which is text in a title.
+                // Not a child: Leptos puts a comment after a text, and in a title browsers show it as text.
                 <title inner_html=title_of(&path)></title>
                 <meta name="viewport" content="width=device-width, initial-scale=1" />
                 <meta name="color-scheme" content="light dark" />
@@ -132,7 +131,7 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
                 <link rel="stylesheet" href=css />
                 <link rel="modulepreload" href=js.clone() nonce=nonce.clone() />
                 <link rel="preload" href=wasm.clone() r#as="fetch" r#type="application/wasm" crossorigin="" />
-                // Without and with `crossorigin`: for the navigation, and for the request from a script.
+                // Without `crossorigin` for the navigation, with it for `fetch`.
                 {provider.map(|origin| {
                     view! {
                         <link rel="preconnect" href=origin.clone() />

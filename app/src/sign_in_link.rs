@@ -6,11 +6,11 @@ use pixygate::leptos::{SignInButton, SignInButtonProps};
 
 use crate::texts::frame as text;
 
-/// Signs in, and comes back.
+/// Signs in, and returns to a page.
 #[component]
 pub(crate) fn SignInLink(
     class: &'static str,
-    /// Where the user goes afterwards. The default is this page.
+    /// The page after the sign-in. The default is this page.
     #[prop(optional)]
     return_to: Option<ReturnTo>,
 ) -> impl IntoView {

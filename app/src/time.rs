@@ -1,4 +1,4 @@
-//! Moments and durations, in the page's language and the reader's time zone. In the browser only: the server does not know that zone.
+//! Times and durations, in the page's language and the user's time zone. In the browser only: the server does not know that zone.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use leptos::prelude::*;
 
 use crate::preferences::Language;
 
-/// Milliseconds since 1970, by the reader's clock.
-#[expect(clippy::disallowed_methods, reason = "what is shown goes by the reader's clock")]
+/// Returns milliseconds since 1970, by the clock of the browser.
+#[expect(clippy::disallowed_methods, reason = "times are shown by the reader's clock")]
 pub(crate) fn now() -> u64 {
     if cfg!(target_family = "wasm") {
         Date::now() as u64
@@ -18,12 +18,12 @@ pub(crate) fn now() -> u64 {
     }
 }
 
-/// A moment, in words for the reader and exact for machines.
+/// A time, in words for the user and in RFC 3339 for machines.
 #[component]
 pub(crate) fn Moment(
     /// Milliseconds since 1970.
     at: u64,
-    /// Whether only the time of day is shown, where the day is clear.
+    /// Whether to show only the time of day.
     #[prop(optional)]
     time_only: bool,
 ) -> impl IntoView {
@@ -31,7 +31,7 @@ pub(crate) fn Moment(
     view! { <time datetime=exact.clone() title=exact>{words}</time> }
 }
 
-/// A moment in RFC 3339, and in words.
+/// Returns a time in RFC 3339, and in words.
 pub(crate) fn in_words(at: u64, time_only: bool) -> (String, String) {
     if !cfg!(target_family = "wasm") {
         return (at.to_string(), at.to_string());
@@ -52,7 +52,7 @@ pub(crate) fn in_words(at: u64, time_only: bool) -> (String, String) {
     (String::from(date.to_iso_string()), String::from(words))
 }
 
-/// A moment, in seconds since 1970, as a field for date and time has it: in the reader's zone.
+/// Returns a time, in seconds since 1970, as the value of a `datetime-local` field, in the user's time zone.
 pub(crate) fn to_local(seconds: u64) -> String {
     let date = Date::new(&(seconds as f64 * 1000.0).into());
     let (year, month, day) = (date.get_full_year(), date.get_month() + 1, date.get_date());
@@ -63,20 +63,20 @@ pub(crate) fn to_local(seconds: u64) -> String {
     )
 }
 
-/// The moment of such a field.
+/// Returns the time in a `datetime-local` field.
 pub(crate) fn from_local(value: &str) -> Option<u64> {
     let time = Date::new(&value.into()).get_time();
     (time >= 0.0).then_some((time / 1000.0) as u64)
 }
 
-/// The reader's own kind of the page's language, as in `en-GB`.
+/// Returns the browser's regional variant of the page's language, as in `en-GB`.
 pub(crate) fn locale() -> String {
     let tag = Language::here().tag();
     let own = window().navigator().language().unwrap_or_default();
     if own.starts_with(tag) { own } else { tag.to_owned() }
 }
 
-/// Hours, minutes and seconds, as in `1:04:05` or `4:05`.
+/// Returns hours, minutes and seconds, as in `1:04:05` or `4:05`.
 pub(crate) fn clock(seconds: u64) -> String {
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     match hours {
@@ -85,17 +85,17 @@ pub(crate) fn clock(seconds: u64) -> String {
     }
 }
 
-/// Waits.
+/// Waits for a duration.
 pub(crate) async fn pause(time: Duration) {
     let milliseconds = i32::try_from(time.as_millis()).unwrap_or(i32::MAX);
     let mut wait = |resolve: Function, _: Function| {
-        // It fails only for a function that is none.
+        // It fails only if the argument is no function.
         let _ = window().set_timeout_with_callback_and_timeout_and_arguments_0(&resolve, milliseconds);
     };
     let _ = JsFuture::from(Promise::new(&mut wait)).await;
 }
 
-/// The present time, in milliseconds since 1970, kept up to date as long as the component is there.
+/// Returns the current time, in milliseconds since 1970, updated as long as the component is mounted.
 pub(crate) fn ticking() -> ReadSignal<u64> {
     let (time, set) = signal(now());
     Effect::new(move || {

@@ -1,5 +1,5 @@
-// The applications beside which Pixygate is measured, built as for production, and a server that serves them as well as it can be
-// done: compressed with brotli, script files immutable, the page itself never cached.
+// The applications that Pixygate is compared with, built for production, and an optimal server for them: compressed with brotli, script
+// files immutable, the page itself never cached.
 
 import { createHash, createPublicKey, verify } from 'node:crypto';
 import { once } from 'node:events';
@@ -37,7 +37,7 @@ const page = (script, config, body) => `<!DOCTYPE html>
 <body>${body}</body>
 </html>`;
 
-/** A body that the hand-written page has and fills in; the others render theirs. */
+/** A body for the hand-written page, which fills it in; the other applications render theirs. */
 const byHand = `<header><a href="/">Bench</a> <a href="/account">Account</a> <span id="name" hidden></span></header>
 <main><h1>The landing page</h1><button hidden>Sign in</button><p id="answer" hidden></p></main>`;
 

@@ -1,5 +1,5 @@
-// panva's oidc-provider on another site than the applications, with an account that signs in without a page of its own: what the
-// provider's pages cost is the same for everybody and is not measured.
+// panva's oidc-provider on another site than the applications, with an account that signs in without a page: the cost of the
+// provider's pages is the same for all applications and is not measured.
 
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
@@ -50,7 +50,7 @@ export async function provide(port, origins) {
     interactions: { url: (_, interaction) => `/enter/${interaction.uid}` },
   });
 
-  /** Signs Alice in and grants what was asked for. */
+  /** Signs Alice in and grants the requested scopes. */
   async function enter(request, response) {
     const { params, grantId } = await provider.interactionDetails(request, response);
     const grant = (grantId && (await provider.Grant.find(grantId))) || new provider.Grant({ accountId: 'alice', clientId: CLIENT });
@@ -63,7 +63,7 @@ export async function provide(port, origins) {
   const answer = provider.callback();
   const state = { paused: false };
   const server = createServer((request, response) => {
-    // The browser stays on the page that it would leave.
+    // The browser stays on its page.
     if (state.paused && request.url.startsWith('/auth?')) return response.writeHead(204).end();
     if (!request.url.startsWith('/enter/')) return answer(request, response);
     enter(request, response).catch((error) => response.writeHead(500).end(String(error)));

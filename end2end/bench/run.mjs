@@ -1,9 +1,9 @@
-// Pixygate beside what it replaces, in one browser, with one provider, on a slowed network and a slowed processor.
+// Compares Pixygate with alternatives, in one browser, with one provider, on a slowed network and a slowed processor.
 //
 //   node run.mjs [--runs 9] [--only pixygate,by-hand] [--network slow,fast] [--json FILE]
 //
-// Each sample is a browser context of its own: a first visit, then a return visit with the same cache and nobody signed in. The
-// order of the applications is another one in each round. Medians are printed.
+// Each sample is a new browser context: a first visit, then a return visit with the same cache and without a session. The
+// order of the applications changes in each round. Medians are printed.
 
 import { writeFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
@@ -27,11 +27,11 @@ const NETWORKS = {
 };
 const CPU = 4;
 const READING = 3_000;
-/** How long a user points at a button before clicking, at least. */
+/** The shortest time that a user points at a button before clicking. */
 const HOVER = 200;
 const PATIENCE = 30_000;
 
-/** Where each application shows what is measured. */
+/** The elements of each application that are measured. */
 const OTHERS = { name: '#name', answer: '#answer', button: 'button' };
 const OURS = { name: '.who .name', answer: 'section[aria-label="What the server verified"] dl', button: 'main .actions .button, .notice .button' };
 
@@ -45,7 +45,7 @@ async function freePort() {
   return port;
 }
 
-/** Notes in each document when things are first shown, by the wall clock. */
+/** Records in each document the times at which elements are first shown, by the wall clock. */
 function observe({ name, answer }) {
   const seen = {};
   const now = () => performance.timeOrigin + performance.now();
@@ -77,7 +77,7 @@ class Visit {
     });
   }
 
-  /** When the next request for the provider's page is sent. */
+  /** The time at which the next request for the provider's page is sent. */
   async authorization(after) {
     const deadline = Date.now() + PATIENCE;
     for (;;) {
@@ -92,9 +92,9 @@ class Visit {
     return this.page.evaluate(() => globalThis.benchStart);
   }
 
-  /** The times, from `since`, at which the name and the answer were shown. */
+  /** The times, from `since`, at which the name and the response were shown. */
   async shown(since) {
-    // The page may be replaced while it is looked at.
+    // The page may be replaced during the check.
     for (const deadline = Date.now() + PATIENCE; ; ) {
       const seen = await this.page.evaluate(() => globalThis.benchSeen).catch(() => undefined);
       if (seen?.name && seen?.answer) return { name: seen.name - since, answer: seen.answer - since };
@@ -103,7 +103,7 @@ class Visit {
     }
   }
 
-  /** Clicks as a user does: with the mouse over the button for a moment before, unless it is to be at once. */
+  /** Clicks as a user does: the mouse is over the button for a moment before, unless the click is immediate. */
   async click(hover = 0) {
     const button = this.page.locator(this.app.shows.button).filter({ hasText: /^Sign in$/ }).first();
     await button.waitFor({ timeout: PATIENCE });
@@ -112,7 +112,7 @@ class Visit {
       await this.page.waitForTimeout(hover);
     }
     const at = Date.now();
-    // At once, whether or not the page is busy.
+    // At once, even if the page is busy.
     await button.evaluate((element) => element.click());
     return at;
   }
@@ -132,7 +132,7 @@ async function sample(browser, app, network) {
       const note = (name, value) => (figures[`${name}, ${visit}`] = value);
       const look = new Visit(page, session, app);
 
-      // A click as soon as there is something to click on. For now the provider does not take the user away.
+      // A click as soon as there is a button. The provider does not redirect yet.
       app.provider.paused = true;
       await page.goto(`${app.origin}/`, { waitUntil: 'commit' });
       await look.click();
@@ -171,7 +171,7 @@ async function sample(browser, app, network) {
       note('reload to name', reloaded.name);
       note('reload to answer', reloaded.answer);
 
-      // Nobody is signed in on the return visit, here or at the provider; the cache stays.
+      // The return visit has no session, here or at the provider; the cache stays.
       await session.send('Storage.clearDataForOrigin', { origin: app.origin, storageTypes: 'local_storage,indexeddb,cookies' });
       await page.evaluate(() => sessionStorage.clear());
       await context.clearCookies();
@@ -182,7 +182,7 @@ async function sample(browser, app, network) {
   }
 }
 
-/** Everything until somebody is signed in and the account page is shown, in bytes and requests to the application's own server. */
+/** Bytes and requests to the application's own server until a user is signed in and the account page is shown. */
 async function weight(browser, app) {
   const context = await browser.newContext();
   await context.addInitScript(observe, app.shows);
@@ -225,7 +225,7 @@ async function main() {
     const app = { name, origin: `http://localhost:${ports[name]}`, authorization: provider.metadata.authorization_endpoint, provider: provider.state, shows: OTHERS };
     if (name === 'pixygate') {
       app.shows = OURS;
-      // As the others: no DPoP, the same scopes, the same audience.
+      // As in the other applications: no DPoP, the same scopes, the same audience.
       const settings = [
         '[provider]',
         `issuer = "${provider.issuer}"`,

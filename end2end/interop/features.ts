@@ -1,4 +1,4 @@
-/** What a person does, in the order in which the flow does it: the rows of the table. */
+/** The user's actions, in the order of the flow: the rows of the table. */
 export const FEATURES = [
   'sign in',
   'server function',
@@ -12,17 +12,17 @@ export const FEATURES = [
 
 export type Feature = (typeof FEATURES)[number];
 
-/** What one test tells the table. */
+/** The results of one test for the table. */
 export interface Column {
-  /** How many columns make the whole table. */
+  /** The number of columns of the complete table. */
   of: number;
   product: string;
   version: string;
   shape: string;
-  /** `yes`, or what is different and why. */
+  /** `yes`, or the difference and its reason. */
   features: Partial<Record<Feature, string>>;
-  /** What the provider sent. */
+  /** Properties of the provider's responses. */
   traits: Record<string, string>;
-  /** What the test showed beyond the features. */
+  /** Results beyond the features. */
   also: string[];
 }

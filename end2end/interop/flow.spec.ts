@@ -9,7 +9,7 @@ import type { Provider } from './providers/provider';
 import { shapes } from './shapes';
 import { World } from './world';
 
-/** The features, each as the person meets it. A shape may say that one is different with it, and shows how. */
+/** The features, each as a test of the user's actions. A shape may declare a difference, with a check of it. */
 const steps: Record<Feature, (world: World) => Promise<void>> = {
   'sign in': async (world) => {
     await world.signIn();
@@ -43,11 +43,11 @@ const steps: Record<Feature, (world: World) => Promise<void>> = {
     const calls = observed.calls.length;
     await Promise.all([page, second].map((tab) => world.call(tab)));
     await observed.complete();
-    // With DPoP, a first answer may only hand out a nonce.
+    // With DPoP, the first response may only contain a nonce.
     const answers = observed.answers.slice(before.answers).filter(({ body }) => body.error !== 'use_dpop_nonce');
     expect(answers.length, 'refreshes').toBeGreaterThanOrEqual(1);
     expect(new Set(answers.map(({ grant, status }) => `${grant} ${status}`))).toEqual(new Set(['refresh_token 200']));
-    // The tabs take turns: what rotates is never sent twice.
+    // The tabs take turns: a rotated token is never sent twice.
     const sent = answers.map(({ refreshToken }) => refreshToken);
     if (answers.some(({ body }) => body.refresh_token && body.refresh_token !== sent[0])) expect(new Set(sent).size).toBe(sent.length);
     const tokens = observed.calls.slice(calls).map(({ token }) => token);
@@ -77,7 +77,7 @@ const steps: Record<Feature, (world: World) => Promise<void>> = {
   },
 
   'session ended at the provider': async (world) => {
-    // The password is asked for again: the sign-out before has ended the session there, too.
+    // The password is requested again, because the sign-out also ended the session at the provider.
     await world.signIn();
     await world.signedIn();
     const there = await world.context.newPage();
@@ -94,7 +94,7 @@ const steps: Record<Feature, (world: World) => Promise<void>> = {
 for (const shape of shapes) {
   test(`${shape.product.name}: ${shape.name}`, async ({ page, context }, info) => {
     const missing = await shape.product.missing();
-    // Where a change is decided nothing may pass unseen; elsewhere it is said and counted.
+    // In CI nothing may be skipped; elsewhere it is reported and counted.
     if (missing && process.env.CI) throw new Error(missing);
     test.skip(!!missing, missing);
 
@@ -130,7 +130,7 @@ for (const shape of shapes) {
         const gap = shape.gaps?.[feature];
         const usual = () => steps[feature](world);
         await test.step(feature, () => (gap ? gap.shown(world, usual) : usual()));
-        // A browser keeps no answer of a page that has been left: the next step may leave it.
+        // A browser discards the responses of a page that was left, and the next step may leave it.
         await observed.complete();
         column.features[feature] = gap?.because ?? 'yes';
         if (gap?.end) break;

@@ -3,10 +3,10 @@ import type { Provider } from './providers/provider';
 
 type Json = Record<string, unknown>;
 
-/** One answer of the token endpoint, and what was asked. */
+/** A response of the token endpoint, with its request. */
 interface Answer {
   grant: string;
-  /** The refresh token that was sent. */
+  /** The refresh token in the request. */
   refreshToken: string | null;
   status: number;
   body: Json;
@@ -19,10 +19,10 @@ interface Call {
   body: Json;
 }
 
-/** What the provider sent, for the table. It keeps no token beyond the test. */
+/** The provider's responses, for the table. No token is stored beyond the test. */
 export class Observed {
   readonly answers: Answer[] = [];
-  /** The calls of the server function: the token that went with each, and what was said. */
+  /** The calls of the server function: the token of each, and the response. */
   readonly calls: Call[] = [];
   private readonly reading: Promise<void>[] = [];
   private callback?: URLSearchParams;
@@ -59,20 +59,20 @@ export class Observed {
   }
 
   private async call(response: Response) {
-    // In the order of the answers: that to a call which is made once more is never read.
+    // In the order of the responses: the page never reads the response of a call that it repeats.
     const call: Call = { status: response.status(), body: {} };
     this.calls.push(call);
     [call.scheme, call.token] = (await response.request().allHeaders())['authorization']?.split(' ') ?? [];
     call.body = (await response.json().catch(() => ({}))) as Json;
   }
 
-  /** Until everything that has come in is read. */
+  /** Waits until every received response is read. */
   async complete() {
     await Promise.all(this.reading);
     return this;
   }
 
-  /** The tokens that came with the sign-in, and with the last refresh. */
+  /** The tokens of the sign-in, and of the last refresh. */
   get first() {
     return this.answers.find(({ grant, status }) => grant === 'authorization_code' && status === 200)?.body;
   }
@@ -81,7 +81,7 @@ export class Observed {
     return this.answers.filter(({ grant }) => grant === 'refresh_token');
   }
 
-  /** When the newest access token expires, in milliseconds since 1970. */
+  /** The expiry of the newest access token, in milliseconds since 1970. */
   async expiry() {
     await this.complete();
     const { access_token, expires_in } = this.answers.findLast(({ status }) => status === 200)!.body;
@@ -89,7 +89,7 @@ export class Observed {
     return typeof exp === 'number' ? exp * 1000 : Date.now() + Number(expires_in) * 1000;
   }
 
-  /** What the second table says of this provider. */
+  /** The columns of the second table for this provider. */
   traits(): Record<string, string> {
     const id = decoded(this.first?.id_token);
     if (!this.first || !id) return {};

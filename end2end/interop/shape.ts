@@ -2,48 +2,48 @@ import type { Feature } from './features';
 import type { Place, Provider } from './providers/provider';
 import type { World } from './world';
 
-/** A product, and whether it can be had on this machine. */
+/** A product, and whether it is installed on this machine. */
 export interface Product {
   name: string;
-  /** The version that the table names. */
+  /** The version in the table. */
   version(): Promise<string>;
-  /** Why it cannot be had here, and how to get it. */
+  /** The reason why it is not installed, and how to install it. */
   missing(): Promise<string | undefined>;
 }
 
-/** A feature that is not what it is elsewhere, because of how the provider behaves. */
+/** A feature that differs because of the provider's behaviour. */
 export interface Gap<P extends Provider> {
-  /** For the table: the provider's behaviour, and what comes of it. */
+  /** For the table: the provider's behaviour, and its consequence. */
   because: string;
-  /** Shows that it is so, in the place of the usual check, which it may make as a part of it. */
+  /** Checks the difference, instead of the usual check, which can be a part of it. */
   shown(world: World<P>, usual: () => Promise<void>): Promise<void>;
-  /** The flow cannot go on after it. */
+  /** The flow ends here. */
   end?: boolean;
 }
 
-/** A provider as someone has set it up. */
+/** A provider with a particular configuration. */
 export interface Shape<P extends Provider = Provider> {
   product: Product;
   name: string;
   start(place: Place): Promise<P>;
-  /** The `pixygate.toml`: nothing else tells the application about the provider. */
+  /** The `pixygate.toml`, the application's only configuration of the provider. */
   settings(provider: P): string;
-  /** What the header calls the person. */
+  /** The user's name in the header. */
   shown: string;
-  /** The status of a call, when it is not 200. */
+  /** The status of a call, if it is not 200. */
   answer?: number;
-  /** A refresh ends the access token of before: a call that is on its way with that one is rejected and made again. */
+  /** A refresh revokes the previous access token, so a call in flight is rejected and repeated. */
   endsTokens?: boolean;
-  /** Waits until an access token wants to be renewed; until it has expired, when left out. */
+  /** Waits until an access token is due for a refresh; by default until it has expired. */
   renewable?(world: World<P>): Promise<void>;
   gaps?: Partial<Record<Feature, Gap<P>>>;
-  /** What the provider must have sent, or the shape would not be what its name says. */
+  /** Properties that the provider's responses must have, or the shape would not match its name. */
   traits?: Record<string, string>;
-  /** Further checks at the end, each with a line in the table. */
+  /** Additional checks at the end, each with a line in the table. */
   also?: Record<string, (world: World<P>) => Promise<void>>;
 }
 
-/** Of providers whose access tokens have no `auth_time`. */
+/** For providers whose access tokens have no `auth_time`. */
 export const noAuthTime = <P extends Provider>(): Shape<P>['gaps'] => ({
   'step-up': {
     because:
@@ -52,7 +52,7 @@ export const noAuthTime = <P extends Provider>(): Shape<P>['gaps'] => ({
   },
 });
 
-/** `[provider]` with its issuer and client. */
+/** `[provider]` with issuer and client. */
 export const client = (provider: Provider, more = '') => `
 [provider]
 issuer = "${provider.issuer}"
@@ -60,7 +60,7 @@ client_id = "${provider.clientId}"
 ${more}
 `;
 
-/** `[[trust]]` for its access tokens. */
+/** `[[trust]]` for the access tokens. */
 export const trust = (provider: Provider, ...more: string[]) => `
 [[trust]]
 issuer = "${provider.issuer}"

@@ -9,7 +9,7 @@ const KEPT = join(here, '..', '..', 'docs', 'interop.md');
 const FOUND = join(here, '..', 'test-results', 'interop.md');
 const REFRESH = 'PIXYGATE_INTEROP_WRITE=1 scripts/test.sh --only "build: |interop"';
 
-/** Writes what the tests saw as docs/interop.md, and fails when the kept file says something else. */
+/** Writes docs/interop.md from the results of the tests, and fails if the committed file differs. */
 export default class Table implements Reporter {
   private readonly columns = new Map<string, Column>();
   private suite!: Suite;

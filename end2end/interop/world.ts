@@ -5,10 +5,10 @@ import type { Observed } from './observed';
 import type { Provider } from './providers/provider';
 import type { Shape } from './shape';
 
-/** All that runs in one test, and what the person does in it. */
+/** Everything that runs in one test, and the user's actions in it. */
 export class World<P extends Provider = Provider> {
   readonly page: Page;
-  /** Open beside the first one from its step on. */
+  /** A second tab, open from its step on. */
   second!: Page;
 
   constructor(
@@ -22,7 +22,7 @@ export class World<P extends Provider = Provider> {
     this.page = page;
   }
 
-  /** From the start page through the provider's pages, which ask for the password. */
+  /** Signs in from the start page through the provider's pages, which ask for the password. */
   async signIn() {
     await this.page.goto(this.instance.url);
     await signInButton(this.page).click();
@@ -34,14 +34,14 @@ export class World<P extends Provider = Provider> {
     await expect(signOutButton(tab)).toBeVisible();
   }
 
-  /** To the account page, from another page of the open application. */
+  /** Goes to the account page, from another page of the open application. */
   async account(tab = this.page) {
     await tab.getByRole('banner').getByRole('link', { name: 'Pixygate' }).click();
     await expect(tab).toHaveURL(`${this.instance.url}/`);
     await tab.getByRole('navigation').getByRole('link', { name: 'Account' }).click();
   }
 
-  /** Asks the server who is calling. */
+  /** Calls `whoami`. */
   async call(tab = this.page) {
     const status = this.shape.answer ?? 200;
     const answered = tab.waitForResponse((answer) => {
@@ -52,7 +52,7 @@ export class World<P extends Provider = Provider> {
     expect((await answered).status()).toBe(status);
   }
 
-  /** Makes the call that only who has just signed in may make, by way of `detour` when there is one; the statuses that it got. */
+  /** Makes the call that requires a recent sign-in, through `detour` if there is one; returns the statuses. */
   async confirm(statement: string, detour?: () => Promise<void>, outcome = this.confirmed(statement)) {
     const { page } = this;
     const statuses: number[] = [];
@@ -73,14 +73,14 @@ export class World<P extends Provider = Provider> {
     return this.page.getByRole('status').filter({ hasText: `Confirmed: ${statement}` });
   }
 
-  /** The access token does not say when the person signed in: they are sent to sign in once, and then told. */
+  /** The access token has no `auth_time`: the user is sent to sign in once, and then gets an error. */
   async confirmInVain() {
     const told = problem(this.page).filter({ hasText: 'Sign in again for this' });
     expect(await this.confirm('no', undefined, told)).toEqual([401, 401]);
     await this.signedIn();
   }
 
-  /** Until the newest access token has no more than these seconds left, by default none. */
+  /** Waits until the newest access token has at most this many seconds left, by default none. */
   async left(seconds = 0) {
     const then = (await this.observed.expiry()) - seconds * 1000;
     await expect.poll(() => Date.now(), { timeout: 30_000, intervals: [100] }).toBeGreaterThan(then);

@@ -54,7 +54,7 @@ test('A denied call says why, and the filter stays in the address', async ({ pag
   await expect(records(page).filter({ hasText: 'Allowed' }).first()).toBeVisible();
   await expect(filter(page).getByLabel('Outcome')).toHaveValue('');
 
-  // A time that is over has no calls.
+  // A time range in the past has no calls.
   await page.goto('/activity?until=1000000000');
   await expect(page.getByRole('heading', { name: 'No calls match the filter' })).toBeVisible();
   await page.getByRole('main').getByRole('link', { name: 'Remove the filter' }).click();
@@ -102,7 +102,7 @@ test('Older calls come on scrolling, and by the keyboard', async ({ page, instan
     return route.fulfill({ json: { records, ...(older.length > 50 ? { older: records.at(-1)!.id } : {}) } });
   };
   await page.route(/\/api\/activity(\?|$)/, answer);
-  // To the server all of its records are newer than these.
+  // The server takes all of its records for newer than these.
   await page.route(/\/api\/activity\/live/, (route) => route.abort());
   await page.goto('/activity');
   await expect(records(page)).toHaveCount(50);
@@ -116,13 +116,13 @@ test('Older calls come on scrolling, and by the keyboard', async ({ page, instan
 });
 
 test('An administrator sees everybody’s calls and ends the sessions of a user', async ({ page, browser, instance, control }) => {
-  // Not Alice: other tests sign her in as of minutes ago, which would then be before her sessions ended.
+  // Not Alice: other tests sign her in with times of minutes ago, which would be before the end of her sessions.
   const elsewhere = await browser.newContext({ baseURL: instance.url });
   const bobs = await elsewhere.newPage();
   await signIn(bobs, instance, bob, '/account');
   await expect(bobs.locator('dl.facts').first()).toBeVisible();
 
-  // So long ago that the gate asks for another sign-in.
+  // So long ago that the gate requires another sign-in.
   await control.clock(-400);
   await signIn(page, instance, admin, '/activity');
   await control.clock(0);

@@ -16,7 +16,7 @@ test('All sessions of a person end at once, also in other browsers, and nobody e
   await page.waitForURL(instance.url);
   await signedOut(page);
 
-  // The other one finds out at its next call, and loses nothing.
+  // The other browser learns of it at its next call, and loses no input.
   await confirmation(other).statement.fill('still here');
   await confirmation(other).button.click();
   await expect(ended(other)).toBeVisible();

@@ -3,10 +3,10 @@ import type { Instance } from '../instance.mjs';
 import { alice, confirmation, expect, hold, isRefresh, problem, refreshed, show, signedIn, signIn, test, verified } from './fixtures';
 import { claimsOf } from './forge';
 
-// Tokens live as long as they do, and the tests wait for that.
+// The test's tokens have short lifetimes, and the tests wait for their expiry.
 test.describe.configure({ timeout: 90_000 });
 
-/** When the newest access token expires, and what the calls got: their statuses, and the seconds that their token had left. */
+/** The expiry of the newest access token, and the calls: their statuses, and the seconds until their token expired. */
 function wire(context: BrowserContext, instance: Instance) {
   const seen = { exp: 0, refreshes: 0, calls: [] as { path: string; status: number; left: number }[] };
   context.on('request', (request) => {
@@ -27,7 +27,7 @@ function wire(context: BrowserContext, instance: Instance) {
   return seen;
 }
 
-/** Stops every page of the browser for a while. The processes stand still, as those of a frozen page or a sleeping device do. */
+/** Stops all pages of the browser for a while: the processes are suspended, as those of a frozen page or a sleeping device. */
 async function asleep(browser: Browser, meanwhile: () => Promise<void>) {
   const session = await browser.newBrowserCDPSession();
   const { processInfo } = await session.send('SystemInfo.getProcessInfo');
@@ -46,7 +46,7 @@ test.describe('Asleep past the expiry of its token', { tag: '@chromium' }, () =>
     test(`the first call of ${what} after waking has a fresh one`, async ({ page, context, browser, instance, control }) => {
       await control.set({ lifetimes: { access_token: 10 } });
       if (sleeps) {
-        // The monotonic clock of a device does not count its sleep; that of a stopped process goes on.
+        // A device's monotonic clock stops while it sleeps; that of a stopped process continues.
         await page.addInitScript(() => {
           const now = performance.now.bind(performance);
           let [last, slept] = [now(), 0];
@@ -63,7 +63,7 @@ test.describe('Asleep past the expiry of its token', { tag: '@chromium' }, () =>
       await signIn(page, instance, alice, '/account');
       await expect(verified(page)).toContainText(instance.issuer);
       const { statement, button, done } = confirmation(page);
-      // The next one is not due for a while.
+      // The next refresh is not due for a while.
       await refreshed(page);
       await statement.fill('awake');
       const before = seen.refreshes;
@@ -71,7 +71,7 @@ test.describe('Asleep past the expiry of its token', { tag: '@chromium' }, () =>
       await asleep(browser, async () => {
         await expect.poll(() => Date.now() / 1000 - seen.exp, { timeout: 15_000 }).toBeGreaterThan(1);
         expect(seen.refreshes, 'nothing runs in the page').toBe(before);
-        // It waits for the page to wake up, and is the first that happens there.
+        // The click waits until the page wakes up, and is the first event there.
         click = button.evaluate((button: HTMLButtonElement) => button.click());
       });
       await click;
@@ -79,7 +79,7 @@ test.describe('Asleep past the expiry of its token', { tag: '@chromium' }, () =>
       await signedIn(page);
       const calls = seen.calls.filter(({ path }) => path === '/api/confirm');
       expect(calls.map(({ status }) => status)).toEqual([200]);
-      // The gate's leeway would forgive a token that has just expired; this test does not.
+      // The gate's leeway would accept a token that has just expired; this test does not.
       expect(calls[0]!.left).toBeGreaterThan(0);
       expect(seen.calls.filter(({ status }) => status === 401)).toEqual([]);
       expect(seen.refreshes).toBe(before + 1);
@@ -88,7 +88,7 @@ test.describe('Asleep past the expiry of its token', { tag: '@chromium' }, () =>
 });
 
 test.describe('Offline while a refresh is under way', () => {
-  /** A page whose refresh is on its way to the provider, and a call of the person waits for it. Returns what holds it back. */
+  /** A page with a refresh on its way to the provider, and a call that waits for it. Returns the held request. */
   async function refreshing(page: Page, context: BrowserContext, instance: Instance) {
     const seen = wire(context, instance);
     await signIn(page, instance, alice, '/account');
@@ -117,7 +117,7 @@ test.describe('Offline while a refresh is under way', () => {
     await signedIn(page);
     await expect(verified(page)).toContainText(instance.issuer);
     await expect(statement).toHaveValue('before the tunnel');
-    // Offline, it is said again.
+    // Offline, the error is shown again.
     await button.click();
     await expect(problem(page)).toContainText('The call was not made');
 

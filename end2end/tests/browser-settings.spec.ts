@@ -19,10 +19,10 @@ import {
 } from './fixtures';
 import { test } from './profile';
 
-// Tokens live as long as they do, and the tests wait for that.
+// The test's tokens have short lifetimes, and the tests wait for their expiry.
 test.describe.configure({ timeout: 90_000 });
 
-/** Whether the browser sends the provider's cookies along when a page of the application asks the provider for something. */
+/** Whether the browser sends the provider's cookies with a request of the application's page. */
 async function sendsThirdPartyCookies(page: Page, context: BrowserContext, instance: Instance) {
   const { hostname: domain } = new URL(instance.provider);
   await context.addCookies([{ name: 'third', value: 'party', domain, path: '/', sameSite: 'None', secure: true }]);
@@ -69,7 +69,7 @@ for (const [setting, mode] of [['allowed', 0], ['blocked', 1]] as const) {
   });
 }
 
-/** A page that says why nobody leaves it, and what helps. */
+/** A page that explains why it cannot be left, and what helps. */
 async function cannotSignIn(page: Page) {
   await expect(problem(page).getByRole('heading')).toHaveText('This browser keeps nothing for this site');
   await expect(problem(page)).toContainText('Signing in needs to remember something until you are back');
@@ -79,7 +79,7 @@ async function cannotSignIn(page: Page) {
   await expect(problem(page).getByRole('link', { name: 'To the start page' })).toBeVisible();
 }
 
-/** Nobody is, and a click says why it cannot be otherwise. */
+/** No user is signed in, and a click explains why a sign-in is impossible. */
 async function saysSo(page: Page, instance: Instance) {
   const asked: string[] = [];
   page.on('request', (request) => request.url().startsWith(instance.authorizationEndpoint) && asked.push(request.url()));
@@ -130,7 +130,7 @@ test.describe('Storage denied from the start', { tag: '@chromium' }, () => {
 });
 
 test.describe('Storage that is denied later', { tag: '@chromium' }, () => {
-  /** From then on this page keeps nothing, until it may again. */
+  /** From then on this page cannot store anything, until storage is allowed again. */
   const deny = (page: Page, denied: boolean) => page.evaluate((denied) => Object.assign(window, { denied }), denied);
 
   test.beforeEach(({ page }) =>

@@ -9,7 +9,7 @@ import { alice, atProvider, confirmation, enter, expect, settled, signedIn, sign
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const built = process.env.PIXYGATE_SITE ?? join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), 'site-test');
 
-/** The site as it was built, and once more as another build: one that says in the page that it is the other. */
+/** The site as it was built, and another build, which says so in its page. */
 const test = base.extend<object, { sites: { first: string; second: string; both: string } }>({
   sites: [
     async ({}, use) => {
@@ -37,7 +37,7 @@ const test = base.extend<object, { sites: { first: string; second: string; both:
 
 const shown = (page: Page) => page.evaluate(() => document.documentElement.dataset['build'] ?? 'first');
 
-/** The paths of all files of the front end that are asked for from now on. */
+/** The paths of all requested files of the front end, from now on. */
 function files(page: Page) {
   const asked: string[] = [];
   page.on('request', (request) => {
@@ -47,7 +47,7 @@ function files(page: Page) {
   return asked;
 }
 
-/** The next page at this address comes as the server sends it now, whatever it is by then. */
+/** The next page at this address is the server's current one, even if it changes later. */
 async function keep(page: Page, path: string, address: RegExp = new RegExp(`${path}$`)) {
   const answer = await page.request.get(path);
   const [body, headers] = [await answer.text(), answer.headers()];
@@ -84,7 +84,7 @@ for (const [from, to] of [
 
   test(`a page of the ${from} build that comes after the ${to} one is loaded again`, async ({ page, instance, sites }) => {
     await instance.restart({ PIXYGATE_SITE: sites[from] });
-    // The answer to the sign-in meets a page whose files are gone. It is not lost.
+    // The callback loads a page whose files are gone. The response is not lost.
     await keep(page, '/callback', /\/callback\?/);
     await instance.restart({ PIXYGATE_SITE: sites[to] });
     await page.goto('/');
@@ -101,7 +101,7 @@ test('files of an earlier build are there as long as their folder is', async ({ 
   await page.goto('/');
   await keep(page, '/');
   await instance.restart({ PIXYGATE_SITE: sites.both });
-  // From the server, and not from the browser's cache.
+  // In a new context, without the browser's cache.
   const context = await page.context().browser()!.newContext({ baseURL: instance.url });
   const fresh = await context.newPage();
   const [old, now] = [await page.locator('link[rel=modulepreload]').first().getAttribute('href'), await fresh.request.get('/').then((answer) => answer.text())];
@@ -132,7 +132,7 @@ test('a page whose files stay gone says so, and is not loaded again and again', 
     return route.fulfill({ status: 200, headers, body });
   });
   await page.goto('/account');
-  // Without the style sheet the text is there before it is true.
+  // Without the style sheet, the text is visible before it applies.
   await expect(page.locator('html.broken')).toBeAttached();
   await expect(page.getByRole('alert').filter({ hasText: 'could not be loaded' })).toBeVisible();
   expect(loads).toBe(2);

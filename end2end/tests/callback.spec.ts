@@ -3,9 +3,9 @@ import type { Instance } from '../instance.mjs';
 import { alice, atProvider, enter, expect, explained, problem, signedIn, signedOut, signIn, signInButton, test } from './fixtures';
 import { forgeIdTokens, halfHash, type Forgery } from './forge';
 
-/** Goes through the login page with the callback's query changed on its way. */
+/** Goes through the login page, and changes the callback's query. */
 async function callbackWith(page: Page, instance: Instance, change: (query: URLSearchParams) => void) {
-  // The provider's answer to the login form leads to the callback; a redirect on its way cannot be intercepted itself.
+  // The provider's response to the login form redirects to the callback; the redirect itself cannot be intercepted.
   await page.route(`${instance.tenant}/**`, async (route) => {
     if (!route.request().isNavigationRequest() || route.request().method() !== 'POST') return route.fallback();
     const response = await route.fetch({ maxRedirects: 0 });
@@ -20,7 +20,7 @@ async function callbackWith(page: Page, instance: Instance, change: (query: URLS
   await enter(page, alice);
 }
 
-/** What came back was not used, and nobody is signed in. */
+/** The response was not used, and no user is signed in. */
 async function refused(page: Page, about: RegExp, title = 'This sign-in was stopped') {
   await explained(page, title, about);
   await signedOut(page);
@@ -91,7 +91,7 @@ test.describe('The callback', () => {
     await callbackWith(page, instance, (query) => query.set('state', 'A'.repeat(43)));
     await expect(problem(page)).toBeVisible();
     await problem(page).getByText('Sign in', { exact: true }).click();
-    // The provider still has its session: it asks for nothing.
+    // The session at the provider is still open, so it asks for no password.
     await signedIn(page);
   });
 });
@@ -112,7 +112,7 @@ test.describe('The ID token', () => {
     await signedIn(page);
   });
 
-  /** Each with what the page says of it, so that no other check refuses it in this one's place. */
+  /** Each with the page's text about it, so that no other check can be the reason. */
   const defects: Record<string, Forgery & { about: RegExp }> = {
     'a signature by another key': { about: /signature does not verify/, stranger: true },
     'no signature (alg none)': {

@@ -2,7 +2,7 @@ import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 import { alice, atProvider, enter, expect, problem, settled, signedIn, signIn, signInButton, test } from './fixtures';
 
-/** The pages of the navigation: path, title in both languages, and what is there once the server has answered. */
+/** The pages of the navigation: path, title in both languages, and the content after the server's response. */
 const pages: { path: string; title: string; german: string; there: (page: Page) => ReturnType<Page['locator']> }[] = [
   { path: '/overview', title: 'Overview', german: 'Übersicht', there: (page) => page.locator('.events li').first() },
   { path: '/session', title: 'Session', german: 'Sitzung', there: (page) => page.locator('.checks li').first() },
@@ -60,7 +60,7 @@ test('The session page shows each check as the server made it, and hides the tok
   await expect(page.getByRole('region', { name: 'ID token' }).getByRole('row', { name: /^name / })).toContainText('Alice Example');
   expect(await page.content(), 'no token in the page').not.toMatch(/eyJ[\w-]+\.[\w-]+\.[\w-]+/);
 
-  // The event is listed, and the countdown begins anew.
+  // The event is listed, and the countdown starts again.
   await page.getByRole('button', { name: 'Refresh now' }).click();
   await expect(page.getByRole('region', { name: 'What happened while this page was open' })).toContainText('The access token was renewed');
 
@@ -118,14 +118,14 @@ test('German, where the browser asks for it, without a word of English left', as
     await page.goto(path);
     await expect(page.getByRole('heading', { level: 1 })).toHaveText(german);
     await expect(there(page)).toBeVisible();
-    // Descriptions of operators are in the operator's language; this server's own are marked as English.
+    // Descriptions by operators are in the operator's language; those of this server are marked as English.
     const words = await page.evaluate(() => {
       document.querySelectorAll('main [lang=en], .about').forEach((element) => element.remove());
       return document.body.innerText;
     });
     expect(words, path).not.toMatch(/\b(the|this|your|with|from|and)\b/i);
   }
-  // The reader's choice wins over the browser's.
+  // The user's choice takes precedence over the browser's language.
   await page.getByLabel('Sprache').selectOption('en');
   await expect(page.locator('html')).toHaveAttribute('lang', 'en');
   await context.close();

@@ -2,7 +2,7 @@
 export class Control {
   constructor(private readonly origin: string) {}
 
-  /** Turns switches; what is not named keeps its place. */
+  /** Changes switches; others stay as they are. */
   set(switches: object) {
     return this.send('PATCH', '/control/switches', switches);
   }
@@ -12,17 +12,17 @@ export class Control {
     return this.send('PUT', '/control/switches', {});
   }
 
-  /** As it starts: switches off, nobody signed in, no token good. */
+  /** Resets everything: switches off, no sessions, no valid tokens. */
   reset() {
     return this.send('POST', '/control/reset');
   }
 
-  /** Tokens of Alice, as a sign-in would give them. */
+  /** Returns tokens of Alice, as a sign-in would. */
   async tokens(wanted: object = {}): Promise<{ access_token: string; id_token: string }> {
     return (await this.send('POST', '/control/tokens', { username: 'alice', ...wanted })).json();
   }
 
-  /** Ends a person's sessions at the provider, and with them the refresh tokens. */
+  /** Ends a user's sessions at the provider, and revokes their refresh tokens. */
   async endSessions(username: string) {
     await this.send('POST', '/control/sessions/end', { username });
     await this.send('POST', '/control/families/revoke', { username });
@@ -33,12 +33,12 @@ export class Control {
     return this.send('PUT', '/control/clients', client);
   }
 
-  /** So many seconds ahead of the computer's clock. */
+  /** Sets the clock to this many seconds ahead of the computer's. */
   clock(shift: number) {
     return this.send('POST', '/control/clock', { shift });
   }
 
-  /** How often the token endpoint was asked since the last reset. */
+  /** The number of requests to the token endpoint since the last reset. */
   async tokenRequests(): Promise<number> {
     const requests: { method: string; path: string }[] = await (await this.send('GET', '/control/requests')).json();
     return requests.filter(({ method, path }) => method === 'POST' && path.endsWith('/oauth2/token')).length;

@@ -14,7 +14,7 @@ test.describe('Wrong turns end on a page that says what happened', () => {
     await page.getByRole('button', { name: /cancel/i }).or(page.getByRole('link', { name: /cancel/i })).click();
     await explained(page, 'Sign-in was cancelled');
     await signedOut(page);
-    // Starting again leads to where the person was going.
+    // Another attempt leads to the page that the user wanted.
     await problem(page).getByText('Sign in', { exact: true }).click();
     await atProvider(page, instance);
     await enter(page, alice);
@@ -45,7 +45,7 @@ test.describe('Wrong turns end on a page that says what happened', () => {
   test('the provider is down when someone wants to sign in', async ({ page, instance }) => {
     await page.goto('/account');
     await signedOut(page);
-    // Nobody listens there any more.
+    // No server listens there any more.
     const provider = `${instance.provider}/**`;
     await page.route(provider, (route) => route.abort('connectionrefused'));
     await signInButton(page).click();
@@ -123,7 +123,7 @@ test.describe('Wrong turns end on a page that says what happened', () => {
     await signedOut(page);
     expect(exchanged).toEqual(['POST']);
     await problem(page).getByText('Sign in', { exact: true }).click();
-    // The provider still has its session: it asks for nothing.
+    // The session at the provider is still open, so it asks for no password.
     await signedIn(page);
   });
 
@@ -164,7 +164,7 @@ test.describe('Wrong turns end on a page that says what happened', () => {
 
   test('the back button after sign-in is no dead end', async ({ page, instance }) => {
     await signIn(page, instance, alice, '/account');
-    // The provider's page, which it has answered already; before it is the page that the person started from.
+    // The provider's page, which it has answered already; in front of it is the page that the user started from.
     await page.goBack();
     expect(new URL(page.url()).origin).toBe(instance.provider);
     await page.goBack();
@@ -200,7 +200,7 @@ test.describe('Wrong turns end on a page that says what happened', () => {
   test.describe('at a provider that wants the request pushed', () => {
     const endpoint = (instance: Instance) => `${instance.tenant}/oauth2/par`;
 
-    /** What the browser took to the provider's sign-in page. */
+    /** The parameters in the URL of the provider's sign-in page. */
     function taken(page: Page, instance: Instance) {
       const queries: string[][] = [];
       page.on('request', (request) => {
@@ -240,7 +240,7 @@ test.describe('Wrong turns end on a page that says what happened', () => {
 
     test('but not from this site, the page says whose matter that is', async ({ page, instance }) => {
       const queries = taken(page, instance);
-      // What a browser makes of an answer without CORS headers.
+      // The browser's error for a response without CORS headers.
       await page.route(endpoint(instance), (route) => (route.request().method() === 'POST' ? route.abort() : route.fallback()));
       await page.goto('/');
       await signInButton(page).click();
@@ -266,7 +266,7 @@ test.describe('Wrong turns end on a page that says what happened', () => {
     'https://attacker.example/',
     'javascript:alert(1)',
     '/\\attacker.example',
-    // Paths here as they stand, and what a browser makes of them is not.
+    // As text, these are paths of this origin; browsers interpret them otherwise.
     '/.//attacker.example',
     '/a/..//attacker.example',
     '/%2e//attacker.example',
@@ -282,7 +282,7 @@ test.describe('Wrong turns end on a page that says what happened', () => {
       await enter(page, alice);
       await signedIn(page);
       await expect(page).toHaveURL('/');
-      // Who is signed in goes straight on, without the provider.
+      // A signed-in user is redirected at once, without the provider.
       await page.goto(`/sign-in?return_to=${encodeURIComponent(target)}`);
       await expect(page).toHaveURL('/');
       await signedIn(page);

@@ -5,9 +5,9 @@ import { claimsOf } from './forge';
 
 export { expect };
 
-/** What a page must never do; looked at after every test. */
+/** Faults that no page may have; checked after every test. */
 class Watch {
-  /** Hosts that a test contacts on purpose. */
+  /** Hosts that a test may contact. */
   readonly expected = new Set<string>();
   private readonly faults: string[] = [];
 
@@ -20,7 +20,7 @@ class Watch {
     context.on('console', (message) => {
       if (message.type() === 'warning' || /content security policy|refused to|panicked|hydration/i.test(message.text())) this.faults.push(message.text());
     });
-    // Firefox reports here what the network refuses, too.
+    // Firefox also reports blocked requests here.
     context.on('weberror', (error) => {
       const fault = String(error.error());
       if (!fault.includes('Cross-Origin Request Blocked')) this.faults.push(fault);
@@ -71,7 +71,7 @@ export const test = base.extend<
 export const alice = { name: 'alice', password: 'alice', shown: 'Alice Example' };
 export const bob = { name: 'bob', password: 'bob', shown: 'Bob Example' };
 
-/** The sign-in button or link of the page; the header's where there are several. */
+/** The first sign-in button or link of the page, which is the header's if it has one. */
 export const signInButton = (page: Page) =>
   page.getByRole('button', { name: 'Sign in', exact: true }).or(page.getByRole('link', { name: 'Sign in', exact: true })).first();
 
@@ -80,7 +80,7 @@ export const signOutButton = (page: Page) =>
 
 export const problem = (page: Page) => page.getByRole('alert').and(page.locator('.notice[data-kind=error]'));
 
-/** The page says under this title what happened, and offers the way on. */
+/** The page shows this title, and a next step. */
 export async function explained(page: Page, title: string, about: string | RegExp = /./) {
   await expect(problem(page).getByRole('heading')).toHaveText(title);
   await expect(problem(page)).toContainText(about);
@@ -90,20 +90,20 @@ export async function explained(page: Page, title: string, about: string | RegEx
 
 export const who = (page: Page) => page.getByRole('banner').locator('.who');
 
-/** What the account page shows of the server's answer. */
+/** The account page's view of the server's response. */
 export const verified = (page: Page) => page.getByRole('region', { name: 'What the server verified' }).locator('dl.facts');
 
-/** The form of the account page that asks for a sign-in of the last minutes. */
+/** The form of the account page that requires a recent sign-in. */
 export const confirmation = (page: Page) => ({
   statement: page.getByLabel('What you confirm'),
   button: page.getByRole('button', { name: 'Confirm', exact: true }),
   done: page.getByRole('status').filter({ hasText: 'Confirmed:' }),
 });
 
-/** What a page says that had someone signed in until the provider ended it. */
+/** The page's text after the provider has ended the session. */
 export const ended = (page: Page) => page.getByRole('main').getByRole('alert').filter({ hasText: 'Your session has ended' });
 
-/** The provider's page that asks for name and password. */
+/** The provider's sign-in page. */
 export const login = (page: Page) => ({
   name: page.getByLabel(/name/i).first(),
   password: page.getByLabel(/password/i).first(),
@@ -122,7 +122,7 @@ export async function enter(page: Page, person: { name: string; password: string
   await submit.click();
 }
 
-/** From a page with a **Sign in** to being signed in. */
+/** Signs in from a page with a **Sign in**. */
 export async function signIn(page: Page, instance: Instance, person = alice, from = '/') {
   await page.goto(from);
   await signInButton(page).click();
@@ -133,7 +133,7 @@ export async function signIn(page: Page, instance: Instance, person = alice, fro
 
 export async function signedIn(page: Page, person = alice) {
   await expect(who(page)).toContainText(person.shown);
-  // Before the session is read the name is a placeholder, and the button is disabled.
+  // Until the session is read, the name is a placeholder and the button is disabled.
   await expect(signOutButton(page)).toBeEnabled();
 }
 
@@ -142,28 +142,28 @@ export async function signedOut(page: Page) {
   await expect(signOutButton(page)).toBeHidden();
 }
 
-/** Signs out, up to the page to which the provider sends back. The page before it says "signed out" already, perhaps at the same address. */
+/** Signs out, up to the page to which the provider redirects. The page before it already says "signed out", perhaps at the same address. */
 export async function signOut(page: Page, instance: Instance) {
   await page.evaluate(() => Object.assign(window, { before: true }));
   await signOutButton(page).click();
   const back = (home: string) => location.href === home && !('before' in window);
-  // Between two pages there is none to ask.
+  // Between two pages there is no page to evaluate in.
   await expect.poll(() => page.evaluate(back, `${instance.url}/`).catch(() => false), { timeout: 20_000 }).toBe(true);
   await signedOut(page);
 }
 
-/** A request for other tokens. */
+/** A token request. */
 export const isRefresh = (request: Request) => request.postData()?.includes('grant_type=refresh_token') ?? false;
 
-/** The answer to the next request for other tokens. It comes when a token is due, not at once. */
+/** The response to the next token request. It is sent when a token is due, not at once. */
 export const refreshed = (page: Page) => page.waitForResponse((response) => isRefresh(response.request()), { timeout: 30_000 });
 
-/** Signs in for so short that a token is due at once, and leaves before another is asked for: an answer that comes to a page which is
- * leaving would take the new refresh token with it. Gives back its `exp`. */
+/** Signs in with a lifetime so short that a refresh is due at once, and leaves before it: a response to a page that is being left would
+ * lose the new refresh token. Returns the `exp` of the access token. */
 export async function signInAndLeave(page: Page, instance: Instance, control: Control) {
   await control.set({ lifetimes: { access_token: 2 } });
   await page.route(instance.tokenEndpoint, (route) => (isRefresh(route.request()) ? route.abort() : route.fallback()));
-  // As long as a whole sign-in may take.
+  // With the timeout of a whole sign-in.
   const exchanged = page.waitForResponse((response) => response.url() === instance.tokenEndpoint && response.ok(), { timeout: 30_000 });
   await signIn(page, instance);
   const { access_token } = await (await exchanged).json();
@@ -172,7 +172,7 @@ export async function signInAndLeave(page: Page, instance: Instance, control: Co
   return Number(claimsOf(access_token)['exp']);
 }
 
-/** Holds back the next request to an address, until the test lets it go. */
+/** Holds the next request to an address, until the test releases it. */
 export async function hold(on: Page | BrowserContext, url: string | RegExp) {
   let take!: (route: Route) => void;
   const held = new Promise<Route>((resolve) => (take = resolve));
@@ -180,28 +180,28 @@ export async function hold(on: Page | BrowserContext, url: string | RegExp) {
   return { held };
 }
 
-/** From now on the pages find this in place of what the server tells them of the client and the provider. */
+/** From now on the pages get these data of client and provider, instead of the server's. */
 export const asIf = (page: Page, change: (client: Record<string, unknown>) => object) =>
   page.addInitScript(`document.addEventListener('readystatechange', () => {
     const data = document.getElementById('pixygate-client');
     if (document.readyState === 'interactive' && data) data.textContent = JSON.stringify((${change})(JSON.parse(data.textContent)));
   })`);
 
-/** Headless browsers hide no tab; the page is told that it is hidden. */
+/** Headless browsers never hide a tab, so an event simulates it. */
 export const show = (page: Page, state: 'hidden' | 'visible') =>
   page.evaluate((state) => {
     Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => state });
     document.dispatchEvent(new Event('visibilitychange'));
   }, state);
 
-/** The page works: its scripts run, and the kept session has been looked for. */
+/** The page works: its scripts run, and the stored session was read. */
 export async function settled(page: Page) {
   await expect
     .poll(() => page.evaluate(async () => (await indexedDB.databases()).some(({ name }) => name === 'pixygate')))
     .toBe(true);
 }
 
-/** Until a token of the given `exp` is no longer valid. Real time: the server's clock cannot be turned. */
+/** Waits until a token with the given `exp` has expired. In real time, because the server's clock cannot be set. */
 export async function expired(exp: number) {
   await expect.poll(() => Date.now() / 1000, { timeout: 15_000, intervals: [100] }).toBeGreaterThan(exp);
 }

@@ -1,12 +1,12 @@
-// ID tokens signed by a key of ours, which the page is made to take for one of the provider's. A token with exactly one
-// defect then shows that exactly this check is made; a token without a defect is accepted, which shows that the forgery
-// itself is not what is refused.
+// ID tokens signed by a test key that the page accepts as one of the provider's. A token with exactly one
+// defect tests exactly one check. A token without a defect is accepted, which shows that the forgery itself
+// is not the reason of a rejection.
 
 import { createHash, createPublicKey, createSign, generateKeyPairSync } from 'node:crypto';
 import type { Page } from '@playwright/test';
 import type { Instance } from '../instance.mjs';
 
-/** As PEM: the export as JWK of a key that was just made can hang in Node 20. */
+/** As PEM, because exporting a new key as JWK can hang in Node 20. */
 const pair = () =>
   generateKeyPairSync('rsa', {
     modulusLength: 2048,
@@ -23,9 +23,9 @@ type Claims = Record<string, unknown>;
 export interface Forgery {
   claims?: (honest: Claims) => Claims;
   header?: (honest: Claims) => Claims;
-  /** Signed by a key that nobody published. */
+  /** Signed by an unpublished key. */
   stranger?: boolean;
-  /** The finished token, to break it as a string. */
+  /** The finished token, to change it as a string. */
   token?: (honest: string) => string;
 }
 
@@ -42,7 +42,7 @@ function sign(header: Claims, claims: Claims, stranger: boolean) {
   return `${input}.${signature.toString('base64url')}`;
 }
 
-/** From now on the page meets ID tokens of this making, and a JWKS that has our key. */
+/** From now on the page gets such ID tokens, and a JWKS that contains the test's key. */
 export async function forgeIdTokens(page: Page, instance: Instance, forgery: Forgery = {}) {
   await page.route(instance.jwksUri, (route) =>
     route.fulfill({

@@ -14,7 +14,7 @@ test('With access tokens of ten seconds, a person who clicks for a minute sees n
     const request = response.request();
     if (new URL(request.url()).pathname === '/api/whoami') {
       const token = (await request.allHeaders())['authorization']?.split(' ')[1];
-      // The gate's leeway would forgive a token that has just expired; this test does not.
+      // The gate's leeway would accept a token that has just expired; this test does not.
       const sent = request.timing().startTime / 1000;
       calls.push({ status: response.status(), left: token ? Number(claimsOf(token)['exp']) - sent : -Infinity });
     }
@@ -40,7 +40,7 @@ test('With access tokens of ten seconds, a person who clicks for a minute sees n
   expect(calls.length).toBeGreaterThan(20);
   expect(calls.filter((call) => call.status !== 200)).toEqual([]);
   expect(Math.min(...calls.map((call) => call.left)), 'seconds that the shortest-lived token had left').toBeGreaterThan(0);
-  // Fresh, and not by asking all the time.
+  // Fresh, without a refresh for each call.
   expect(refreshes).toBeGreaterThanOrEqual(5);
   expect(refreshes).toBeLessThanOrEqual(20);
 });

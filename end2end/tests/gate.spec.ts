@@ -1,4 +1,4 @@
-// The gate from outside, with tokens that the embedded provider really gave. Every other defect of a token is tested on
+// The gate over HTTP, with tokens that the embedded provider issued. All other defects of a token are tested in
 // the library, where it is cheapest.
 
 import { expect, test } from './fixtures';
@@ -43,7 +43,7 @@ test.describe('The gate', () => {
       const answer = await ask(authorization);
       expect(answer.status(), what).toBe(401);
       const body = await answer.json();
-      // An unsigned token may be refused for its form or for its algorithm.
+      // An unsigned token may be rejected for its form or for its algorithm.
       if (reason) expect(body.reason, what).toBe(reason);
       else expect(['unsupported_algorithm', 'malformed_token']).toContain(body.reason);
       const challenge = answer.headers()['www-authenticate']!;

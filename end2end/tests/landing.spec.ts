@@ -15,7 +15,7 @@ test.describe('The landing page', () => {
 
   test('knows nobody in the HTML that the server sends, whoever is signed in', async ({ page, context, instance }) => {
     await signIn(page, instance);
-    // The name that the browser remembers is all that it says, see name-before-wasm.spec.ts.
+    // The page contains nothing but the name that the browser remembers, see name-before-wasm.spec.ts.
     await context.clearCookies({ domain: 'localhost' });
     const html = await (await page.request.get('/')).text();
     expect(html).toMatch(/Sign in/);

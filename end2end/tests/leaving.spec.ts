@@ -10,7 +10,7 @@ function loads(page: Page) {
   return paths;
 }
 
-/** Where the page is, as it stands in the address bar. */
+/** The address of the page, as in the address bar. */
 const address = (page: Page) => page.evaluate(() => location.href.slice(location.origin.length));
 
 test.describe('Leaving for the provider', () => {
@@ -54,7 +54,7 @@ test.describe('Leaving for the provider', () => {
   test('offers the next step when it does not happen', async ({ page }) => {
     await page.route(/\/authorize\?/, (route) => route.fulfill({ status: 204 }));
     await page.goto('/sign-in?return_to=%2Faccount');
-    // Playwright's locators wait for the page that never comes.
+    // Playwright's locators would wait for the page that never loads.
     const notice = () => page.evaluate(() => document.querySelector<HTMLElement>('main .notice[role=status]')?.innerText ?? '');
     await expect.poll(notice, { timeout: 15_000 }).toContain('has not opened yet');
     expect(await notice()).toContain('Sign in');
@@ -93,7 +93,7 @@ test('Signing in leads back to the same address, byte for byte', async ({ page, 
       await page.goto(there);
       await signedOut(page);
       const button = page.getByRole('main').getByRole('link', { name: 'Sign in', exact: true });
-      // The link, as it is followed without the front end, and the click of a page that is there.
+      // The link without the front end, and the click on a loaded page.
       if (link) await page.goto((await button.getAttribute('href'))!);
       else await button.click();
       await atProvider(page, instance);

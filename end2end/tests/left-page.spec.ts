@@ -9,7 +9,7 @@ test('a call follows no redirect, and the token goes no further', async ({ page,
     return route.fulfill({ status: 307, headers: { location: 'http://elsewhere.localhost:9/api/whoami' } });
   });
   await page.goto('/account');
-  // A request to another host would fail the test by itself.
+  // A request to another host would already fail the test.
   await expect(problem(page).filter({ hasText: 'answers with a redirect' })).toBeVisible();
 });
 
@@ -22,7 +22,7 @@ test('signing in leads back to the fragment', async ({ page, instance }) => {
 test.describe('A page that was left for a sign-in that never came', () => {
   const confirm = (page: Page) => page.getByRole('button', { name: 'Confirm', exact: true });
 
-  /** On the way to the provider, whose page does not come. */
+  /** On the way to the provider, whose page does not load. */
   async function onTheWay(page: Page, instance: Instance, control: Control, answer: 'none' | 'no page') {
     await control.clock(-400);
     await signIn(page, instance, alice, '/account');
@@ -39,13 +39,13 @@ test.describe('A page that was left for a sign-in that never came', () => {
     await expect(problem(page).filter({ hasText: 'Sign in again for this' })).toBeVisible();
   }
 
-  // Only Chromium can be told to stop loading.
+  // Stopping a load can only be simulated in Chromium.
   test('goes on when the person stops it', { tag: '@chromium' }, async ({ page, context, instance, control }) => {
     await onTheWay(page, instance, control, 'none');
     const browser = await context.newCDPSession(page);
     await browser.send('Page.stopLoading');
     await goesOn(page);
-    // It is the same page, as one is that the browser kept as it was: what was typed is there, and a reload gives nothing back.
+    // It is the same page, so the input is still there, and a reload does not restore it.
     await expect(page.getByLabel('What you confirm')).toHaveValue('it is me');
     expect(await page.evaluate(() => history.state)).toBe(null);
     await page.reload();
@@ -56,7 +56,7 @@ test.describe('A page that was left for a sign-in that never came', () => {
 
   test('goes on when the provider answers with no page and the person does something', async ({ page, instance, control }) => {
     await onTheWay(page, instance, control, 'no page');
-    // Playwright's locators wait for the page that never comes.
+    // Playwright's locators would wait for the page that never loads.
     const disabled = () => page.evaluate(() => document.querySelector<HTMLButtonElement>('main form button')!.disabled);
     const told = () => page.evaluate(() => document.querySelector('main [role=alert]')?.textContent ?? '');
     await expect.poll(disabled).toBe(true);

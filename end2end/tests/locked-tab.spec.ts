@@ -1,7 +1,7 @@
 import { alice, confirmation, expect, hold, isRefresh, problem, show, signedIn, signIn, test, verified } from './fixtures';
 import { claimsOf } from './forge';
 
-// The token lives as long as it does, and the test waits for that.
+// The test's token has a short lifetime, and the test waits for its expiry.
 test.describe.configure({ timeout: 90_000 });
 
 test('A tab that never lets go of the lock keeps no call waiting for longer than a minute, and nothing is lost', async ({
@@ -18,7 +18,7 @@ test('A tab that never lets go of the lock keeps no call waiting for longer than
     if (response.url() === instance.tokenEndpoint && response.ok()) newest = (await response.json()).access_token ?? newest;
   });
   const tab = await context.newPage();
-  // The minute is over when the test says so. Every other time is the browser's.
+  // The test controls the one-minute timer. All other timers are the browser's.
   await tab.addInitScript(() => {
     const timeout = AbortSignal.timeout.bind(AbortSignal);
     AbortSignal.timeout = (milliseconds) => {
@@ -34,7 +34,7 @@ test('A tab that never lets go of the lock keeps no call waiting for longer than
   await tab.goto('/account');
   for (const page of [stuck, tab]) {
     await expect(verified(page)).toContainText(instance.issuer);
-    // Nothing is refreshed ahead in a tab that nobody sees.
+    // A hidden tab does not refresh ahead.
     await show(page, 'hidden');
   }
   await expect.poll(() => Date.now() / 1000 - Number(claimsOf(newest)['exp']), { timeout: 15_000 }).toBeGreaterThan(0);

@@ -3,14 +3,14 @@ import { alice, confirmation, ended, expect, hold, refreshed, show, signedIn, si
 import { Control } from './control';
 import { claimsOf } from './forge';
 
-// Tokens live as long as they do, and the tests wait for that.
+// The test's tokens have short lifetimes, and the tests wait for their expiry.
 test.describe.configure({ timeout: 90_000 });
 
 const TABS = 5;
 const CALLS = 50;
 
 test('Fifty calls at once in each of five tabs, whose token has expired, make one request for another', async ({ browser }) => {
-  // A server of its own: a person may make so many calls a second only where its settings say so.
+  // A separate server, because its rate limit must allow this many calls of one user.
   const instance = await Instance.start({ PIXYGATE_GATE__RATE_LIMIT: '1000/s' });
   const control = new Control(instance.provider);
   const context = await browser.newContext({ baseURL: instance.url });
@@ -23,11 +23,11 @@ test('Fifty calls at once in each of five tabs, whose token has expired, make on
     const tabs = await Promise.all(Array.from({ length: TABS }, () => context.newPage()));
     await signIn(tabs[0]!, instance, alice, '/account');
     for (const tab of tabs) {
-      // The first is there: loaded anew, it could lose a refresh that is under way.
+      // The first tab is loaded already: a reload could lose a refresh that is in flight.
       if (tab !== tabs[0]) await tab.goto('/account');
       await expect(verified(tab)).toContainText(instance.issuer);
       await confirmation(tab).statement.fill('all at once');
-      // Nothing is refreshed ahead in a tab that nobody sees.
+      // A hidden tab does not refresh ahead.
       await show(tab, 'hidden');
     }
     await expect.poll(() => Date.now() / 1000 - Number(claimsOf(newest)['exp']), { timeout: 15_000 }).toBeGreaterThan(0);
@@ -46,9 +46,9 @@ test('Fifty calls at once in each of five tabs, whose token has expired, make on
       const token = response.request().allHeaders().then((headers) => headers['authorization']?.split(' ')[1]);
       answers.push(token.then((token) => ({ status: response.status(), token })));
     });
-    // The first answer waits until all calls want one: none of them comes too late to ask for itself.
+    // The first response is held until all calls need a token, so that none of them comes late.
     const { held } = await hold(context, instance.tokenEndpoint);
-    // In one task, in which the page has no time to turn the button off.
+    // In one task, so that the page has no time to disable the button.
     const click = (button: HTMLElement, times: number) => {
       for (let time = 0; time < times; time += 1) button.click();
     };
@@ -91,7 +91,7 @@ test('A rotated refresh token that is used again ends the session in every tab, 
   expect((await rotated.json()).refresh_token, 'rotated').not.toBe(first);
   for (const tab of [page, second]) await signedIn(tab);
 
-  // As from a copy of the browser, or a tab that heard nothing.
+  // As from a copy of the browser, or a tab that received no messages.
   await page.route(instance.tokenEndpoint, (route) => {
     const form = new URLSearchParams(route.request().postData() ?? '');
     form.set('refresh_token', first);
@@ -106,7 +106,7 @@ test('A rotated refresh token that is used again ends the session in every tab, 
     await expect(verified(tab)).toBeHidden();
   }
   expect(asked, 'it heard of it').toEqual([]);
-  // A tab that is opened now says it as well.
+  // A tab that is opened now shows it as well.
   const third = await context.newPage();
   await third.goto('/account');
   await expect(ended(third)).toBeVisible();

@@ -10,7 +10,7 @@ async function remembered(context: BrowserContext) {
   return cookie && { ...cookie, value: decodeURIComponent(cookie.value) };
 }
 
-/** Loads the page and looks at it before its WASM is there; `rest` lets it go on. */
+/** Loads the page and checks it before its WASM is loaded; `rest` lets it continue. */
 async function before(page: Page, path: string, look: () => Promise<void>) {
   const { held } = await hold(page, /\/pkg\/.*\.wasm/);
   await page.goto(path, { waitUntil: 'commit' });
@@ -75,7 +75,7 @@ test.describe('The name before the WASM', () => {
     await page.evaluate(async () => {
       for (const { name } of await indexedDB.databases()) indexedDB.deleteDatabase(name!);
     });
-    // The page that is open would store its session again.
+    // The open page would store its session again.
     await page.close();
     const next = await context.newPage();
     await before(next, '/', () => expect(who(next)).toContainText(alice.shown));

@@ -24,7 +24,7 @@ test.describe('Nothing from elsewhere', () => {
       for (const unsafe of ["'unsafe-inline'", "'unsafe-eval'", '*', 'https:', 'http:', 'data:']) expect(scripts).not.toContain(unsafe);
       nonces.add(scripts.find((source) => source.startsWith("'nonce-"))!);
       for (const [name, sources] of policy) {
-        // Beside keywords in quotes: two origins, and `data:` for the images of the style sheet. No `*`, no bare scheme.
+        // Besides keywords in quotes: two origins, and `data:` for the images of the style sheet. No `*`, no bare scheme.
         const allowed = name === 'img-src' ? [instance.provider, instance.url, 'data:'] : [instance.provider, instance.url];
         for (const source of sources) if (!/^'.*'$/.test(source)) expect(allowed, name).toContain(source);
       }
@@ -35,7 +35,7 @@ test.describe('Nothing from elsewhere', () => {
   });
 
   test('the policy stops a script without its nonce, and a request to another host', async ({ page, watch }) => {
-    // A host that is there, and lets everyone read: without the policy the request succeeds.
+    // A host that exists, and allows every origin: without the policy the request succeeds.
     const elsewhere = createServer((_, response) => {
       response.setHeader('access-control-allow-origin', '*').end('here');
     }).listen(0, '127.0.0.1');
@@ -51,7 +51,7 @@ test.describe('Nothing from elsewhere', () => {
       return { ran: 'ran' in window, fetched };
     }, host);
     expect(outcome).toEqual({ ran: false, fetched: 'stopped' });
-    // Both are reported, which is what the watch over every other test relies on.
+    // Both are reported, which the check in every other test relies on.
     const faults = watch.take().join('\n');
     for (const directive of ['script-src', 'connect-src']) expect(faults).toContain(directive);
     elsewhere.close();
@@ -59,7 +59,7 @@ test.describe('Nothing from elsewhere', () => {
 
   for (const path of ['/', '/account', '/callback']) {
     test(`${path} framed by another site is refused`, async ({ page, instance, watch }) => {
-      // A real server: what a test puts in the place of an answer counts as a public address, which may not frame a local one.
+      // A real server: Chromium treats a fulfilled response as one from a public address, which may not frame a local one.
       const framing = createServer((_, response) => {
         response.setHeader('content-type', 'text/html').end(`<iframe src="${instance.url}${path}"></iframe>`);
       }).listen(0, '127.0.0.1');
@@ -84,7 +84,7 @@ test.describe('Nothing from elsewhere', () => {
     const loaded: string[] = [];
     page.on('request', (request) => (request.isNavigationRequest() || request.method() === 'POST') && loaded.push(request.url()));
 
-    // Another origin, in whose window the page is, and with a channel of the same name.
+    // Another origin, which opened the page, with a channel of the same name.
     const elsewhere = createServer((_, response) => {
       response.setHeader('content-type', 'text/html').end('<title>Elsewhere</title>');
     }).listen(0, '127.0.0.1');
@@ -107,7 +107,7 @@ test.describe('Nothing from elsewhere', () => {
     }, messages);
     expect(reached, 'who opens the page is cut off from it').toBe(false);
 
-    // As if it had not been, and from a page of this site.
+    // The same messages as if the page were not cut off, and from a page of this site.
     const other = await context.newPage();
     await other.goto('/');
     await signedIn(other);
@@ -129,7 +129,7 @@ test.describe('Nothing from elsewhere', () => {
       for (const message of messages) channel.postMessage(message);
     }, messages);
     await received;
-    // A call goes through all of the session, and comes after what the messages led to.
+    // A call uses the whole session, and comes after the effects of the messages.
     for (const tab of [page, below]) {
       await confirmation(tab).statement.fill('still here');
       await confirmation(tab).button.click();
@@ -139,7 +139,7 @@ test.describe('Nothing from elsewhere', () => {
     }
     expect(loaded, 'no page was left, and nothing but the call was sent').toEqual([`${instance.url}/api/confirm`]);
 
-    // The channel is the right one: when nothing is kept any more, one message is enough.
+    // The channel is the right one: when nothing is stored any more, one message is enough.
     await other.evaluate(
       () =>
         new Promise<void>((resolve, reject) => {

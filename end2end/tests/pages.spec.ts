@@ -10,7 +10,7 @@ async function faults(page: Page) {
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target.join(' ')).join(', ')}`);
 }
 
-/** Fits every width and has no fault that axe finds, neither in light nor in dark. Leaves a picture of each. */
+/** The page fits every width, and axe finds no faults, in light and in dark. Saves a screenshot of each. */
 async function looksRight(page: Page, name: string) {
   await expect(page.getByRole('main')).toBeVisible();
   for (const [width, viewport] of Object.entries(widths)) {
@@ -19,7 +19,7 @@ async function looksRight(page: Page, name: string) {
     expect(overflow, `${name} scrolls sideways at ${viewport.width} pixels`).toBeLessThanOrEqual(0);
     for (const colorScheme of ['light', 'dark'] as const) {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-      // In between is nothing that the narrowest and the widest have not.
+      // Widths in between have no layout of their own.
       if (width !== 'phone') expect(await faults(page), `${name}, ${width}, ${colorScheme}`).toEqual([]);
       await page.screenshot({ path: `screenshots/${name}-${width}-${colorScheme}.png`, fullPage: true });
     }
@@ -106,7 +106,7 @@ test.describe('Every page fits and is accessible @screenshots', () => {
   });
 
   test('while it asks whether someone is still there', async ({ browser }) => {
-    // A server of its own: this is a setting of the whole server.
+    // A separate server, because this is a setting of the whole server.
     const instance = await Instance.start({ PIXYGATE_SESSION__IDLE_SIGN_OUT_SECONDS: '3600' });
     const context = await browser.newContext({ baseURL: instance.url });
     try {
@@ -126,7 +126,7 @@ test.describe('Every page fits and is accessible @screenshots', () => {
   });
 });
 
-/** What has the focus: its id, else its name. */
+/** The focused element: its id, else its name. */
 const focused = (page: Page) => page.evaluate(() => document.activeElement!.id || document.activeElement!.tagName);
 
 /** Presses Tab until the link has the focus, then Enter. */
@@ -160,7 +160,7 @@ test('A page that is reached without a load gets the title and the focus, once',
   await expect(statement).toBeFocused();
   await page.keyboard.type('half a sentence');
 
-  // Another query, or another place on the same page, is no other page.
+  // Another query or fragment is no other page.
   for (const href of ['/account?tab=2#confirm', '/account?tab=2']) {
     await page.evaluate((href) => {
       const link = Object.assign(document.createElement('a'), { href });

@@ -4,14 +4,14 @@ import type { Control } from './control';
 import { alice, atProvider, confirmation, ended, enter, expect, login, problem, signedIn, signIn, verified } from './fixtures';
 import { test } from './profile';
 
-// Tokens live as long as they do, and the tests wait for that.
+// The test's tokens have short lifetimes, and the tests wait for their expiry.
 test.describe.configure({ timeout: 90_000 });
 
-/** What the page says about the window. */
+/** The page's texts about the window. */
 const told = (page: Page) => ended(page).getByRole('alert');
 const button = (page: Page) => ended(page).getByRole('button', { name: 'Sign in', exact: true });
 
-/** The provider has ended the session of someone who was writing. */
+/** The provider has ended the session of a user who was typing. */
 async function interrupted(page: Page, instance: Instance, control: Control) {
   await control.set({ lifetimes: { access_token: 8 } });
   await signIn(page, instance, alice, '/account');
@@ -22,7 +22,7 @@ async function interrupted(page: Page, instance: Instance, control: Control) {
   await control.calm();
 }
 
-/** As it was before, with a session that works. */
+/** The page is as before, with a session that works. */
 async function goesOn(page: Page) {
   await signedIn(page);
   await expect(ended(page)).toBeHidden();
@@ -33,10 +33,10 @@ async function goesOn(page: Page) {
   await expect(done).toContainText('half a sentence');
 }
 
-/** Whether the person is at this page. Playwright gives every page the focus. */
+/** Whether the page has the user's focus. Playwright gives every page the focus. */
 const focus = (page: Page, there: boolean) => page.evaluate((there) => (document.hasFocus = () => there), there).then(() => {});
 
-/** A click that is none of the person's, and gives no right to open a window. Playwright's own clicks all do. */
+/** A click that is no user activation, and does not allow the page to open a window. Playwright's own clicks are. */
 async function clickWithoutRight(page: Page) {
   const session = await page.context().newCDPSession(page);
   const evaluate = async (expression: string) =>
@@ -94,7 +94,7 @@ test.describe('A sign-in in a window of its own', { tag: '@chromium' }, () => {
     await clickWithoutRight(page);
     await expect(told(page)).toContainText('did not open');
     expect(context.pages()).toEqual([page]);
-    // The page was not left, and the way on is not blocked.
+    // The page was not left, and the sign-in can continue.
     const opened = context.waitForEvent('page');
     await button(page).click();
     const popup = await opened;
@@ -104,7 +104,7 @@ test.describe('A sign-in in a window of its own', { tag: '@chromium' }, () => {
   });
 
   test('that the browser always blocks is made in a tab instead', async ({ page, context, instance, control }) => {
-    // As extensions do, which no click persuades.
+    // As extensions do, even on a click.
     await page.addInitScript(() => (window.open = () => null));
     await interrupted(page, instance, control);
     await button(page).click();

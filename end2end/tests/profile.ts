@@ -1,4 +1,4 @@
-// A Chromium of its own whose person has changed its settings, as they are kept in their profile.
+// A separate Chromium with changed settings, which are stored in its profile.
 
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -15,7 +15,7 @@ export const test = base.extend<{ preferences: object }>({
     await writeFile(join(profile, 'Default', 'Preferences'), JSON.stringify(preferences));
     const context = await chromium.launchPersistentContext(profile, {
       ...launchOptions,
-      // The tests' own default lets every page open windows.
+      // Playwright's default lets every page open windows.
       ignoreDefaultArgs: ['--disable-popup-blocking'],
       baseURL,
       locale,
@@ -25,6 +25,6 @@ export const test = base.extend<{ preferences: object }>({
     await context.close();
     await rm(profile, { recursive: true, force: true });
   },
-  // It opens with one.
+  // The browser opens with one page.
   page: async ({ context }, use) => use(context.pages()[0] ?? (await context.newPage())),
 });

@@ -16,7 +16,7 @@ interface Profile {
   gate: { access_token: string };
 }
 
-/** As TOML: lists and texts are written as in JSON, and objects on one line. */
+/** Formats as TOML: lists and strings are as in JSON, and objects on one line. */
 const toml = (value: unknown): string =>
   value !== null && typeof value === 'object' && !Array.isArray(value)
     ? `{ ${Object.entries(value).map(([name, member]) => `"${name}" = ${toml(member)}`).join(', ')} }`
@@ -25,11 +25,11 @@ const toml = (value: unknown): string =>
 const section = (header: string, members: object) =>
   [header, ...Object.entries(members).map(([name, value]) => `${name} = ${toml(value)}`), ''].join('\n');
 
-/** In every run; with PIXYGATE_PROFILES=all there are as many as there are files. */
+/** The profiles of every run; with PIXYGATE_PROFILES=all, those of all files. */
 const usual = ['asgardeo', 'auth0', 'entra-v2', 'keycloak-26'];
 const wanted = (name: string) => name.endsWith('.json') && (process.env.PIXYGATE_PROFILES === 'all' || usual.includes(name.replace('.json', '')));
 
-// What the providers' documentation and sources say that they send; the embedded provider sends it.
+// Members that the providers send according to their documentation and source; the embedded provider sends them.
 for (const file of readdirSync(folder).filter(wanted)) {
   const text = readFileSync(join(folder, file), 'utf8');
   const { name } = JSON.parse(text) as Profile;
@@ -49,7 +49,7 @@ for (const file of readdirSync(folder).filter(wanted)) {
       });
       await control.set({ profile: JSON.parse(text) });
 
-      // Its client is the one that the embedded provider knows.
+      // The profile's client is replaced by the embedded provider's.
       const own = (JSON.parse(text) as Profile).client_id ?? 'shop';
       const filled = text.replaceAll('$base', instance.tenant).replaceAll(JSON.stringify(own), '"pixygate"');
       const { issuer, provider, trust, gate } = JSON.parse(filled) as Profile;
@@ -65,7 +65,7 @@ for (const file of readdirSync(folder).filter(wanted)) {
       await expect(signOutButton(page)).toBeEnabled();
       if (gate.access_token === 'accepted') await expect(verified(page)).toBeVisible();
       else await expect(page.getByRole('main').getByRole('alert').first()).toBeVisible();
-      // The session outlives a load.
+      // The session survives a reload.
       await page.reload();
       await expect(signOutButton(page)).toBeEnabled();
     } finally {

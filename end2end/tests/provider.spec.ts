@@ -4,7 +4,7 @@ import { alice, expect, test } from './fixtures';
 
 const NARROW = { width: 320, height: 640 };
 
-/** Fits a small phone and has no fault that axe finds; axe is a script itself. */
+/** The page fits a small phone, and axe finds no faults; axe itself is a script. */
 async function looksRight(page: Page, heading: string, scripts: boolean) {
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(heading);
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);

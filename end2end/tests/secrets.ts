@@ -1,9 +1,9 @@
-// Looks for secrets wherever a page could leave them.
+// Searches for secrets in all places where a page could leave them.
 
 import type { Page, Request } from '@playwright/test';
 import type { Instance } from '../instance.mjs';
 
-/** Every secret that the flow brings about, by name: read from the traffic itself. */
+/** Every secret of the flow, by name: read from the traffic. */
 export class Secrets {
   readonly found = new Map<string, string>();
   private readonly pending: Promise<unknown>[] = [];
@@ -30,10 +30,10 @@ export class Secrets {
   }
 }
 
-/** Everything that the page, its storage and its history hold, as text, by where it is. */
+/** Everything that the page, its storage and its history contain, as text, by place. */
 export async function remains(page: Page): Promise<Map<string, string>> {
   const inPage = await page.evaluate(async () => {
-    // Binary values are read as text too: a token in a buffer is as plain as one in a string.
+    // Binary values are searched as text, too: a buffer may contain a token.
     const bytes = (buffer: ArrayBuffer | ArrayBufferView) => {
       const view = ArrayBuffer.isView(buffer)
         ? new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength)
@@ -87,7 +87,7 @@ export async function remains(page: Page): Promise<Map<string, string>> {
   return new Map([...Object.entries(inPage), ['cookies', JSON.stringify(cookies)], ['the HTML as served', html]]);
 }
 
-/** Where any of the secrets, or anything in the form of a JWT, is found in plain. */
+/** The places where a secret, or anything in the form of a JWT, is found unencrypted. */
 export function leaks(secrets: Map<string, string>, places: Map<string, string>): string[] {
   const found: string[] = [];
   for (const [place, content] of places) {

@@ -114,14 +114,14 @@ test('A call that needs a permission is made after the sign-in, as it was typed'
   await form.getByRole('textbox', { name: 'Body' }).fill(body);
   const left = page.waitForRequest((request) => request.isNavigationRequest() && request.url().startsWith(instance.authorizationEndpoint));
   await form.getByRole('button', { name: 'Send' }).click();
-  // The provider asks nothing: it knows this user, and the permission is theirs.
+  // The provider asks nothing: the user is signed in there, and has the permission.
   expect((await left).url()).toContain('orders%3Awrite');
   await expect(form.getByText(/^Answered with 201/)).toBeVisible();
   await expect(form.getByRole('textbox', { name: 'Body' }), 'what was typed').toHaveValue(body);
   await expect(form.locator('pre.body')).toContainText('"item": "Tea & “milk”"');
   await noFaults(page);
 
-  // The list has it, and the curl command has no token.
+  // The list contains it, and the curl command contains no token.
   form = await opened(page, 'GET /gw/orders/orders');
   await form.getByRole('button', { name: 'Send' }).click();
   await expect(form.getByText(/^Answered with 200/)).toBeVisible();
@@ -131,7 +131,7 @@ test('A call that needs a permission is made after the sign-in, as it was typed'
   expect(command).toBe(`curl -i ${instance.url}/gw/orders/orders \\\n  -H "Authorization: Bearer $TOKEN"`);
   expect(await page.content()).not.toMatch(/eyJ[\w-]+\.[\w-]+\.[\w-]+/);
 
-  // A value for the placeholder.
+  // Sets the placeholder's value.
   form = await opened(page, 'DELETE /gw/orders/orders/{id}');
   await form.getByRole('button', { name: 'Send' }).click();
   await expect(form.getByRole('alert')).toContainText('Put a value in place of {id}');
@@ -148,7 +148,7 @@ test('A call that stays denied says why', async ({ page, instance }) => {
   const body = '{"item":"Tea","quantity":1}';
   await form.getByRole('textbox', { name: 'Body' }).fill(body);
   await form.getByRole('button', { name: 'Send' }).click();
-  // The provider does not give the permission, so the second answer counts.
+  // The provider does not grant the permission, so the second response is shown.
   await expect(form.getByText(/^Answered with 403/)).toBeVisible();
   const why = form.getByRole('region', { name: 'Denied' });
   await expect(why).toContainText('A permission is missing');
@@ -189,7 +189,7 @@ test('A sign-in that is cancelled makes no call, and nothing that was typed is l
     back.search = String(new URLSearchParams({ error: 'access_denied', state: asked.get('state')!, iss: instance.issuer }));
     return route.fulfill({ status: 302, headers: { location: String(back) } });
   });
-  // A stronger sign-in is needed for this one call.
+  // This one call requires a stronger sign-in.
   await page.route('**/api/confirm', (route) =>
     route.fulfill({
       status: 401,

@@ -6,14 +6,14 @@ test.describe('On the way out', { tag: '@chromium' }, () => {
     const asked = page.waitForRequest(`${instance.tenant}/oidc/logout?**`);
     await page.route(`${instance.tenant}/oidc/logout?**`, () => {});
     const browser = await context.newCDPSession(page);
-    // The click is done when the page is left, or is not left after all.
+    // The click is complete when the page is left, or when it stays.
     const clicked = signOutButton(page).click();
     await asked;
     await browser.send('Page.stopLoading');
     await clicked;
     await signedOut(page);
     expect(page.url()).toBe(`${instance.url}/account`);
-    // The provider did not hear of it, and asks for no password.
+    // The provider was not notified, so it asks for no password.
     await page.getByRole('main').getByRole('link', { name: 'Sign in', exact: true }).click();
     await signedIn(page);
   });

@@ -20,14 +20,14 @@ test.describe('Sign out', () => {
       return (await (await request.post(`${instance.tenant}/oauth2/introspect`, { form })).json()).active;
     };
     for (const name of ['access_token', 'refresh_token']) expect(await active(name), name).toBe(true);
-    // There the session's end would take the tokens along.
+    // Ending the session at the provider would revoke the tokens, too.
     await page.route(`${instance.tenant}/oidc/logout?**`, (route) => route.abort('connectionrefused'));
     await signOutButton(page).click();
     for (const name of ['access_token', 'refresh_token']) await expect.poll(() => active(name), name).toBe(false);
   });
 
   test('without it the provider would not ask again', async ({ page, context, instance }) => {
-    // The other half of the test above: single sign-on is real here.
+    // The counterpart of the test above: single sign-on works here.
     await signIn(page, instance);
     await page.evaluate(async () => {
       for (const { name } of await indexedDB.databases()) indexedDB.deleteDatabase(name!);
@@ -83,7 +83,7 @@ test.describe('Sign out', () => {
     await signIn(page, instance);
     await page.context().route(`${instance.provider}/**`, (route) => route.abort('connectionrefused'));
     await signOutButton(page).click();
-    // Not the browser's error page, and no silence: the session at the provider goes on.
+    // The page says that the session at the provider is still open. It is neither the browser's error page nor silent.
     await expect(page.getByRole('heading', { name: 'You are signed out here' })).toBeVisible();
     await expect(page).toHaveURL(`${instance.url}/`);
     await signedOut(page);

@@ -10,7 +10,7 @@ const statement = (page: Page) => confirmation(page).statement;
 const confirm = (page: Page) => confirmation(page).button;
 const confirmed = (page: Page) => confirmation(page).done;
 
-/** The statuses that the calls got. */
+/** The statuses of the calls. */
 function calls(page: Page) {
   const statuses: number[] = [];
   page.on('response', (response) => {
@@ -19,7 +19,7 @@ function calls(page: Page) {
   return statuses;
 }
 
-/** Signed in so long ago that the gate asks for it again. */
+/** Signed in so long ago that the gate requires a new sign-in. */
 async function signedInLongAgo(page: Page, instance: Instance, control: Control) {
   await control.clock(LONG_AGO);
   await signIn(page, instance, alice, '/account?tab=2');
@@ -47,7 +47,7 @@ test.describe('A call that needs a more recent sign-in', () => {
     expect(new URL(page.url()).pathname + new URL(page.url()).search).toBe('/account?tab=2');
     expect(statuses, 'refused once, made once').toEqual([401, 200]);
     await signedIn(page);
-    // A reload does not make it again.
+    // A reload does not repeat the call.
     await page.reload();
     await expect(statement(page)).toBeVisible();
     expect(statuses).toEqual([401, 200]);
@@ -97,11 +97,11 @@ test.describe('A call that needs a more recent sign-in', () => {
     await page.goBack();
     await signedIn(page);
     await expect(page).toHaveURL('/account?tab=2');
-    // Nothing has come of it so far, what was typed is there, and the page is not stuck.
+    // No call was made so far, the input is still there, and the page can be used.
     await expect(statement(page)).toHaveValue('not yet');
     await expect(page.getByRole('alert').filter({ hasText: 'Nothing was confirmed' })).toContainText('You did not sign in again');
     expect(statuses).toEqual([401]);
-    // A reload starts anew.
+    // A reload starts again.
     await page.reload();
     await expect(statement(page)).toHaveValue('');
     await expect(page.getByRole('alert')).toBeHidden();
@@ -118,7 +118,7 @@ test.describe('A scope that the sign-in did not bring', () => {
   const opened = (page: Page) => page.getByRole('region', { name: 'What the scope “profile” opens' });
   const ask = (page: Page) => opened(page).getByRole('button', { name: 'Ask for the permission' });
 
-  /** What was asked of the provider, and of the gate. */
+  /** The requests to the provider and to the gate. */
   function wire(page: Page, instance: Instance) {
     const seen = { scopes: [] as (string | null)[], statuses: [] as number[] };
     page.on('request', (request) => {
@@ -130,7 +130,7 @@ test.describe('A scope that the sign-in did not bring', () => {
     return seen;
   }
 
-  /** Signed in by pages that ask for `openid` alone. */
+  /** Signed in by pages that request `openid` only. */
   async function signedInWithLess(page: Page, instance: Instance) {
     await asIf(page, (client) => ({ ...client, scopes: ['openid'] }));
     await page.goto('/account');
@@ -171,7 +171,7 @@ test.describe('A scope that the sign-in did not bring', () => {
 
   test('and that the person declines is said to be missing, until they think better of it', async ({ page, context, instance }) => {
     await signedInWithLess(page, instance);
-    // The provider has to ask who they are, so that they can say no.
+    // The provider must show its sign-in page, so that the user can cancel.
     await context.clearCookies();
     await ask(page).click();
     await atProvider(page, instance);
@@ -197,7 +197,7 @@ test.describe('A session that the provider has ended', () => {
     await signIn(page, instance, alice, '/account');
     await statement(page).fill('half a sentence');
     await control.endSessions('alice');
-    // The refresh ahead of the expiry finds out; nobody clicked.
+    // The refresh ahead of the expiry discovers it, without a click.
     await expect(ended(page)).toBeVisible();
     await expect(statement(page)).toBeHidden();
 

@@ -3,12 +3,12 @@ import type { Instance } from '../instance.mjs';
 import { alice, atProvider, confirmation, enter, expect, login, problem, refreshed, signedIn, signedOut, signInButton, signOut, verified } from './fixtures';
 import { test } from './profile';
 
-// Tokens live as long as they do, and the tests wait for that.
+// The test's tokens have short lifetimes, and the tests wait for their expiry.
 test.describe.configure({ timeout: 90_000 });
 
 const inWindow = (page: Page) => problem(page).getByRole('button', { name: 'Sign in in a window' });
 
-/** From the account page to the window at the provider. */
+/** Opens the account page, and from there the window at the provider. */
 async function open(page: Page, context: BrowserContext, instance: Instance) {
   await page.goto('/account');
   await signInButton(page).click();
@@ -20,7 +20,7 @@ async function open(page: Page, context: BrowserContext, instance: Instance) {
   return popup;
 }
 
-/** What the browser would keep for this origin, from a page whose IndexedDB is as it should be. */
+/** The stored data of this origin, from a page whose IndexedDB works. */
 const kept = (page: Page) =>
   page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name));
 

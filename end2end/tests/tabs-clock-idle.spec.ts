@@ -3,7 +3,7 @@ import { alice, atProvider, bob, ended, enter, expect, isRefresh, problem, show,
 import type { Control } from './control';
 import type { BrowserContext, Page, Request } from '@playwright/test';
 
-/** How often the page asked for other tokens. */
+/** The number of requests for other tokens. */
 function refreshes(page: Page) {
   const seen = { count: 0 };
   page.on('request', (request) => {
@@ -29,7 +29,7 @@ test.describe('A token is replaced ahead of its expiry', () => {
     const hidden = refreshes(page);
     const visible = await context.newPage();
     await visible.goto('/account');
-    // The visible one does it, in time.
+    // The visible tab refreshes, in time.
     await visible.waitForRequest(isRefresh);
     expect(hidden.count).toBe(0);
     await show(visible, 'hidden');
@@ -48,7 +48,7 @@ test('Another tab that signs in as another person is noticed at once and shown, 
   const other = await context.newPage();
   await other.goto('/');
   await signedIn(other, alice);
-  // Bob signs in at the provider on a page that was opened before; no sign-out tells this tab.
+  // Bob signs in at the provider on a page that was opened before; this tab is not notified of a sign-out.
   await control.endSessions('alice');
   await other.evaluate(() => indexedDB.deleteDatabase('pixygate'));
   await other.goto('/sign-in');
@@ -67,9 +67,9 @@ test('Another tab that signs in as another person is noticed at once and shown, 
 test.describe('What someone typed whose session the provider has ended', () => {
   const statement = (page: Page) => page.getByLabel('What you confirm');
 
-  /** Alice, in the middle of a sentence, and another tab with nobody. */
+  /** Alice, with unsent input, and another tab without a session. */
   async function interrupted(page: Page, context: BrowserContext, instance: Instance, control: Control) {
-    // Messages of other tabs can be kept from this page.
+    // Lets the test block messages of other tabs to this page.
     await page.addInitScript(() => {
       const Channel = BroadcastChannel;
       window.BroadcastChannel = class extends Channel {
@@ -83,7 +83,7 @@ test.describe('What someone typed whose session the provider has ended', () => {
     await expect(verified(page)).toContainText(instance.issuer);
     await statement(page).fill('from Alice');
     await control.endSessions('alice');
-    // Two hours later another token is due.
+    // Two hours later the token has expired.
     await page.evaluate(() => {
       const now = Date.now.bind(Date);
       Date.now = () => now() + 7_200_000;
@@ -138,7 +138,7 @@ test.describe('The network', () => {
     await context.setOffline(true);
     await page.getByLabel('What you confirm').fill('offline');
     await page.getByRole('button', { name: 'Confirm', exact: true }).click();
-    // The browser does not say whether it got there.
+    // The browser does not report whether the call arrived.
     await expect(problem(page)).toContainText('No answer came');
     await signedIn(page);
     await expect(page.getByLabel('What you confirm')).toHaveValue('offline');
@@ -207,7 +207,7 @@ test('A clock that is set beyond the expiry renews the token, with a proof of th
 test.describe('Idle sign-out', () => {
   test('warns, stays on any activity in any tab, and then signs out', async ({ browser }) => {
     test.setTimeout(120_000);
-    // A server of its own: this is a setting of the whole server.
+    // A separate server, because this is a setting of the whole server.
     const instance = await Instance.start({ PIXYGATE_SESSION__IDLE_SIGN_OUT_SECONDS: '20' });
     try {
       const context = await browser.newContext({ baseURL: instance.url });
@@ -219,16 +219,16 @@ test.describe('Idle sign-out', () => {
       const warning = page.getByRole('alert').filter({ hasText: 'Are you still there?' });
       await expect(warning).toBeVisible({ timeout: 15_000 });
       await expect(warning).toContainText(/signed out in ([1-9]|10) seconds/);
-      // A sign of the person in the other tab counts for this one.
+      // Activity of the user in the other tab counts for this one.
       await other.keyboard.press('Shift');
       await expect(warning).toBeHidden();
       await signedIn(page);
-      // Then nobody. One of the two ends the session at the provider.
+      // Then no activity. One of the two tabs ends the session at the provider.
       const leaves = (request: Request) => request.isNavigationRequest() && new URL(request.url()).origin === instance.provider;
       const left = context.waitForEvent('request', { predicate: leaves, timeout: 60_000 });
       await expect(signOutButton(page)).toBeHidden({ timeout: 30_000 });
       await signedOut(other);
-      // Whoever comes back learns why: in both tabs, and after a reload.
+      // The reason is shown in both tabs, and after a reload.
       const why = (tab: Page) => tab.getByRole('heading', { name: 'You were signed out' });
       const there = (await left).frame().page();
       await there.waitForURL(`${instance.url}/`);

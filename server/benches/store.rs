@@ -1,4 +1,4 @@
-//! What the store costs: `cargo bench -p server --bench store`. The figures in docs/scaling.md come from here.
+//! The cost of the store: `cargo bench -p server --bench store`. The figures in docs/scaling.md come from here.
 //!
 //! - writing the activity: CPU time of this process and of the machine for each record;
 //! - reading it, with 1,000,000 records of 1,000 users over 30 days: pages of the list and the chart;
@@ -55,7 +55,7 @@ async fn measure(url: &str) {
     revoke(url).await;
 }
 
-/// One in twenty is denied, one in a thousand for a rare reason.
+/// One in twenty requests is denied, one in a thousand for a rare reason.
 fn batch(first: u64, rows: u64) -> Batch {
     let mut batch = Batch {
         node: 1,
@@ -133,7 +133,7 @@ async fn fill(store: &Store) {
     );
 }
 
-/// User and system time of all threads.
+/// Returns the user and system time of all threads.
 fn cpu_of_process() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
@@ -224,7 +224,7 @@ async fn revoke(url: &str) {
         let before: Vec<_> = nodes.iter().map(SharedRevocations::entries).collect();
         let mut watches: Vec<_> = nodes.iter().map(SharedRevocations::watch).collect();
         let ended = Ended::new(IDP, 1).subject(format!("user-{number}"));
-        // Somewhere between two polls.
+        // At varying times between two polls.
         tokio::time::sleep(Duration::from_millis(7 * (number % 70))).await;
         let start = Instant::now();
         nodes[0].end(&ended, false).await.unwrap();

@@ -1,6 +1,7 @@
-//! Everything that may go wrong around valid callers, at once: 2,000 slow readers, 2,000 slow writers, bursts of 20,000 bad requests, one
-//! caller that floods DPoP proofs, and a provider that goes down and comes back. The server is a process of its own, with defaults. Ends
-//! with an error when a valid caller saw one, memory passed 200 MB or the log passed 1 MB.
+//! A load test with many faults at once: 2,000 slow readers, 2,000 slow writers, bursts of 20,000 bad requests, one
+//! caller that floods DPoP proofs, and a provider that goes down and comes back. The server is a separate process, with defaults. The test
+//! fails
+//! if a valid caller gets an error, memory exceeds 200 MB or the log exceeds 1 MB.
 //!
 //! `make soak` builds what it needs; `SOAK_SECONDS=60 make soak` is shorter than its ten minutes.
 
@@ -25,10 +26,10 @@ use tokio::time::{sleep, sleep_until};
 
 const SLOW_READERS: usize = 2000;
 const SLOW_WRITERS: usize = 2000;
-/// Bad requests of a burst; one begins every so often, and is over a second later when the machine can.
+/// Bad requests of a burst. On a fast enough machine, a burst ends within a second.
 const BURST: usize = 20_000;
 const BURST_EVERY: Duration = Duration::from_secs(5);
-/// Written at once before their answers are read; the server bounds what it answers unread.
+/// Requests that are sent before their responses are read. The server limits the number of unread responses.
 const PIPELINED: usize = 50;
 const FLOODERS: usize = 20;
 const CALLERS: usize = 20;
@@ -43,9 +44,9 @@ type Counts = Arc<Mutex<BTreeMap<String, usize>>>;
 
 struct World {
     issuer: TestIssuer,
-    /// Where the server listens.
+    /// The server's address.
     address: String,
-    /// What was seen, by who saw it and what.
+    /// The observed events, by observer and event.
     seen: Counts,
     delays: Mutex<Vec<Duration>>,
     errors: Mutex<Vec<String>>,
@@ -88,7 +89,7 @@ impl World {
     }
 }
 
-/// The true time, in seconds since 1970: the server goes by it, and not by the clock of tests.
+/// Returns the real time, in seconds since 1970: the server does not use the clock of tests.
 fn now() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.unwrap().as_secs()
@@ -158,7 +159,7 @@ async fn main() {
     report(&world, seconds, memory, log_bytes, connections);
 }
 
-/// Serves metadata and keys, and at times refuses every connection.
+/// Serves metadata and keys, and rejects every connection at times.
 async fn up_and_down(world: Arc<World>, first: TcpListener) {
     let (address, mut listener) = (first.local_addr().unwrap(), Some(first));
     let url = format!("http://{address}");
@@ -184,7 +185,7 @@ async fn up_and_down(world: Arc<World>, first: TcpListener) {
         };
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let serve = axum::serve(listener, router.clone());
-        // Also connections that are kept end, or the server would go on asking over them.
+        // Open connections end too, or the server would continue to use them.
         let served = tokio::spawn(
             serve
                 .with_graceful_shutdown(async { drop(stopped.await) })
@@ -221,14 +222,14 @@ fn serve(world: &World, config: &PathBuf, log: &PathBuf) -> Child {
         .expect("target/release/pixygate has been built")
 }
 
-/// The path of the WebAssembly of the page, the largest that the server has to give.
+/// Returns the path of the page's WebAssembly, the largest file of the server.
 async fn large_asset(client: &reqwest::Client, world: &World) -> String {
     let page = client.get(world.url("/")).send().await.unwrap().text().await.unwrap();
     let end = page.find(".wasm").expect("the page names its WebAssembly") + ".wasm".len();
     page[page[..end].rfind('"').unwrap() + 1..end].to_owned()
 }
 
-/// A valid caller: each call when it is due, over kept connections, and every answer has to be 200.
+/// A valid caller: makes each call when it is due, over kept-alive connections. Every response must be 200.
 async fn call(world: Arc<World>, subject: String, bound: bool) {
     let client = reqwest::Client::new();
     let key = TestKey::generate(Algorithm::ES256, "caller");
@@ -264,7 +265,7 @@ async fn call(world: Arc<World>, subject: String, bound: bool) {
     }
 }
 
-/// A connection from an address of the loopback network that is not that of the valid callers.
+/// Connects from a loopback address that differs from that of the valid callers.
 async fn connect(world: &World, from: &str, receive_buffer: Option<u32>) -> std::io::Result<TcpStream> {
     let socket = TcpSocket::new_v4()?;
     if let Some(bytes) = receive_buffer {
@@ -274,7 +275,7 @@ async fn connect(world: &World, from: &str, receive_buffer: Option<u32>) -> std:
     socket.connect(world.address.parse().unwrap()).await
 }
 
-/// Asks for something large, reads a kilobyte a second, and comes back when the server gives it up.
+/// Requests a large file, reads a kilobyte a second, and reconnects when the server closes the connection.
 async fn read_slowly(world: Arc<World>, path: String, number: usize) {
     let from = format!("127.0.2.{}", number % 250 + 1);
     let request = format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", world.address);
@@ -292,7 +293,7 @@ async fn read_slowly(world: Arc<World>, path: String, number: usize) {
     }
 }
 
-/// Writes a byte of a head, or of a body, each second, and comes back when the server gives it up.
+/// Writes a byte of a head or a body each second, and reconnects when the server closes the connection.
 async fn write_slowly(world: Arc<World>, number: usize) {
     let from = format!("127.0.3.{}", number % 250 + 1);
     let begun = match number % 2 {
@@ -317,7 +318,7 @@ async fn write_slowly(world: Arc<World>, number: usize) {
     }
 }
 
-/// Its part of each burst of bad requests: no token, garbage, a forged signature, an unknown key.
+/// Sends its share of each burst: no token, garbage, a forged signature, an unknown key.
 async fn burst(world: Arc<World>, number: usize) {
     let from = format!("127.0.1.{}", number % 250 + 1);
     let stranger = TestIssuer::new(world.issuer.issuer(), [Algorithm::ES256]);
@@ -362,7 +363,7 @@ async fn burst(world: Arc<World>, number: usize) {
     }
 }
 
-/// Reads so many answers, each with its length in its head.
+/// Reads this many responses, each with a `Content-Length`.
 async fn answers(world: &World, connection: &mut TcpStream, wanted: usize) -> bool {
     let mut buffer = Vec::new();
     for _ in 0..wanted {
@@ -389,7 +390,7 @@ async fn answers(world: &World, connection: &mut TcpStream, wanted: usize) -> bo
     true
 }
 
-/// One caller with a good token and a new proof for each call, as fast as answers come.
+/// A caller with a valid token and a new proof for each call, as fast as possible.
 async fn flood_proofs(world: Arc<World>) {
     let key = Arc::new(TestKey::generate(Algorithm::ES256, "flooder"));
     let token = world.bound_token("flooder", &key);
@@ -416,7 +417,7 @@ async fn flood_proofs(world: Arc<World>) {
     callers.join_all().await;
 }
 
-/// The most memory that the process has held (`VmHWM`), in kilobytes.
+/// Returns the peak memory of the process (`VmHWM`), in kilobytes.
 fn peak_memory_kb(process: u32) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();

@@ -1,4 +1,4 @@
-//! How much a request's body may bring, and in what time. Handlers read it as it comes.
+//! Limits the size and the time of a request's body. Handlers read the body as a stream.
 
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
@@ -18,13 +18,13 @@ use pixygate::jwt::Rejection;
 
 use crate::connection::Deadline;
 
-/// From the first time that a handler waits for a body to the body's end.
+/// The time from a handler's first read of a body to the body's end.
 const BODY_TIME: Duration = Duration::from_secs(30);
 
-/// Bytes of a request's body.
+/// The largest body of a request, in bytes.
 const BODY_SIZE: u64 = 1024 * 1024;
 
-/// Why a body was cut.
+/// The reason why a body was cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 enum Cut {
     #[error("a body of more than {BODY_SIZE} bytes")]
@@ -53,8 +53,8 @@ impl Cut {
     }
 }
 
-/// Limits the body that a handler reads. Behind the gate, so that the body of a rejected call is never read. The answer to a
-/// body that was cut is given here: a handler would say something else each.
+/// Limits the body that a handler reads. It is behind the gate, so the body of a rejected call is never read. If a body is cut off, the
+/// response of the handler is replaced, so that all handlers answer alike.
 pub(crate) async fn body(request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;

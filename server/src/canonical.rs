@@ -1,8 +1,8 @@
 //! Pages belong to one origin, `server.public_url`: the provider redirects back to it, and the session is stored under it.
 //!
-//! A page that is asked for under another name of the same server is redirected there before a sign-in can begin: 127.0.0.1 for
-//! localhost, and with or without `www.`. Only these, and only on the same port: a proxy that puts a name of its own into `Host` would
-//! meet the redirect for ever. The page itself compares origins, too, as the browser sees them.
+//! A page that is requested under another name of the same server is redirected before a sign-in can begin: 127.0.0.1 for
+//! localhost, and with or without `www.`. Only these names are redirected, and only on the same port. If a proxy put its own name into `Host`,
+//! a redirect would loop. The page itself compares origins, too, as the browser has them.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -28,7 +28,7 @@ pub(crate) async fn redirect(State(state): State<AppState>, request: Request, ne
     next.run(request).await
 }
 
-/// Whether `host` is another name of the server at the origin `public`.
+/// Returns whether `host` is another name of the server at the origin `public`.
 fn is_another_name(host: &str, public: &str) -> bool {
     let Some((_, public)) = public.split_once("://") else {
         return false;
@@ -41,7 +41,7 @@ fn is_another_name(host: &str, public: &str) -> bool {
         && ((loopback(&host) && loopback(&public)) || is_www_of(&host, &public) || is_www_of(&public, &host))
 }
 
-/// Name and port. A name is the same in capitals.
+/// Splits an authority into name, in lower case, and port.
 fn split(authority: &str) -> (String, &str) {
     let (name, port) = match authority.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (name, port),
@@ -71,7 +71,7 @@ mod tests {
             ("localhost:3000", "http://localhost:3000"),
             ("LOCALHOST:3000", "http://localhost:3000"),
             ("shop.example", "https://shop.example"),
-            // What a proxy may send in the place of the browser's own.
+            // A `Host` that a proxy sent instead of the browser's.
             ("127.0.0.1:3000", "https://shop.example"),
             ("127.0.0.1:3000", "http://localhost:8080"),
             ("app.internal", "https://shop.example"),

@@ -1,4 +1,4 @@
-//! The command line: what to do, and what to print.
+//! The command line, and the output of the small commands.
 
 use std::fmt::Write as _;
 use std::process::ExitCode;
@@ -26,7 +26,7 @@ pub struct CommandLine {
     action: Option<Action>,
 }
 
-/// What to do.
+/// The command to run.
 #[derive(Clone, Debug, PartialEq, Eq, clap::Subcommand)]
 pub enum Action {
     /// Serve, or print something about the server.
@@ -67,7 +67,7 @@ pub enum Tool {
 }
 
 impl Tool {
-    /// Does it.
+    /// Runs the command.
     pub async fn run(&self) -> ExitCode {
         match self {
             Self::Doctor(args) => doctor::main(args).await,
@@ -79,7 +79,7 @@ impl Tool {
 }
 
 impl CommandLine {
-    /// Returns what to do.
+    /// Returns the command; the default is to serve.
     pub fn action(self) -> Action {
         self.action.unwrap_or(Action::Command(Command::Serve))
     }
@@ -93,7 +93,7 @@ pub fn completions(shell: clap_complete::Shell) -> String {
     String::from_utf8_lossy(&script).into_owned()
 }
 
-/// `pixygate config`: each key with its value and where that came from.
+/// `pixygate config`: each key with its value and the place that set it.
 pub fn effective(config: &Config) -> String {
     let lines: Vec<_> = config
         .settings
@@ -103,7 +103,7 @@ pub fn effective(config: &Config) -> String {
     aligned(lines.iter().map(|(line, origin)| [line.clone(), format!("# {origin}")]))
 }
 
-/// `pixygate routes`: who may ask for what, and where it leads.
+/// `pixygate routes`: each path with its policy and its target.
 pub fn routes(policies: &Policies, config: &Config) -> String {
     let row = |methods: &str, path: &str, policy: &str, target: String| {
         [methods.to_owned(), path.to_owned(), policy.to_owned(), target]
@@ -134,7 +134,7 @@ pub fn routes(policies: &Policies, config: &Config) -> String {
     aligned(authorized.chain(open).chain(logout).chain(pages).chain(rest))
 }
 
-/// The upstream that a route leads to, with its targets and what the operator says of the route.
+/// Returns the upstream of a route, with its targets and the operator's description of the route.
 fn target(config: &Config, methods: &str, path: &str) -> String {
     let all = config
         .upstreams
@@ -152,7 +152,7 @@ fn target(config: &Config, methods: &str, path: &str) -> String {
     format!("→ {} {}{description}", entry.settings.name, targets.join(" "))
 }
 
-/// Columns with two spaces between them.
+/// Aligns columns, with two spaces between them.
 fn aligned<const N: usize>(rows: impl Iterator<Item = [String; N]>) -> String {
     let rows: Vec<_> = rows.collect();
     let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);

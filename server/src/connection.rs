@@ -1,5 +1,5 @@
-//! How long one connection may be idle, how long the head of a request may take, and how long a response waits for its
-//! reader.
+//! Time limits of a connection: while it is idle, for the head of a request, and for a client that does not read its
+//! response.
 //!
 //! hyper has one timer for the head, which also runs while a connection is idle between two requests, and none for writing.
 
@@ -15,18 +15,18 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// The times that a connection has.
+/// The time limits of a connection.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
-    /// Between two requests.
+    /// The time between two requests.
     pub(crate) idle: Duration,
-    /// For the head of a request, from its first byte; for the first one, from the beginning of the connection.
+    /// The time for the head of a request, from its first byte; for the first request, from the start of the connection.
     pub(crate) head: Duration,
-    /// For the client to read some of a response.
+    /// The time in which the client must read a part of a response.
     pub(crate) write: Duration,
 }
 
-/// What a connection is doing, and since when. Its bytes and its service share it.
+/// The phase of a connection, and its start. The I/O and the service share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Phase(Arc<Mutex<(Doing, Instant)>>);
 
@@ -41,12 +41,12 @@ enum Doing {
 }
 
 impl Phase {
-    /// A new connection owes a request.
+    /// A new connection waits for the head of its first request.
     pub(crate) fn new() -> Self {
         Self(Arc::new(Mutex::new((Doing::Head, Instant::now()))))
     }
 
-    /// The head of a request is complete.
+    /// Call it when the head of a request is complete.
     pub(crate) fn begin_request(&self) {
         self.set(Doing::Busy);
     }
@@ -60,7 +60,7 @@ impl Phase {
     }
 }
 
-/// A response's body, which ends the request when it is dropped.
+/// The body of a response; dropping it ends the request.
 pub(crate) struct Response {
     pub(crate) body: Body,
     pub(crate) phase: Phase,
@@ -92,7 +92,7 @@ impl HttpBody for Response {
     }
 }
 
-/// The bytes of a connection, with limits in time.
+/// The I/O of a connection, with time limits.
 pub(crate) struct Timed<I> {
     io: I,
     phase: Phase,
@@ -121,12 +121,12 @@ impl<I> Timed<I> {
         Poll::Ready(Err(late("the client does not read")))
     }
 
-    /// When the client must have sent something.
+    /// Returns the time at which the client must have sent something.
     fn due(&self) -> Instant {
         match self.phase.get() {
             (Doing::Idle, since) => since + self.times.idle,
             (Doing::Head, since) => since + self.times.head,
-            // hyper does not read again when a request ends: the timer that is set now looks then.
+            // hyper does not read again when a request ends, so this timer must check the phase then.
             (Doing::Busy, _) => Instant::now() + self.times.idle,
         }
     }
@@ -186,7 +186,7 @@ impl<I: Write + Unpin> Write for Timed<I> {
     }
 }
 
-/// Fires at a moment, or before it: it is moved back only when it fires, so that putting a moment off costs nothing.
+/// A timer that can be moved back at no cost: the sleep is extended only when it fires.
 #[derive(Default)]
 struct Timer(Option<Pin<Box<Sleep>>>);
 
@@ -200,7 +200,7 @@ impl Timer {
     }
 }
 
-/// A limit that begins when it is first polled.
+/// A limit that starts at the first poll.
 #[derive(Default)]
 pub(crate) struct Deadline {
     at: Option<Instant>,
@@ -212,7 +212,7 @@ impl Deadline {
         self.at = None;
     }
 
-    /// Is ready when `limit` has passed since it was first polled, or first polled after it was cleared.
+    /// Resolves when `limit` has passed since the first poll, or the first poll after `clear`.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>, limit: Duration) -> Poll<()> {
         let at = *self.at.get_or_insert_with(|| Instant::now() + limit);
         while Instant::now() < at {

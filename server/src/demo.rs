@@ -1,4 +1,4 @@
-//! The demonstration beside the embedded provider: `examples/orders`, as an upstream. It is there when nothing else is configured.
+//! The demonstration with the embedded provider: `examples/orders` as an upstream, if nothing else is configured.
 
 use std::net::SocketAddr;
 
@@ -16,7 +16,7 @@ const NAME: &str = "orders";
 
 const ADDRESS: &str = "127.0.0.1:9001";
 
-/// Returns the upstream, where nothing else is configured. Tests take any port for the embedded provider, and have no demonstration.
+/// Returns the upstream, if nothing else is configured. With port 0 for the embedded provider, as in tests, there is no demonstration.
 pub(crate) fn upstream(config: &Config) -> Option<UpstreamEntry> {
     let nothing_else = config.provider.is_none() && config.upstreams.is_empty() && config.dev_idp.listen.port() != 0;
     let target = format!("http://{ADDRESS}").parse().ok().filter(|_| nothing_else)?;
@@ -48,7 +48,7 @@ pub(crate) fn upstream(config: &Config) -> Option<UpstreamEntry> {
     Some(UpstreamEntry { settings, routes })
 }
 
-/// Serves it, if it is configured. An address that is taken is a reason to say so, and none to serve nothing.
+/// Serves it, if it is configured. If its address is taken, logs that and does not fail.
 pub(crate) async fn serve(config: &Config) -> Option<JoinHandle<()>> {
     let address: SocketAddr = ADDRESS.parse().ok()?;
     let is_demo = |entry: &UpstreamEntry| config.provider.is_none() && entry.settings.name == NAME;

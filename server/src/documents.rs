@@ -1,4 +1,4 @@
-//! The last metadata and keys of providers, so that a node starts during an outage of one.
+//! Cached metadata and keys of providers, so that a node can start while a provider is down.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 
 use crate::store::{Document, Store, StoreError};
 
-/// Before a document that could not be written is written again.
+/// The pause before a failed write is tried again.
 const PAUSE: Duration = Duration::from_secs(30);
 
 /// Reads from memory, and writes to the store in the background.
@@ -23,16 +23,16 @@ pub struct StoredDocuments {
 #[derive(Debug, Default)]
 struct Known {
     documents: HashMap<String, StoredDocument>,
-    /// Those that the store does not have yet.
+    /// Documents that are not in the store yet.
     unwritten: HashSet<String>,
 }
 
 impl StoredDocuments {
-    /// Reads what an earlier process or another node has stored. The task writes what is new.
+    /// Loads the documents that an earlier process or another node has stored. The task writes new ones.
     ///
     /// # Errors
     ///
-    /// When the store cannot be read.
+    /// If the store cannot be read.
     pub async fn load(store: Store) -> Result<(Arc<Self>, JoinHandle<()>), StoreError> {
         let document = |Document { url, body, fetched_at }| {
             let fetched_at = UNIX_EPOCH + Duration::from_secs(fetched_at);
@@ -54,7 +54,7 @@ impl StoredDocuments {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns the documents that are to be written.
+    /// Returns the documents to write.
     fn take_unwritten(&self) -> Vec<Document> {
         let mut known = self.known();
         let unwritten = std::mem::take(&mut known.unwritten);

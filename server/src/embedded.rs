@@ -1,5 +1,5 @@
-//! The embedded provider, for development. It has an origin of its own, and nothing of it is shared with the gate: to the
-//! rest of the server it is a provider like any other, found by discovery.
+//! The embedded provider, for development. It has its own origin and shares no code with the gate. For the rest
+//! of the server it is a provider like any other, found by discovery.
 
 use std::net::SocketAddr;
 
@@ -7,7 +7,7 @@ use dev_idp::config::StateFile;
 
 use crate::config::{Config, Origin, Provider};
 
-/// The client that the embedded provider has registered for this application.
+/// The `client_id` of this application at the embedded provider.
 const CLIENT_ID: &str = "pixygate";
 
 /// The embedded provider, listening and not yet served.
@@ -15,7 +15,7 @@ pub(crate) struct Embedded {
     bound: dev_idp::Bound,
 }
 
-/// It cannot be started.
+/// It cannot start.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "The embedded provider cannot start: {0}\n    \
@@ -23,8 +23,8 @@ pub(crate) struct Embedded {
 )]
 pub struct EmbeddedError(#[from] dev_idp::StartError);
 
-/// Port 0 takes a free one, another at each start: what was kept for it would lie around, and would be read by whoever
-/// gets that port next.
+/// With port 0, the port differs at each start. A state file would be left over, and another provider that gets the same
+/// port later would read it.
 fn state(listen: SocketAddr) -> StateFile {
     if listen.port() == 0 {
         StateFile::Nowhere
@@ -33,7 +33,7 @@ fn state(listen: SocketAddr) -> StateFile {
     }
 }
 
-/// What `[provider]` would say about an embedded provider.
+/// Returns the `[provider]` settings of an embedded provider.
 fn provider_of(config: &dev_idp::Config) -> Provider {
     Provider {
         sessions_url: Some(config.sessions_url()),
@@ -52,7 +52,7 @@ fn provider_of(config: &dev_idp::Config) -> Provider {
     }
 }
 
-/// Returns the embedded provider of a server that is running, when its address is taken.
+/// Returns the settings of an embedded provider that already runs at the address.
 pub(crate) fn running(config: &Config, error: &EmbeddedError) -> Option<Provider> {
     match &error.0 {
         dev_idp::StartError::Listen { source, .. } if source.kind() == std::io::ErrorKind::AddrInUse => assumed(config),
@@ -60,7 +60,7 @@ pub(crate) fn running(config: &Config, error: &EmbeddedError) -> Option<Provider
     }
 }
 
-/// Returns what the embedded provider is where the configuration has no other, unless its port changes with each start.
+/// Returns the settings of the embedded provider if no other is configured, unless its port changes with each start.
 pub(crate) fn assumed(config: &Config) -> Option<Provider> {
     let listen = config.dev_idp.listen;
     (listen.port() != 0).then(|| {
@@ -85,12 +85,12 @@ impl Embedded {
         Ok(Self { bound })
     }
 
-    /// What `[provider]` would say.
+    /// Returns its `[provider]` settings.
     pub(crate) fn provider(&self) -> Provider {
         provider_of(&self.bound.provider().config())
     }
 
-    /// Name and password of everybody who can sign in.
+    /// Returns name and password of every account.
     pub(crate) fn accounts(&self) -> Vec<String> {
         let tenants = &self.bound.provider().config().tenants;
         let people = tenants

@@ -6,7 +6,7 @@ use crate::config::{Config, Provider};
 #[derive(Debug)]
 pub(crate) enum Embedded {}
 
-/// It cannot be started.
+/// It cannot start.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "There is no [provider], and this build has no embedded one.\n    \
@@ -15,12 +15,12 @@ pub(crate) enum Embedded {}
 )]
 pub struct EmbeddedError;
 
-/// There is none to be running.
+/// Always `None`.
 pub(crate) fn running(_config: &Config, _error: &EmbeddedError) -> Option<Provider> {
     None
 }
 
-/// There is none to assume.
+/// Always `None`.
 pub(crate) fn assumed(_config: &Config) -> Option<Provider> {
     None
 }

@@ -1,4 +1,4 @@
-//! Where upstreams meet the server: what is answered before the gate, what is passed on behind it, and what others may know of them.
+//! The server's side of upstreams: responses before the gate, forwarding behind it, and public metadata.
 
 use axum::Json;
 use axum::extract::{Path, Request, State};
@@ -13,9 +13,9 @@ use crate::router::PROTECTED_RESOURCE;
 use crate::state::AppState;
 use crate::upstream::{Call, Proxied, Routed, Target, preflight};
 
-/// Passes an accepted call to its upstream.
+/// Forwards an accepted call to its upstream.
 pub(crate) async fn forward(mut request: Request) -> Response {
-    // Without the gate's word nothing is passed on.
+    // Without the gate's decision nothing is forwarded.
     let Some(context) = request.extensions_mut().remove::<GateContext>() else {
         return StatusCode::NOT_FOUND.into_response();
     };
@@ -31,7 +31,7 @@ pub(crate) async fn forward(mut request: Request) -> Response {
     target.routed.upstream.call(call, request).await
 }
 
-/// Answers preflights, which carry no token, before the gate, and completes the gate's own refusals for an upstream.
+/// Answers preflights before the gate, because they carry no token, and completes the gate's refusals for an upstream.
 pub(crate) async fn edge(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let found = state.upstreams.find_raw(request.uri().path());
     let Some((routed, path)) = found else {
@@ -51,7 +51,7 @@ pub(crate) async fn edge(State(state): State<AppState>, request: Request, next: 
     response
 }
 
-/// Names the upstream's own metadata in a challenge, in place of the server's (RFC 9728, section 5.1).
+/// Puts the upstream's own metadata URL into a challenge, instead of the server's (RFC 9728, section 5.1).
 fn name_resource(state: &AppState, routed: &Routed, response: &mut Response) {
     let server = format!("resource_metadata=\"{}", metadata_url(state, ""));
     let own = format!(
@@ -100,7 +100,7 @@ pub(crate) async fn jwks(State(state): State<AppState>) -> Response {
         .backend_tokens
         .as_ref()
         .map_or_else(|| json!({"keys": []}), |tokens| tokens.keys().jwks());
-    // Shorter than the ten minutes that a key is published ahead.
+    // Shorter than the ten minutes between a key's publication and its first use.
     let cache = [(http::header::CACHE_CONTROL, "public, max-age=300")];
     (cache, Json(keys)).into_response()
 }

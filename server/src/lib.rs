@@ -1,20 +1,21 @@
-//! The house: the server around the app, the gate and the provider.
+//! The server: it connects the app, the gate and the provider.
 //!
-//! In the order in which things happen:
+//! The modules, in the order of a start:
 //!
-//! 1. [`config`]: file and environment become a [`config::Config`], or the start ends with everything that is wrong.
-//! 2. [`site`]: the files for the browser are found and hashed.
-//! 3. [`provider`]: what signing in needs, discovered and kept fresh; without a `[provider]` the embedded one starts.
-//! 4. [`shared`]: the store is opened, and with it what nodes share: [`revocation`], [`activity`], [`replay`], [`documents`], [`heartbeat`].
-//! 5. [`start`]: trust, policies and gate are put together. A server function without a policy ends the start.
-//! 6. [`router()`]: the stack that every request goes through, top to bottom in one builder.
-//! 7. [`serve()`]: connections, with their time limits, until the process is told to end.
-//! 8. [`metrics`]: what the gate has said so far, at an address of its own.
-//! 9. `console`: what the pages show of all this, asked by the server functions of the app.
-//! 10. [`doctor`]: what is wrong with a set-up, found by meeting the provider; [`inspect`]: what a token says, and what
-//!     the gate makes of it; [`findings`]: the catalogue of what there is to find.
+//! 1. [`config`]: makes a [`config::Config`] of file and environment, or reports every problem.
+//! 2. [`site`]: finds and hashes the files for the browser.
+//! 3. [`provider`]: discovers the provider and keeps its metadata fresh; without `[provider]`, the embedded one starts.
+//! 4. [`shared`]: opens the store, and everything that nodes share in it: [`revocation`], [`activity`], [`replay`], [`documents`],
+//!    [`heartbeat`].
+//! 5. [`start`]: builds trust, policies and gate. A server function without a policy is an error.
+//! 6. [`router()`]: the routes and layers.
+//! 7. [`serve()`]: connections, with their time limits, until the process is signalled to stop.
+//! 8. [`metrics`]: the counts of the gate's decisions, at their own address.
+//! 9. `console`: the data of the console, for the server functions of the app.
+//! 10. [`doctor`]: checks a set-up by connecting to the provider; [`inspect`]: explains a token and the gate's
+//!     checks of it; [`findings`]: the catalogue of findings.
 //!
-//! `main.rs` only wires these.
+//! `main.rs` only connects these.
 
 pub mod activity;
 pub mod backend_token;

@@ -1,4 +1,4 @@
-//! The program: wires what `server` has.
+//! The program `pixygate`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -16,7 +16,7 @@ use server::start::{StartError, start};
 use server::tls::Tls;
 use tokio::net::TcpListener;
 
-/// How long streams go on when the server is asked to end.
+/// The time that streams continue after a signal to stop.
 const STREAMS_GRACE: Duration = Duration::from_secs(5);
 
 #[tokio::main]
@@ -64,7 +64,7 @@ fn variables() -> Result<Vec<(String, String)>, Problems> {
 }
 
 async fn serve(config: &Config, file: ConfigFile) -> Result<(), StartError> {
-    // The address is taken before anything is started that would have to be taken down again.
+    // The address is bound before anything else is started, so that a failure leaves nothing to stop.
     let address = config.server.listen;
     let listener = TcpListener::bind(address)
         .await
@@ -94,7 +94,7 @@ async fn serve(config: &Config, file: ConfigFile) -> Result<(), StartError> {
             () = ended() => {}
         }
         tokio::spawn(async move {
-            // What is short has ended by then. A stream that goes on gets its end from us, not from a broken connection.
+            // Short requests have ended by then. Streams that continue get a proper end, not a broken connection.
             tokio::time::sleep(STREAMS_GRACE).await;
             stopping.stop();
         });
@@ -120,7 +120,7 @@ async fn warn_of_issuer_conflicts(config: Config) {
     }
 }
 
-/// `cargo leptos watch` says so, and where pages hear of changes.
+/// Returns the port on which `cargo leptos watch` notifies pages of changes, if it started this process.
 fn reload_port() -> Option<u16> {
     std::env::var_os("LEPTOS_WATCH")?;
     let port = std::env::var("LEPTOS_RELOAD_PORT")
@@ -129,7 +129,7 @@ fn reload_port() -> Option<u16> {
     Some(port.unwrap_or(3002))
 }
 
-/// Resolves when the process is asked to end.
+/// Resolves when the process is signalled to stop.
 async fn ended() {
     let interrupted = async {
         if let Err(error) = tokio::signal::ctrl_c().await {

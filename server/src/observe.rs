@@ -1,4 +1,4 @@
-//! A number for every request, and a line in the log. Neither has the query in it, where codes and states travel.
+//! A request ID and a log line for every request. Neither contains the query, where codes and states are.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use tracing::Instrument as _;
 
 use crate::upstream::Proxies;
 
-/// The header that carries the number.
+/// The header with the request ID.
 pub const REQUEST_ID: &str = "x-request-id";
 
-/// Gives the request its number. A trusted proxy's is taken over, so that its log and this one have the same. Any other that came with
-/// the request is dropped: two requests with the same would hide each other.
+/// Sets the request ID. That of a trusted proxy is used, so that both logs have the same. Any other ID in the request is removed, because two
+/// requests with the same ID could not be told apart.
 pub(crate) async fn number(State(proxies): State<Arc<Proxies>>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let is_trusted = peer.is_some_and(|peer| proxies.trusts(peer.0.ip().to_canonical()));
@@ -25,7 +25,7 @@ pub(crate) async fn number(State(proxies): State<Arc<Proxies>>, mut request: Req
     let given = given.and_then(|id| RequestId::new(id.to_str().ok()?));
     let id = given.unwrap_or_else(RequestId::random);
     request.headers_mut().remove(REQUEST_ID);
-    // The gate takes it from here for its log and its refusals.
+    // The gate uses it for its log and its refusals.
     request.extensions_mut().insert(id.clone());
     let mut response = next.run(request).await;
     if let Ok(value) = HeaderValue::from_str(id.as_str()) {
@@ -34,7 +34,7 @@ pub(crate) async fn number(State(proxies): State<Arc<Proxies>>, mut request: Req
     response
 }
 
-/// Opens the span that every line about the request is in, and closes it with the outcome.
+/// Opens the span of the request's log lines, and logs the outcome at the end.
 pub(crate) async fn span(request: Request, next: Next) -> Response {
     let id = request
         .extensions()

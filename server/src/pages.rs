@@ -1,4 +1,4 @@
-//! The pages: the app's routes, its server functions, and what stands in for a path that is neither.
+//! The pages: the app's routes and server functions, and the response to unknown paths.
 
 use std::sync::Arc;
 
@@ -20,10 +20,10 @@ use crate::findings::{self, Code};
 use crate::state::AppState;
 use crate::{canonical, streamed};
 
-/// The pages that can do nothing until the provider was reached.
+/// The pages that need the provider.
 const NEED_THE_PROVIDER: [&str; 2] = ["/sign-in", "/callback"];
 
-/// What the app finds in its context besides what Leptos provides.
+/// Returns the context of the app, in addition to that of Leptos.
 fn context(state: &AppState) -> impl Fn() + Clone + Send + Sync + 'static {
     let state = state.clone();
     move || {
@@ -45,16 +45,16 @@ fn context(state: &AppState) -> impl Fn() + Clone + Send + Sync + 'static {
         if let Some(backend) = state.backend.clone() {
             provide_context::<Arc<dyn Backend>>(backend);
         }
-        // Leptos has made a nonce of its own by now; the one in the response's header takes its place.
+        // Replaces the nonce of Leptos with that in the response's header.
         if let Some(nonce) = parts.and_then(|parts| parts.extensions.get::<Nonce>().cloned()) {
             provide_context(nonce);
         }
     }
 }
 
-/// The language and the colours that the request asks for.
+/// Returns the language and colour scheme of a request.
 fn preferences(parts: Option<&Parts>) -> Preferences {
-    // HTTP/2 may send several lines of cookies (RFC 9113, 8.2.3).
+    // HTTP/2 may split cookies into several header lines (RFC 9113, 8.2.3).
     let header = |name, between| {
         let values = parts.map(|parts| parts.headers.get_all(name));
         let values = values.into_iter().flatten().filter_map(|value| value.to_str().ok());
@@ -63,13 +63,13 @@ fn preferences(parts: Option<&Parts>) -> Preferences {
     Preferences::of_request(&header(COOKIE, "; "), &header(ACCEPT_LANGUAGE, ", "))
 }
 
-/// The paths of the app's pages.
+/// Returns the paths of the app's pages.
 pub(crate) fn listing(state: &AppState) -> Vec<AxumRouteListing> {
     let context = context(state);
     leptos_axum::generate_route_list_with_exclusions_and_ssg_and_context(app::App, None, context).0
 }
 
-/// The app's pages and server functions.
+/// Returns the app's pages and server functions.
 pub(crate) fn routes(state: &AppState) -> Router<AppState> {
     let options = state.options.clone();
     Router::new()
@@ -86,7 +86,7 @@ pub(crate) async fn findings(Extension(nonce): Extension<Nonce>) -> Html<String>
     Html(findings::index_html(&nonce))
 }
 
-/// `/findings/PXG206`: the page of one finding, without the internet and without the application.
+/// `/findings/PXG206`: the page of one finding, also for servers without internet access.
 pub(crate) async fn finding(
     state: State<AppState>,
     Path(code): Path<String>,
@@ -99,7 +99,7 @@ pub(crate) async fn finding(
     }
 }
 
-/// A file of the site, or the app's own page for what is not there.
+/// Serves a file of the site, or the app's 404 page.
 async fn file_or_not_found(State(state): State<AppState>, request: Request) -> Response {
     if let Some(response) = state.site.answer(request.method(), request.uri(), request.headers()) {
         return response;
@@ -110,7 +110,7 @@ async fn file_or_not_found(State(state): State<AppState>, request: Request) -> R
     let options = state.options.clone();
     let page = leptos_axum::render_app_async_with_context(context(&state), move || app::shell(options.clone()));
     let mut response: Response<Body> = page(request).await.into_response();
-    // The app may have answered otherwise, with a redirect for one.
+    // The app may have responded otherwise, for instance with a redirect.
     if response.status() == StatusCode::OK {
         *response.status_mut() = StatusCode::NOT_FOUND;
     }

@@ -1,4 +1,4 @@
-//! What machines ask: whether the server lives, whether it is ready, and what it accepts (RFC 9728).
+//! Endpoints for machines: liveness, readiness, and the protected resource metadata (RFC 9728).
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 
 use crate::state::AppState;
 
-/// `/healthz`: the process answers.
+/// `/healthz`: the process is alive.
 pub(crate) async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// `/readyz`: this node can do its work. An issuer that is down affects its own tokens on every node alike, so one with
-/// keys is enough. Without the store nobody can be signed out, which the operator must know at once.
+/// `/readyz`: this node can serve. An issuer that is down affects its own tokens on every node alike, so one issuer with
+/// keys is enough. Without the store, sessions cannot be ended, which the operator must know at once.
 pub(crate) async fn ready(State(state): State<AppState>) -> Response {
     let validator = state.gate.validator();
     let issuers: BTreeMap<_, _> = validator.readiness().collect();

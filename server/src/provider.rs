@@ -10,7 +10,7 @@ use pixygate::jwt::{FetchError, Trust};
 use crate::config::{Config, Origin, Provider, PublicUrl, Session};
 use crate::findings::Code;
 
-/// The provider cannot be used as it is configured.
+/// The configuration of the provider is wrong.
 #[derive(Debug, thiserror::Error)]
 #[error("{code}: {}.\n\n    expected  {expected}   ({origin})\n    found     {found}\n    hint      {hint}", .code.title())]
 pub struct ProviderError {
@@ -56,7 +56,7 @@ impl ProviderError {
     }
 }
 
-/// The code of an error that has no message of its own.
+/// Returns the code of an error that has no message of its own.
 fn of(error: &SignInConfigError) -> Code {
     match error {
         SignInConfigError::Discovery(DiscoveryError::Fetch(FetchError::Forbidden { .. })) => Code::Redirected,
@@ -77,7 +77,7 @@ fn hint_issuer(origin: &Origin, found: &str) -> String {
     }
 }
 
-/// How the provider is reached. Where it has a `[[trust]]` of its own, that says so: its certificates, its private address.
+/// Returns the trust with which the provider is reached: its `[[trust]]` if there is one, with its certificates and private addresses.
 pub fn reached(config: &Config, provider: &Provider) -> Trust {
     let trust = config.trust_of(provider);
     let own = trust.into_iter().find(|entry| entry.issuer == provider.issuer);
@@ -89,11 +89,11 @@ pub fn reached(config: &Config, provider: &Provider) -> Trust {
     own
 }
 
-/// Discovers the provider, reached as its trust says, and keeps what was discovered fresh. `documents` serve while it is down.
+/// Discovers the provider and keeps its metadata fresh. `documents` are used while the provider is down.
 ///
 /// # Errors
 ///
-/// When a setting is wrong. A provider that is down is not an error.
+/// If a setting is wrong. A provider that is down is not an error.
 pub async fn discover(
     provider: &Provider,
     session: &Session,
@@ -106,7 +106,7 @@ pub async fn discover(
     discovered.map_err(|error| ProviderError::new(provider, &error))
 }
 
-/// `[provider]` and `[session]` as the library's settings.
+/// Converts `[provider]` and `[session]` to the library's settings.
 pub fn settings(provider: &Provider, session: &Session, trust: Trust, public_url: &PublicUrl) -> SignInConfigBuilder {
     let idle = u32::try_from(session.idle_sign_out_seconds).ok();
     let mut settings = SignInConfig::builder(&provider.issuer, &provider.client_id, public_url.as_str())

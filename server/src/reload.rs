@@ -1,7 +1,7 @@
-//! A configuration that changes while the server serves: on SIGHUP, and when the file changes.
+//! Reloads the configuration while the server runs: on SIGHUP, and when the file changes.
 //!
-//! `[[trust]]`, `[[upstream]]` and `[[gate.route]]` are replaced as a whole: a request is decided by the old ones or by the new ones.
-//! Other keys need a restart, and the log names those that changed. A configuration that cannot be used changes nothing.
+//! `[[trust]]`, `[[upstream]]` and `[[gate.route]]` are replaced together: a request is decided by the old ones or by the new ones.
+//! Other keys need a restart, and the log names those that changed. An invalid configuration changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -18,23 +18,23 @@ use crate::config::{Config, Problem, Problems, Provider};
 use crate::start::{StartError, restricted};
 use crate::upstream::{Common, Upstreams, targeted};
 
-/// Between two looks at the file. It is read whole, so a change is seen however it is made: written in place, renamed, or a symbolic link
-/// that points elsewhere, as Kubernetes does it.
+/// The interval at which the file is read. Its whole content is compared, so every kind of change is detected: a write in place, a rename, or
+/// a symbolic link with another target, as in Kubernetes.
 const INTERVAL: Duration = Duration::from_secs(2);
 
 /// The sections that are replaced.
 const REPLACED: [&str; 3] = ["trust", "upstream", "gate.route"];
 
-/// Replaces what a running server decides by.
+/// Replaces the rules and upstreams of a running server.
 pub struct Reload {
     gate: Gate,
     upstreams: Upstreams,
     common: Common,
-    /// Where users sign in. It makes the default trust, and stays until a restart.
+    /// The provider at which users sign in. It determines the default trust, and does not change until a restart.
     provider: Provider,
     /// The configuration in use.
     current: ArcSwap<Config>,
-    /// Held while another one is applied.
+    /// Locked while another one is applied.
     applying: Mutex<()>,
     last: ArcSwapOption<LastReload>,
     applied: AtomicU64,
@@ -58,14 +58,14 @@ impl Reload {
         }
     }
 
-    /// Replaces the configuration in use by another one, and returns the keys that changed and need a restart.
+    /// Replaces the current configuration, and returns the changed keys that need a restart.
     ///
-    /// The keys of new trusts are loaded first. Upstreams and trusts that are the same keep what they have: connections, verdicts,
-    /// limits. Streams that are open go on until their right to it ends.
+    /// The keys of new trusts are loaded first. Unchanged upstreams and trusts keep their state: connections, cached verdicts,
+    /// rate limits. Open streams continue until their authorization ends.
     ///
     /// # Errors
     ///
-    /// When it cannot be used. The one in use stays then.
+    /// If the configuration is invalid. The current one then stays in use.
     pub async fn apply(&self, config: Config) -> Result<Vec<String>, StartError> {
         let _applying = self.applying.lock().await;
         let made = self.common.make(&config.upstreams, &self.upstreams)?;
@@ -116,7 +116,7 @@ impl Reload {
         }
     }
 
-    /// Loads the configuration again on SIGHUP and when its file changes, for as long as it is polled.
+    /// Reloads the configuration on SIGHUP and when its file changes, for as long as it is polled.
     pub async fn follow(self: Arc<Self>, mut file: ConfigFile, load: impl Fn() -> Result<Config, Problems>) {
         let mut hangups = Hangups::new();
         loop {
@@ -135,12 +135,12 @@ impl Reload {
         self.current.load_full()
     }
 
-    /// Returns what became of the last attempt to load it again.
+    /// Returns the outcome of the last reload.
     pub fn last(&self) -> Option<Arc<LastReload>> {
         self.last.load_full()
     }
 
-    /// Returns how often a configuration was applied, and how often it could not be.
+    /// Returns the number of successful and of failed reloads.
     pub fn counts(&self) -> (u64, u64) {
         (
             self.applied.load(Ordering::Relaxed),
@@ -148,13 +148,13 @@ impl Reload {
         )
     }
 
-    /// Returns whether the newest configuration is the one in use.
+    /// Returns whether the last reload succeeded.
     pub fn is_current(&self) -> bool {
         !self.last_failed.load(Ordering::Relaxed)
     }
 }
 
-/// Why a configuration cannot be used, one by one where it is known.
+/// Returns the problems of a configuration.
 fn faults(error: &StartError) -> Vec<Fault> {
     let StartError::Config(Problems(problems)) = error else {
         return vec![Fault {
@@ -177,7 +177,7 @@ fn unix_milliseconds() -> u64 {
     u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Returns the keys whose values differ outside of the sections that are replaced.
+/// Returns the changed keys that are not in the replaced sections.
 fn need_restart(before: &Config, after: &Config) -> Vec<String> {
     let is_replaced = |key: &str| {
         let mut sections = REPLACED.iter().filter_map(|section| key.strip_prefix(section));
@@ -193,7 +193,7 @@ fn need_restart(before: &Config, after: &Config) -> Vec<String> {
     let keys: BTreeSet<_> = old.keys().chain(new.keys()).collect();
     let changed = keys.into_iter().filter(|key| old.get(*key) != new.get(*key));
     let mut changed: Vec<_> = changed.cloned().collect();
-    // The gate lets only the origins that it was started with make calls.
+    // The allowed origins of the gate do not change without a restart.
     let origins = |config: &Config| -> BTreeSet<String> {
         let entries = config.upstreams.iter();
         entries
@@ -206,16 +206,16 @@ fn need_restart(before: &Config, after: &Config) -> Vec<String> {
     changed
 }
 
-/// The file that a configuration was read from, and the content that is in use.
+/// The file of a configuration, and the content that is in use.
 pub struct ConfigFile {
     path: PathBuf,
     used: Option<Vec<u8>>,
-    /// A content that one look has found. It is used when the next look finds it too: half a file may be a valid configuration.
+    /// A new content that was found once. It is used when the next read finds it too, because half a file may be a valid configuration.
     found: Option<Vec<u8>>,
 }
 
 impl ConfigFile {
-    /// Reads the content. Call it before the configuration is loaded, so that a change in between is seen.
+    /// Reads the content. Call it before the configuration is loaded, so that no change in between is missed.
     pub fn new(path: PathBuf) -> Self {
         let used = std::fs::read(&path).ok();
         Self {
@@ -237,7 +237,7 @@ impl ConfigFile {
         is_due
     }
 
-    /// Takes the content as it is. Returns whether it may be loaded: without its file the server would fall back to the defaults.
+    /// Takes the content as current. Returns whether it may be loaded: without a file, the server would use the defaults.
     fn take(&mut self) -> bool {
         let content = self.read();
         if content.is_none() && self.used.is_some() {
@@ -253,7 +253,7 @@ impl ConfigFile {
     }
 }
 
-/// The signal that asks a daemon to read its configuration again.
+/// The signal SIGHUP.
 struct Hangups {
     #[cfg(unix)]
     signal: Option<tokio::signal::unix::Signal>,

@@ -1,4 +1,4 @@
-//! The whole stack in one place.
+//! All routes and layers of the server.
 
 use axum::Router;
 use axum::body::Body;
@@ -18,7 +18,7 @@ use crate::streamed::Streamed;
 use crate::upstream::Proxied;
 use crate::{activity, bounds, gateway, observe, pages, probes, security};
 
-/// The paths that are open to everybody beside the application's pages.
+/// The public paths, besides the application's pages.
 pub(crate) const OPEN: [&str; 6] = [
     "/healthz",
     "/readyz",
@@ -28,15 +28,15 @@ pub(crate) const OPEN: [&str; 6] = [
     "/findings/{code}",
 ];
 
-/// The metadata of the server (RFC 9728); followed by an upstream's prefix, those of the upstream.
+/// The protected resource metadata of the server (RFC 9728). With an upstream's prefix appended, that of the upstream.
 pub(crate) const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
 
-/// Where the provider tells that a session has ended.
+/// The endpoint for the provider's logout tokens (OpenID Connect Back-Channel Logout).
 pub(crate) const BACKCHANNEL_LOGOUT: &str = "/backchannel-logout";
 
-/// The server, ready to be served or asked with `oneshot`.
+/// Builds the server, to be served or called with `oneshot`.
 ///
-/// Time limits on headers are the connection's, see [`crate::serve`].
+/// Time limits are part of the connection, see [`crate::serve`].
 pub fn router(state: AppState) -> Router {
     let routes = Router::new()
         .route(OPEN[0], get(probes::alive))
@@ -51,25 +51,25 @@ pub fn router(state: AppState) -> Router {
         .route(OPEN[5], get(pages::finding))
         .merge(pages::routes(&state))
         .layer(from_fn(bounds::body))
-        // It reads its body by itself, and less of it.
+        // Outside `bounds::body`: it has its own, lower limit of the body.
         .route(BACKCHANNEL_LOGOUT, post(backchannel_logout))
-        // Each upstream has limits of its own.
+        // Outside `bounds::body`: each upstream has its own limits.
         .route("/gw/{*path}", any(gateway::forward))
         .with_state(state.clone());
 
-    // In the order in which a request meets them.
+    // The outermost layer first.
     let stack = ServiceBuilder::new()
-        // A number that the log, the refusal and the response share.
+        // The request ID for the log, the refusal and the response.
         .layer(from_fn_with_state(state.proxies.clone(), observe::number))
-        // Every line of the log knows its request.
+        // The span that adds the request ID to every log line.
         .layer(from_fn(observe::span))
-        // Also on what the layers below answer by themselves.
+        // Outside the layers below, whose own responses need these headers, too.
         .layer(from_fn_with_state(state.clone(), security::headers))
-        // A panic in a handler is that request's, not the server's.
+        // A panic in a handler becomes a 500.
         .layer(CatchPanicLayer::new())
-        // A call that could not be recorded is not made, where the configuration says so.
+        // Rejects a call that cannot be recorded, if the configuration requires a record.
         .layer(from_fn_with_state(state.shared.activity.clone(), activity::admit))
-        // WASM has its own media type; what the build compressed passes as it is.
+        // Compresses WASM, too. A file that the build has compressed is not compressed again.
         .layer(
             CompressionLayer::new()
                 .quality(CompressionLevel::Fastest)
@@ -86,7 +86,7 @@ pub fn router(state: AppState) -> Router {
     state.gate.wrap(routes).layer(stack)
 }
 
-/// A stream passes as it comes; what a target sends is as compressed as it wanted.
+/// Returns whether a response may be compressed: it is neither a stream nor an upstream's response.
 fn is_whole(_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions) -> bool {
     extensions.get::<Proxied>().is_none() && extensions.get::<Streamed>().is_none()
 }

@@ -1,4 +1,4 @@
-//! What every response says to the browser about itself: where it may load from, who may frame it, what it may do.
+//! The security headers of every response: Content-Security-Policy, framing, and others.
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
@@ -13,21 +13,21 @@ use leptos::nonce::Nonce;
 use crate::state::AppState;
 use crate::upstream::Proxied;
 
-/// The page opens the provider in a window of its own when asked to, and has to hear from it; every other opener is cut off.
+/// A page can open the provider in a window, which sends messages back to it; every other opener is disconnected.
 const OPENER_POLICY: &str = "same-origin-allow-popups";
 
 const NO_FEATURES: &str = "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), hid=(), \
     magnetometer=(), microphone=(), midi=(), payment=(), serial=(), usb=()";
 
-/// For what is no page: nothing may be loaded by it.
+/// The policy of a response that is no page: it may load nothing.
 const INERT: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
-/// Mints the request's nonce, for the page to use, and sets the headers once the response is there.
+/// Generates the request's nonce for the page, and sets the headers of the response.
 pub(crate) async fn headers(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let nonce = Nonce::new();
     request.extensions_mut().insert(nonce.clone());
     let mut response = next.run(request).await;
-    // A target's answer has the headers that it was given.
+    // An upstream's response keeps its own headers.
     if response.extensions().get::<Proxied>().is_some() {
         if let Some(hsts) = &state.hsts {
             response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
@@ -41,7 +41,7 @@ pub(crate) async fn headers(State(state): State<AppState>, mut request: Request,
     } else {
         INERT.to_owned()
     };
-    // Origins and nonce are ASCII by construction; should one not be, nothing may be loaded rather than anything.
+    // Origins and nonce are ASCII. If one were not, nothing may be loaded.
     let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static(INERT));
     headers.insert(CONTENT_SECURITY_POLICY, policy);
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
@@ -61,7 +61,7 @@ pub(crate) async fn headers(State(state): State<AppState>, mut request: Request,
     if let Some(hsts) = &state.hsts {
         headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
     }
-    // A page has its nonce in it, an answer may be about a person: only site files say that they can be kept.
+    // A page contains its nonce, and a response may contain data of a user, so only site files may be cached.
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
@@ -76,8 +76,8 @@ fn is_html(headers: &HeaderMap) -> bool {
 
 /// The Content Security Policy of a page.
 ///
-/// `script-src` has `'self'` beside the nonce and no `'strict-dynamic'`: a module's imports and preloads carry no nonce in
-/// every browser, and nothing that a stranger wrote is ever served from this origin.
+/// `script-src` has `'self'` besides the nonce, and no `'strict-dynamic'`: not every browser sends the nonce with a module's imports and
+/// preloads, and this origin serves no content of users.
 fn page_policy(state: &AppState, nonce: &str) -> String {
     let page = state.sign_in.page();
     let join = |origins: &std::collections::BTreeSet<String>| {

@@ -1,4 +1,4 @@
-//! Accepts connections within their limits, and lets them finish when the server ends.
+//! Accepts connections and serves requests within [`Limits`]. On shutdown, waits for requests in flight.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -23,29 +23,29 @@ use tower::Service as _;
 use crate::connection::{Phase, Response, Timed, Times};
 use crate::tls::Tls;
 
-/// For what is in flight at shutdown.
+/// The time that requests in flight have to finish at shutdown.
 const GRACE: Duration = Duration::from_secs(10);
 
-/// After an error of `accept` (too many open files), so that the loop does not spin.
+/// The pause after an error of `accept`, such as too many open files, so that the loop does not spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A connection of HTTP/2 whose client does not answer a ping for this long is dead.
+/// HTTP/2: the interval between pings, and the time that the client has to answer one.
 const PING: Duration = Duration::from_secs(20);
 
-/// Requests at once on a connection of HTTP/2.
+/// HTTP/2: concurrent requests on a connection.
 const MAX_STREAMS: u32 = 100;
 
-/// Bytes that wait for the client of one of them.
+/// HTTP/2: bytes of one response that are buffered until the client reads them.
 const MAX_UNSENT: usize = 64 * 1024;
 
-/// The limits of connections. Requests are HTTP/1.1, and HTTP/2 where TLS agrees on it.
+/// The limits of connections. Requests are HTTP/1.1, or HTTP/2 if it is negotiated by ALPN.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at once (`server.max_connections`). Further ones wait until one ends.
+    /// Concurrent connections (`server.max_connections`). Further ones wait until one ends.
     pub max_connections: usize,
     /// How long a connection may be idle between two requests (`server.keep_alive_seconds`).
     pub keep_alive: Duration,
-    /// How long the head of a request may take, and the TLS handshake before the first one (`server.head_seconds`).
+    /// How long the head of a request may take, and separately the TLS handshake (`server.head_seconds`).
     pub head: Duration,
     /// How long a response waits for a client that reads nothing of it (`server.write_seconds`).
     pub write: Duration,
@@ -53,12 +53,12 @@ pub struct Limits {
     pub max_head_bytes: usize,
 }
 
-/// Serves until `shutdown` resolves, then lets open requests finish.
+/// Serves until `shutdown` resolves, then waits at most ten seconds for requests in flight.
 pub async fn serve(listener: TcpListener, router: Router, limits: Limits, shutdown: impl Future<Output = ()>) {
     serve_with(listener, router, limits, None, shutdown).await;
 }
 
-/// Serves over TLS where there is a certificate.
+/// Like [`serve`], over TLS if there is a certificate.
 pub async fn serve_with(
     listener: TcpListener,
     router: Router,
@@ -66,7 +66,7 @@ pub async fn serve_with(
     tls: Option<Tls>,
     shutdown: impl Future<Output = ()>,
 ) {
-    // Each connection holds a receiver: it hears of the shutdown, and its end closes the channel.
+    // Each connection holds a receiver, which notifies it of the shutdown. The channel closes when the last connection has ended.
     let (stopping, stopped) = watch::channel(false);
     let places = Arc::new(Semaphore::new(limits.max_connections));
     let mut shutdown = std::pin::pin!(shutdown);
@@ -86,7 +86,7 @@ pub async fn serve_with(
                     };
                     let tls = tls.as_ref().map(Tls::current);
                     tokio::spawn(async move {
-                        // Clients go away all the time.
+                        // Only a debug line: clients often disconnect.
                         if let Err(error) = connection.serve(stream, tls).await {
                             tracing::debug!(%error, "a connection ended early");
                         }
@@ -108,7 +108,7 @@ pub async fn serve_with(
     }
 }
 
-/// Waits while there are as many connections as there may be. The system queues those that come meanwhile.
+/// Waits until there are fewer than `max_connections`. The operating system queues new ones in the meantime.
 async fn place(places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
     if let Ok(place) = places.clone().try_acquire_owned() {
         return Some(place);
@@ -123,7 +123,6 @@ async fn place(places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// One connection, with what it needs to serve requests.
 struct Connection {
     peer: SocketAddr,
     limits: Limits,
@@ -139,7 +138,7 @@ impl Connection {
         let Some(tls) = tls else {
             return self.http1(TokioIo::new(stream)).await;
         };
-        // The handshake is a part of the time for the first head.
+        // The handshake may take as long as a head, so that a client cannot hold a connection by not finishing it.
         let handshake = TlsAcceptor::from(tls).accept(stream);
         let stream = tokio::time::timeout(self.limits.head, handshake).await??;
         match stream.get_ref().1.alpn_protocol() {
@@ -170,7 +169,7 @@ impl Connection {
             let (answer, phase) = (router.clone().call(prepared(request, peer)), phase.clone());
             async move {
                 answer.await.map(|response| {
-                    // After a 101 the connection belongs to a tunnel, which is neither idle nor waits for a head.
+                    // After a 101 the connection is a tunnel. Dropping the response must not start the idle time limit.
                     let is_tunnel = response.status() == StatusCode::SWITCHING_PROTOCOLS;
                     let phase = if is_tunnel { Phase::new() } else { phase };
                     response.map(|body| Response { body, phase })
@@ -178,7 +177,7 @@ impl Connection {
             }
         });
         let connection = hyper::server::conn::http1::Builder::new()
-            // These times are `Timed`'s.
+            // `Timed` has this limit.
             .header_read_timeout(None)
             .max_header_size(limits.max_head_bytes)
             .max_buf_size(limits.max_head_bytes.max(MIN_BUFFER))
@@ -247,7 +246,7 @@ impl Connection {
             }
         }
         connection.as_mut().graceful_shutdown();
-        // Responses in flight end, or are cut when the client does not read.
+        // Waits for responses in flight, but not for a client that does not read.
         loop {
             tokio::select! {
                 ended = connection.as_mut() => return Ok(ended?),
@@ -267,12 +266,12 @@ fn prepared(request: Request<Incoming>, peer: SocketAddr) -> Request<Body> {
     request
 }
 
-/// Resolves when the server is stopping.
+/// Resolves when the shutdown begins.
 async fn stop(stopped: &mut watch::Receiver<bool>) {
     drop(stopped.wait_for(|stopped| *stopped).await);
 }
 
-/// The requests that are in flight on a connection of HTTP/2. For each, since when its client has not asked for more of the response.
+/// The requests in flight on an HTTP/2 connection. For each, the time since which the client has read nothing of the response.
 #[derive(Clone, Default)]
 struct OpenRequests(Arc<Mutex<Requests>>);
 
@@ -309,7 +308,7 @@ impl OpenRequests {
     }
 }
 
-/// One of them.
+/// One request of [`OpenRequests`]. Dropping it ends the request.
 struct OpenRequest {
     all: OpenRequests,
     number: u64,
@@ -327,15 +326,15 @@ impl Drop for OpenRequest {
     }
 }
 
-/// A response's body, which ends the request when it is dropped. It comes in pieces: hyper would take a large one whole, although the client
-/// does not read.
+/// The body of a response; dropping it ends the request. Large chunks are split, because hyper takes a chunk whole even if the client does
+/// not read.
 struct OpenBody {
     body: Body,
     rest: Bytes,
     open: OpenRequest,
 }
 
-/// Bytes of a piece: a frame's, as most clients have them.
+/// The size of a piece in bytes: the initial maximum frame size of HTTP/2 (RFC 9113, section 6.5.2).
 const PIECE: usize = 16 * 1024;
 
 impl HttpBody for OpenBody {
@@ -350,7 +349,7 @@ impl HttpBody for OpenBody {
             true => Pin::new(&mut self.body).poll_frame(context),
             false => Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.rest))))),
         };
-        // hyper asks for the next piece when the client has room for it.
+        // hyper polls for the next piece only when the client has room for it.
         self.open.set_unread(frame.is_ready().then(Instant::now));
         frame.map_ok(|frame| match frame.into_data() {
             Ok(mut data) => {
@@ -377,5 +376,5 @@ impl HttpBody for OpenBody {
     }
 }
 
-/// What hyper needs for its buffer.
+/// The smallest buffer that hyper accepts.
 const MIN_BUFFER: usize = 8192;

@@ -1,4 +1,4 @@
-//! What this node shares with others: the store, and everything that is built on it.
+//! The state that this node shares with others: the store, and everything that is built on it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,25 +12,25 @@ use crate::heartbeat::{self, Presence};
 use crate::revocation::SharedRevocations;
 use crate::store::{Store, StoreError};
 
-/// The parts. Clones share them.
+/// The shared state. Clones share it.
 #[derive(Clone)]
 pub struct Shared {
     /// The database.
     pub store: Store,
     /// The sessions that have ended, on any node.
     pub revocations: SharedRevocations,
-    /// This node among the others.
+    /// This node's entry among the nodes.
     pub presence: Presence,
-    /// The record of what was done.
+    /// The activity log.
     pub activity: Activity,
     /// The last metadata and keys of providers.
     pub documents: Arc<StoredDocuments>,
-    /// Makes the nonces of DPoP proofs, so that nodes accept each other's.
+    /// The key of DPoP nonces, so that nodes accept each other's.
     pub(crate) nonce_key: [u8; 32],
     console: Console,
 }
 
-/// What keeps the parts up to date.
+/// The background tasks of the shared state.
 #[derive(Debug)]
 pub struct Upkeep {
     /// They run until they are aborted.
@@ -61,7 +61,7 @@ impl Shared {
     ///
     /// # Errors
     ///
-    /// When the store cannot be used: no token could be accepted.
+    /// If the store cannot be used: without it no token could be accepted.
     pub async fn open(config: &Config) -> Result<(Self, Upkeep), SharedError> {
         let failed = |source| SharedError {
             url: config.store.url.to_string(),
@@ -91,19 +91,19 @@ impl Shared {
         Ok((shared, Upkeep { tasks, recording }))
     }
 
-    /// Returns who may see and end what is not theirs.
+    /// Returns the settings that name the administrators.
     pub(crate) fn administrators(&self) -> &Console {
         &self.console
     }
 
-    /// Writes what waits, and takes this node out of the others' count. Call it when no more requests come.
+    /// Writes queued records, and removes this node's entry. Call it after the last request.
     pub async fn close(&self, upkeep: Upkeep) {
         upkeep.recording.stop().await;
         for task in upkeep.tasks {
             task.abort();
         }
         self.presence.leave(&self.store).await;
-        // A connection that hangs must not hold up the end.
+        // A connection that hangs must not delay the end.
         let closed = tokio::time::timeout(Duration::from_secs(5), self.store.close()).await;
         if closed.is_err() {
             tracing::warn!("the connections to the store did not close in time");
@@ -111,7 +111,7 @@ impl Shared {
     }
 }
 
-/// The embedded provider, for development, has a group for administrators.
+/// The embedded provider, for development, has a group of administrators.
 fn administrators(config: &Config) -> Console {
     let mut console = config.console.clone();
     if config.provider.is_none() && console == Console::default() {

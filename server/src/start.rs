@@ -1,4 +1,4 @@
-//! From a configuration to a server that can take requests, or to the reason why not.
+//! Builds a server from a configuration.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,17 +22,17 @@ use crate::store::{Store, StoreUrl};
 use crate::tls::TlsError;
 use crate::upstream::{ClientError, Common, Proxies, Streams, Upstreams, targeted};
 
-/// Why the server does not start.
+/// The reason why the server does not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
     /// The configuration is wrong.
     #[error(transparent)]
     Config(#[from] Problems),
-    /// The files for the browser are not there.
+    /// The files for the browser are missing.
     #[error(transparent)]
     Site(#[from] SiteError),
-    /// The provider is another one than the configuration says, or cannot be used.
+    /// The provider has another issuer than the configuration, or cannot be used.
     #[error(transparent)]
     Provider(#[from] ProviderError),
     /// The embedded provider cannot run.
@@ -53,12 +53,12 @@ pub enum StartError {
     /// The keys of backend JWTs cannot be used.
     #[error("The keys that sign backend JWTs: {0}")]
     BackendKeys(#[from] StorageError),
-    /// A server function has no policy, so it would be refused to everybody, or worse, forgotten.
+    /// A server function has no policy.
     #[error(
         "Server functions without a policy:{}\n    hint      add each to `app::api::policies()`", lines(.0)
     )]
     NoPolicy(Vec<(String, String)>),
-    /// The address is taken, or not this machine's.
+    /// The address is in use, or does not belong to this machine.
     #[error(
         "The server cannot listen on {address}: {source}\n    \
          hint      end the other program, or write another address under [server] listen"
@@ -66,7 +66,7 @@ pub enum StartError {
     Listen {
         /// `server.listen`.
         address: std::net::SocketAddr,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
 }
@@ -78,26 +78,26 @@ fn lines(functions: &[(String, String)]) -> String {
         .collect()
 }
 
-/// A server that is ready to serve, and the tasks that keep it so. Dropping it ends them.
+/// A server that is ready to serve, and its background tasks. Dropping it ends them.
 pub struct Started {
-    /// What every request goes through.
+    /// The routes and layers.
     pub router: Router,
-    /// The parts behind it.
+    /// The state of the handlers.
     pub state: AppState,
-    /// What to tell whoever started it.
+    /// The information to print at the start.
     pub announcement: Announcement,
-    /// What the gate has said so far.
+    /// The counts of the gate's decisions.
     pub metrics: Arc<Metrics>,
-    /// Replaces its rules and upstreams.
+    /// Reloads the configuration.
     pub reload: Arc<Reload>,
-    /// The streams that are open.
+    /// The open streams.
     pub streams: Streams,
     upkeep: Option<Upkeep>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
 impl Started {
-    /// Ends it: what waits to be recorded is written first. Call it when no more requests come.
+    /// Stops the server after writing the queued records. Call it after the last request.
     pub async fn stop(mut self) {
         if let Some(upkeep) = self.upkeep.take() {
             self.state.shared.close(upkeep).await;
@@ -114,11 +114,11 @@ impl Drop for Started {
     }
 }
 
-/// Puts everything together. Background tasks run from here on.
+/// Builds the server and starts its background tasks.
 ///
 /// # Errors
 ///
-/// The first thing that keeps the server from doing its work. Nothing has been served by then.
+/// The first error. Nothing has been served by then.
 pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option<u16>) -> Result<Started, StartError> {
     every_function_has_a_policy(&policies(config)?, leptos::server_fn::axum::server_fn_paths())?;
     let site = Site::load(site::find(candidates)?, reload_port.is_some())?;
@@ -163,7 +163,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
     let gate = origins.fold(gate, |gate, origin| gate.allow_origin(origin));
     let gate = gate
         .policies(policies)
-        // Pages are open to everybody: they have no data before a call brings a token.
+        // Pages are public: they contain no data before a call with a token.
         .protect_prefixes(["/api", "/gw"])
         .revocations(shared.revocations.clone())
         .replay_store(replays)
@@ -222,7 +222,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
     })
 }
 
-/// What upstreams share, and the keys that sign statements about their callers. An upstream may be added later.
+/// Returns the shared parts of upstreams, and the signer of backend JWTs. It is there without upstreams too, because a reload can add one.
 async fn common(
     config: &Config,
     store: &Store,
@@ -257,7 +257,7 @@ async fn common(
     Ok((common, tokens))
 }
 
-/// What the operator should know although the server starts.
+/// Returns the warnings for the operator.
 fn warnings(config: &Config, sign_in: &SignInConfig, validator: &Validator) -> Vec<String> {
     let mut warnings = config.warnings.clone();
     let page = sign_in.page();
@@ -283,17 +283,17 @@ fn warnings(config: &Config, sign_in: &SignInConfig, validator: &Validator) -> V
     warnings
 }
 
-/// The policies of the code, with what the configuration asks for as well.
+/// Returns the policies of the code, restricted by the configuration.
 ///
 /// # Errors
 ///
-/// When an entry is about no route, or nobody could meet it.
+/// If an entry matches no route, or no token could meet the result.
 pub fn policies(config: &Config) -> Result<Policies, StartError> {
     let routes = config.upstreams.iter().flat_map(|entry| &entry.routes);
     restricted(config, crate::upstream::policies(app::api::policies(), routes))
 }
 
-/// Adds what `[[gate.route]]` requires beside them.
+/// Adds the requirements of `[[gate.route]]`.
 pub(crate) fn restricted(config: &Config, mut policies: Policies) -> Result<Policies, StartError> {
     let known: Vec<_> = policies
         .routes()
@@ -333,7 +333,7 @@ pub(crate) fn restricted(config: &Config, mut policies: Policies) -> Result<Poli
     Ok(policies)
 }
 
-/// Deny by default: a function that nobody thought of must be noticed at start, not in production.
+/// Checks that every server function has a policy, so that a forgotten one is noticed at the start and not in production.
 ///
 /// # Errors
 ///
@@ -353,22 +353,22 @@ pub fn every_function_has_a_policy(
     }
 }
 
-/// What whoever starts the server wants to know first.
+/// The information that is printed at the start.
 #[derive(Clone, Debug)]
 pub struct Announcement {
-    /// Where to open it.
+    /// The URL to open.
     pub open: String,
-    /// The issuer at which people sign in.
+    /// The issuer at which users sign in.
     pub provider: String,
-    /// As what.
+    /// The `client_id` at the provider.
     pub client_id: String,
-    /// Whether that is the embedded one.
+    /// Whether the provider is the embedded one.
     pub embedded: bool,
     /// The accounts of the embedded provider.
     pub accounts: Vec<String>,
-    /// Whose tokens pass.
+    /// The trusted issuers.
     pub trusted: Vec<String>,
-    /// What is worth a look.
+    /// The warnings.
     pub warnings: Vec<String>,
 }
 

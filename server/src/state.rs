@@ -1,4 +1,4 @@
-//! What the handlers share.
+//! The state that handlers share.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -16,43 +16,43 @@ use crate::shared::Shared;
 use crate::site::Site;
 use crate::upstream::{Proxies, Streams, Upstreams};
 
-/// The parts of a running server. Cloning is cheap and shares them.
+/// The parts of a running server. Clones share them.
 #[derive(Clone)]
 pub struct AppState {
-    /// What judges every call.
+    /// The gate.
     pub gate: Gate,
-    /// What takes the provider's word that a session has ended.
+    /// The back-channel logout endpoint.
     pub backchannel_logout: BackchannelLogout,
-    /// What nodes share.
+    /// The state that nodes share.
     pub shared: Shared,
-    /// What a page needs to sign users in.
+    /// The data of a page that a sign-in needs.
     pub sign_in: SignInConfig,
     /// The files for the browser.
     pub site: Site,
-    /// The base of every address.
+    /// The base of every URL.
     pub public_url: PublicUrl,
-    /// `Strict-Transport-Security`, when browsers come by TLS.
+    /// `Strict-Transport-Security`, if browsers use TLS.
     pub hsts: Option<HeaderValue>,
     /// The proxies in front of the server.
     pub proxies: Arc<Proxies>,
     /// The services behind the gate.
     pub upstreams: Upstreams,
-    /// What signs statements about callers for them.
+    /// The signer of backend JWTs.
     pub backend_tokens: Option<Arc<BackendTokens>>,
-    /// What the console's server functions ask; without it they are answered with 503.
+    /// The backend of the console's server functions; without it they answer 503.
     pub backend: Option<Arc<dyn Backend>>,
-    /// Ends streams with the right to them.
+    /// Ends streams when their authorization ends.
     pub streams: Option<Streams>,
-    /// Whether the server is about to stop. It still serves, and `/readyz` sends new work elsewhere.
+    /// Whether the server is about to stop. It still serves, and `/readyz` fails, so that load balancers send new requests elsewhere.
     pub stopping: Arc<AtomicBool>,
-    /// For Leptos.
+    /// The options of Leptos.
     pub options: LeptosOptions,
-    /// The port that `cargo leptos watch` tells pages of changes on; none outside of it.
+    /// The port on which `cargo leptos watch` notifies pages of changes.
     pub reload_port: Option<u16>,
 }
 
 impl AppState {
-    /// Puts the parts together.
+    /// Makes the state.
     pub fn new(
         gate: Gate,
         backchannel_logout: BackchannelLogout,
@@ -62,7 +62,7 @@ impl AppState {
         server: &config::Server,
         reload_port: Option<u16>,
     ) -> Self {
-        // Built here and not from the environment, so that the server behaves the same wherever it is started.
+        // Not read from the environment, so that the server behaves the same wherever it is started.
         let options = LeptosOptions::builder()
             .output_name("pixygate")
             .site_root(site.root().display().to_string())
@@ -105,7 +105,7 @@ impl AppState {
 }
 
 impl AppState {
-    /// Adds what the console shows, and the end of its streams.
+    /// Adds the backend of the console, and the streams.
     #[must_use]
     pub fn with_console(self, backend: Arc<dyn Backend>, streams: Streams) -> Self {
         Self {

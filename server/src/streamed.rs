@@ -1,4 +1,4 @@
-//! An answer of a server function that is a stream ends when the right to it ends, as that of an upstream does.
+//! Ends a streamed response of a server function when its caller's authorization ends, as for an upstream.
 
 use std::future::Future as _;
 use std::pin::Pin;
@@ -17,19 +17,19 @@ use tokio::time::{Instant, Sleep, sleep};
 use crate::state::AppState;
 use crate::upstream::Watched;
 
-/// A stream has this long to end by itself. Then it breaks off: a reader must not take a part for the whole.
+/// The time that a stream has to end by itself. Then the connection is broken off, so that the client does not take a part for the whole.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// Marks an answer that is sent as it comes, and so is not compressed.
+/// Marks a streamed response, which is not compressed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Streamed;
 
-/// The right to a stream has ended.
+/// The authorization of a stream has ended.
 #[derive(Debug, thiserror::Error)]
 #[error("the token has expired or was revoked, or the server stops")]
 struct RightEnded;
 
-/// Ends the answer with the right of its caller, where it has no length.
+/// Ends a response without a length when its caller's authorization ends.
 pub(crate) async fn end_with_right(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let context = request.extensions().get::<GateContext>();
     let principal = context.and_then(|context| context.principal().cloned());
@@ -41,7 +41,7 @@ pub(crate) async fn end_with_right(State(state): State<AppState>, request: Reque
         return response;
     }
     response.extensions_mut().insert(Streamed);
-    // nginx collects an answer otherwise.
+    // Prevents nginx from buffering the response.
     let unbuffered = (
         HeaderName::from_static("x-accel-buffering"),
         HeaderValue::from_static("no"),
@@ -54,7 +54,7 @@ pub(crate) async fn end_with_right(State(state): State<AppState>, request: Reque
 struct EndingBody {
     body: Body,
     right: Watched,
-    /// Runs once the right has ended.
+    /// Resolves when the authorization has ended.
     end: Option<Pin<Box<Sleep>>>,
 }
 
@@ -69,7 +69,7 @@ impl HttpBody for EndingBody {
         if self.end.is_none() && self.right.poll_end(context).is_ready() {
             self.end = Some(Box::pin(sleep(GRACE)));
         }
-        // A body that always has more leaves the timer no time.
+        // Polled first: a body that always has data would starve the timer.
         if let Some(end) = &mut self.end
             && (end.as_mut().poll(context).is_ready() || end.deadline() <= Instant::now())
         {
@@ -113,7 +113,7 @@ mod tests {
         validator.validate(&token.sign(), now).await.unwrap()
     }
 
-    /// One chunk, and then nothing until the test ends the answer.
+    /// Returns a body with one chunk, which then waits until the test ends it.
     fn answer(goes_on: impl Future<Output = ()> + Send + 'static) -> Body {
         let first = stream::iter([Ok::<_, Infallible>("one")]);
         let rest = stream::once(async {

@@ -1,4 +1,4 @@
-//! TLS in front of the server, with certificates that are replaced while it serves.
+//! TLS for the server, with certificates that can be replaced at run time.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// Between two looks at the files. They are read whole, so a renewal is seen however it is done: written in place, renamed, or a
-/// symbolic link that points elsewhere, as Kubernetes does it.
+/// The interval at which the files are read. Their whole content is compared, so every kind of renewal is detected: a write in place, a
+/// rename, or a symbolic link with another target, as in Kubernetes.
 const INTERVAL: Duration = Duration::from_secs(5);
 
-/// Certificate and key cannot be used.
+/// Certificate or key cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[error("{file}: {why}\n    hint      {hint}")]
 pub struct TlsError {
@@ -32,7 +32,7 @@ impl TlsError {
     }
 }
 
-/// The certificate that new connections see. Clones share it.
+/// The certificate of new connections. Clones share it.
 #[derive(Clone)]
 pub struct Tls(Arc<Files>);
 
@@ -47,7 +47,7 @@ impl Tls {
     ///
     /// # Errors
     ///
-    /// When they cannot be read, or do not belong together.
+    /// If they cannot be read, or do not belong together.
     pub fn load(certificate: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Result<Self, TlsError> {
         let (certificate, key) = (certificate.into(), key.into());
         let config = parse(&certificate, &key, &Content::read(&certificate, &key)?)?;
@@ -58,8 +58,8 @@ impl Tls {
         })))
     }
 
-    /// Replaces the certificate when its files change, for as long as it is polled. What cannot be used is logged, and the certificate
-    /// before it stays.
+    /// Replaces the certificate when its files change, for as long as it is polled. An unusable one is logged, and the current certificate
+    /// stays in use.
     pub async fn follow(self) {
         let mut seen = Content::read(&self.0.certificate, &self.0.key).ok();
         loop {
@@ -75,7 +75,7 @@ impl Tls {
             current,
         } = &*self.0;
         let read = Content::read(certificate, key);
-        // While one of two files is being replaced they do not belong together. The next look finds both.
+        // While one of the two files is being replaced, they do not match. The next read finds both.
         let content = match read {
             Ok(content) if seen.as_ref() == Some(&content) => return,
             Ok(content) => content,

@@ -8,7 +8,7 @@ use server::config::Config;
 use server::site::Candidates;
 use server::start::{StartError, start};
 
-/// Why it does not start with this configuration.
+/// Returns the error at the start with this configuration.
 async fn refusal(text: &str) -> StartError {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("pkg")).unwrap();

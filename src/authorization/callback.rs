@@ -6,7 +6,7 @@ use oauth2::{AuthorizationCode, PkceCodeVerifier};
 
 use super::{Client, PendingSignIn};
 
-/// What came back from the provider, not yet trusted.
+/// The authorization response of the provider, not validated yet.
 ///
 /// ```
 /// use pixygate::authorization::{Callback, CallbackError};
@@ -37,14 +37,14 @@ enum Answer {
     Error { error: String, description: Option<String> },
 }
 
-/// A callback whose `state` and `iss` hold: the code may be exchanged.
+/// A callback whose `state` and `iss` are valid. Its code may be exchanged.
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
 /// # let client = example::client();
 /// use pixygate::authorization::{Callback, Client, PendingSignIn, SignIn, ValidatedCallback};
 ///
-/// /// Only what was validated has a code to exchange.
+/// /// Only a validated callback has a code to exchange.
 /// fn form(callback: &ValidatedCallback) -> String {
 ///     callback.token_request().body().to_owned()
 /// }
@@ -72,12 +72,12 @@ impl fmt::Debug for ValidatedCallback {
     }
 }
 
-/// Why a callback does not lead to a sign-in.
+/// Why a callback is rejected.
 ///
 /// ```
 /// use pixygate::authorization::CallbackError;
 ///
-/// /// What a page may offer.
+/// /// The next step that a page offers.
 /// fn offer(error: &CallbackError) -> &'static str {
 ///     match error {
 ///         CallbackError::Provider { error, .. } if error == "access_denied" => "You said no. Start again?",
@@ -98,10 +98,10 @@ pub enum CallbackError {
     /// `state` is missing, so the response cannot be matched to a sign-in of this browser.
     #[error("the authorization response has no `state`")]
     MissingState,
-    /// No sign-in of this browser waits for this `state`: the response is old, was used before, or was not asked for.
+    /// This browser has no pending sign-in with this `state`: the response is old, was used before, or was not requested.
     #[error("no sign-in of this browser is waiting for this authorization response")]
     UnknownState,
-    /// The response comes from another issuer than the request went to (RFC 9207, section 2.4).
+    /// The response is from another issuer than the one that got the request (RFC 9207, section 2.4).
     #[error("the authorization response says `iss` is `{found}`, the sign-in was started at `{expected}`")]
     IssuerMismatch {
         /// The issuer of the sign-in.
@@ -109,27 +109,27 @@ pub enum CallbackError {
         /// The `iss` parameter.
         found: String,
     },
-    /// The provider announces `iss` in its responses, and this one has none.
+    /// The provider's metadata announce `iss` in responses, and this one has none.
     #[error("the authorization response has no `iss`, which the provider `{expected}` announces")]
     MissingIssuer {
         /// The issuer of the sign-in.
         expected: String,
     },
-    /// The application was configured anew while the sign-in was under way.
+    /// The configuration of the application changed during the sign-in.
     #[error("the sign-in was started with another provider or client")]
     Reconfigured,
-    /// The provider refused (RFC 6749, section 4.1.2.1).
+    /// The provider returned an error (RFC 6749, section 4.1.2.1).
     #[error("the provider answered `{error}`{}", description.as_deref().map(|text| format!(": {text}")).unwrap_or_default())]
     Provider {
         /// The error code: `access_denied`, `login_required`, …
         error: String,
-        /// The provider's own words.
+        /// The provider's `error_description`.
         description: Option<String>,
     },
 }
 
 impl Callback {
-    /// Reads the query of the redirect URI. Parameters that are not ours, such as `session_state`, are let through.
+    /// Parses the query of the redirect URI. Unknown parameters, such as `session_state`, are ignored.
     ///
     /// ```
     /// use pixygate::authorization::{Callback, CallbackError};
@@ -167,15 +167,15 @@ impl Callback {
         Ok(Self { state, iss, answer })
     }
 
-    /// The `state`, to find the [`PendingSignIn`] by.
+    /// Returns the `state`, which identifies the [`PendingSignIn`].
     pub fn state(&self) -> &str {
         &self.state
     }
 }
 
 impl PendingSignIn {
-    /// Checks a callback against this sign-in: `state`, then `iss` (which must be right when it is there, and there when
-    /// the provider announces it), and only then what the provider says.
+    /// Validates a callback for this sign-in: first `state`, then `iss` (required if the provider announces it), and only then the
+    /// provider's result.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
@@ -199,7 +199,7 @@ impl PendingSignIn {
     /// ```
     ///
     /// # Errors
-    /// Any [`CallbackError`] but those of parsing.
+    /// Any [`CallbackError`] except those of [`Callback::parse`].
     pub fn validate(self, callback: Callback, client: &Client) -> Result<ValidatedCallback, CallbackError> {
         if callback.state != *self.state.secret() {
             return Err(CallbackError::UnknownState);

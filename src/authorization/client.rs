@@ -1,5 +1,5 @@
-//! What the browser must know to sign in. The server puts it into the page, so that a sign-in costs the browser one
-//! request to the token endpoint and nothing else.
+//! The configuration of the relying party in the browser. The server puts it into the page, so that a sign-in needs only one request from the
+//! page, to the token endpoint.
 
 use std::collections::BTreeMap;
 
@@ -39,31 +39,31 @@ use super::json::{Json, Object, fields, serde_by_json};
 pub struct Client {
     /// The identifier that the provider gave this application.
     pub client_id: String,
-    /// Where the provider sends the browser back to, exactly as registered.
+    /// The redirect URI, exactly as registered.
     pub redirect_uri: String,
-    /// Where the provider sends the browser after sign-out, exactly as registered.
+    /// The address that the provider redirects to after sign-out, exactly as registered.
     pub post_logout_redirect_uri: String,
-    /// The scopes to ask for; `openid` is among them.
+    /// The requested scopes, including `openid`.
     pub scopes: Vec<String>,
     /// The resource that the access token is for (RFC 8707).
     pub resource: Option<String>,
     /// Further parameters of the authorization request, such as `audience`.
     pub extra_params: BTreeMap<String, String>,
-    /// Origins beside that of this application that calls may carry the access token to, such as
-    /// `https://api.example.com`. They are compared whole.
+    /// Other origins to which calls may send the access token, such as `https://api.example.com`. They are compared as a whole.
     pub call_origins: Vec<String>,
-    /// The scopes that challenges of the `call_origins` may ask for, by origin. Those of this application's own origin may ask for any.
+    /// By origin, the scopes that a challenge of one of the `call_origins` may require. Challenges of this application's own origin may
+    /// require any scope.
     pub step_up_scopes: BTreeMap<String, Vec<String>>,
-    /// Where a `DELETE` with the person's access token ends all their sessions at the provider. No standard has it, some
-    /// providers do.
+    /// The address at which a `DELETE` with the user's access token ends all their sessions at the provider. It is not standardized; some
+    /// providers have it.
     pub sessions_url: Option<String>,
-    /// After how many seconds without a sign of the person, in any tab, the session ends; `None`: it does not.
+    /// The seconds without user activity in any tab after which the session ends; `None` turns idle sign-out off.
     pub idle_sign_out_seconds: Option<u32>,
     /// Whether tokens are bound to a key of this browser (RFC 9449).
     pub dpop: DpopMode,
     /// The provider.
     pub provider: Provider,
-    /// The provider's keys when the page was made. A key that is not here is fetched from `jwks_uri`.
+    /// The provider's keys when the page was rendered. An unknown key is fetched from `jwks_uri`.
     pub keys: Vec<Jwk>,
 }
 
@@ -91,26 +91,26 @@ pub struct Client {
 pub struct Provider {
     /// The exact issuer.
     pub issuer: String,
-    /// Where the person signs in.
+    /// The authorization endpoint, at which the user signs in.
     pub authorization_endpoint: String,
-    /// Where codes and refresh tokens are exchanged.
+    /// The token endpoint, at which codes and refresh tokens are exchanged.
     pub token_endpoint: String,
-    /// Where the signing keys are.
+    /// The address of the signing keys.
     pub jwks_uri: String,
-    /// Where sign-out goes: the operator's `provider.logout_url`, else the provider's `end_session_endpoint`. One that contains
-    /// `{client_id}`, `{post_logout_redirect_uri}` or `{id_token_hint}` gets these parameters and no others.
+    /// The address for sign-out: the operator's `provider.logout_url`, else the provider's `end_session_endpoint`. If it contains
+    /// `{client_id}`, `{post_logout_redirect_uri}` or `{id_token_hint}`, only these are filled in, and no parameters are added.
     pub end_session_endpoint: Option<String>,
-    /// Where tokens are revoked (RFC 7009).
+    /// The revocation endpoint (RFC 7009).
     pub revocation_endpoint: Option<String>,
-    /// Where authorization requests can be pushed (RFC 9126).
+    /// The endpoint for pushed authorization requests (RFC 9126).
     pub pushed_authorization_request_endpoint: Option<String>,
     /// Whether authorization requests must be pushed.
     pub require_pushed_authorization_requests: bool,
-    /// Whether the callback always carries `iss` (RFC 9207).
+    /// Whether the callback always has `iss` (RFC 9207).
     pub authorization_response_iss_parameter_supported: bool,
     /// The algorithms that ID tokens may be signed with.
     pub id_token_signing_alg_values_supported: Vec<String>,
-    /// The algorithms that DPoP proofs may be signed with; empty when the provider does not say.
+    /// The algorithms that DPoP proofs may be signed with; empty if the metadata do not have them.
     pub dpop_signing_alg_values_supported: Vec<String>,
 }
 
@@ -128,14 +128,14 @@ pub enum DpopMode {
     /// When the provider advertises ES256 proofs.
     #[default]
     Auto,
-    /// Always; a token that is not bound is refused.
+    /// Always; a token that is not bound is rejected.
     Required,
     /// Never.
     Off,
 }
 
-/// A public signing key (RFC 7517), as far as the browser needs it. Members that it does not know are dropped, and one that is
-/// `null`, empty or of another type counts as absent.
+/// A public signing key (RFC 7517), with the members that the browser needs. A member that is `null`, empty or of another type counts as
+/// absent.
 ///
 /// ```
 /// use pixygate::authorization::Jwk;
@@ -154,9 +154,9 @@ pub struct Jwk {
     pub kty: String,
     /// The key's identifier.
     pub kid: Option<String>,
-    /// The algorithm that it is for.
+    /// The algorithm of the key.
     pub alg: Option<String>,
-    /// What it is for: `sig`, or `enc`, which never verifies.
+    /// The use of the key: `sig`, or `enc`, which never verifies.
     pub usage: Option<String>,
     /// The curve of an `EC` or `OKP` key.
     pub crv: Option<String>,
@@ -220,7 +220,7 @@ impl Json for DpopMode {
     }
 }
 
-/// A provider writes its keys, so they are read tolerantly.
+/// Keys come from the provider, so invalid optional members are ignored.
 impl Json for Jwk {
     fn read(value: Value) -> Option<Self> {
         let key = Object::of(value)?;

@@ -1,12 +1,12 @@
-//! What the flow asks of the platform's cryptography: WebCrypto in the browser, a native crate in tests.
+//! The cryptography that the flow needs: WebCrypto in the browser, a native crate in tests.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::Jwk;
 
-/// Returns 256 random bits as text, for values that nobody may guess. From the system directly: a generator of our own would be
-/// 6 KB of the front end.
+/// Returns 256 random bits as text, for unguessable values. They come directly from the system: a generator would add 6 KB to the front
+/// end.
 ///
 /// # Panics
 /// When the system has no randomness.
@@ -19,7 +19,7 @@ pub(crate) fn random_text() -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// A hash function, as an `alg` of JWS implies it.
+/// The hash function of a JWS algorithm.
 ///
 /// ```
 /// use pixygate::authorization::Hash;
@@ -61,20 +61,20 @@ pub enum Hash {
 /// ```
 #[expect(async_fn_in_trait, reason = "the browser has one thread; its futures are not Send")]
 pub trait Crypto {
-    /// Whether `signature` over `message` verifies under `key` with the JWS algorithm `alg`.
+    /// Returns whether `signature` over `message` verifies with `key` and the JWS algorithm `alg`.
     ///
     /// # Errors
-    /// When the key or the algorithm cannot be used here at all.
+    /// When the platform does not support the key or the algorithm.
     async fn verify(&self, alg: &str, key: &Jwk, message: &[u8], signature: &[u8]) -> Result<bool, CryptoError>;
 
-    /// The hash of `data`.
+    /// Returns the hash of `data`.
     ///
     /// # Errors
-    /// When the platform has no such hash, as on a page that is not a secure context.
+    /// When the platform has no such hash, for example outside of a secure context.
     async fn digest(&self, hash: Hash, data: &[u8]) -> Result<Vec<u8>, CryptoError>;
 }
 
-/// The platform refused a cryptographic operation.
+/// A cryptographic operation failed.
 ///
 /// ```
 /// use pixygate::authorization::CryptoError;

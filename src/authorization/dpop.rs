@@ -7,7 +7,7 @@ use super::Jwk;
 use super::crypto::random_text;
 use super::json::{Json as _, Object};
 
-/// One proof: for one request, at one time.
+/// A proof for one request.
 ///
 /// ```
 /// use pixygate::authorization::Jwk;
@@ -47,14 +47,14 @@ pub struct Proof<'a> {
     pub url: &'a str,
     /// Seconds since the Unix epoch, by the server's clock.
     pub issued_at: f64,
-    /// The base64url SHA-256 of the access token, when the request carries one.
+    /// The base64url SHA-256 of the access token, if the request has one.
     pub access_token_hash: Option<&'a str>,
-    /// The nonce that the server gave.
+    /// The nonce from the server.
     pub nonce: Option<&'a str>,
 }
 
 impl Proof<'_> {
-    /// Header and payload of the proof, to be signed with ES256. `key` is the public key, with no private member.
+    /// Returns header and payload of the proof, to be signed with ES256. `key` is the public key, without private members.
     ///
     /// ```
     /// use base64::Engine as _;
@@ -74,7 +74,7 @@ impl Proof<'_> {
     /// let claims: serde_json::Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims)?)?;
     /// assert_eq!(claims["htu"], "https://api.example.com/orders");
     /// assert_eq!(claims["nonce"], "eyJ7S_zG");
-    /// // Another one each time, even for the same request.
+    /// // Each proof is different, even for the same request.
     /// assert_ne!(proof.signing_input(&Jwk::default()), proof.signing_input(&Jwk::default()));
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
@@ -94,7 +94,7 @@ impl Proof<'_> {
     }
 }
 
-/// A signed JWT from its signing input and signature.
+/// Returns a signed JWT from its signing input and signature.
 ///
 /// ```
 /// use pixygate::authorization::dpop::signed;
@@ -105,7 +105,7 @@ pub fn signed(signing_input: &str, signature: &[u8]) -> String {
     format!("{signing_input}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-/// What the SHA-256 thumbprint of an EC key is taken of (RFC 7638, section 3.2).
+/// Returns the input of the SHA-256 thumbprint of an EC key (RFC 7638, section 3.2).
 ///
 /// ```
 /// use pixygate::authorization::Jwk;

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::json::{Json, Object, kind, serde_by_json};
 use super::{Client, Crypto, CryptoError, Hash, Jwk};
 
-/// How far the provider's clock may stand from ours, in seconds.
+/// The tolerated difference between the provider's clock and ours, in seconds.
 const LEEWAY: f64 = 60.0;
 
 /// A validated ID token.
@@ -45,7 +45,7 @@ pub struct IdToken {
     claims: Claims,
 }
 
-/// Without its text, and without what it says of the person beyond who they are.
+/// Shows neither the text of the token nor personal data, only the identity.
 impl fmt::Debug for IdToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IdToken")
@@ -65,7 +65,7 @@ impl fmt::Debug for IdToken {
 /// # futures::executor::block_on(async {
 /// # let tokens = example::signed_in(&client).await;
 /// let claims = tokens.id_token().claims();
-/// // Issuer and subject together are the person: other issuers have other people with the same subject.
+/// // Issuer and subject together identify the user: another issuer may use the same subject for another user.
 /// assert_eq!((claims.iss.as_str(), claims.sub.as_str()), ("https://id.example", "alice"));
 /// assert_eq!(claims.aud, ["orders"]);
 /// assert_eq!(claims.email, None);
@@ -79,9 +79,9 @@ pub struct Claims {
     pub iss: String,
     /// The subject: the user, unique at the issuer.
     pub sub: String,
-    /// Whom the token is for.
+    /// The audience.
     pub aud: Vec<String>,
-    /// The party that it was issued to.
+    /// The authorized party (`azp`).
     pub azp: Option<String>,
     /// When it expires, in seconds since the Unix epoch.
     pub exp: f64,
@@ -93,7 +93,7 @@ pub struct Claims {
     pub nonce: Option<String>,
     /// The left half of the access token's hash.
     pub at_hash: Option<String>,
-    /// When the person authenticated.
+    /// When the user authenticated.
     pub auth_time: Option<f64>,
     /// The authentication context.
     pub acr: Option<String>,
@@ -101,9 +101,9 @@ pub struct Claims {
     pub sid: Option<String>,
     /// The full name.
     pub name: Option<String>,
-    /// The name by which the person wants to be called.
+    /// The preferred user name.
     pub preferred_username: Option<String>,
-    /// The name that the person signs in with.
+    /// The name that the user signs in with.
     pub username: Option<String>,
     /// The e-mail address.
     pub email: Option<String>,
@@ -119,14 +119,14 @@ impl fmt::Debug for Claims {
     }
 }
 
-/// What an ID token is held against.
+/// The expected values of an ID token.
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
 /// use pixygate::authorization::Client;
 /// use pixygate::authorization::id_token::Expected;
 ///
-/// /// After a refresh: the person is known, and the nonce was that of the sign-in.
+/// /// After a refresh: the user is known, and the nonce is that of the sign-in.
 /// fn after_refresh<'a>(client: &'a Client, subject: &'a str, access_token: &'a str) -> Expected<'a> {
 ///     Expected { client, nonce: None, subject: Some(subject), max_age: None, access_token, now: None }
 /// }
@@ -144,17 +144,17 @@ impl fmt::Debug for Claims {
 pub struct Expected<'a> {
     /// The relying party.
     pub client: &'a Client,
-    /// The nonce of the authorization request. The claim may be absent where the `subject` is known, after a refresh; with `None` it
-    /// may be anything.
+    /// The nonce of the authorization request. After a refresh, when `subject` is set, the claim may be absent. `None` accepts any
+    /// nonce.
     pub nonce: Option<&'a str>,
-    /// The person who is signed in already, after a refresh.
+    /// After a refresh, the subject of the user who is signed in.
     pub subject: Option<&'a str>,
     /// The `max_age` of the authorization request.
     pub max_age: Option<u64>,
-    /// The access token that came along, for `at_hash`.
+    /// The access token of the same response, for `at_hash`.
     pub access_token: &'a str,
-    /// Seconds since the Unix epoch; `None` after a refresh: the clock of the device may have been set since the page was
-    /// made, and new tokens of a known person, straight from the provider, are not thrown away for that.
+    /// Seconds since the Unix epoch. `None` after a refresh: the device's clock may have been set meanwhile, which must not discard new
+    /// tokens of a known user.
     pub now: Option<f64>,
 }
 
@@ -167,7 +167,7 @@ impl fmt::Debug for Expected<'_> {
     }
 }
 
-/// The check that an ID token did not pass.
+/// The check that an ID token failed.
 ///
 /// ```
 /// use pixygate::authorization::id_token::IdTokenError;
@@ -183,7 +183,7 @@ impl fmt::Debug for Expected<'_> {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum IdTokenError {
-    /// The token response has none: `openid` was not among the scopes, or the provider does not do OpenID Connect.
+    /// The token response has no ID token: the scopes lack `openid`, or the provider does not support OpenID Connect.
     #[error("the token response has no ID token; is `openid` among the scopes?")]
     Missing,
     /// Not a signed JWT.
@@ -192,36 +192,36 @@ pub enum IdTokenError {
     /// Unsigned, symmetric, or not among the provider's algorithms.
     #[error("the ID token is signed with `{0}`, which is not accepted")]
     Algorithm(String),
-    /// The provider has no key for it.
+    /// The provider has no key for the token.
     #[error("no key of the provider fits the ID token (kid {kid:?}, alg `{alg}`)")]
     UnknownKey {
         /// The key that the token names.
         kid: Option<String>,
-        /// The algorithm that it names.
+        /// The algorithm that the token names.
         alg: String,
     },
     /// The signature does not verify.
     #[error("the ID token's signature does not verify")]
     Signature,
-    /// A claim that every ID token has is absent, or of another type.
+    /// A required claim is absent or of another type.
     #[error("the ID token's `{claim}` is {found}, and it is required")]
     MissingClaim {
         /// The claim's name.
         claim: &'static str,
-        /// What stands there.
+        /// The found value.
         found: &'static str,
     },
-    /// A claim is not what it must be.
+    /// A claim has another value than the expected one.
     #[error("the ID token's `{claim}` is `{found}`, expected `{expected}`")]
     Claim {
         /// The claim's name.
         claim: &'static str,
-        /// What it had to be.
+        /// The expected value.
         expected: String,
-        /// What it is.
+        /// The found value.
         found: String,
     },
-    /// The nonce is that of another sign-in, or missing.
+    /// The nonce is missing or belongs to another sign-in.
     #[error("the ID token's `nonce` is not the one of this sign-in")]
     Nonce,
     /// The ID token belongs to another access token.
@@ -230,7 +230,7 @@ pub enum IdTokenError {
     /// `token_type` is neither `Bearer` nor `DPoP`.
     #[error("the token response has the unknown token type `{0}`")]
     TokenType(String),
-    /// `provider.dpop` is `required` and the provider gave an unbound token.
+    /// `provider.dpop` is `required` and the provider issued an unbound token.
     #[error("the provider gave a Bearer token although `provider.dpop` is `required`")]
     NotBound,
     /// Cryptography is not available.
@@ -239,7 +239,7 @@ pub enum IdTokenError {
 }
 
 impl IdTokenError {
-    /// Whether the token could not be read at all, so that it says nothing: neither for a user nor against one.
+    /// Returns whether the token could not be read, so that it neither confirms nor contradicts a user.
     pub(super) fn is_unreadable(&self) -> bool {
         matches!(
             self,
@@ -323,7 +323,7 @@ impl IdToken {
     /// ```
     ///
     /// # Errors
-    /// The first check that fails. [`IdTokenError::UnknownKey`] may be mended by fetching the keys anew.
+    /// The first check that fails. After [`IdTokenError::UnknownKey`], fetch the keys again.
     pub async fn validate(
         text: &str,
         expected: &Expected<'_>,
@@ -347,26 +347,26 @@ impl IdToken {
         Ok(token)
     }
 
-    /// Whether the token's key is among `keys`, or the token is such that no key would help.
+    /// Returns whether `keys` has the token's key, or no other key would help.
     pub(super) fn finds_key(text: &str, client: &Client, keys: &[Jwk]) -> bool {
         let found = split(text).and_then(|(header, ..)| header.key(client, keys).map(drop));
         !matches!(found, Err(IdTokenError::UnknownKey { .. }))
     }
 
-    /// The token itself, for `id_token_hint`.
+    /// Returns the encoded token, for `id_token_hint`.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The validated claims.
+    /// Returns the validated claims.
     pub fn claims(&self) -> &Claims {
         &self.claims
     }
 
-    /// Claims of the application's own, read into its type.
+    /// Deserializes the application's own claims.
     ///
     /// # Errors
-    /// When the type asks for what is not there.
+    /// When the claims do not fit the type.
     pub fn extra<T: serde::de::DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         serde_json::from_slice(&self.payload)
     }
@@ -381,7 +381,7 @@ impl Claims {
             found: kind(claims.get(claim)),
         };
         let text = |name| claims.text(name).map(str::to_owned);
-        // Of the claims that decide, none has another type than it must.
+        // No validated claim may have a wrong type.
         let exact = |name| match claims.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.clone())),
@@ -441,13 +441,13 @@ impl Claims {
             return claim("aud", &client.client_id, &self.aud.join(" "));
         }
         match &self.azp {
-            // Absent, the token may be for several audiences (section 3.1.3.7, errata set 2).
+            // Without `azp` the token may have several audiences (section 3.1.3.7, errata set 2).
             Some(azp) if *azp != client.client_id => return claim("azp", &client.client_id, azp),
             _ => {}
         }
         match (&self.nonce, expected.nonce) {
             (Some(found), Some(nonce)) if found == nonce => {}
-            // After a refresh it should be absent, or is that of the sign-in (section 12.2), as far as that one is still known.
+            // After a refresh the nonce should be absent, or is that of the sign-in (section 12.2), if that is still known.
             (None, _) if expected.subject.is_some() => {}
             (_, None) => {}
             _ => return Err(IdTokenError::Nonce),
@@ -483,7 +483,7 @@ impl Claims {
     }
 }
 
-/// A JWS algorithm that ID tokens may have: asymmetric only (RFC 7518, section 3.1; RFC 8037).
+/// The supported JWS algorithms, asymmetric only (RFC 7518, section 3.1; RFC 8037).
 struct Algorithm {
     name: &'static str,
     key_type: &'static str,
@@ -516,13 +516,13 @@ const ALGORITHMS: [Algorithm; 11] = {
 };
 
 impl Algorithm {
-    /// The algorithm, when it is known and the provider announces it (or announces nothing).
+    /// Returns the algorithm if it is known and the provider announces it, or announces none.
     fn named(name: &str, announced: &[String]) -> Option<&'static Self> {
         let announced = announced.is_empty() || announced.iter().any(|alg| alg == name);
         ALGORITHMS.iter().find(|algorithm| announced && algorithm.name == name)
     }
 
-    /// The key for a token: by `kid` and algorithm, or the only one that fits when the token names none.
+    /// Returns the key of a token: by `kid` and algorithm, or the only key that fits if the token has no `kid`.
     fn key<'a>(&self, keys: &'a [Jwk], kid: Option<&str>) -> Option<&'a Jwk> {
         let mut fitting = keys.iter().filter(|key| {
             key.kty == self.key_type
@@ -538,7 +538,7 @@ impl Algorithm {
     }
 }
 
-/// Whole seconds for a message; formatting fractions would add kilobytes to the front end.
+/// Returns whole seconds for a message. Formatting fractions would add kilobytes to the front end.
 fn whole(seconds: f64) -> i64 {
     seconds as i64
 }
@@ -556,7 +556,7 @@ fn split(text: &str) -> Result<(Header, &str, Vec<u8>), IdTokenError> {
     Ok((Header::read(&header)?, signed, signature))
 }
 
-/// A stored token was validated before.
+/// A stored token was validated before it was stored.
 impl Json for IdToken {
     fn read(value: Value) -> Option<Self> {
         Self::unchecked(String::read(value)?).ok()

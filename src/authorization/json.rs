@@ -1,5 +1,5 @@
-//! JSON, in two ways. [`Object`] reads a provider's, by its members: one that is `null`, empty or of another type counts as absent, so
-//! that one that nothing needs decides nothing. [`Json`] reads and writes what this crate has written itself.
+//! JSON, in two ways. [`Object`] reads JSON of a provider: a member that is `null`, empty or of another type counts as absent, so it is an
+//! error only if it is needed. [`Json`] reads and writes the JSON of this crate.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -26,7 +26,7 @@ impl Object {
         }
     }
 
-    /// Takes a member out. One that is absent or `null` is as [`Json::absent`] says.
+    /// Removes and returns a member. [`Json::absent`] decides about one that is absent or `null`.
     pub(crate) fn take<T: Json>(&mut self, name: &str) -> Option<T> {
         match self.0.get_mut(name).map(Value::take) {
             None | Some(Value::Null) => T::absent(),
@@ -34,7 +34,7 @@ impl Object {
         }
     }
 
-    /// Adds a member, unless it is as if absent.
+    /// Adds a member, unless its value is written as absent.
     pub(crate) fn put(&mut self, name: &str, value: Value) {
         let is_empty = match &value {
             Value::Null => true,
@@ -51,7 +51,7 @@ impl Object {
         Value::Object(self.0)
     }
 
-    /// Reads an object that has no member twice: what two readers could read in two ways is malformed.
+    /// Reads an object. A duplicate member is an error, because two parsers could read it differently.
     pub(super) fn strict(json: &[u8]) -> Result<Self, serde_json::Error> {
         let mut deserializer = Deserializer::from_slice(json);
         let members = deserializer.deserialize_map(EachOnce)?;
@@ -59,12 +59,12 @@ impl Object {
         Ok(Self(members))
     }
 
-    /// The member as it is, unless it is absent or `null`.
+    /// Returns the member, unless it is absent or `null`.
     pub(crate) fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name).filter(|value| !value.is_null())
     }
 
-    /// A text that is not empty, also as the only element of a list.
+    /// Returns a string that is not empty, also as the only element of a list.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         match self.get(name)? {
             Value::Array(list) if list.len() == 1 => filled(&list[0]),
@@ -72,7 +72,7 @@ impl Object {
         }
     }
 
-    /// A number that is not negative, also as text.
+    /// Returns a number that is not negative, also if it is a string.
     pub(super) fn number(&self, name: &str) -> Option<f64> {
         match self.get(name)? {
             Value::String(text) => serde_json::from_str(text.trim()).ok(),
@@ -81,7 +81,7 @@ impl Object {
         .filter(|number| *number >= 0.0)
     }
 
-    /// Words, as a list or in one text with spaces between them. Without any the member counts as absent.
+    /// Returns words, from a list or from one string with spaces. A member without words counts as absent.
     pub(super) fn words(&self, name: &str) -> Option<Vec<String>> {
         let words: Vec<_> = match self.get(name)? {
             Value::Array(list) => list.iter().filter_map(filled).map(str::to_owned).collect(),
@@ -91,23 +91,23 @@ impl Object {
     }
 }
 
-/// What is stored, and what the server puts into the page.
+/// A type that is stored, or that the server puts into the page.
 ///
-/// Serde's derives compile a reader of each type for each format. Here there is one reader of JSON, that of [`Value`], and each type takes
-/// its members from that: a third of the code.
+/// Serde's derives compile a reader of each type for each format. Here each type reads its members from a [`Value`], which is a third of the
+/// code.
 pub(crate) trait Json: Sized {
-    /// Returns what a value stands for, or `None` when it is of another form.
+    /// Reads a value, or returns `None` if it has another form.
     fn read(value: Value) -> Option<Self>;
 
     fn write(&self) -> Value;
 
-    /// Returns what a member stands for that is absent. Only an option, a list, a map and a flag may be.
+    /// Returns the value of an absent member. Only an option, a list, a map and a flag may be absent.
     fn absent() -> Option<Self> {
         None
     }
 }
 
-/// Reads what [`text`] has written.
+/// Reads the output of [`text`].
 pub(crate) fn parse<T: Json>(text: &[u8]) -> Option<T> {
     T::read(serde_json::from_slice(text).ok()?)
 }
@@ -116,7 +116,7 @@ pub(crate) fn text(value: &impl Json) -> String {
     value.write().to_string()
 }
 
-/// The name of an enum's variant, and what it holds: `"name"`, or an object with one member.
+/// Returns the name and the content of an enum's variant: `"name"`, or an object with one member.
 pub(crate) fn variant(value: Value) -> Option<(String, Value)> {
     match value {
         Value::String(name) => Some((name, Value::Null)),
@@ -128,7 +128,7 @@ pub(crate) fn variant(value: Value) -> Option<(String, Value)> {
     }
 }
 
-/// The other way round.
+/// The inverse of [`variant`].
 pub(crate) fn of_variant(name: &str, value: Value) -> Value {
     if value.is_null() {
         return name.into();
@@ -297,7 +297,7 @@ macro_rules! secrets {
 
 secrets!(AccessToken, CsrfToken, PkceCodeVerifier, RefreshToken);
 
-/// Implements [`Json`] for a struct, by its fields. Those in brackets are not written; they are read as their default.
+/// Implements [`Json`] for a struct, by its fields. Fields in brackets are not written, and read as their default.
 macro_rules! fields {
     ($struct:ident { $($field:ident),* $(,)? } $([$($skipped:ident),*])?) => {
         impl $crate::authorization::json::Json for $struct {
@@ -318,7 +318,7 @@ macro_rules! fields {
     };
 }
 
-/// Implements serde's traits by [`Json`], for the types that applications and the server read or write.
+/// Implements serde's traits with [`Json`], for the types that applications and the server read or write.
 macro_rules! serde_by_json {
     ($($type:ident),*) => {
         $(
@@ -365,7 +365,7 @@ fn filled(value: &Value) -> Option<&str> {
     value.as_str().filter(|text| !text.is_empty())
 }
 
-/// For an error message: what a value is, without what it holds.
+/// Returns the kind of a value for an error message, without the value.
 pub(super) fn kind(value: Option<&Value>) -> &'static str {
     match value {
         None | Some(Value::Null) => "absent",

@@ -3,9 +3,9 @@
 //! Each step accepts only the type that the step before it returned:
 //!
 //! 1. [`PendingSignIn::begin`] makes the authorization request: S256 challenge, state, nonce.
-//! 2. [`Callback::parse`] reads what came back; [`PendingSignIn::validate`] checks state and `iss` and returns a
+//! 2. [`Callback::parse`] reads the response; [`PendingSignIn::validate`] checks state and `iss` and returns a
 //!    [`ValidatedCallback`].
-//! 3. [`ValidatedCallback::token_request`] is the code exchange; [`TokenResponse::read`] reads the answer.
+//! 3. [`ValidatedCallback::token_request`] is the code exchange; [`TokenResponse::read`] reads the token response.
 //! 4. [`ValidatedCallback::accept`] validates the ID token ([`id_token`]) and only then returns a [`TokenSet`].
 //!
 //! ```
@@ -16,11 +16,11 @@
 //!
 //! let (pending, request) = PendingSignIn::begin(&client, &SignIn::default(), None);
 //! let address = request.url(&client);
-//! // Remember `pending` and send the browser to this address. What it comes back with:
+//! // Store `pending` and send the browser to this address. Then read the callback:
 //! # let query = example::callback(&address);
 //! let validated = pending.validate(Callback::parse(&query)?, &client)?;
 //! let form = validated.token_request();
-//! // Post `form.body()` to the token endpoint. What that answers:
+//! // Post `form.body()` to the token endpoint, and read the response:
 //! # let reply = example::tokens_of(&address);
 //! # let checks = example::checks(&client);
 //! let tokens = validated.accept(TokenResponse::read(&reply)?, &checks).await?;
@@ -30,8 +30,8 @@
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The vocabulary (state, code, verifier, tokens, error codes) is the `oauth2` crate's. Time comes in as a value,
-//! cryptography as the [`Crypto`] trait.
+//! The types for state, code, verifier and tokens are those of the `oauth2` crate. Time is passed as a value, cryptography as the [`Crypto`]
+//! trait.
 
 mod callback;
 mod client;

@@ -10,7 +10,7 @@ use super::crypto::random_text;
 use super::json::{fields, serde_by_json};
 use super::{Client, ReturnTo};
 
-/// What one sign-in asks of the provider, beyond the client's configuration.
+/// The options of one sign-in, in addition to the client's configuration.
 ///
 /// ```
 /// use pixygate::authorization::{ReturnTo, SignIn};
@@ -26,35 +26,35 @@ use super::{Client, ReturnTo};
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct SignIn {
-    /// Where the user goes afterwards; `None`: back to the current page.
+    /// The page to return to; `None` for the current page.
     pub return_to: Option<ReturnTo>,
     /// `none`, `login`, `consent` or `select_account`.
     pub prompt: Option<String>,
-    /// Who is probably signing in.
+    /// The user who probably signs in (`login_hint`).
     pub login_hint: Option<String>,
-    /// Acceptable authentication contexts, the most wanted first.
+    /// Acceptable authentication contexts, in order of preference.
     pub acr_values: Vec<String>,
-    /// The longest time since the person last authenticated, in seconds.
+    /// The maximum time since the user last authenticated, in seconds.
     pub max_age: Option<u64>,
-    /// Languages for the provider's pages, the most wanted first.
+    /// Languages for the provider's pages, in order of preference.
     pub ui_locales: Vec<String>,
     /// Scopes beyond those of the client.
     pub scopes: Vec<String>,
     /// The resource that the access token is for (RFC 8707), when not that of the client.
     pub resource: Option<String>,
-    /// An ID token of the person who is meant to sign in; see [`SignedIn::id_token`](crate::session::SignedIn::id_token).
-    /// It ends up in an address at the provider.
+    /// An ID token of the user who should sign in; see [`SignedIn::id_token`](crate::session::SignedIn::id_token). It becomes part of an
+    /// address at the provider.
     pub id_token_hint: Option<String>,
-    /// Further parameters, such as `fidp`, in the place of those of the [`Client`]. They replace none that are set otherwise, and
-    /// none that are [reserved](Self::is_reserved).
+    /// Further parameters, such as `fidp`. They override those of the [`Client`], but no parameter that another option sets, and no
+    /// [reserved](Self::is_reserved) one.
     pub extra_params: BTreeMap<String, String>,
-    /// Whether the page on which the sign-in begins leaves no entry in the history, for a page that only leads to the provider.
+    /// Whether the provider's page replaces this page in the history, for a page that only redirects to the provider.
     pub replace_page: bool,
 }
 
 impl SignIn {
-    /// Whether a parameter is none that [`Self::extra_params`] or those of the [`Client`] may have: with one of these from
-    /// outside, what comes back could not be checked.
+    /// Returns whether [`Self::extra_params`] and those of the [`Client`] must not have this parameter, because the callback could not be
+    /// validated with it.
     ///
     /// ```
     /// use pixygate::authorization::SignIn;
@@ -83,7 +83,7 @@ impl SignIn {
     }
 }
 
-/// Without the ID token, and without who it is.
+/// Leaves out the ID token and the `login_hint`.
 impl fmt::Debug for SignIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SignIn")
@@ -97,7 +97,7 @@ impl fmt::Debug for SignIn {
     }
 }
 
-/// A sign-in that is under way: what must be remembered until the callback, and shown to nobody.
+/// A pending sign-in: its secrets, which are needed for the callback.
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
@@ -106,7 +106,7 @@ impl fmt::Debug for SignIn {
 ///
 /// let options = SignIn { return_to: ReturnTo::parse("/orders"), ..SignIn::default() };
 /// let (pending, _request) = PendingSignIn::begin(&client, &options, None);
-/// // To be sealed before it is kept: it holds the verifier.
+/// // Encrypt it before storing: it contains the verifier.
 /// let kept = serde_json::to_string(&pending)?;
 ///
 /// let pending: PendingSignIn = serde_json::from_str(&kept)?;
@@ -151,7 +151,7 @@ impl fmt::Debug for PendingSignIn {
     }
 }
 
-/// The parameters of an authorization request, and how they get to the provider: in the address, or pushed (RFC 9126).
+/// The parameters of an authorization request. They are sent in the address, or pushed (RFC 9126).
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
@@ -162,7 +162,7 @@ impl fmt::Debug for PendingSignIn {
 /// let address = request.url(&client);
 /// assert!(address.starts_with("https://id.example/authorize?response_type=code&client_id=orders&"));
 ///
-/// // Or, where the provider wants it pushed, `request.body()` is posted first, and the answer has a `request_uri`:
+/// // If the provider requires pushed requests, post `request.body()` first; the response has a `request_uri`:
 /// assert!(request.body().contains("&code_challenge_method=S256"));
 /// let address = AuthorizationRequest::pushed_url(&client, "urn:ietf:params:oauth:request_uri:6esc_11ACC5bwc014ltc14eY22c");
 /// assert!(address.starts_with("https://id.example/authorize?client_id=orders&request_uri=urn%3A"));
@@ -181,8 +181,8 @@ impl fmt::Debug for AuthorizationRequest {
 }
 
 impl AuthorizationRequest {
-    /// The address to send the browser to, with all parameters in it. Where it would be longer than servers accept, `id_token_hint` is
-    /// left out.
+    /// Returns the address to send the browser to, with all parameters. If it would be longer than servers accept, `id_token_hint` is left
+    /// out.
     pub fn url(&self, client: &Client) -> String {
         let endpoint = &client.provider.authorization_endpoint;
         let url = with_query(endpoint, &self.query);
@@ -194,12 +194,12 @@ impl AuthorizationRequest {
         with_query(endpoint, &without_hint.join("&"))
     }
 
-    /// The form to post to the pushed authorization request endpoint.
+    /// Returns the form to post to the pushed authorization request endpoint.
     pub fn body(&self) -> &str {
         &self.query
     }
 
-    /// The address to send the browser to once the request was pushed.
+    /// Returns the address to send the browser to after the request was pushed.
     pub fn pushed_url(client: &Client, request_uri: &str) -> String {
         let mut query = Serializer::new(String::new());
         query
@@ -209,18 +209,18 @@ impl AuthorizationRequest {
     }
 }
 
-/// The longest URL that is navigated to, in bytes. Servers of common providers answer longer ones with 414 or 431; the smallest limit
-/// among those that are known is 4096 bytes for the request line.
+/// The maximum length of a URL to navigate to, in bytes. Servers of common providers answer longer ones with 414 or 431; the smallest known
+/// limit is 4096 bytes for the request line.
 pub(crate) const LONGEST_URL: usize = 4000;
 
-/// An endpoint with a query behind the one that it may have.
+/// Returns the endpoint with `query` added to the query that it may have.
 pub(crate) fn with_query(endpoint: &str, query: &str) -> String {
     let separator = if endpoint.contains('?') { '&' } else { '?' };
     format!("{endpoint}{separator}{query}")
 }
 
 impl PendingSignIn {
-    /// Starts a sign-in: the secrets to keep, and the request to send the browser with.
+    /// Starts a sign-in. Returns the secrets to store and the authorization request.
     ///
     /// `dpop_jkt` is the thumbprint of the browser's key when tokens are to be bound to it (RFC 9449, section 10).
     ///
@@ -290,7 +290,7 @@ impl PendingSignIn {
         ] {
             own.extend(value.map(|value| (name, value)));
         }
-        // Each parameter once (RFC 6749, section 3.1): the request's own, else the call's, else the client's.
+        // Each parameter once (RFC 6749, section 3.1): the request's own, else that of the options, else the client's.
         for (name, value) in options.extra_params.iter().chain(&client.extra_params) {
             if !SignIn::is_reserved(name) && own.iter().all(|(set, _)| set != name) {
                 own.push((name, value));
@@ -304,12 +304,12 @@ impl PendingSignIn {
         (pending, request)
     }
 
-    /// The `state` that the callback will carry; it names this sign-in among several in other tabs.
+    /// Returns the `state`, which identifies this sign-in in the callback.
     pub fn state(&self) -> &str {
         self.state.secret()
     }
 
-    /// Where the person is going.
+    /// Returns the page to return to.
     pub fn return_to(&self) -> &ReturnTo {
         &self.return_to
     }

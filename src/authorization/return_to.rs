@@ -1,18 +1,18 @@
-//! Where a person was going.
+//! The page that a sign-in returns to.
 
 use serde_json::Value;
 
 use super::json::{Json, serde_by_json};
 
-/// The longest address. Servers take request lines of 8 KB.
+/// The longest address. Servers accept request lines of 8 KB.
 const MAX_BYTES: usize = 8192;
 
-/// A place on this origin: a path with its query and fragment, never another host.
+/// A page of this origin: path, query and fragment, never another host.
 ///
 /// ```
 /// use pixygate::authorization::ReturnTo;
 ///
-/// // From a link such as `/sign-in?return_to=/account`; what could lead elsewhere becomes the start page.
+/// // From a link such as `/sign-in?return_to=/account`. An address that could leave this origin becomes the start page.
 /// let going = |asked: &str| ReturnTo::parse(asked).unwrap_or_default();
 /// assert_eq!(going("/account?tab=2").as_str(), "/account?tab=2");
 /// assert_eq!(going("https://evil.example/").as_str(), "/");
@@ -21,9 +21,9 @@ const MAX_BYTES: usize = 8192;
 pub struct ReturnTo(String);
 
 impl ReturnTo {
-    /// The path, or `None` for anything that a browser could read as another origin: `https:…`, `//host`, `/\host`,
-    /// `javascript:`, or text with control characters, which browsers drop before they parse. Nor one with the segments
-    /// `.` and `..`, which browsers resolve: `/.//host` becomes `//host`.
+    /// Parses a path. Returns `None` if a browser could read it as another origin: `https:…`, `//host`, `/\host`, `javascript:`, or text with
+    /// control characters, which browsers drop before they parse. The segments `.` and `..` are rejected too, because browsers resolve
+    /// them: `/.//host` becomes `//host`.
     ///
     /// ```
     /// use pixygate::authorization::ReturnTo;
@@ -48,8 +48,8 @@ impl ReturnTo {
         local.then(|| Self(path.to_owned()))
     }
 
-    /// Reads the parameter `return_to` of a query, as [`ReturnTo::escaped`] writes it. `None` where there is none, or none that
-    /// [`ReturnTo::parse`] accepts.
+    /// Reads the parameter `return_to` of a query, as [`ReturnTo::escaped`] writes it. Returns `None` if it is absent or
+    /// [`ReturnTo::parse`] rejects it.
     ///
     /// ```
     /// use pixygate::authorization::ReturnTo;
@@ -63,17 +63,17 @@ impl ReturnTo {
         Self::parse(&path)
     }
 
-    /// The path, to navigate to.
+    /// Returns the path with query and fragment.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The path alone, without query and fragment.
+    /// Returns the path without query and fragment.
     pub(crate) fn path(&self) -> &str {
         self.0.split(['?', '#']).next().unwrap_or_default()
     }
 
-    /// The path, escaped for the value of a query parameter.
+    /// Returns the path with query and fragment, escaped for use as a query parameter.
     ///
     /// ```
     /// use pixygate::authorization::ReturnTo;
@@ -87,7 +87,7 @@ impl ReturnTo {
     }
 }
 
-/// Whether a browser resolves the segment instead of keeping it (WHATWG URL, "single-dot" and "double-dot URL path segment").
+/// Returns whether a browser resolves the segment (WHATWG URL, "single-dot" and "double-dot URL path segment").
 fn is_dots(segment: &str) -> bool {
     matches!(segment.to_ascii_lowercase().replace("%2e", ".").as_str(), "." | "..")
 }

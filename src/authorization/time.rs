@@ -1,4 +1,4 @@
-//! How long a token lives, measured from the request that brought it and never by the issuer's clock.
+//! The lifetime of a token, measured from the token request and never by the issuer's clock.
 
 use super::json::{fields, serde_by_json};
 
@@ -7,19 +7,19 @@ use super::json::{fields, serde_by_json};
 /// ```
 /// use pixygate::authorization::Moment;
 ///
-/// // A page that is open for 20 s, by `Date.now()` and `performance.now()`:
+/// // `Date.now()` and `performance.now()` of a page that was opened 20 s ago:
 /// let now = Moment { wall: 1_800_000_000_000.0, monotonic: 20_000.0 };
 /// # let _ = now;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Moment {
-    /// The wall clock since the Unix epoch. It can be wrong, and it can be set.
+    /// The wall clock, since the Unix epoch. It can be wrong, and it can be set.
     pub wall: f64,
-    /// The monotonic clock of this page. It may stand still while the device sleeps, and starts anew with each page.
+    /// The monotonic clock of this page. It may stop while the device sleeps, and each page starts at 0.
     pub monotonic: f64,
 }
 
-/// What a device knows of the server's time: when it was told last, and how long that was ago.
+/// An estimate of the server's time: the last time that the server sent, and when it arrived.
 ///
 /// ```
 /// use pixygate::authorization::{Moment, ServerClock};
@@ -31,31 +31,31 @@ pub struct Moment {
 /// let after_5_s = Moment { wall: opened.wall + 5_000.0, monotonic: 5_000.0 };
 /// assert_eq!(server.time(after_5_s), 1_800_000_005_000.0);
 ///
-/// // It slept for a minute, or someone set the clock: nobody knows.
+/// // The device slept for a minute, or its clock was set. Both look the same.
 /// let later = Moment { wall: opened.wall + 65_000.0, monotonic: 5_000.0 };
 /// assert_eq!(server.time(later), 1_800_000_065_000.0);
 /// assert_eq!(server.earliest(later), 1_800_000_005_000.0);
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ServerClock {
-    /// The server's time in milliseconds since the Unix epoch.
+    /// The time that the server sent, in milliseconds since the Unix epoch.
     pub told: f64,
-    /// When that was.
+    /// When it arrived, by the clocks of this device.
     pub at: Moment,
 }
 
 impl ServerClock {
-    /// The server's time in milliseconds. Of two clocks the one that saw more time pass is believed: the monotonic one may
-    /// have slept with the device. A device whose clock is wrong all the time is as good as any.
+    /// Returns the server's time in milliseconds. It uses the clock that shows more elapsed time, because the monotonic clock may have
+    /// stopped while the device slept. A constant error of the wall clock does not matter.
     pub fn time(&self, now: Moment) -> f64 {
         self.told + (now.monotonic - self.at.monotonic).max(now.wall - self.at.wall)
     }
 
-    /// The least that it can have been, for what must not seem younger than it is: of the wall clock nobody knows whether
-    /// the device slept or someone set it.
+    /// Returns the earliest possible time of the server, so that a token does not look younger than it is. A jump of the wall clock can be a
+    /// sleep of the device, or the clock was set.
     pub fn earliest(&self, then: Moment) -> f64 {
         let monotonic = then.monotonic - self.at.monotonic;
-        // What was told afterwards lies back as long as the clock says that saw more time pass.
+        // `then` is before the server's time arrived: subtract the longer of the two spans.
         let since = if monotonic < 0.0 {
             monotonic.min(then.wall - self.at.wall)
         } else {
@@ -65,7 +65,7 @@ impl ServerClock {
     }
 }
 
-/// How long a token is good for, from the moment its request was sent.
+/// The lifetime of a token, from the moment of its request.
 ///
 /// ```
 /// use pixygate::authorization::{Lifetime, Moment, ServerClock};
@@ -81,12 +81,12 @@ impl ServerClock {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lifetime {
-    /// `expires_in` in milliseconds; `None` when the provider did not say.
+    /// `expires_in` in milliseconds, if the provider sent it.
     duration: Option<f64>,
     requested_wall: f64,
-    /// By the server's clock, in milliseconds; rather too early than too late.
+    /// By the server's clock, in milliseconds; the earliest possible value.
     requested_server: Option<f64>,
-    /// By the clock of the page that has it in memory.
+    /// By the monotonic clock of this page; `None` after reading from storage, until [`Lifetime::anchor`].
     requested_monotonic: Option<f64>,
 }
 
@@ -101,7 +101,7 @@ fields!(
 serde_by_json!(Lifetime);
 
 impl Lifetime {
-    /// A lifetime of `expires_in` seconds, counted from `requested`.
+    /// Returns a lifetime of `expires_in` seconds, counted from `requested`.
     pub fn new(requested: Moment, server: &ServerClock, expires_in: Option<f64>) -> Self {
         Self {
             duration: expires_in.map(|seconds| seconds * 1000.0),
@@ -111,9 +111,9 @@ impl Lifetime {
         }
     }
 
-    /// Counts by the monotonic clock of this page from now on: the request was made by another page. The older of two ages
-    /// is believed, by the wall clock and by the server's. A clock that stands before the request says nothing; when none
-    /// says anything the token counts as expired.
+    /// Uses the monotonic clock of this page from now on, for a token that another page requested. The age so far is the higher of two: by
+    /// the wall clock and by the server's time. A clock that shows a time before the request is ignored; if both do, the token counts as
+    /// expired.
     ///
     /// ```
     /// use pixygate::authorization::{Lifetime, Moment, ServerClock};
@@ -122,7 +122,7 @@ impl Lifetime {
     /// let server = ServerClock { told: requested.wall, at: requested };
     /// let kept = serde_json::to_string(&Lifetime::new(requested, &server, Some(300.0)))?;
     ///
-    /// // Another page reads it 100 s later. Its own monotonic clock has just begun.
+    /// // Another page reads it 100 s later. Its own monotonic clock has just started.
     /// let mut lifetime: Lifetime = serde_json::from_str(&kept)?;
     /// let opened = Moment { wall: requested.wall + 100_000.0, monotonic: 0.0 };
     /// lifetime.anchor(opened, &ServerClock { told: opened.wall, at: opened });
@@ -141,11 +141,11 @@ impl Lifetime {
         }
     }
 
-    /// Milliseconds left. Without `expires_in` a token counts as good until it is refused.
+    /// Returns the remaining milliseconds. Without `expires_in` a token counts as valid until it is rejected.
     ///
-    /// Of two clocks the one that saw more time pass is believed: the monotonic clock sleeps with the device, the wall
-    /// clock can be set back. A wall clock that stands before the request says nothing, and then the token counts as
-    /// expired: an early refresh costs a request, a late one the call.
+    /// It uses the clock that shows more elapsed time: the monotonic clock may stop while the device sleeps, and the wall clock can be set
+    /// back. If only the wall clock is known and shows a time before the request, the token counts as expired: an early refresh costs a
+    /// request, a late one costs the call.
     pub fn remaining(&self, now: Moment) -> f64 {
         let Some(duration) = self.duration else {
             return f64::INFINITY;
@@ -159,7 +159,7 @@ impl Lifetime {
         (duration - age).max(0.0)
     }
 
-    /// Milliseconds that a token must have left before a call: `wanted`, or a quarter of a short lifetime.
+    /// Returns the milliseconds that a token must have left for a call: `wanted`, but at most a quarter of the lifetime.
     pub fn min_validity(&self, wanted: f64) -> f64 {
         self.duration.map_or(wanted, |duration| wanted.min(duration / 4.0))
     }

@@ -7,7 +7,7 @@ use super::{Client, TokenSet, ValidatedCallback};
 
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 
-/// What to exchange the access token for (RFC 8693). It stays in force over refreshes until it is taken back.
+/// The target of a token exchange (RFC 8693). The exchange is repeated after each refresh until it is ended.
 ///
 /// ```
 /// use pixygate::authorization::TokenExchange;
@@ -34,7 +34,7 @@ fields!(TokenExchange {
 serde_by_json!(TokenExchange);
 
 impl TokenExchange {
-    /// For a service, by the name that the provider knows it by (RFC 8693, section 2.1).
+    /// Returns an exchange for a service, by its name at the provider (`audience`; RFC 8693, section 2.1).
     pub fn audience(audience: impl Into<String>) -> Self {
         Self {
             audience: Some(audience.into()),
@@ -42,7 +42,7 @@ impl TokenExchange {
         }
     }
 
-    /// For a service, by its address (RFC 8707).
+    /// Returns an exchange for a service, by its address (`resource`; RFC 8707).
     pub fn resource(resource: impl Into<String>) -> Self {
         Self {
             resource: Some(resource.into()),
@@ -50,7 +50,7 @@ impl TokenExchange {
         }
     }
 
-    /// For another organisation of the person, by the grant `organization_switch`.
+    /// Returns an exchange for another organisation of the user, by the grant `organization_switch`.
     pub fn organization(id: impl Into<String>) -> Self {
         Self {
             organization: Some(id.into()),
@@ -58,7 +58,7 @@ impl TokenExchange {
         }
     }
 
-    /// With these scopes; without, the provider decides.
+    /// Requests these scopes. Without them the provider decides.
     #[must_use]
     pub fn scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.scopes = scopes.into_iter().map(Into::into).collect();
@@ -115,19 +115,20 @@ impl TokenRequest {
         }
     }
 
-    /// A refresh; `None` when the provider gave nothing to refresh with.
+    /// Returns a refresh request, or `None` without a refresh token.
     pub fn refresh(client: &Client, tokens: &TokenSet) -> Option<Self> {
         let mut fields = vec![("refresh_token", tokens.refresh_token()?.secret().as_str())];
         fields.extend(tokens.resource.as_deref().map(|resource| ("resource", resource)));
         Some(Self::new(&client.client_id, "refresh_token", &fields))
     }
 
-    /// A refresh without a refresh token. It can only be refused: whether the refusal can be read tells what the browser withholds.
+    /// Returns a refresh request without a refresh token. The provider rejects it; whether the page can read the rejection shows whether the
+    /// browser withholds responses (CORS).
     pub(crate) fn probe(client: &Client) -> Self {
         Self::new(&client.client_id, "refresh_token", &[])
     }
 
-    /// An exchange of the access token for one of another organisation, audience or resource.
+    /// Returns an exchange of the access token for one of another organisation, audience or resource.
     pub fn exchange(client: &Client, tokens: &TokenSet, exchange: &TokenExchange) -> Self {
         let token = tokens.access_token().secret().as_str();
         let (grant_type, mut fields) = match &exchange.organization {
@@ -149,14 +150,14 @@ impl TokenRequest {
         Self::new(&client.client_id, grant_type, &fields)
     }
 
-    /// The `application/x-www-form-urlencoded` body. It holds secrets: it is sent and never logged.
+    /// Returns the `application/x-www-form-urlencoded` body. It contains secrets: never log it.
     pub fn body(&self) -> &str {
         &self.body
     }
 }
 
 impl ValidatedCallback {
-    /// The code exchange.
+    /// Returns the code exchange.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
@@ -167,7 +168,7 @@ impl ValidatedCallback {
     /// let form = validated.token_request();
     /// assert!(form.body().starts_with("grant_type=authorization_code&client_id=orders&code=a-code&"));
     /// assert!(form.body().contains("&code_verifier="));
-    /// // Neither code nor verifier shows.
+    /// // The debug output has neither code nor verifier.
     /// assert_eq!(format!("{form:?}"), r#"TokenRequest { client_id: "orders", .. }"#);
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```

@@ -1,4 +1,4 @@
-//! The token endpoint's responses (RFC 6749, section 5), read tolerantly: a member that is not used never decides.
+//! The token endpoint's responses (RFC 6749, section 5). An invalid member is an error only if it is needed.
 
 use std::fmt;
 
@@ -8,7 +8,7 @@ use super::id_token::IdToken;
 use super::json::{Object, kind};
 use super::{Client, Jwk};
 
-/// An HTTP response, as far as the flow reads it.
+/// The parts of an HTTP response that the flow reads.
 ///
 /// ```
 /// use pixygate::authorization::{EndpointResponse, TokenError, TokenResponse};
@@ -29,7 +29,7 @@ pub struct EndpointResponse {
     pub retry_after: Option<u64>,
 }
 
-/// Without the body, which may hold tokens.
+/// Leaves out the body, which may contain tokens.
 impl fmt::Debug for EndpointResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EndpointResponse")
@@ -39,7 +39,7 @@ impl fmt::Debug for EndpointResponse {
     }
 }
 
-/// What the token endpoint may answer instead of tokens.
+/// Why the token endpoint returned no tokens.
 ///
 /// ```
 /// use pixygate::authorization::{EndpointResponse, TokenError, TokenResponse};
@@ -64,15 +64,15 @@ pub enum TokenError {
     Provider {
         /// The error code.
         error: String,
-        /// The provider's own words.
+        /// The provider's `error_description`.
         description: Option<String>,
     },
-    /// The endpoint is overloaded or broken (408, 429 or 5xx); the grant may still be good.
+    /// The endpoint is overloaded or broken (408, 429 or 5xx); the grant may still be valid.
     #[error("the token endpoint answered {status}")]
     Unavailable {
         /// The HTTP status.
         status: u16,
-        /// Seconds to wait, when the endpoint said so.
+        /// Seconds to wait (`Retry-After`).
         retry_after: Option<u64>,
     },
     /// Neither a token response nor an error response.
@@ -80,13 +80,13 @@ pub enum TokenError {
     Malformed {
         /// The HTTP status.
         status: u16,
-        /// What is wrong with it.
+        /// The reason.
         problem: String,
     },
 }
 
 impl TokenError {
-    /// Reads a response that is not a success.
+    /// Reads an unsuccessful response.
     pub(crate) fn read(reply: &EndpointResponse) -> Self {
         let status = reply.status;
         if matches!(status, 408 | 429 | 500..) {
@@ -115,7 +115,7 @@ impl TokenError {
         }
     }
 
-    /// Without the text in which the JSON error was found: that could be a token.
+    /// Leaves out the text around the JSON error, which could be a token.
     fn unreadable(status: u16, error: &serde_json::Error) -> Self {
         Self::Malformed {
             status,
@@ -127,7 +127,7 @@ impl TokenError {
         }
     }
 
-    /// Whether the provider said that the grant is no longer good: the session is over.
+    /// Returns whether the grant is no longer valid, so that the session is over.
     pub fn ends_session(&self) -> bool {
         self.is_one_of(&[
             "invalid_grant",
@@ -137,23 +137,23 @@ impl TokenError {
         ])
     }
 
-    /// The same for a refresh. Some providers have other error codes for a refresh token that they do not know.
+    /// Returns the same for a refresh. Some providers have other error codes for an unknown refresh token.
     pub(crate) fn ends_refresh(&self) -> bool {
         self.ends_session() || self.is_one_of(&["invalid_request", "invalid_token", "token_inactive"])
     }
 
-    /// Whether another attempt may succeed although nothing else changes.
+    /// Returns whether the same request may succeed later.
     pub(crate) fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable { .. })
             || self.is_one_of(&["temporarily_unavailable", "server_error", "slow_down"])
     }
 
-    /// Whether the endpoint does not accept the DPoP proof, of which only the time can be wrong (RFC 9449, section 5).
+    /// Returns whether the endpoint rejects the DPoP proof (RFC 9449, section 5). Only the time in it can be wrong.
     pub fn refuses_dpop_proof(&self) -> bool {
         self.is_one_of(&["invalid_dpop_proof"])
     }
 
-    /// Whether the endpoint wants the same request again, with the nonce that it just gave (RFC 9449, section 8).
+    /// Returns whether the endpoint requires the same request with the nonce of this response (RFC 9449, section 8).
     pub fn wants_dpop_nonce(&self) -> bool {
         self.is_one_of(&["use_dpop_nonce"])
     }
@@ -163,7 +163,7 @@ impl TokenError {
     }
 }
 
-/// A token response whose ID token is not validated yet.
+/// A token response whose ID token has not been validated yet.
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
@@ -173,9 +173,9 @@ impl TokenError {
 /// use pixygate::authorization::TokenResponse;
 ///
 /// let response = TokenResponse::read(&reply)?;
-/// // The provider may have other keys since the page was made.
+/// // The provider's keys may have changed since the page was rendered.
 /// if !response.finds_key(&client, &client.keys) {
-///     // They are fetched from `client.provider.jwks_uri`.
+///     // Fetch them from `client.provider.jwks_uri`.
 /// }
 /// # assert!(response.finds_key(&client, &client.keys) && !response.finds_key(&client, &[]));
 /// # Ok::<_, Box<dyn std::error::Error>>(())
@@ -202,8 +202,8 @@ impl fmt::Debug for TokenResponse {
 }
 
 impl TokenResponse {
-    /// Reads the response of the token endpoint. Only `access_token` must be there; any other member that is empty or of another
-    /// type counts as absent. `expires_in` may be a text, `scope` a list.
+    /// Reads the response of the token endpoint. Only `access_token` is required; any other member that is empty or of another type
+    /// counts as absent. `expires_in` may be a string, `scope` a list.
     ///
     /// ```
     /// use pixygate::authorization::{EndpointResponse, TokenResponse};
@@ -216,7 +216,7 @@ impl TokenResponse {
     /// ```
     ///
     /// # Errors
-    /// The three kinds of [`TokenError`].
+    /// See [`TokenError`].
     pub fn read(reply: &EndpointResponse) -> Result<Self, TokenError> {
         let status = reply.status;
         if !matches!(status, 200 | 201) {
@@ -238,21 +238,21 @@ impl TokenResponse {
         })
     }
 
-    /// The refresh token of a success, also when the rest of the response cannot be read.
+    /// Returns the refresh token of a success, even if the rest of the response cannot be read.
     pub(crate) fn rescue(reply: &EndpointResponse) -> Option<RefreshToken> {
         let object = Object::read(reply.body.as_bytes()).ok()?;
         let token = object.text("refresh_token").filter(|_| reply.status < 300)?;
         Some(RefreshToken::new(token.to_owned()))
     }
 
-    /// Whether the key of the ID token is among `keys`, or the token is such that no key would help.
+    /// Returns whether `keys` has the key of the ID token, or no other key would help.
     pub fn finds_key(&self, client: &Client, keys: &[Jwk]) -> bool {
         self.id_token
             .as_deref()
             .is_none_or(|text| IdToken::finds_key(text, client, keys))
     }
 
-    /// The access and the refresh token, to revoke them.
+    /// Returns the access and the refresh token, to revoke them.
     pub(crate) fn tokens(&self) -> (AccessToken, Option<RefreshToken>) {
         (self.access_token.clone(), self.refresh_token.clone())
     }

@@ -9,7 +9,7 @@ use super::{
     Client, Crypto, DpopMode, Jwk, Lifetime, Moment, ServerClock, TokenExchange, TokenResponse, ValidatedCallback,
 };
 
-/// How the access token is presented.
+/// The type of the access token.
 ///
 /// ```
 /// use pixygate::authorization::TokenType;
@@ -22,12 +22,12 @@ use super::{
 pub enum TokenType {
     /// RFC 6750
     Bearer,
-    /// RFC 9449: with a proof of the browser's key.
+    /// RFC 9449: sent with a proof that the browser has the key.
     Dpop,
 }
 
 impl TokenType {
-    /// The authentication scheme of the `Authorization` header.
+    /// Returns the authentication scheme of the `Authorization` header.
     pub const fn scheme(self) -> &'static str {
         match self {
             Self::Bearer => "Bearer",
@@ -36,7 +36,7 @@ impl TokenType {
     }
 }
 
-/// The tokens of a session. Only a validated sign-in makes one, and a refresh renews it.
+/// The tokens of a session. Only a validated sign-in makes a `TokenSet`; a refresh replaces it.
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
@@ -97,7 +97,7 @@ fields!(TokenSet {
 
 serde_by_json!(TokenType, TokenSet);
 
-/// What new tokens are checked with. All but the time may have changed since the person signed in.
+/// The inputs for the validation of new tokens. All of them may have changed since the user signed in.
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
@@ -110,7 +110,7 @@ serde_by_json!(TokenType, TokenSet);
 ///     keys: Some(&client.keys),
 ///     crypto: &crypto,
 ///     now,
-///     // A lifetime counts from the request, not from the answer.
+///     // The lifetime counts from the request, not from the response.
 ///     requested: now,
 ///     server,
 /// };
@@ -120,15 +120,15 @@ serde_by_json!(TokenType, TokenSet);
 pub struct Checks<'a, C> {
     /// The relying party.
     pub client: &'a Client,
-    /// The provider's keys, as far as they are known.
+    /// The provider's keys, if they are known.
     pub keys: Option<&'a [Jwk]>,
     /// The platform's cryptography.
     pub crypto: &'a C,
-    /// The time now.
+    /// The current time.
     pub now: Moment,
     /// When the request was sent.
     pub requested: Moment,
-    /// What is known of the server's time.
+    /// The estimate of the server's time.
     pub server: ServerClock,
 }
 
@@ -203,15 +203,15 @@ impl TokenSet {
             token_type,
             lifetime: Lifetime::new(checks.requested, &checks.server, response.expires_in),
             refresh_token: response.refresh_token.clone(),
-            // RFC 6749, section 5.1: absent when they are those of the request.
+            // RFC 6749, section 5.1: `scope` may be absent if it is identical to that of the request.
             scopes: response.scopes.clone().unwrap_or_else(|| asked.to_vec()),
             resource,
             id_token,
         })
     }
 
-    /// The tokens after a refresh. An ID token in the response must be about the same person (OpenID Connect Core,
-    /// section 12.2); without keys to check it with, the one of before is kept.
+    /// Returns the tokens after a refresh. An ID token in the response must have the same subject (OpenID Connect Core, section 12.2).
+    /// Without keys to validate it, the previous ID token stays.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
@@ -221,7 +221,7 @@ impl TokenSet {
     /// use pixygate::authorization::{TokenRequest, TokenResponse};
     ///
     /// if let Some(form) = TokenRequest::refresh(&client, &tokens) {
-    ///     // Post `form.body()` to the token endpoint. What that answers:
+    ///     // Post `form.body()` to the token endpoint, and read the response:
     /// #   let reply = example::tokens_of("");
     ///     let tokens = tokens.refreshed(TokenResponse::read(&reply)?, &checks).await?;
     ///     assert_eq!(tokens.access_token().secret(), "the-second");
@@ -240,14 +240,14 @@ impl TokenSet {
     ) -> Result<Self, IdTokenError> {
         let nonce = self.id_token.claims().nonce.as_deref();
         let mut tokens = self.renewed(response, checks, &self.scopes, nonce).await?;
-        // Left out: the old one stays good (RFC 6749, section 6).
+        // Without a new refresh token the old one stays valid (RFC 6749, section 6).
         if tokens.refresh_token.is_none() {
             tokens.refresh_token.clone_from(&self.refresh_token);
         }
         Ok(tokens)
     }
 
-    /// The tokens that an exchange gave: those of the same person. A refresh token is only there if it came along.
+    /// Returns the tokens of a token exchange. They must have the same subject. They have a refresh token only if the response has one.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
@@ -258,7 +258,7 @@ impl TokenSet {
     ///
     /// let subsidiary = TokenExchange::organization("10084a8d-113f").scopes(["orders:read"]);
     /// let form = TokenRequest::exchange(&client, &tokens, &subsidiary);
-    /// // Post `form.body()` to the token endpoint. What that answers:
+    /// // Post `form.body()` to the token endpoint, and read the response:
     /// # let reply = example::tokens_of("");
     /// let acting = tokens.exchanged(TokenResponse::read(&reply)?, &checks, &subsidiary).await?;
     /// assert_eq!(acting.scopes(), ["orders:read"]);
@@ -275,7 +275,7 @@ impl TokenSet {
         checks: &Checks<'_, impl Crypto>,
         exchange: &TokenExchange,
     ) -> Result<Self, IdTokenError> {
-        // RFC 8693, section 2.2.1: left out when they are those that were asked for.
+        // RFC 8693, section 2.2.1: `scope` may be absent if it is identical to the requested one.
         let asked = Some(exchange.asked()).filter(|scopes| !scopes.is_empty());
         let asked = asked.unwrap_or(&self.scopes);
         self.renewed(response, checks, asked, None).await
@@ -300,7 +300,7 @@ impl TokenSet {
                     now: None,
                 };
                 match IdToken::validate(text, &expected, keys, checks.crypto).await {
-                    // It says nothing against the user who is known already, as none would.
+                    // An ID token that cannot be read counts as absent: it does not contradict the known user.
                     Err(error) if error.is_unreadable() => self.id_token.clone(),
                     validated => validated?,
                 }
@@ -309,47 +309,47 @@ impl TokenSet {
         Self::new(&response, checks, id_token, self.resource.clone(), asked)
     }
 
-    /// The access token.
+    /// Returns the access token.
     pub fn access_token(&self) -> &AccessToken {
         &self.access_token
     }
 
-    /// How the access token is presented.
+    /// Returns the type of the access token.
     pub fn token_type(&self) -> TokenType {
         self.token_type
     }
 
-    /// How long the access token is good for.
+    /// Returns the lifetime of the access token.
     pub fn lifetime(&self) -> &Lifetime {
         &self.lifetime
     }
 
-    /// Counts the lifetime by the clock of the page that read these tokens.
+    /// Measures the lifetime by this page's clock from now on; see [`Lifetime::anchor`].
     pub(crate) fn anchor(&mut self, now: Moment, server: &ServerClock) {
         self.lifetime.anchor(now, server);
     }
 
-    /// Replaces the refresh token only: the provider's response brought one, and nothing else that can be used.
+    /// Replaces the refresh token only, after a response of which nothing else can be used.
     pub(crate) fn rotate(&mut self, refresh_token: RefreshToken) {
         self.refresh_token = Some(refresh_token);
     }
 
-    /// The refresh token, when the provider gave one.
+    /// Returns the refresh token, if the provider issued one.
     pub fn refresh_token(&self) -> Option<&RefreshToken> {
         self.refresh_token.as_ref()
     }
 
-    /// The scopes that were granted.
+    /// Returns the granted scopes.
     pub fn scopes(&self) -> &[String] {
         &self.scopes
     }
 
-    /// The resource that was asked for (RFC 8707).
+    /// Returns the requested resource (RFC 8707).
     pub fn resource(&self) -> Option<&str> {
         self.resource.as_deref()
     }
 
-    /// Who signed in.
+    /// Returns the ID token of the user who signed in.
     pub fn id_token(&self) -> &IdToken {
         &self.id_token
     }

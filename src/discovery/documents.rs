@@ -43,9 +43,9 @@ impl Documents {
 /// Stores the last metadata and key sets of providers, so that a process can start while a provider is down.
 ///
 /// Both methods are called while a request may wait, so an implementation keeps what it has in memory and writes in the
-/// background. Who can write to the store decides whose tokens pass: it needs the protection of the configuration file.
+/// background. Protect the store like the configuration file: its content decides which tokens are accepted.
 pub trait DocumentStore: Send + Sync + 'static {
-    /// Returns the document last stored for a URL. CallOutcome while nothing newer could be fetched.
+    /// Returns the document last stored for a URL. Called while nothing newer could be fetched.
     fn load(&self, url: &str) -> Option<StoredDocument>;
 
     /// Stores a document that was fetched and validated.

@@ -7,7 +7,7 @@ pub enum DiscoveryError {
     /// The issuer, or the place of its metadata, is not a usable URL.
     #[error(transparent)]
     Setting(#[from] TrustError),
-    /// They could not be fetched.
+    /// The metadata could not be fetched.
     #[error(transparent)]
     Fetch(#[from] FetchError),
     /// They name another issuer (OpenID Connect Discovery 1.0, section 4.3). Also when there are none, and those of another
@@ -26,7 +26,7 @@ pub enum DiscoveryError {
     NotMetadata {
         /// The URL of the metadata.
         location: String,
-        /// What it is.
+        /// The reason.
         why: String,
     },
     /// The keys are not a JWK set (RFC 7517, section 5).
@@ -42,7 +42,7 @@ pub enum DiscoveryError {
         location: String,
         /// The member.
         member: &'static str,
-        /// What would be accepted.
+        /// The accepted values.
         expected: &'static str,
         /// The value, shortened.
         found: String,
@@ -50,8 +50,7 @@ pub enum DiscoveryError {
 }
 
 impl DiscoveryError {
-    /// Whether a setting, or the provider's metadata, must change before it can work. Otherwise it is an outage that may
-    /// end by itself.
+    /// Returns whether a setting or the provider's metadata must be changed. Otherwise it is an outage that may end by itself.
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Setting(_) | Self::Issuer { .. } | Self::Member { .. } => true,

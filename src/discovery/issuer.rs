@@ -8,7 +8,7 @@ use url::Url;
 use super::{DiscoveryError, Metadata, documents::Documents};
 use crate::jwt::{FetchError, Trust};
 
-/// Fetches the metadata of one issuer, and goes on with the last ones while the provider is down.
+/// Fetches the metadata of one issuer, and uses the last ones while the provider is down.
 pub(crate) struct Discovery {
     trust: Arc<Trust>,
     location: Url,
@@ -74,7 +74,7 @@ impl Discovery {
     /// Returns the issuer's RFC 8414 metadata, where it has them too. Some providers list endpoints only there.
     #[cfg(feature = "browser")]
     pub(super) async fn oauth_metadata(&self) -> Option<Metadata> {
-        // RFC 8414, section 3.1: the well-known path stands before the issuer's own.
+        // RFC 8414, section 3.1: the well-known path comes before the issuer's own.
         let mut location = Url::parse(&self.trust.issuer).ok()?;
         let path = format!(
             "/.well-known/oauth-authorization-server{}",

@@ -1,4 +1,4 @@
-//! One metadata document. Only the members that are asked for are read, so no other member can spoil it.
+//! One metadata document. Only the needed members are read, so another member cannot make it invalid.
 
 use serde_json::{Map, Value};
 use url::Url;
@@ -33,7 +33,7 @@ pub struct Metadata {
     location: Url,
 }
 
-/// What an endpoint must be.
+/// The requirement for an endpoint.
 const ENDPOINT: &str = "an https URL (http on loopback addresses only)";
 
 impl Metadata {
@@ -92,7 +92,7 @@ impl Metadata {
         }
     }
 
-    /// Returns a text, as it stands in the document.
+    /// Returns a string member, unchanged.
     pub(super) fn text(&self, member: &str) -> Option<&str> {
         self.value(member).and_then(text)
     }
@@ -146,7 +146,7 @@ impl Metadata {
         Err(self.wrong(MEMBER, self.members.get(MEMBER), expected))
     }
 
-    /// The value, unless it is as good as absent.
+    /// Returns a member, unless its value counts as absent.
     fn value(&self, member: &str) -> Option<&Value> {
         self.members.get(member).filter(|value| match value {
             Value::Null => false,
@@ -170,7 +170,7 @@ impl Metadata {
     }
 }
 
-/// A text, also in an array of one.
+/// Returns a string, also from an array of one.
 fn text(value: &Value) -> Option<&str> {
     match value {
         Value::String(text) => Some(text.trim()),

@@ -1,9 +1,9 @@
 //! Provider metadata: the only place that fetches, validates and refreshes them.
 //!
-//! 1. [`Metadata`]: one document, tolerant of everything that is not used, its issuer compared as an exact string.
-//! 2. `Discovery`: one issuer over time. It fetches the metadata, and goes on with the last ones when that fails. The keys
-//!    of the gate come through it.
-//! 3. [`SignInConfig`] (feature `browser`): what a page needs to sign users in, refreshed in the background.
+//! 1. [`Metadata`]: one document. Members that are not needed are ignored, and the issuer is compared as an exact string.
+//! 2. `Discovery`: one issuer over time. It fetches the metadata, and uses the last ones when that fails. The keys of the gate come
+//!    through it.
+//! 3. [`SignInConfig`] (feature `browser`): the configuration that a page needs to sign users in, refreshed in the background.
 //! 4. [`DocumentStore`]: metadata and keys of an earlier process, so that a server starts while a provider is down.
 
 mod documents;

@@ -1,4 +1,4 @@
-//! What a page needs to sign users in, refreshed in the background.
+//! The configuration that a page needs to sign users in, refreshed in the background.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
@@ -18,15 +18,15 @@ const MAX_KEYS: usize = 100;
 /// The wait after the first failed attempt. It doubles with each further one, up to the trust's `jwks_cooldown_seconds`.
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 
-/// What signing in needs to know: the client's registration and the provider's metadata, refreshed in the background for
-/// as long as a clone of it lives. Cloning is cheap.
+/// The configuration of the sign-in: the client's registration and the provider's metadata. It is refreshed in the background while a clone
+/// of it lives. Cloning is cheap.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// use pixygate::discovery::SignInConfig;
 ///
 /// let sign_in = SignInConfig::discover("https://idp.example", "my-client-id", "https://shop.example").await?;
-/// // For each page: what belongs into it, as `pixygate::leptos::ClientData`.
+/// // Put this into each page, with `pixygate::leptos::ClientData`.
 /// let client = sign_in.client();
 /// # Ok(()) }
 /// ```
@@ -35,12 +35,11 @@ pub struct SignInConfig {
     shared: Arc<Shared>,
 }
 
-/// What a page is made with, as it is at one moment.
+/// A snapshot of the configuration for rendering a page.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct SignInPage {
-    /// What belongs into the page; `None` until the provider's metadata were fetched for the first time. Users cannot
-    /// sign in until then.
+    /// The client for the page; `None` until the provider's metadata were fetched for the first time. Users cannot sign in until then.
     pub client: Option<Client>,
     /// The origins that scripts of the page call, for `connect-src` of a Content Security Policy.
     pub connect_origins: BTreeSet<String>,
@@ -84,9 +83,9 @@ pub struct BrowserEndpoints {
     pub revocation: Option<String>,
     /// In place of `pushed_authorization_request_endpoint`.
     pub pushed_authorization_request: Option<String>,
-    /// For all others: the beginning of their URLs …
+    /// For all other endpoints: the prefix of their URLs to replace.
     pub from: Option<String>,
-    /// … and what takes its place.
+    /// The replacement of the prefix.
     pub to: Option<String>,
 }
 
@@ -114,15 +113,15 @@ struct Settings {
 }
 
 impl SignInConfig {
-    /// Discovers a provider with every setting at its default. `issuer` is exactly the `iss` of its tokens; `public_url` is
-    /// the origin under which browsers reach this application. `{public_url}/callback` and `{public_url}/` are registered at
-    /// the provider, for the way back from sign-in and sign-out. Needs a tokio runtime.
+    /// Discovers a provider with the default settings. `issuer` is exactly the `iss` of its tokens; `public_url` is the origin of this
+    /// application for browsers. Register `{public_url}/callback` and `{public_url}/` at the provider, as redirect URIs of sign-in and
+    /// sign-out. Needs a tokio runtime.
     ///
-    /// A provider that is down is not an error: it is asked again until it answers.
+    /// A provider that is down is not an error: discovery is retried until it answers.
     ///
     /// # Errors
     ///
-    /// When a setting is wrong: the provider has no metadata there, is another issuer, or lacks what signing in needs.
+    /// When a setting is wrong: there are no metadata, they name another issuer, or they lack a required member.
     pub async fn discover(
         issuer: impl Into<String>,
         client_id: impl Into<String>,
@@ -158,12 +157,12 @@ impl SignInConfig {
         }
     }
 
-    /// Returns what belongs into a page; `None` until the provider was reached for the first time.
+    /// Returns the client for a page; `None` until the provider was reached for the first time.
     pub fn client(&self) -> Option<Client> {
         self.page().client.clone()
     }
 
-    /// Returns what a page is made with.
+    /// Returns the current configuration for rendering a page.
     pub fn page(&self) -> Arc<SignInPage> {
         self.shared.page.load_full()
     }
@@ -183,22 +182,22 @@ impl std::fmt::Debug for SignInConfig {
 }
 
 impl SignInConfigBuilder {
-    /// The scopes to ask for; `openid`, `profile` and `email` unless set. `openid` must be among them.
+    /// Sets the requested scopes; `openid`, `profile` and `email` by default. They must include `openid`.
     #[must_use]
     pub fn scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.settings.scopes = scopes.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Whether `offline_access` is asked for where the provider lists it (OpenID Connect Core 1.0, section 11): on unless
-    /// set. Many providers issue refresh tokens only then, and without one the session ends with the access token.
+    /// Sets whether to request `offline_access` if the provider lists it (OpenID Connect Core 1.0, section 11); `true` by default. Many
+    /// providers issue refresh tokens only then, and without one the session ends with the access token.
     #[must_use]
     pub fn offline_access(mut self, on: bool) -> Self {
         self.settings.offline_access = on;
         self
     }
 
-    /// The resource that access tokens are for (RFC 8707).
+    /// Sets the resource that access tokens are for (RFC 8707).
     #[must_use]
     pub fn resource(mut self, resource: impl Into<String>) -> Self {
         self.settings.resource = Some(resource.into());
@@ -212,29 +211,29 @@ impl SignInConfigBuilder {
         self
     }
 
-    /// Whether tokens are bound to a key of the browser (RFC 9449).
+    /// Sets whether tokens are bound to a key of the browser (RFC 9449).
     #[must_use]
     pub fn dpop(mut self, mode: DpopMode) -> Self {
         self.settings.dpop = mode;
         self
     }
 
-    /// Where sign-out goes, in place of the provider's `end_session_endpoint`. `{client_id}`, `{post_logout_redirect_uri}` and
-    /// `{id_token_hint}` in it are filled in; where it has one of them, no other parameter is added.
+    /// Sets the address for sign-out, in place of the provider's `end_session_endpoint`. `{client_id}`, `{post_logout_redirect_uri}` and
+    /// `{id_token_hint}` in it are filled in. If it has one of them, no other parameter is added.
     #[must_use]
     pub fn logout_url(mut self, url: impl Into<String>) -> Self {
         self.settings.logout_url = Some(url.into());
         self
     }
 
-    /// Where a `DELETE` with the user's access token ends all of their sessions at the provider.
+    /// Sets the address at which a `DELETE` with the user's access token ends all of their sessions at the provider.
     #[must_use]
     pub fn sessions_url(mut self, url: impl Into<String>) -> Self {
         self.settings.sessions_url = Some(url.into());
         self
     }
 
-    /// Another origin that calls may carry the access token to, such as `https://api.example.com`.
+    /// Adds an origin to which calls may send the access token, such as `https://api.example.com`.
     #[must_use]
     pub fn call_origin(mut self, origin: impl Into<String>) -> Self {
         self.settings.call_origins.push(origin.into());
@@ -248,15 +247,15 @@ impl SignInConfigBuilder {
         self
     }
 
-    /// Endpoints for the browser, where it reaches the provider by another name than the server does.
+    /// Sets endpoints for the browser, if it reaches the provider at another address than the server does.
     #[must_use]
     pub fn browser_endpoints(mut self, endpoints: BrowserEndpoints) -> Self {
         self.settings.browser_endpoints = endpoints;
         self
     }
 
-    /// Reaches the provider as this trust says: `discovery_url`, `ca_file`, `client_certificate_file`, and how often to
-    /// refresh. Its issuer takes the place of the one that the builder began with.
+    /// Sets how to reach the provider, from a trust: `discovery_url`, `ca_file`, `client_certificate_file`, and how often to refresh. Its
+    /// issuer replaces that of the builder.
     #[must_use]
     pub fn trust(mut self, trust: Trust) -> Self {
         self.trust = trust;
@@ -305,7 +304,7 @@ impl SignInConfigBuilder {
             documents,
             refresh: std::sync::OnceLock::new(),
         });
-        // One that hangs must not hold up the start; what was reached by then counts.
+        // A provider that hangs must not delay the start.
         let limit = Duration::from_secs(FETCH_SECONDS);
         let complete = match tokio::time::timeout(limit, shared.update()).await {
             Ok(complete) => complete,
@@ -348,7 +347,7 @@ impl Settings {
         Ok(())
     }
 
-    /// What pages are made with. Without a client only what stands in the settings is known.
+    /// Returns the configuration for pages. Without a client it contains only values from the settings.
     fn page(&self, client: Option<Client>, outage: Option<DiscoveryError>) -> SignInPage {
         let provider = client.as_ref().map(|client| &client.provider);
         let called = provider.into_iter().flat_map(|provider| {
@@ -448,7 +447,7 @@ impl Settings {
 }
 
 impl BrowserEndpoints {
-    /// Returns an endpoint as the browser reaches it: `other` where it is set, else what the metadata say.
+    /// Returns the address of an endpoint for browsers: `other` if it is set, else that of the metadata.
     fn endpoint(
         &self,
         metadata: &Metadata,
@@ -491,7 +490,7 @@ impl Drop for Shared {
 }
 
 impl Shared {
-    /// Fetches metadata and keys. What cannot be fetched stays as it was. Returns whether everything could be.
+    /// Fetches metadata and keys. Documents that cannot be fetched stay as they were. Returns whether all were fetched.
     async fn update(&self) -> bool {
         match self.try_update().await {
             Ok(()) => true,
@@ -539,7 +538,7 @@ impl Shared {
         Ok(keys)
     }
 
-    /// The keys that an earlier process stored, unless they are too old.
+    /// Returns the keys that an earlier process stored, unless they are too old.
     fn stored_keys(&self, location: &Url) -> Option<Vec<Jwk>> {
         let stored = self.documents.stored(location)?;
         let age = self.documents.clock.now().duration_since(stored.fetched_at).ok()?;
@@ -595,7 +594,7 @@ async fn refresh(shared: Weak<Shared>, mut complete: bool) {
     }
 }
 
-/// The signing keys of a JWK set (RFC 7517, section 5). A key that cannot be read is left out.
+/// Returns the signing keys of a JWK set (RFC 7517, section 5). A key that cannot be read is left out.
 fn read_keys(document: &[u8]) -> Option<Vec<Jwk>> {
     let mut set: Value = serde_json::from_slice(document).ok()?;
     let Value::Array(keys) = set.get_mut("keys")?.take() else {

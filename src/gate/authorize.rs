@@ -28,7 +28,7 @@ use crate::{
     jwt::{Principal, Rejection, printable, unix},
 };
 
-/// What the gate decides about a request.
+/// The gate's decision about a request.
 pub(crate) enum Decision {
     /// The gate does not protect the path.
     NotProtected,
@@ -104,7 +104,7 @@ pub(crate) async fn decide(gate: &Gate, rules: &Rules, head: &Head<'_>) -> Decis
     call.decide(authentication)
 }
 
-/// What a path has in a gate's rules.
+/// The result of looking up the route of a request.
 pub(super) enum RouteMatch<'a> {
     NotProtected,
     Route(RequestPath, usize, Option<&'a HeaderValue>),
@@ -292,7 +292,7 @@ struct Call<'a> {
     now: f64,
 }
 
-/// A caller whose token is valid and theirs.
+/// A caller with a valid token, who has proved possession if the token is bound.
 struct Authenticated {
     principal: Principal,
     scheme: Scheme,
@@ -426,7 +426,7 @@ impl<'a> Call<'a> {
         })
     }
 
-    /// Checks that the caller holds what the token is bound to.
+    /// Checks that the caller has the key or certificate that the token is bound to.
     async fn check_binding(
         &self,
         credentials: &Credentials<'_>,
@@ -510,7 +510,7 @@ impl<'a> Call<'a> {
         unsigned.verify()
     }
 
-    /// A proof that fails costs as much as one that holds, so it counts as a call of the subject. A replayed proof does not: anyone who
+    /// Counts a failed proof as a call of the subject, because it costs as much as a valid one. A replayed proof does not count: anyone who
     /// has seen it could use up the rate of its owner.
     fn count_failed_proof(&self, principal: &Principal, rejection: &Rejection) {
         if rejection.reason() == Reason::InvalidDpopProof {
@@ -536,7 +536,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The policy of the route requires a token that is bound to a key.
+/// Returns the rejection of an unbound token on a route that requires a bound one.
 pub(super) fn not_bound() -> Rejection {
     Rejection::new(Reason::DpopRequired)
         .expected("a token that is bound to a key")

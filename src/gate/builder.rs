@@ -118,8 +118,8 @@ impl GateBuilder {
         self
     }
 
-    /// Narrows what the gate protects, which is everything: only these prefixes with all that is under them. Any other path
-    /// passes without a check.
+    /// Protects only these path prefixes, with everything under them. Any other path passes without a check. By default the gate protects all
+    /// paths.
     pub fn protect_prefixes<S: Into<String>>(mut self, prefixes: impl IntoIterator<Item = S>) -> Self {
         self.protected = prefixes.into_iter().map(Into::into).collect();
         self
@@ -138,8 +138,8 @@ impl GateBuilder {
         self
     }
 
-    /// Divides every rate by the number of nodes that share the callers: each counts by itself. It is asked for each call, so it must
-    /// answer from memory.
+    /// Divides every rate by the number of nodes that share the callers, because each node counts for itself. `count` is called for each
+    /// request, so it must not block.
     pub fn nodes(mut self, count: impl Fn() -> u32 + Send + Sync + 'static) -> Self {
         self.nodes = Nodes::new(count);
         self
@@ -182,7 +182,7 @@ impl GateBuilder {
         self
     }
 
-    /// Sets the proxies whose `X-Forwarded-For` and certificate header count.
+    /// Sets the networks of proxies whose `X-Forwarded-For` and certificate header the gate trusts.
     pub fn trusted_proxies(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
         self.trusted_proxies = networks.into_iter().collect();
         self
@@ -207,7 +207,7 @@ impl GateBuilder {
         self
     }
 
-    /// Checks tokens against what was revoked.
+    /// Sets the revocations that tokens are checked against.
     pub fn revocations(mut self, revocations: impl Revocations) -> Self {
         self.revocations = Arc::new(revocations);
         self
@@ -422,7 +422,7 @@ const TAKEN: [&str; 14] = [
     "x-xsrf-token",
 ];
 
-/// Returns whether a header may hold certificates: its name says so, or it is none that has another meaning.
+/// Returns whether a header may contain certificates: its name contains `cert`, or it is an `x-` header without another meaning.
 fn can_carry_certificate(header: &str) -> bool {
     let Ok(name) = header.parse::<HeaderName>() else {
         return false;

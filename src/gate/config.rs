@@ -12,7 +12,7 @@ use super::{
 };
 use crate::jwt::Trust;
 
-/// The settings of a [`Gate`](super::Gate), as a configuration file has them.
+/// The settings of a [`Gate`](super::Gate), as in a configuration file.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -47,25 +47,25 @@ pub struct GateConfig {
     pub listen: Option<SocketAddr>,
     /// The issuers whose tokens are accepted.
     pub trust: Vec<Trust>,
-    /// The policies of paths; the first that matches counts, and a path without one is denied.
+    /// The policies of paths. The first that matches applies; a path without a policy is denied.
     pub route: Vec<RouteConfig>,
-    /// Narrows what is protected, which is everything.
+    /// The path prefixes that the gate protects; without this, all paths.
     pub protect_prefixes: Option<Vec<String>>,
-    /// Origins of other sites whose pages may make calls that change something.
+    /// Origins of other sites whose pages may make state-changing calls.
     pub allow_origins: Vec<String>,
     /// The name of this resource in challenges and metadata.
     pub realm: Option<String>,
-    /// The calls of one subject, as in `"50/s"`.
+    /// The rate limit of one subject, such as `"50/s"`.
     pub rate_limit: Option<String>,
-    /// The denied calls of one address, as in `"100/m"`.
+    /// The limit of denied requests of one address, such as `"100/m"`.
     pub failure_limit: Option<String>,
     /// The size of the longest token that is accepted, in bytes.
     pub max_token_bytes: Option<usize>,
     /// How many verified tokens are cached; 0 turns the cache off.
     pub token_cache: Option<usize>,
-    /// Whether DPoP proofs need a nonce of the gate.
+    /// Whether DPoP proofs must have a nonce of the gate.
     pub dpop_nonce: bool,
-    /// The proxies whose `X-Forwarded-For` and certificate header count.
+    /// The networks of proxies whose `X-Forwarded-For` and certificate header the gate trusts.
     pub trusted_proxies: Vec<IpNet>,
     /// The header in which a trusted proxy sends the client's certificate.
     pub certificate_header: Option<String>,
@@ -73,34 +73,34 @@ pub struct GateConfig {
     pub explain: bool,
 }
 
-/// The policy of a path, as a configuration file has it.
+/// The policy of a path, as in a configuration file.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 #[non_exhaustive]
 pub struct RouteConfig {
-    /// The methods, in capital letters; none means every method. `GET` includes `HEAD`.
+    /// The methods, in capital letters; an empty list means every method. `GET` includes `HEAD`.
     pub methods: Vec<String>,
     /// The path; see [`Pattern`](super::policy::Pattern).
     pub path: String,
-    /// Whether the path is public. It excludes every other requirement.
+    /// Whether the path is public. A public path has no requirements.
     pub public: bool,
     /// The scopes that a token must have.
     pub scopes: Vec<String>,
-    /// The scopes of which a token must have one.
+    /// The scopes of which a token must have at least one.
     pub any_scope: Vec<String>,
     /// The roles that a token must have.
     pub roles: Vec<String>,
-    /// The roles of which a token must have one.
+    /// The roles of which a token must have at least one.
     pub any_role: Vec<String>,
-    /// The authentication context classes of which a token must have one.
+    /// The accepted authentication context classes (`acr`).
     pub acr: Vec<String>,
-    /// How long ago the user may have signed in, in seconds; 0 means any time.
+    /// The maximum age of the sign-in, in seconds; 0 means no limit.
     pub max_age_seconds: u64,
-    /// The claims that a token must have with this value, or with one of a list.
+    /// The claims that a token must have, each with its value or a list of accepted values.
     pub claims: BTreeMap<String, Value>,
-    /// Whether a token must be bound to a key, with a DPoP proof.
+    /// Whether a token must be bound to a key and sent with a DPoP proof.
     pub dpop: bool,
-    /// The calls of one subject to this route, as in `"50/s"`.
+    /// The rate limit of one subject on this route, such as `"50/s"`.
     pub rate_limit: Option<String>,
 }
 
@@ -157,7 +157,7 @@ impl RouteConfig {
     /// Returns the policy that the entry describes.
     ///
     /// # Errors
-    /// When a value cannot be used, or `public` stands beside a requirement.
+    /// When a value is invalid, or `public` is combined with a requirement.
     pub fn policy(&self) -> Result<Policy, GateError> {
         let wrong = |why: &str| {
             let (path, why) = (self.path.clone(), why.to_owned());

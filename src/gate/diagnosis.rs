@@ -43,8 +43,8 @@ impl Gate {
     }
 }
 
-/// The gate's verdict of a token outside of a call, at one moment. A token that is bound to a key or certificate is judged as if its
-/// proof were given, so this is no evidence of a caller: there is no [`Principal`] in it.
+/// The gate's verdict on a token outside of a call, at one moment. For a token that is bound to a key or certificate, the proof is assumed.
+/// So a diagnosis does not authenticate a caller, and contains no [`Principal`].
 pub struct Diagnosis {
     gate: Gate,
     rules: Arc<Rules>,
@@ -52,7 +52,7 @@ pub struct Diagnosis {
     verified: Result<Principal, Rejection>,
 }
 
-/// A check that the gate makes of a call, in the order of its declaration.
+/// A check of a call, in the order in which the gate makes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum CallCheck {

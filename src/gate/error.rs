@@ -87,7 +87,7 @@ pub enum RouteError {
         "the route {0} requires DPoP, and proofs are compared with public_url; set it to the address that clients use"
     )]
     DpopWithoutPublicUrl(String),
-    /// axum's router refuses the path.
+    /// axum's router rejects the path.
     #[error("the path {path:?} cannot be routed: {why}")]
     Path {
         /// The path, as written.

@@ -60,7 +60,7 @@ impl LogoutRecorder for LocalLogouts {
     }
 }
 
-/// Returns the SHA-256 of issuer and `jti`: what a used logout token is remembered by.
+/// Returns the SHA-256 of issuer and `jti`, which identifies a used logout token.
 pub fn logout_digest(logout: &LogoutToken) -> [u8; 32] {
     let text = [logout.issuer(), logout.token_id()].join("\0");
     let mut id = [0; 32];

@@ -103,7 +103,7 @@ where
     /// Every route that cannot be used.
     pub fn build(self) -> Result<Router<S>, GateErrors> {
         let mut errors = self.errors;
-        // axum's router panics on what its own table refuses, and on a second handler of a method.
+        // axum's router panics on a path that its own table rejects, and on a second handler of a method.
         let mut table = matchit::Router::new();
         let (mut paths, mut every_method) = (HashSet::new(), HashSet::new());
         for ((path, _), route) in self.routes.iter().zip(self.policies.routes()) {
@@ -140,7 +140,7 @@ where
     }
 }
 
-/// The pattern for a path of axum's.
+/// Converts a path of axum into a pattern.
 fn pattern(path: &str) -> Result<String, &'static str> {
     let segments = path.split('/');
     if segments.clone().any(|segment| segment.starts_with([':', '*'])) {

@@ -42,11 +42,11 @@ pub(crate) struct State {
     pub(crate) settings: Settings,
 }
 
-/// Whose tokens are accepted, and what they may be used for.
+/// The trusted issuers and the policies of the routes.
 #[derive(Clone)]
 pub(crate) struct Rules {
     pub(crate) validator: Validator,
-    /// The first is the builder's; each protected router has one of its own.
+    /// The first is that of the builder; each protected router has its own.
     tables: Vec<Arc<RouteTable>>,
 }
 
@@ -100,7 +100,7 @@ impl Rules {
     }
 }
 
-/// What does not change while the gate lives.
+/// The settings that do not change while the gate lives.
 pub(crate) struct Settings {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) observer: Option<Arc<dyn Observer>>,
@@ -158,7 +158,7 @@ impl Settings {
         self.protected.iter().any(is_under)
     }
 
-    /// Checks what depends on the gate's settings, beside [`Policies::check`].
+    /// Runs [`Policies::check`], and the checks that depend on the gate's settings.
     pub(crate) fn check_routes(&self, policies: &Policies) -> Vec<GateError> {
         let mut errors = policies.check().map_or_else(|errors| errors.0, |()| Vec::new());
         for route in policies.routes() {
@@ -179,7 +179,7 @@ impl Gate {
         GateBuilder::default()
     }
 
-    /// Starts from a configuration, as a file has it. What is wrong with it is reported when the gate is started.
+    /// Starts from a configuration file. Errors in it are reported when the gate is started.
     pub fn from_config(config: GateConfig) -> GateBuilder {
         config.into_builder()
     }

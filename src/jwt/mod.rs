@@ -2,7 +2,7 @@
 //!
 //! In the order in which data meets it:
 //!
-//! 1. [`Trust`] (`trust/`): whose tokens are accepted, and what they must say.
+//! 1. [`Trust`] (`trust/`): the trusted issuers, and the requirements for their tokens.
 //! 2. `keys/`: the keys of each issuer, fetched through [`Fetch`], renewed ahead of their age, kept through an outage.
 //! 3. `token/`: the compact form and strict JSON, then the signature, the kind of token and its claims. The result is a
 //!    [`Principal`], or a [`Rejection`] with what was expected, what was found, and the setting that fixes it.

@@ -249,9 +249,8 @@ impl Validator {
     /// Loads the keys of every issuer. Needs a tokio runtime.
     ///
     /// # Errors
-    /// Every issuer whose keys could not be loaded. [`LoadErrors::configuration`] tells a wrong setting, which should stop the start,
-    /// from an outage: then the tokens of that issuer are answered with 503 until [`spawn_refresh`](Self::spawn_refresh) has its
-    /// keys.
+    /// Every issuer whose keys could not be loaded. [`LoadErrors::configuration`] returns a wrong setting, which should stop the start.
+    /// After an outage, the tokens of that issuer are answered with 503 until [`spawn_refresh`](Self::spawn_refresh) has its keys.
     pub async fn load(&self) -> Result<(), LoadErrors> {
         self.load_where(|_| true).await
     }
@@ -531,7 +530,7 @@ pub(crate) struct Signer<'a> {
     generation: u64,
 }
 
-/// The token may have been revoked meanwhile; nothing is wrong with it as far as is known.
+/// Returns the rejection for a valid token while it is unknown whether it was revoked.
 fn revocations_unknown() -> Rejection {
     Rejection::new(Reason::KeysUnavailable)
         .expected("to know which tokens were revoked")

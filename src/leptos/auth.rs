@@ -1,7 +1,7 @@
-//! What an application does with the session.
+//! The methods of [`Auth`]: an application's access to the session.
 //!
-//! The methods return boxed futures and are not `async`: the compiler makes the code of an `async fn` anew in each crate that awaits
-//! it, with everything that it awaits in turn. That would be the whole session once more in each application.
+//! The methods return boxed futures and are not `async`: the compiler generates the code of an `async fn` again in each crate that awaits it,
+//! with everything that it awaits. Each application would contain the whole session once more.
 
 use gloo_net::http::{Request, Response};
 use oauth2::AccessToken;
@@ -60,8 +60,7 @@ impl Auth {
     ///
     /// # Errors
     /// When the provider does not answer; [`SessionError::StillHere`] when the page is still here after some seconds;
-    /// [`SessionError::Storage`] when this browser cannot store what is needed until the user is back. [`Auth::sign_in_popup`] works there
-    /// all the same.
+    /// [`SessionError::Storage`] when this browser cannot store the pending sign-in. [`Auth::sign_in_popup`] works there.
     pub fn sign_in(self, options: SignIn) -> LocalFuture<Result<(), SessionError>> {
         Box::pin(async move {
             run(Command::SignIn(&options), async |session| {
@@ -76,7 +75,7 @@ impl Auth {
         })
     }
 
-    /// Signs in in a window of its own, so that this page stays as it is. Call it while a click or a key is handled. Where this browser
+    /// Signs the user in in a popup window, so that this page stays as it is. Call it while a click or a key is handled. If this browser
     /// stores nothing, the session then lives in this page only; see [`Auth::is_stored`].
     ///
     /// ```
@@ -135,7 +134,7 @@ impl Auth {
     /// match use_auth().sign_in_silently(here).await {
     ///     // The browser is on its way to the provider.
     ///     Ok(()) => {}
-    ///     // It was there before: a button is what helps.
+    ///     // The provider has rejected it before: show a button.
     ///     Err(SessionError::InteractionRequired) => {}
     ///     Err(error) => leptos::logging::warn!("{error}"),
     /// }
@@ -143,7 +142,7 @@ impl Auth {
     /// ```
     ///
     /// # Errors
-    /// As for [`Auth::sign_in`]; [`SessionError::InteractionRequired`] when it was refused before.
+    /// As for [`Auth::sign_in`]; [`SessionError::InteractionRequired`] when the provider has rejected a silent sign-in before.
     pub fn sign_in_silently(self, return_to: ReturnTo) -> LocalFuture<Result<(), SessionError>> {
         Box::pin(async move {
             let options = SignIn {
@@ -262,8 +261,7 @@ impl Auth {
         })
     }
 
-    /// Revokes the tokens and signs out here, in all tabs. The session at the provider, and with it that of other applications,
-    /// goes on.
+    /// Revokes the tokens and signs out here, in all tabs. The session at the provider continues, and so do those of other applications.
     ///
     /// ```
     /// # use leptos::prelude::*;
@@ -468,7 +466,7 @@ impl Auth {
         found
     }
 
-    /// Returns the pending request that `fits`, once: the same for a request that was made with [`Auth::fetch`].
+    /// Returns the pending request of [`Auth::fetch`] that `fits`, once.
     ///
     /// ```
     /// use gloo_net::http::Request;

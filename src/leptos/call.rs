@@ -1,4 +1,4 @@
-//! The client of server functions: a fresh token, and its proof, on every call.
+//! The client of server functions. It adds a fresh token and its DPoP proof to every call.
 
 use std::future::Future;
 
@@ -26,11 +26,10 @@ use super::{Auth, CallError, current, mock};
 
 /// Attaches the access token to a server function's request: `#[server(client = GateClient)]`.
 ///
-/// The token is fresh, see [`Session::access_token`](crate::session::Session::access_token). A call that is refused for its
-/// token is made once more with another one, and one that needs a stronger sign-in leads to that sign-in, see
-/// [`Auth::take_pending`](super::Auth::take_pending). Without a session the call is not made. A redirect is not followed;
-/// `leptos_axum::redirect` is none. A WebSocket is not opened, since no token could go with it
-/// ([`SessionError::WebSocket`]): a server function may stream its answer instead.
+/// The token is fresh, see [`Session::access_token`](crate::session::Session::access_token). If the token is rejected, the call is retried
+/// with another one. If the call needs a step-up, the sign-in starts, see [`Auth::take_pending`](super::Auth::take_pending). Without a
+/// session the call is not made. An HTTP redirect is not followed; `leptos_axum::redirect` works. A WebSocket is not opened, because it
+/// cannot carry a token ([`SessionError::WebSocket`]): a server function can stream its response instead.
 ///
 /// ```
 /// use leptos::prelude::*;
@@ -45,7 +44,7 @@ use super::{Auth, CallError, current, mock};
 #[derive(Debug)]
 pub struct GateClient;
 
-/// The answer to a call. A server function whose output is a stream reads it while it comes; to drop the stream aborts the call.
+/// The response to a call. If the output of a server function is a stream, it is read as it arrives. Dropping the stream aborts the call.
 ///
 /// ```
 /// use futures::StreamExt as _;
@@ -63,7 +62,7 @@ pub struct GateClient;
 ///     let mut lines = report().await?.into_inner();
 ///     let mut text = String::new();
 ///     while let Some(line) = lines.next().await {
-///         // It may break off in the middle.
+///         // The stream can fail at any item.
 ///         text.push_str(&line?);
 ///     }
 ///     Ok(text)
@@ -74,7 +73,7 @@ pub struct GateClient;
 #[derive(Debug)]
 pub struct GateResponse {
     response: SendWrapper<Response>,
-    /// Aborts the call when it is dropped before the answer was read.
+    /// Aborts the call if it is dropped before the response was read.
     request: BrowserRequest,
 }
 
@@ -179,8 +178,8 @@ impl<E: FromServerFnError> ClientRes<E> for GateResponse {
 }
 
 impl Auth {
-    /// Returns the call of a server function whose sign-in did not bring what it needs, and why, once. The call was not made: the page
-    /// that makes such calls says so, and gives back what was typed. When the user makes it again it leads to the sign-in again.
+    /// Returns the call of a server function whose step-up failed, and the reason, once. The call was not made: its page should say so and
+    /// restore the user's input. If the user repeats the call, it requires the step-up again.
     ///
     /// ```
     /// # use leptos::prelude::*;
@@ -207,8 +206,7 @@ impl Auth {
         Some((found?, failure))
     }
 
-    /// Returns the request that `fits` and whose sign-in did not bring what it needs, and why, once: the same for a request that was made
-    /// with [`Auth::fetch`].
+    /// Returns the request of [`Auth::fetch`] that `fits` and whose step-up failed, and the reason, once.
     ///
     /// ```
     /// # use leptos::prelude::*;
@@ -245,7 +243,7 @@ fn take_cancelled(fits: impl FnOnce(&PendingRequest) -> bool) -> Option<(Pending
     }
 }
 
-/// Whether it is a call of this server function, whose arguments are found then.
+/// Returns the arguments of a call, if it is a call of this server function.
 pub(super) fn reads<F: ServerFn + DeserializeOwned>(call: &PendingRequest, found: &mut Option<F>) -> bool {
     // A mock has no page.
     let page = current::opened().map(|session| session.platform().origin());
@@ -255,7 +253,7 @@ pub(super) fn reads<F: ServerFn + DeserializeOwned>(call: &PendingRequest, found
     found.is_some()
 }
 
-/// Whether a call went to the server function with this path, from a page of the origin `page`.
+/// Returns whether a call is for the server function with this path, from a page of the origin `page`.
 fn is_call_of(url: &str, page: &str, path: &str) -> bool {
     let server = match get_server_url() {
         "" => page,
@@ -265,7 +263,7 @@ fn is_call_of(url: &str, page: &str, path: &str) -> bool {
     called.strip_prefix(server) == Some(path)
 }
 
-/// The arguments of a server function, from the call that carried them.
+/// Reads the arguments of a server function from its call.
 fn arguments<F: ServerFn + DeserializeOwned>(content_type: Option<&str>, url: &str, body: Option<&str>) -> Option<F> {
     let query = url.split_once('?').map_or("", |(_, query)| query);
     match body {

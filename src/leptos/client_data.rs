@@ -1,4 +1,4 @@
-//! What the server puts into the page for the browser: the relying party's configuration, and the name that was shown last.
+//! The data that the server puts into the page: the relying party's configuration, and the user name of the last visit.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -22,14 +22,14 @@ const NAME: &str = "data-user-name";
 /// The cookie with the name of the user who was signed in last. It is a placeholder for the first render and proves nothing.
 pub(super) const NAME_COOKIE: &str = "pixygate-name";
 
-/// The longest name that is remembered, in characters.
+/// The maximum length of the name in the cookie, in characters.
 const LONGEST_NAME: usize = 64;
 
-/// How long it is remembered, in seconds.
+/// The lifetime of the cookie, in seconds.
 const NAME_LIFETIME: u32 = 30 * 86_400;
 
-/// Puts the relying party's configuration into the page, where [`AuthProvider`](super::AuthProvider) reads it. It belongs into the
-/// server's shell. Nothing in it is secret.
+/// Puts the relying party's configuration into the page, where [`AuthProvider`](super::AuthProvider) reads it. Use it in the server's
+/// shell. It contains no secrets.
 ///
 /// ```
 /// use leptos::prelude::*;
@@ -54,7 +54,7 @@ pub fn ClientData(
     /// The relying party. The default is the one in the context; without either the page renders nothing, and users cannot sign in.
     #[prop(optional, into)]
     client: Option<Client>,
-    /// Whether the browser remembers the user's name in a cookie, so that the server can render it before the WASM is there.
+    /// Whether a cookie keeps the user's name, so that the server can render it before the WASM is loaded.
     #[prop(default = true)]
     remember_name: bool,
 ) -> impl IntoView {
@@ -83,7 +83,7 @@ pub fn ClientData(
     })
 }
 
-/// The name with which this page was rendered.
+/// Returns the name with which this page was rendered.
 pub(super) fn expected_name() -> Option<String> {
     match window() {
         None => server::name_of_request(),
@@ -95,7 +95,7 @@ fn name_of_page() -> Option<String> {
     window()?.document()?.get_element_by_id(ELEMENT)?.get_attribute(NAME)
 }
 
-/// Updates the cookie after a change of state. For a session that the browser does not store there is none: the next page will not have
+/// Updates the cookie after a change of state. A session that the browser does not store gets no cookie, because the next page will not have
 /// the session.
 pub(super) fn remember_name(state: &AuthState, is_stored: bool) {
     // Without the attribute the page may not set the cookie.
@@ -118,7 +118,7 @@ fn is_secure() -> bool {
     window().is_some_and(|window| window.location().protocol().is_ok_and(|protocol| protocol == "https:"))
 }
 
-/// Returns what the server put into this page, or `None` where there is no page.
+/// Returns the data that the server put into this page, or `None` without a page.
 pub(super) fn read() -> Option<(Client, f64)> {
     let element = window()?.document()?.get_element_by_id(ELEMENT)?;
     let client = serde_json::from_slice(element.text_content()?.as_bytes()).ok()?;

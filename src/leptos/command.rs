@@ -1,4 +1,4 @@
-//! What [`Auth`](super::Auth) asks of the session, so that a mock can answer in its place.
+//! The commands of [`Auth`](super::Auth) to the session, which a mock can answer.
 
 use gloo_net::http::Request;
 
@@ -8,7 +8,7 @@ use crate::session::{Session, SessionError};
 
 use super::{current, mock};
 
-/// What a component asked of [`Auth`](super::Auth), for `MockAuth::fail`.
+/// A method of [`Auth`](super::Auth) that a component has called, for `MockAuth::fail`.
 ///
 /// ```
 /// # #[cfg(feature = "mock")] {
@@ -69,7 +69,7 @@ pub enum Command<'a> {
     Call(&'a Request),
 }
 
-/// Calls `act` with the session of this page, once its stored state is read. A mock answers instead, where there is one.
+/// Calls `act` with the session of this page, after its stored state is read. If there is a mock, the mock answers instead.
 pub(super) async fn run<T: mock::Answer>(
     command: Command<'_>,
     act: impl AsyncFnOnce(&Session<Browser>) -> Result<T, SessionError>,

@@ -12,7 +12,7 @@ use crate::session::{AuthState, Session, SessionError, SignInFailure, SignInOutc
 
 use super::{Auth, client_data, mock, provider};
 
-/// The page that leads to the provider.
+/// The page that redirects to the provider.
 pub(super) const SIGN_IN_PATH: &str = "/sign-in";
 
 /// The page of the redirect URI.
@@ -103,14 +103,14 @@ pub(super) fn prepare_sign_in() {
     }
 }
 
-/// Where the user goes after the sign-in, from the query of the page `/sign-in`.
+/// Returns the page to return to after the sign-in, from the query of the page `/sign-in`.
 pub(super) fn return_to_of(search: &str) -> ReturnTo {
     // The router would decode the value twice.
     let path = ReturnTo::from_query(search);
     path.filter(|path| !leads_nowhere(path)).unwrap_or_default()
 }
 
-/// Whether the page is one that only leads on.
+/// Returns whether the page only redirects.
 fn leads_nowhere(path: &ReturnTo) -> bool {
     let path = path.as_str().split(['?', '#']).next().unwrap_or_default();
     [SIGN_IN_PATH, CALLBACK_PATH].contains(&path.trim_end_matches('/'))
@@ -196,7 +196,7 @@ async fn complete(session: &Session<Browser>, query: &str) -> Result<SignInOutco
     landing
 }
 
-/// Shows the components of this page what the session knows, and opens it if [`start`] did not.
+/// Connects the components of this page to the session, and opens the session if [`start`] did not.
 pub(super) fn show(auth: Auth) {
     if let Some(session) = opened() {
         auth.set_state(session.state());
@@ -210,14 +210,14 @@ pub(super) fn show(auth: Auth) {
     }
 }
 
-/// The session, once its stored state is read.
+/// Returns the session, after its stored state is read.
 pub(super) async fn restored() -> Result<Session<Browser>, SessionError> {
     let session = session()?;
     session.restore().await;
     Ok(session)
 }
 
-/// The session, if it is open.
+/// Returns the session, if it is open.
 pub(super) fn opened() -> Option<Session<Browser>> {
     SESSION.with_borrow(Clone::clone)
 }

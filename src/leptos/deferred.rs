@@ -5,10 +5,11 @@ mod split;
 #[cfg(not(feature = "split"))]
 mod whole;
 
-/// A function whose code the browser loads when it is first called, in builds with the feature `split` (`cargo leptos build
-/// --split`); otherwise a function like any other. Where the code cannot be loaded the caller gets an error: the error type is
-/// [`CallError`](crate::leptos::CallError), [`SessionError`](crate::session::SessionError), or another one that can be made
-/// of `leptos::wasm_split::SplitLoaderError`. A function that is never called is loaded with the first page. Functions of one name share one part.
+/// A function whose code the browser loads when it is first called, in builds with the feature `split` (`cargo leptos build --split`);
+/// otherwise an ordinary function. If the code cannot be loaded the caller gets an error: the error type is
+/// [`CallError`](crate::leptos::CallError), [`SessionError`](crate::session::SessionError), or another one that can be made of
+/// `leptos::wasm_split::SplitLoaderError`. A function that is never called is loaded with the first page. Functions of one name share one
+/// part.
 ///
 /// ```
 /// # use pixygate::leptos::CallError;

@@ -9,14 +9,14 @@ use crate::authorization::json::Object;
 use crate::session::{Remedy, SessionError};
 use crate::{Detail, Reason, Refusal};
 
-/// Why a call to a server function did not succeed. The gate's refusals decode into it as they are.
+/// Why a call to a server function failed. The gate's refusals deserialize into this type.
 ///
 /// ```
 /// use pixygate::Reason;
 /// use pixygate::leptos::{CallError, Texts};
 /// use pixygate::session::{Remedy, SessionError};
 ///
-/// // What a server function says itself:
+/// // An error of a server function:
 /// fn at_most(amount: u32) -> Result<u32, CallError> {
 ///     match amount {
 ///         0..=100 => Ok(amount),
@@ -25,7 +25,7 @@ use crate::{Detail, Reason, Refusal};
 /// }
 /// assert_eq!(at_most(101).unwrap_err().to_string(), "101 is more than 100");
 ///
-/// // What the gate says:
+/// // A refusal of the gate:
 /// let body = r#"{"error":"insufficient_scope","reason":"insufficient_scope","request_id":"4711"}"#;
 /// let refused: CallError = serde_json::from_str(body)?;
 /// assert!(matches!(&refused, CallError::Refused(refusal) if refusal.reason == Reason::InsufficientScope));
@@ -40,28 +40,27 @@ use crate::{Detail, Reason, Refusal};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(untagged)]
 pub enum CallError {
-    /// The gate, or the server function itself, turned the call away.
+    /// The gate or the server function rejected the call.
     #[error("refused: {} ({:?})", .0.error, .0.reason)]
     Refused(Refusal),
     /// The call was made and failed.
     #[error("{failure}")]
     Failed {
-        /// What went wrong.
+        /// The error message.
         failure: String,
     },
-    /// The call was sent, and its answer was lost or was a redirect. The server may have carried it out; making it again may do so twice.
+    /// The call was sent, but its response was lost or was a redirect. The server may have carried it out, so a retry may do so twice.
     #[error("{no_answer}")]
     NoAnswer {
-        /// What is known.
+        /// The reason.
         no_answer: String,
     },
-    /// The call was not made: there was no token for it, or no connection. A call that only reads and whose answer is lost counts as
-    /// not made.
+    /// The call was not made: no token, or no connection. A read-only call whose response is lost counts as not made.
     #[error("{not_sent}")]
     NotSent {
-        /// Why not.
+        /// The reason.
         not_sent: String,
-        /// What helps.
+        /// The remedy.
         remedy: Remedy,
     },
 }
@@ -127,7 +126,7 @@ impl CallError {
 }
 
 impl CallError {
-    /// Whether trying again may help without anything else being done.
+    /// Returns whether the same call may succeed later.
     ///
     /// ```
     /// use pixygate::leptos::CallError;

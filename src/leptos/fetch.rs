@@ -1,4 +1,4 @@
-//! One call through the gate, however often it has to be sent.
+//! A call through the gate, with its retries.
 
 use std::cell::Cell;
 
@@ -20,7 +20,7 @@ thread_local! {
     static IN_POPUP: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Sets whether a step-up opens a window of its own.
+/// Sets whether a step-up opens a popup window.
 pub(super) fn step_up_in_popup(yes: bool) {
     IN_POPUP.set(yes);
 }
@@ -67,7 +67,7 @@ pub(super) async fn call(session: &Session<Browser>, request: Request) -> Result
     Ok(response.into())
 }
 
-/// The one call that goes to the provider with the access token.
+/// Ends all sessions of the user: the only call to the provider with the access token.
 pub(super) async fn sign_out_everywhere(session: &Session<Browser>) -> Result<(), SessionError> {
     let url = session
         .client()
@@ -81,7 +81,7 @@ pub(super) async fn sign_out_everywhere(session: &Session<Browser>) -> Result<()
         .await
 }
 
-/// A redirect may lead to an origin that is not listed, and the browser would take the proof along.
+/// Turns redirects off: a redirect may lead to an origin that is not listed, and the browser would send the proof there.
 fn without_redirects(request: web_sys::Request) -> Result<web_sys::Request, SessionError> {
     let init = RequestInit::new();
     init.set_redirect(RequestRedirect::Manual);
@@ -117,7 +117,7 @@ async fn send(request: &web_sys::Request, credentials: Credentials) -> Result<we
     }
     let response = copy.send().await.map_err(|error| {
         let lost = failed(request, error.to_string());
-        // What only reads may as well not have been made.
+        // A read-only call counts as not made.
         match request.method().as_str() {
             "GET" | "HEAD" => SessionError::Network(lost),
             _ => SessionError::NoAnswer(lost),
@@ -133,7 +133,7 @@ async fn send(request: &web_sys::Request, credentials: Credentials) -> Result<we
 async fn leave(session: &Session<Browser>, demand: &StepUp, request: &web_sys::Request) -> Result<(), SessionError> {
     let copy = request.clone().map(Request::from).ok();
     let body = match copy {
-        // As text what is none would be another body.
+        // Converting a body that is not text would change it.
         Some(copy) => copy.binary().await.ok().and_then(|body| String::from_utf8(body).ok()),
         None => None,
     };
@@ -153,7 +153,7 @@ async fn leave(session: &Session<Browser>, demand: &StepUp, request: &web_sys::R
     let return_to = ReturnTo::parse(&here).unwrap_or_default();
     session.step_up(demand, call, return_to).await?;
     session.platform().still_here().await;
-    // What was typed is here as well.
+    // This page still has the user's input.
     drop(session.platform().take_mark());
     Err(SessionError::Cancelled)
 }

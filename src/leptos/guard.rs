@@ -15,7 +15,7 @@ use super::use_auth;
 #[derive(Clone, Copy)]
 struct Here(Memo<SignedIn>);
 
-/// What a guard shows.
+/// The view that a guard shows.
 #[derive(Clone, PartialEq)]
 enum Shown {
     Unknown,
@@ -61,7 +61,7 @@ pub fn RequireSignedIn(
     let views = Views::here();
     let (unknown, signed_out) = (unknown.unwrap_or(views.loading), signed_out.unwrap_or(views.signed_out));
     let state = use_auth().state();
-    // Neither another token of the same user nor the end of the session makes another view.
+    // Neither a new token of the same user nor the end of the session replaces the view.
     let shown = Memo::new_with_compare(
         move |before: Option<&Shown>| match (state.get(), before) {
             (AuthState::SignedOut(reason), Some(Shown::User(user)))
@@ -137,7 +137,7 @@ pub fn RequireScope(
     }
 }
 
-/// What was typed stays while the page does.
+/// Returns whether to show the page. After the end of the session, a page that was shown stays with the user's input.
 fn shows(state: &AuthState, scope: &str, before: Option<bool>) -> bool {
     match state {
         AuthState::SignedIn(user) => user.has_scope(scope),

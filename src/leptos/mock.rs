@@ -27,13 +27,13 @@ thread_local! {
     static MOCK: Cell<Option<MockAuth>> = const { Cell::new(None) };
 }
 
-/// Takes the place of [`AuthProvider`](super::AuthProvider) in a test, natively and in the browser: the components below see
-/// whoever the test says, and what they ask of [`Auth`] is answered as the test says.
+/// Replaces [`AuthProvider`](super::AuthProvider) in a test, natively and in the browser. The test decides which user the components see, and
+/// how the methods of [`Auth`] answer them.
 ///
-/// Unless [`MockAuth::fail`] says otherwise, all succeeds. [`Auth::sign_in`] leaves no page: the test goes on with
-/// [`MockAuth::sign_in`], and [`Auth::complete_sign_in`] lands where that sign-in was going. [`Auth::sign_out`] signs out.
-/// [`Auth::access_token`] is `mock` while someone is signed in. [`Auth::exchange`] is what the person acts for. Calls get the
-/// answer of [`MockAuth::respond`]. [`Auth::sign_in_popup`] opens no window. There is no [`Auth::client`].
+/// Without [`MockAuth::fail`] every method succeeds. [`Auth::sign_in`] does not leave the page: the test continues with
+/// [`MockAuth::sign_in`], and [`Auth::complete_sign_in`] returns the page to return to. [`Auth::sign_out`] signs out.
+/// [`Auth::access_token`] returns `mock` while a user is signed in. [`Auth::exchange`] sets the organisation that the user acts for. Calls
+/// get the response of [`MockAuth::respond`]. [`Auth::sign_in_popup`] opens no window. [`Auth::client`] is an error.
 ///
 /// ```
 /// use leptos::prelude::*;
@@ -77,22 +77,22 @@ pub struct MockAuth {
 }
 
 type Fails = Rc<dyn Fn(&Command<'_>) -> Option<SessionError>>;
-/// A call, and whether it is to be made.
+/// A call, and whether its page should make it.
 type Waiting = (PendingRequest, Result<(), StepUpFailure>);
 type Responds = Rc<dyn Fn(&Request) -> Option<Response>>;
 
-/// What the test has said.
+/// The settings of the test.
 #[derive(Clone)]
 struct Answers {
     fails: Fails,
     responds: Responds,
-    /// Where the last sign-in was going.
+    /// The page to return to, of the last sign-in.
     return_to: ReturnTo,
-    /// The call that a page finds, and whether it is to be made.
+    /// The call for a page, and whether the page should make it.
     waiting: Option<Waiting>,
 }
 
-/// What a mock answers with.
+/// The answer of a mock.
 pub(super) enum Output {
     Nothing,
     SignInOutcome(SignInOutcome),
@@ -100,7 +100,7 @@ pub(super) enum Output {
     Response(Response),
 }
 
-/// What a method of [`Auth`] returns, from what the mock answers.
+/// Converts the answer of the mock into the result of a method of [`Auth`].
 pub(super) trait Answer: Sized {
     fn of(output: Output) -> Option<Self>;
 }
@@ -145,7 +145,7 @@ impl Answer for Client {
     }
 }
 
-/// A person for [`MockAuth`].
+/// A user for [`MockAuth`].
 ///
 /// ```
 /// use leptos::prelude::*;
@@ -183,12 +183,12 @@ impl fmt::Debug for Answers {
     }
 }
 
-/// Whether a test has put a mock in the place of the session, on this thread.
+/// Returns whether a test has replaced the session with a mock, on this thread.
 pub(super) fn is_here() -> bool {
     MOCK.get().is_some_and(|mock| !mock.answers.is_disposed())
 }
 
-/// The answer of the mock, where there is one.
+/// Returns the answer of the mock, if there is one.
 pub(super) fn answer<T: Answer>(command: &Command<'_>) -> Option<Result<T, SessionError>> {
     let mock = MOCK.get()?;
     let answers = mock.answers.try_get_value()?;
@@ -210,7 +210,7 @@ pub(super) fn take_cancelled(fits: impl FnOnce(&PendingRequest) -> bool) -> Opti
 
 fn take(fits: impl FnOnce(&Waiting) -> bool) -> Option<Waiting> {
     let mock = MOCK.get()?;
-    // A call that waits is somebody's.
+    // A pending call belongs to a user.
     mock.person().ok()?;
     let taken = |answers: &mut Answers| answers.waiting.take_if(|waiting| fits(waiting));
     mock.answers.try_update_value(taken).flatten()
@@ -221,8 +221,8 @@ fn without_query(request: &Request) -> String {
 }
 
 impl MockAuth {
-    /// Puts a session into the context in which nobody is signed in. It is there for this thread, until its
-    /// [`Owner`](leptos::prelude::Owner) is gone or another one takes its place.
+    /// Puts a session without a user into the context. It exists on this thread until its [`Owner`](leptos::prelude::Owner) is dropped or
+    /// another mock replaces it.
     pub fn provide() -> Self {
         let mock = Self {
             auth: Auth::provide(AuthState::SignedOut(None)),
@@ -237,13 +237,13 @@ impl MockAuth {
         mock
     }
 
-    /// From now on this person is signed in.
+    /// Signs this user in.
     ///
     /// # Panics
-    /// When [`MockUser::claim`] took a claim away that every ID token has, or gave it another type.
+    /// When [`MockUser::claim`] has removed a required claim of the ID token, or changed its type.
     #[expect(clippy::expect_used, reason = "a test with such a person is wrong")]
     pub fn sign_in(self, person: MockUser) {
-        // Nobody signed or validated it.
+        // The token is neither signed nor validated.
         let payload = URL_SAFE_NO_PAD.encode(Value::Object(person.claims).to_string());
         let id_token = IdToken::unchecked(format!("e30.{payload}.")).expect("the claims of an ID token");
         self.set(AuthState::SignedIn(SignedIn::new(
@@ -253,17 +253,17 @@ impl MockAuth {
         )));
     }
 
-    /// From now on nobody is.
+    /// Signs the user out.
     pub fn sign_out(self, reason: Option<SignOutReason>) {
         self.set(AuthState::SignedOut(reason));
     }
 
-    /// Any state, such as [`AuthState::Unknown`].
+    /// Sets any state, such as [`AuthState::Unknown`].
     pub fn set(self, state: AuthState) {
         self.tell(&Event::Changed(state));
     }
 
-    /// Lets an event happen: those who listen with [`Auth::on`] hear it, and the signals of [`Auth`] follow.
+    /// Emits an event: the listeners of [`Auth::on`] receive it, and the signals of [`Auth`] change.
     ///
     /// ```
     /// use leptos::prelude::*;
@@ -295,7 +295,7 @@ impl MockAuth {
         self.auth.notify(event);
     }
 
-    /// The person is back with what this call was refused for: its page finds it with [`Auth::take_pending`].
+    /// Simulates a successful step-up for a call, which its page gets from [`Auth::take_pending`].
     ///
     /// ```
     /// use leptos::prelude::*;
@@ -308,7 +308,7 @@ impl MockAuth {
     ///     Ok(amount)
     /// }
     ///
-    /// /// What the page does when it is opened.
+    /// /// The page does this when it is opened.
     /// fn open(amount: RwSignal<u32>) -> Option<String> {
     ///     if let Some(call) = use_auth().take_pending::<Transfer>() {
     ///         return Some(format!("{} is on its way", call.amount));
@@ -336,7 +336,7 @@ impl MockAuth {
         self.leave(call, Ok(()));
     }
 
-    /// The user is back without it. Its page finds the call with [`Auth::take_cancelled`], as in the example of
+    /// Simulates a failed step-up for a call, which its page gets from [`Auth::take_cancelled`]. See the example of
     /// [`MockAuth::leave_pending`].
     pub fn leave_cancelled<F: ServerFn + Serialize>(self, call: &F, failure: StepUpFailure) {
         self.leave(call, Err(failure));
@@ -355,7 +355,7 @@ impl MockAuth {
             .update_value(|answers| answers.waiting = Some((call, brought)));
     }
 
-    /// From now on `fails` says what fails, and with what. All that is asked passes through it, so it can also note that.
+    /// Sets a function that decides which methods fail, and with which error. Every method calls it, so it can also record the calls.
     ///
     /// ```
     /// use std::cell::Cell;
@@ -390,7 +390,7 @@ impl MockAuth {
     /// # }).expect("a sign-in");
     /// ```
     ///
-    /// After [`Auth::sign_in_popup`] the page goes on with whoever signed in in the window:
+    /// After [`Auth::sign_in_popup`] the page continues with the user who signed in in the window:
     ///
     /// ```
     /// # use leptos::prelude::*;
@@ -416,10 +416,9 @@ impl MockAuth {
         self.answers.update_value(|answers| answers.fails = Rc::new(fails));
     }
 
-    /// From now on calls of a person who is signed in are answered so; one for which there is `None` gets no answer, as if the
-    /// network was down. The events of a call happen as they do with a session. No answer asks for another token or leads to a
-    /// sign-in: one that is a refusal is what the page gets when the person does not bring what it asks for. Requests and
-    /// responses are the browser's: this is for tests that run in one.
+    /// Sets the responses to the calls of a signed-in user. `None` simulates a network failure. The events of a call are the same as those
+    /// of a session. A refusal causes neither a retry nor a sign-in: the page gets it as after a cancelled step-up. Requests and responses
+    /// are the browser's types, so this is for tests in a browser.
     ///
     /// ```no_run
     /// use gloo_net::http::{Request, Response};
@@ -453,7 +452,7 @@ impl MockAuth {
         }
     }
 
-    /// The events of a call happen as they do with a session.
+    /// Emits the same events for a call as a session does.
     fn answer_call(self, command: &Command<'_>, request: &Request, answers: &Answers) -> Result<Output, SessionError> {
         let url = without_query(request);
         self.tell(&Event::CallStarted {
@@ -531,7 +530,7 @@ impl MockAuth {
 }
 
 impl MockUser {
-    /// A person with this subject.
+    /// Returns a user with this subject.
     pub fn new(subject: &str) -> Self {
         let claims = json!({
             "iss": "https://mock.example",
@@ -547,21 +546,21 @@ impl MockUser {
         }
     }
 
-    /// With this claim in the ID token.
+    /// Sets a claim of the ID token.
     #[must_use]
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.claims.insert(name.to_owned(), value.into());
         self
     }
 
-    /// With this scope granted.
+    /// Grants a scope.
     #[must_use]
     pub fn scope(mut self, scope: &str) -> Self {
         self.scopes.push(scope.to_owned());
         self
     }
 
-    /// Acting for another organisation, or calling for another audience.
+    /// Sets the organisation that the user acts for, or the audience of calls.
     #[must_use]
     pub fn acting(mut self, exchange: TokenExchange) -> Self {
         self.acting = Some(exchange);

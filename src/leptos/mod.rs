@@ -30,7 +30,7 @@
 //!     view! { <p>{use_signed_in().name().to_owned()} ": " {text}</p> }
 //! }
 //!
-//! // The gate has judged the token before this runs.
+//! // The gate has validated the token before this runs.
 //! #[server(prefix = "/api", input = GetUrl, output = Json, client = GateClient)]
 //! async fn count_orders() -> Result<u32, CallError> {
 //!     Ok(3)

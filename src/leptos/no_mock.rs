@@ -1,4 +1,4 @@
-//! Without the feature `mock` nothing answers in the place of the session.
+//! Without the feature `mock`, the session always answers.
 
 use crate::session::{PendingRequest, SessionError, StepUpFailure};
 

@@ -19,12 +19,12 @@ thread_local! {
     static NEXT_LISTENER: Cell<u32> = const { Cell::new(0) };
 }
 
-/// The context of this page, for where no context reaches.
+/// Returns the context of this page, for code outside of the reactive context.
 pub(super) fn auth() -> Option<Auth> {
     AUTH.get()
 }
 
-/// Who is signed in, and what can be done about it.
+/// The session in the component tree: its state as signals, and methods to sign in and out.
 ///
 /// ```
 /// use leptos::prelude::*;
@@ -177,7 +177,7 @@ impl Auth {
     }
 
     pub(super) fn set_state(self, state: AuthState) {
-        // The components may be gone, and the session goes on.
+        // The components may have been removed, but the session continues.
         if self.state.try_with_untracked(|before| *before != state) == Some(true) {
             client_data::remember_name(&state, self.kept.get_untracked());
             self.expected_name.set(None);
@@ -185,8 +185,8 @@ impl Auth {
         }
     }
 
-    /// The name that the header showed last in this browser, while it is not known yet whether that user is still signed in. Nothing has
-    /// verified it: show it as a placeholder, and nothing else that depends on it. It is there in the first render, also on the server.
+    /// Returns the name of the user who was last signed in in this browser, until it is known whether that user still is. The name is not
+    /// verified: show it only as a placeholder. It is available in the first render, also on the server.
     ///
     /// ```
     /// use leptos::prelude::*;
@@ -210,7 +210,7 @@ impl Auth {
         self.expected_name.into()
     }
 
-    /// Whether someone is signed in.
+    /// Returns whether a user is signed in.
     pub fn state(self) -> Signal<AuthState> {
         self.state.into()
     }
@@ -240,8 +240,7 @@ impl Auth {
         self.idle.into()
     }
 
-    /// Whether the session outlives this tab. In a private window, or where storage is denied or full, it may not, and the
-    /// person wants to know.
+    /// Returns whether the session survives this tab. In a private window, or if storage is denied or full, it may not; tell the user.
     ///
     /// ```
     /// use leptos::prelude::*;
@@ -265,8 +264,7 @@ impl Auth {
         self.kept.into()
     }
 
-    /// Calls `listener` for everything that happens, until the component that asked for it is gone. On the server nothing
-    /// does.
+    /// Calls `listener` for each event, until the component that registered it is removed. On the server there are no events.
     ///
     /// ```
     /// use pixygate::leptos::use_auth;

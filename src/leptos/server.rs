@@ -36,7 +36,7 @@ pub enum PagesError {
     /// The configuration of cargo-leptos cannot be read.
     #[error("the configuration of cargo-leptos cannot be read: {0}")]
     Configuration(#[from] LeptosConfigError),
-    /// Server functions have no policy. Each needs one, or nobody would have decided who may call it.
+    /// Some server functions have no policy. Each needs one, so that it is decided who may call it.
     #[error("server functions without a policy: {}; add each with Policies::server_fn", .0.join(", "))]
     NoPolicy(Vec<String>),
     /// The policies cannot be used.
@@ -45,7 +45,7 @@ pub enum PagesError {
 }
 
 /// Returns the router of a whole Leptos application: its pages and the files of its site, which are public, and its server functions,
-/// each behind its policy. The pages contain what a sign-in needs.
+/// each behind its policy. The pages contain the configuration for a sign-in.
 ///
 /// `app` is the root component and `page` the document around it, with [`ClientData`](super::ClientData) in its head.
 ///
@@ -160,8 +160,8 @@ pub async fn principal_with_scope(scope: &str) -> Result<Principal, CallError> {
     Ok(principal)
 }
 
-/// Refuses the call from within a server function. The gate in front makes the answer, with status, challenge and request id, and
-/// logs and counts it like one of its own.
+/// Rejects the call from within a server function. The gate answers with status, challenge and request ID, and logs and counts the call as if
+/// it had denied it itself.
 ///
 /// ```
 /// use leptos::prelude::*;
@@ -185,7 +185,7 @@ pub fn refuse(rejection: Rejection) -> CallError {
     if let Some(context) = context {
         context.reject(rejection);
     } else if let Some(response) = use_context::<ResponseOptions>() {
-        // Without a gate the answer is made here: Leptos answers every error with 500 unless the response says otherwise.
+        // Without a gate, set the status here: Leptos answers every error with 500 unless the response options have a status.
         let status = StatusCode::from_u16(reason.status()).unwrap_or(StatusCode::FORBIDDEN);
         response.set_status(status);
         if status == StatusCode::UNAUTHORIZED {
@@ -200,7 +200,7 @@ pub fn refuse(rejection: Rejection) -> CallError {
     })
 }
 
-/// The name that this browser remembers, from the request for a page.
+/// Returns the user name from the cookie of a page request.
 pub(super) fn name_of_request() -> Option<String> {
     let parts = parts()?;
     let cookies = parts

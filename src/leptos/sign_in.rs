@@ -88,7 +88,7 @@ impl Default for Views {
 }
 
 impl Views {
-    /// The views of the [`AuthProvider`](super::AuthProvider) above, or the defaults where a test has none.
+    /// Returns the views of the [`AuthProvider`](super::AuthProvider) above, or the defaults in a test without one.
     pub(super) fn here() -> Self {
         use_context().unwrap_or_default()
     }
@@ -122,10 +122,10 @@ pub fn SignInButton(
     /// The `class` of the link.
     #[prop(optional, into)]
     class: MaybeProp<String>,
-    /// Where the user goes afterwards. The default is this page.
+    /// The page to return to. The default is this page.
     #[prop(optional, into)]
     return_to: Option<ReturnTo>,
-    /// What the link says. The default is “Sign in”.
+    /// The text of the link. The default is “Sign in”.
     #[prop(optional)]
     children: Option<ChildrenFn>,
 ) -> impl IntoView {
@@ -135,7 +135,7 @@ pub fn SignInButton(
     let fragment = RwSignal::new(String::new());
     Effect::new(move || fragment.set(location.hash.get()));
     let here = move || match location.pathname.get().as_str() {
-        // Their queries are of no use to anybody else; that of the callback contains the code.
+        // Their queries are useless to other pages, and that of the callback contains the code.
         CALLBACK_PATH | SIGN_IN_PATH => ReturnTo::default(),
         path => {
             let search = location.search.get();
@@ -163,7 +163,7 @@ pub fn SignInButton(
         let page = href();
         spawn_local(async move {
             match auth.sign_in(options).await {
-                // The user has stopped the browser, and stays.
+                // The user has stopped the browser and stays on this page.
                 Ok(()) | Err(SessionError::StillHere) => {}
                 // The sign-in page tries again and explains what is wrong.
                 Err(_) => drop(window().location().assign(&page)),
@@ -215,7 +215,7 @@ pub fn SignOutButton(
     /// The `class` of the button.
     #[prop(optional, into)]
     class: MaybeProp<String>,
-    /// What the button says. The default is “Sign out”.
+    /// The text of the button. The default is “Sign out”.
     #[prop(optional)]
     children: Option<ChildrenFn>,
 ) -> impl IntoView {
@@ -276,7 +276,7 @@ pub fn SignInRoutes() -> AnyNestedRoute {
     .into_any_nested_route()
 }
 
-/// Leaves for the provider as soon as it can. A user who is signed in goes straight on.
+/// Leaves for the provider as soon as possible. If a user is signed in, it navigates to the page to return to.
 #[component]
 fn SignInPage() -> impl IntoView {
     let auth = use_auth();
@@ -302,7 +302,7 @@ fn SignInPage() -> impl IntoView {
     view! { <Progress failure /> }
 }
 
-/// Completes the sign-in and goes where the user was going.
+/// Completes the sign-in and navigates to the page to return to.
 #[component]
 fn CallbackPage() -> impl IntoView {
     let auth = use_auth();
@@ -331,7 +331,7 @@ fn Progress(failure: RwSignal<Option<SignInFailure>>) -> impl IntoView {
     }
 }
 
-/// A navigation that leaves no entry for this page in the history.
+/// Returns the options of a navigation that replaces this page in the history.
 fn replacing() -> NavigateOptions {
     NavigateOptions {
         replace: true,

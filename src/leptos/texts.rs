@@ -1,4 +1,4 @@
-//! What users read when something did not work: English, and replaceable.
+//! The error messages for users: in English, and replaceable.
 
 use leptos::prelude::use_context;
 
@@ -9,7 +9,7 @@ use crate::session::{Remedy, SessionError, SignOutReason, may_pass};
 
 use super::CallError;
 
-/// A title, and what it means.
+/// A title and an explanation.
 ///
 /// ```
 /// use pixygate::leptos::{Text, Texts};
@@ -35,7 +35,7 @@ pub type Text = (&'static str, &'static str);
 pub struct Texts {
     /// The user or the provider cancelled.
     pub cancelled: Text,
-    /// The window of a sign-in is gone, or was never there.
+    /// The popup window of a sign-in was closed, or did not open.
     pub no_window: Text,
     /// The provider's page has not opened.
     pub still_here: Text,
@@ -43,13 +43,13 @@ pub struct Texts {
     pub provider_problem: Text,
     /// The callback belongs to a sign-in that is over.
     pub stale: Text,
-    /// What came back belongs to another sign-in, or to another provider.
+    /// The response belongs to another sign-in or another provider.
     pub stopped: Text,
-    /// What the provider answered cannot be accepted.
+    /// The provider's response is invalid.
     pub not_accepted: Text,
     /// The provider did not ask the user to authenticate again.
     pub not_asked_again: Text,
-    /// The page is not under the address that sign-ins come back to.
+    /// The page has another origin than the redirect URI.
     pub wrong_address: Text,
     /// The browser stores nothing, so a sign-in that leaves the page cannot be completed.
     pub nothing_kept: Text,
@@ -59,7 +59,7 @@ pub struct Texts {
     pub provider_down: Text,
     /// The provider answers, but not to this origin.
     pub withheld: Text,
-    /// The provider refused the last step.
+    /// The provider rejected the last step.
     pub refused_sign_in: Text,
     /// A part of the page is missing.
     pub part_missing: Text,
@@ -230,7 +230,7 @@ impl Texts {
         use_context().unwrap_or_default()
     }
 
-    /// For a sign-in that failed.
+    /// Returns the text for a failed sign-in.
     ///
     /// ```
     /// use pixygate::authorization::CallbackError;
@@ -267,7 +267,7 @@ impl Texts {
         }
     }
 
-    /// For a call that failed.
+    /// Returns the text for a failed call.
     ///
     /// ```
     /// use pixygate::leptos::{CallError, Texts};
@@ -311,7 +311,7 @@ impl Texts {
         }
     }
 
-    /// For a session that ended by itself, or here only; `None` when the user signed out or never signed in.
+    /// Returns the text for a session that ended by itself, or here only; `None` if the user signed out or never signed in.
     ///
     /// ```
     /// use pixygate::leptos::Texts;

@@ -1,4 +1,4 @@
-//! Presenting the token: the `Authorization` header, and the DPoP proof beside it.
+//! Calls with the access token: the `Authorization` header, and the DPoP proof.
 
 use std::pin::Pin;
 
@@ -16,7 +16,7 @@ use super::challenge::{self, Fix};
 use super::record::{Kept, Record, Whose};
 use super::{Event, Platform, Session, SessionError};
 
-/// The answer to a call, as far as the session reads it.
+/// The parts of a response that the session reads.
 ///
 /// ```
 /// use pixygate::Refusal;
@@ -49,19 +49,19 @@ use super::{Event, Platform, Session, SessionError};
 /// ```
 #[expect(async_fn_in_trait, reason = "the browser has one thread; its futures are not Send")]
 pub trait HttpResponse {
-    /// The status code.
+    /// Returns the status code.
     fn status(&self) -> u16;
 
-    /// A header's value.
+    /// Returns the value of a header.
     fn header(&self, name: &str) -> Option<String>;
 
-    /// The body as a refusal of the gate, if it is one. Reading it leaves the body for the caller.
+    /// Returns the body as a refusal of the gate, if it is one. It must not consume the body.
     async fn refusal(&self) -> Option<Refusal> {
         None
     }
 }
 
-/// How a call ended.
+/// The outcome of a call.
 ///
 /// ```
 /// use pixygate::session::{CallOutcome, StepUp};
@@ -77,14 +77,14 @@ pub trait HttpResponse {
 /// ```
 #[derive(Debug)]
 pub enum CallOutcome<R> {
-    /// With an answer, good or bad.
+    /// A response, also an error response.
     Response(R),
-    /// With an answer that asks for a sign-in, which [`Session::step_up`] starts. The second time that a call asks for the
-    /// same it is an answer like any other.
+    /// A response that requires a step-up, which [`Session::step_up`] starts. If the call requires the same step-up again, the outcome is
+    /// [`CallOutcome::Response`].
     StepUp(StepUp, R),
 }
 
-/// A call that has to wait for a sign-in, to be made again afterwards. It is kept sealed meanwhile.
+/// A call that waits for a sign-in and is repeated afterwards. It is stored encrypted meanwhile.
 ///
 /// ```
 /// use pixygate::session::PendingRequest;
@@ -96,7 +96,7 @@ pub enum CallOutcome<R> {
 ///     headers: Vec::new(),
 ///     body: Some(r#"{"article":7}"#.to_owned()),
 /// };
-/// // What the person typed does not show.
+/// // The debug output does not show the user's input.
 /// assert_eq!(
 ///     format!("{call:?}"),
 ///     r#"PendingRequest { method: "POST", url: Some("https://app.example/api/orders"), .. }"#
@@ -110,9 +110,9 @@ pub struct PendingRequest {
     pub url: String,
     /// The `Content-Type`.
     pub content_type: Option<String>,
-    /// The other headers, without those that the token and its proof were in.
+    /// The other headers, without those of the token and its proof.
     pub headers: Vec<(String, String)>,
-    /// The body, when it is text.
+    /// The body, if it is text.
     pub body: Option<String>,
 }
 
@@ -126,7 +126,7 @@ fields!(PendingRequest {
 
 serde_by_json!(PendingRequest);
 
-/// Without what the person typed: it is in the body, or in the query.
+/// Leaves out the user's input, which is in the body or in the query.
 impl std::fmt::Debug for PendingRequest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PendingRequest")
@@ -136,17 +136,17 @@ impl std::fmt::Debug for PendingRequest {
     }
 }
 
-/// A call that its page may ask for, after the sign-in that it was refused for.
+/// A call that its page can take, after the step-up that it required.
 pub(super) struct Waiting {
     /// On the monotonic clock, in milliseconds.
     pub(super) until: f64,
     pub(super) whose: Whose,
     pub(super) call: PendingRequest,
-    /// Whether the sign-in brought what the call needs. If not, the call is not to be made.
+    /// Whether the step-up succeeded. If not, the call must not be made.
     pub(super) brought: Result<(), StepUpFailure>,
 }
 
-/// Why a stronger sign-in did not bring what a call needs.
+/// Why a step-up failed.
 ///
 /// ```
 /// use pixygate::session::StepUpFailure;
@@ -163,18 +163,18 @@ pub(super) struct Waiting {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StepUpFailure {
-    /// The user came back by the back button, and the sign-in may still come.
+    /// The user came back by the back button. The sign-in may still succeed.
     #[error("the user came back without an authorization response")]
     Returned,
     /// The provider answered with this error code (RFC 6749, section 4.1.2.1).
     #[error("the provider answered `{0}`")]
     Provider(String),
-    /// The provider ignored `max_age`: its ID token tells of an older authentication, or of none. The next attempt has `prompt=login`.
+    /// The provider ignored `max_age`: the `auth_time` in its ID token is too old, or absent. The next attempt has `prompt=login`.
     #[error("the provider did not ask the user to authenticate again, although the request had `max_age`")]
     NotAskedAgain,
 }
 
-/// The headers that a call to the gate carries. They hold the token: attach them to one request and keep them nowhere.
+/// The headers of a call to the gate. They contain the token: add them to one request, and do not store them.
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -191,9 +191,9 @@ pub enum StepUpFailure {
 pub struct Credentials {
     /// The value of `Authorization`.
     pub authorization: String,
-    /// The value of `DPoP`, when the token is bound to this browser's key.
+    /// The value of `DPoP`, if the token is bound to this browser's key.
     pub dpop: Option<String>,
-    /// The token in them, to say which one was refused.
+    /// The token in the headers, for [`Session::replace`].
     pub access_token: AccessToken,
 }
 
@@ -206,8 +206,8 @@ impl std::fmt::Debug for Credentials {
 type Sending<'a, R> = Pin<Box<dyn Future<Output = Result<R, SessionError>> + 'a>>;
 
 impl<P: Platform> Session<P> {
-    /// Makes a call: with a fresh token, once more with another one when this one is refused, and once more when the server
-    /// wants a nonce in the DPoP proof or another time. `send` is asked for each attempt and has to bring the same body each time.
+    /// Makes a call with a fresh token. It retries with a new token if the token is rejected, with a nonce if the server requires one in
+    /// the DPoP proof, and with a new server time if the proof is rejected. `send` is called for each attempt and must send the same body.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -215,7 +215,7 @@ impl<P: Platform> Session<P> {
     /// # use example::Answer;
     /// use pixygate::session::{CallOutcome, Credentials, StepUp, HttpResponse, SessionError};
     ///
-    /// // However the application sends requests. This service does not know the first token.
+    /// // The application's own way to send requests. This service rejects the first token.
     /// let send = async |credentials: Credentials| -> Result<Answer, SessionError> {
     ///     Ok(match credentials.authorization.as_str() {
     ///         "Bearer the-first" => Answer { status: 401, challenge: Some(r#"Bearer error="invalid_token""#) },
@@ -240,8 +240,7 @@ impl<P: Platform> Session<P> {
     /// ```
     ///
     /// # Errors
-    /// As for [`Session::access_token`]; [`SessionError::ForeignOrigin`] for an address that no token is sent to; what
-    /// `send` says when no answer came.
+    /// As for [`Session::access_token`]; [`SessionError::ForeignOrigin`] for an address that tokens are not sent to; the error of `send`.
     pub async fn call<R: HttpResponse>(
         &self,
         method: &str,
@@ -270,7 +269,7 @@ impl<P: Platform> Session<P> {
         called
     }
 
-    /// The sender is boxed, so that each kind of response has this code once and not each caller.
+    /// `send` is boxed, so that this code is compiled once for each kind of response, not for each caller.
     async fn attempt<'a, R: HttpResponse>(
         &self,
         method: &str,
@@ -291,7 +290,7 @@ impl<P: Platform> Session<P> {
         loop {
             self.check_origin(url)?;
             let record = self.fresh_record().await?;
-            // Meanwhile another one may have signed in, or may act for another organisation, in another tab.
+            // In another tab, another user may have signed in meanwhile, or the user may act for another organisation.
             let now = record.whose();
             if *whose.get_or_insert_with(|| now.clone()) != now {
                 return Err(SessionError::AnotherUser);
@@ -308,7 +307,7 @@ impl<P: Platform> Session<P> {
             let challenge = reply.header("WWW-Authenticate");
             let fix = challenge::read(reply.status(), challenge.as_deref().unwrap_or_default());
             let hidden = match (&challenge, &fix, &nonce) {
-                // A 401 always has one (RFC 9110, section 15.5.2), and asks for no nonce without giving it (RFC 9449, section 9).
+                // A 401 always has a challenge (RFC 9110, section 15.5.2), and one that requires a nonce has the nonce (RFC 9449, section 9).
                 (None, ..) if reply.status() == 401 => Some("WWW-Authenticate"),
                 (_, Some(Fix::Nonce), None) => Some("DPoP-Nonce"),
                 _ => None,
@@ -323,12 +322,11 @@ impl<P: Platform> Session<P> {
                 Some(Fix::Token) if replaced < 2 && self.can_refresh() && !is_vain() && may_replace(&reply).await => {
                     let before = self.0.granted.get();
                     self.replace(&access_token).await?;
-                    // One that another tab had may be as bad; one that was asked for just now is the best there is.
+                    // A token from another tab may be rejected too, so it counts once. A token that was just issued counts as the last try.
                     replaced += if self.0.granted.get() == before { 1 } else { 2 };
                 }
                 Some(Fix::Nonce) if !with_nonce && nonce.is_some() => with_nonce = true,
-                // The device's clock may have been set since the page knew the time. This origin's answer told it; another
-                // origin's is not for this page to read.
+                // The device's clock may have been set. A response of this origin has the time; the time of another origin cannot be read.
                 Some(Fix::Proof) if !timed => {
                     if date.is_none() {
                         self.0.platform.fetch_server_time().await;
@@ -355,19 +353,19 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// Notes what a sign-in was asked for by a call, for all tabs and for the next page.
+    /// Records the step-up of a call, for all tabs and for the next page.
     pub(super) async fn note_demand(&self, method: &str, url: &str, demand: StepUp) {
         self.change_demands(|demanded| add_demand(demanded, method, url, demand))
             .await;
     }
 
-    /// The call may ask again when it is refused later.
+    /// Deletes the recorded step-ups of a call, so that it may require them again.
     fn forget_demands(&self, call: String) {
         if !self.demanded().iter().any(|(known, _)| *known == call) {
             return;
         }
         let forget = move |demanded: &mut Vec<(String, StepUp)>| demanded.retain(|(known, _)| *known != call);
-        // In this page at once; what is kept waits for the lock, and nobody for that.
+        // In memory at once; in storage in the background, under the lock.
         if let Some(Kept::Live(record)) = &mut *self.0.kept.borrow_mut() {
             forget(&mut record.demanded);
         }
@@ -381,16 +379,16 @@ impl<P: Platform> Session<P> {
         self.change_record(|record| change(&mut record.demanded)).await;
     }
 
-    /// Notes that the provider ignores `max_age`, for all tabs and for the next page.
+    /// Records that the provider ignores `max_age`, for all tabs and for the next page.
     pub(super) async fn note_ignored_max_age(&self) {
         self.change_record(|record| record.ignores_max_age = true).await;
     }
 
     async fn change_record(&self, change: impl FnOnce(&mut Record)) {
         let whose = self.record().map(|record| record.subject().to_owned());
-        // A refresh that is under way would keep its record over this.
+        // Otherwise a refresh in flight could overwrite this.
         let Ok(_lock) = self.lock_tokens().await else {
-            // Then it is asked for once more.
+            // Without the record, the step-up may be required once more.
             return;
         };
         self.sync_locked().await;
@@ -398,7 +396,7 @@ impl<P: Platform> Session<P> {
             && whose.as_deref() == Some(record.subject())
         {
             change(&mut record);
-            // Who signed out meanwhile is asked for nothing.
+            // It fails if the user signed out meanwhile; then the record is not needed.
             drop(self.store(record).await);
         }
     }
@@ -407,7 +405,7 @@ impl<P: Platform> Session<P> {
         self.record().map(|record| record.demanded).unwrap_or_default()
     }
 
-    /// Whether a server may lead the user to a sign-in with these scopes. Another origin could have the user grant anything.
+    /// Returns whether a server may require these scopes. Another origin could otherwise make the user grant any scope.
     fn may_ask_for(&self, origin: &str, demand: &StepUp) -> bool {
         let listed = self.0.client.step_up_scopes.get(origin);
         match demand {
@@ -418,7 +416,7 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// Whether a sign-in can help: scopes that are granted already come with no other.
+    /// Returns whether a sign-in can help. It cannot if all the scopes are granted already.
     fn may_bring(&self, demand: &StepUp) -> bool {
         let granted = |scope: &String| {
             self.record()
@@ -437,8 +435,8 @@ impl<P: Platform> Session<P> {
             .any(|(known, asked)| *known == call && asked == demand)
     }
 
-    /// The call that the last sign-in was for, once: the page that made it makes it again. `fits` tells whether it is
-    /// the one that the page knows how to make. Two minutes after the sign-in it is gone, and when the session ends.
+    /// Returns the call for which the user has just signed in, once, so that its page can repeat it. `fits` decides whether the call
+    /// belongs to the page. The call is available for two minutes after the sign-in, and not after the end of the session.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -462,9 +460,9 @@ impl<P: Platform> Session<P> {
         Some(waiting.call)
     }
 
-    /// Returns the call whose sign-in did not bring what it needs, and why, once. The call was not made, and the page that made it
-    /// gives back what was typed. From then on the call may ask for the same sign-in again: make it only when the user wants that. It is
-    /// available for as long as one for [`Session::take_pending`] is.
+    /// Returns the call whose step-up failed, and the reason, once. The call was not made; its page should restore the user's input. From
+    /// then on the call may require the same step-up again, so repeat it only if the user asks for it. It is available as long as a call
+    /// for [`Session::take_pending`].
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -496,7 +494,7 @@ impl<P: Platform> Session<P> {
 
     fn take(&self, fits: impl FnOnce(&Waiting) -> bool) -> Option<Waiting> {
         let (time, now) = (self.0.platform.now().monotonic, self.record()?.whose());
-        // Not borrowed while `fits` looks: it may ask the session for something.
+        // Not borrowed while `fits` runs, because `fits` may use the session.
         let mut waiting = self.0.waiting.take();
         waiting.take_if(|waiting| waiting.until < time);
         let taken = waiting.take_if(|waiting| waiting.whose == now && fits(waiting));
@@ -504,7 +502,7 @@ impl<P: Platform> Session<P> {
         taken
     }
 
-    /// The headers for one request, with a fresh token.
+    /// Returns the headers for one request, with a fresh token.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -513,7 +511,7 @@ impl<P: Platform> Session<P> {
     ///
     /// let url = "https://api.example.com/orders";
     /// let credentials = session.credentials("GET", url).await?;
-    /// // An HTTP client of the application's own sends these headers.
+    /// // The application's own HTTP client sends these headers.
     /// let mut headers = vec![("Authorization", credentials.authorization)];
     /// headers.extend(credentials.dpop.map(|proof| ("DPoP", proof)));
     /// # assert_eq!(headers.len(), 1);
@@ -527,7 +525,7 @@ impl<P: Platform> Session<P> {
     /// ```
     ///
     /// # Errors
-    /// As for [`Session::access_token`]; [`SessionError::ForeignOrigin`] for an address that no token is sent to.
+    /// As for [`Session::access_token`]; [`SessionError::ForeignOrigin`] for an address that tokens are not sent to.
     pub async fn credentials(&self, method: &str, url: &str) -> Result<Credentials, SessionError> {
         self.check_origin(url)?;
         self.present(self.fresh_record().await?.current(), method, url).await
@@ -547,8 +545,8 @@ impl<P: Platform> Session<P> {
         })
     }
 
-    /// Tokens go to the origin of this application, and to those that are listed; origins are compared whole. And to the one
-    /// address of the provider that ends sessions.
+    /// Checks that a token may be sent to `url`: this application's origin, one of `call_origins` (compared as a whole), or exactly the
+    /// provider's `sessions_url`.
     fn check_origin(&self, url: &str) -> Result<(), SessionError> {
         let client = &self.0.client;
         let to = origin(url);
@@ -560,7 +558,7 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// Whether tokens are bound to this browser's key: as configured, or as the provider announces.
+    /// Returns whether tokens are bound to this browser's key, as configured or as the provider announces.
     pub(super) fn uses_dpop(&self) -> bool {
         let client = &self.0.client;
         match client.dpop {
@@ -574,7 +572,7 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// A DPoP proof for one request (RFC 9449, section 4.2).
+    /// Returns a DPoP proof for one request (RFC 9449, section 4.2).
     pub(super) async fn proof(
         &self,
         method: &str,
@@ -604,7 +602,7 @@ impl<P: Platform> Session<P> {
         Ok(dpop::signed(&input, &signature))
     }
 
-    /// The thumbprint of this browser's key (RFC 7638), to bind the authorization code to it.
+    /// Returns the thumbprint of this browser's key (RFC 7638), to bind the authorization code to it.
     pub(super) async fn dpop_thumbprint(&self) -> Result<Option<String>, CryptoError> {
         if !self.uses_dpop() {
             return Ok(None);
@@ -613,7 +611,7 @@ impl<P: Platform> Session<P> {
         self.hash(&dpop::thumbprint_input(&key)).await.map(Some)
     }
 
-    /// Keeps the nonce that a server gave for the next proof (RFC 9449, section 8.2).
+    /// Keeps the nonce of a response in memory, for the next proof (RFC 9449, section 8.2).
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -633,7 +631,7 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// What stands for a sign-in where its `state` may not stand.
+    /// Returns a hash of the `state`, for places that must not have the `state` itself.
     pub(super) async fn mark(&self, state: &str) -> Result<String, CryptoError> {
         self.hash(state).await
     }
@@ -644,7 +642,7 @@ impl<P: Platform> Session<P> {
     }
 }
 
-/// Whether another access token may be accepted where this one was not.
+/// Returns whether another access token may be accepted in place of the rejected one.
 async fn may_replace(reply: &impl HttpResponse) -> bool {
     reply
         .refusal()
@@ -652,7 +650,7 @@ async fn may_replace(reply: &impl HttpResponse) -> bool {
         .is_none_or(|refusal| challenge::may_pass(refusal.reason))
 }
 
-/// How many demands are remembered: the oldest are forgotten.
+/// The maximum number of recorded step-ups. The oldest are dropped.
 const MOST_DEMANDS: usize = 50;
 
 pub(super) fn add_demand(demanded: &mut Vec<(String, StepUp)>, method: &str, url: &str, demand: StepUp) {
@@ -662,13 +660,13 @@ pub(super) fn add_demand(demanded: &mut Vec<(String, StepUp)>, method: &str, url
     demanded.push(asked);
 }
 
-/// Method and address without the query: what a call that is made again has in common with the first.
+/// Returns method and address without the query, which identify a repeated call.
 fn call_name(method: &str, url: &str) -> String {
     let url = url.split(['?', '#']).next().unwrap_or_default();
     format!("{method} {url}")
 }
 
-/// Scheme and authority of an absolute URL.
+/// Returns the origin of an absolute URL: scheme and authority.
 pub(super) fn origin(url: &str) -> &str {
     let authority = url.find("://").map_or(0, |at| at + 3);
     let end = url[authority..]

@@ -1,13 +1,13 @@
-//! What a server asks for when it turns a call away: the `WWW-Authenticate` header (RFC 9110, section 11.6.1).
+//! Reads the `WWW-Authenticate` header of a rejected call (RFC 9110, section 11.6.1).
 
 use crate::{Reason, StepUp};
 
-/// What mends a refusal.
+/// The fix for a rejected call.
 #[derive(Debug, PartialEq)]
 pub(super) enum Fix {
     /// Another access token: this one is expired or revoked.
     Token,
-    /// The same call with the nonce that came along.
+    /// The same call with the nonce of the response.
     Nonce,
     /// Another proof: the time in this one may have been wrong.
     Proof,
@@ -47,8 +47,8 @@ pub(super) fn read(status: u16, header: &str) -> Option<Fix> {
     }
 }
 
-/// Whether another access token of the same user may pass the check that rejected this one. The other checks look at what the provider
-/// puts into all of its tokens for this client.
+/// Returns whether another access token of the same user may pass the check that rejected this one. The excluded checks concern properties
+/// that all tokens of the provider for this client share.
 pub(crate) fn may_pass(reason: Reason) -> bool {
     !matches!(
         reason,
@@ -65,7 +65,7 @@ pub(crate) fn may_pass(reason: Reason) -> bool {
     )
 }
 
-/// The `name=value` and `name="value"` pairs of all challenges in the header. Values are only compared and sent on as
+/// Returns the `name=value` and `name="value"` pairs of all challenges in the header. Values are only compared and sent on as
 /// parameters, so which challenge a pair belongs to makes no difference.
 fn parameters(header: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();

@@ -1,4 +1,4 @@
-//! What can go wrong with a session, told apart by what helps.
+//! The errors of a session, and the remedy for each.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,9 +17,9 @@ use super::{LockError, NetworkError, SignOutReason, StorageError};
 ///     match error.remedy() {
 ///         Remedy::TryAgain => "Try again in a moment.".to_owned(),
 ///         Remedy::SignIn => "Please sign in.".to_owned(),
-///         Remedy::Configuration => format!("Tell whoever runs this site: {error}"),
+///         Remedy::Configuration => format!("Tell the operator of this site: {error}"),
 ///         Remedy::Protocol => "Something is wrong with the answer. Starting again is safe.".to_owned(),
-///         Remedy::CheckUser => "Someone else is signed in by now.".to_owned(),
+///         Remedy::CheckUser => "Another user is signed in by now.".to_owned(),
 ///     }
 /// }
 ///
@@ -30,13 +30,13 @@ use super::{LockError, NetworkError, SignOutReason, StorageError};
 /// ```
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum SessionError {
-    /// Nobody is signed in.
-    #[error("nobody is signed in")]
+    /// No user is signed in.
+    #[error("no user is signed in")]
     SignedOut(Option<SignOutReason>),
-    /// The provider did not answer. The session is still there.
+    /// The provider did not answer. The session continues.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// The sign-in would come back to another origin, where nothing is known of it.
+    /// The callback would be on another origin, which does not have the pending sign-in.
     #[error(
         "this page is at {here}, and a sign-in comes back to {expected}: open the page there, or set server.public_url to {here}"
     )]
@@ -46,7 +46,7 @@ pub enum SessionError {
         /// The origin of the redirect URI.
         expected: String,
     },
-    /// There is an answer, and the browser does not let this page read it (CORS).
+    /// There is a response, but the browser does not let this page read it (CORS).
     #[error(
         "{url} answers, but the browser withholds the answer from {origin}: allow that origin (CORS) at the provider; where it is \
          allowed, the provider may refuse the client: register it as a public client"
@@ -57,7 +57,7 @@ pub enum SessionError {
         /// The origin of this page.
         origin: String,
     },
-    /// There is an answer to a request without a DPoP proof, and none to one with it.
+    /// A request without a DPoP proof gets a response, and one with it does not (CORS).
     #[error(
         "{url} does not allow {origin} to send the header `DPoP` (CORS): allow the header at the provider, or set provider.dpop = \
          \"off\""
@@ -68,10 +68,10 @@ pub enum SessionError {
         /// The origin of this page.
         origin: String,
     },
-    /// The token endpoint refused, or answered what is not understood.
+    /// The token endpoint rejected the request, or its response cannot be read.
     #[error(transparent)]
     Token(#[from] TokenError),
-    /// Another tab is busy with the session. Nothing was changed.
+    /// Another tab holds the lock of the session. Nothing was changed.
     #[error(transparent)]
     Locked(#[from] LockError),
     /// A refresh failed a moment ago; the next attempt waits.
@@ -80,69 +80,68 @@ pub enum SessionError {
         /// Seconds until then.
         seconds: u64,
     },
-    /// The callback does not lead to a sign-in.
+    /// The callback is rejected.
     #[error(transparent)]
     Callback(#[from] CallbackError),
-    /// The ID token does not hold.
+    /// The ID token is invalid.
     #[error(transparent)]
     IdToken(#[from] IdTokenError),
-    /// Another person signed in while the call was being made, or the person acts for another organisation by now. It was not
-    /// made as them.
-    #[error("another person has signed in, or acts for another organisation; the call was not made as them")]
+    /// Another user signed in while the call was being made, or the user now acts for another organisation. The call was not made.
+    #[error("another user has signed in, or the user acts for another organisation; the call was not made")]
     AnotherUser,
     /// The call goes to an origin that no token is sent to.
-    #[error("no token is sent to `{0}`: it is neither this origin nor one of `call_origins`")]
+    #[error("tokens are not sent to `{0}`: it is neither this origin nor one of `call_origins`")]
     ForeignOrigin(String),
-    /// The call was sent and no answer came. The server may have done what it asks for.
-    #[error("the answer is lost: {0}")]
+    /// The call was sent, but there is no response. The server may have carried it out.
+    #[error("the response is lost: {0}")]
     NoAnswer(NetworkError),
     /// The call was answered with a redirect.
-    #[error("`{0}` answers with a redirect, which no token follows: call the address that it leads to")]
+    #[error("`{0}` answers with a redirect, and tokens are not sent to its target: call that address")]
     Redirected(String),
-    /// A WebSocket was asked for, with which a browser sends no token: it lets a page set no header of the handshake.
-    #[error("a WebSocket carries no token: call a server function that answers with a stream instead")]
+    /// A WebSocket was requested. A browser cannot send a token with it, because a page cannot set headers of the handshake.
+    #[error("a WebSocket cannot carry a token: call a server function that answers with a stream instead")]
     WebSocket,
     /// The access token cannot be replaced.
-    #[error("the access token cannot be replaced: the provider gave no refresh token")]
+    #[error("the access token cannot be replaced: the provider issued no refresh token")]
     NoRefreshToken,
-    /// The provider said before that it cannot sign the person in without showing them something.
-    #[error("the provider has to show the person something: a sign-in with `prompt=none` would come back without one")]
+    /// The provider rejected a silent sign-in before, because it has to show a page to the user.
+    #[error("the provider has to show a page to the user: start a sign-in without `prompt=none`")]
     InteractionRequired,
-    /// Where all sessions of a person can be ended is not known.
-    #[error("it is not known where the provider ends all sessions of a person: set provider.sessions_url")]
+    /// The address that ends all sessions of a user is not configured.
+    #[error("the address that ends all sessions of a user is not configured: set provider.sessions_url")]
     NoSessionsUrl,
-    /// The provider did not end the sessions of the person.
+    /// The provider did not end the sessions of the user.
     #[error(
-        "the provider refuses to end all sessions (status {status}); it may want another scope in the access token"
+        "the provider rejects the request to end all sessions (status {status}); the access token may need another scope"
     )]
     SessionsNotEnded {
         /// The status of its answer.
         status: u16,
     },
-    /// The window of the sign-in was closed, or did not open.
+    /// The popup window of the sign-in was closed, or did not open.
     #[error("the sign-in window was closed, or the browser did not open it")]
     Cancelled,
-    /// The browser has not left for the provider's page: it was stopped, or the provider is slow.
+    /// The browser has not left for the provider's page: the user stopped it, or the provider is slow.
     #[error("the provider's page has not opened yet")]
     StillHere,
-    /// The page has no client: the server had not reached the provider yet when it made the page, or its shell lacks
-    /// `<ClientData>`. Loading the page again helps once the provider is back.
+    /// The page has no client: the server had not reached the provider when it rendered the page, or its shell lacks `<ClientData>`. Reload
+    /// the page when the provider is available again.
     #[error(
         "the page has no client: the server had not reached the provider yet, or `<ClientData>` is missing in its shell"
     )]
     NoClient,
-    /// A part of the page could not be loaded: the network is down, or the site has another version by now.
+    /// A part of the page could not be loaded: the network is down, or the site has a new version.
     #[error("a part of this page could not be loaded; reload it when you are online")]
     PartMissing,
-    /// This browser cannot keep what a sign-in must remember.
+    /// This browser cannot store a pending sign-in.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// This browser lacks the cryptography, as on a page without https.
+    /// This browser lacks the cryptography, for example on a page without https.
     #[error(transparent)]
     Crypto(#[from] CryptoError),
 }
 
-/// What helps against a [`SessionError`].
+/// The remedy for a [`SessionError`].
 ///
 /// ```
 /// use pixygate::session::{Remedy, SessionError};
@@ -153,20 +152,20 @@ pub enum SessionError {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Remedy {
-    /// Try again: the network or the provider is down, the session is not.
+    /// Try again: the network or the provider is down, but the session continues.
     TryAgain,
     /// Sign in again.
     SignIn,
-    /// Someone has to change the configuration, here or at the provider.
+    /// The configuration must be changed, here or at the provider.
     Configuration,
-    /// A message did not follow the protocol, or was tampered with. Starting again is safe.
+    /// A message violated the protocol, or was tampered with. Starting again is safe.
     Protocol,
-    /// Check who is signed in, and for whom they act: the call was another user's.
+    /// Check which user is signed in, and for which organisation: the call belonged to another.
     CheckUser,
 }
 
 impl SessionError {
-    /// What helps.
+    /// Returns the remedy.
     ///
     /// ```
     /// use pixygate::session::{Remedy, SessionError};
@@ -214,7 +213,7 @@ impl SessionError {
             | Self::WebSocket
             | Self::ForeignOrigin(_) => Remedy::Configuration,
             Self::Callback(CallbackError::Reconfigured) => Remedy::SignIn,
-            // Another issuer than the one that was discovered is one that was set wrongly.
+            // If the issuer differs from the discovered one, the configuration is wrong.
             Self::IdToken(IdTokenError::Claim { claim: "iss", .. })
             | Self::IdToken(IdTokenError::Missing | IdTokenError::NotBound | IdTokenError::Crypto(_)) => {
                 Remedy::Configuration
@@ -225,12 +224,12 @@ impl SessionError {
 }
 
 impl SessionError {
-    /// Whether the provider said of a refresh that the session is over.
+    /// Returns whether the provider reported at a refresh that the session is over.
     pub(super) fn ends_refresh(&self) -> bool {
         matches!(self, Self::Token(error) if error.ends_refresh())
     }
 
-    /// Whether the provider answered a refresh with neither tokens nor a reason to try again later.
+    /// Returns whether the provider rejected a refresh, without a reason to try again later.
     pub(super) fn refuses_refresh(&self) -> bool {
         match self {
             Self::Token(error) => !error.is_transient(),

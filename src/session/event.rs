@@ -1,8 +1,8 @@
-//! What happens to a session, for who wants to hear of it.
+//! The events of a session.
 
 use super::{AuthState, SessionError, StepUp, StorageError};
 
-/// Something that happened. Shown with `{:?}` it says who, and nothing that is secret.
+/// An event of the session. Its debug output has the user, but no secret.
 ///
 /// ```
 /// use pixygate::session::{AuthState, Event};
@@ -20,24 +20,24 @@ use super::{AuthState, SessionError, StepUp, StorageError};
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
-    /// The state is another one: signed in, signed out and why, or on the way out.
+    /// The state has changed: signed in, signed out and why, or signing out.
     Changed(AuthState),
-    /// Another person signed in, in another tab, while someone was signed in here. The new state follows.
+    /// Another user has signed in, in another tab, while a user was signed in here. The new state follows.
     UserChanged,
-    /// The browser keeps nothing: the session lives in this tab only, and ends with it.
+    /// The browser cannot store the session. It lives in this tab only, and ends with it.
     NotStored,
-    /// The browser keeps the session again.
+    /// The browser stores the session again.
     Stored,
-    /// The person has signed out, and what is kept could not be deleted: the next page may find it. It is deleted as soon as this
-    /// page can.
+    /// The user has signed out, but the stored session could not be deleted. The next page may read it. This page deletes it as soon as it
+    /// can.
     NotDeleted(StorageError),
     /// The access token was replaced.
     Refreshed,
-    /// It could not be replaced. Unless the state changes too, the session is still there.
+    /// The access token could not be replaced. The session continues, unless the state changes too.
     RefreshFailed(SessionError),
-    /// A call needs a stronger sign-in, or more scopes; the person is on the way to the provider.
+    /// A call needs a stronger sign-in or more scopes; the browser leaves for the provider.
     StepUp(StepUp),
-    /// Nobody seems to be there, and the session ends in so many seconds; `None` when someone is there after all.
+    /// The user is idle, and the session ends in this many seconds; `None` when the user is active again.
     Idle(Option<u32>),
     /// A call was sent.
     CallStarted {
@@ -58,14 +58,14 @@ pub enum Event {
     HeaderHidden {
         /// The origin of the service.
         origin: String,
-        /// `WWW-Authenticate`, or `DPoP-Nonce` where the service asks for a nonce.
+        /// `WWW-Authenticate`, or `DPoP-Nonce` if the service requires a nonce.
         header: &'static str,
     },
     /// A call was not answered.
     CallFailed {
         /// The address, without its query.
         url: String,
-        /// Why not.
+        /// The reason.
         error: SessionError,
     },
 }

@@ -1,23 +1,23 @@
-//! Ending a session that nobody uses.
+//! Idle sign-out: ends a session that is not used.
 
 use super::{HistoryEntry, Platform, Session, SignOutReason};
 
-/// How long the warning is shown before the session ends, in milliseconds, or half of a shorter time.
+/// How long before the end of the session the warning starts, in milliseconds. For a short idle time, half of it.
 const WARNING: f64 = 60_000.0;
 
-/// How things stand with a person who may have gone away.
+/// Whether the user is active.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Idle {
-    /// They are there; so many milliseconds from now a warning is due if nothing happens.
+    /// The user is active. Without activity a warning is due in this many milliseconds.
     Active(f64),
-    /// They may be gone: the session ends in so many seconds.
+    /// The user may be away. The session ends in this many seconds.
     Warning(u32),
-    /// They are.
+    /// The session is over.
     Expired,
 }
 
 impl Idle {
-    /// `after` and `since` are milliseconds: after how long the session ends, and how long nothing happened.
+    /// `after` is the idle time after which the session ends, `since` the time since the last activity, both in milliseconds.
     pub(super) fn new(after: f64, since: f64) -> Self {
         let left = after - since;
         let warning = WARNING.min(after / 2.0);
@@ -32,8 +32,8 @@ impl Idle {
 }
 
 impl<P: Platform> Session<P> {
-    /// Signs out because nobody seems to be there: as [`Session::sign_out`] does, but every tab, and the next page, is told
-    /// why. Of what is kept, only that and the ID token stay.
+    /// Signs out an idle user, as [`Session::sign_out`] does. All tabs and the next page show the reason. Only the reason, the ID token and
+    /// the organisation that the user acted for stay stored.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -49,11 +49,11 @@ impl<P: Platform> Session<P> {
     pub async fn sign_out_idle(&self) {
         self.restore().await;
         let idle = self.sign_in_id();
-        // A refresh that is under way would keep its tokens over the end. One that never ends does not.
+        // Otherwise a refresh in flight could store its tokens over the end of the session. If the lock times out, continue.
         let lock = self.lock_tokens().await;
         self.sync_locked().await;
         let Some(record) = self.record().filter(|record| Some(&record.id) == idle.as_ref()) else {
-            // Another tab was first, or another user has signed in.
+            // Another tab has ended the session already, or another user has signed in.
             return;
         };
         self.end(SignOutReason::Idle).await;
@@ -63,7 +63,7 @@ impl<P: Platform> Session<P> {
             self.revoke(tokens).await;
         }
         let platform = &self.0.platform;
-        // Without an answer this page says why it is signed out, which the browser's error page would not.
+        // If the provider is down, stay: this page shows why the user is signed out, and the browser's error page would not.
         if let Some(url) = self.end_session_url(Some(record.tokens.id_token().as_str()))
             && self.probe().await.is_none()
         {

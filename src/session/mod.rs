@@ -1,10 +1,10 @@
-//! The session: who is signed in, and a token that is always fresh.
+//! The session: the signed-in user, and a fresh access token for each call.
 //!
-//! The core knows no browser. It asks a [`Platform`] for time, storage, network and the other tabs, so that every race
-//! is a native test. [`browser::Browser`] is the platform of the real world.
+//! The core does not depend on a browser. A [`Platform`] provides time, storage, network and access to the other tabs, so that races can be
+//! tested natively. [`browser::Browser`] is the platform of a real browser.
 //!
-//! Between tabs there is one truth, the sealed record that the platform keeps. A tab that changes it tells the others to
-//! look; a refresh happens under a lock that all tabs share and looks at the record first.
+//! The tabs share one encrypted record, which the platform stores. A tab that changes the record notifies the others to read it. A refresh
+//! holds a lock that all tabs share, and reads the record first.
 
 pub mod browser;
 mod call;
@@ -41,7 +41,7 @@ pub use state::{AuthState, SignOutReason, SignedIn};
 
 use record::Kept;
 
-/// A person's session in this tab. Cloning it is cheap and gives the same session.
+/// The user's session in this tab. Clones are cheap and refer to the same session.
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -60,7 +60,7 @@ use record::Kept;
 /// session.restore().await;
 /// if session.state().signed_in().is_none() {
 ///     session.sign_in(&SignIn::default()).await?;
-///     // The page is left. On the page of the redirect URI, with the query of its address:
+///     // The browser leaves the page. On the page of the redirect URI, with the query of its address:
 /// #   let query = example::came_back(&session);
 ///     session.complete(&query).await?;
 /// }
@@ -72,13 +72,13 @@ use record::Kept;
 /// ```
 pub struct Session<P: Platform>(Rc<Inner<P>>);
 
-/// Work that everybody who wants its outcome waits for together.
+/// Work in flight, whose outcome several callers share.
 type UnderWay<T> = RefCell<Option<Shared<LocalFuture<T>>>>;
 
 struct Inner<P> {
     platform: P,
     client: Client,
-    /// The provider's keys: those of the page, or newer ones once they were fetched.
+    /// The provider's keys: those of the page, or newer ones that were fetched.
     keys: RefCell<Vec<Jwk>>,
     state: RefCell<AuthState>,
     kept: RefCell<Option<Kept>>,
@@ -86,31 +86,31 @@ struct Inner<P> {
     restoring: UnderWay<()>,
     refreshing: UnderWay<Result<record::Record, SessionError>>,
     backoff: Cell<refresh::Backoff>,
-    /// What the last refresh was refused with, if nothing promises that the next one is not: a second refusal ends the session.
+    /// The error of the last refresh, if it was rejected for good. A second rejection in a row ends the session.
     refused: RefCell<Option<SessionError>>,
-    /// The last nonce that each origin gave for DPoP proofs.
+    /// The last DPoP nonce of each origin.
     nonces: RefCell<Vec<(String, String)>>,
-    /// How often the token endpoint gave this tab tokens.
+    /// How often the token endpoint has issued tokens to this tab.
     granted: Cell<u32>,
-    /// The origins that also refused the last token which took the place of a refused one: they would refuse the next.
+    /// Origins that rejected even a freshly refreshed token; do not retry there.
     replacing_is_vain: RefCell<Vec<String>>,
     stored: Cell<record::Stored>,
-    /// The sign-in whose session was kept here before that of this page, which could not be: it is the older one.
+    /// The older sign-in whose session is still stored, because the session of this page could not be stored in its place.
     superseded: RefCell<Option<String>>,
-    /// The sign-ins whose sessions the person has left in this tab: no copy of them comes back.
+    /// The sign-ins whose sessions the user has ended in this tab. A stored copy must not restore them.
     left: RefCell<Vec<String>>,
-    /// The sign-in whose session has ended in this tab, and how often its tokens had been replaced: what is kept of it, since the
-    /// end could not be kept, does not come back.
+    /// The sign-in whose session has ended in this tab, and the generation of its tokens. If the end could not be stored, a stored record up
+    /// to that generation must not restore the session.
     over: RefCell<Option<(String, u64)>>,
     waiting: RefCell<Option<call::Waiting>>,
-    /// The callback whose exchange got no answer, for another attempt.
+    /// The callback whose code exchange got no answer, for another attempt.
     unfinished: RefCell<Option<Box<sign_in::Returned>>>,
-    /// The last look whether the provider is down.
+    /// The last check whether the provider is down.
     probe: RefCell<Option<token_endpoint::Probe>>,
-    /// The sign-ins that are under way in windows of their own and that this browser could not keep.
+    /// The pending sign-ins in popup windows that this browser could not store.
     unkept: RefCell<Vec<pending::Pending>>,
     stepping_up: step_up::UnderWay,
-    /// When the provider last answered ahead of a sign-in, on the monotonic clock.
+    /// When the provider last answered the check before a sign-in, on the monotonic clock.
     reached: Cell<Option<f64>>,
 }
 
@@ -129,7 +129,7 @@ impl<P: Platform> std::fmt::Debug for Session<P> {
 }
 
 impl<P: Platform> Session<P> {
-    /// A session whose state is not known yet; [`Session::restore`] finds out. `on_event` hears of all that happens.
+    /// Makes a session whose state is unknown until [`Session::restore`]. `on_event` receives every event.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -170,12 +170,12 @@ impl<P: Platform> Session<P> {
         }))
     }
 
-    /// Whether someone is signed in.
+    /// Returns whether a user is signed in.
     pub fn state(&self) -> AuthState {
         self.0.state.borrow().clone()
     }
 
-    /// Whether the session outlives a reload. Where the browser keeps nothing it lives in this page only.
+    /// Returns whether the session survives a reload. If the browser stores nothing, it lives in this page only.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -192,12 +192,12 @@ impl<P: Platform> Session<P> {
         self.0.stored.get() == record::Stored::Yes
     }
 
-    /// This relying party, and what is known of the provider.
+    /// Returns the relying party and the provider's metadata.
     pub fn client(&self) -> &Client {
         &self.0.client
     }
 
-    /// The platform.
+    /// Returns the platform.
     pub fn platform(&self) -> &P {
         &self.0.platform
     }

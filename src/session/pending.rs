@@ -1,4 +1,4 @@
-//! The sign-ins that are under way, in all tabs, sealed until they come back.
+//! The pending sign-ins of all tabs, stored encrypted until their callback.
 
 use serde_json::Value;
 
@@ -10,43 +10,42 @@ use super::{PendingRequest, Platform, Session, SessionError, StepUp, StorageErro
 
 const PENDING: &str = "pending";
 
-/// The slot of the time at which the provider last answered that it would have to show the user something: to ask again would only
-/// come back again.
+/// The slot for the time at which the provider last rejected a silent sign-in. Another one would be rejected too.
 const REFUSED: &str = "refused";
 
-/// How long that is remembered, in milliseconds. The user may sign in elsewhere meanwhile.
+/// How long that time counts, in milliseconds. The user may sign in elsewhere meanwhile.
 const REFUSED_FOR: f64 = 600_000.0;
 
-/// How many are remembered, and for how long (in milliseconds): those that were abandoned are forgotten.
+/// The maximum number and age (in milliseconds) of stored sign-ins. Abandoned ones are dropped.
 const MOST: usize = 20;
 const LONGEST: f64 = 3_600_000.0;
 
-/// A sign-in, and what it is for.
+/// A pending sign-in.
 #[derive(Debug)]
 pub(super) struct Pending {
     pub(super) sign_in: PendingSignIn,
     /// By the wall clock of this device.
     pub(super) since: f64,
-    /// In a window of its own, which closes afterwards.
+    /// Whether it is in a popup window, which closes afterwards.
     pub(super) popup: bool,
-    /// With `prompt=none`: when the provider has no session that is no failure.
+    /// Whether it has `prompt=none`: then a missing session at the provider is not a failure.
     pub(super) silent: bool,
     pub(super) asked: Asked,
 }
 
-/// Who wants the sign-in.
+/// Why the sign-in was started.
 #[derive(Debug)]
 pub(super) enum Asked {
     ByPerson,
-    /// A page or a call, which is made afterwards where it has to wait for that.
+    /// By a page, or by a call that is made after the sign-in.
     ByCall(Option<Box<RepeatedCall>>),
 }
 
-/// The call that needs a stronger sign-in, and of whom.
+/// The call that needs a step-up, and its user.
 #[derive(Clone, Debug)]
 pub(super) struct RepeatedCall {
     pub(super) subject: String,
-    /// For whom the person acts.
+    /// The organisation that the user acts for.
     pub(super) acting: Option<TokenExchange>,
     pub(super) demand: StepUp,
     pub(super) call: PendingRequest,
@@ -86,7 +85,7 @@ json::fields!(RepeatedCall {
 });
 
 impl<P: Platform> Session<P> {
-    /// Keeps a sign-in until the person is back. Where nothing can be kept this page remembers one that does not leave it.
+    /// Stores a sign-in until its callback. If it cannot be stored, a sign-in in a popup window stays in this page's memory.
     pub(super) async fn remember(&self, pending: Pending) -> Result<(), SessionError> {
         let _lock = self.lock(PENDING).await?;
         let stays = pending.popup;
@@ -111,8 +110,8 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// Whether this page, and nobody else, can complete the sign-in with this `state`: its window was opened by this page, and
-    /// the browser keeps nothing. [`Session::complete`] does so with the query that the window came back with.
+    /// Returns whether only this page can complete the sign-in with this `state`: this page opened its window, and the browser stores
+    /// nothing. Pass the query of the window's callback to [`Session::complete`].
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -132,7 +131,7 @@ impl<P: Platform> Session<P> {
         unkept.iter().position(|pending| pending.sign_in.state() == state)
     }
 
-    /// The sign-in with this `state`. Of two tabs that ask only one gets it.
+    /// Takes the sign-in with this `state`. Only one of two tabs gets it.
     pub(super) async fn recall(&self, state: &str) -> Result<Option<Pending>, SessionError> {
         if let Some(at) = self.unkept_at(state) {
             return Ok(Some(self.0.unkept.borrow_mut().remove(at)));
@@ -160,7 +159,7 @@ impl<P: Platform> Session<P> {
         all.retain(|pending| (now - pending.since).abs() < LONGEST);
     }
 
-    /// Whether the last sign-in without a page of the provider's was refused.
+    /// Returns whether the provider has rejected a silent sign-in recently.
     pub(super) async fn was_refused(&self) -> bool {
         let text = self.0.platform.load(REFUSED, &self.binding()).await;
         let at: Option<f64> = text.ok().flatten().and_then(|text| json::parse(text.as_bytes()));
@@ -170,7 +169,7 @@ impl<P: Platform> Session<P> {
     pub(super) async fn note_refused(&self, yes: bool) {
         if self.was_refused().await != yes {
             let at = json::text(&yes.then(|| self.0.platform.now().wall));
-            // Where nothing can be stored the next sign-in cannot begin either.
+            // If this cannot be stored, the next sign-in cannot start either.
             drop(
                 self.0
                     .platform

@@ -1,11 +1,11 @@
-//! What the session needs of the world around it. The browser is one implementation, a simulated one drives the tests.
+//! The interface between the session and its environment. One implementation is the browser, another simulates it for tests.
 
 use std::future::Future;
 use std::pin::Pin;
 
 use crate::authorization::{Crypto, CryptoError, EndpointResponse, Jwk, Moment, ServerClock};
 
-/// A future on the browser's one thread.
+/// A future on the browser's single thread.
 ///
 /// ```
 /// use pixygate::session::LocalFuture;
@@ -19,7 +19,7 @@ pub type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 
 /// Time, randomness, storage, network and the other tabs.
 ///
-/// [`Browser`](super::browser::Browser) is that of a page. One without a browser, with the `Native` of the example of
+/// [`Browser`](super::browser::Browser) is the platform of a page. This one works without a browser; `Native` is from the example of
 /// [`Crypto`]:
 ///
 /// ```
@@ -29,137 +29,135 @@ pub type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 /// ```
 #[expect(async_fn_in_trait, reason = "the browser has one thread; its futures are not Send")]
 pub trait Platform: Crypto + 'static {
-    /// Held while a refresh is under way; dropping it lets the next tab in.
+    /// The guard of the lock, held during a refresh. Dropping it releases the lock.
     type Lock;
 
-    /// Both clocks of this device.
+    /// Returns a reading of both clocks of this device.
     fn now(&self) -> Moment;
 
-    /// What is known of the server's time; the device's own clock may be wrong.
+    /// Returns the estimate of the server's time; the device's own clock may be wrong.
     fn server_clock(&self) -> ServerClock;
 
-    /// Hears the time of this origin's server, as an HTTP date: [`Platform::server_clock`] counts from it.
+    /// Sets the time of this origin's server, an HTTP date, from which [`Platform::server_clock`] counts.
     fn set_server_time(&self, date: &str);
 
-    /// Asks this origin's server for its time, and learns it. Nothing changes when there is no answer.
+    /// Fetches the time of this origin's server and sets it. Without a response nothing changes.
     async fn fetch_server_time(&self);
 
-    /// The origin of this page.
+    /// Returns the origin of this page.
     fn origin(&self) -> String;
 
-    /// The path of this page, with its query and fragment, as the address has them.
+    /// Returns the path of this page with query and fragment, as in its address.
     fn page(&self) -> String;
 
-    /// Waits for so many milliseconds.
+    /// Waits for a number of milliseconds.
     async fn sleep(&self, milliseconds: f64);
 
-    /// A number from 0 to 1, for the jitter of retries.
+    /// Returns a random number from 0 to 1, for the jitter of retries.
     fn random(&self) -> f64;
 
-    /// Posts a form, with a DPoP proof where there is one. Bounded in time.
+    /// Posts a form, with a DPoP proof if there is one. Must time out.
     ///
     /// # Errors
-    /// When no response came: offline, refused by CORS, timed out.
+    /// When there is no response: offline, withheld by CORS, timed out.
     async fn post_form(&self, url: &str, body: &str, proof: Option<&str>) -> Result<EndpointResponse, NetworkError>;
 
-    /// Returns the status of the answer to a GET request, as far as this page may read it.
+    /// Returns the status of the response to a GET request.
     ///
     /// # Errors
-    /// When no response came, or the browser withholds it (CORS).
+    /// When there is no response, or the browser withholds it (CORS).
     async fn status(&self, url: &str) -> Result<u16, NetworkError>;
 
-    /// Whether a GET request is answered at all. The answer is not read, so that CORS does not matter.
+    /// Checks that a GET request gets any response. The response is not read, so CORS does not matter.
     ///
     /// # Errors
-    /// When it is not.
+    /// When there is no response.
     async fn responds(&self, url: &str) -> Result<(), NetworkError>;
 
-    /// The provider's current keys.
+    /// Fetches the provider's current keys.
     ///
     /// # Errors
-    /// When they could not be had.
+    /// When they cannot be fetched.
     async fn fetch_keys(&self, url: &str) -> Result<Vec<Jwk>, NetworkError>;
 
-    /// Waits for the lock that all tabs of this origin share. Bounded in time, by more than a refresh takes.
+    /// Waits for the lock that all tabs of this origin share. Must time out, but later than the longest refresh.
     ///
     /// # Errors
-    /// When another tab has not let go of it in that time.
+    /// When another tab does not release the lock in that time.
     async fn lock(&self, name: &str) -> Result<Self::Lock, LockError>;
 
-    /// Reads and unseals what is kept. `None` when there is nothing, or nothing that belongs to `binding`: that is discarded.
+    /// Reads and decrypts the text of a slot. `None` if there is none, or if it has another `binding`; then it is discarded.
     ///
     /// # Errors
-    /// When this browser keeps nothing, so that absence says nothing either.
+    /// When this browser has no storage, so that it is unknown whether there is a text.
     async fn load(&self, slot: &str, binding: &str) -> Result<Option<String>, StorageError>;
 
-    /// Seals `text`, together with the `binding` that it is only good for, and keeps it. `false` when there was nothing to
-    /// replace and `mode` wants that.
+    /// Encrypts `text` with `binding` as authenticated data, and stores it. Returns `false` if `mode` requires a text to replace and there is
+    /// none.
     ///
     /// # Errors
-    /// When this browser keeps nothing (a private window, storage denied or full).
+    /// When this browser cannot store it (a private window, storage denied or full).
     async fn save(&self, slot: &str, binding: &str, text: &str, mode: SaveMode) -> Result<bool, StorageError>;
 
-    /// Forgets all that is kept: every slot, and the keys.
+    /// Deletes everything: all slots, and the keys.
     ///
     /// # Errors
-    /// When what is kept cannot be reached.
+    /// When the storage cannot be accessed.
     async fn clear(&self) -> Result<(), StorageError>;
 
-    /// Has no key any more, and reads the kept ones when they are next needed: those of this page are of no use.
+    /// Drops the keys in memory, which are of no use any more. The stored ones are read when they are next needed.
     fn drop_keys(&self);
 
-    /// Reads the kept keys anew when they are next needed: another tab may have made others. Where they cannot be read this
-    /// page goes on with the key that it has, as one that lives in memory. Such a key stays.
+    /// Reads the stored keys again when they are next needed, because another tab may have made new ones. If they cannot be read, this page
+    /// continues with its key, as a key in memory. A key in memory stays.
     fn reload_keys(&self);
 
-    /// Makes a DPoP key that lives in the memory of this page, until it is forgotten or all is cleared. [`Platform::save`] keeps
-    /// it beside what it keeps, and nothing where there is another key: no other page could use it.
+    /// Makes a DPoP key in the memory of this page, until [`Platform::drop_keys`] or [`Platform::clear`]. [`Platform::save`] stores the key
+    /// with the text. If another key is stored, it stores neither, because no other page could use the tokens.
     ///
     /// # Errors
-    /// When the browser cannot make one.
+    /// When the browser cannot make a key.
     async fn create_memory_key(&self) -> Result<(), CryptoError>;
 
-    /// Tells the other tabs to look at what is kept. The message itself says nothing, so a forged one does no harm.
+    /// Notifies the other tabs to read the stored session. The message has no content, so a forged one does no harm.
     fn notify_other_tabs(&self);
 
-    /// The public half of this browser's DPoP key, which is made when it is first asked for.
+    /// Returns the public half of this browser's DPoP key. Makes the key if there is none.
     ///
     /// # Errors
-    /// When the browser cannot make or keep one.
+    /// When the browser cannot make or store a key.
     async fn dpop_key(&self) -> Result<Jwk, CryptoError>;
 
     /// Signs with the private half (ES256).
     ///
     /// # Errors
-    /// When the browser cannot.
+    /// When the browser cannot sign.
     async fn dpop_sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError>;
 
-    /// Runs a future to its end even when nobody waits for it any more.
+    /// Runs a future to its end, even if no caller waits for it.
     fn spawn(&self, future: LocalFuture<()>);
 
     /// Leaves the page for `url`.
     fn navigate(&self, url: &str, entry: HistoryEntry);
 
-    /// Leaves the page for `url`; the back button leads back to it, and there [`Platform::take_mark`] has the mark. It is no secret.
+    /// Leaves the page for `url`. If the user comes back by the back button, [`Platform::take_mark`] returns the mark, which is not secret.
     fn navigate_and_back(&self, url: &str, mark: &str);
 
-    /// What this page was marked with when it was left, once; `None` for one that was reached in any other way than back from
-    /// there.
+    /// Returns the mark with which this page was left, once. `None` if the user did not come back to the page from there.
     fn take_mark(&self) -> Option<String>;
 
-    /// Remembers, for as long as this window lives and whichever page it shows, that it was opened for a sign-in which is still to
-    /// succeed.
+    /// Marks this window as opened for a sign-in that has not succeeded yet. The mark survives navigation.
     fn set_sign_in_window(&self, for_sign_in: bool);
 
-    /// Whether it was opened for a sign-in which is still to succeed.
+    /// Returns whether this window was opened for a sign-in that has not succeeded yet.
     fn is_sign_in_window(&self) -> bool;
 
-    /// Calls for [`Session::refresh_ahead`](super::Session::refresh_ahead) in so many milliseconds, instead of when it was
-    /// last asked for; `None` for never.
+    /// Schedules [`Session::refresh_ahead`](super::Session::refresh_ahead) in a number of milliseconds, in place of the previous schedule;
+    /// `None` for never.
     fn wake_in(&self, milliseconds: Option<f64>);
 }
 
-/// What becomes of the entry that a page has in the history when it is left.
+/// Whether the history keeps the entry of a page that is left.
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -171,13 +169,13 @@ pub trait Platform: Crypto + 'static {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HistoryEntry {
-    /// The next page takes its place: the back button leads to the page before.
+    /// The next page replaces the entry: the back button leads to the page before.
     Replace,
-    /// It stays: the back button leads back to the page.
+    /// The entry stays: the back button leads to the page.
     Keep,
 }
 
-/// What a slot must hold for something to be kept in it.
+/// Whether saving requires an existing record.
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -185,7 +183,7 @@ pub enum HistoryEntry {
 /// # let platform = example::memory(&futures::executor::LocalPool::new());
 /// use pixygate::session::{SaveMode, Platform};
 ///
-/// // What another tab has deleted does not come back.
+/// // A refresh does not restore a record that another tab has deleted.
 /// assert_eq!(platform.save("session", "issuer", "refreshed", SaveMode::Replace).await, Ok(false));
 /// assert_eq!(platform.save("session", "issuer", "signed in", SaveMode::Insert).await, Ok(true));
 /// assert_eq!(platform.save("session", "issuer", "refreshed", SaveMode::Replace).await, Ok(true));
@@ -195,13 +193,13 @@ pub enum HistoryEntry {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SaveMode {
-    /// Anything, or nothing: the record is inserted, or replaces another.
+    /// Inserts the record, or replaces an existing one.
     Insert,
-    /// Something that is replaced. Looking and replacing are one step.
+    /// Only replaces an existing record, atomically.
     Replace,
 }
 
-/// No response came.
+/// A request got no response.
 ///
 /// ```
 /// use pixygate::session::{NetworkError, Remedy, SessionError};
@@ -219,13 +217,13 @@ pub enum SaveMode {
 pub struct NetworkError {
     /// The endpoint, without its query.
     pub url: String,
-    /// What the platform says.
+    /// The reason, from the platform.
     pub problem: String,
-    /// Whether it gave up waiting; else there was none to wait for.
+    /// Whether the request timed out; otherwise it failed.
     pub timed_out: bool,
 }
 
-/// Another tab holds the lock of all tabs, and does not let go of it.
+/// Another tab holds the lock that all tabs share, and does not release it.
 ///
 /// ```
 /// use pixygate::session::{LockError, Remedy, SessionError};
@@ -236,7 +234,7 @@ pub struct NetworkError {
 #[error("another tab of this site is busy with the session, and has not finished in time")]
 pub struct LockError;
 
-/// Nothing can be kept here.
+/// This browser cannot store the session.
 ///
 /// ```
 /// use pixygate::session::{Remedy, SessionError, StorageError};

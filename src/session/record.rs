@@ -1,4 +1,4 @@
-//! What is kept of a session, sealed, and how the tabs agree on it.
+//! The stored, encrypted record of a session, and how the tabs synchronize with it.
 
 use serde_json::Value;
 
@@ -12,43 +12,43 @@ use super::{AuthState, Event, LockError, Platform, Session, SignOutReason, Signe
 /// The slot of the session's record.
 pub(super) const SESSION: &str = "session";
 
-/// Raised when the record's form changes; a record of another form is discarded.
+/// The version of the record's schema. A record of another version is discarded.
 const SCHEMA: u32 = 2;
 
-/// What the slot holds: a session, or what is left of one that the person did not end.
+/// The content of the slot: a session, or the remains of one that the user did not end.
 #[derive(Clone, Debug)]
 pub(super) enum Kept {
     Live(Box<Record>),
     Ended(Box<Ended>),
 }
 
-/// The tokens of one sign-in, and how often they were replaced, so that a tab sees when another one has newer ones.
+/// The tokens of one sign-in. The generation counts how often they were replaced, so that a tab recognizes newer ones of another tab.
 #[derive(Clone, Debug)]
 pub(super) struct Record {
-    /// Of the sign-in.
+    /// The `state` of the sign-in.
     pub(super) id: String,
     pub(super) generation: u64,
     pub(super) tokens: TokenSet,
-    /// What they were exchanged for, when the person acts for another organisation.
+    /// The exchanged tokens, when the user acts for another organisation.
     pub(super) acting: Option<Acting>,
-    /// What sign-ins were asked for by calls that have not succeeded since, so that no call asks for the same twice.
+    /// The step-ups for calls that have not succeeded since, so that no call requires the same one twice.
     pub(super) demanded: Vec<(String, StepUp)>,
-    /// The provider ignored `max_age`, so that the next sign-in that has it has `prompt=login` as well.
+    /// Whether the provider ignored `max_age`. The next sign-in with `max_age` then has `prompt=login` too.
     pub(super) ignores_max_age: bool,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Acting {
     pub(super) exchange: TokenExchange,
-    /// `None` until the first exchange of this sign-in succeeds. No call is made before.
+    /// `None` until the first exchange of this sign-in succeeds. Until then no call is made.
     pub(super) tokens: Option<TokenSet>,
 }
 
-/// Who calls are made as: the subject, and for whom they act.
+/// The identity of calls: the subject, and the organisation that the user acts for.
 pub(super) type Whose = (String, Option<TokenExchange>);
 
-/// Why the session ended, the ID token that a sign-out at the provider still needs, and for whom the person acted, for
-/// when they are back.
+/// An ended session: the reason, the ID token for a sign-out at the provider, and the organisation that the user acted for, for the next
+/// sign-in.
 #[derive(Clone, Debug)]
 pub(super) struct Ended {
     reason: SignOutReason,
@@ -91,29 +91,29 @@ json::fields!(Ended {
     acting
 });
 
-/// Whether storage has the record that this tab has.
+/// Whether the record of this tab is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Stored {
     #[default]
     Yes,
-    /// It has an older one, of this generation, since the last could not be kept.
+    /// Storage has an older record, of this generation, because the last one could not be stored.
     Behind(u64),
-    /// It never had one of this session, so that its absence means nothing.
+    /// No record of this session was ever stored, so its absence means nothing.
     Never,
 }
 
-/// What a look finds that storage should have. It is written under the lock, after another look.
+/// A change that the storage needs. It is written under the lock, after another comparison.
 pub(super) enum Due {
-    /// Nothing: the person has left the session that is there.
+    /// Delete the stored session, which the user has ended.
     Deletion,
-    /// The end of the session that is there.
+    /// Store the end of the stored session.
     End,
-    /// The tokens of this tab.
+    /// Store the tokens of this tab.
     Tokens(Box<Record>),
 }
 
 impl Record {
-    /// Who signed in.
+    /// Returns the subject of the user.
     pub(super) fn subject(&self) -> &str {
         &self.tokens.id_token().claims().sub
     }
@@ -126,18 +126,18 @@ impl Record {
         (self.subject().to_owned(), self.exchange().cloned())
     }
 
-    /// Whether [`Record::current`] is not what calls may be made with: the exchange is yet to succeed.
+    /// Returns whether the exchange has not succeeded yet, so that calls must not use [`Record::current`].
     pub(super) fn lacks_exchange(&self) -> bool {
         self.acting.as_ref().is_some_and(|acting| acting.tokens.is_none())
     }
 
-    /// The tokens that calls are made with.
+    /// Returns the tokens for calls.
     pub(super) fn current(&self) -> &TokenSet {
         let acting = self.acting.as_ref().and_then(|acting| acting.tokens.as_ref());
         acting.unwrap_or(&self.tokens)
     }
 
-    /// Counts the lifetimes of what another page kept by the clock of this one.
+    /// Measures the lifetimes of tokens from storage by this page's clock.
     fn anchor(&mut self, platform: &impl Platform) {
         let (now, server) = (platform.now(), platform.server_clock());
         self.tokens.anchor(now, &server);
@@ -164,24 +164,24 @@ impl Kept {
 }
 
 impl<P: Platform> Session<P> {
-    /// What every sealed record is bound to: one made for another issuer, client or schema does not open.
+    /// Returns the authenticated data of every record. A record of another issuer, client or schema cannot be decrypted.
     pub(super) fn binding(&self) -> String {
         let client = &self.0.client;
         format!("{SCHEMA}\n{}\n{}", client.provider.issuer, client.client_id)
     }
 
-    /// The lock that a tab holds while it replaces what is kept in a slot.
+    /// Acquires the lock of a slot, which a tab holds while it changes the slot.
     pub(super) async fn lock(&self, slot: &str) -> Result<P::Lock, LockError> {
         let name = format!("pixygate\n{slot}\n{}", self.binding());
         self.0.platform.lock(&name).await
     }
 
-    /// The lock under which tokens are replaced.
+    /// Acquires the lock for replacing tokens.
     pub(super) async fn lock_tokens(&self) -> Result<P::Lock, LockError> {
         self.lock(SESSION).await
     }
 
-    /// Reads the kept session, once: at the start of the page.
+    /// Reads the stored session, once, when the page starts.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -201,7 +201,7 @@ impl<P: Platform> Session<P> {
         let restoring = restoring.unwrap_or_else(|| {
             let session = self.clone();
             let future: super::LocalFuture<()> = Box::pin(async move {
-                // Who is signed in may ask for it as soon as they are known.
+                // First, because a page may ask for the call as soon as the user is known.
                 session.find_left().await;
                 session.sync().await;
             });
@@ -210,7 +210,7 @@ impl<P: Platform> Session<P> {
         restoring.await;
     }
 
-    /// Looks at what is kept and takes it over: at the start, when another tab says so, and when the page wakes up.
+    /// Reads the stored session and adopts it: when the page starts, when another tab notifies it, and when the page wakes up.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -218,7 +218,7 @@ impl<P: Platform> Session<P> {
     /// # use pixygate::session::Platform as _;
     /// use pixygate::session::{AuthState, SignOutReason};
     ///
-    /// // Another tab signs out, and says that there is something to look at.
+    /// // Another tab signs out and notifies this one.
     /// # session.platform().clear().await;
     /// session.sync().await;
     /// assert_eq!(session.state(), AuthState::SignedOut(Some(SignOutReason::SignedOut)));
@@ -234,12 +234,12 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// The same for who holds the lock: nobody keeps anything else between the look and what it leads to.
+    /// Does the same while the lock is held, so that no other tab changes the storage between reading and writing.
     pub(super) async fn sync_locked(&self) {
         match self.compare().await {
             None => {}
             Some(Due::Deletion) => {
-                // The next look tries again.
+                // The next comparison tries again.
                 drop(self.0.platform.clear().await);
                 self.0.platform.notify_other_tabs();
             }
@@ -248,19 +248,19 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// Takes over what is kept unless this tab knows better, and then says what storage should have instead.
+    /// Adopts the stored session, unless this tab has newer information. Then it returns the change that the storage needs.
     pub(super) async fn compare(&self) -> Option<Due> {
         let kept = loop {
             let before = self.version();
             let kept = self.load().await;
-            // What this tab has done meanwhile is newer than what was read.
+            // Changes of this tab meanwhile are newer than the record that was read.
             if self.version() == before {
                 break kept;
             }
         };
         match kept {
             Ok(Some(Kept::Live(record))) if self.has_left(&record) => {
-                // Storage was not to be had when the person signed out, or a refresh came in between.
+                // The storage was unavailable when the user signed out, or a refresh stored its tokens meanwhile.
                 self.nobody_here();
                 return Some(Due::Deletion);
             }
@@ -274,11 +274,11 @@ impl<P: Platform> Session<P> {
                 }
                 (_, stored) => {
                     self.set_stored(Stored::Yes);
-                    // Another tab has gone on from what could be kept.
+                    // Another tab has continued from the stored record.
                     if stored != Stored::Yes {
                         self.0.kept.take();
                     }
-                    // Another sign-in may have another key. That of this one may not be readable any more.
+                    // Another sign-in may have another key, and this page's key may no longer be readable.
                     if self.record().is_none_or(|own| own.id != record.id) {
                         self.0.platform.drop_keys();
                     }
@@ -286,7 +286,7 @@ impl<P: Platform> Session<P> {
                 }
             },
             Ok(Some(Kept::Ended(ended))) => match self.record() {
-                // It is the end of another session, of before.
+                // The end of an earlier session.
                 Some(own) if self.0.stored.get() == Stored::Never => return Some(Due::Tokens(Box::new(own))),
                 _ => self.adopt_end(*ended),
             },
@@ -301,7 +301,7 @@ impl<P: Platform> Session<P> {
         None
     }
 
-    /// Keeps the end of the session, which could not be kept before.
+    /// Stores the end of the session, which could not be stored before.
     async fn keep_end(&self) {
         let kept = self.0.kept.borrow().clone();
         if let Some(ended @ Kept::Ended(_)) = kept
@@ -311,7 +311,7 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// Keeps what could not be kept before.
+    /// Stores the tokens that could not be stored before.
     async fn catch_up(&self, record: Record) {
         let mode = match self.0.stored.get() {
             Stored::Yes => return,
@@ -343,7 +343,7 @@ impl<P: Platform> Session<P> {
         Ok(text.and_then(|text| json::parse(text.as_bytes())))
     }
 
-    /// What is kept of the session with this `id`, as far as it can be read.
+    /// Returns the stored record of the session with this `id`, if it can be read.
     pub(super) async fn kept_of(&self, id: &str) -> Option<Box<Record>> {
         match self.load().await {
             Ok(Some(Kept::Live(record))) if record.id == id => Some(record),
@@ -351,7 +351,7 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// For whom `subject` acted last; `None` when it was somebody else, or nobody.
+    /// Returns the organisation that `subject` acted for last; `None` if another user was signed in, or none.
     pub(super) async fn acted_for(&self, subject: &str) -> Option<Option<TokenExchange>> {
         let kept = self.load().await.ok().flatten();
         let kept = kept.or_else(|| self.0.kept.borrow().clone());
@@ -363,19 +363,19 @@ impl<P: Platform> Session<P> {
         self.0.left.borrow().contains(&record.id)
     }
 
-    /// Whether the session has ended in this tab with these tokens, or with newer ones.
+    /// Returns whether the session has ended in this tab, with these tokens or with newer ones.
     fn is_over(&self, record: &Record) -> bool {
         let over = self.0.over.borrow();
         over.as_ref()
             .is_some_and(|(id, generation)| *id == record.id && record.generation <= *generation)
     }
 
-    /// Which record this tab has.
+    /// Returns the identity of this tab's record.
     fn version(&self) -> Option<(String, u64)> {
         self.record().map(|record| (record.id, record.generation))
     }
 
-    /// The session as this tab knows it.
+    /// Returns this tab's record of the session.
     pub(super) fn record(&self) -> Option<Record> {
         match &*self.0.kept.borrow() {
             Some(Kept::Live(record)) => Some((**record).clone()),
@@ -383,7 +383,7 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// Nothing is kept any more: the person signed out in another tab, or never signed in.
+    /// Updates the state when nothing is stored: the user signed out in another tab, or never signed in.
     fn nobody_here(&self) {
         let ended = match self.0.kept.take() {
             Some(Kept::Live(_)) => Some(SignOutReason::SignedOut),
@@ -402,8 +402,8 @@ impl<P: Platform> Session<P> {
         self.set_state(AuthState::SignedOut(Some(reason)));
     }
 
-    /// Takes over a record, unless this tab has it already (its own also knows the monotonic clock) or has a newer one
-    /// that could not be kept.
+    /// Adopts a record, unless this tab has it already (and then also knows its monotonic clock), or has a newer one that could not be
+    /// stored.
     fn adopt(&self, mut record: Record) {
         let own = self.record().filter(|own| own.id == record.id);
         if own.as_ref().is_some_and(|own| own.generation >= record.generation) {
@@ -428,9 +428,9 @@ impl<P: Platform> Session<P> {
         self.0.platform.wake_in(self.refresh_due_in());
     }
 
-    /// Keeps new tokens and tells the other tabs. Where nothing can be kept the session lives on in memory.
+    /// Stores new tokens and notifies the other tabs. If they cannot be stored, the session continues in memory.
     ///
-    /// A record that replaces an older one is dropped when the session was ended meanwhile; `false` says so.
+    /// Returns `false` if the record should replace an older one, but the session has ended meanwhile. Then the record is dropped.
     pub(super) async fn keep(&self, record: Record, mode: SaveMode) -> bool {
         let mode = match self.0.stored.get() {
             Stored::Yes | Stored::Behind(_) => mode,
@@ -439,12 +439,12 @@ impl<P: Platform> Session<P> {
         let saved = self.save(&Kept::Live(Box::new(record.clone())), mode).await;
         if saved == Ok(false) || self.has_left(&record) {
             self.sync_locked().await;
-            // Nobody has these tokens any more.
+            // No tab uses these tokens any more.
             self.revoke(&record.tokens).await;
             return false;
         }
         let before = self.record().map(|before| before.id);
-        // Those that were in memory only have taken nothing's place.
+        // A session in memory only has not replaced a stored one.
         if before.as_ref() != Some(&record.id) && self.0.stored.get() != Stored::Never {
             self.0.superseded.replace(before);
         }
@@ -464,12 +464,12 @@ impl<P: Platform> Session<P> {
         self.0.platform.save(SESSION, &self.binding(), &text, mode).await
     }
 
-    /// The provider ended the session, for this tab and all others. What a sign-out there needs is kept.
+    /// Ends the session in all tabs. The ID token stays stored for a sign-out at the provider.
     pub(super) async fn end(&self, reason: SignOutReason) {
         let before = self.version();
         self.sync_locked().await;
         let Some(kept) = self.0.kept.borrow().clone().filter(|_| self.version() == before) else {
-            // It is over already, or another one has begun.
+            // The session is over already, or another one has started.
             return;
         };
         let ended = Ended {
@@ -477,12 +477,12 @@ impl<P: Platform> Session<P> {
             id_token: kept.id_token().clone(),
             acting: kept.exchange().cloned(),
         };
-        // Where nothing can be kept, this tab knows all the same.
+        // If the end cannot be stored, this tab still stays signed out.
         let saved = self
             .save(&Kept::Ended(Box::new(ended.clone())), SaveMode::Replace)
             .await;
         if saved == Ok(false) && self.0.stored.get() != Stored::Never {
-            // The person signed out in another tab, and that is why.
+            // The user signed out in another tab, so that is the reason.
             return self.sync_locked().await;
         }
         self.0.nonces.take();
@@ -492,9 +492,9 @@ impl<P: Platform> Session<P> {
         self.0.platform.notify_other_tabs();
     }
 
-    /// Leaves word for the next page that the provider did not hear of the sign-out.
+    /// Stores for the next page that the provider was not notified of the sign-out.
     pub(super) async fn note_unheard(&self, id_token: Option<IdToken>) {
-        // A refresh that is under way in another tab would keep its tokens over this. One that never ends does not.
+        // Otherwise a refresh in flight in another tab could overwrite this. If the lock times out, continue.
         let _lock = self.lock_tokens().await;
         match (id_token, self.load().await) {
             (Some(id_token), Ok(None)) => {
@@ -503,7 +503,7 @@ impl<P: Platform> Session<P> {
                     id_token,
                     acting: None,
                 };
-                // Where nothing can be kept, this page knows all the same.
+                // If it cannot be stored, this page still knows.
                 drop(self.save(&Kept::Ended(Box::new(ended.clone())), SaveMode::Insert).await);
                 self.adopt_end(ended);
                 self.0.platform.notify_other_tabs();
@@ -512,7 +512,7 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// Forgets everything, in this tab and in storage.
+    /// Deletes the session, in this tab and in storage.
     pub(super) async fn forget(&self) {
         let left = [self.record().map(|record| record.id), self.0.superseded.take()];
         let is_stored = self.0.stored.get() != Stored::Never || left[1].is_some();
@@ -523,7 +523,7 @@ impl<P: Platform> Session<P> {
         self.0.unkept.take();
         self.0.platform.wake_in(None);
         let cleared = self.0.platform.clear().await;
-        // Where nothing was ever kept there is nothing to delete.
+        // If nothing was ever stored, there is nothing to delete.
         if let (Err(error), true) = (cleared, is_stored && was_there) {
             self.tell(&Event::NotDeleted(error));
         }

@@ -1,4 +1,4 @@
-//! A token that is always fresh: one refresh at a time, in all tabs together.
+//! Refresh: keeps the access token fresh, with one refresh at a time in all tabs.
 
 use futures_util::FutureExt as _;
 use oauth2::{AccessToken, RefreshToken};
@@ -8,7 +8,7 @@ use crate::authorization::{TokenError, TokenExchange, TokenRequest, TokenRespons
 use super::record::{Acting, Record};
 use super::{AuthState, Event, LocalFuture, Platform, SaveMode, Session, SessionError, SignOutReason};
 
-/// How long a token is good for at least when it is handed out, in milliseconds; less for short-lived tokens.
+/// The minimum remaining lifetime of a token for a call, in milliseconds; less for short-lived tokens.
 const MIN_VALIDITY: f64 = 30_000.0;
 
 /// The first pause after a failed refresh, in milliseconds. It doubles up to the longest.
@@ -20,14 +20,14 @@ const LONGEST_PAUSE: f64 = 60_000.0;
 pub(super) struct Backoff {
     failures: u32,
     until: f64,
-    /// The part of it that the provider asked for (`Retry-After`; RFC 9110, section 10.2.3).
+    /// Until when the provider asked to wait (`Retry-After`; RFC 9110, section 10.2.3).
     asked_until: f64,
 }
 
 impl<P: Platform> Session<P> {
-    /// An access token with at least 30 seconds left (a quarter of its lifetime when it is short-lived).
+    /// Returns an access token that is valid for at least 30 more seconds (a quarter of its lifetime if it is short-lived).
     ///
-    /// However many callers ask at once, in however many tabs, there is one request at the token endpoint.
+    /// Simultaneous calls, also in several tabs, share one request to the token endpoint.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -38,7 +38,7 @@ impl<P: Platform> Session<P> {
     /// assert_eq!(token.secret(), "the-first");
     ///
     /// # example::wait(&session, 280_000.0);
-    /// // It is good for 300 s, and 280 s later this is another one:
+    /// // It is valid for 300 s. 280 s later it was replaced:
     /// assert_eq!(session.access_token().await?.secret(), "the-second");
     ///
     /// session.sign_out_here().await;
@@ -50,13 +50,13 @@ impl<P: Platform> Session<P> {
     /// ```
     ///
     /// # Errors
-    /// [`SessionError::SignedOut`] when nobody is signed in or the provider ended the session; an error whose
-    /// [`remedy`](SessionError::remedy) is to try again when the provider could not be reached.
+    /// [`SessionError::SignedOut`] when no user is signed in or the provider ended the session; an error whose
+    /// [`remedy`](SessionError::remedy) is to try again when the provider cannot be reached.
     pub async fn access_token(&self) -> Result<AccessToken, SessionError> {
         Ok(self.fresh_record().await?.current().access_token().clone())
     }
 
-    /// A record whose current tokens are fresh.
+    /// Returns a record whose current tokens are fresh.
     pub(super) async fn fresh_record(&self) -> Result<Record, SessionError> {
         self.restore().await;
         let record = self.record().ok_or_else(|| self.signed_out())?;
@@ -65,15 +65,14 @@ impl<P: Platform> Session<P> {
         }
         let record = self.refresh_if(record.current().access_token()).await?;
         let current = record.current();
-        // The device may have slept before the answer was read. Tokens that are good for no time are never fresh.
+        // The device may have slept before the response was read. Tokens with a lifetime of 0 are never fresh.
         match self.is_fresh(current) || current.lifetime().min_validity(MIN_VALIDITY) == 0.0 {
             true => Ok(record),
             false => self.refresh_if(current.access_token()).await,
         }
     }
 
-    /// Replaces the access token although it looks fresh, unless another caller or tab has done so already: for a token
-    /// that was refused.
+    /// Replaces an access token that was rejected although it looks fresh, unless another caller or tab has replaced it already.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -81,7 +80,7 @@ impl<P: Platform> Session<P> {
     /// let refused = session.access_token().await?;
     /// let another = session.replace(&refused).await?;
     /// assert_ne!(another.secret(), refused.secret());
-    /// // Whoever had the same one refused gets that one, without another request.
+    /// // Another caller with the same rejected token gets the new one, without another request.
     /// assert_eq!(session.replace(&refused).await?.secret(), another.secret());
     /// # Ok(())
     /// # })?;
@@ -94,12 +93,12 @@ impl<P: Platform> Session<P> {
         Ok(self.refresh_if(refused).await?.current().access_token().clone())
     }
 
-    /// Replaces the access token now, once for all who ask at the same time: for who knows that its claims have changed.
+    /// Replaces the access token now, because its claims have changed. Simultaneous calls share one refresh.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
     /// # example::signed_in(async |session| {
-    /// // The person was given another role.
+    /// // The user has got another role.
     /// let with_the_role = session.replace_now().await?;
     /// assert_eq!(session.access_token().await?.secret(), with_the_role.secret());
     /// # Ok(())
@@ -108,7 +107,7 @@ impl<P: Platform> Session<P> {
     /// ```
     ///
     /// # Errors
-    /// As for [`Session::access_token`]; [`SessionError::NoRefreshToken`] when the provider gave none, and the session goes on.
+    /// As for [`Session::access_token`]; [`SessionError::NoRefreshToken`] without a refresh token. The session continues then.
     pub async fn replace_now(&self) -> Result<AccessToken, SessionError> {
         self.restore().await;
         let tokens = self.tokens().ok_or_else(|| self.signed_out())?;
@@ -123,8 +122,8 @@ impl<P: Platform> Session<P> {
             .is_some_and(|record| record.tokens.refresh_token().is_some())
     }
 
-    /// Lets the next call try at once: the network is back, or the page is visible again. A provider that said when to come back
-    /// is not asked before that.
+    /// Lets the next call retry at once, because the network is back or the page is visible again. A `Retry-After` of the provider still
+    /// applies.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -176,18 +175,18 @@ impl<P: Platform> Session<P> {
 
     fn is_fresh(&self, tokens: &TokenSet) -> bool {
         let lifetime = tokens.lifetime();
-        // Without a refresh token the access token is used up to its last moment.
+        // Without a refresh token the access token is used until it expires.
         let wanted = if self.can_refresh() { MIN_VALIDITY } else { 0.0 };
         lifetime.remaining(self.0.platform.now()) > lifetime.min_validity(wanted)
     }
 
-    /// Whether calls can be made with what is there.
+    /// Returns whether calls can be made with the current tokens.
     fn is_ready(&self, record: &Record) -> bool {
         !record.lacks_exchange() && self.is_fresh(record.current())
     }
 
-    /// Joins the refresh that is under way, or starts one. It runs to its end even when every caller gives up, since it
-    /// holds the lock of all tabs and may have used up the refresh token.
+    /// Joins the refresh in flight, or starts one. It runs to its end even if every caller gives up, because it may already have used the
+    /// refresh token.
     async fn refresh_if(&self, stale: &AccessToken) -> Result<Record, SessionError> {
         let running = self.0.refreshing.borrow().clone();
         let refreshing = running.unwrap_or_else(|| {
@@ -204,14 +203,13 @@ impl<P: Platform> Session<P> {
         refreshing.await
     }
 
-    /// Returns the milliseconds until a refresh ahead of expiry is due: at twice the time that a call needs, so that calls do not wait for
-    /// it. Without a refresh token it is the time until the session ends. `None` when no end is known, or the tokens are good for no time at
-    /// all.
+    /// Returns the milliseconds until the next refresh ahead of expiry. It is due at twice the lifetime that a call needs, so that calls do
+    /// not wait for it. Without a refresh token it is the time until the session ends. `None` if the lifetime is unknown or 0.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
     /// # example::signed_in(async |session| {
-    /// // The token is good for 300 s, and a call needs one that has 30 s left.
+    /// // The token is valid for 300 s, and a call needs 30 s.
     /// assert_eq!(session.refresh_due_in(), Some(240_000.0));
     ///
     /// session.sign_out_here().await;
@@ -237,17 +235,17 @@ impl<P: Platform> Session<P> {
         Some(due.max(allowed).max(0.0)).filter(|milliseconds| milliseconds.is_finite())
     }
 
-    /// Replaces the access token ahead of its expiry when that is due, or ends the session when its token has expired and cannot be
-    /// replaced. The platform asks for it while the user is there.
+    /// Replaces the access token ahead of its expiry when that is due, or ends the session when its token has expired and cannot be replaced.
+    /// The platform calls this while the user is active.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
     /// # example::signed_in(async |session| {
-    /// // Where the platform's timer goes off:
+    /// // When the platform's timer fires:
     /// # example::wait(&session, 240_000.0);
     /// session.refresh_ahead().await;
     /// # assert_eq!(session.platform().wakes_in.get(), Some(240_000.0));
-    /// // No call waits for the next token.
+    /// // The next call does not wait for a refresh.
     /// assert_eq!(session.access_token().await?.secret(), "the-second");
     /// # Ok(())
     /// # })?;
@@ -257,14 +255,14 @@ impl<P: Platform> Session<P> {
         if self.refresh_due_in() == Some(0.0)
             && let Some(tokens) = self.tokens()
         {
-            // Told as an event; the next call, or the next time that it is due, tries again.
+            // An error is reported as an event. The next call or the next timer tries again.
             drop(self.refresh_if(tokens.access_token()).await);
         }
         self.0.platform.wake_in(self.refresh_due_in());
     }
 
-    /// Lets the person act for another organisation, or calls be made for another audience, from now on. The exchange
-    /// is made anew after every refresh, under the same lock.
+    /// Exchanges the token, so that calls are made for another organisation or another audience from now on. The exchange is repeated after
+    /// every refresh, under the same lock.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -284,11 +282,11 @@ impl<P: Platform> Session<P> {
     /// ```
     ///
     /// # Errors
-    /// As for [`Session::access_token`], and what the token endpoint refuses; the tokens are then as they were.
+    /// As for [`Session::access_token`], and when the token endpoint rejects the exchange. The tokens are unchanged then.
     pub async fn exchange(&self, exchange: TokenExchange) -> Result<(), SessionError> {
         let session = self.clone();
         let future: LocalFuture<_> = Box::pin(async move { session.switch(exchange).await });
-        // It may refresh, and runs to its end as a refresh does.
+        // It may refresh, so it must run to its end like a refresh.
         let shared = future.shared();
         self.0.platform.spawn(Box::pin(shared.clone().map(drop)));
         shared.await
@@ -305,7 +303,7 @@ impl<P: Platform> Session<P> {
         self.act(record, exchange).await.map(drop)
     }
 
-    /// Goes back to the tokens that the person signed in with.
+    /// Returns to the tokens of the sign-in.
     ///
     /// # Errors
     /// As for [`Session::access_token`].
@@ -323,7 +321,7 @@ impl<P: Platform> Session<P> {
         };
         match &outcome {
             Ok(_) | Err(SessionError::SignedOut(_)) => {}
-            // A refusal stays the error until the next attempt.
+            // The last rejection stays the error until the next attempt.
             Err(SessionError::BackingOff { .. }) => {
                 if let Some(refused) = self.0.refused.borrow().clone() {
                     return Err(refused);
@@ -332,16 +330,16 @@ impl<P: Platform> Session<P> {
             Err(error) => {
                 self.back_off(error);
                 self.tell(&Event::RefreshFailed(error.clone()));
-                // A second attempt tells whether the session can go on, and waits for no call.
+                // Schedule a second attempt, which decides whether the session continues. It does not wait for a call.
                 self.0.platform.wake_in(self.refresh_due_in());
             }
         }
         outcome
     }
 
-    /// Held under the lock.
+    /// Replaces the tokens unless another tab has done so. The caller must hold the lock.
     async fn replace_tokens(&self, stale: &AccessToken) -> Result<Record, SessionError> {
-        // Another tab may have been here while this one waited.
+        // Another tab may have refreshed while this one waited for the lock.
         self.sync_locked().await;
         let Some(record) = self.record() else {
             return Err(self.signed_out());
@@ -349,7 +347,7 @@ impl<P: Platform> Session<P> {
         if record.current().access_token().secret() != stale.secret() && self.is_ready(&record) {
             return Ok(record);
         }
-        // Only what was exchanged may be stale: its last exchange failed, or it lives shorter.
+        // Possibly only the exchanged token is stale: its last exchange failed, or its lifetime is shorter.
         let only_acting = record
             .acting
             .as_ref()
@@ -367,7 +365,7 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// After a failure the next attempt waits.
+    /// Returns an error during the pause after a failed refresh.
     fn check_pause(&self) -> Result<(), SessionError> {
         let pause = self.0.backoff.get().until - self.0.platform.now().monotonic;
         match pause > 0.0 {
@@ -378,7 +376,7 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// Refreshes the tokens that the user signed in with. Held under the lock.
+    /// Refreshes the tokens of the sign-in. The caller must hold the lock.
     async fn renew(&self, record: Record) -> Result<Record, SessionError> {
         let Some(request) = TokenRequest::refresh(&self.0.client, &record.tokens) else {
             self.end(SignOutReason::Expired).await;
@@ -415,8 +413,8 @@ impl<P: Platform> Session<P> {
             }
             reply => reply?,
         };
-        // The old refresh token may be used up: to send it again would look like theft. So the new one is stored before anything else
-        // can fail.
+        // The old refresh token may be used up, and sending it again would look like theft. So store the new one before anything else can
+        // fail.
         let response = match TokenResponse::read(&reply) {
             Ok(response) => response,
             Err(error) => {
@@ -428,7 +426,7 @@ impl<P: Platform> Session<P> {
         if !known {
             self.rescue(response.refresh_token().cloned(), &mut record).await?;
         }
-        // When the key of a new ID token cannot be fetched the old ID token stays.
+        // If the key of a new ID token cannot be fetched, the old ID token stays.
         let keys = self.keys_for(&response).await.ok();
         let keys = keys.filter(|keys| response.finds_key(&self.0.client, keys));
         let (access, refresh) = response.tokens();
@@ -436,13 +434,13 @@ impl<P: Platform> Session<P> {
         record.tokens = match record.tokens.refreshed(response, &checks).await {
             Ok(tokens) => tokens,
             Err(error) => {
-                // They are not used, and there is nothing to refresh with any more.
+                // The new tokens must not be used, and the old refresh token may be used up.
                 self.revoke_these(&access, refresh.as_ref()).await;
                 self.end(SignOutReason::EndedByProvider).await;
                 return Err(error.into());
             }
         };
-        // What another tab did can be read only now, when storage was not to be had before.
+        // If the storage was unavailable before, the changes of another tab can be read only now.
         if let Some(kept) = self.kept_of(&record.id).await
             && kept.generation > record.generation
         {
@@ -454,7 +452,7 @@ impl<P: Platform> Session<P> {
         self.record().ok_or_else(|| self.signed_out())
     }
 
-    /// Stores a rotated refresh token of a response that is not used yet, or cannot be.
+    /// Stores the rotated refresh token of a response that is not validated yet, or cannot be used.
     async fn rescue(&self, refresh_token: Option<RefreshToken>, record: &mut Record) -> Result<(), SessionError> {
         if let Some(token) = refresh_token {
             record.tokens.rotate(token);
@@ -464,8 +462,8 @@ impl<P: Platform> Session<P> {
         Ok(())
     }
 
-    /// Exchanges the tokens of the record, and keeps what comes of it beside them: they are what is refreshed, and gone back
-    /// to. Held under the lock.
+    /// Exchanges the tokens of the record, and stores the result next to them, because the original tokens are the ones that are refreshed.
+    /// The caller must hold the lock.
     pub(super) async fn act(&self, record: Record, exchange: TokenExchange) -> Result<Record, SessionError> {
         let requested = self.0.platform.now();
         let request = TokenRequest::exchange(&self.0.client, &record.tokens, &exchange);
@@ -486,14 +484,14 @@ impl<P: Platform> Session<P> {
         Ok(record)
     }
 
-    /// Keeps a record in place of the one before it.
+    /// Stores a record in place of the previous one.
     pub(super) async fn store(&self, record: Record) -> Result<(), SessionError> {
         let (own, kept) = (self.record(), self.kept_of(&record.id).await);
         let others = [own.as_ref(), kept.as_deref()].into_iter().flatten();
         let generation = others.fold(record.generation, |newest, other| newest.max(other.generation)) + 1;
         match self.keep(Record { generation, ..record }, SaveMode::Replace).await {
             true => Ok(()),
-            // A person who signed out meanwhile stays signed out.
+            // The user signed out meanwhile and stays signed out.
             false => Err(self.signed_out()),
         }
     }

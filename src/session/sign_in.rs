@@ -1,4 +1,4 @@
-//! Signing in: off to the provider, and back.
+//! Sign-in: redirect to the provider, and completion of the callback.
 
 use std::pin::pin;
 
@@ -18,7 +18,7 @@ use super::{
     AuthState, Event, PendingRequest, Platform, Remedy, Session, SessionError, SignOutReason, StepUp, StepUpFailure,
 };
 
-/// A sign-in that came back and did not succeed. A session that was there before is untouched.
+/// A failed sign-in. An existing session is not affected.
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -43,21 +43,21 @@ use super::{
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{error}")]
 pub struct SignInFailure {
-    /// What went wrong.
+    /// The error.
     pub error: SessionError,
-    /// Where the person was going, as far as it is known: to go there when they start again.
+    /// The page to return to, if it is known, for another sign-in.
     pub return_to: ReturnTo,
 }
 
-/// Where a person is after the callback.
+/// The result of a callback.
 ///
 /// ```
 /// use pixygate::authorization::ReturnTo;
 /// use pixygate::session::SignInOutcome;
 ///
-/// /// Where the page goes.
+/// /// The next page.
 /// fn next(landing: &SignInOutcome) -> Option<&str> {
-///     // A window that was opened for the sign-in is closed instead.
+///     // A popup window is closed instead.
 ///     (!landing.popup).then(|| landing.return_to.as_str())
 /// }
 /// let orders = SignInOutcome { return_to: ReturnTo::parse("/orders").unwrap_or_default(), ..SignInOutcome::default() };
@@ -66,16 +66,16 @@ pub struct SignInFailure {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SignInOutcome {
-    /// Where they were going.
+    /// The page to return to.
     pub return_to: ReturnTo,
-    /// Whether this window was opened for the sign-in only, and has done its work.
+    /// Whether this window was opened only for the sign-in, and can be closed.
     pub popup: bool,
-    /// Why a stronger sign-in that a call had asked for did not bring it. The user is signed in as before, and the call was not made;
-    /// [`Session::take_cancelled`] returns it.
+    /// Why a step-up for a call failed. The user is signed in as before, and the call was not made; [`Session::take_cancelled`] returns the
+    /// call.
     pub cancelled: Option<StepUpFailure>,
 }
 
-/// A callback whose `state` and `iss` hold, and whose code is to be exchanged.
+/// A callback whose `state` and `iss` are valid, and whose code is not exchanged yet.
 pub(super) struct Returned {
     validated: ValidatedCallback,
     state: String,
@@ -85,7 +85,7 @@ pub(super) struct Returned {
     step_up: Option<RepeatedCall>,
 }
 
-/// The provider's answers to `prompt=none` when it would have to show something (OpenID Connect Core, section 3.1.2.6).
+/// The errors for `prompt=none` when the provider has to show a page to the user (OpenID Connect Core, section 3.1.2.6).
 const NEEDS_THE_PERSON: [&str; 4] = [
     "login_required",
     "interaction_required",
@@ -93,19 +93,19 @@ const NEEDS_THE_PERSON: [&str; 4] = [
     "account_selection_required",
 ];
 
-/// How long an answer of the provider counts for a sign-in, in milliseconds.
+/// How long a check of the provider is valid for a sign-in, in milliseconds.
 const REACHED: f64 = 30_000.0;
 
-/// How long an outage of the provider may take to show before the page is left, in milliseconds, once all else is done. A connection
-/// that is refused shows at once.
+/// How long a prepared sign-in waits for the check of the provider before it leaves the page, in milliseconds. A refused connection fails at
+/// once.
 const GRACE: f64 = 50.0;
 
-/// How long a call waits for its page after the sign-in, in milliseconds: who sees it made later does not expect it.
+/// How long after the sign-in a page can take its call, in milliseconds. Later the user would not expect it.
 const WAITS: f64 = 120_000.0;
 
 impl<P: Platform> Session<P> {
-    /// Leaves for the provider's sign-in page, unless the provider is known not to answer: then the user stays on a page that can
-    /// say so. When another tab has signed in meanwhile nothing is left, and the state says who is signed in.
+    /// Leaves for the provider's sign-in page. If the provider is known to be down, the page stays, so that it can show that. If another tab
+    /// has signed in meanwhile, the page also stays, and the state has the user.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -118,7 +118,7 @@ impl<P: Platform> Session<P> {
     ///     ..SignIn::default()
     /// };
     /// session.sign_in(&options).await?;
-    /// // The platform has left the page.
+    /// // The platform has navigated to the provider.
     /// # let address = session.platform().went_to.borrow().clone();
     /// assert!(address.starts_with("https://id.example/authorize?"));
     /// assert!(address.contains("login_hint=alice%40example.com"));
@@ -128,7 +128,7 @@ impl<P: Platform> Session<P> {
     /// ```
     ///
     /// # Errors
-    /// When the provider cannot be reached; when this browser cannot store what is needed until the user is back;
+    /// When the provider cannot be reached; when this browser cannot store the pending sign-in;
     /// [`SessionError::WrongOrigin`] on a page that is not of the redirect URI's origin.
     pub async fn sign_in(&self, options: &SignIn) -> Result<(), SessionError> {
         let silent = options.prompt.as_deref() == Some("none");
@@ -139,7 +139,7 @@ impl<P: Platform> Session<P> {
             && options.max_age.is_none()
             && options.acr_values.is_empty();
         if any_session_will_do && before.is_none() && self.sign_in_id().is_some() {
-            // Another tab has signed in meanwhile, and the user is where they wanted to be.
+            // Another tab has signed in meanwhile, so this sign-in is not needed.
             self.recall(&state).await.map(drop)?;
             return Ok(());
         }
@@ -151,8 +151,8 @@ impl<P: Platform> Session<P> {
         Ok(())
     }
 
-    /// Asks whether the provider answers, ahead of a sign-in that is likely: when the user points at the button. A sign-in within the next
-    /// 30 seconds leaves without asking again.
+    /// Checks whether the provider answers, before a likely sign-in: for example when the user points at the button. A sign-in within the
+    /// next 30 seconds does not check again.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -175,9 +175,9 @@ impl<P: Platform> Session<P> {
         self.0.reached.get().is_some_and(|then| now - then < REACHED)
     }
 
-    /// Leaves for the provider's sign-in page because a call needs more than the person has. After the sign-in the page at
-    /// `return_to` gets the call with [`Session::take_pending`], if it is the same person who came back. Who comes back by the back
-    /// button instead finds there, with [`Session::take_cancelled`], what they had typed.
+    /// Leaves for the provider's sign-in page because a call needs a stronger sign-in or more scopes. After the sign-in of the same user, the
+    /// page at `return_to` gets the call from [`Session::take_pending`]. If the user comes back by the back button instead, the page gets it
+    /// from [`Session::take_cancelled`].
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -195,7 +195,7 @@ impl<P: Platform> Session<P> {
     /// };
     /// session.step_up(&demand, call, ReturnTo::parse("/orders").unwrap_or_default()).await?;
     ///
-    /// // The page is left. When the person is back:
+    /// // The browser leaves the page. After the sign-in:
     /// # let query = example::came_back(&session);
     /// let landing = session.complete(&query).await?;
     /// assert_eq!(landing.return_to.as_str(), "/orders");
@@ -207,7 +207,7 @@ impl<P: Platform> Session<P> {
     /// ```
     ///
     /// # Errors
-    /// As for [`Session::sign_in`], and when nobody is signed in.
+    /// As for [`Session::sign_in`], and when no user is signed in.
     pub async fn step_up(
         &self,
         demand: &StepUp,
@@ -235,7 +235,7 @@ impl<P: Platform> Session<P> {
         Ok(())
     }
 
-    /// What to ask of the provider so that a demand is met, and the person keeps what they have.
+    /// Returns the options of a sign-in that meets `demand` and keeps the scopes of the user.
     pub(super) fn options_for(demand: &StepUp, record: &Record) -> SignIn {
         let mut options = SignIn {
             scopes: record.tokens.scopes().to_vec(),
@@ -252,9 +252,8 @@ impl<P: Platform> Session<P> {
         options
     }
 
-    /// Begins a sign-in in a window of its own and returns its `state`, and where to send the window. Where nothing can be
-    /// kept this page remembers it, and [waits](Session::waits_for) for what the window comes back with; the session then lives
-    /// in this page only.
+    /// Starts a sign-in in a popup window. Returns its `state` and the address for the window. If the sign-in cannot be stored, it stays in
+    /// this page's memory, which [waits](Session::waits_for) for the window's callback; the session then lives in this page only.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -262,14 +261,14 @@ impl<P: Platform> Session<P> {
     /// # use pixygate::authorization::SignIn;
     /// let (state, url) = session.begin_in_window(&SignIn::default()).await?;
     /// assert!(url.contains(&format!("state={state}")));
-    /// assert!(!session.waits_for(&state), "the sign-in is kept, so that any page can complete it");
+    /// assert!(!session.waits_for(&state), "the sign-in is stored, so that any page can complete it");
     /// # Ok(())
     /// # })?;
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors
-    /// As for [`Session::sign_in`], but not because nothing can be kept.
+    /// As for [`Session::sign_in`], except for storage.
     pub async fn begin_in_window(&self, options: &SignIn) -> Result<(String, String), SessionError> {
         self.begin(options, true, Asked::ByPerson).await
     }
@@ -294,7 +293,7 @@ impl<P: Platform> Session<P> {
         if pushed_to.is_some() || self.was_reached() {
             return preparing.await;
         }
-        // The browser's error page would offer no next step. The user does not wait for the provider's answer, though.
+        // If the provider is down, the browser's error page would offer no next step. But do not wait long for the check.
         let probe = self.probe();
         let (state, url) = preparing.await?;
         match select(probe, pin!(platform.sleep(GRACE))).await {
@@ -314,7 +313,7 @@ impl<P: Platform> Session<P> {
         pushed_to: Option<&str>,
     ) -> Result<(String, String), SessionError> {
         let (platform, client) = (&self.0.platform, &self.0.client);
-        // What could not be stored is not pushed either.
+        // Do not push a request that cannot be stored.
         if let (Some(_), Err(error), false) = (pushed_to, self.all_pending().await, popup) {
             return Err(error.into());
         }
@@ -322,13 +321,13 @@ impl<P: Platform> Session<P> {
         if silent && self.was_refused().await {
             return Err(SessionError::InteractionRequired);
         }
-        // Who is signed in needs the key that they have, where no other can be stored.
+        // A signed-in user needs the current key if no other one can be stored.
         match self.record().is_none() && self.0.unkept.borrow().is_empty() {
             true => platform.drop_keys(),
             false => platform.reload_keys(),
         }
         let thumbprint = match self.dpop_thumbprint().await {
-            // With such a key nothing is stored, and who would leave the page is told so.
+            // With a key in memory nothing is stored. A sign-in that leaves the page then fails with an error.
             Err(_) if self.record().is_none() => {
                 platform.create_memory_key().await?;
                 self.dpop_thumbprint().await?
@@ -359,8 +358,8 @@ impl<P: Platform> Session<P> {
         Ok((state, url))
     }
 
-    /// Where the user goes afterwards: where the options say, or back to the current page. The page of the redirect URI leads nowhere
-    /// without an authorization response.
+    /// Returns the page to return to: that of the options, or the current page. The page of the redirect URI is excluded, because it needs an
+    /// authorization response.
     fn return_to(&self, options: &SignIn) -> ReturnTo {
         let wanted = options.return_to.clone();
         let wanted = wanted.or_else(|| ReturnTo::parse(&self.0.platform.page()));
@@ -384,9 +383,9 @@ impl<P: Platform> Session<P> {
         })?)
     }
 
-    /// Completes a sign-in from the query of the redirect URI and says where the person was going.
+    /// Completes a sign-in from the query of the redirect URI, and returns the page to return to.
     ///
-    /// A callback that was reloaded, bookmarked or reached by the back button just lands when someone is signed in.
+    /// A callback that was reloaded, bookmarked or reached by the back button succeeds if a user is signed in.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -400,7 +399,7 @@ impl<P: Platform> Session<P> {
     /// assert_eq!(landing.return_to.as_str(), "/");
     /// assert!(session.state().signed_in().is_some());
     ///
-    /// // Reloaded: the person is still signed in, and lands.
+    /// // Reloaded: the user is still signed in.
     /// assert!(session.complete(&query).await.is_ok());
     ///
     /// session.sign_out_here().await;
@@ -412,13 +411,13 @@ impl<P: Platform> Session<P> {
     /// ```
     ///
     /// # Errors
-    /// The first check that fails, from `state` to the ID token; nothing of the response is kept then.
+    /// The first check that fails, from `state` to the ID token. Then nothing of the response is stored.
     pub async fn complete(&self, query: &str) -> Result<SignInOutcome, SignInFailure> {
         self.restore().await;
         let mut landing = SignInOutcome::default();
         let landed = self.land(query, &mut landing).await;
         if landing.popup {
-            // A sign-in that starts again in this window comes back to the page that opened it, too.
+            // If the sign-in starts again in this window, it also returns to the page that opened it.
             self.0.platform.set_sign_in_window(landed.is_err());
         }
         match landed {
@@ -452,7 +451,7 @@ impl<P: Platform> Session<P> {
         let response = match self.explained(endpoint, with_proof, answer).await {
             Ok(response) => response,
             Err(error) => {
-                // The code may be good yet.
+                // The code may still be valid.
                 if error.remedy() == Remedy::TryAgain {
                     self.0.unfinished.replace(Some(Box::new(returned)));
                 }
@@ -477,7 +476,7 @@ impl<P: Platform> Session<P> {
         let tokens = match validated.accept(response, &self.checks(Some(&keys), requested)).await {
             Ok(tokens) => tokens,
             Err(error) => {
-                // Tokens that are not used are left to nobody.
+                // Unused tokens are revoked.
                 self.revoke_these(&access, refresh.as_ref()).await;
                 let ignored = matches!(error, IdTokenError::Claim { claim: "auth_time", .. });
                 let stays = match &step_up {
@@ -494,13 +493,13 @@ impl<P: Platform> Session<P> {
         };
         let subject = &tokens.id_token().claims().sub;
         let step_up = step_up.filter(|step_up| step_up.subject == *subject);
-        // A person who signs in themselves may be asked again.
+        // After a sign-in without a call, the same step-up may be required again.
         let before = self.record().filter(|before| by_call && before.subject() == subject);
         let mut demanded = before.map(|before| before.demanded).unwrap_or_default();
         if let Some(RepeatedCall { call, demand, .. }) = &step_up {
             add_demand(&mut demanded, &call.method, &call.url, demand.clone());
         }
-        // Not while another tab refreshes: it would keep its tokens over these.
+        // Wait for a refresh of another tab, which could overwrite these tokens.
         let _lock = match self.lock_tokens().await {
             Ok(lock) => lock,
             Err(error) => {
@@ -509,7 +508,7 @@ impl<P: Platform> Session<P> {
             }
         };
         let mut over = self.key_is_gone(&bound_to).await;
-        // Calls that were for an organisation are made for no other, whatever becomes of the exchange.
+        // Calls for one organisation must not be made for another, even if the exchange fails.
         let acted_for = self.acted_for(&tokens.id_token().claims().sub).await;
         let exchange = acted_for.unwrap_or_else(|| step_up.as_ref().and_then(|step_up| step_up.acting.clone()));
         if !over {
@@ -540,14 +539,14 @@ impl<P: Platform> Session<P> {
         if let (Some(exchange), Some(record)) = (exchange, self.record())
             && let Err(error) = self.act(record, exchange).await
         {
-            // The person is signed in, and the next call tries again.
+            // The user is signed in, and the next call tries again.
             self.tell(&Event::RefreshFailed(error));
         }
         Ok(())
     }
 
-    /// The callback whose code is still to be exchanged: that of the query, or one of before, whose exchange got no answer. `None` when
-    /// the provider refused, and the user stays signed in, or out, as before.
+    /// Returns the callback whose code is not exchanged yet: that of the query, or an earlier one whose exchange got no answer. `None` if the
+    /// provider returned an error and the state stays as it was.
     async fn take_returned(&self, query: &str, landing: &mut SignInOutcome) -> Result<Option<Returned>, SessionError> {
         let callback = Callback::parse(query);
         let state = callback.as_ref().map(|callback| callback.state().to_owned()).ok();
@@ -589,12 +588,12 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// Whether the user whose call asked for a stronger sign-in is still signed in.
+    /// Returns whether the user whose call required the step-up is still signed in.
     fn is_of(&self, step_up: &RepeatedCall) -> bool {
         self.record().is_some_and(|record| record.subject() == step_up.subject)
     }
 
-    /// Stores the call for its page, which asks for the same sign-in again only when the user wants that.
+    /// Keeps the call for its page, and records the step-up, so that only the user can start the same one again.
     async fn step_up_failed(&self, step_up: Option<RepeatedCall>, failure: StepUpFailure) -> StepUpFailure {
         if let Some(step_up) = step_up {
             let RepeatedCall { call, demand, .. } = &step_up;
@@ -604,7 +603,7 @@ impl<P: Platform> Session<P> {
         failure
     }
 
-    /// Keeps the call for its page. When it is made again after the sign-in it is answered, and does not ask for the same.
+    /// Keeps the call in memory for its page, with the result of its sign-in.
     pub(super) fn leave_waiting(&self, step_up: RepeatedCall, brought: Result<(), StepUpFailure>) {
         self.0.waiting.replace(Some(Waiting {
             until: self.0.platform.now().monotonic + WAITS,
@@ -614,18 +613,18 @@ impl<P: Platform> Session<P> {
         }));
     }
 
-    /// Whether someone signed out meanwhile, and the key is gone that new tokens are bound to.
+    /// Returns whether the key that new tokens are bound to was deleted, because the user signed out meanwhile.
     async fn key_is_gone(&self, bound_to: &Option<String>) -> bool {
         self.0.platform.reload_keys();
         self.dpop_thumbprint().await.as_ref() != Ok(bound_to)
     }
 
-    /// Whether the session is the one that the sign-in with this `state` brought.
+    /// Returns whether the session comes from the sign-in with this `state`.
     pub(super) fn came_of(&self, state: &str) -> bool {
         self.record().is_some_and(|record| record.id == state)
     }
 
-    /// Which sign-in brought the session.
+    /// Returns the `state` of the sign-in that the session comes from.
     pub(super) fn sign_in_id(&self) -> Option<String> {
         self.record().map(|record| record.id)
     }

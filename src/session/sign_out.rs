@@ -1,4 +1,4 @@
-//! Signing out: at the provider, here, and in all tabs (OpenID Connect RP-Initiated Logout; RFC 7009).
+//! Sign-out: here, in all tabs, and at the provider (OpenID Connect RP-Initiated Logout; RFC 7009).
 
 use form_urlencoded::{Serializer, byte_serialize};
 use futures_util::future::join;
@@ -12,9 +12,8 @@ use super::{
 };
 
 impl<P: Platform> Session<P> {
-    /// Revokes the tokens, forgets the session in all tabs and leaves for the provider's sign-out, which ends the session
-    /// there. A provider that does not answer delays nothing but its own part. When it does not, or has no end-session endpoint, the page
-    /// after the sign-out knows by [`SignOutReason::SignedOutHere`].
+    /// Revokes the tokens, deletes the session in all tabs, and leaves for the provider's end-session endpoint. If the provider does not
+    /// answer or has no such endpoint, the user is still signed out here, and the next page gets [`SignOutReason::SignedOutHere`].
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -30,7 +29,7 @@ impl<P: Platform> Session<P> {
     /// ```
     pub async fn sign_out(&self) {
         let platform = &self.0.platform;
-        // The browser's error page would be no way on.
+        // If the provider is down, the browser's error page would offer no next step.
         let (id_token, outage) = join(self.leave(), self.probe()).await;
         match self.end_session_url(id_token.as_ref().map(IdToken::as_str)) {
             Some(url) if outage.is_none() => return platform.navigate(&url, HistoryEntry::Replace),
@@ -39,10 +38,9 @@ impl<P: Platform> Session<P> {
         platform.navigate(&self.0.client.post_logout_redirect_uri, HistoryEntry::Replace);
     }
 
-    /// Ends all sessions of the person at the provider, also those of other browsers, then signs out as
-    /// [`Session::sign_out`] does. Other browsers find out at their next refresh, or at once where the provider tells this
-    /// application's server (`send` makes the one request, a `DELETE` of
-    /// [`Client::sessions_url`](crate::authorization::Client::sessions_url)).
+    /// Ends all sessions of the user at the provider, also those of other browsers, then signs out as [`Session::sign_out`] does. `send`
+    /// makes the one request, a `DELETE` of [`Client::sessions_url`](crate::authorization::Client::sessions_url). Other browsers are signed
+    /// out at their next refresh, or at their next call if the provider notifies this application's server (back-channel logout).
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -64,8 +62,8 @@ impl<P: Platform> Session<P> {
     /// ```
     ///
     /// # Errors
-    /// As for [`Session::call`]; [`SessionError::NoSessionsUrl`] when the provider is not known to have such a place;
-    /// [`SessionError::SessionsNotEnded`] when it refuses. The person is still signed in then.
+    /// As for [`Session::call`]; [`SessionError::NoSessionsUrl`] without a configured address; [`SessionError::SessionsNotEnded`] when the
+    /// provider rejects the request. The user is still signed in then.
     pub async fn sign_out_everywhere<R: HttpResponse>(
         &self,
         send: impl AsyncFn(Credentials) -> Result<R, SessionError>,
@@ -82,8 +80,8 @@ impl<P: Platform> Session<P> {
         Ok(())
     }
 
-    /// Revokes the tokens and forgets the session in all tabs. The session at the provider goes on: the next sign-in may
-    /// ask for nothing.
+    /// Revokes the tokens and deletes the session in all tabs. The session at the provider continues, so the next sign-in may not ask for
+    /// credentials.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -104,9 +102,9 @@ impl<P: Platform> Session<P> {
 
     async fn leave(&self) -> Option<IdToken> {
         self.restore().await;
-        // Where another tab signs out at the same moment it is gone afterwards, and the provider still wants it.
+        // Read the ID token first: if another tab signs out at the same moment, it is gone afterwards.
         let hint = self.id_token();
-        // Another tab may have newer tokens, and those are the ones to revoke.
+        // Another tab may have newer tokens, which must be revoked.
         drop(self.compare().await);
         self.set_state(AuthState::SigningOut);
         let record = self.record();
@@ -120,8 +118,8 @@ impl<P: Platform> Session<P> {
                 join(self.revoke(&record.tokens), acting).await;
             }
         };
-        // Nothing waits for the answers but leaving the page, which would break the requests off: a person who closes it
-        // meanwhile is signed out as well.
+        // Delete the session without waiting for the revocation: if the user closes the page meanwhile, they are still signed out. Only
+        // leaving the page waits, because that would abort the requests.
         let forget = async {
             self.forget().await;
             self.0.platform.notify_other_tabs();
@@ -136,7 +134,7 @@ impl<P: Platform> Session<P> {
         kept.as_ref().map(|kept| kept.id_token().clone())
     }
 
-    /// Best effort: the tokens are forgotten here whatever the provider answers.
+    /// Revokes tokens. Best effort: they are deleted here in any case.
     pub(super) async fn revoke(&self, tokens: &TokenSet) {
         self.revoke_these(tokens.access_token(), tokens.refresh_token()).await;
     }
@@ -195,7 +193,7 @@ impl<P: Platform> Session<P> {
     }
 }
 
-/// An address that names its parameters itself gets those and no others.
+/// Fills in the placeholders of an end-session address.
 fn filled_in(endpoint: &str, client: &Client, id_token: &str) -> String {
     [
         ("{client_id}", client.client_id.as_str()),

@@ -1,4 +1,4 @@
-//! What the page knows about the person.
+//! The state of the session, and the signed-in user.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use crate::authorization::TokenExchange;
 use crate::authorization::id_token::{Claims, IdToken};
 use crate::authorization::json::{Json, of_variant, serde_by_json, variant};
 
-/// Whether someone is signed in.
+/// Whether a user is signed in.
 ///
 /// ```
 /// use pixygate::session::AuthState;
 ///
 /// fn greeting(state: &AuthState) -> String {
 ///     match state {
-///         // The same on the server and in the browser, until the kept session is read.
+///         // The same on the server and in the browser, until the stored session is read.
 ///         AuthState::Unknown | AuthState::SigningOut => String::new(),
 ///         AuthState::SignedIn(person) => format!("Hello, {}", person.name()),
 ///         AuthState::SignedOut(_) => "Please sign in".to_owned(),
@@ -26,19 +26,19 @@ use crate::authorization::json::{Json, of_variant, serde_by_json, variant};
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum AuthState {
-    /// Not known yet: on the server always, in the browser until the kept session is read.
+    /// Not known yet: on the server always, in the browser until the stored session is read.
     #[default]
     Unknown,
-    /// Nobody is, and why, when a session has ended.
+    /// No user is signed in. After the end of a session, with the reason.
     SignedOut(Option<SignOutReason>),
-    /// Someone is.
+    /// A user is signed in.
     SignedIn(SignedIn),
-    /// On the way out.
+    /// The user is signing out.
     SigningOut,
 }
 
 impl AuthState {
-    /// The person, when someone is signed in.
+    /// Returns the user, if one is signed in.
     ///
     /// ```
     /// use pixygate::session::AuthState;
@@ -59,7 +59,7 @@ impl AuthState {
 /// ```
 /// use pixygate::session::{AuthState, SignOutReason};
 ///
-/// /// For whoever runs the site.
+/// /// For the operator of the site.
 /// fn detail(state: &AuthState) -> Option<&str> {
 ///     match state {
 ///         AuthState::SignedOut(Some(SignOutReason::NotRenewed(answer))) => Some(answer),
@@ -72,17 +72,17 @@ impl AuthState {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignOutReason {
-    /// The person signed out, here or in another tab.
+    /// The user signed out, here or in another tab.
     SignedOut,
-    /// The user signed out, and the provider did not answer, or has no end-session endpoint: its own session goes on.
+    /// The user signed out, but the provider did not answer or has no end-session endpoint: its own session continues.
     SignedOutHere,
-    /// The provider ended the session: the refresh token is no longer good.
+    /// The provider ended the session: the refresh token is no longer valid.
     EndedByProvider,
-    /// The access token expired and the provider had given no refresh token.
+    /// The access token expired, and the provider had not issued a refresh token.
     Expired,
-    /// The provider refuses to renew the session, and does not say that it has ended: what it answered.
+    /// The provider rejects the refresh, but does not report the end of the session. With the provider's answer.
     NotRenewed(String),
-    /// Nobody seemed to be there, for [`Client::idle_sign_out_seconds`](crate::authorization::Client).
+    /// The user was idle for [`Client::idle_sign_out_seconds`](crate::authorization::Client).
     Idle,
 }
 
@@ -115,7 +115,7 @@ impl Json for SignOutReason {
 serde_by_json!(SignOutReason);
 
 impl SignOutReason {
-    /// Whether the session ended and the user did not end it: a page may keep what was typed until the next sign-in.
+    /// Returns whether a page may keep the user's input until the next sign-in: the session ended, but the user did not end it.
     ///
     /// ```
     /// use pixygate::session::SignOutReason;
@@ -131,7 +131,7 @@ impl SignOutReason {
     }
 }
 
-/// The person who is signed in, as the validated ID token tells.
+/// The signed-in user, from the validated ID token.
 ///
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -140,11 +140,11 @@ impl SignOutReason {
 /// let person = state.signed_in().ok_or("nobody is signed in")?;
 ///
 /// assert_eq!(person.name(), "Alice Example");
-/// // Where the application keeps something of its own about the person:
+/// // The key for the application's own data about the user:
 /// assert_eq!(person.identity(), ("https://id.example", "alice"));
 /// assert_eq!(person.claims().email, None);
 /// assert_eq!(person.scopes(), ["openid", "orders:read"]);
-/// assert!(!person.has_scope("orders:write"), "the button is left out");
+/// assert!(!person.has_scope("orders:write"), "the page shows no button");
 /// assert_eq!(person.acting(), None);
 /// # assert_eq!(person.id_token().split('.').count(), 3);
 /// # Ok(())
@@ -170,28 +170,28 @@ impl SignedIn {
         }))
     }
 
-    /// The validated claims of the ID token.
+    /// Returns the validated claims of the ID token.
     pub fn claims(&self) -> &Claims {
         self.0.id_token.claims()
     }
 
-    /// The validated ID token itself, for [`SignIn::id_token_hint`](crate::authorization::SignIn).
+    /// Returns the encoded ID token, for [`SignIn::id_token_hint`](crate::authorization::SignIn).
     pub fn id_token(&self) -> &str {
         self.0.id_token.as_str()
     }
 
-    /// Issuer and subject: together they are the person.
+    /// Returns issuer and subject, which together identify the user.
     pub fn identity(&self) -> (&str, &str) {
         (&self.claims().iss, &self.claims().sub)
     }
 
-    /// What calls are made for, when it is not what the person signed in with: another organisation, or another audience. It
-    /// stays when they sign in again after the session has ended.
+    /// Returns the token exchange that calls use, if any: for another organisation or another audience. It stays in force when the user signs
+    /// in again after the session has ended.
     pub fn acting(&self) -> Option<&TokenExchange> {
         self.0.acting.as_ref()
     }
 
-    /// The name to greet the person with: the full name, or else the best that the provider gave.
+    /// Returns a name to show: the full name, else a user name, the e-mail address or the subject.
     pub fn name(&self) -> &str {
         let claims = self.claims();
         [
@@ -207,17 +207,17 @@ impl SignedIn {
         .unwrap_or(&claims.sub)
     }
 
-    /// The scopes that were granted.
+    /// Returns the granted scopes.
     pub fn scopes(&self) -> &[String] {
         &self.0.scopes
     }
 
-    /// Whether a scope was granted. It tells the page what to offer; the gate decides what is allowed.
+    /// Returns whether a scope was granted. A page uses this to decide what to show; the gate decides what is allowed.
     pub fn has_scope(&self, scope: &str) -> bool {
         self.0.scopes.iter().any(|granted| granted == scope)
     }
 
-    /// Claims of the application's own.
+    /// Deserializes the application's own claims.
     ///
     /// ```
     /// use pixygate::session::SignedIn;
@@ -234,7 +234,7 @@ impl SignedIn {
     /// ```
     ///
     /// # Errors
-    /// When the type asks for what the ID token does not have.
+    /// When the claims do not fit the type.
     pub fn extra<T: serde::de::DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         self.0.id_token.extra()
     }

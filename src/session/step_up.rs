@@ -1,4 +1,4 @@
-//! Calls that ask for a sign-in: one sign-in for all that ask at once, and the calls afterwards for nobody else.
+//! Calls that require a step-up. Simultaneous calls share one sign-in, and are repeated only for the same user.
 
 use std::cell::RefCell;
 
@@ -16,10 +16,10 @@ use super::{
 
 type Outcome = Result<(), SessionError>;
 
-/// A sign-in that calls wait for, and what it is to bring. It is given up when none of them waits any more.
+/// A step-up in flight, and its requirement. It is cancelled when no call waits for it any more.
 pub(super) type UnderWay = RefCell<Option<(StepUp, WeakShared<LocalFuture<Outcome>>)>>;
 
-/// As serde's derive writes it.
+/// The same format as that of serde's derive.
 impl Json for StepUp {
     fn read(value: Value) -> Option<Self> {
         let (name, value) = variant(value)?;
@@ -50,8 +50,8 @@ impl Json for StepUp {
 }
 
 impl<P: Platform> Session<P> {
-    /// Makes a call as [`Session::call`] does, and makes it again after the sign-in that it asked for. `sign_in` brings what is
-    /// demanded without leaving this page; a call that asks while another one's sign-in is under way waits for that one.
+    /// Makes a call as [`Session::call`] does, and repeats it after the sign-in that it requires. `sign_in` signs the user in without leaving
+    /// this page. A call that requires a sign-in while another one is in flight waits for that one.
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -63,7 +63,7 @@ impl<P: Platform> Session<P> {
     /// # let stronger = std::rc::Rc::new(Cell::new(false));
     /// # let (signed, allows) = (std::rc::Rc::clone(&stronger), &stronger);
     /// let send = async |_: Credentials| {
-    ///     // This service wants a second factor.
+    ///     // This service requires a second factor.
     /// #   if allows.get() { return Ok(Answer { status: 200, challenge: None }) }
     ///     let challenge = r#"Bearer error="insufficient_user_authentication", acr_values="mfa""#;
     ///     Ok(Answer { status: 401, challenge: Some(challenge) })
@@ -71,7 +71,7 @@ impl<P: Platform> Session<P> {
     /// let sign_in = move |demand: StepUp| -> LocalFuture<Result<(), SessionError>> {
     /// #   signed.set(true);
     ///     Box::pin(async move {
-    ///         println!("a window of its own asks for {demand:?}");
+    ///         println!("a popup window asks for {demand:?}");
     ///         Ok(())
     ///     })
     /// };
@@ -87,8 +87,8 @@ impl<P: Platform> Session<P> {
     /// ```
     ///
     /// # Errors
-    /// As for [`Session::call`], and as `sign_in`. [`SessionError::AnotherUser`] when it was another person who signed in:
-    /// they did not ask for the call. When `sign_in` ends with [`SessionError::Cancelled`] the refusal is the answer.
+    /// As for [`Session::call`], and those of `sign_in`. [`SessionError::AnotherUser`] when another user signed in, who did not make the call.
+    /// When `sign_in` returns [`SessionError::Cancelled`], the result is the rejection of the call.
     pub async fn call_stepping_up<R: HttpResponse>(
         &self,
         method: &str,
@@ -98,7 +98,7 @@ impl<P: Platform> Session<P> {
     ) -> Result<R, SessionError> {
         self.restore().await;
         let whose = self.whose();
-        // The sign-in that the last attempt was made with.
+        // The sign-in of the last attempt.
         let made_with = RefCell::new(None);
         let send = async |credentials| {
             self.check_person(&whose)?;
@@ -108,13 +108,13 @@ impl<P: Platform> Session<P> {
         loop {
             match self.call(method, url, &send).await? {
                 CallOutcome::Response(reply) => return Ok(reply),
-                // It was on its way when the sign-in of another call succeeded, which may have brought what it lacks.
+                // The sign-in of another call succeeded meanwhile, so repeat this call with its result.
                 CallOutcome::StepUp(..) if made_with.take() != self.sign_in_id() => {}
                 CallOutcome::StepUp(demand, reply) => match self.meet(&demand, &whose, &sign_in).await {
-                    // What this sign-in did not bring, the next one will not.
+                    // If this sign-in does not help, the next one will not either.
                     Ok(brought) if brought == demand => self.note_demand(method, url, demand).await,
                     Ok(_) => {}
-                    // The refusal says more than that nobody signed in.
+                    // The rejection says more than that the user cancelled.
                     Err(SessionError::Cancelled) => return Ok(reply),
                     Err(error) => return Err(error),
                 },
@@ -122,7 +122,7 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// Joins the sign-in that is under way, or starts one, and says what it was to bring.
+    /// Joins the sign-in in flight, or starts one, and returns its requirement.
     async fn meet(
         &self,
         demand: &StepUp,
@@ -146,8 +146,8 @@ impl<P: Platform> Session<P> {
         running.await.map(|()| asked)
     }
 
-    /// Keeps the call for which the person left this page, when they are back without having been at the callback. The sign-in
-    /// stays pending: they may go forward again.
+    /// Recovers the call for which the user left this page, when they come back without a callback. The sign-in stays pending, because the
+    /// user may go forward again.
     pub(super) async fn find_left(&self) {
         let Some(mark) = self.0.platform.take_mark() else {
             return;

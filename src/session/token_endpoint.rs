@@ -1,4 +1,4 @@
-//! Requests to the token endpoint, and what it means when no answer can be read.
+//! Requests to the token endpoint, and the diagnosis of missing responses.
 
 use futures_util::FutureExt as _;
 use futures_util::future::{Shared, join};
@@ -24,7 +24,7 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// The keys that the page came with, or newer ones when they lack that of the ID token.
+    /// Returns the known keys. If they lack the key of the ID token, fetches them again.
     pub(super) async fn keys_for(&self, response: &TokenResponse) -> Result<Vec<Jwk>, NetworkError> {
         let known = self.0.keys.borrow().clone();
         if response.finds_key(&self.0.client, &known) {
@@ -35,15 +35,14 @@ impl<P: Platform> Session<P> {
         Ok(fetched)
     }
 
-    /// Asks for tokens.
+    /// Requests tokens.
     pub(super) async fn ask_token_endpoint(&self, request: &TokenRequest) -> Result<TokenResponse, SessionError> {
         let reply = self.post_token_request(request).await?;
         Ok(TokenResponse::read(&reply)?)
     }
 
-    /// Sends a request to the token endpoint and returns its success. The request is sent once more when the endpoint asks for a
-    /// DPoP nonce, and once more when it does not accept the time of the proof: the device's clock may have been set since the
-    /// server told its own.
+    /// Sends a request to the token endpoint and returns a successful response. It retries once if the endpoint requires a DPoP nonce, and
+    /// once with a new server time if it rejects the proof: the device's clock may have been set meanwhile.
     pub(super) async fn post_token_request(&self, request: &TokenRequest) -> Result<EndpointResponse, SessionError> {
         let endpoint = &self.0.client.provider.token_endpoint;
         let platform = &self.0.platform;
@@ -70,7 +69,7 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// Explains a missing answer of an endpoint that a sign-in needs. A browser does not say why there is none.
+    /// Finds the reason for a missing response of an endpoint that a sign-in needs. The browser does not report it.
     pub(super) async fn explained<T>(
         &self,
         endpoint: &str,
@@ -92,15 +91,16 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// Whether the browser withholds the answer to a refresh because the provider's refusals lack the headers of CORS. The
-    /// provider is well, since its keys can be read, and even the refusal of a request without a token cannot.
+    /// Returns whether the provider's error responses lack CORS headers, so that the browser withholds a rejected refresh: the provider's
+    /// keys can be read, but the response to a request without a token cannot.
     pub(super) async fn withholds_refusals(&self) -> bool {
         let provider = &self.0.client.provider;
         self.is_well(&provider.jwks_uri).await.is_ok()
             && self.answers_probe(&provider.token_endpoint).await == Ok(false)
     }
 
-    /// Starts to find out whether the provider is down. It is asked for its metadata: some providers let no other origin have their keys.
+    /// Starts a check whether the provider is down. It fetches the metadata, because some providers do not allow other origins to read the
+    /// keys.
     pub(super) fn probe(&self) -> Probe {
         let session = self.clone();
         let outage: LocalFuture<_> = Box::pin(async move { session.outage().await });
@@ -109,7 +109,7 @@ impl<P: Platform> Session<P> {
         self.0.probe.borrow_mut().insert(outage).clone()
     }
 
-    /// Returns why the provider is down. `None` also where it is not known whether this page may call the origin of the metadata.
+    /// Returns why the provider is down. `None` if it is up, or if this page may not be allowed to read the metadata.
     async fn outage(&self) -> Option<NetworkError> {
         let (platform, provider) = (&self.0.platform, &self.0.client.provider);
         let issuer = provider.issuer.trim_end_matches('/');
@@ -118,7 +118,7 @@ impl<P: Platform> Session<P> {
         }
         let metadata = format!("{issuer}/.well-known/openid-configuration");
         let outage = self.is_well(&metadata).await.err()?;
-        // The browser may have withheld the answer.
+        // The browser may have withheld the response.
         let (responds, answers) = join(
             platform.responds(&metadata),
             self.answers_probe(&provider.token_endpoint),
@@ -127,7 +127,7 @@ impl<P: Platform> Session<P> {
         (responds.is_err() && answers != Ok(true)).then_some(outage)
     }
 
-    /// Whether an answer of `url` can be read, and is none of a server that is overloaded or broken.
+    /// Checks that a response of `url` can be read, and is not a 5xx.
     async fn is_well(&self, url: &str) -> Result<(), NetworkError> {
         match self.0.platform.status(url).await? {
             ..500 => Ok(()),
@@ -139,7 +139,7 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// Whether there is an answer, even if it cannot be read.
+    /// Returns whether there is a response, even if it cannot be read.
     async fn answers(&self, url: &str) -> bool {
         match self.0.platform.status(url).await {
             Ok(status) => status < 500,
@@ -147,7 +147,7 @@ impl<P: Platform> Session<P> {
         }
     }
 
-    /// Whether the answer to a request can be read that has neither a token nor a proof.
+    /// Returns whether the response to a request without token and proof can be read.
     async fn answers_probe(&self, endpoint: &str) -> Result<bool, NetworkError> {
         let body = TokenRequest::probe(&self.0.client);
         match self.0.platform.post_form(endpoint, body.body(), None).await {

@@ -1,5 +1,5 @@
-//! For tests of applications behind the gate: an issuer that makes tokens good and bad, a clock and a provider that do what
-//! the test says, the rejection matrix as a table, and the [`profiles`] of real providers.
+//! For tests of applications behind the gate: an issuer that signs valid and invalid tokens, a clock and a provider that the test controls,
+//! a table of tokens that must be rejected (`matrix`), and the [`profiles`] of real providers.
 //!
 //! ```
 //! use axum::{Router, body::Body, http::{Request, StatusCode}, routing::get};
@@ -18,13 +18,13 @@
 //! let principal = validator.validate(&token, clock.time()).await?;
 //! assert_eq!(principal.subject(), "alice");
 //!
-//! // The application itself: its router and policies, behind a gate that goes by the same clock as the tokens.
+//! // The application: its router and policies, behind a gate with the same clock as the tokens.
 //! let policies = Policies::new().route("GET", "/api/orders", Policy::signed_in().scope("orders:read"));
 //! let router = Router::new().route("/api/orders", get(|principal: Principal| async move { principal.subject().to_owned() }));
 //! let app: Router = Gate::builder().validator(validator).clock(clock).build()?.protect(router, policies)?;
 //! let ask = |token: &str| {
 //!     let request = Request::get("/api/orders").header("authorization", format!("Bearer {token}"));
-//!     // As every client sends one: a request without is a 400.
+//!     // Every client sends `Host`; a request without it gets 400.
 //!     request.header("host", "shop.example").body(Body::empty())
 //! };
 //! let response = app.clone().oneshot(ask(&token)?).await?;

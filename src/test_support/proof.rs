@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{TestKey, at};
 
-/// A DPoP proof to be signed (RFC 9449, section 4.2). It is valid unless a change makes it invalid.
+/// Builds a DPoP proof (RFC 9449, section 4.2). It is valid unless a method makes it invalid.
 #[derive(Clone, Debug)]
 pub struct ProofBuilder<'a> {
     header: Value,
@@ -24,7 +24,7 @@ impl TestKey {
             .expect("a public key has a thumbprint")
     }
 
-    /// Makes a proof for one request with a token.
+    /// Returns a valid proof for one request with a token.
     pub fn proof(&self, method: &str, address: &str, token: &str) -> ProofBuilder<'_> {
         let header = json!({"typ": "dpop+jwt", "alg": self.algorithm().name(), "jwk": self.bare_jwk()});
         let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes()));

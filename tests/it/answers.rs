@@ -1,4 +1,4 @@
-//! 24 and 38: what an answer tells the caller, and what every verdict tells those who watch.
+//! 24 and 38: the details in a response, and the events for observers.
 
 use std::sync::{Arc, Mutex};
 
@@ -74,7 +74,7 @@ async fn keys_that_are_missing_are_503_with_retry_after() {
     assert_eq!(refusal(response).await.reason, Reason::KeysUnavailable);
 }
 
-/// Why a call was refused, and whose it was.
+/// The reason of a denial, and the caller.
 type Told = (Option<Reason>, Option<String>);
 
 #[derive(Clone, Default)]

@@ -169,7 +169,7 @@ async fn a_proof_for_something_else_is_refused() {
     );
 }
 
-/// The token is good, so it is not what the answer may complain of.
+/// The token is valid, so the error must be about the proof.
 #[tokio::test]
 async fn a_proof_that_is_no_strict_json_is_a_bad_proof_and_no_bad_token() {
     let world = World::new().await;
@@ -189,7 +189,7 @@ async fn a_proof_that_is_no_strict_json_is_a_bad_proof_and_no_bad_token() {
     assert_eq!(status(&app, with_proof(&token, &same)).await, StatusCode::OK);
 }
 
-/// Counts what it is asked to remember.
+/// Counts the proofs that it is asked to store.
 #[derive(Clone, Default)]
 struct Counting(Arc<AtomicUsize>, Arc<LocalReplayStore>);
 
@@ -219,12 +219,12 @@ async fn calls_that_are_too_many_fill_no_memory_of_proofs_and_replays_use_up_no_
         assert_eq!(refused(&app, call(&number.to_string())).await, Reason::RateLimited);
     }
     assert_eq!(memory.0.load(Ordering::Relaxed), remembered);
-    // So the same proof is good when there is room again.
+    // The same proof is accepted once there is room again.
     world.clock.advance(1);
     assert_eq!(status(&app, call("3")).await, StatusCode::OK);
 }
 
-/// Otherwise one subject without rights could fill the memory, which is 503 for everybody else.
+/// Otherwise one subject without permissions could fill the replay store, and all other callers would get 503.
 #[tokio::test]
 async fn calls_that_the_policy_refuses_use_up_the_rate_and_so_fill_no_memory_of_proofs() {
     let world = World::new().await;
@@ -254,7 +254,7 @@ async fn calls_that_the_policy_refuses_use_up_the_rate_and_so_fill_no_memory_of_
     }
 }
 
-/// Without a rate limit, too. One key may use half of the memory, and the next one half of the rest.
+/// The same without a rate limit. One key may use half of the replay store, and the next one half of the rest.
 #[tokio::test]
 async fn a_key_that_floods_is_503_and_other_keys_are_not() {
     let world = World::new().await;
@@ -280,14 +280,14 @@ async fn a_key_that_floods_is_503_and_other_keys_are_not() {
             assert_eq!(status(&app, call(&other, id)).await, StatusCode::OK, "{id}");
         }
     }
-    // What is past makes room again.
+    // Expired proofs make room.
     world.clock.advance(70);
     let token = world.token().bound_to(&flooding.thumbprint()).sign();
     let proof = flooding.proof("GET", ADDRESS, &token).claim("iat", at(70)).sign();
     assert_eq!(status(&app, with_proof(&token, &proof)).await, StatusCode::OK);
 }
 
-/// Verifying takes longer the longer the key is, and it is the caller's own.
+/// Verification takes longer with a longer key, and the caller chooses the key.
 #[tokio::test]
 async fn an_rsa_key_of_a_proof_has_4096_bits_at_most() {
     let world = World::new().await;
@@ -350,7 +350,7 @@ async fn a_nonce_is_given_and_asked_for() {
     );
     assert_eq!(refusal(response).await.reason, Reason::UseDpopNonce);
 
-    // With the gate's nonce the client's own clock does not matter.
+    // With the gate's nonce, the client's clock does not matter.
     let response = send(
         &app,
         with_proof(&token, &proof("2").nonce(&nonce).claim("iat", at(-600)).sign()),
@@ -371,7 +371,7 @@ async fn a_nonce_is_given_and_asked_for() {
 #[tokio::test]
 async fn two_gates_check_one_proof_once() {
     let world = World::new().await;
-    // One gate twice, over one memory of proofs: the second look would take every proof for replayed.
+    // The request passes the same gate twice, with one replay store: a second check would find every proof replayed.
     let memory = Counting::default();
     let gate = world.gate(signed_in()).replay_store(memory.clone()).build().unwrap();
     let app = gate.layer().layer(gate.wrap(crate::world::application()));
@@ -386,7 +386,7 @@ async fn two_gates_check_one_proof_once() {
     );
 }
 
-/// What an earlier gate has seen proved, it has seen of one token.
+/// The proof that an earlier gate verified counts only for the token that it verified.
 #[tokio::test]
 async fn a_token_that_was_exchanged_between_two_gates_needs_a_proof_of_its_own() {
     let world = World::new().await;
@@ -413,7 +413,7 @@ async fn a_token_that_was_exchanged_between_two_gates_needs_a_proof_of_its_own()
     assert_eq!(refused(&between(None), call("2")).await, Reason::InvalidDpopProof);
 }
 
-/// Whether a proof was used cannot be told: the memory is shared, and the way to it is cut.
+/// The replay store is shared and cannot be reached.
 struct OutOfReach;
 
 impl ReplayStore for OutOfReach {
@@ -462,7 +462,7 @@ async fn failed_proofs_use_up_the_rate_and_asking_for_a_nonce_does_not() {
     }
 }
 
-/// With one defect the reason says which; with two, the cheaper check comes first.
+/// With one defect, the reason names it. With two, the cheaper check comes first.
 #[tokio::test]
 async fn everything_is_checked_before_the_signature() {
     let world = World::new().await;
@@ -532,10 +532,10 @@ async fn a_certificate_counts_from_a_trusted_proxy_only() {
     for header in [format!(":{base64}:"), base64.clone(), pem.clone()] {
         assert_eq!(status(&app, ask("10.1.2.3", Some(header))).await, StatusCode::OK);
     }
-    // As a proxy looks to a server that listens for both kinds of addresses.
+    // The address of a proxy, if the server listens on IPv6 and IPv4.
     let mapped = ask("[::ffff:10.1.2.3]", Some(base64.clone()));
     assert_eq!(status(&app, mapped).await, StatusCode::OK);
-    // Two certificates; and one from nobody knows whom.
+    // Two certificates; and one from an untrusted address.
     let mut two = ask("10.1.2.3", Some(base64.clone()));
     two.headers_mut().append("client-cert", base64.parse().unwrap());
     let mut unknown = ask("10.1.2.3", Some(base64.clone()));

@@ -1,4 +1,4 @@
-//! A diagnosis of a token and a call says the same as the decision about the real call.
+//! The diagnosis of a token and a call agrees with the decision about the real call.
 
 use std::time::Duration;
 
@@ -125,7 +125,7 @@ async fn a_bound_token_is_judged_as_if_its_proof_were_given() {
     }
     assert!(diagnosis.meets(&Requirement::Dpop) && diagnosis.meets(&Requirement::SignedIn));
     assert!(!diagnosis.meets(&Requirement::Scope("orders:read".into())));
-    // The call itself needs it.
+    // The call itself needs a proof.
     let app = gate.wrap(crate::world::application());
     let alone = send(&app, with_token("GET", "/api/whoami", &token)).await;
     assert_eq!(refusal(alone).await.reason, Reason::DpopRequired);

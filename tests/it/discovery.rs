@@ -1,4 +1,4 @@
-//! Provider metadata: the issuer is exact, what is used is checked, and nothing else matters.
+//! Provider metadata: the issuer must match exactly, used members are checked, and all others are ignored.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
@@ -57,7 +57,7 @@ async fn client(builder: SignInConfigBuilder) -> Result<Client, SignInConfigErro
     Ok(builder.discover().await?.client().expect("the provider answers"))
 }
 
-/// The client of a provider with this metadata.
+/// Returns the client of a provider with this metadata.
 async fn client_of(metadata: &Value) -> Result<Client, SignInConfigError> {
     client(at(ISSUER, &asgardeo(metadata))).await
 }
@@ -82,7 +82,7 @@ async fn a_page_gets_what_the_browser_needs() {
         client.provider.id_token_signing_alg_values_supported,
         ["RS256", "something-new"]
     );
-    // One key cannot be read, one is for encryption.
+    // One key cannot be parsed, one is for encryption.
     assert_eq!(client.keys.len(), 1);
     assert_eq!(client.keys[0].kid.as_deref(), Some("1"));
     let connect: Vec<_> = page.connect_origins.iter().collect();
@@ -92,7 +92,7 @@ async fn a_page_gets_what_the_browser_needs() {
     assert_eq!(page.outage, None);
 }
 
-/// The shapes of real providers, with the settings that each needs.
+/// The metadata of real providers, with the settings that each needs.
 #[tokio::test]
 async fn the_metadata_and_keys_of_every_profile_are_understood() {
     let values = Values::new("https://idp.example", 0.0).with("kid", "key-1");
@@ -141,7 +141,7 @@ async fn the_metadata_and_keys_of_every_profile_are_understood() {
 
 #[tokio::test]
 async fn the_base_url_in_place_of_the_issuer_is_an_error_with_both() {
-    // Nothing at the base URL; and, as the other discovery path of WSO2's products has it, metadata of the other name.
+    // Nothing at the base URL; and, as at the other discovery path of WSO2's products, metadata with the other issuer.
     let silent = asgardeo(&metadata());
     let telling = asgardeo(&metadata());
     telling.put(well_known(BASE), &metadata());
@@ -151,7 +151,7 @@ async fn the_base_url_in_place_of_the_issuer_is_an_error_with_both() {
             panic!("{error:?}")
         };
         assert_eq!((expected.as_str(), found.as_str()), (BASE, ISSUER));
-        // The gate's keys come the same way.
+        // The gate's keys are found in the same way.
         let trust = Trust::new(BASE).audience("orders");
         let validator = Validator::builder([trust]).fetch(network).build().unwrap();
         let errors = validator.load().await.unwrap_err();
@@ -177,7 +177,7 @@ async fn almost_the_same_issuer_is_another_one() {
             panic!("{configured}: {error:?}")
         };
         assert_eq!(found, told);
-        // As it is, it is accepted.
+        // Unchanged, it is accepted.
         client(at(told, &network))
             .await
             .unwrap_or_else(|error| panic!("{told}: {error}"));
@@ -202,7 +202,7 @@ async fn a_location_is_not_an_identity() {
     ));
 }
 
-/// 13 of these stopped the start when another crate's type read the metadata.
+/// 13 of these prevented the start when another crate's type parsed the metadata.
 #[tokio::test]
 async fn a_member_that_is_not_needed_never_decides() {
     let good = client_of(&metadata()).await.unwrap();
@@ -464,7 +464,7 @@ async fn rfc_8414_metadata_have_the_revocation_endpoint_that_the_others_lack() {
     network.put(oauth, &revocation);
     let found = client(at(ISSUER, &network)).await.unwrap().provider.revocation_endpoint;
     assert_eq!(found.as_deref(), revocation["revocation_endpoint"].as_str());
-    // Those of another issuer do not count, and what the first document says wins.
+    // Those of another issuer are ignored, and the first document takes precedence.
     network.put(
         oauth,
         &json!({ "issuer": BASE, "revocation_endpoint": "https://evil.example/revoke" }),
@@ -519,7 +519,7 @@ async fn the_operators_logout_url_wins() {
     let builder = at(ISSUER, &network).logout_url("https://login.example/logout");
     let found = client(builder).await.unwrap().provider.end_session_endpoint;
     assert_eq!(found.as_deref(), Some("https://login.example/logout"));
-    // Parameters are filled into that one, and into none that the provider names.
+    // Parameters are filled into a configured URL, and never into one of the provider's metadata.
     let template = "https://login.example/logout?client_id={client_id}&logout_uri={post_logout_redirect_uri}";
     let builder = at(ISSUER, &network).logout_url(template);
     let found = client(builder).await.unwrap().provider.end_session_endpoint;
@@ -533,7 +533,7 @@ async fn the_operators_logout_url_wins() {
     );
 }
 
-/// Waits in paused time for what happens in the background.
+/// Waits in paused time for background tasks.
 async fn until(happened: impl Fn() -> bool) {
     let limit = tokio::time::timeout(Duration::from_secs(3600), async {
         while !happened() {
@@ -569,7 +569,7 @@ async fn a_provider_that_is_down_is_awaited_and_what_was_known_stays() {
         "about every ten seconds: {asked} times in 100"
     );
 
-    // It is another one afterwards.
+    // The issuer differs afterwards.
     let mut moved = metadata();
     moved["token_endpoint"] = "https://api.asgardeo.io/token".into();
     network.put(well_known(ISSUER), &moved);
@@ -617,7 +617,7 @@ async fn every_kind_of_outage_lets_the_start_go_on() {
                 .await
                 .unwrap_or_else(|wrong| panic!("{place} {error}: {wrong}"));
             assert!(sign_in.page().outage.is_some());
-            // Without the keys users can sign in; the browser fetches them.
+            // Users can sign in without the keys, because the browser fetches them.
             assert_eq!(sign_in.client().is_some(), place == JWKS, "{place}: {error}");
             network.put(JWKS, &keys());
             network.put(well_known(ISSUER), &metadata());
@@ -625,7 +625,7 @@ async fn every_kind_of_outage_lets_the_start_go_on() {
             assert_eq!(sign_in.client().unwrap().keys.len(), 1);
         }
     }
-    // What answers in place of the provider.
+    // Responses of something else in the provider's place.
     for body in ["<html>", "[]", "{\"error\":\"maintenance\"}", ""] {
         for place in [&url, JWKS] {
             let network = asgardeo(&metadata());
@@ -637,12 +637,12 @@ async fn every_kind_of_outage_lets_the_start_go_on() {
             assert!(sign_in.page().outage.is_some(), "{place}: {body}");
         }
     }
-    // That no document is at the place that the settings name is another matter.
+    // A missing document at a configured URL is an error.
     let error = client(at("https://idp.example", &Documents::default()))
         .await
         .unwrap_err();
     assert!(error.to_string().contains("404"), "{error}");
-    // For a place that the metadata name it is not.
+    // At a URL from the metadata it is not.
     let network = asgardeo(&metadata());
     network.fail(JWKS, status(404));
     assert!(at(ISSUER, &network).discover().await.is_ok());
@@ -698,7 +698,7 @@ async fn the_log_says_when_the_providers_session_outlives_the_sign_out() {
     }
 }
 
-/// What an earlier process left.
+/// The documents that an earlier process stored.
 #[derive(Clone, Default)]
 struct Memory(Arc<Mutex<std::collections::HashMap<String, StoredDocument>>>);
 
@@ -722,7 +722,7 @@ async fn a_start_during_an_outage_uses_what_an_earlier_process_stored() {
     let sign_in = stored().discover().await.unwrap();
     assert_eq!(sign_in.client(), Some(before));
     assert!(sign_in.page().outage.is_some());
-    // What was stored counts for its issuer only.
+    // Stored documents count only for their own issuer.
     memory.0.lock().unwrap().values_mut().for_each(|document| {
         document.body = String::from_utf8_lossy(&document.body)
             .replace("/token\"", "/other\"")

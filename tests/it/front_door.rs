@@ -1,4 +1,4 @@
-//! The library as an application meets it first: `Gate::builder`, `Gate::router`, `Gate::protect`, `GateConfig`.
+//! The entry points of the library: `Gate::builder`, `Gate::router`, `Gate::protect`, `GateConfig`.
 
 use axum::{Router, body::Body, extract::Path, routing::get};
 use http::StatusCode;
@@ -15,7 +15,7 @@ use crate::{
     world::{App, World, refused, request, send, status, text, with_token},
 };
 
-/// The program of the README.
+/// The example in the README.
 #[expect(dead_code, unreachable_pub, reason = "it is a program, whose `main` serves")]
 #[path = "../../examples/axum.rs"]
 mod example;
@@ -145,7 +145,7 @@ async fn a_router_chooses_as_axum_does_whatever_the_order() {
             None => assert_eq!(status(&app, other).await, StatusCode::OK),
         }
     }
-    // The router does not take this spelling for the café.
+    // The router does not match this spelling of the route.
     let spelled = with_token("GET", "/files/caf%c3%a9/meta", &token("café name rest"));
     assert_eq!(refused(&app, spelled).await, Reason::InvalidRequest);
     let post = with_token("POST", "/files", &token("list"));
@@ -298,7 +298,7 @@ async fn an_outage_starts_and_recovers_and_a_wrong_setting_does_not_start() {
     assert!(matches!(errors[..], [GateError::Keys(_)]), "{errors:?}");
 }
 
-/// The clock stands still, and tokio's runs when nothing else does.
+/// The test's clock does not advance, and tokio's does when all tasks wait.
 #[tokio::test(start_paused = true)]
 async fn keys_are_refreshed_while_a_clone_of_the_gate_lives() {
     let issuer = TestIssuer::new("https://idp.example", [Algorithm::ES256]);

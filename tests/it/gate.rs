@@ -1,4 +1,4 @@
-//! 48–50, 55, 57, 58, 60 and 61: one request and what the gate says of it.
+//! 48–50, 55, 57, 58, 60 and 61: single requests and the gate's responses.
 
 use std::{
     convert::Infallible,
@@ -125,7 +125,7 @@ async fn two_credentials_are_400_on_a_public_path_too() {
         refused(&app, call(&["Bearer a", "Basic b"])).await,
         Reason::InvalidRequest
     );
-    // One is nobody's business here, whatever it is.
+    // On a public path, one `Authorization` header is ignored, whatever it contains.
     assert_eq!(status(&app, call(&["Basic b"])).await, StatusCode::OK);
 }
 
@@ -266,7 +266,7 @@ async fn a_cross_site_post_is_refused() {
             "{headers:?}"
         );
     }
-    // Pages in web views. The URL standard has no origin for their schemes.
+    // Pages in web views. The URL standard defines no origin for their schemes.
     for origin in ["capacitor://localhost", "tauri://localhost", "app://obsidian.md"] {
         let app = wrap(world.gate(signed_in()).allow_origin(origin));
         let from = |origin: &str| post(&[("sec-fetch-site", "cross-site"), ("origin", origin)]);
@@ -280,7 +280,7 @@ async fn a_cross_site_post_is_refused() {
             assert_eq!(refused(&app, from(&other)).await, Reason::InvalidRequest, "{other}");
         }
     }
-    // Reading is harmless: the answer cannot be read from elsewhere without CORS.
+    // A GET is safe: other origins cannot read the response without CORS.
     let get = request("GET", "/api/a").header("authorization", format!("Bearer {token}"));
     assert_eq!(
         status(
@@ -292,7 +292,7 @@ async fn a_cross_site_post_is_refused() {
     );
 }
 
-/// A body that nobody may touch: who reads it would wait for ever, or fill the memory.
+/// A body that must not be read: reading it would never end, or fill the memory.
 fn untouchable(read: Arc<AtomicBool>) -> Body {
     let chunks = futures::stream::repeat_with(move || {
         read.store(true, Ordering::Relaxed);
@@ -309,7 +309,7 @@ async fn the_endless_body_of_a_refused_call_is_never_read() {
     for (token, expected) in [
         ("x.y.z".to_owned(), StatusCode::UNAUTHORIZED),
         (world.token().sign(), StatusCode::FORBIDDEN),
-        // The application behind it is given the body, and does not read it here.
+        // The handler gets the body, and does not read it here.
         (world.token().scope("a").sign(), StatusCode::OK),
     ] {
         let read = Arc::new(AtomicBool::new(false));
@@ -326,7 +326,7 @@ async fn a_handler_without_the_gate_has_no_principal() {
     let bare = application();
     let response = send(&bare, with_token("GET", "/api/whoami", &world.token().sign())).await;
     assert_eq!(refusal(response).await.reason, Reason::MissingToken);
-    // Nor where the policy is public, even with a good token.
+    // The principal is also hidden from a public policy, even with a valid token.
     let public = world.app(Policies::new().route("GET", "/api/whoami", Policy::public()));
     assert_eq!(
         refused(&public, with_token("GET", "/api/whoami", &world.token().sign())).await,
@@ -334,7 +334,7 @@ async fn a_handler_without_the_gate_has_no_principal() {
     );
 }
 
-/// The outer gate let somebody in; where the inner one asks nobody, nobody is there.
+/// The outer gate accepted a user. If the inner policy is public, the handler gets no principal.
 #[tokio::test]
 async fn of_two_gates_the_inner_one_says_who_it_is() {
     let world = World::new().await;
@@ -347,7 +347,7 @@ async fn of_two_gates_the_inner_one_says_who_it_is() {
     assert_eq!(status(&outer.layer(inner), call()).await, StatusCode::OK);
 }
 
-/// `Router::nest` takes the beginning off the path, and the rest would look like nothing of the gate's.
+/// `Router::nest` removes a prefix, and the rest of the path would look unprotected.
 #[tokio::test]
 async fn a_gate_behind_a_router_that_cuts_the_path_lets_nothing_through_unjudged() {
     let world = World::new().await;
@@ -360,12 +360,12 @@ async fn a_gate_behind_a_router_that_cuts_the_path_lets_nothing_through_unjudged
     for token in ["", &token] {
         assert_eq!(refused(&app, ask(token)).await, Reason::RouteNotFound);
     }
-    // What is protected under neither path is nobody's business.
+    // Paths that neither gate protects are passed on.
     let behind = world.gate(signed_in()).build().unwrap().layer();
     let app = Router::new().nest("/open", orders().layer(behind));
     let open = request("GET", "/open/orders").body(Body::empty()).unwrap();
     assert_eq!(status(&app, open).await, StatusCode::OK);
-    // With policies for what is left of the path, and in front of the whole.
+    // With policies for the rest of the path, and with a gate in front of all routers.
     let policies = Policies::new().route("GET", "/orders", Policy::signed_in());
     let behind = world.gate(policies).protect_prefixes(["/"]).build().unwrap().layer();
     let app = Router::new().nest("/api", orders().layer(behind));
@@ -495,7 +495,7 @@ async fn a_route_that_could_not_hold_is_an_error() {
     ] {
         let expected = shadowed(&format!("{} {}", other.0, other.1), &format!("{} {}", one.0, one.1));
         assert_eq!(both(route(one.0, one.1), route(other.0, other.1)), [expected]);
-        // The other way round both are reached, unless they are the same.
+        // In the other order both are reached, unless they are the same.
         if one.1 != other.1 {
             assert_eq!(both(route(other.0, other.1), route(one.0, one.1)), []);
         }
@@ -507,7 +507,7 @@ async fn a_route_that_could_not_hold_is_an_error() {
     ] {
         assert_eq!(both(route(one.0, one.1), route(other.0, other.1)), []);
     }
-    // By two together.
+    // Two patterns together cover it.
     let two = route("GET", "/api/**").merge(route("POST", "/api/**"));
     let named = Policies::new().route(Methods::named(["GET", "POST"]).unwrap(), "/api/a", Policy::signed_in());
     assert_eq!(both(two, named), [shadowed("GET,POST /api/a", "GET /api/**")]);
@@ -565,7 +565,7 @@ fn what_is_registered_without_policy_is_named() {
     let served = [("POST", "/api/whoami"), ("GET", "/gw/orders"), ("GE T", "/api/a")];
     assert_eq!(policies.missing(served), [("GET", "/gw/orders"), ("GE T", "/api/a")]);
     assert!(policies.find(&Method::POST, "/api/x").is_some());
-    // As axum writes it. For a policy it would be one segment of any name, and deny whatever lies deeper.
+    // In axum's syntax. As a policy it would match one segment with any name, and deny all deeper paths.
     let axum_like = Policies::new().route("GET", "/api/{*rest}", Policy::signed_in());
     assert!(axum_like.check().unwrap_err().to_string().contains("write `**`"));
     let parameter = Policies::new().route("GET", "/api/{id}", Policy::signed_in());

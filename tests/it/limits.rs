@@ -1,4 +1,4 @@
-//! How often one subject may call, and one address be refused.
+//! Rate limits: calls of one subject, and rejected calls of one address.
 
 use std::net::SocketAddr;
 
@@ -67,7 +67,7 @@ fn from(peer: &str, forwarded: &str, mut request: Request<Body>) -> Request<Body
     request
 }
 
-/// Proxies tell the client's address in more than one form, and the client may have written whatever before it.
+/// Proxies send the client's address in several forms, and the client may have sent its own header before.
 #[tokio::test]
 async fn the_address_of_a_client_is_read_as_proxies_write_it() {
     let world = World::new().await;
@@ -97,7 +97,7 @@ async fn the_address_of_a_client_is_read_as_proxies_write_it() {
                 "x, 2001:db8::3\n10.1.1.1, 2001:db8:ffff::1",
             ],
         ),
-        // What cannot be read says nothing: it is the proxy that told it, which counts.
+        // An unreadable address is ignored; the address of the proxy counts.
         ("", &["unknown", "192.0.2.1, _hidden", "192.0.2.1:x"]),
     ] {
         assert_eq!(
@@ -138,7 +138,7 @@ async fn refused_calls_of_an_address_are_limited_and_a_forged_address_does_not_h
             Reason::RateLimited
         );
     }
-    // Behind a trusted proxy the last address before it counts, whatever the client wrote in front.
+    // Behind a trusted proxy, the last address in the header counts, whatever the client sent before it.
     for forwarded in ["1.1.1.1, 203.0.113.9", "2.2.2.2, 203.0.113.9"] {
         assert_eq!(
             refused(&app, from("10.0.0.1", forwarded, bad())).await,
@@ -153,14 +153,14 @@ async fn refused_calls_of_an_address_are_limited_and_a_forged_address_does_not_h
         refused(&app, from("10.0.0.1", "203.0.113.10", bad())).await,
         Reason::MissingToken
     );
-    // Good calls are not counted.
+    // Accepted calls are not counted.
     let good = || with_token("GET", "/api/a", &world.token().sign());
     for _ in 0..9 {
         assert_eq!(status(&app, from("192.0.2.7", "", good())).await, StatusCode::OK);
     }
 }
 
-/// A scan meets no token check at all, only what is not there.
+/// A scan causes no token checks, only 404s.
 #[tokio::test]
 async fn a_scan_of_paths_is_limited_like_any_other_refusals() {
     let world = World::new().await;
@@ -191,7 +191,7 @@ async fn a_scan_of_paths_is_limited_like_any_other_refusals() {
             refused(&app, from("192.0.2.1", "", signed_in)).await,
             Reason::RateLimited
         );
-        // What is open to everybody, or comes from elsewhere, is not held up.
+        // Public paths and other addresses are not limited.
         let open = from("192.0.2.1", "", ask("GET", "/api/open"));
         assert_eq!(status(&app, open).await, StatusCode::OK);
         assert_eq!(refused(&app, from("192.0.2.2", "", call())).await, reason);
@@ -213,7 +213,7 @@ async fn an_address_of_the_same_network_is_the_same_caller() {
     }
 }
 
-/// Every session begins with being asked for one.
+/// Every session begins with a request for a nonce.
 #[tokio::test]
 async fn to_be_asked_for_a_nonce_is_no_failure() {
     let world = World::new().await;
@@ -251,7 +251,7 @@ async fn a_limit_that_meets_no_address_is_an_alarm_once() {
     assert_eq!(alarms(), 1);
 }
 
-/// As the guide serves it, over a connection.
+/// Served as in the guide, over a connection.
 #[tokio::test]
 async fn a_gate_that_is_served_with_addresses_limits_them() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};

@@ -1,4 +1,4 @@
-//! 12, 24, 40 and 50: every refusal is in the log with what was expected and found, escaped, and nothing secret is.
+//! 12, 24, 40 and 50: the log has every refusal with the expected and the found value, escaped, and no secrets.
 
 use std::{
     io,
@@ -122,7 +122,7 @@ async fn a_hostile_kid_and_path_are_escaped() {
     )
     .await;
     let text = log.text();
-    // One line when the keys were fetched anew, one for each refusal.
+    // One line for the new fetch of the keys, one for each refusal.
     assert_eq!(text.lines().count(), 3, "{text}");
     assert!(!text.contains(['\u{1b}', '\u{202e}', '\r']), "{text}");
 }
@@ -151,7 +151,7 @@ async fn a_flood_of_refusals_is_counted_and_not_written_line_by_line() {
     assert_eq!(metrics.denied(Reason::MissingToken), 501);
 }
 
-/// Callers without credentials cause these too: forged logout tokens, and any token while keys are missing.
+/// Callers without credentials can cause these floods, too: with forged logout tokens, and with any token while keys are missing.
 #[tokio::test]
 async fn floods_of_logout_tokens_and_of_calls_without_keys_are_counted_too() {
     let house = House::new().await;
@@ -177,7 +177,7 @@ async fn floods_of_logout_tokens_and_of_calls_without_keys_are_counted_too() {
     }
     let text = log.text();
     assert_eq!(text.matches("KeysUnavailable").count(), 20, "{text}");
-    // And one for the fetch that failed.
+    // One more for the failed fetch of the keys.
     assert_eq!(text.lines().count(), 21, "{text}");
 }
 
@@ -198,7 +198,7 @@ async fn nothing_secret_is_logged() {
         .sign();
     secrets.extend([bound.clone(), proof.clone(), "nonce-secret".into()]);
     for token in secrets.clone() {
-        // A gate of its own has its own bound of lines.
+        // A new gate, so that the limit on log lines starts again.
         let app = world.app(signed_in());
         for scheme in ["Bearer ", "DPoP ", "Basic ", ""] {
             let Ok(header) = http::HeaderValue::from_str(&format!("{scheme}{token}")) else {

@@ -1,4 +1,4 @@
-//! 77: the provider says that a session has ended, and what only looks as if it did.
+//! 77: logout tokens of the provider, and invalid ones.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ const CLIENT: &str = "shop";
 const FORM: &str = "application/x-www-form-urlencoded";
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
-/// A world whose gate hears of ended sessions.
+/// A world whose gate receives logout tokens.
 pub(crate) struct House {
     pub(crate) world: World,
     router: Router,
@@ -45,7 +45,7 @@ impl House {
         Self { world, router, metrics }
     }
 
-    /// A good one, and one of a kind.
+    /// Returns a valid logout token for Alice.
     pub(crate) fn logout(&self, id: &str) -> TokenBuilder<'_> {
         self.world.issuer.logout_token(CLIENT).claim("jti", id)
     }
@@ -74,7 +74,7 @@ fn form(body: &str) -> Request<Body> {
     request.body(Body::from(body.to_owned())).unwrap()
 }
 
-/// A 400 with everything that it must have.
+/// Checks a 400 completely, and returns its reason.
 pub(crate) async fn refused(response: Response) -> Reason {
     let (status, headers) = (response.status(), response.headers().clone());
     let body = text(response).await;
@@ -171,7 +171,7 @@ async fn a_logout_token_with_one_defect_is_refused_and_its_neighbour_is_accepted
         ("sub as a number", Err(InvalidClaim), |it| it.claim("sub", 7)),
     ];
     for (number, (what, expected, change)) in cases.iter().enumerate() {
-        // In a house of its own: what one is accepted for must not be what another is refused for.
+        // A new house for each case, so that accepted logouts do not influence the others.
         let house = House::new().await;
         let token = change(house.logout(&format!("logout-{number}"))).sign();
         let response = house.tell(&token).await;
@@ -179,7 +179,7 @@ async fn a_logout_token_with_one_defect_is_refused_and_its_neighbour_is_accepted
             Ok(()) => assert_eq!(response.status(), StatusCode::OK, "{what}"),
             Err(reason) => {
                 assert_eq!(refused(response).await, *reason, "{what}");
-                // Nothing came of it.
+                // No session was ended.
                 assert_eq!(
                     house.call(&house.world.token().claim("sid", "s1")).await,
                     Ok(()),
@@ -190,7 +190,7 @@ async fn a_logout_token_with_one_defect_is_refused_and_its_neighbour_is_accepted
     }
 }
 
-/// The gate trusts it, and takes its access tokens; but people do not sign in there.
+/// The gate trusts it and accepts its access tokens, but users do not sign in there.
 #[tokio::test]
 async fn another_trusted_issuer_ends_no_session() {
     let other = TestIssuer::new("https://other.example", [Algorithm::ES256]);
@@ -253,7 +253,7 @@ async fn a_logout_token_is_accepted_once() {
     house.told(&token).await;
     assert_eq!(refused(house.tell(&token).await).await, Reason::InvalidClaim);
     house.told(&house.logout("2").sign()).await;
-    // For as long as it would be accepted otherwise: it expires after two minutes, with a minute of leeway.
+    // The `jti` is remembered as long as the token could be accepted: it expires after two minutes, with a minute of leeway.
     house.world.clock.advance(179);
     assert_eq!(refused(house.tell(&token).await).await, Reason::InvalidClaim);
     house.world.clock.advance(1);
@@ -344,7 +344,7 @@ async fn a_page_of_another_site_cannot_post_one() {
             Reason::InvalidRequest
         );
     }
-    // A server says neither.
+    // Servers send neither header.
     house.told(&house.logout("1").sign()).await;
     assert_eq!(
         house.send(from("2", "origin", PUBLIC_URL)).await.status(),
@@ -367,7 +367,7 @@ async fn without_keys_nothing_is_said_of_it() {
         (refusal.reason, &*refusal.error),
         (Reason::KeysUnavailable, "temporarily_unavailable")
     );
-    // It was not used up.
+    // The logout token was not used up.
     house.world.provider.set_down(false);
     house.world.clock.advance(10);
     house.told(&late).await;

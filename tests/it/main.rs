@@ -1,5 +1,4 @@
-//! The server half of the library as its users meet it. Numbers in comments are
-//! lines of docs/threats.md.
+//! Tests of the server half of the library through its public API. Numbers at the top of a module are lines of docs/threats.md.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 #![expect(clippy::disallowed_methods, reason = "some tests go by the real clock")]

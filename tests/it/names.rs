@@ -1,4 +1,4 @@
-//! Nothing in the library or the application names a provider, or does something else for one.
+//! The library and the application neither name a provider nor treat one differently.
 
 use std::{fs, path::Path};
 
@@ -17,7 +17,7 @@ const PROVIDERS: [&str; 12] = [
     "google",
 ];
 
-/// Hints that name a setting of a provider, the sources of claims that are not in a standard, and the trust whose issuer is a
+/// Hints that name a setting of a provider, the sources of nonstandard claims, and the trust whose issuer is a
 /// template of tenants.
 const KNOWN: [(&str, &str); 9] = [
     ("src/jwt/token/claims.rs", "keycloak"),
@@ -31,7 +31,7 @@ const KNOWN: [(&str, &str); 9] = [
     ("src/jwt/trust/mod.rs", "microsoftonline"),
 ];
 
-/// The names in a text, as words: "central" is none.
+/// Returns the names in a text, as whole words: "central" is none.
 fn named(text: &str) -> impl Iterator<Item = &'static str> {
     let text = text.to_lowercase();
     PROVIDERS.into_iter().filter(move |name| {
@@ -45,7 +45,7 @@ fn look(folder: &Path, found: &mut Vec<(String, &'static str)>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.ends_with("test_support/profiles") {
-            // Data for tests.
+            // Test data.
         } else if path.is_dir() {
             look(&path, found);
         } else {

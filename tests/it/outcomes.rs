@@ -1,4 +1,4 @@
-//! What an observer is notified of: each request once, when its response has been sent.
+//! An observer is notified of each request once: when its response has been sent, or when the client has gone.
 
 use std::{
     convert::Infallible,
@@ -146,7 +146,6 @@ async fn a_client_that_gives_up_is_an_outcome_too() {
     assert_eq!((outcome.status, outcome.complete), (None, false));
 }
 
-/// Paths that the gate does not protect are not its business.
 #[tokio::test]
 async fn a_request_to_an_unprotected_path_has_no_outcome() {
     let world = World::new().await;

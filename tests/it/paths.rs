@@ -1,4 +1,4 @@
-//! 54: policy, router and upstream see the same path, for any bytes.
+//! 54: policy, router and upstream interpret the path identically, for any bytes.
 
 use std::sync::LazyLock;
 
@@ -62,7 +62,7 @@ async fn a_path_with_two_meanings_is_400_and_its_neighbour_is_judged() {
             "{ambiguous}"
         );
     }
-    // Another path altogether, for every router there is.
+    // A different path for every router.
     assert_eq!(status(&app, ask("/API/admin")).await, StatusCode::OK);
 }
 
@@ -95,7 +95,7 @@ fn lenient(raw: &str) -> Vec<String> {
     segments
 }
 
-/// Paths that are made of what has two meanings.
+/// Paths of ambiguous parts.
 fn tricky() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("/"),
@@ -129,7 +129,7 @@ fn tricky() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..12).prop_map(|pieces| format!("/{}", pieces.concat()))
 }
 
-/// Routes as policies name them, in the order of an axum router: at each segment a name before a parameter.
+/// Routes in the syntax of policies, in the order of an axum router: at each segment a name before a parameter.
 const ROUTES: [&str; 13] = [
     "/api/@me",
     "/api/a:b",
@@ -146,15 +146,15 @@ const ROUTES: [&str; 13] = [
     "/api@2/{id}",
 ];
 
-/// How the router of an application spells what cannot stand bare.
+/// The spelling of special characters in an application's routes.
 #[derive(Clone, Copy, Debug)]
 enum Spelling {
     /// The gate makes the router.
     Own,
     Escaped,
-    /// Escaped as nobody should.
+    /// Escaped with lower-case digits, which no client sends.
     Lowercase,
-    /// As policies have it, so that no request of HTTP matches it.
+    /// Unescaped as in policies, so that no HTTP request matches.
     Bare,
 }
 
@@ -173,8 +173,8 @@ impl Spelling {
 
 type Routed = (Runtime, Vec<(Spelling, App)>, Vec<String>);
 
-/// For each spelling an application in which each route answers its number, and its policy requires the scope of that name; and
-/// one token for each, and one for all of them.
+/// For each spelling an application in which each route answers its number, and its policy requires the scope with that number; and
+/// one token for each route, and one for all of them.
 static ROUTED: LazyLock<Routed> = LazyLock::new(|| {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
@@ -210,7 +210,7 @@ static ROUTED: LazyLock<Routed> = LazyLock::new(|| {
     (runtime, apps, tokens.collect())
 });
 
-/// Addresses near those routes, in spellings of their characters.
+/// Paths close to those routes, with different spellings of their characters.
 fn near_a_route() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop::sample::select(vec![
         "/",
@@ -318,7 +318,7 @@ proptest! {
         prop_assert!(!wild.matches(&slash));
     }
 
-    /// Whatever axum's router takes for a protected path, the gate took for one before it.
+    /// The gate protects every path that axum's router matches to a protected route.
     #[test]
     fn no_spelling_reaches_a_protected_route_unjudged(raw in tricky()) {
         let Ok(uri) = raw.parse::<Uri>() else { return Ok(()) };
@@ -343,9 +343,9 @@ async fn what_may_stand_bare_and_came_escaped_is_refused_where_it_makes_a_differ
     let app = world.app(policies);
     let ask = |path: &str| request("GET", path).body(Body::empty()).unwrap();
     assert_eq!(status(&app, ask("/api/users/@me")).await, StatusCode::OK);
-    // The router takes it for an `{id}`.
+    // The router matches it as `{id}`.
     assert_eq!(refused(&app, ask("/api/users/%40me")).await, Reason::InvalidRequest);
-    // Browsers' `encodeURIComponent` writes addresses of mail so.
+    // `encodeURIComponent` of browsers writes email addresses like this.
     let escaped = "/api/users/alice%40example.com";
     assert_eq!(refused(&app, ask(escaped)).await, Reason::MissingToken);
     assert_eq!(
@@ -357,7 +357,7 @@ async fn what_may_stand_bare_and_came_escaped_is_refused_where_it_makes_a_differ
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(1000))]
 
-    /// Whichever handler the router chooses, the policy that let the request through is that handler's.
+    /// The handler that the router chooses is always that of the policy which allowed the request.
     #[test]
     fn the_handler_that_runs_is_the_one_whose_policy_was_asked(address in near_a_route()) {
         let Ok(uri) = Uri::try_from(address) else { return Ok(()) };
@@ -375,12 +375,12 @@ proptest! {
     }
 }
 
-/// Which handler answers, with a token for every route; `None` where the gate denies.
+/// Checks which handler answers, with a token for every route; `None` if the gate denies.
 #[test]
 fn a_route_with_other_than_ascii_is_reached_where_the_router_spells_it_as_clients_do() {
     let (runtime, apps, tokens) = &*ROUTED;
     for (path, expected) in [
-        // In the order of `Spelling::ALL`. An application whose routes are spelled otherwise has no handler that the policy names.
+        // In the order of `Spelling::ALL`. An application whose routes are spelled differently has no handler for the policy.
         ("/api/caf%C3%A9", [Some(4), None, None, None]),
         ("/api/caf%c3%a9", [None; 4]),
         ("/api/a%20b", [Some(5), None, None, None]),

@@ -1,4 +1,4 @@
-//! 32, 35 and 46: whether they may, and what the challenge asks for.
+//! 32, 35 and 46: policies, and their challenges.
 
 use std::time::Duration;
 
@@ -117,7 +117,7 @@ async fn a_step_up_is_asked_for_with_what_is_required() {
     for weak in [
         ask("pwd", 0),
         ask("mfa", 301),
-        // A sign-in that is still to come would count as recent for as long.
+        // A sign-in in the future would count as recent for that time.
         ask("mfa", -61),
         ask("mfa2", 0),
         with_token("GET", "/api/a", &world.token().sign()),
@@ -156,7 +156,7 @@ async fn a_cached_verdict_does_not_open_another_route() {
     }
 }
 
-/// A claim that a policy requires is named when it is missing.
+/// A missing claim that the policy requires is named.
 #[tokio::test]
 async fn a_policy_names_the_claim_that_it_misses() {
     let world = World::new().await;

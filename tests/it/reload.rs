@@ -1,4 +1,4 @@
-//! Rules that are replaced while the gate serves.
+//! Policies and trusts that are replaced while the gate serves.
 
 use axum::{Extension, Router, body::Body, routing::get};
 use http::StatusCode;
@@ -11,7 +11,7 @@ use pixygate::{
 
 use crate::world::{App, refused, request, send, status, text, with_token};
 
-/// Two issuers, of which the gate trusts the first.
+/// Two issuers. The gate trusts the first.
 struct Reload {
     first: TestIssuer,
     second: TestIssuer,
@@ -74,9 +74,9 @@ async fn new_rules_hold_for_every_request_that_follows() {
     );
     assert_eq!(status(&app, ask("/new", &two)).await, StatusCode::OK);
     assert_eq!(refused(&app, ask("/old", &two)).await, Reason::RouteNotFound);
-    // Although it was verified before.
+    // It is rejected although it was verified before.
     assert_eq!(refused(&app, ask("/new", &one)).await, Reason::IssuerNotTrusted);
-    // And it comes back with its trust.
+    // It is accepted again with its trust.
     let trusts = [reload.first.trust("orders"), reload.second.trust("orders")];
     reload.gate.replace_rules(trusts, policies("/new")).await.unwrap();
     for token in [&one, &two] {
@@ -94,7 +94,7 @@ async fn what_is_unchanged_keeps_its_keys_its_verdicts_and_its_counts() {
     let trusts = [reload.second.trust("orders"), reload.first.trust("orders")];
     reload.gate.replace_rules(trusts, policies("/new")).await.unwrap();
     assert_eq!((reload.fetched(&reload.first), reload.fetched(&reload.second)), (1, 1));
-    // The provider is gone, and so is its key set: only what was stored can accept the token.
+    // The provider and its key set are gone: only a cached verdict can accept the token.
     reload.provider.set_down(true);
     for _ in 0..2 {
         assert_eq!(status(&app, limited()).await, StatusCode::OK);

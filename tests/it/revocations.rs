@@ -1,4 +1,4 @@
-//! Revocations that do not come from the provider: one token, all sessions of a user, everything of an issuer.
+//! Revocations by an operator: one token, all sessions of a user, all tokens of an issuer.
 
 use std::sync::{
     Arc,
@@ -67,7 +67,7 @@ async fn what_ended_is_rejected_and_its_neighbours_are_accepted() {
     }
 }
 
-/// The clock of the machine is behind the provider's by a minute.
+/// The machine's clock is a minute behind the provider's.
 #[tokio::test(start_paused = true)]
 async fn the_end_of_all_sessions_ends_the_session_that_asked_for_it() {
     let (world, revocations) = world().await;
@@ -80,7 +80,7 @@ async fn the_end_of_all_sessions_ends_the_session_that_asked_for_it() {
     assert_eq!(world.validate(&token).await, Err(Reason::Revoked));
 }
 
-/// An operator sees what `trust.subject_claim` yields, and ends that.
+/// An operator sees the value of `trust.subject_claim`, and ends its sessions.
 #[tokio::test(start_paused = true)]
 async fn a_subject_from_another_claim_is_known_by_both_names() {
     for name in ["alice", "a@example.com"] {
@@ -121,7 +121,7 @@ async fn a_forgotten_end_becomes_a_date_and_never_comes_back() {
         let found = world.validate(&token(subject, issued)).await.err();
         assert_eq!(found, revoked.then_some(Reason::Revoked), "{subject} {issued}");
     }
-    // Nothing is left to forget, and the date stands.
+    // No records are left, and the date stays.
     revocations.forget(u64::MAX);
     assert!(revocations.is_empty());
     assert_eq!(world.validate(&token("bob", 9)).await, Err(Reason::Revoked));
@@ -160,7 +160,7 @@ async fn while_revocations_are_unknown_every_token_is_503() {
     }
 }
 
-/// Answers with what the test has put in.
+/// Returns the record that the test has set.
 struct Recorder(LogoutRecord);
 
 impl LogoutRecorder for Recorder {

@@ -1,4 +1,4 @@
-//! The second layer: what a handler refuses is answered, logged and told like what the gate refuses.
+//! Rejections by a handler are answered, logged and observed like those of the gate.
 
 use std::sync::{Arc, Mutex};
 
@@ -19,7 +19,7 @@ use crate::{
     world::{World, refusal, request, send, signed_in, text, with_token},
 };
 
-/// Handlers that look once more: the one answers the rejection itself, the other can only object.
+/// Handlers that check again: one returns the rejection, the other can only add it to the response.
 fn handlers() -> Router {
     Router::new()
         .route(
@@ -42,7 +42,7 @@ fn handlers() -> Router {
         )
 }
 
-/// Which path was asked for, and why it was refused.
+/// The path of a request, and the reason of its denial.
 type Told = (String, Option<Reason>);
 
 #[derive(Clone, Default)]
@@ -97,7 +97,7 @@ async fn what_a_handler_refuses_looks_like_what_the_gate_refuses() {
             line.contains(&format!("request_id={id}")) && line.contains("InsufficientScope"),
             "{line}"
         );
-        // One request has one outcome.
+        // Each request has one outcome.
         let denied = Some(Reason::InsufficientScope);
         assert_eq!(
             std::mem::take(&mut *seen.0.lock().unwrap()),

@@ -1,4 +1,4 @@
-//! 34, 37, 39, 42 and 46 once more, as callers of an application meet them: with a status, a challenge and a reason.
+//! 34, 37, 39, 42 and 46 over HTTP: status, challenge and reason.
 
 use std::sync::{
     Arc,
@@ -56,7 +56,7 @@ async fn ten_thousand_unknown_kids_cost_one_fetch_and_no_good_call() {
     let world = World::new().await;
     let app = world.app(signed_in());
     let good = world.token().sign();
-    // Only the header counts: the signature is looked at when there is a key for it.
+    // Only the header matters: the signature is checked only if there is a key for it.
     let signature = good.rsplit_once('.').unwrap().1;
     for number in 0..10_000 {
         let stranger = world.token().header("kid", format!("random-{number}"));
@@ -72,7 +72,7 @@ async fn ten_thousand_unknown_kids_cost_one_fetch_and_no_good_call() {
     assert_eq!(world.provider.asked(&world.issuer.jwks_url()), 2);
 }
 
-/// Another header before the payload of a token.
+/// Replaces the header of a token.
 fn unsigned(header: &str, token: &str, signature: &str) -> String {
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     let payload = token.split('.').nth(1).unwrap();

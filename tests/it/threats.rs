@@ -1,4 +1,4 @@
-//! docs/threats.md names a test for every line, and every test that it names is there.
+//! docs/threats.md names at least one test in every line, and every named test exists.
 
 use std::{collections::HashSet, path::Path};
 
@@ -51,7 +51,7 @@ fn every_line_of_the_list_has_a_test_that_is_there() {
     assert!(missing.is_empty(), "{missing:?}");
 }
 
-/// Whether it is there, and is run: as a function with the attribute, or in a list of those that are run on each engine of the store.
+/// Returns whether the test exists and is run: as a function with the attribute, or in a list of tests for each engine of the store.
 fn is_test(source: &str, name: &str) -> bool {
     let on_both = source
         .split("on_both!(")
@@ -66,7 +66,7 @@ fn is_test(source: &str, name: &str) -> bool {
     let Some((before, _)) = source.split_once(&format!("fn {name}()")) else {
         return false;
     };
-    // Attributes stand right before it, each on a line of its own.
+    // The attributes are on the lines before it.
     let mut lines = before.rsplit('\n');
     let modifiers = lines.next().unwrap_or_default().trim_start();
     matches!(modifiers, "" | "async ")

@@ -1,4 +1,4 @@
-//! A gate with an issuer behind it, a clock that stands still and a provider that does as it is told.
+//! A gate with an issuer, a clock that the test sets, and a provider that the test controls.
 
 use std::convert::Infallible;
 
@@ -35,7 +35,7 @@ impl World {
         Self::with(|trust| trust, |validator| validator).await
     }
 
-    /// With a trust and a validator of the test's own making; keys are loaded.
+    /// Makes a world with a changed trust and validator; keys are loaded.
     pub(crate) async fn with(
         trust: impl FnOnce(Trust) -> Trust,
         validator: impl FnOnce(ValidatorBuilder) -> ValidatorBuilder,
@@ -66,12 +66,12 @@ impl World {
             .map_err(|rejection| rejection.reason())
     }
 
-    /// A gate that protects two prefixes.
+    /// Builds a gate that protects two prefixes.
     pub(crate) fn gate(&self, policies: Policies) -> GateBuilder {
         self.whole_gate(policies).protect_prefixes(["/api", "/gw"])
     }
 
-    /// A gate that protects everything, as it does by default.
+    /// Builds a gate that protects everything, which is the default.
     pub(crate) fn whole_gate(&self, policies: Policies) -> GateBuilder {
         Gate::builder()
             .validator(self.validator.clone())
@@ -80,13 +80,13 @@ impl World {
             .public_url(PUBLIC_URL)
     }
 
-    /// An application with a route for everything, behind a gate.
+    /// Returns an application with a route for everything, behind a gate.
     pub(crate) fn app(&self, policies: Policies) -> App {
         wrap(self.gate(policies))
     }
 }
 
-/// A gate that puts details into refusals.
+/// Makes a gate add details to refusals.
 pub(crate) fn explaining(gate: GateBuilder) -> GateBuilder {
     let listen = std::net::SocketAddr::from(([127, 0, 0, 1], 3000));
     gate.public_url("http://localhost:3000").listen(listen).explain(true)
@@ -96,7 +96,7 @@ pub(crate) fn wrap(gate: GateBuilder) -> App {
     gate.build().unwrap().wrap(application())
 }
 
-/// `/api/whoami` answers the principal; every other path says that it was reached.
+/// `/api/whoami` returns the principal; every other path confirms that it was reached.
 pub(crate) fn application() -> Router {
     Router::new()
         .route(
@@ -135,7 +135,7 @@ pub(crate) async fn text(response: Response) -> String {
     String::from_utf8(response.into_body().collect().await.unwrap().to_bytes().to_vec()).unwrap()
 }
 
-/// The refusal that came, after checking that it has everything a refusal must have.
+/// Returns the refusal in a response, after checking the response completely.
 pub(crate) async fn refusal(response: Response) -> Refusal {
     let status = response.status();
     let headers = response.headers().clone();

@@ -1,4 +1,4 @@
-//! Refresh ahead of expiry.
+//! Refreshes before the token expires.
 
 use pixygate::session::{AuthState, Event, SessionError, SignOutReason};
 
@@ -17,7 +17,7 @@ fn with_tokens_of(seconds: u64) -> (Simulation, OpenTab) {
     (simulation, tab)
 }
 
-/// Does what the page does for so many seconds: it wakes up when it wanted to.
+/// Acts like the page for this many seconds: it wakes up at the time that it requested.
 fn attend(simulation: &mut Simulation, tab: &OpenTab, seconds: f64) {
     let start = simulation.world.monotonic.get();
     let end = start + seconds * 1000.0;
@@ -115,7 +115,7 @@ fn after_a_sleep_it_is_due_at_once() {
     for (asleep, fresh) in [(1800.0, "access-1"), (3550.0, "access-2"), (100_000.0, "access-2")] {
         let (mut simulation, tab) = signed_in();
         simulation.sleep(asleep);
-        // The timer has slept as well: it goes off when the page is looked at.
+        // The timer was suspended as well, and fires when the page becomes visible.
         simulation.run(tab.session.sync());
         simulation.run(tab.session.refresh_ahead());
         assert_eq!(simulation.run(tab.token()).unwrap(), fresh);
@@ -168,7 +168,7 @@ fn tokens_that_hardly_live_make_no_loop() {
             ahead,
             "with tokens of {lifetime} s"
         );
-        // They are good for one call each.
+        // Each is valid for one call.
         simulation.pass(1.0);
         simulation.run(tab.token()).unwrap();
         assert_eq!(simulation.world.provider.refreshes(), ahead + 1);
@@ -195,12 +195,12 @@ fn a_session_that_cannot_be_refreshed_ends_when_its_token_expires() {
     simulation.run(tab.session.refresh_ahead());
     assert_eq!(simulation.run(tab.token()).as_deref(), Ok("access-1"), "it is used up");
     simulation.pass(1.0);
-    // No call is made, and no request.
+    // There is no call, and no request.
     simulation.run(tab.session.refresh_ahead());
     assert_eq!(tab.session.state(), AuthState::SignedOut(Some(SignOutReason::Expired)));
     assert_eq!(simulation.world.provider.refreshes(), 0);
 
-    // A page that is opened later knows it from the start.
+    // A page that is opened later has it from the start.
     let mut simulation = Simulation::new();
     simulation.world.provider.gives_refresh_tokens.set(false);
     let tab = simulation.open();

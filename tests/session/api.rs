@@ -1,4 +1,4 @@
-//! A server that the application calls: it takes the provider's tokens, and says what is missing as the standards do.
+//! A resource server: it accepts the provider's tokens, and sends standard challenges.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,7 @@ use pixygate::{Reason, Refusal};
 use crate::dpop::{Proofs, Wanted};
 use crate::provider::{Issued, Provider};
 
-/// What was sent, and what it got.
+/// A request and its response.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
     pub(crate) body: String,
@@ -52,20 +52,20 @@ impl Answer {
 
 #[derive(Default)]
 pub(crate) struct Api {
-    /// Tokens that it does not take although the provider would.
+    /// Tokens that it rejects although the provider would accept them.
     pub(crate) distrusts: RefCell<BTreeSet<String>>,
-    /// It takes none.
+    /// Rejects all tokens.
     pub(crate) distrusts_all: Cell<bool>,
-    /// The reason that the body of a refusal has, if the server is a gate.
+    /// The reason in the body of a refusal, if the server is a gate.
     pub(crate) reason: Cell<Option<Reason>>,
     /// The nonce that DPoP proofs must have.
     pub(crate) nonce: RefCell<Option<String>>,
-    /// What a path wants of the authentication: the `acr`.
+    /// The `acr` that a path requires.
     pub(crate) wants_acr: RefCell<BTreeMap<&'static str, &'static str>>,
-    /// The scopes that a path wants.
+    /// The scopes that a path requires.
     pub(crate) wants_scope: RefCell<BTreeMap<&'static str, &'static str>>,
     pub(crate) seen: RefCell<Vec<Seen>>,
-    /// Tokens that came although they were expired, by the true time.
+    /// Expired tokens that were received, by the real time.
     pub(crate) expired: RefCell<Vec<Issued>>,
     proofs: Proofs,
 }

@@ -1,4 +1,4 @@
-//! Calls that mend themselves: another token, another nonce, and where tokens go at all.
+//! Calls that are repeated with another token or nonce, and the origins that tokens are sent to.
 
 use std::cell::Cell;
 
@@ -19,7 +19,7 @@ fn signed_in() -> (Simulation, OpenTab) {
     (simulation, tab)
 }
 
-/// With tokens that are bound to the browser's key.
+/// Signs in with tokens that are bound to the browser's key.
 fn bound() -> (Simulation, OpenTab) {
     let mut simulation = Simulation::new();
     let tab = open_bound(&simulation);
@@ -246,7 +246,7 @@ fn a_call_is_made_as_who_made_it_or_not_at_all() {
         let (mut simulation, tab) = bound();
         let other = open_bound(&simulation);
         simulation.sign_in(&other, who);
-        // This page does not know yet, and its token is no longer good.
+        // This page has not noticed yet that its token is invalid.
         simulation.pass(3600.0);
         let called = simulation.run(tab.call("POST", ORDERS, "as Alice"));
         match outcome {
@@ -406,7 +406,7 @@ fn where_nothing_can_be_kept_any_more_the_key_is_still_there() {
         assert_eq!(simulation.world.provider.refreshes(), refreshes);
     }
     assert!(!tab.session.is_stored());
-    // A sign-in cannot begin, and takes nothing from who is signed in.
+    // A sign-in cannot begin, and the current session does not change.
     let error = simulation.run(tab.session.sign_in(&SignIn::default())).unwrap_err();
     assert!(matches!(error, SessionError::Storage(_)), "{error:?}");
     assert_eq!(status(simulation.run(tab.call("GET", ORDERS, ""))), 200);

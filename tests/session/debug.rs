@@ -1,4 +1,4 @@
-//! What `{:?}` shows: enough to know which one it is, and nothing that opens anything.
+//! `{:?}` shows enough to identify a value, and no secrets.
 
 use std::fmt::Debug;
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::provider::{CLIENT, ISSUER};
 use crate::world::{Simulation, parse};
 
-/// Shows it, on one line and on several.
+/// Formats a value on one line and on several.
 fn shown(value: &impl Debug) -> String {
     format!("{value:?}\n{value:#?}")
 }
@@ -21,7 +21,7 @@ fn what_is_shown_has_no_secrets_in_it() {
     let tab = simulation.open();
     let client = simulation.world.provider.client();
 
-    // A sign-in on its way there …
+    // A sign-in before the redirect …
     let options = SignIn {
         prompt: Some("login".to_owned()),
         id_token_hint: Some("hint-of-a-person".to_owned()),
@@ -130,7 +130,7 @@ fn what_is_shown_has_no_secrets_in_it() {
     }
 }
 
-/// The tokens that the browser keeps.
+/// Returns the tokens in the browser's storage.
 fn kept(simulation: &Simulation) -> TokenSet {
     let vault = simulation.world.vault.borrow();
     let (_, text) = &vault["session"];

@@ -1,4 +1,4 @@
-//! Signing in where the browser keeps nothing: in a window of its own, while the page stays and remembers.
+//! Signing in without storage: in a new window, while the page stays open with the state in memory.
 
 use pixygate::authorization::{CallbackError, DpopMode, SignIn};
 use pixygate::session::{AuthState, CallOutcome, Event, SessionError, SignInFailure, SignOutReason};
@@ -7,13 +7,13 @@ use crate::world::{OpenTab, Simulation, World};
 
 const ORDERS: &str = "https://app.example/api/orders";
 
-/// How a browser denies it: nothing is there, or nothing new can be kept.
+/// How a browser denies storage: there is none, or nothing can be written.
 const WAYS: [fn(&World); 2] = [
     |world| world.storage_denied.set(true),
     |world| world.storage_full.set(true),
 ];
 
-/// A page where nothing can be kept. `bound` tokens are bound to the browser's key.
+/// Opens a page that cannot store anything. `bound` tokens are bound to the browser's key.
 fn denied(by: fn(&World), bound: bool) -> (Simulation, OpenTab) {
     let simulation = Simulation::new();
     by(&simulation.world);
@@ -29,7 +29,7 @@ fn open(simulation: &Simulation, bound: bool) -> OpenTab {
     simulation.open_with(client)
 }
 
-/// Opens the window and returns what it comes back with.
+/// Opens the window and returns the query of its callback.
 fn come_back(simulation: &mut Simulation, tab: &OpenTab, subject: &str) -> (String, String) {
     let (state, url) = simulation.run(tab.session.begin_in_window(&SignIn::default())).unwrap();
     tab.state.went_to.borrow_mut().push(url);
@@ -72,7 +72,7 @@ fn the_page_that_stays_completes_the_sign_in_and_is_signed_in_until_it_is_gone()
         simulation.pass(3600.0);
         assert!(calls(&mut simulation, &tab), "with another token");
         assert_eq!(simulation.world.provider.refreshes(), 1);
-        // Looking again, as a page does that was hidden behind the window, changes nothing.
+        // A sync, as after the page was hidden by the window, changes nothing.
         simulation.run(tab.session.sync());
         assert!(calls(&mut simulation, &tab));
 
@@ -113,7 +113,7 @@ fn while_the_window_is_open_the_page_may_look_and_the_key_stays() {
 fn it_is_completed_once_and_for_its_own_state_only() {
     let (mut simulation, tab) = denied(WAYS[0], true);
     let (_, query) = come_back(&mut simulation, &tab, "alice");
-    // Of a sign-in that someone else began.
+    // The callback of a sign-in that another browser began.
     let mut elsewhere = Simulation::new();
     let other = elsewhere.open();
     let foreign = elsewhere.visit_provider(&other, "mallory");
@@ -227,18 +227,18 @@ fn when_it_can_be_kept_after_all_it_is_with_its_key_and_not_beside_another() {
         simulation.world.storage_denied.set(false);
         let other = open(&simulation, bound);
         if there_is_another {
-            // Someone began to sign in there.
+            // A user began to sign in there.
             simulation.run(other.session.sign_in(&SignIn::default())).unwrap();
         }
         simulation.run(tab.session.sync());
         simulation.deliver(&[&other]);
         assert_eq!(tab.session.is_stored(), !there_is_another);
         assert!(calls(&mut simulation, &tab));
-        // Another tab has it, and works, or it does not have it.
+        // Another tab has the key and can make calls, or does not have it.
         assert_eq!(calls(&mut simulation, &other), !there_is_another);
         assert!(calls(&mut simulation, &tab), "and takes nothing from this one");
 
-        // Who signs in there is signed in here, with the key of there.
+        // A user who signs in there is signed in here, with the key of that page.
         simulation.sign_in(&other, "bob");
         simulation.deliver(&[&tab]);
         assert_eq!(tab.subject().as_deref(), Some("bob"));
@@ -253,7 +253,7 @@ fn a_key_that_cannot_be_read_takes_no_session() {
     let other = open(&simulation, true);
     simulation.run(other.session.restore());
     simulation.world.storage_denied.set(true);
-    // This page has not read the key yet. Another one would spoil the tokens that are bound to it.
+    // This page has not read the key yet. A new key would make the tokens that are bound to the stored one useless.
     let error = simulation
         .run(other.session.begin_in_window(&SignIn::default()))
         .unwrap_err();

@@ -1,4 +1,4 @@
-//! What `docs/session.md` says of the tests is so, and every server function calls through the session.
+//! The tests that `docs/session.md` names exist, and every server function is called through the session.
 
 use std::collections::BTreeSet;
 use std::fs::{read_dir, read_to_string};
@@ -8,7 +8,7 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Whether a test is there: `file::name`, with `dev-idp` before it or without, or `number: title` for a file of `end2end`.
+/// Returns whether a test exists: `file::name`, optionally with `dev-idp` before it, or `number: title` for a file of `end2end`.
 fn is_there(place: &str) -> bool {
     let native = |folder: &str, place: &str| {
         let (file, test) = place.split_once("::")?;
@@ -60,14 +60,14 @@ fn every_complaint_and_every_threat_has_tests_that_are_there() {
     assert_eq!(listed, (1..=17).chain(68..=75).chain(78..=82).collect());
 }
 
-/// The files below a folder.
+/// Returns the files below a folder.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let below = |path: PathBuf| if path.is_dir() { files(&path) } else { vec![path] };
     entries.flat_map(below).collect()
 }
 
-/// The attributes that make server functions, however they are written. `#[server(default)]` is about an argument of one.
+/// Returns the attributes that make server functions. `#[server(default)]` is for an argument of one.
 fn server_attributes(source: &str) -> impl Iterator<Item = &str> {
     let starts = source.match_indices("#[").map(|(at, _)| at);
     let attributes = starts.filter_map(|at| Some(&source[at..at + source[at..].find(']')?]));
@@ -111,7 +111,7 @@ fn every_server_function_is_called_with_the_token() {
     assert!(found > 0, "the search finds them");
 }
 
-/// Whether a line builds the address of a sign-in with the page to return to as it is.
+/// Returns whether a line builds the URL of a sign-in without escaping the page to return to.
 fn leaves_unescaped(line: &str) -> bool {
     line.contains("return_to={") && !line.contains("escape")
 }
@@ -123,7 +123,7 @@ fn every_example_escapes_the_page_to_return_to() {
     let mut seen = 0;
     for folder in ["src", "app/src", "examples", "docs"] {
         for file in files(&root().join(folder)) {
-            // A build's own folder may have files that are not text.
+            // Build output may contain files that are not text.
             let Ok(text) = read_to_string(&file) else { continue };
             for line in text.lines().filter(|line| line.contains("return_to={")) {
                 assert!(!leaves_unescaped(line), "{}: {line}", file.display());

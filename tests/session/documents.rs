@@ -1,11 +1,11 @@
-//! An ID token and a token response with every member that is common, and the member that a rejection names. The tests in a browser use
+//! An ID token and a token response with every common member, and the member that a rejection names. The tests in a browser use
 //! them too.
 
 use pixygate::authorization::id_token::IdTokenError;
 use pixygate::session::SessionError;
 use serde_json::{Value, json};
 
-/// `$nonce` and `$at_hash` stand for those of the sign-in; `now` is in seconds since 1970.
+/// Returns the claims of an ID token. `$nonce` and `$at_hash` stand for those of the sign-in; `now` is in seconds since 1970.
 pub(crate) fn id_token(issuer: &str, client: &str, now: u64) -> Value {
     json!({
         "iss": issuer, "sub": "alice", "aud": client, "exp": now + 300, "nbf": now, "iat": now, "azp": client, "nonce": "$nonce",
@@ -14,7 +14,7 @@ pub(crate) fn id_token(issuer: &str, client: &str, now: u64) -> Value {
     })
 }
 
-/// `$own` stands for the tokens that the provider makes.
+/// Returns a token response. `$own` stands for the tokens that the provider issues.
 pub(crate) fn token_response() -> Value {
     json!({
         "access_token": "$own", "token_type": "Bearer", "expires_in": 3600, "refresh_token": "$own", "scope": "openid",

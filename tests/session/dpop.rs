@@ -49,7 +49,7 @@ fn hash(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, text.as_bytes()))
 }
 
-/// What a request has to be for its proof to hold.
+/// The expected values of a proof.
 pub(crate) struct Wanted<'a> {
     pub(crate) method: &'a str,
     pub(crate) url: &'a str,
@@ -58,12 +58,12 @@ pub(crate) struct Wanted<'a> {
     pub(crate) now: f64,
 }
 
-/// A server's memory of proofs.
+/// The replay store of a server.
 #[derive(Default)]
 pub(crate) struct Proofs(RefCell<BTreeSet<String>>);
 
 impl Proofs {
-    /// The thumbprint of the key that made the proof, or the error code that it is refused with.
+    /// Returns the thumbprint of the proof's key, or the error code of the rejection.
     pub(crate) fn check(&self, proof: &str, wanted: &Wanted) -> Result<String, &'static str> {
         let (signed, signature) = proof.rsplit_once('.').unwrap();
         let (header, payload) = signed.split_once('.').unwrap();

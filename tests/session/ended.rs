@@ -1,4 +1,4 @@
-//! Sessions that end: by the provider, by the person, in another tab, at a bad moment.
+//! Sessions that end: by the provider, by the user, in another tab, during other operations.
 
 use pixygate::authorization::SignIn;
 use pixygate::session::{AuthState, Event, Platform as _, Remedy, SessionError, SignOutReason};
@@ -60,7 +60,7 @@ fn a_tab_that_heard_nothing_finds_it_at_its_next_call() {
 #[test]
 fn a_reused_refresh_token_ends_the_session_in_all_tabs_with_the_reason() {
     let (mut simulation, one, two) = signed_in();
-    // Someone else has a copy of the refresh token, and uses it.
+    // Another client has a copy of the refresh token, and uses it.
     let form = [
         ("grant_type", "refresh_token"),
         ("client_id", "pixygate"),
@@ -137,7 +137,7 @@ fn without_a_refresh_token_the_reason_is_another() {
     assert_eq!(two.session.state(), expired);
 }
 
-/// One tab signs out while another waits for an answer. Nobody tells the other one.
+/// One tab signs out while another waits for a response. The other one is not notified.
 fn signed_out_meanwhile(mood: Mood, before_the_provider: bool) {
     let (mut simulation, one, two) = signed_in();
     simulation.pass(3600.0);
@@ -254,7 +254,7 @@ fn a_page_that_comes_back_after_the_sign_out_shows_who_is_there_now() {
 fn a_look_that_began_before_the_sign_out_does_not_bring_the_person_back() {
     let (mut simulation, one, two) = signed_in();
     simulation.run(two.session.end_exchange()).unwrap();
-    // The page is told to look, and at the same time the person signs out in it.
+    // The page is notified, and at the same time the user signs out in it.
     let look = one.session.clone();
     simulation.run(futures::future::join(one.session.sign_out_here(), async move {
         for _ in 0..20 {
@@ -314,7 +314,7 @@ fn signing_out_works_without_a_provider_and_the_next_page_says_so() {
         assert_eq!(next.session.state(), HERE);
         assert!(simulation.run(next.token()).is_err());
 
-        // It can be made up for.
+        // It can be completed later.
         simulation.world.provider.mood.take();
         simulation.world.offline.set(false);
         simulation.run(next.session.sign_out());
@@ -390,7 +390,7 @@ fn an_address_that_names_its_parameters_gets_those_and_no_others() {
 
 const SESSIONS: &str = "https://idp.example/t/demo/sessions";
 
-/// Asks for the end of all sessions, which the provider grants to every good token.
+/// Requests the end of all sessions, which the provider grants to every valid token.
 async fn sign_out_everywhere(tab: &OpenTab) -> Result<(), SessionError> {
     let world = &tab.session.platform().world;
     let ask = async |credentials| {
@@ -420,7 +420,7 @@ fn signed_in_where_all_can_end() -> (Simulation, OpenTab) {
 #[test]
 fn a_sign_out_everywhere_ends_all_sessions_and_then_this_one() {
     let (mut simulation, tab) = signed_in_where_all_can_end();
-    // With a fresh token, whatever the age of the one at hand.
+    // With a fresh token, whatever the age of the current one.
     simulation.pass(3600.0);
     simulation.run(sign_out_everywhere(&tab)).unwrap();
     assert_eq!(simulation.world.api.seen.borrow().len(), 1);

@@ -1,4 +1,4 @@
-//! Acting for another organisation, or calling for another audience: exchanged tokens, kept over refreshes.
+//! Token exchange for another organisation or audience, and its state after refreshes.
 
 use futures::future::join_all;
 use pixygate::authorization::{TokenError, TokenExchange};
@@ -14,7 +14,7 @@ fn acme() -> TokenExchange {
     TokenExchange::organization("acme")
 }
 
-/// Whom the page says that its person acts for.
+/// Returns the organisation or audience that the page shows.
 fn acting(tab: &OpenTab) -> Option<TokenExchange> {
     tab.session.state().signed_in()?.acting().cloned()
 }
@@ -28,7 +28,7 @@ fn signed_in() -> (Simulation, OpenTab, OpenTab) {
     (simulation, one, two)
 }
 
-/// What the token of the next call is for.
+/// Returns the organisation or audience of the next call's token.
 fn target(simulation: &mut Simulation, tab: &OpenTab) -> Option<String> {
     let token = simulation.run(tab.token()).unwrap();
     simulation.world.provider.access.borrow()[&token].grant.target.clone()
@@ -84,7 +84,7 @@ fn who_signs_in_again_after_the_end_still_acts_for_it_and_nobody_else_does() {
             }
         }
     }
-    // A person who signs out has ended that, too.
+    // A sign-out ends it, too.
     let (mut simulation, one, _) = signed_in();
     switch(&mut simulation, &one).unwrap();
     simulation.run(one.session.sign_out_here());
@@ -222,7 +222,7 @@ fn after_a_refresh_it_is_made_anew_once_for_all_tabs() {
 #[test]
 fn two_audiences_that_are_wanted_at_once_use_each_refresh_token_once() {
     let (mut simulation, one, two) = signed_in();
-    // What is at hand is past: each needs another token to exchange, and one is enough for both.
+    // All tokens have expired. Each call needs a token to exchange, and one refresh is enough for both.
     simulation.pass(3600.0);
     let wanted = ["orders", "invoices"].map(TokenExchange::audience);
     let [orders, invoices] = wanted.clone();
@@ -231,7 +231,7 @@ fn two_audiences_that_are_wanted_at_once_use_each_refresh_token_once() {
     simulation.deliver(&[&one, &two]);
     let provider = &simulation.world.provider;
     assert_eq!((provider.refreshes(), provider.granted(EXCHANGE)), (1, 2));
-    // Who came last is whom all tabs call for, also after the next refresh.
+    // The last exchange counts in all tabs, also after the next refresh.
     assert!(wanted.contains(&acting(&one).unwrap()));
     assert_eq!(acting(&one), acting(&two));
     let before = target(&mut simulation, &one);
@@ -264,7 +264,7 @@ fn an_organisation_that_is_lost_is_no_sign_out() {
     simulation.deliver(&[&two]);
     simulation.world.provider.refuses_exchange.set(Some("invalid_grant"));
     simulation.pass(3600.0);
-    // The person would not want their next call to go to another organisation, unasked.
+    // The user would not want the next call to go to another organisation silently.
     assert!(simulation.run(one.token()).is_err());
     assert_eq!(one.subject().as_deref(), Some("alice"));
     simulation.run(one.session.end_exchange()).unwrap();
@@ -325,7 +325,7 @@ fn what_is_exchanged_is_fresh() {
     let (mut simulation, one, _) = signed_in();
     simulation.pass(3000.0);
     switch(&mut simulation, &one).unwrap();
-    // The token of the organisation is still good, the one that it came of is not.
+    // The token of the organisation is still valid, and its subject token has expired.
     simulation.pass(1200.0);
     assert_eq!(simulation.world.provider.refreshes(), 0);
     let other = TokenExchange::organization("other");
@@ -357,7 +357,7 @@ fn who_gives_an_exchange_up_loses_no_rotation() {
             assert!(exchange.as_mut().poll(&mut context).is_pending());
             simulation.settle();
         }
-        // The provider has rotated the refresh token, and nobody waits for it any more.
+        // The provider has rotated the refresh token, and no call waits for it any more.
     }
     simulation.release();
     simulation.deliver(&[&two]);

@@ -1,4 +1,4 @@
-//! What random events found, each with the shortest list of them. See `random`.
+//! Failures that random events found, each with its shortest list of events. See `random`.
 
 use crate::happen::Step::{self, *};
 use crate::happen::{Browser, Given};

@@ -1,4 +1,4 @@
-//! A browser to which things happen, one after the other, and what must hold after each of them.
+//! A simulated browser: events that happen one after the other, and the invariants after each of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +11,7 @@ use crate::api::Answer;
 use crate::provider::Mood;
 use crate::world::{OpenTab, Simulation, Started, call};
 
-/// What can happen. Tabs are numbered from the left, and counted around.
+/// An event. Tabs are numbered from the left, modulo their number.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
     Open,
@@ -19,59 +19,59 @@ pub(crate) enum Step {
     Reload(usize),
     Freeze(usize),
     Thaw(usize),
-    /// So many seconds pass; timers go off.
+    /// This many seconds pass; timers fire.
     Pass(u32),
     Sleep(u32),
-    /// Someone sets the device's clock by so many seconds.
+    /// The device's clock is set by this many seconds.
     SetClock(i32),
     Online(bool),
     Mood(Mood),
-    /// Requests wait before the provider, or answers behind it.
+    /// Requests are held before the provider, or responses after it.
     Hold {
         answers: bool,
     },
-    /// What is sent from now on is let through; what waits goes on waiting.
+    /// New requests are let through; held ones stay held.
     HoldNoMore,
     Release,
     StorageDenied(bool),
     StorageFull(bool),
-    /// The person clears the data of this site.
+    /// The user clears the data of this site.
     ClearStorage,
     SignIn(usize),
-    /// Whoever is signed in there signs in once more.
+    /// The current user of that tab signs in once more.
     SignInAgain(usize),
-    /// In a window of its own, while the page stays.
+    /// A sign-in in a new window, while the page stays open.
     SignInWindow(usize),
-    /// A call leads to a stronger sign-in, which the person brings or declines.
+    /// A call leads to a stronger sign-in, which the user completes or cancels.
     SignInStronger(usize, bool),
-    /// Nobody seems to be there any more.
+    /// The user is idle.
     Idle(usize),
-    /// ID tokens come from another issuer.
+    /// ID tokens have another issuer.
     BadIdTokens(bool),
     SignOut(usize),
     SignOutHere(usize),
     /// The provider ends all sessions.
     EndAll,
     Call(usize),
-    /// Who made the call does not wait for the answer.
+    /// The caller drops the future of a call.
     GiveUp(usize),
     RefreshAhead(usize),
     Exchange(usize),
     ExchangeBack(usize),
     RefuseExchange(bool),
-    /// The tab hears that it should look.
+    /// The message of another tab arrives.
     Deliver(usize),
-    /// The message never arrives.
+    /// The message is lost.
     Lose(usize),
     /// The tab becomes visible.
     Show(usize),
-    /// The next event has begun, and so many turns were taken, when the one after it begins.
+    /// The event after the next one begins when this many turns of the next one have run.
     Hurry(u32),
-    /// All is well, all messages arrive: now the tabs have to agree.
+    /// All faults end and all messages arrive: the tabs must now agree.
     Agree,
 }
 
-/// What the provider does all the time.
+/// Properties of the provider that do not change.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Given {
     pub(crate) lifetime: u64,
@@ -84,7 +84,7 @@ pub(crate) struct Given {
 struct Page {
     tab: OpenTab,
     frozen: bool,
-    /// Its session has a key that no other page has.
+    /// Its session's key is in memory only.
     alone: bool,
     calls: Vec<Started<Result<CallOutcome<Answer>, SessionError>>>,
 }
@@ -95,20 +95,20 @@ pub(crate) struct Browser {
     bound: bool,
     pages: Vec<Page>,
     people: u32,
-    /// Who has signed in more than once.
+    /// The users who signed in more than once.
     again: BTreeSet<u32>,
-    /// Who may be signed out for which reason.
+    /// The reasons with which each user may be signed out.
     reasons: BTreeMap<u32, BTreeSet<&'static str>>,
-    /// When the clock was set back; true time in seconds.
+    /// The times at which the clock was set back; real time in seconds.
     set_back: Vec<f64>,
     slept: bool,
     /// An ID token may have come from another issuer, which ends the session.
     bad_id_tokens: bool,
-    /// For how many seconds the provider wants to be left alone.
+    /// The `Retry-After` of the provider, in seconds.
     asked_to_wait: u64,
-    /// For a time nothing could be kept.
+    /// For a time, nothing could be stored.
     kept_nothing: bool,
-    /// Someone signed out while nothing could be deleted.
+    /// A sign-out happened while nothing could be deleted.
     left_something: bool,
 }
 
@@ -169,7 +169,7 @@ impl Browser {
         self.simulation().close(page.tab);
     }
 
-    /// The page with this number, when it can do something.
+    /// Returns the page with this number, if it is running.
     fn awake(&self, number: usize) -> Option<(usize, &OpenTab)> {
         let at = number % self.pages.len();
         (!self.pages[at].frozen).then(|| (at, &self.pages[at].tab))
@@ -184,7 +184,7 @@ impl Browser {
         Some(self.simulation().start(async move { work(session).await }))
     }
 
-    /// The same for what leaves the page: people take longer at the provider than any page does.
+    /// The same for operations that leave the page: users stay at the provider for longer than a page waits.
     fn start_off<T: 'static>(
         &mut self,
         number: usize,
@@ -213,7 +213,7 @@ impl Browser {
         }
     }
 
-    /// Off to the provider in this tab, which is another page when it comes back.
+    /// Goes to the provider in this tab, which comes back as a new page.
     fn sign_in(&mut self, number: usize) {
         let Some((at, _)) = self.awake(number) else { return };
         let left = self.start_off(at, async |session| session.sign_in(&SignIn::default()).await);
@@ -225,7 +225,7 @@ impl Browser {
         self.arrive(at, query);
     }
 
-    /// Somebody who was not here before.
+    /// Returns a user who has not signed in before.
     fn somebody(&mut self) -> String {
         self.people += 1;
         if !self.world().provider.gives_refresh_tokens.get() {
@@ -238,7 +238,7 @@ impl Browser {
         self.simulation.as_ref().unwrap().come_back(&self.pages[at].tab, person)
     }
 
-    /// The tab is another page.
+    /// Replaces the page of the tab by a new one.
     fn arrive(&mut self, at: usize, query: String) {
         self.close(at);
         let at = self.open();
@@ -312,7 +312,7 @@ impl Browser {
         self.arrive(at, query);
     }
 
-    /// From now on, whoever is signed in anywhere may be signed out.
+    /// From now on, every signed-in user may be signed out for this reason.
     fn leave(&mut self, reason: &'static str) {
         self.left_something |= self.world().storage_denied.get();
         for person in 1..=self.people {
@@ -434,7 +434,7 @@ impl Browser {
             Step::GiveUp(number) => {
                 let Some((_, tab)) = self.awake(*number) else { return };
                 let (session, whose) = (tab.session.clone(), tab.subject().unwrap_or_default());
-                // It is under way, and stays so until requests are let through.
+                // It is in flight, and stays so until requests are let through.
                 self.world().held_back.set(true);
                 let made = async move { drop(call(&session, "GET", ORDERS, &whose).await) };
                 let (made, caller) = abortable(made);
@@ -473,7 +473,7 @@ impl Browser {
         }
     }
 
-    /// What must hold at any time.
+    /// Checks the invariants.
     fn check(&mut self) {
         let world = self.world();
         assert!(world.most_refreshes.get() <= 1, "two refreshes at once");
@@ -484,7 +484,7 @@ impl Browser {
             self.reasons.entry(person).or_default().insert(ENDED);
         }
         for token in self.world().api.expired.take() {
-            // Then no clock of the page knows how much time has passed.
+            // In this case no clock of the page has measured the time.
             let excused = self.slept && self.set_back.iter().any(|time| *time >= token.issued);
             assert!(excused, "a call went out with a token that was expired");
         }
@@ -517,7 +517,7 @@ impl Browser {
                         Some(SignOutReason::NotRenewed(_)) => "not renewed",
                         None => "none",
                     };
-                    // Someone else may have signed in since, in another tab, without this one hearing of it.
+                    // Another user may have signed in in another tab, without a message to this one.
                     let arrived = self.world().arrived.borrow();
                     let turn = |person: &u32| arrived.iter().position(|it| *it == person.to_string());
                     let allowed = self
@@ -529,10 +529,10 @@ impl Browser {
                 }
                 before = match state {
                     AuthState::SignedIn(person) => Some(person.claims().sub.parse().unwrap()),
-                    // Whoever is on the way out has a reason.
+                    // A user who is signing out has a reason.
                     _ => None,
                 };
-                // Who is gone, or was replaced, comes back only by signing in.
+                // A user who was signed out or replaced must sign in to come back.
                 match before {
                     Some(person) => {
                         gone.extend(last.replace(person).filter(|last| *last != person));
@@ -540,7 +540,7 @@ impl Browser {
                         assert!(!back, "person {person} is back");
                     }
                     None => gone.extend(last.filter(|_| match state {
-                        // Another tab may have had newer tokens, which could not be kept until now.
+                        // Another tab may have had newer tokens, which could not be stored until now.
                         AuthState::SignedOut(Some(SignOutReason::EndedByProvider)) => !self.kept_nothing,
                         AuthState::SignedOut(_) => true,
                         _ => false,
@@ -553,7 +553,7 @@ impl Browser {
         }
     }
 
-    /// All is well again.
+    /// Ends all faults, and checks that the tabs agree.
     fn agree(&mut self) {
         self.simulation().hurry = None;
         let world = self.world();
@@ -569,7 +569,7 @@ impl Browser {
         for page in &mut self.pages {
             page.frozen = false;
         }
-        // Twice: who looks may have something to tell.
+        // Twice, because a sync may send messages.
         for _ in 0..2 {
             for at in 0..self.pages.len() {
                 self.pages[at].tab.state.told.set(false);
@@ -585,20 +585,20 @@ impl Browser {
         };
         assert!(people(self).len() <= 1, "the tabs do not agree: {:?}", people(self));
 
-        // The first call may find that the session has ended.
+        // The first call may discover that the session has ended.
         for at in 0..self.pages.len() {
             self.step(&Step::Call(at));
             let called = self.pages[at].calls.pop().unwrap().take().expect("the call hangs");
             match called {
                 Ok(CallOutcome::Response(answer)) if answer.status == 401 => {
-                    // Nobody knows how old the token is, or that it was revoked, and there is no way to another one.
+                    // The token's age or its revocation is unknown, and it cannot be replaced.
                     let refreshes = self.world().provider.gives_refresh_tokens.get();
                     let excused = !self.set_back.is_empty() && self.slept || self.left_something;
                     assert!(!refreshes && excused, "all is well, and yet it is refused");
                 }
                 Ok(CallOutcome::Response(answer)) => assert_eq!(answer.status, 200),
                 Err(SessionError::SignedOut(_)) => {}
-                // As above, of the token that is exchanged.
+                // The same for the subject token of an exchange.
                 Err(SessionError::Token(error)) if error.ends_session() => {
                     let refreshes = self.world().provider.gives_refresh_tokens.get();
                     let excused = !self.set_back.is_empty() && self.slept;

@@ -1,4 +1,4 @@
-//! ID tokens as providers issue them: a claim that nothing asks for never decides, and one that is required is named.
+//! ID tokens of real providers: unused claims are ignored, and an error names the required claim.
 
 use pixygate::authorization::SignIn;
 use pixygate::authorization::id_token::IdTokenError;
@@ -18,7 +18,7 @@ fn sign_in(options: &SignIn, claims: Value) -> (OpenTab, Result<(), SessionError
     (tab, outcome.map(drop).map_err(|failure| failure.error))
 }
 
-/// The claim that a refusal names.
+/// Returns the claim that an error names.
 fn named(outcome: Result<(), SessionError>) -> &'static str {
     match outcome {
         Ok(()) => "",
@@ -65,7 +65,7 @@ fn a_claim_that_decides_is_named() {
     let absent = [json!(ABSENT), json!(null)];
     for value in mutations() {
         for claim in ["iss", "sub", "aud", "exp", "nonce"] {
-            // A number as the time of expiry is one that has passed.
+            // Any number is an expiry in the past.
             let outcome = sign_in(&SignIn::default(), json!({ claim: value })).1;
             let accepted = claim == "sub" && value == json!("text");
             assert_eq!(named(outcome), if accepted { "" } else { claim }, "{claim}: {value}");

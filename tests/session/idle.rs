@@ -1,4 +1,4 @@
-//! A session that nobody uses: it ends everywhere, and everybody learns why.
+//! An idle session ends in all tabs, and each shows the reason.
 
 use pixygate::session::{AuthState, SessionError, SignOutReason};
 
@@ -21,7 +21,7 @@ fn the_reason_reaches_all_tabs_and_the_next_page() {
         "{left_for}"
     );
 
-    // The other one is told, or finds it when its own time is over; it goes nowhere, and what was typed there stays.
+    // The other tab is notified, or its own timer fires. It does not navigate, so its input stays.
     let before = two.state.went_to.borrow().len();
     simulation.run(two.session.sign_out_idle());
     assert_eq!(two.session.state(), IDLE);
@@ -32,7 +32,7 @@ fn the_reason_reaches_all_tabs_and_the_next_page() {
     let next = simulation.open();
     simulation.run(next.session.restore());
     assert_eq!(next.session.state(), IDLE);
-    // No token is kept, and those that were are revoked.
+    // No token is stored, and the old ones are revoked.
     let kept = format!("{:?}", simulation.world.vault.borrow());
     assert!(
         !kept.contains("access-") && !kept.contains("refresh-") && kept.contains("Idle"),
@@ -73,7 +73,7 @@ fn a_refresh_that_was_under_way_brings_nobody_back() {
     assert_eq!((*refresh.borrow(), *end.borrow()), (Some(true), Some(())));
     simulation.deliver(&[&one, &two]);
     assert_eq!((one.session.state(), two.session.state()), (IDLE, IDLE));
-    // What the refresh brought is what was revoked.
+    // The tokens of the refresh are the ones that were revoked.
     let sent = simulation.world.provider.requests.borrow();
     assert!(
         sent.iter()

@@ -1,4 +1,4 @@
-//! Whether the session outlives the page, and that the page hears of it both ways.
+//! Whether the session is stored, and the notification of the page about it.
 
 use std::rc::Rc;
 
@@ -13,7 +13,7 @@ fn said(tab: &OpenTab) -> Vec<Event> {
     events.iter().filter(about).cloned().collect()
 }
 
-/// The tokens were replaced while nothing could be kept.
+/// Tokens were replaced while nothing could be stored.
 fn behind() -> (Simulation, OpenTab) {
     let mut simulation = Simulation::new();
     let tab = simulation.open();
@@ -53,7 +53,7 @@ fn a_new_sign_in_that_is_kept_tells_it_too() {
     simulation.world.storage_full.set(false);
     simulation.sign_in(&tab, "alice");
     assert_eq!(said(&tab), [Event::NotStored, Event::Stored]);
-    // In another tab, as well.
+    // The same in another tab.
     let (mut simulation, tab) = behind();
     simulation.world.storage_full.set(false);
     let other = simulation.open();
@@ -81,7 +81,7 @@ fn what_could_not_be_deleted_at_a_sign_out_is_told_and_deleted_later() {
         simulation.run(tab.session.sync());
         assert!(!simulation.world.vault.borrow().contains_key("session"));
     }
-    // Where nothing was kept there is nothing to delete.
+    // Without stored data there is nothing to delete.
     let mut simulation = Simulation::new();
     let tab = simulation.open();
     simulation.world.storage_denied.set(true);

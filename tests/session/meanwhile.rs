@@ -1,5 +1,5 @@
-//! What one tab changes while another one refreshes, at each turn of both. Which lock it is that keeps them apart is in the code;
-//! without it one of these loses what the other has kept.
+//! One tab changes the session while another one refreshes, at each possible turn of both. The code names the lock that separates them;
+//! without it, one of them would lose the state that the other has stored.
 
 use pixygate::session::LocalFuture;
 
@@ -7,12 +7,12 @@ use crate::happen::Step::{self, *};
 use crate::happen::{Browser, Given};
 use crate::world::{OpenTab, Simulation};
 
-/// More than any of them takes.
+/// More turns than any of them takes.
 const TURNS: u32 = 24;
 
 fn at_every_turn(change: &Step) {
     let answers = true;
-    // The timers go off, and the first answer is held back.
+    // The timers fire, and the first response is held.
     let refresh = [SignIn(0), Open, Open, Agree, Hold { answers }, Pass(3590), HoldNoMore];
     let release = Release;
     for turns in 0..TURNS {
@@ -80,7 +80,7 @@ fn who_looks_while_somebody_signs_in_in_the_same_tab_does_not_go_back() {
     }
 }
 
-/// Two things begin in two tabs that know Alice, one of them so many turns after the other.
+/// Starts two operations in two tabs that Alice is signed in to, the second one this many turns after the first.
 fn at_once(
     begin: impl Fn(&mut Simulation, &OpenTab, &OpenTab) -> [LocalFuture<()>; 2],
     then: impl Fn(&mut Simulation, &OpenTab, &OpenTab),
@@ -105,7 +105,7 @@ fn at_once(
     }
 }
 
-/// The tab has tokens that could not be kept, and would keep them now.
+/// The tab has tokens that could not be stored, and storage works again.
 fn fall_behind(simulation: &mut Simulation, tab: &OpenTab) {
     simulation.world.storage_full.set(true);
     simulation.pass(3590.0);
@@ -151,7 +151,7 @@ fn a_sign_out_is_not_undone_by_a_tab_that_the_provider_tells_of_the_end() {
     );
 }
 
-/// The session has ended in this tab, which could not keep that, and would now.
+/// The session ended in this tab, which could not store that, and storage works again.
 fn end_unkept(simulation: &mut Simulation, tab: &OpenTab) {
     simulation.world.storage_full.set(true);
     simulation.run(tab.session.sign_out_idle());

@@ -1,4 +1,4 @@
-//! Every member of an ID token and of a token response in every odd form has the outcome that the tables say.
+//! Every member of an ID token and of a token response, in every wrong form, has the outcome in the tables.
 
 use aws_lc_rs::digest;
 use base64::Engine as _;
@@ -13,7 +13,7 @@ use crate::world::Simulation;
 /// The time of the simulation, in seconds since 1970.
 const NOW: u64 = 1_800_000_000;
 
-/// Returns what replaces the members of the simulated provider's document.
+/// Returns the replacement of the members of the simulated provider's document.
 fn replacement(whole: &Value, mutation: &Mutation, filled: &[(&str, &str)]) -> Value {
     let mut members = mutation.document.as_object().unwrap().clone();
     for name in whole.as_object().unwrap().keys() {
@@ -68,7 +68,7 @@ fn token_responses() {
     });
 }
 
-/// A member without a line would have no documented outcome.
+/// A member without a line in the tables would have no documented outcome.
 #[test]
 fn every_member_of_the_documents_has_its_line() {
     for (document, table) in [

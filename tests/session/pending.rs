@@ -1,4 +1,4 @@
-//! Sign-ins that are under way: several at once, abandoned ones, and callbacks that come twice.
+//! Pending sign-ins: several at once, abandoned ones, and callbacks that come twice.
 
 use futures::future::join;
 use pixygate::authorization::{CallbackError, DpopMode, ReturnTo, SignIn};
@@ -172,7 +172,7 @@ fn where_nothing_can_be_kept_that_is_what_is_said() {
     let tab = simulation.open_with(client);
     simulation.world.storage_denied.set(true);
     *simulation.world.provider.mood.borrow_mut() = Mood::Unreachable;
-    // Not that there is no key, and not that the provider does not answer: neither would help.
+    // The error is not about a missing key or an unreachable provider: neither hint would help.
     let error = simulation.run(tab.session.sign_in(&SignIn::default())).unwrap_err();
     assert!(matches!(error, SessionError::Storage(StorageError(_))), "{error:?}");
     *simulation.world.provider.mood.borrow_mut() = Mood::Well;

@@ -1,4 +1,4 @@
-//! What a session sees of the simulated world.
+//! The platform of a simulated tab.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -19,25 +19,25 @@ use crate::dpop::{Key, verifies};
 use crate::provider::Mood;
 use crate::world::{Vault, World, parse};
 
-/// What a monotonic clock shows when its page opens.
+/// The monotonic clock at the time its page is opened.
 const OPENED: f64 = 500.0;
 
-/// What one tab has for itself.
+/// The state of one tab.
 pub(crate) struct TabState {
     pub(crate) told: Cell<bool>,
     pub(crate) went_to: RefCell<Vec<String>>,
-    /// What became of its entry in the history when it was left last.
+    /// How its history entry was left last.
     pub(crate) entry: Cell<Option<HistoryEntry>>,
     pub(crate) origin: RefCell<String>,
     /// Its path, query and fragment.
     pub(crate) page: RefCell<String>,
-    /// What the page is marked with that the back button leads back to.
+    /// The mark of the history entry that the back button leads to.
     pub(crate) mark: RefCell<Option<String>>,
     pub(crate) states: RefCell<Vec<AuthState>>,
     pub(crate) events: RefCell<Vec<Event>>,
-    /// In how many milliseconds the page wanted to refresh ahead, when it said so.
+    /// The milliseconds after which the page wants to refresh, if it set a timer.
     pub(crate) wakes_in: Cell<Option<f64>>,
-    /// When that is, on the monotonic clock.
+    /// The time of that timer, on the monotonic clock.
     pub(crate) wakes_at: Cell<Option<f64>>,
     /// The monotonic clock when the page was opened.
     opened: f64,
@@ -47,9 +47,9 @@ pub(crate) struct TabState {
     locked: Cell<u32>,
     refreshing: Cell<usize>,
     dpop: RefCell<Option<Rc<Key>>>,
-    /// The window was opened for a sign-in, and is marked so whichever page it shows.
+    /// The window was opened for a sign-in, and keeps that mark on every page.
     pub(crate) for_sign_in: Cell<bool>,
-    /// The key is looked for again.
+    /// The key must be read again.
     rereads: Cell<bool>,
     /// The key is in memory only.
     in_memory: Cell<bool>,
@@ -61,7 +61,7 @@ pub(crate) struct Tab {
     pub(crate) state: Rc<TabState>,
 }
 
-/// A lock that the browser takes back when the page is gone.
+/// A lock that is released when the page is gone.
 pub(crate) struct Lock {
     state: Rc<TabState>,
     number: u32,
@@ -112,13 +112,13 @@ impl TabState {
         drop(self.held.take());
     }
 
-    /// A browser freezes no page that holds a lock.
+    /// Returns whether the page holds a lock: browsers do not freeze such a page.
     pub(crate) fn holds_a_lock(&self) -> bool {
         !self.held.borrow().is_empty()
     }
 }
 
-/// Lets everything else have its turn.
+/// Yields once to all other tasks.
 pub(crate) async fn turn() {
     let mut waited = false;
     poll_fn(|context| {
@@ -143,7 +143,7 @@ impl Crypto for Tab {
 }
 
 impl Tab {
-    /// Nothing goes on in a page that is closed.
+    /// Never resolves in a closed page.
     async fn alive(&self) {
         turn().await;
         if self.state.closed.get() {
@@ -160,7 +160,7 @@ impl Tab {
         self.alive().await;
     }
 
-    /// The way to the provider.
+    /// Sends a request to the provider.
     async fn travel(&self, url: &str) -> Result<(), NetworkError> {
         self.wait(&self.world.held_back).await;
         match *self.world.provider.mood.borrow() {
@@ -196,7 +196,7 @@ impl Tab {
         most.set(most.get().max(all));
     }
 
-    /// The key that this page has in memory, or else the kept one.
+    /// Returns the key in this page's memory, or else the stored one.
     fn key(&self) -> Result<Rc<Key>, CryptoError> {
         let mut cached = self.state.dpop.borrow_mut();
         if let Some(key) = cached.as_ref().filter(|_| !self.state.rereads.get()) {
@@ -267,7 +267,7 @@ impl Platform for Tab {
         self.state.page.borrow().clone()
     }
 
-    /// Longer than anything takes that does not wait for the test.
+    /// Longer than any operation that does not wait for the test.
     async fn sleep(&self, _: f64) {
         for _ in 0..100 {
             self.alive().await;
@@ -284,7 +284,7 @@ impl Platform for Tab {
         let count = isize::from(refresh_token.is_some());
         self.refreshing(count);
         if self.world.storage_denied.get() {
-            // What another tab has kept could not be read either.
+            // Tokens that another tab has stored cannot be read either.
             self.world.provider.unheard.borrow_mut().extend(refresh_token.clone());
         }
         let sent = self.travel(url).await;

@@ -1,4 +1,4 @@
-//! Calls that wait on their page for the sign-in that they asked for, as in a window of its own.
+//! Calls that wait on their page for a sign-in in another window.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -17,7 +17,7 @@ type Made = Started<Result<Answer, SessionError>>;
 
 type Outcome = Result<(), SessionError>;
 
-/// The window that calls open, and that the test closes.
+/// The window that calls open and the test closes.
 #[derive(Clone, Default)]
 struct Window {
     asked: Rc<RefCell<Vec<StepUp>>>,
@@ -50,7 +50,7 @@ fn gold() -> StepUp {
     }
 }
 
-/// Alice is signed in, and both calls want more of her.
+/// Signs Alice in and makes two calls that require more.
 fn wanted() -> (Simulation, OpenTab, Window) {
     let mut simulation = Simulation::new();
     let tab = simulation.open();
@@ -74,7 +74,7 @@ fn make(simulation: &mut Simulation, tab: &OpenTab, window: &Window, url: &'stat
     })
 }
 
-/// Someone signs in in the window, with this `acr`.
+/// Signs in in the window, with this `acr`.
 fn sign_in(simulation: &mut Simulation, tab: &OpenTab, window: &Window, subject: &str, acr: &str) {
     let other = simulation.open();
     let options = SignIn {
@@ -129,7 +129,7 @@ fn calls_that_ask_at_once_share_one_sign_in() {
     assert_eq!((status(&first), status(&second)), (Some(200), Some(200)));
     assert_eq!(window.asked.borrow().len(), 1);
 
-    // Nor are both made for another person.
+    // Nor are they made after another user has signed in.
     simulation.sign_in(&tab, "alice");
     let first = make(&mut simulation, &tab, &window, TRANSFER);
     let second = make(&mut simulation, &tab, &window, SIGN);
@@ -148,7 +148,7 @@ fn without_the_sign_in_the_refusal_is_the_answer_of_both() {
     window.close(&mut simulation, Err(SessionError::Cancelled));
     assert_eq!((status(&first), status(&second)), (Some(401), Some(401)));
     assert_eq!(window.asked.borrow().len(), 1);
-    // The next call asks anew.
+    // The next call requests a sign-in again.
     let third = make(&mut simulation, &tab, &window, TRANSFER);
     assert_eq!((status(&third), window.asked.borrow().len()), (None, 2));
 }
@@ -185,7 +185,7 @@ fn another_demand_has_a_sign_in_of_its_own_afterwards() {
 fn a_refusal_that_comes_after_the_sign_in_asks_for_no_other() {
     let (mut simulation, tab, window) = wanted();
     let first = make(&mut simulation, &tab, &window, TRANSFER);
-    // The server has refused the second one, and the answer is still on its way.
+    // The server has rejected the second one, and the response is still on its way.
     let (arrive, way) = oneshot::channel::<()>();
     let way = Cell::new(Some(way));
     let (session, opens, world) = (tab.session.clone(), window.clone(), Rc::clone(&simulation.world));
@@ -262,7 +262,7 @@ fn who_starts_again_in_the_window_is_still_there_for_the_page_that_opened_it() {
         for error in ["access_denied", "server_error"] {
             let refused = simulation.come_back_with(&window, error);
             assert!(simulation.run(window.session.complete(&refused)).is_err());
-            // The page offers to start again, by a redirect like any other.
+            // The page offers to start again, by a normal redirect.
             simulation.run(window.session.sign_in(&SignIn::default())).unwrap();
         }
         let query = simulation.come_back(&window, "alice");
@@ -271,7 +271,7 @@ fn who_starts_again_in_the_window_is_still_there_for_the_page_that_opened_it() {
         simulation.deliver(&[&tab]);
         assert_eq!(tab.subject().as_deref(), Some("alice"));
 
-        // A window that stays open is one like any other then.
+        // A window that stays open is a normal one then.
         let query = simulation.visit_provider(&window, "alice");
         let landing = simulation.run(window.session.complete(&query)).unwrap();
         assert!(!landing.popup);

@@ -1,4 +1,4 @@
-//! The shapes of real providers: a sign-in and two refreshes with the token responses and ID tokens that each sends.
+//! The tokens of real providers: a sign-in and two refreshes with the token responses and ID tokens of each.
 
 use pixygate::test_support::profiles::{Profile, Values, profiles};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ fn values(nonce: &str) -> Values {
         .fold(values, |values, name| values.with(name, name))
 }
 
-/// Keeps the simulated provider's own members where the profile has them, and removes them where it has not.
+/// Keeps the simulated provider's own members that the profile has, and removes the others.
 fn keep_own(members: &mut Value, own: &[&str]) {
     for name in own {
         let members = members.as_object_mut().unwrap();
@@ -26,7 +26,7 @@ fn keep_own(members: &mut Value, own: &[&str]) {
     }
 }
 
-/// The simulated provider has an issuer, a client and keys of its own.
+/// The simulated provider has its own issuer, client and keys.
 fn id_token(profile: &Profile, part: &str, nonce: &str) -> (Value, Value) {
     let values = values(nonce);
     let mut token = profile.part(part, &values).unwrap();

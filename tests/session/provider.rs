@@ -1,4 +1,4 @@
-//! A provider of tokens: real signatures, rotation, and whatever a test wants it to answer instead.
+//! A simulated identity provider: real signatures, refresh token rotation, and faults that a test chooses.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,35 +15,35 @@ pub(crate) const ISSUER: &str = "https://idp.example/t/demo/oauth2/token";
 pub(crate) const CLIENT: &str = "pixygate";
 const ENDPOINT: &str = "https://idp.example/t/demo/oauth2";
 
-/// As the new value of a member: it is not there.
+/// The value in [`Provider::claims`], `header` and `response` that removes a member.
 pub(crate) const ABSENT: &str = "absent";
 
 pub(crate) type Form = BTreeMap<String, String>;
 
-/// What the provider does with the next requests.
+/// The behaviour of the provider for the next requests.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) enum Mood {
     #[default]
     Well,
-    /// No answer arrives.
+    /// It does not respond.
     Unreachable,
-    /// It does as it is asked, and the browser withholds its answer (CORS).
+    /// It handles the request, and the browser withholds the response (CORS).
     Withheld,
-    /// It does as it is asked, and the browser withholds each answer to a request with a proof (CORS).
+    /// It handles the request, and the browser withholds the response to a request with a proof (CORS).
     ProofWithheld,
-    /// It ends all sessions, and the browser withholds each answer that is not a success (CORS).
+    /// It ends all sessions, and the browser withholds each response that is not a success (CORS).
     RefusalsWithheld,
-    /// It answers with this status and body.
+    /// It responds with this status and body.
     Answers(u16, &'static str),
-    /// This status, with nothing to read.
+    /// It responds with this status and an empty body.
     Broken(u16),
-    /// 429, to be asked again after so many seconds.
+    /// It responds with 429 and this `Retry-After`, in seconds.
     Busy(u64),
-    /// This error response.
+    /// It responds with 400 and this `error`.
     Refuses(&'static str),
 }
 
-/// What someone was granted by one sign-in.
+/// The grant of one sign-in.
 #[derive(Clone, Default)]
 pub(crate) struct Grant {
     pub(crate) subject: String,
@@ -55,15 +55,15 @@ pub(crate) struct Grant {
     pub(crate) target: Option<String>,
     nonce: Option<String>,
     max_age: bool,
-    /// All tokens that come of one code are a family.
+    /// The code. All tokens that were issued for one code are a family.
     family: String,
 }
 
-/// An access token, as the provider knows it.
+/// The provider's record of an access token.
 #[derive(Clone)]
 pub(crate) struct Issued {
     pub(crate) grant: Grant,
-    /// Seconds since the Unix epoch, by the true time.
+    /// Seconds since the Unix epoch. The clock of the browser may differ.
     pub(crate) issued: f64,
     pub(crate) expires: f64,
 }
@@ -75,10 +75,10 @@ pub(crate) struct Provider {
     pub(crate) expires_in: RefCell<u64>,
     pub(crate) rotates: RefCell<bool>,
     pub(crate) gives_refresh_tokens: Cell<bool>,
-    /// What exchanges are refused with.
+    /// The `error` with which token exchanges are refused.
     pub(crate) refuses_exchange: Cell<Option<&'static str>>,
     pub(crate) exchange_refreshes: Cell<bool>,
-    /// It says nothing of the scopes that it grants.
+    /// Leaves `scope` out of token responses.
     pub(crate) leaves_scope_out: Cell<bool>,
     /// The nonce that DPoP proofs must have.
     pub(crate) nonce: RefCell<Option<String>>,
@@ -94,13 +94,13 @@ pub(crate) struct Provider {
     pushed: RefCell<BTreeMap<String, Form>>,
     live: RefCell<BTreeMap<String, Grant>>,
     spent: RefCell<BTreeMap<String, Grant>>,
-    /// Refresh tokens whose rotation nobody heard of, or nobody could keep.
+    /// Spent refresh tokens whose successor did not reach the browser, or could not be stored there.
     pub(crate) unheard: RefCell<BTreeSet<String>>,
-    /// Refresh tokens that came again although their successor had arrived.
+    /// Spent refresh tokens that were sent again although their successor was stored.
     pub(crate) reused: RefCell<Vec<String>>,
-    /// Whose refresh token each one is, or was.
+    /// The subject of each refresh token, also of spent ones.
     owners: RefCell<BTreeMap<String, String>>,
-    /// Who was told that their refresh token is no longer good.
+    /// The subjects whose refresh token was rejected with `invalid_grant`.
     pub(crate) ended: RefCell<BTreeSet<String>>,
     pub(crate) access: RefCell<BTreeMap<String, Issued>>,
     issued: Cell<u32>,
@@ -170,7 +170,7 @@ impl Provider {
         }
     }
 
-    /// The client at a provider that wants requests pushed.
+    /// The client, if the provider requires pushed authorization requests.
     pub(crate) fn pushing_client(&self) -> Client {
         let mut client = self.client();
         client.provider.pushed_authorization_request_endpoint = Some(format!("{ENDPOINT}/par"));
@@ -186,7 +186,7 @@ impl Provider {
         }]
     }
 
-    /// The parameters of the request behind an address that a browser came with, pushed or not.
+    /// Returns the parameters of an authorization request, also of a pushed one.
     pub(crate) fn asked(&self, query: &Form) -> Form {
         match query.get("request_uri") {
             Some(uri) => self.pushed.borrow()[uri].clone(),
@@ -194,7 +194,7 @@ impl Provider {
         }
     }
 
-    /// Signs `subject` in and gives out a code for the authorization request.
+    /// Signs `subject` in and returns a code for the authorization request.
     pub(crate) fn authorize(&self, subject: &str, request: &Form) -> String {
         let code = format!("code-{}", self.given.replace(self.given.get() + 1));
         let words = |name: &str| -> Vec<String> {
@@ -215,17 +215,17 @@ impl Provider {
         code
     }
 
-    /// How many refresh tokens are good: more than one a session means that a rotation went wrong.
+    /// Returns the number of valid refresh tokens. More than one for a session means that a rotation went wrong.
     pub(crate) fn live(&self) -> usize {
         self.live.borrow().len()
     }
 
-    /// The provider ends all sessions.
+    /// Ends all sessions.
     pub(crate) fn end_all(&self) {
         self.live.borrow_mut().clear();
     }
 
-    /// How many refreshes were asked for, without the probes that have no token.
+    /// Returns the number of refresh requests, without the probes, which have no token.
     pub(crate) fn refreshes(&self) -> usize {
         let requests = self.requests.borrow();
         requests
@@ -234,7 +234,7 @@ impl Provider {
             .count()
     }
 
-    /// How many requests of a grant type came.
+    /// Returns the number of requests with a grant type.
     pub(crate) fn granted(&self, grant_type: &str) -> usize {
         let requests = self.requests.borrow();
         let of_type = |form: &&Form| form.get("grant_type").is_some_and(|it| it == grant_type);
@@ -319,7 +319,7 @@ impl Provider {
         self.issue(&Grant { jkt, ..grant }, brings_refresh_token, now)
     }
 
-    /// What a request is granted, and whether a refresh token comes with it.
+    /// Returns the grant of a request, and whether to issue a refresh token with it.
     fn grant(&self, form: &Form, now: f64) -> Result<(Grant, bool), &'static str> {
         let gives = self.gives_refresh_tokens.get();
         match form["grant_type"].as_str() {
@@ -333,7 +333,7 @@ impl Provider {
                     if !self.unheard.borrow().contains(token) {
                         self.reused.borrow_mut().push(token.clone());
                     }
-                    // Reuse ends the family.
+                    // Reuse of a refresh token revokes the whole family (RFC 9700, section 4.14.2).
                     self.live.borrow_mut().retain(|_, it| it.family != grant.family);
                     return Err("invalid_grant");
                 }
@@ -439,7 +439,7 @@ impl Provider {
     }
 }
 
-/// Puts members in the place of those of an object. The text `absent` takes one away.
+/// Replaces members of an object; [`ABSENT`] removes one.
 fn replace(target: &mut Value, changes: &Value) {
     for (name, value) in changes.as_object().unwrap() {
         match value {

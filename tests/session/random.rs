@@ -1,5 +1,5 @@
-//! A thousand random lists of events, the same ones on every run: what they find is found by the change that made it.
-//! What others found is in `found`.
+//! A thousand random lists of events, the same ones on every run, so that a failure is caused by the change under test.
+//! Earlier failures are in `found`.
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -57,7 +57,7 @@ fn any_step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// What changes the session in one tab.
+/// Events that change the session in one tab.
 fn any_change() -> impl Strategy<Value = Step> {
     let tab = || 0..4_usize;
     prop_oneof![
@@ -72,7 +72,7 @@ fn any_change() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// The answer of a refresh arrives while another tab changes the session.
+/// The response of a refresh arrives while another tab changes the session.
 fn meanwhile() -> impl Strategy<Value = Vec<Step>> {
     (any_change(), any_change(), 0..24_u32).prop_map(|(before, change, turns)| {
         let answers = true;
@@ -81,7 +81,7 @@ fn meanwhile() -> impl Strategy<Value = Vec<Step>> {
             Step::Open,
             Step::Agree,
             Step::Hold { answers },
-            // The timers go off.
+            // The timers fire.
             Step::Pass(3590),
             Step::HoldNoMore,
             Step::Hurry(turns),
@@ -99,7 +99,7 @@ fn any_steps() -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(some, 1..80).prop_map(|steps| steps.concat())
 }
 
-/// A thousand, or as many others as `PROPTEST_CASES` says.
+/// A thousand cases, or as many random others as `PROPTEST_CASES` says.
 fn config() -> ProptestConfig {
     let asked = std::env::var("PROPTEST_CASES")
         .ok()

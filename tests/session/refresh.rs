@@ -1,4 +1,4 @@
-//! A token that is always fresh, and a session that only the provider or the person ends.
+//! Refreshes: the token of a call is always fresh, and only the provider or the user ends the session.
 
 use futures::future::join_all;
 use pixygate::authorization::id_token::IdTokenError;
@@ -45,7 +45,7 @@ fn a_tab_that_never_lets_go_of_the_lock_keeps_nobody_waiting() {
     assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
     assert_eq!(simulation.world.provider.refreshes(), 1);
 
-    // Nor is anybody signed in, or out, halfway.
+    // Nor can a user be signed in or out halfway.
     let query = simulation.visit_provider(&tab, "bob");
     simulation.pass(3585.0);
     simulation.world.held_back.set(true);
@@ -151,7 +151,7 @@ fn the_network_and_a_broken_provider_sign_nobody_out() {
 fn a_key_that_is_not_published_yet_loses_no_rotation() {
     let (mut simulation, tab) = signed_in();
     simulation.pass(3600.0);
-    // The new ID token is signed with a key that the provider's key set lacks, as a cache in between may have it.
+    // The new ID token is signed with a key that the provider's key set lacks, for instance because of a cache.
     simulation.world.provider.header.replace(json!({ "kid": "second" }));
     assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
     simulation.world.provider.header.replace(json!({}));
@@ -159,7 +159,7 @@ fn a_key_that_is_not_published_yet_loses_no_rotation() {
     assert_eq!(simulation.run(tab.token()).unwrap(), "access-3");
     assert!(simulation.world.provider.reused.borrow().is_empty());
 
-    // A key that is there, and a signature that it did not make, is another matter.
+    // With a published key and a wrong signature, the result differs.
     simulation.pass(3600.0);
     simulation.world.provider.forged.set(true);
     let error = simulation.run(tab.token()).unwrap_err();
@@ -182,7 +182,7 @@ fn an_answer_that_the_browser_withholds_is_told_from_none() {
     simulation.pass(3600.0);
     simulation.world.provider.rotates.replace(false);
     simulation.world.provider.mood.replace(Mood::Withheld);
-    // Answers were read before, so that it is no matter of configuration.
+    // Responses could be read before, so it is not an error of the configuration.
     let error = simulation.run(tab.token()).unwrap_err();
     assert_eq!(error.remedy(), Remedy::TryAgain);
     assert_eq!(tab.subject().as_deref(), Some("alice"), "and it signs nobody out");
@@ -191,7 +191,7 @@ fn an_answer_that_the_browser_withholds_is_told_from_none() {
     simulation.pass(1.1);
     assert!(simulation.run(tab.token()).is_ok());
 
-    // The first answer of all is another matter.
+    // For the very first response, the result differs.
     for (mood, remedy) in [
         (Mood::Withheld, Remedy::Configuration),
         (Mood::Unreachable, Remedy::TryAgain),
@@ -394,7 +394,7 @@ fn a_provider_that_says_when_to_come_back_is_not_asked_before() {
     simulation.pass(3600.0);
     simulation.world.provider.mood.replace(Mood::Busy(30));
     simulation.run(tab.token()).unwrap_err();
-    // The page is looked at again and again.
+    // The page becomes visible several times.
     for _ in 0..3 {
         simulation.pass(9.0);
         tab.session.retry_now();

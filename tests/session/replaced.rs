@@ -1,4 +1,4 @@
-//! An access token that is replaced because the application says so.
+//! An access token that the application replaces.
 
 use futures::future::join;
 use pixygate::session::{Remedy, SessionError};
@@ -14,7 +14,7 @@ fn a_fresh_token_is_replaced_when_that_is_asked_for() {
     assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
     simulation.deliver(&[&other]);
     assert_eq!(simulation.run(other.token()).unwrap(), "access-2", "in all tabs");
-    // Who asks at the same time shares it.
+    // Concurrent calls share one request.
     let (one, two) = simulation.run(join(tab.session.replace_now(), tab.session.replace_now()));
     assert_eq!(one.unwrap().secret(), two.unwrap().secret());
     assert_eq!(simulation.world.provider.refreshes(), 2);

@@ -1,4 +1,4 @@
-//! Sign-in: each check with the case beside it that passes.
+//! Sign-in: each check with a similar case that passes.
 
 use pixygate::authorization::id_token::IdTokenError;
 use pixygate::authorization::{CallbackError, ReturnTo, SignIn};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::provider::{ABSENT, CLIENT, ISSUER, Mood};
 use crate::world::Simulation;
 
-/// Signs in after `change`, and returns the error, if there is one.
+/// Signs in after `change`, and returns the error, if any.
 fn attempt(change: impl FnOnce(&Simulation)) -> Result<(), SessionError> {
     let mut simulation = Simulation::new();
     let tab = simulation.open();
@@ -140,7 +140,7 @@ fn no_parameter_comes_twice_and_the_nearest_one_counts() {
     let (_, query) = address.split_once('?').unwrap();
     assert_eq!(query.split('&').count(), request.len(), "{query}");
 
-    // What the request does not say itself, the client's may.
+    // A parameter that the request does not set comes from the client's settings.
     simulation.run(tab.session.sign_in(&SignIn::default())).unwrap();
     let request = tab.last_request();
     assert_eq!((&*request["prompt"], &*request["fidp"]), ("login", "of the client"));
@@ -367,7 +367,7 @@ fn nobody_is_sent_to_another_origin() {
     ] {
         assert_eq!(ReturnTo::parse(bad), None, "{bad}");
     }
-    // Not by what was kept, either.
+    // Nor by the stored state.
     let mut simulation = Simulation::new();
     let tab = simulation.open();
     let query = simulation.visit_provider(&tab, "alice");
@@ -453,7 +453,7 @@ fn a_sign_in_leads_back_to_the_page_where_it_began() {
     for (page, wanted, lands) in [
         ("/orders?p=100%25#se%20ct", None, "/orders?p=100%25#se%20ct"),
         ("/orders", Some("/account"), "/account"),
-        // Without an authorization response that page leads nowhere.
+        // Without an authorization response, the page redirects to the start page.
         ("/callback?error=x", None, "/"),
         ("/orders", Some("/callback?code=x"), "/"),
         ("/callbacks", None, "/callbacks"),
@@ -506,7 +506,7 @@ fn a_sign_in_that_another_tab_has_made_unnecessary_leaves_nowhere() {
                 ..SignIn::default()
             },
         );
-        // It waits for the provider, and has the other tab wait for nothing.
+        // It waits for the provider, and does not block the other tab.
         let pushing = simulation.open_with(simulation.world.provider.pushing_client());
         simulation.run(pushing.session.restore());
         let session = if leaves { session } else { pushing.session.clone() };
@@ -535,7 +535,7 @@ fn a_code_whose_exchange_got_no_answer_is_exchanged_by_another_attempt() {
         };
         let query = simulation.visit_provider_with(&tab, "alice", &options);
         simulation.world.provider.mood.replace(mood.clone());
-        // The code is out of the address by the second attempt.
+        // At the second attempt the code is no longer in the address.
         for query in [query.as_str(), ""] {
             let failure = simulation.run(tab.session.complete(query)).unwrap_err();
             assert_eq!(failure.error.remedy(), Remedy::TryAgain);
@@ -545,13 +545,13 @@ fn a_code_whose_exchange_got_no_answer_is_exchanged_by_another_attempt() {
         let landed = simulation.run(tab.session.complete("")).unwrap();
         assert_eq!(landed.return_to.as_str(), "/orders", "{mood:?}");
         assert_eq!(tab.subject().as_deref(), Some("alice"));
-        // It is good once.
+        // The code is valid once.
         simulation.run(tab.session.sign_out_here());
         for query in ["", query.as_str()] {
             assert!(simulation.run(tab.session.complete(query)).is_err());
         }
     }
-    // What the provider refuses is over.
+    // A code that the provider rejects is discarded.
     let mut simulation = Simulation::new();
     let tab = simulation.open();
     let query = simulation.visit_provider(&tab, "alice");
@@ -573,7 +573,7 @@ fn no_sign_in_asks_for_keys_that_the_page_came_with() {
     simulation.run(tab.session.sign_out());
     assert!(tab.state.went_to.borrow().last().unwrap().contains("/oidc/logout?"));
 
-    // Where the key is not among them the sign-in says so, and nobody has its tokens.
+    // If the key is not among them, the sign-in fails, and its tokens are discarded.
     let tab = simulation.open();
     let query = simulation.visit_provider(&tab, "alice");
     simulation.world.provider.kid.replace("second".to_owned());
@@ -582,7 +582,7 @@ fn no_sign_in_asks_for_keys_that_the_page_came_with() {
     assert_eq!(simulation.world.provider.live(), 0);
 }
 
-/// From the link of a page to the landing, through the address of the sign-in page, the sealed record and the callback.
+/// Carries a page through the sign-in link, the address of the sign-in page, the stored record and the callback.
 fn travels(page: &str) -> String {
     let mut simulation = Simulation::new();
     let tab = simulation.open();
@@ -621,7 +621,7 @@ proptest! {
 
     #[test]
     fn any_page_to_return_to_survives_byte_for_byte(path in "(/[!-\\[\\]-~é日]{0,20}){1,3}(\\?[!-\\[\\]-~é]{0,40})?(#[!-\\[\\]-~é]{0,20})?") {
-        // What is not a page of this origin is no page to return to.
+        // Only pages of this origin can be returned to.
         if let Some(page) = ReturnTo::parse(&path) && page.as_str().split(['?', '#']).next() != Some("/callback") {
             prop_assert_eq!(travels(&path), path);
         }

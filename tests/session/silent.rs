@@ -1,4 +1,4 @@
-//! `prompt=none`: asking the provider whether the person is signed in there, without showing them anything.
+//! `prompt=none`: asks the provider whether the user is signed in there, without showing a page.
 
 use pixygate::authorization::{CallbackError, ReturnTo, SignIn};
 use pixygate::session::{AuthState, SessionError};
@@ -109,7 +109,7 @@ fn who_was_refused_is_not_sent_again_until_a_sign_in_succeeds() {
             assert_eq!(again, Err(SessionError::InteractionRequired));
         }
         assert_eq!(tab.state.went_to.borrow().len(), went_to);
-        // A reload does not forget it.
+        // A reload does not reset it.
         simulation.close(tab);
         tab = simulation.open();
         let again = simulation.run(tab.session.sign_in(&options));

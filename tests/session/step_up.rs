@@ -1,4 +1,4 @@
-//! Calls that need more than the person has: a sign-in that brings it, and the call made afterwards.
+//! Calls that require more than the user has: a sign-in for them, and the call afterwards.
 
 use pixygate::authorization::{ReturnTo, SignIn, TokenExchange};
 use pixygate::session::{CallOutcome, Event, PendingRequest, SessionError, StepUp, StepUpFailure};
@@ -48,7 +48,7 @@ fn answered(called: Result<CallOutcome<Answer>, SessionError>) -> u16 {
     }
 }
 
-/// The call is refused, and the person leaves for the sign-in that it asks for. Only the browser's storage remains.
+/// The call is denied, and the user leaves for the required sign-in. Only the browser's storage remains.
 fn leave(simulation: &mut Simulation, tab: OpenTab) -> OpenTab {
     leave_marked(simulation, tab).0
 }
@@ -227,11 +227,11 @@ fn who_refuses_the_stronger_sign_in_is_back_where_they_were() {
         let called = simulation.run(tab.call("POST", TRANSFER, "100"));
         assert_eq!(answered(called), 401, "it does not ask again");
 
-        // Unless the person, or another one, signs in anew.
+        // Unless this user, or another one, signs in again.
         simulation.sign_in(&tab, "alice");
         assert_eq!(demanded(simulation.run(tab.call("POST", TRANSFER, "100"))), gold());
     }
-    // In another tab as well.
+    // The same in another tab.
     for subject in ["alice", "bob"] {
         let (mut simulation, tab) = signed_in();
         let wants = &simulation.world.api.wants_acr;
@@ -245,7 +245,7 @@ fn who_refuses_the_stronger_sign_in_is_back_where_they_were() {
         let called = simulation.run(tab.call("POST", TRANSFER, "100"));
         assert_eq!(demanded(called), gold());
     }
-    // Who was not signed in, and only wanted to be, is told.
+    // If the user was not signed in and only wanted to sign in, it is an error.
     let mut simulation = Simulation::new();
     let tab = simulation.open();
     simulation.run(tab.session.sign_in(&SignIn::default())).unwrap();
@@ -253,7 +253,7 @@ fn who_refuses_the_stronger_sign_in_is_back_where_they_were() {
     assert!(simulation.run(tab.session.complete(&query)).is_err());
 }
 
-/// How the next calls of this page and of another one are answered: with a status, or by asking again.
+/// Returns whether the next calls of this page and of another one lead to another sign-in.
 fn asks_again(simulation: &mut Simulation, pages: &[&OpenTab]) -> Vec<bool> {
     let mut ask = |page: &&OpenTab| match simulation.run(page.call("POST", TRANSFER, "100")) {
         Ok(CallOutcome::StepUp(..)) => true,
@@ -296,7 +296,7 @@ fn what_a_sign_in_did_not_bring_is_known_to_the_next_page_and_to_the_other_tabs(
         simulation.deliver(&[&tab, &other]);
         assert_eq!(asks_again(&mut simulation, &[&tab, &other, &reloaded]), [false; 3]);
 
-        // The sign-in of another call, and one that asks for nothing, are none of the person's.
+        // A silent sign-in, which the user did not request, does not reset it.
         let silent = SignIn {
             prompt: Some("none".to_owned()),
             ..SignIn::default()
@@ -369,7 +369,7 @@ fn who_declines_gets_back_what_was_typed_and_may_try_again() {
     assert_eq!(tab.session.take_cancelled(|_| true), None, "it is there once");
     assert_eq!(demanded(simulation.run(tab.call("POST", TRANSFER, "100"))), gold());
 
-    // What was not declined is not given back, but made.
+    // A sign-in that was not cancelled leads to the call, and not back to the form.
     let tab = leave(&mut simulation, tab);
     let query = simulation.come_back(&tab, "alice");
     simulation.run(tab.session.complete(&query)).unwrap();
@@ -387,7 +387,7 @@ fn who_goes_back_gets_back_what_was_typed_and_may_go_forward_again() {
     let state = away.last_request()["state"].clone();
     assert!(!format!("{mark:?}").contains(&state), "the state is a secret");
 
-    // Who comes there in any other way, or is back from another sign-in, has typed nothing.
+    // Without the back button, or after another sign-in, no input is restored.
     for other in [None, Some("another".to_owned())] {
         let page = simulation.open();
         page.state.mark.replace(other);
@@ -407,12 +407,12 @@ fn who_goes_back_gets_back_what_was_typed_and_may_go_forward_again() {
     assert_eq!(*back.state.mark.borrow(), None, "a reload gives it back no more");
     assert_eq!(demanded(simulation.run(back.call("POST", TRANSFER, "100"))), gold());
 
-    // They think better of it, and go forward to the sign-in.
+    // The user changes their mind, and goes forward to the sign-in.
     let forward = simulation.open();
     simulation.run(forward.session.complete(&query)).unwrap();
     assert_eq!(forward.session.take_pending(|_| true), Some(waiting()));
 
-    // Back once more: it is done.
+    // Back once more: the call is completed.
     let back = simulation.open();
     back.state.mark.replace(mark);
     simulation.run(back.session.restore());
@@ -444,7 +444,7 @@ fn who_comes_back_without_it_is_not_sent_away_again() {
         .borrow_mut()
         .insert("/api/transfer", "gold");
     let tab = leave(&mut simulation, tab);
-    // The provider signs the person in, and not more strongly than before.
+    // The provider signs the user in, and not more strongly than before.
     let mut request = tab.last_request();
     request.remove("acr_values");
     let code = simulation.world.provider.authorize("alice", &request);
@@ -455,7 +455,7 @@ fn who_comes_back_without_it_is_not_sent_away_again() {
         let called = simulation.run(tab.call("POST", TRANSFER, "100"));
         assert_eq!(answered(called), 401, "what was demanded before is an answer now");
     }
-    // Another demand of the same call, and the same demand of another call, are new.
+    // Another requirement of the same call, and the same requirement of another call, are new.
     simulation
         .world
         .api
@@ -481,7 +481,7 @@ fn once_it_has_succeeded_a_call_may_demand_again() {
     let query = simulation.come_back(&tab, "alice");
     simulation.run(tab.session.complete(&query)).unwrap();
     assert_eq!(answered(simulation.run(tab.call("POST", TRANSFER, "100"))), 200);
-    // Someone signs in anew, with a password only.
+    // A user signs in again, with a password only.
     simulation.sign_in(&tab, "alice");
     assert_eq!(demanded(simulation.run(tab.call("POST", TRANSFER, "100"))), gold());
 }
@@ -497,7 +497,7 @@ fn missing_scopes_are_asked_for_beside_those_that_were_granted() {
     simulation.run(tab.session.complete(&query)).unwrap();
     assert_eq!(answered(simulation.run(tab.call("POST", TRANSFER, "100"))), 200);
 
-    // The next one keeps this one.
+    // The next sign-in also requests the scopes of this one.
     simulation
         .world
         .api
@@ -564,7 +564,7 @@ fn what_one_person_declined_is_asked_of_another() {
         let tab = leave(&mut simulation, tab);
         let query = simulation.come_back_with(&tab, "access_denied");
         simulation.run(tab.session.complete(&query)).unwrap();
-        // A sign-in that no person asked for finds who is signed in at the provider now.
+        // A sign-in without user interaction finds the current user of the provider.
         let silent = SignIn {
             prompt: Some("none".to_owned()),
             ..SignIn::default()
@@ -654,12 +654,12 @@ fn a_provider_that_does_not_ask_again_is_made_to_the_next_time() {
         assert_eq!(landed.cancelled, Some(StepUpFailure::NotAskedAgain), "{auth_time}");
         let cancelled = tab.session.take_cancelled(|call| call.url == TRANSFER);
         assert_eq!(cancelled, Some((waiting(), StepUpFailure::NotAskedAgain)));
-        // The session is the one of before, and nobody has the new tokens.
+        // The session is unchanged, and the new tokens are discarded.
         assert_eq!(simulation.run(tab.token()).as_deref(), Ok("access-1"));
         assert!(!simulation.world.provider.access.borrow().contains_key("access-2"));
         assert_eq!(simulation.world.provider.live(), 1);
 
-        // The next page asks so that the provider cannot ignore it.
+        // The next request has a parameter that the provider cannot ignore.
         simulation.world.provider.claims.replace(json!({}));
         simulation.settle();
         let reloaded = simulation.open();
@@ -719,7 +719,7 @@ fn another_origin_has_the_user_asked_for_the_scopes_that_are_listed_for_it() {
             matches!(called, CallOutcome::Response(Answer { status: 403, .. })),
             "{called:?}"
         );
-        // An authentication grants nothing more.
+        // An authentication does not grant scopes.
         let wants = &simulation.world.api.wants_acr;
         wants.borrow_mut().insert(".com/transfer", "gold");
         demanded(simulation.run(tab.call("POST", other, "100")));

@@ -1,4 +1,4 @@
-//! Several tabs, one session; and where nothing can be kept.
+//! Several tabs with one session; and tabs without storage.
 
 use pixygate::authorization::SignIn;
 use pixygate::session::{AuthState, Event, SessionError, SignOutReason};
@@ -57,7 +57,7 @@ fn a_sign_out_while_a_refresh_is_under_way_wins() {
             .unwrap();
     }
     simulation.pool.run_until_stalled();
-    // The other tab signs out; this one hears of it before the provider answers.
+    // The other tab signs out, and this one is notified before the provider answers.
     simulation.world.vault.borrow_mut().clear();
     simulation.run(two.session.sync());
     simulation.release();
@@ -94,7 +94,7 @@ fn a_message_says_nothing() {
     let tab = simulation.open();
     simulation.sign_in(&tab, "alice");
     for _ in 0..10 {
-        // Whoever sent it and whatever it said: it makes the tab look, and storage has not changed.
+        // A message from an unknown sender with any content: the tab syncs, and storage has not changed.
         tab.state.told.set(true);
         simulation.deliver(&[&tab]);
     }
@@ -107,7 +107,7 @@ fn a_message_says_nothing() {
     );
 }
 
-/// Alice is signed in, and the server comes with another page.
+/// Signs Alice in, and opens a page of the server with other settings.
 fn discarded(found: impl FnOnce(&Simulation) -> OpenTab) {
     let mut simulation = Simulation::new();
     let tab = simulation.open();
@@ -168,7 +168,7 @@ fn where_nothing_can_be_kept_the_session_lives_in_this_page() {
     let pending = simulation.world.vault.borrow().len();
     assert_eq!(pending, 1);
     let pending = simulation.world.vault.take();
-    // Storage is lost between the exchange and the next look.
+    // Storage is lost between the exchange and the next sync.
     *simulation.world.vault.borrow_mut() = pending;
     simulation.run(tab.session.complete(&query)).unwrap();
     simulation.world.storage_denied.set(true);
@@ -193,7 +193,7 @@ fn the_tokens_are_sent_to_the_token_endpoint_only() {
     let tab = simulation.open();
     simulation.sign_in(&tab, "alice");
     let names_a_token = |value: &String| value.contains("access-") || value.contains("refresh-");
-    // What happens while there are tokens: another sign-in that comes to nothing, a refresh, and the way out.
+    // Other operations while there are tokens: a failed sign-in, a refresh, and the sign-out.
     simulation.visit_provider(&tab, "alice");
     simulation.pass(3600.0);
     simulation.run(tab.token()).unwrap();
@@ -204,7 +204,7 @@ fn the_tokens_are_sent_to_the_token_endpoint_only() {
         let query = parse(url.split_once('?').unwrap().1);
         assert!(!query.values().any(names_a_token), "{query:?}");
     }
-    // Of the endpoints that are posted to, those of tokens and of revocation have them, and under these names only.
+    // Only requests to the token and revocation endpoints contain tokens, and only in these parameters.
     let requests = simulation.world.provider.requests.borrow();
     let named = requests.iter().flatten().filter(|(_, value)| names_a_token(value));
     let names: Vec<_> = named.map(|(name, _)| name.as_str()).collect();

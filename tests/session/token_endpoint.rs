@@ -1,4 +1,4 @@
-//! What it means when the token endpoint refuses, or when its answer cannot be read.
+//! Errors of the token endpoint, and responses that cannot be read.
 
 use pixygate::authorization::DpopMode;
 use pixygate::session::{AuthState, Event, Remedy, SessionError, SignOutReason};
@@ -43,7 +43,7 @@ fn a_refusal_is_told_in_the_providers_words_and_the_second_ends_the_session() {
         assert_ne!(error.remedy(), Remedy::TryAgain, "{error}");
         assert!(tab.subject().is_some(), "one refusal may be a mistake");
 
-        // The page comes back to it by itself, and is looked at meanwhile.
+        // The page tries again by itself, and becomes visible in the meantime.
         assert!(tab.state.wakes_in.get().is_some_and(|pause| pause <= 1000.0));
         tab.session.retry_now();
         let error = simulation.run(tab.token()).unwrap_err();
@@ -52,7 +52,7 @@ fn a_refusal_is_told_in_the_providers_words_and_the_second_ends_the_session() {
         assert!(detail.contains(words), "{detail}");
         assert!(SignOutReason::NotRenewed(detail.clone()).keeps_page());
 
-        // Requests stop, in all tabs, and the next page knows why.
+        // Requests stop in all tabs, and the next page shows the reason.
         let sent = simulation.world.provider.requests.borrow().len();
         let reloaded = simulation.open();
         for tab in [&tab, &reloaded] {
@@ -99,7 +99,7 @@ fn nothing_that_may_pass_ends_the_session() {
         Mood::Broken(408),
         Mood::Busy(1),
         Mood::Refuses("temporarily_unavailable"),
-        // Nothing of this provider can be read: it may be down, behind a proxy that knows no CORS.
+        // Nothing of this provider can be read: it may be down behind a proxy without CORS.
         Mood::Withheld,
     ] {
         let (mut simulation, tab) = with_stale_tokens();
@@ -135,7 +135,7 @@ fn a_session_that_is_dead_ends_although_its_refusal_cannot_be_read() {
 fn a_request_that_was_lost_is_not_taken_for_a_refusal() {
     let (mut simulation, tab) = with_stale_tokens();
     for _ in 0..3 {
-        // The network is back when it is asked what the provider withholds, and its refusal of the probe can be read.
+        // The network works again when the response is withheld, and the error response to the probe can be read.
         simulation.world.held_back.set(true);
         let session = tab.session.clone();
         let waiting = simulation.start(async move { session.access_token().await });

@@ -1,4 +1,4 @@
-//! Token responses as providers send them: a member that is not used never decides, and one that is used and wrong is named.
+//! Token responses of real providers: unused members are ignored, and an error names the wrong member.
 
 use pixygate::authorization::TokenError;
 use pixygate::authorization::id_token::IdTokenError;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::provider::ABSENT;
 use crate::world::{OpenTab, Simulation};
 
-/// What a member may be by mistake.
+/// Wrong values of a member.
 pub(crate) fn mutations() -> Vec<Value> {
     vec![
         json!(ABSENT),
@@ -64,7 +64,7 @@ fn a_member_of_a_sign_in_decides_only_where_it_is_used() {
 
         let error = sign_in("access_token", &value).2.unwrap_err();
         let names_it = error.to_string().contains("`access_token` is ");
-        // A text is another access token than the one that the ID token belongs to.
+        // A string is another access token than that of the ID token.
         assert_eq!(names_it, !is_text, "{value}: {error}");
     }
 }
@@ -83,7 +83,7 @@ fn a_lifetime_is_understood_as_a_number_or_as_text() {
     ] {
         let (_, tab, outcome) = sign_in("expires_in", &value);
         assert_eq!(outcome, Ok(()));
-        // It is due a minute before the token expires.
+        // It is due one minute before the token expires.
         let due = seconds.map(|seconds| (seconds - 60.0) * 1000.0);
         assert_eq!(tab.session.refresh_due_in(), due, "{value}");
     }
@@ -94,7 +94,7 @@ fn scopes_are_a_text_or_a_list() {
     for (value, scopes) in [
         (json!("openid orders:read"), ["openid", "orders:read"]),
         (json!(["openid", "orders:read"]), ["openid", "orders:read"]),
-        // Those of the request.
+        // The scopes of the request.
         (json!(""), ["openid", "profile"]),
         (json!([]), ["openid", "profile"]),
         (json!({}), ["openid", "profile"]),
@@ -142,7 +142,7 @@ fn a_new_refresh_token_is_stored_whatever_else_cannot_be_read() {
             "{error}"
         );
         assert!(error.to_string().contains("`access_token` is "), "{error}");
-        // A page that opens now goes on from there.
+        // A page that is opened now continues from there.
         let other = simulation.open();
         simulation.world.provider.response.replace(json!({}));
         assert_eq!(simulation.run(other.token()).as_deref(), Ok("access-3"), "{value}");
@@ -160,7 +160,7 @@ fn a_new_refresh_token_is_stored_before_the_key_of_the_id_token_is_fetched() {
     simulation.world.answers_held_back.set(true);
     let session = tab.session.clone();
     let waiting = simulation.start(async move { session.access_token().await.map(drop) });
-    // The answer arrives, and the request for the keys does not.
+    // The response arrives, and the request for the keys is held.
     simulation.world.held_back.set(true);
     simulation.world.answers_held_back.set(false);
     for answer in simulation.world.waiting.take() {

@@ -1,4 +1,4 @@
-//! One browser with its tabs, its storage and its network, under the test's control.
+//! One browser with its tabs, its storage and its network, controlled by the test.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -16,41 +16,41 @@ use crate::dpop::Key;
 use crate::platform::{Tab, TabState, turn};
 use crate::provider::{Form, ISSUER, Provider};
 
-/// What is kept, with its binding, by slot.
+/// The stored records with their bindings, by slot.
 pub(crate) type Vault = RefCell<BTreeMap<String, (String, String)>>;
 
 /// Everything outside of the tabs.
 pub(crate) struct World {
     pub(crate) provider: Provider,
     pub(crate) api: Api,
-    /// The true time, in milliseconds.
+    /// The real time, in milliseconds.
     pub(crate) wall: Cell<f64>,
     pub(crate) monotonic: Cell<f64>,
-    /// How far the device's clock is off, in milliseconds.
+    /// The error of the device's clock, in milliseconds.
     pub(crate) clock_error: Cell<f64>,
     pub(crate) storage_denied: Cell<bool>,
-    /// What is kept can be read, and nothing new can be kept.
+    /// Stored data can be read, and nothing can be written.
     pub(crate) storage_full: Cell<bool>,
     pub(crate) vault: Vault,
-    /// The key that DPoP proofs of this browser are made with.
+    /// The key of this browser's DPoP proofs.
     pub(crate) dpop: RefCell<Option<Rc<Key>>>,
     pub(crate) locks: RefCell<BTreeMap<String, std::sync::Arc<Mutex<()>>>>,
     pub(crate) offline: Cell<bool>,
-    /// The provider lets no other origin have its keys (`Cross-Origin-Resource-Policy`).
+    /// The provider does not let other origins read its keys (`Cross-Origin-Resource-Policy`).
     pub(crate) no_keys: Cell<bool>,
-    /// Nobody waits any longer for a lock that another tab holds.
+    /// Waiting for a lock that another tab holds times out at once.
     pub(crate) impatient: Cell<bool>,
-    /// This origin's server does not tell its time when it is asked.
+    /// This origin's server does not send its time.
     pub(crate) no_time: Cell<bool>,
-    /// While they are held back, requests wait before they reach the provider.
+    /// While set, requests wait before they reach the provider.
     pub(crate) held_back: Cell<bool>,
-    /// While they are held back, answers of the provider wait before they reach the browser.
+    /// While set, responses of the provider wait before they reach the browser.
     pub(crate) answers_held_back: Cell<bool>,
     pub(crate) waiting: RefCell<Vec<oneshot::Sender<()>>>,
-    /// The most refresh requests that were under way at once.
+    /// The most refresh requests that were in flight at once.
     pub(crate) most_refreshes: Cell<usize>,
     pub(crate) tabs: RefCell<Vec<Weak<TabState>>>,
-    /// Whoever was signed in, in the order of arrival, which is not that of setting out.
+    /// The users who were signed in, in the order of their callbacks.
     pub(crate) arrived: RefCell<Vec<String>>,
     pub(crate) spawner: LocalSpawner,
 }
@@ -58,24 +58,24 @@ pub(crate) struct World {
 pub(crate) struct Simulation {
     pub(crate) world: Rc<World>,
     pub(crate) pool: LocalPool,
-    /// In so many turns what is started next has not come to its end, nor to where it waits for the test.
+    /// An operation that is started next gets only this many turns.
     pub(crate) hurry: Option<u32>,
 }
 
-/// A tab as a test drives it.
+/// A tab that a test controls.
 pub(crate) struct OpenTab {
     pub(crate) session: Session<Tab>,
     pub(crate) state: Rc<TabState>,
 }
 
-/// Lets everything that is under way have so many turns.
+/// Lets all operations in flight run for this many turns.
 pub(crate) async fn turns_of_all(turns: u32) {
     for _ in 0..turns {
         turn().await;
     }
 }
 
-/// Something that was started, and what came of it once it is done.
+/// An operation that was started, with its result once it is done.
 pub(crate) type Started<T> = Rc<RefCell<Option<T>>>;
 
 impl Simulation {
@@ -115,7 +115,7 @@ impl Simulation {
         self.open_with(self.world.provider.client())
     }
 
-    /// A page that the server made just now, with these settings.
+    /// Opens a page with these settings.
     pub(crate) fn open_with(&self, client: Client) -> OpenTab {
         let state = Rc::new(TabState::new(&self.world));
         self.world.tabs.borrow_mut().push(Rc::downgrade(&state));
@@ -134,14 +134,14 @@ impl Simulation {
         OpenTab { session, state }
     }
 
-    /// The page is gone, with all that it was doing.
+    /// Closes the page, with all its operations.
     pub(crate) fn close(&mut self, tab: OpenTab) {
         tab.state.close();
         drop(tab);
         self.settle();
     }
 
-    /// Runs a future, and everything that was spawned, until it is done.
+    /// Runs a future, and everything that was spawned, until the future is done.
     pub(crate) fn run<T>(&mut self, future: impl Future<Output = T>) -> T {
         self.pool.run_until(future)
     }
@@ -151,7 +151,7 @@ impl Simulation {
         self.pool.run_until_stalled();
     }
 
-    /// Starts something that may have to wait for the test.
+    /// Starts an operation that may have to wait for the test.
     pub(crate) fn start<T: 'static>(&mut self, future: impl Future<Output = T> + 'static) -> Started<T> {
         let outcome = Started::default();
         let slot = Rc::clone(&outcome);
@@ -171,7 +171,7 @@ impl Simulation {
         }
     }
 
-    /// Lets every tab that was told something look.
+    /// Delivers the pending messages to the tabs.
     pub(crate) fn deliver(&mut self, tabs: &[&OpenTab]) {
         self.settle();
         for tab in tabs {
@@ -181,7 +181,7 @@ impl Simulation {
         }
     }
 
-    /// Lets the requests and answers through that were held back.
+    /// Releases held requests and responses.
     pub(crate) fn release(&mut self) {
         self.world.held_back.set(false);
         self.world.answers_held_back.set(false);
@@ -196,7 +196,7 @@ impl Simulation {
         self.world.monotonic.set(self.world.monotonic.get() + seconds * 1000.0);
     }
 
-    /// The device sleeps: its monotonic clock stands still.
+    /// The device sleeps: its monotonic clock stops.
     pub(crate) fn sleep(&self, seconds: f64) {
         self.world.wall.set(self.world.wall.get() + seconds * 1000.0);
     }
@@ -206,7 +206,7 @@ impl Simulation {
         self.run(tab.session.complete(&query)).unwrap();
     }
 
-    /// Goes to the provider and returns the query that it sends the browser back with.
+    /// Goes to the provider and returns the query of the callback.
     pub(crate) fn visit_provider(&mut self, tab: &OpenTab, subject: &str) -> String {
         self.visit_provider_with(tab, subject, &SignIn::default())
     }
@@ -223,7 +223,7 @@ impl Simulation {
         callback(&request, &[("code", &code), ("session_state", "x")])
     }
 
-    /// The provider refuses, and sends the browser back with this error.
+    /// The provider redirects to the callback with this error.
     pub(crate) fn come_back_with(&self, tab: &OpenTab, error: &str) -> String {
         callback(&self.world.provider.asked(&tab.last_request()), &[("error", error)])
     }
@@ -251,7 +251,7 @@ fn callback(request: &Form, parameters: &[(&str, &str)]) -> String {
 }
 
 impl OpenTab {
-    /// The query of the address that the tab went to last.
+    /// Returns the query of the URL to which the tab navigated last.
     pub(crate) fn last_request(&self) -> Form {
         let went_to = self.state.went_to.borrow();
         let (_, query) = went_to.last().unwrap().split_once('?').unwrap();

@@ -1,4 +1,4 @@
-//! What was done in a user's name: one record for each decision of the gate.
+//! The activity: one record for each decision of the gate.
 
 use std::fmt;
 
@@ -43,13 +43,13 @@ impl fmt::Display for RecordId {
 /// One decision of the gate.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// Its place in the order.
+    /// Its place in the order of records.
     pub id: RecordId,
-    /// When the request was over, in milliseconds since 1970.
+    /// The time at which the request ended, in milliseconds since 1970.
     pub at: u64,
     /// Identifies the request in the log.
     pub request_id: String,
-    /// The issuer of the caller's token; `None` where no token was accepted.
+    /// The issuer of the caller's token; `None` if no token was accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
     /// The caller.
@@ -69,22 +69,22 @@ pub struct Record {
     /// The service behind the gate; `None` for this server itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub upstream: Option<String>,
-    /// Why it was denied; `None` when it was allowed.
+    /// The reason of the denial; `None` if the request was allowed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denial: Option<Denial>,
-    /// The status of the response; `None` when the client gave up before.
+    /// The status of the response; `None` if the client disconnected before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
-    /// The bytes of the response's body.
+    /// The length of the response's body, in bytes.
     pub bytes: u64,
-    /// How long it took, in microseconds.
+    /// The duration, in microseconds.
     pub took: u64,
-    /// The node that decided.
+    /// The node that handled the request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
 }
 
-/// Why a request was denied.
+/// The reason of a denial.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Denial {
     /// The check that failed.
@@ -107,35 +107,35 @@ pub struct Denial {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Decision {
-    /// The gate let it pass, and so did its handler.
+    /// The gate and the handler allowed it.
     Allowed,
     /// The gate or the handler rejected it.
     Denied,
 }
 
-/// Which records to list. What is `None` does not matter.
+/// A filter of records. A field that is `None` does not filter.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Filter {
-    /// Allowed or denied.
+    /// Only allowed or only denied records.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
-    /// Denied for this reason.
+    /// Only records denied for this reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// Of this upstream.
+    /// Only records of this upstream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<String>,
-    /// Of this route.
+    /// Only records of this route.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
-    /// With this method.
+    /// Only records with this method.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<String>,
-    /// At this time or later, in seconds since 1970.
+    /// Only records of this time or later, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<u64>,
-    /// Before this time, in seconds since 1970.
+    /// Only records before this time, in seconds since 1970.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<u64>,
 }
@@ -143,22 +143,22 @@ pub struct Filter {
 /// Records, newest first.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Page {
-    /// At most as many as asked for. Fewer do not mean that it is the last page.
+    /// At most as many as requested. A shorter page is not necessarily the last one.
     pub records: Vec<Record>,
-    /// Where the next page begins; `None` on the last one. One request looks through a bounded number of records, so a page of a rare
-    /// kind can be empty and still have a next one.
+    /// The start of the next page; `None` on the last one. One request examines a bounded number of records, so a page can be empty and
+    /// still have a next one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub older: Option<RecordId>,
 }
 
-/// How many requests were allowed and denied over time.
+/// The number of allowed and denied requests over time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Chart {
     /// The beginning of the first bucket, in seconds since 1970.
     pub from: u64,
     /// The seconds of each bucket, a multiple of 60.
     pub width: u64,
-    /// [`BUCKETS`] of them, oldest first.
+    /// [`BUCKETS`] buckets, oldest first.
     pub buckets: Vec<Bucket>,
 }
 
@@ -171,24 +171,24 @@ pub struct Bucket {
     pub denied: u64,
 }
 
-/// Whose records.
+/// The owner of the records.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Whose {
-    /// One user's.
+    /// One user.
     User {
         /// The issuer.
         issuer: String,
         /// The subject.
         subject: String,
     },
-    /// Everybody's, those without an accepted token included.
+    /// All users, and requests without an accepted token.
     Everybody,
 }
 
 /// `GET /api/activity`: the caller's own records, newest first.
 #[server(name = GetActivity, prefix = "/api", endpoint = "activity", input = GetUrl, output = Json, client = GateClient)]
 pub async fn activity(
-    /// Which of them.
+    /// The filter.
     #[server(default)]
     filter: Filter,
     /// [`Page::older`] of the page before.
@@ -200,7 +200,7 @@ pub async fn activity(
     page.map_err(super::backend::unavailable)
 }
 
-/// `GET /api/activity/chart`: how many of the caller's own requests were allowed and denied.
+/// `GET /api/activity/chart`: the number of the caller's own requests that were allowed and denied.
 #[server(name = GetActivityChart, prefix = "/api", endpoint = "activity/chart", input = GetUrl, output = Json, client = GateClient)]
 pub async fn activity_chart(
     /// The beginning, in seconds since 1970.
@@ -213,10 +213,10 @@ pub async fn activity_chart(
     chart.map_err(super::backend::unavailable)
 }
 
-/// `GET /api/admin/activity`: everybody's records, newest first. For administrators.
+/// `GET /api/admin/activity`: the records of all users, newest first. For administrators.
 #[server(name = GetAllActivity, prefix = "/api", endpoint = "admin/activity", input = GetUrl, output = Json, client = GateClient)]
 pub async fn all_activity(
-    /// Which of them.
+    /// The filter.
     #[server(default)]
     filter: Filter,
     /// [`Page::older`] of the page before.
@@ -228,7 +228,7 @@ pub async fn all_activity(
     page.map_err(super::backend::unavailable)
 }
 
-/// `GET /api/admin/activity/chart`: how many of everybody's requests were allowed and denied. For administrators.
+/// `GET /api/admin/activity/chart`: the number of requests of all users that were allowed and denied. For administrators.
 #[server(name = GetAllActivityChart, prefix = "/api", endpoint = "admin/activity/chart", input = GetUrl, output = Json, client = GateClient)]
 pub async fn all_activity_chart(
     /// The beginning, in seconds since 1970.

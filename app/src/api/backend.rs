@@ -1,4 +1,4 @@
-//! What server functions ask of the server around them.
+//! The interface of the server functions to the server that runs them.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -21,16 +21,16 @@ pub type BackendFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Unavailabl
 
 /// The server behind the server functions. The server provides an `Arc<dyn Backend>` in their context.
 pub trait Backend: Send + Sync + 'static {
-    /// Whether the caller may see and end what is not theirs.
+    /// Returns whether the caller is an administrator, who may see and end what belongs to other users.
     fn is_administrator(&self, caller: &Principal) -> bool;
 
-    /// Returns one page of records, older than `before` where it is given.
+    /// Returns one page of records; with `before`, only older ones.
     fn activity(&self, whose: Whose, filter: Filter, before: Option<RecordId>) -> BackendFuture<'_, Page>;
 
     /// Returns sums over the time, in seconds since 1970.
     fn chart(&self, whose: Whose, from: u64, until: u64) -> BackendFuture<'_, Chart>;
 
-    /// Rejects tokens on every node. Its date is raised to now.
+    /// Rejects tokens on every node. Sets its date to now.
     fn end(&self, ended: Ended) -> BackendFuture<'_, ()>;
 
     /// Explains the token of the request, which is taken from the context of the server function. The gate has verified its proof.
@@ -39,17 +39,17 @@ pub trait Backend: Send + Sync + 'static {
     /// Explains a token, and whether a call with this method and path would pass. Neither stores nor logs the token.
     fn inspect(&self, token: String, call: Option<(String, String)>) -> BackendFuture<'_, Inspection>;
 
-    /// Returns every service, as it is for the caller.
+    /// Returns every service, with the requirements that the caller meets.
     fn services(&self, caller: &Principal) -> Vec<Service>;
 
-    /// Returns the configuration in use, and the state of what it names.
+    /// Returns the configuration in use, and the state of issuers, upstreams and nodes.
     fn configuration(&self) -> BackendFuture<'_, Configuration>;
 
-    /// Returns records as they are made, one on each line, from behind `after`.
+    /// Returns a stream of new records, one on each line, beginning after `after`.
     ///
     /// # Errors
     ///
-    /// When the caller has as many streams as a user may have.
+    /// If the caller has the maximal number of streams.
     fn live(
         &self,
         caller: &Principal,
@@ -62,11 +62,11 @@ pub trait Backend: Send + Sync + 'static {
 /// The lines of [`Backend::live`].
 pub type LiveLines = Pin<Box<dyn Stream<Item = Result<String, CallError>> + Send>>;
 
-/// The store does not answer. The reason is in the log.
+/// The store does not respond. The reason is in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unavailable;
 
-/// Returns the caller, and the store to ask for them.
+/// Returns the caller and the backend.
 pub(super) async fn caller() -> Result<(Principal, Arc<dyn Backend>), CallError> {
     let caller = principal().await?;
     let backend = use_context().ok_or_else(|| unavailable(Unavailable))?;
@@ -95,7 +95,7 @@ pub(super) fn own(caller: &Principal) -> Whose {
     }
 }
 
-/// Returns what answers a call that names no user or token. A revocation without a name would end everything of the issuer.
+/// Returns the error of a call that names no user or token. Without a name, a revocation would apply to all tokens of the issuer.
 pub(super) fn incomplete() -> CallError {
     refuse(
         Rejection::new(Reason::InvalidRequest)
@@ -104,7 +104,7 @@ pub(super) fn incomplete() -> CallError {
     )
 }
 
-/// What an administrator does to others is in the log, whatever becomes of it.
+/// Logs an administrator's action on other users, whether it succeeds or not.
 pub(super) fn log(caller: &Principal, what: &str, issuer: &str, whom: &str) {
     tracing::warn!(
         administrator = ?caller.subject(),

@@ -1,20 +1,20 @@
-//! How this server is set up, and how its parts are.
+//! The configuration and the state of this server.
 
 use leptos::prelude::*;
 use leptos::server_fn::codec::{GetUrl, Json};
 use pixygate::leptos::{CallError, GateClient};
 use serde::{Deserialize, Serialize};
 
-/// The configuration in use, and the state of what it names.
+/// The configuration in use, and the state of issuers, upstreams and nodes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Configuration {
-    /// When this was put together, in milliseconds since 1970 by the server's clock.
+    /// The time of this response, in milliseconds since 1970 by the server's clock.
     pub at: u64,
     /// The version of this server.
     pub version: String,
     /// Every key with its effective value, in the order of `pixygate.example.toml`.
     pub settings: Vec<Setting>,
-    /// The last attempt to load the configuration again; `None` when there was none since the start.
+    /// The last attempt to reload the configuration; `None` if there was none since the start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reload: Option<Reload>,
     /// The trusted issuers.
@@ -38,29 +38,29 @@ pub struct Setting {
     pub is_default: bool,
 }
 
-/// An attempt to load the configuration again.
+/// An attempt to reload the configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reload {
-    /// When, in milliseconds since 1970.
+    /// The time of the attempt, in milliseconds since 1970.
     pub at: u64,
-    /// Why the new configuration is not in use, and the one before it is; empty when it is.
+    /// The errors, for which the previous configuration stays in use; empty if the new one is in use.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub faults: Vec<Fault>,
-    /// Keys that have changed and need a restart.
+    /// Changed keys that take effect only after a restart.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub need_restart: Vec<String>,
 }
 
-/// One thing that is wrong with a configuration.
+/// An error in a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
-    /// The key; empty when it is about none.
+    /// The key; empty if the error is about no key.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub key: String,
-    /// The place that set it; empty when it is about no key.
+    /// The place that set it; empty if the error is about no key.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub source: String,
-    /// The value that would have been accepted.
+    /// The accepted value.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub expected: String,
     /// The value that was found. It may have several lines.
@@ -85,15 +85,15 @@ pub struct TrustState {
     pub key_source: String,
     /// Its keys.
     pub keys: Vec<KeyState>,
-    /// Whether it has keys that may still serve.
+    /// Whether it has keys that can still be used.
     pub ready: bool,
-    /// When the keys were fetched, in milliseconds since 1970.
+    /// The time at which the keys were fetched, in milliseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub loaded_at: Option<u64>,
-    /// When they are fetched again, in milliseconds since 1970; `None` for keys that are configured.
+    /// The time of the next fetch, in milliseconds since 1970; `None` for configured keys.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_refresh: Option<u64>,
-    /// Why the last attempt failed; `None` when it did not.
+    /// The error of the last attempt; `None` if it succeeded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_error: Option<String>,
 }
@@ -128,7 +128,7 @@ pub struct TargetState {
     pub url: String,
     /// Whether it gets calls.
     pub healthy: bool,
-    /// Why it gets none, or what it failed lately.
+    /// The reason of the state.
     pub detail: TargetDetail,
     /// Calls in flight to it on this node.
     pub in_flight: usize,
@@ -138,14 +138,14 @@ pub struct TargetState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum TargetDetail {
-    /// Nothing is wrong.
+    /// No error.
     Fine,
     /// Its last calls failed; it still gets calls.
     Failing {
         /// How many failed in a row.
         failures: u32,
     },
-    /// Too many calls failed in a row. It gets the next one, as a probe, after this time.
+    /// Too many calls failed in a row. After this time, the next call is sent to it as a probe.
     Out {
         /// In seconds, rounded up; 0 when the next call is the probe.
         seconds: u64,
@@ -164,15 +164,15 @@ impl TargetDetail {
 /// A node that shares the store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NodeState {
-    /// Its machine and port.
+    /// The host name and port.
     pub name: String,
     /// The version of its server.
     pub version: String,
-    /// Its last sign of life, in milliseconds since 1970.
+    /// The time of its last heartbeat, in milliseconds since 1970.
     pub seen: u64,
-    /// Whether it is the node that answers.
+    /// Whether it is the node that sent this response.
     pub this: bool,
-    /// The time since it read the revocations, in seconds. Only known of the node that answers.
+    /// The time since it read the revocations, in seconds. Only known for the node that sent this response.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revocation_age_seconds: Option<u64>,
 }

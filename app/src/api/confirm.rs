@@ -1,4 +1,4 @@
-//! Something that needs a recent sign-in.
+//! An example of a server function that requires a recent sign-in.
 
 use leptos::prelude::*;
 use leptos::server_fn::codec::{Json, PostUrl};
@@ -7,11 +7,11 @@ use pixygate::leptos::{CallError, GateClient};
 /// The longest statement, in characters.
 pub const LONGEST: usize = 200;
 
-/// `POST /api/confirm`: takes a statement from a user who has just signed in, and returns when that was, in seconds since
-/// the Unix epoch.
+/// `POST /api/confirm`: takes a statement from a user who has just signed in, and returns the time of that
+/// sign-in, in seconds since the Unix epoch.
 #[server(name = Confirm, prefix = "/api", endpoint = "confirm", input = PostUrl, output = Json, client = GateClient)]
 pub async fn confirm(
-    /// What the user confirms.
+    /// The statement, at most [`LONGEST`] characters.
     statement: String,
 ) -> Result<u64, CallError> {
     use pixygate::Reason;

@@ -1,4 +1,4 @@
-//! The activity as it happens.
+//! The live activity.
 
 use leptos::prelude::*;
 use leptos::server_fn::codec::{GetUrl, StreamingText, TextStream};
@@ -6,7 +6,7 @@ use pixygate::leptos::{CallError, GateClient};
 
 use super::activity::{Filter, Record, RecordId};
 
-/// Reads the records out of the chunks of [`activity_live`]. A chunk may end in the middle of a line.
+/// Parses the records in the chunks of [`activity_live`]. A chunk may end in the middle of a line.
 ///
 /// ```
 /// use app::api::RecordLines;
@@ -25,7 +25,7 @@ pub struct RecordLines {
 }
 
 impl RecordLines {
-    /// Returns the records that a chunk completes, oldest first. A line that is no record is left out.
+    /// Returns the records that a chunk completes, oldest first. Skips lines that are no record.
     pub fn push(&mut self, chunk: &str) -> Vec<Record> {
         self.begun.push_str(chunk);
         let Some(end) = self.begun.rfind('\n') else {
@@ -34,28 +34,28 @@ impl RecordLines {
         let rest = self.begun.split_off(end + 1);
         let complete = std::mem::replace(&mut self.begun, rest);
         let lines = complete.lines().filter(|line| !line.is_empty());
-        // From bytes, as the client of server functions reads: another source would be the same code again.
+        // Parsed as the client of server functions does, because another parser would add code.
         lines
             .filter_map(|line| serde_json::from_slice(line.as_bytes()).ok())
             .collect()
     }
 }
 
-/// `GET /api/activity/live`: records as they are made, one as JSON on each line, oldest first; [`RecordLines`] reads them. It begins behind
-/// `after`, or with what comes next. An empty line every 15 seconds shows that it lives. The gate ends it at the token's `exp`, or when
-/// the token is revoked; go on with the last record as `after`. When several nodes write, a record comes a second later, so that the
-/// order is right; one that a node could not write in that time is on the page, and not in the stream.
+/// `GET /api/activity/live`: streams new records as JSON, one on each line, oldest first; [`RecordLines`] parses them. The stream begins after
+/// `after`, or with the next record. An empty line every 15 seconds is the heartbeat. The gate ends the stream at the token's `exp`, or when
+/// the token is revoked; continue with the last record as `after`. If several nodes write records, each is delayed by a second, so that the
+/// order is right. A record that a node could not write in that time is on the page, but not in the stream.
 ///
-/// A user has a few streams at once; the next one is `rate_limited` (429): poll [`activity`](super::activity()) then.
+/// A user can have a few streams at once. The next one is rejected with `rate_limited` (429): then poll [`activity`](super::activity()).
 #[server(name = GetLiveActivity, prefix = "/api", endpoint = "activity/live", input = GetUrl, output = StreamingText, client = GateClient)]
 pub async fn activity_live(
-    /// Which of them.
+    /// The filter.
     #[server(default)]
     filter: Filter,
-    /// The last record that is known.
+    /// The last known record.
     #[server(default)]
     after: Option<RecordId>,
-    /// Everybody's in place of the caller's own. For administrators.
+    /// Whether to stream the records of all users. For administrators.
     #[server(default)]
     all: bool,
 ) -> Result<TextStream<CallError>, CallError> {

@@ -1,5 +1,5 @@
-//! The server functions. Each has its policy in [`policies`], without which the server does not start; the gate asks it
-//! before the function runs, and the function asks once more.
+//! The server functions. Each has its policy in [`policies`], without which the server does not start. The gate checks the policy
+//! before the function runs, and the function checks the caller again.
 
 mod activity;
 #[cfg(feature = "ssr")]

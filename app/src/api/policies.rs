@@ -1,4 +1,4 @@
-//! Who may call what.
+//! The policies of the server functions.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::{
     GetAllActivityChart, GetConfiguration, GetLiveActivity, GetMyToken, GetProfile, GetServices, RevokeToken,
 };
 
-/// How long ago the user may have signed in to confirm something.
+/// The longest time since the sign-in for functions that require a recent one.
 const RECENT: Duration = Duration::from_secs(300);
 
 /// Returns the policies of all server functions.
@@ -26,7 +26,7 @@ pub fn policies() -> Policies {
         .server_fn::<Diagnose>(Policy::signed_in())
         .server_fn::<GetServices>(Policy::signed_in())
         .server_fn::<EndMySessions>(Policy::signed_in().max_age(RECENT))
-        // Who is an administrator is said in the configuration, so these functions check it themselves.
+        // The configuration names the administrators, so these functions check them.
         .server_fn::<GetAllActivity>(Policy::signed_in())
         .server_fn::<GetAllActivityChart>(Policy::signed_in())
         .server_fn::<GetConfiguration>(Policy::signed_in())
@@ -34,7 +34,7 @@ pub fn policies() -> Policies {
         .server_fn::<RevokeToken>(Policy::signed_in().max_age(RECENT))
 }
 
-/// The purpose of each function, by its path.
+/// The description of each function, by its path.
 const DESCRIPTIONS: [(&str, &str); 15] = [
     ("/api/whoami", "Who you are, as the gate verified it"),
     ("/api/profile", "Your name and roles"),
@@ -59,13 +59,13 @@ const DESCRIPTIONS: [(&str, &str); 15] = [
     ("/api/admin/tokens/revoke", "Revoke one token"),
 ];
 
-/// Returns what a function is for, in English; empty for a path that is none of them.
+/// Returns the description of a function, in English; empty for an unknown path.
 pub fn description(path: &str) -> &'static str {
     let mut found = DESCRIPTIONS.iter().filter(|(known, _)| *known == path);
     found.next().map_or("", |(_, description)| description)
 }
 
-/// Returns whether the function of a path is for administrators, which it checks itself.
+/// Returns whether a function is for administrators. The function checks that itself.
 pub fn is_for_administrators(path: &str) -> bool {
     path.starts_with("/api/admin/")
 }

@@ -1,10 +1,10 @@
-//! The end of sessions, in force on every node within a second.
+//! Ending sessions. It takes effect on every node within a second.
 
 use leptos::prelude::*;
 use leptos::server_fn::codec::{Json, PostUrl};
 use pixygate::leptos::{CallError, GateClient};
 
-/// `POST /api/sessions/end`: all tokens of the caller that were issued before now are rejected, this one included. It asks for a recent
+/// `POST /api/sessions/end`: revokes all tokens of the caller that were issued before now, including this one. Requires a recent
 /// sign-in.
 #[server(name = EndMySessions, prefix = "/api", endpoint = "sessions/end", input = PostUrl, output = Json, client = GateClient)]
 pub async fn end_my_sessions() -> Result<(), CallError> {
@@ -15,7 +15,7 @@ pub async fn end_my_sessions() -> Result<(), CallError> {
     ended.map_err(super::backend::unavailable)
 }
 
-/// `POST /api/admin/sessions/end`: all tokens of a user that were issued before now are rejected. For administrators, after a recent
+/// `POST /api/admin/sessions/end`: revokes all tokens of a user that were issued before now. For administrators, after a recent
 /// sign-in.
 #[server(name = EndSessionsOf, prefix = "/api", endpoint = "admin/sessions/end", input = PostUrl, output = Json, client = GateClient)]
 pub async fn end_sessions_of(
@@ -35,7 +35,7 @@ pub async fn end_sessions_of(
     ended.map_err(super::backend::unavailable)
 }
 
-/// `POST /api/admin/tokens/revoke`: one token is rejected. For administrators, after a recent sign-in.
+/// `POST /api/admin/tokens/revoke`: revokes one token. For administrators, after a recent sign-in.
 #[server(name = RevokeToken, prefix = "/api", endpoint = "admin/tokens/revoke", input = PostUrl, output = Json, client = GateClient)]
 pub async fn revoke_token(
     /// The issuer of the token.

@@ -1,4 +1,4 @@
-//! A token, explained by the server that decides about it.
+//! Server functions that explain a token.
 
 use leptos::prelude::*;
 use leptos::server_fn::codec::{GetUrl, Json, PostUrl};
@@ -8,36 +8,36 @@ use serde::{Deserialize, Serialize};
 
 use super::services::Requirement;
 
-/// The longest token that [`diagnose`] takes, in bytes. The gate's own bound (`gate.max_token_bytes`) is one of the checks.
+/// The longest token that [`diagnose`] accepts, in bytes. The gate's own limit (`gate.max_token_bytes`) is one of the checks.
 pub const LONGEST_TOKEN: usize = 64 * 1024;
 
-/// A token, explained. It has everything that the token says, but neither the token itself nor its signature.
+/// The explanation of a token. It contains the header and the claims, but neither the token itself nor its signature.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Inspection {
-    /// Its kind, as the token itself says.
+    /// The kind of the token, as the token itself says.
     pub kind: TokenKind,
-    /// Its length.
+    /// The length of the token.
     pub bytes: usize,
-    /// When it was judged, in milliseconds since 1970 by the server's clock.
+    /// The time of the validation, in milliseconds since 1970 by the server's clock.
     pub at: u64,
     /// The gate's verdict.
     pub verdict: Verdict,
     /// The gate's checks of a token, in the gate's order: `size form header issuer algorithm key signature kind time subject audience
     /// claims binding revocation`.
     pub checks: Vec<Check>,
-    /// The members of its header; empty when it cannot be read.
+    /// The header parameters; empty if the header cannot be read.
     pub header: Vec<Member>,
-    /// Its claims; empty when they cannot be read.
+    /// The claims; empty if they cannot be read.
     pub payload: Vec<Member>,
-    /// Why it is rejected, and what to do.
+    /// The reason of the rejection, with a hint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<Finding>,
-    /// The decision of each route. Empty when the token is rejected. A proof that the token is bound to counts as given.
+    /// The decision of each route. Empty if the token is rejected. For a bound token, a valid proof is assumed.
     pub routes: Vec<RouteVerdict>,
-    /// The key or certificate that it is bound to.
+    /// The key or certificate that the token is bound to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sender_constraint: Option<SenderConstraint>,
-    /// Whether the call that was asked about would pass; `None` when none was.
+    /// The decision about the call in the request; `None` if the request has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub call: Option<CallVerdict>,
 }
@@ -46,9 +46,9 @@ pub struct Inspection {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TokenKind {
-    /// It says that it is an access token.
+    /// An access token, by its `typ` or its claims.
     AccessToken,
-    /// It has the marks of an ID token.
+    /// An ID token, by its `typ` or its claims.
     IdToken,
     /// A logout token or another security event.
     LogoutToken,
@@ -58,7 +58,7 @@ pub enum TokenKind {
     Jwt,
     /// An encrypted JWT (JWE).
     Encrypted,
-    /// A reference that only its issuer understands.
+    /// An opaque token: only its issuer can read it.
     Opaque,
 }
 
@@ -68,14 +68,14 @@ pub enum TokenKind {
 pub enum Verdict {
     /// The token is accepted; the policy of each route decides the rest.
     Accepted,
-    /// The token is accepted together with a proof, which comes with each request: see [`Inspection::sender_constraint`].
+    /// The token is accepted if each request carries a proof: see [`Inspection::sender_constraint`].
     AcceptedWithProof,
     /// The token is rejected.
     Rejected {
         /// The reason, as in the body of the refusal.
         reason: Reason,
     },
-    /// Nothing can be said: the issuer's keys, or the revocations, are not available.
+    /// The token could not be validated: the issuer's keys, or the revocations, are not available.
     NotChecked {
         /// The reason, as in the body of the refusal.
         reason: Reason,
@@ -113,7 +113,7 @@ pub struct Member {
     /// Its meaning, in English; empty where no standard defines it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub meaning: String,
-    /// The date that it is, in seconds since 1970.
+    /// The value as a date, in seconds since 1970; `None` if it is no date.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub at: Option<u64>,
 }
@@ -129,9 +129,9 @@ pub struct Finding {
     pub expected: String,
     /// The value that was found.
     pub found: String,
-    /// The setting or step that fixes it: where one line does, that line.
+    /// The fix: a line of the configuration if there is one, else a step.
     pub hint: String,
-    /// The page of the code on this server, as in `/findings/PXG206`. It is no page of the application: link it with `rel="external"`.
+    /// The page of the code on this server, as in `/findings/PXG206`. The application's router does not have it: link it with `rel="external"`.
     pub page: String,
 }
 
@@ -144,17 +144,17 @@ pub struct RouteVerdict {
     pub path: String,
     /// Its requirements, in English.
     pub policy: String,
-    /// The status of a call with the token: 200 when it passes the gate.
+    /// The status of a call with the token: 200 if it passes the gate.
     pub status: u16,
-    /// Why the call would be denied.
+    /// The reason of the refusal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// The missing part.
+    /// The requirement that the token does not meet.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub missing: String,
 }
 
-/// The key or certificate that a token is bound to: without it, the token opens nothing.
+/// The key or certificate that a token is bound to. Without a proof of it, the token is rejected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SenderConstraint {
     /// The kind of proof.
@@ -175,17 +175,17 @@ pub enum SenderConstraintKind {
     Certificate,
 }
 
-/// Whether a call would pass the gate. Nothing was sent.
+/// The decision about a hypothetical call. Nothing is sent.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CallVerdict {
-    /// The method that was asked about.
+    /// The method of the call.
     pub method: String,
-    /// The path that was asked about.
+    /// The path of the call.
     pub path: String,
     /// The gate's checks of a call, in the gate's order: `request route token proof scopes roles authentication claims`. Those of the
-    /// token are [`Inspection::checks`]. A public route makes none from `token` on. Rates are not judged.
+    /// token are [`Inspection::checks`]. For a public route, only the first two are made. Rate limits are not applied.
     pub checks: Vec<Check>,
-    /// Whether the gate would let it pass, with the proof that the token is bound to. The handler behind may still deny it.
+    /// Whether the gate would allow the call, given the proof that the token requires. The handler may still deny it.
     pub passes: bool,
     /// The status of the refusal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -193,20 +193,20 @@ pub struct CallVerdict {
     /// The reason of the refusal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
-    /// Why it would be denied, and what to do.
+    /// The reason of the refusal, with a hint.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finding: Option<Finding>,
     /// The pattern of the route that matches.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub route: Option<String>,
-    /// The upstream that it leads to; `None` for this server itself.
+    /// The upstream of the route; `None` for this server itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<String>,
-    /// The requirements of the route, and whether the token meets them. `met` is `false` throughout when the token is rejected.
+    /// The requirements of the route, and whether the token meets them. `met` is always `false` if the token is rejected.
     pub requirements: Vec<Requirement>,
 }
 
-/// `GET /api/token`: the caller's own token, as this server judges it.
+/// `GET /api/token`: explains the caller's own token.
 #[server(name = GetMyToken, prefix = "/api", endpoint = "token", input = GetUrl, output = Json, client = GateClient)]
 pub async fn my_token() -> Result<Inspection, CallError> {
     let (caller, backend) = super::backend::caller().await?;
@@ -214,16 +214,16 @@ pub async fn my_token() -> Result<Inspection, CallError> {
     inspection.map_err(super::backend::unavailable)
 }
 
-/// `POST /api/diagnose`: a token, as this server judges it, and, with a path, whether a call with it would pass. The token is judged in
-/// memory, and neither stored nor logged.
+/// `POST /api/diagnose`: explains a token and, if there is a path, whether a call with it would pass. The token is neither stored nor
+/// logged.
 #[server(name = Diagnose, prefix = "/api", endpoint = "diagnose", input = PostUrl, output = Json, client = GateClient)]
 pub async fn diagnose(
-    /// The token, at most [`LONGEST_TOKEN`] bytes. What stands around it in a request (`Authorization: Bearer …`) is left out.
+    /// The token, at most [`LONGEST_TOKEN`] bytes. A prefix from a request (`Authorization: Bearer …`) is removed.
     token: String,
-    /// The method of the call that is asked about; `GET` when there is only a path. A method without a path is `invalid_request`.
+    /// The method of the call; by default `GET`. A method without a path is rejected with `invalid_request`.
     #[server(default)]
     method: Option<String>,
-    /// Its path, without a query.
+    /// The path of the call, without a query.
     #[server(default)]
     path: Option<String>,
 ) -> Result<Inspection, CallError> {
@@ -235,7 +235,7 @@ pub async fn diagnose(
         let rejection = Rejection::new(Reason::InvalidRequest);
         refuse(rejection.expected(expected).found(found))
     };
-    // An empty field of a form is none.
+    // A form sends an empty field for a missing value.
     let filled = |field: Option<String>| field.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     if token.trim().is_empty() {
         return Err(invalid("a token", "an empty text"));

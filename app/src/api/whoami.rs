@@ -1,4 +1,4 @@
-//! Who is calling, as the gate verified it.
+//! The caller, as the gate verified it.
 
 use leptos::prelude::*;
 use leptos::server_fn::codec::{GetUrl, Json};
@@ -14,7 +14,7 @@ pub struct Whoami {
     pub sub: String,
     /// The granted scopes.
     pub scope: Vec<String>,
-    /// When the token expires, in seconds since the Unix epoch.
+    /// The expiry of the token, in seconds since the Unix epoch.
     pub exp: u64,
     /// The client that the token was issued to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -28,15 +28,15 @@ pub struct Whoami {
     /// The organisation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub org_id: Option<String>,
-    /// How the user authenticated.
+    /// The authentication context class.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acr: Option<String>,
-    /// When the user authenticated, in seconds since the Unix epoch.
+    /// The time of the authentication, in seconds since the Unix epoch.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub auth_time: Option<u64>,
 }
 
-/// What the scope `profile` opens.
+/// The data that requires the scope `profile`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Profile {
     /// The user's name.
@@ -63,7 +63,7 @@ pub async fn whoami() -> Result<Whoami, CallError> {
     })
 }
 
-/// `GET /api/profile`: asks for the scope `profile`.
+/// `GET /api/profile`: requires the scope `profile`.
 #[server(name = GetProfile, prefix = "/api", endpoint = "profile", input = GetUrl, output = Json, client = GateClient)]
 pub async fn profile() -> Result<Profile, CallError> {
     let principal = pixygate::leptos::principal_with_scope("profile").await?;

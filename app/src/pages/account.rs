@@ -1,4 +1,4 @@
-//! The account page: a guard, and behind it what the server verified about the user.
+//! The account page: a guard around the data that the server verified about the user.
 
 use leptos::prelude::*;
 use pixygate::leptos::{RequireSignedIn, Texts, use_auth};
@@ -10,7 +10,7 @@ use crate::notice::Notice;
 use crate::sign_in_link::SignInLink;
 use crate::texts::{account as text, frame};
 
-/// The account page, for who is signed in.
+/// The account page for signed-in users.
 #[component]
 pub(crate) fn Account() -> impl IntoView {
     view! {
@@ -21,7 +21,7 @@ pub(crate) fn Account() -> impl IntoView {
     }
 }
 
-/// The account page until it is known whether a user is signed in.
+/// The account page while the state of the session is unknown.
 #[component]
 pub(crate) fn Loading() -> impl IntoView {
     view! {
@@ -44,7 +44,7 @@ pub(crate) fn SignedOut() -> impl IntoView {
         Some(reason) if reason.keeps_page() => {
             return view! { <Ended /> }.into_any();
         }
-        // Another user may be at the screen by now.
+        // After idle time, another user may be at the screen, so no data is shown.
         Some(SignOutReason::Idle) => Texts::here().idle,
         Some(SignOutReason::SignedOutHere) => Texts::here().signed_out_here,
         _ => (text::for_you(), text::come_back()),

@@ -1,4 +1,4 @@
-//! How the server is set up, for administrators.
+//! The configuration of the server, for administrators.
 
 use leptos::prelude::*;
 use pixygate::leptos::{CallError, Texts};
@@ -169,7 +169,7 @@ fn node(node: NodeState) -> AnyView {
     .into_any()
 }
 
-/// The settings, at first those that are not as they come.
+/// The settings; at first only those that differ from the default.
 #[component]
 fn Settings(settings: Vec<Setting>) -> impl IntoView {
     let only_set = RwSignal::new(true);

@@ -43,7 +43,7 @@ fn Diagnose() -> impl IntoView {
                 diagnose(token, method, Some(path)).await
             };
             let inspection = inspection.await;
-            // The page may have been left meanwhile.
+            // The user may have left the page.
             outcome.try_set(Some(inspection));
             busy.try_set(false);
         });
@@ -108,8 +108,8 @@ fn Diagnose() -> impl IntoView {
     }
 }
 
-/// A token of almost the right issuer: some providers' tokens name the address of the token endpoint, where people configure what is
-/// before it. The token is not signed, and need not be: the issuer is checked first.
+/// Makes a token with almost the right issuer: some providers put the URL of the token endpoint into `iss`, and operators configure the
+/// URL in front of it. The token needs no signature, because the issuer is checked first.
 fn issuer_conflict(issuer: &str) -> String {
     let encode = |json: String| {
         let base64 = window().btoa(&json).unwrap_or_default();
@@ -180,12 +180,12 @@ fn call(call: CallVerdict) -> AnyView {
     .into_any()
 }
 
-/// A denied call of the activity: what was expected, what was found, and what to do.
+/// A denied call of the activity: the expected and the found value, and the hint.
 #[component]
 fn Denied(id: RecordId) -> impl IntoView {
     let find = move || -> Answer {
         Box::pin(async move {
-            // The page before the next identifier begins with this one.
+            // The page before the next identifier begins with this record.
             let page = activity(Filter::default(), Some(RecordId(id.0 + 1))).await?;
             let record = page.records.into_iter().find(|record| record.id == id);
             Ok(Box::new(move || record.map_or_else(no_record, denied)) as Build)

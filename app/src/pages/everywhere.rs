@@ -8,7 +8,7 @@ use pixygate::session::SessionError;
 use crate::notice::Notice;
 use crate::texts::account as text;
 
-/// Offers it where the provider has a place for it.
+/// The button, if the provider has an endpoint for it.
 #[component]
 pub(crate) fn Everywhere() -> impl IntoView {
     let auth = use_auth();
@@ -17,7 +17,7 @@ pub(crate) fn Everywhere() -> impl IntoView {
     let failure = RwSignal::new(None::<SessionError>);
     spawn_local(async move {
         let known = auth.client().await.is_ok_and(|client| client.sessions_url.is_some());
-        // The page may have been left meanwhile.
+        // The user may have left the page.
         offered.try_set(known);
     });
     let end = move |_| {

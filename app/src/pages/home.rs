@@ -9,7 +9,7 @@ use crate::preferences::provider_name;
 use crate::sign_in_link::SignInLink;
 use crate::texts::home as text;
 
-/// The purpose of the site, **Sign in**, and a call's way through the gate.
+/// The purpose of the site, **Sign in**, and the path of a call through the gate.
 #[component]
 pub(crate) fn Home() -> impl IntoView {
     let auth = use_auth();
@@ -19,7 +19,7 @@ pub(crate) fn Home() -> impl IntoView {
         AuthState::SignedOut(Some(reason @ (SignOutReason::Idle | SignOutReason::SignedOutHere))) => Some(reason),
         _ => None,
     });
-    // A returning user sees it before the WASM is loaded.
+    // A returning user sees this before the WASM is loaded.
     let signed_in = Memo::new(move |_| match state.get() {
         AuthState::Unknown => auth.expected_name().with(Option::is_some),
         state => state.signed_in().is_some(),

@@ -1,4 +1,4 @@
-//! How long the access token is valid, second by second, and begun anew when it is renewed.
+//! The remaining lifetime of the access token, updated every second and after each refresh.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -10,16 +10,16 @@ use crate::api::{Inspection, my_token};
 use crate::texts::session as text;
 use crate::time::{clock, now, ticking};
 
-/// The server's inspection of the token; `None` until it is there.
+/// The server's inspection of the token; `None` while it is loading.
 pub(super) type Inspected = RwSignal<Option<Result<Inspection, CallError>>>;
 
-/// Asks the server about the caller's own token, now and after each renewal.
+/// Fetches the inspection of the caller's own token, now and after each refresh.
 pub(super) fn inspected() -> (Inspected, impl Fn() + Copy + Send + Sync + 'static) {
     let inspected: Inspected = RwSignal::new(None);
     let ask = move || {
         spawn_local(async move {
             let inspection = my_token().await;
-            // The page may have been left meanwhile.
+            // The user may have left the page.
             inspected.try_set(Some(inspection));
         });
     };
@@ -32,7 +32,7 @@ pub(super) fn inspected() -> (Inspected, impl Fn() + Copy + Send + Sync + 'stati
     (inspected, ask)
 }
 
-/// Shows the inspection by `view`, a placeholder until it is there, or the error.
+/// Shows the inspection by `view`, a placeholder while it is loading, or the error.
 pub(super) fn answered(
     inspected: Inspected,
     ask: impl Fn() + Copy + Send + 'static,
@@ -45,16 +45,16 @@ pub(super) fn answered(
     }
 }
 
-/// The moment that a claim names, in seconds since 1970.
+/// Returns the date in a claim, in seconds since 1970.
 pub(super) fn date(inspection: &Inspection, claim: &str) -> Option<u64> {
     inspection.payload.iter().find(|member| member.name == claim)?.at
 }
 
-/// The time that is left, as in `4:05`.
+/// The remaining time, as in `4:05`.
 #[component]
 pub(super) fn Countdown(inspected: Inspected) -> impl IntoView {
     let time = ticking();
-    // The reader's clock may differ from the server's, which decides.
+    // The clock of the browser may differ from the server's, which decides.
     let expires = Memo::new(move |_| {
         let inspection = inspected.get()?.ok()?;
         Some((date(&inspection, "exp")? * 1000).saturating_sub(inspection.at) + now())
@@ -64,6 +64,6 @@ pub(super) fn Countdown(inspected: Inspected) -> impl IntoView {
         Some(0) => text::over().to_owned(),
         Some(seconds) => clock(seconds),
     };
-    // A screen reader is not told every second.
+    // Not announced by screen readers every second.
     view! { <span class="countdown" role="timer" aria-live="off">{move || words()}</span> }
 }

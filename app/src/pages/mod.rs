@@ -24,12 +24,12 @@ pub(crate) struct Page {
     pub(crate) path: &'static str,
     /// Its title, in the navigation and above the page.
     pub(crate) title: fn() -> &'static str,
-    /// Its code; `None` where that comes with every page.
+    /// Loads the page's code; `None` if it is part of the main bundle.
     pub(crate) load: Option<Load>,
 }
 
-/// The pages of the navigation, in its order. The functions `console` of several pages are one part: apart, they would be loaded in many
-/// small pieces, because they share much.
+/// The pages of the navigation, in its order. All functions with the name `console` are one part of the bundle (see `pixygate::deferred!`):
+/// they share so much code that separate parts would be many small files.
 pub(crate) const PAGES: [Page; 7] = [
     OVERVIEW,
     Page {
@@ -44,7 +44,7 @@ pub(crate) const PAGES: [Page; 7] = [
     CONFIGURATION,
 ];
 
-/// The user, the services that they may call, and their last calls.
+/// The user, the services that the user may call, and the last calls.
 pub(crate) const OVERVIEW: Page = Page {
     path: "/overview",
     title: text::overview,
@@ -65,21 +65,21 @@ pub(crate) const DIAGNOSE: Page = Page {
     load: Some(|| Box::pin(diagnose::console())),
 };
 
-/// How the server is set up.
+/// The configuration of the server.
 pub(crate) const CONFIGURATION: Page = Page {
     path: "/configuration",
     title: text::configuration,
     load: Some(|| Box::pin(configuration::console())),
 };
 
-/// The services: what can be called, and what it requires.
+/// The services: their routes, and the requirements of each.
 pub(crate) const SERVICES: Page = Page {
     path: "/services",
     title: text::services,
     load: Some(|| Box::pin(services::services_page())),
 };
 
-/// The activity: what was called.
+/// The activity: the recorded calls.
 pub(crate) const ACTIVITY: Page = Page {
     path: "/activity",
     title: text::activity,

@@ -1,10 +1,10 @@
-//! An address that leads nowhere.
+//! The page of an unknown address.
 
 use leptos::prelude::*;
 
 use crate::texts::frame as text;
 
-/// Says so, with the way back. The server gives it the status 404.
+/// An error message with a link to the start page. The server sends it with the status 404.
 #[component]
 pub(crate) fn NotFound() -> impl IntoView {
     view! {

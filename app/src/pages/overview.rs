@@ -1,4 +1,4 @@
-//! The overview: the user, the services that they may call, and their last calls.
+//! The overview: the user, the services that the user may call, and the last calls.
 
 use leptos::prelude::*;
 use pixygate::leptos::{CallError, use_signed_in};
@@ -11,7 +11,7 @@ use crate::part::PageFn;
 use crate::texts::{account, overview as text, reasons, session};
 use crate::time::{Moment, now};
 
-/// The calls that are listed.
+/// The number of listed calls.
 const CALLS: usize = 6;
 
 pixygate::deferred! {

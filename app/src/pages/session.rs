@@ -1,4 +1,4 @@
-//! The session: the tokens, what the gate makes of them, and what happens to them.
+//! The session: the tokens, the gate's checks of them, and the events of the session.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ use crate::time::{Moment, now};
 /// How long a token is shown.
 const SHOWN: Duration = Duration::from_secs(60);
 
-/// The most events that are kept.
+/// The most events in the list.
 const EVENTS: usize = 100;
 
 pixygate::deferred! {
@@ -78,7 +78,7 @@ fn Session() -> impl IntoView {
     }
 }
 
-/// How long the token is valid, and what can be done with the session.
+/// The remaining lifetime of the token, and the actions on the session.
 #[component]
 fn Now(inspected: Inspected) -> impl IntoView {
     let auth = use_auth();

@@ -1,4 +1,4 @@
-//! What the pages show that a sign-in passes through. The library has their routes and their logic.
+//! The content of the sign-in pages. The library has their routes and their logic.
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
@@ -12,7 +12,7 @@ use crate::notice::Notice;
 use crate::sign_in_link::SignInLink;
 use crate::texts::{frame, sign_in as text};
 
-/// A page that waits for the front end, which may never come.
+/// The texts for a page whose front end does not load.
 #[component]
 pub(crate) fn Impossible() -> impl IntoView {
     view! {
@@ -48,12 +48,12 @@ pub(crate) fn failed(SignInFailure { error, return_to }: SignInFailure) -> impl 
     };
     let in_window =
         matches!(error, SessionError::Storage(_)).then(|| view! { <InWindow return_to=return_to.clone() /> });
-    // Slow is not an error that somebody would look for.
+    // `StillHere` has no cause to find: the navigation is only slow.
     let detail = match error {
         SessionError::StillHere => String::new(),
         _ => error.to_string(),
     };
-    // The server had not reached the provider when it made this page. The same address may work by now.
+    // The server had not reached the provider when it rendered this page. A reload may work.
     let again = match error {
         SessionError::NoClient => view! { <ReloadButton /> }.into_any(),
         _ => view! { <SignInLink class="button" return_to /> }.into_any(),
@@ -74,7 +74,7 @@ fn ReloadButton() -> impl IntoView {
     view! { <button type="button" class="button" on:click=reload>{frame::try_again()}</button> }
 }
 
-/// Signs in in a window of its own, where the browser stores nothing: this page stays and completes the sign-in.
+/// Signs in in a new window, for browsers that do not allow storage: this page stays open and completes the sign-in.
 #[component]
 fn InWindow(return_to: ReturnTo) -> impl IntoView {
     let (auth, texts, navigate) = (use_auth(), Texts::here(), use_navigate());

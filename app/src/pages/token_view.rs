@@ -7,7 +7,7 @@ use crate::api::{Check, CheckVerdict, Finding, Member};
 use crate::texts::{checks, claims, session as text};
 use crate::time::Moment;
 
-/// Header, payload and signature of a token. Each has a colour, a name and an edge of its own, so the colour is not needed.
+/// Header, payload and signature of a token. Each has its own colour, name and border, so that none of them depends on the colour.
 #[component]
 pub(crate) fn TokenView(header: Vec<Member>, payload: Vec<Member>) -> impl IntoView {
     view! {
@@ -21,7 +21,7 @@ pub(crate) fn TokenView(header: Vec<Member>, payload: Vec<Member>) -> impl IntoV
 
 fn segment(part: &'static str, name: &'static str, what: &'static str, members: Vec<Member>) -> AnyView {
     let row = |member: Member| {
-        // Bare text reads better without its quotes.
+        // A JSON string is easier to read without its quotes.
         let value = member.value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
         let value = value
             .filter(|text| !text.contains('\\'))
@@ -59,7 +59,7 @@ fn segment(part: &'static str, name: &'static str, what: &'static str, members: 
     .into_any()
 }
 
-/// A token as text, its three parts told apart.
+/// A token as text, with its three parts marked.
 pub(crate) fn raw(token: &str) -> AnyView {
     let parts = ["header", "payload", "signature"];
     let mut segments: Vec<_> = token.split('.').zip(parts).collect();
@@ -114,7 +114,7 @@ pub(crate) fn FindingView(finding: Finding) -> impl IntoView {
     }
 }
 
-/// Returns the beginning that two texts share, and where they go on differently. Texts that share little are shown whole.
+/// Returns the common beginning of two texts, and the rest of each. A common beginning that is short counts as none.
 pub(crate) fn difference<'a>(expected: &'a str, found: &'a str) -> (&'a str, String, String) {
     let mut at = 0;
     for (one, other) in expected.char_indices().zip(found.chars()) {
@@ -129,7 +129,7 @@ pub(crate) fn difference<'a>(expected: &'a str, found: &'a str) -> (&'a str, Str
     (&expected[..at], expected[at..].to_owned(), found[at..].to_owned())
 }
 
-/// Decodes a token in the browser: its header and payload, with its members in their order. `None` when it is no JWT.
+/// Decodes a token in the browser: its header and payload, with its members in their order. `None` if it is no JWT.
 pub(crate) fn decode(token: &str) -> Option<(Vec<Member>, Vec<Member>)> {
     let mut segments = token.split('.').map(members);
     Some((segments.next()??, segments.next()??))

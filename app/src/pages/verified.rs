@@ -1,4 +1,4 @@
-//! What a signed-in user sees on the account page.
+//! The account page of a signed-in user.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use crate::api::{Confirm, GetProfile, LONGEST, profile, whoami};
 use crate::notice::Notice;
 use crate::texts::{account as words, frame};
 
-/// What the server verified, and what can be done with it.
+/// The data that the server verified, and the actions with it.
 #[component]
 pub(crate) fn Verified() -> impl IntoView {
     let kept = use_auth().is_stored();
@@ -43,13 +43,13 @@ pub(crate) fn Verified() -> impl IntoView {
     }
 }
 
-/// Asks for a scope that was not granted: the provider asks the user, who comes back here.
+/// Requests a scope that was not granted: the provider asks the user, who then returns to this page.
 #[component]
 fn NotGranted() -> impl IntoView {
     let auth = use_auth();
     let not_given = |text, detail: String| Some((words::not_granted(), text, detail));
     let outcome = RwSignal::new(match auth.take_cancelled::<GetProfile>() {
-        // Who came back by the back button knows.
+        // The user returned with the back button and needs no message.
         Some((_, StepUpFailure::Returned)) => None,
         Some((_, failure)) => not_given(words::unchanged(), failure.to_string()),
         None if auth.take_pending::<GetProfile>().is_some() => {
@@ -79,13 +79,13 @@ fn NotGranted() -> impl IntoView {
     }
 }
 
-/// What a server function said, as names and values to show.
+/// The response of a server function, as names and values to show.
 type Facts = Vec<(&'static str, String)>;
 
 /// A call in flight.
 type Call = Pin<Box<dyn Future<Output = Result<Facts, CallError>>>>;
 
-/// What a server function answers, in a card of its own.
+/// The response of a server function, in a card.
 #[component]
 fn Card(title: &'static str, call: fn() -> Call) -> impl IntoView {
     let list = move || -> Answer {
@@ -105,8 +105,8 @@ fn Card(title: &'static str, call: fn() -> Call) -> impl IntoView {
     }
 }
 
-/// Something that asks for a sign-in of the last minutes. Who signed in longer ago does so again, comes back here, and it is
-/// done; who declines that finds here what they had typed.
+/// An action that requires a sign-in within the last minutes. If the last sign-in is older, the user signs in again, returns to this page,
+/// and the action is completed. If the user cancels the sign-in, the typed text is restored.
 #[component]
 fn Confirmation() -> impl IntoView {
     let auth = use_auth();
@@ -122,7 +122,7 @@ fn Confirmation() -> impl IntoView {
         spawn_local(async move {
             let stated = call.statement.clone();
             let answer = call.run_on_client().await.map(|_| words::confirmed(stated));
-            // The page may have been left meanwhile.
+            // The user may have left the page.
             outcome.try_set(Some(answer));
             busy.try_set(false);
         });
@@ -157,7 +157,7 @@ fn Confirmation() -> impl IntoView {
                     {words::confirm()}
                 </button>
             </form>
-            // There before its text, or a screen reader says nothing.
+            // Present before its text, because screen readers announce only changes.
             <p class="outcome" role="status">{move || Some(outcome.get()?.ok()?.into_any())}</p>
             {move || {
                 let error = outcome.get()?.err()?;
@@ -217,7 +217,7 @@ async fn details() -> Result<Facts, CallError> {
     ])
 }
 
-/// The session ended although the user did not sign out. What was typed is still there, so the sign-in does not leave the page.
+/// The session ended although the user did not sign out. The typed text is still there, so the sign-in does not leave the page.
 #[component]
 pub(crate) fn Ended() -> impl IntoView {
     let (auth, texts) = (use_auth(), Texts::here());
@@ -234,7 +234,7 @@ pub(crate) fn Ended() -> impl IntoView {
     let again = move |_| {
         let signed_in = auth.sign_in_popup(SignIn::default());
         spawn_local(async move {
-            // The page is there again once it has succeeded, and this is not.
+            // After a success the page is shown again, and this component is gone.
             failure.try_set(signed_in.await.err());
         });
     };

@@ -1,4 +1,4 @@
-//! The gate's checks.
+//! Texts about the gate's checks.
 
 use super::texts;
 
@@ -15,27 +15,28 @@ texts! {
     form: "It is three segments of JSON.", "Es besteht aus drei Teilen mit JSON.";
     header: "Its header names a signature algorithm, and no other kind of token.",
         "Sein Header nennt ein Signaturverfahren und keine andere Art von Token.";
-    issuer: "Its issuer is trusted, character by character.", "Seinem Aussteller wird vertraut, Zeichen für Zeichen.";
+    issuer: "Its issuer is trusted (exact match).", "Seinem Aussteller wird vertraut (genaue Übereinstimmung).";
     algorithm: "The trust accepts its algorithm.", "Das Verfahren ist für diesen Aussteller zugelassen.";
-    key: "The issuer has its key.", "Der Aussteller hat seinen Schlüssel.";
+    key: "The issuer publishes a key for it.", "Der Aussteller veröffentlicht einen Schlüssel dafür.";
     signature: "The signature verifies.", "Die Signatur stimmt.";
     kind: "It is an access token.", "Es ist ein Access-Token.";
-    time: "It is valid now.", "Es ist jetzt gültig.";
+    time: "The current time is within its validity period.", "Die aktuelle Zeit liegt in seinem Gültigkeitszeitraum.";
     subject: "It names its subject.", "Es nennt sein Subjekt.";
     audience: "It is for this server.", "Es ist für diesen Server.";
     claims: "It has the claims that are required.", "Es hat die verlangten Claims.";
-    binding: "What it is bound to can be checked.", "Woran es gebunden ist, lässt sich prüfen.";
+    binding: "The gate can check the key or certificate that it is bound to.",
+        "Das Gate kann den Schlüssel oder das Zertifikat prüfen, an das es gebunden ist.";
     revocation: "It was not revoked.", "Es wurde nicht widerrufen.";
-    request: "The request has one meaning.", "Die Anfrage hat genau eine Bedeutung.";
+    request: "The request is unambiguous.", "Die Anfrage ist eindeutig.";
     route: "There is a route for path and method.", "Es gibt eine Route für Pfad und Methode.";
     token: "The token is accepted.", "Das Token wird angenommen.";
-    proof: "The proof that it is bound to comes with the call.", "Der Nachweis, an den es gebunden ist, kommt mit dem Aufruf.";
+    proof: "The call carries the proof that the token requires.", "Der Aufruf enthält den Nachweis, den das Token verlangt.";
     scopes: "The scopes are enough.", "Die Scopes reichen aus.";
     roles: "The roles are enough.", "Die Rollen reichen aus.";
     authentication: "The sign-in is strong and recent enough.", "Die Anmeldung ist stark und frisch genug.";
 }
 
-/// Returns what a check shows when it passes; the name itself where it is not known.
+/// Returns the text about a check; its name if there is no text.
 pub(crate) fn shows(check: &str) -> String {
     type Text = fn() -> &'static str;
     let known: &[(&str, Text)] = &[

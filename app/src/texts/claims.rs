@@ -1,8 +1,8 @@
-//! The meaning of a token's members.
+//! Explanations of header parameters and claims.
 
 use crate::preferences::Language;
 
-/// Returns what a header parameter or claim means; `None` where no standard says.
+/// Returns the explanation of a header parameter or claim; `None` if no standard defines it.
 pub(crate) fn meaning(name: &str) -> Option<&'static str> {
     let (_, english, german) = MEANINGS.iter().find(|(known, ..)| *known == name)?;
     Some(match Language::here() {
@@ -11,7 +11,7 @@ pub(crate) fn meaning(name: &str) -> Option<&'static str> {
     })
 }
 
-/// Returns what the server says of a claim, where the page is in the server's language.
+/// Returns the server's explanation of a claim, which is in English; empty on a page in another language.
 pub(crate) fn in_english(words: String) -> String {
     match Language::here() {
         Language::English => words,
@@ -23,39 +23,39 @@ const MEANINGS: [(&str, &str, &str); 42] = [
     ("alg", "The algorithm of the signature.", "Das Verfahren der Signatur."),
     (
         "kid",
-        "Which of the issuer's keys made the signature.",
-        "Welcher Schlüssel des Ausstellers signiert hat.",
+        "The issuer's key that made the signature.",
+        "Der Schlüssel des Ausstellers, mit dem signiert wurde.",
     ),
-    ("typ", "What kind of token it is.", "Welche Art von Token es ist."),
+    ("typ", "The kind of token.", "Die Art des Tokens."),
     (
         "jwk",
-        "The public key that a proof is made with.",
-        "Der öffentliche Schlüssel, mit dem ein Nachweis gemacht ist.",
+        "The public key that verifies the proof.",
+        "Der öffentliche Schlüssel, mit dem der Nachweis geprüft wird.",
     ),
     (
         "iss",
-        "The issuer: who made the token. It is compared character by character.",
+        "The issuer of the token. It is compared character by character.",
         "Der Aussteller des Tokens. Er wird Zeichen für Zeichen verglichen.",
     ),
     (
         "sub",
-        "The subject: whom it is about. Unique at its issuer.",
-        "Das Subjekt: um wen es geht. Eindeutig bei seinem Aussteller.",
+        "The subject: the user or client that the token is about. Unique at its issuer.",
+        "Das Subjekt: der Benutzer oder Client, um den es geht. Eindeutig bei seinem Aussteller.",
     ),
     (
         "aud",
-        "The audience: who may accept it.",
-        "Der Empfänger: wer es annehmen darf.",
+        "The audience: the services that may accept it.",
+        "Der Empfänger: die Dienste, die es annehmen dürfen.",
     ),
     (
         "exp",
-        "From this moment on it is no longer accepted.",
-        "Ab diesem Zeitpunkt wird es nicht mehr angenommen.",
+        "The token is not accepted from this time on.",
+        "Ab diesem Zeitpunkt wird das Token nicht mehr angenommen.",
     ),
     (
         "nbf",
-        "Before this moment it is not accepted.",
-        "Vor diesem Zeitpunkt wird es nicht angenommen.",
+        "The token is not accepted before this time.",
+        "Vor diesem Zeitpunkt wird das Token nicht angenommen.",
     ),
     ("iat", "When it was issued.", "Wann es ausgestellt wurde."),
     ("jti", "Identifies this one token.", "Kennzeichnet genau dieses Token."),
@@ -115,8 +115,8 @@ const MEANINGS: [(&str, &str, &str); 42] = [
     ),
     (
         "c_hash",
-        "Ties the ID token to the code that it was requested with.",
-        "Bindet das ID-Token an den Code, mit dem es angefordert wurde.",
+        "Ties the ID token to the authorization code.",
+        "Bindet das ID-Token an den Autorisierungscode.",
     ),
     (
         "s_hash",
@@ -125,13 +125,13 @@ const MEANINGS: [(&str, &str, &str); 42] = [
     ),
     (
         "sid",
-        "Identifies the session at the provider. A logout names it.",
-        "Kennzeichnet die Sitzung beim Anbieter. Eine Abmeldung nennt sie.",
+        "Identifies the session at the provider. A logout token names it.",
+        "Kennzeichnet die Sitzung beim Anbieter. Ein Logout-Token nennt sie.",
     ),
     (
         "cnf",
-        "What the token is bound to: without it, it opens nothing.",
-        "Woran das Token gebunden ist: Ohne das öffnet es nichts.",
+        "The key or certificate that the token is bound to. The token is accepted only with a proof of it.",
+        "Der Schlüssel oder das Zertifikat, an das das Token gebunden ist. Es wird nur mit einem Nachweis darüber angenommen.",
     ),
     ("act", "Who acts for the user.", "Wer für den Benutzer handelt."),
     (

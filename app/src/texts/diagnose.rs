@@ -3,8 +3,8 @@
 use super::texts;
 
 texts! {
-    lead: "Find out what this server makes of a token, or why a call was denied.",
-        "Finden Sie heraus, was dieser Server aus einem Token macht oder warum ein Aufruf abgelehnt wurde.";
+    lead: "Check a token, or find out why a call was denied.",
+        "Prüfen Sie ein Token, oder finden Sie heraus, warum ein Aufruf abgelehnt wurde.";
     token: "Token", "Token";
     token_hint: "Leave it empty to use your own. A token is checked in memory, and neither stored nor logged.",
         "Leer lassen, um Ihr eigenes zu verwenden. Ein Token wird im Speicher geprüft und weder gespeichert noch protokolliert.";
@@ -17,8 +17,8 @@ texts! {
     example_hint: "A token whose issuer is almost, but not exactly, the trusted one: the most common reason for a rejected token.",
         "Ein Token, dessen Aussteller fast, aber nicht genau der richtige ist: der häufigste Grund für ein abgelehntes Token.";
     accepted: "The token is accepted", "Das Token wird angenommen";
-    accepted_with_proof: "The token is accepted together with the proof that it is bound to",
-        "Das Token wird zusammen mit dem Nachweis angenommen, an den es gebunden ist";
+    accepted_with_proof: "The token is accepted if a call carries a proof of the key or certificate that it is bound to",
+        "Das Token wird angenommen, wenn ein Aufruf den Schlüssel oder das Zertifikat nachweist, an das es gebunden ist";
     rejected: "The token is rejected", "Das Token wird abgelehnt";
     not_checked: "The token could not be checked", "Das Token konnte nicht geprüft werden";
     passes: "The call would pass the gate", "Der Aufruf käme durch das Gate";

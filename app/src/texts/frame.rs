@@ -1,4 +1,4 @@
-//! Around every page: header, navigation, notices.
+//! Texts around every page: header, navigation, notices.
 
 use super::texts;
 

@@ -17,7 +17,7 @@ pub(crate) mod sign_in;
 
 pub(crate) use german::SIGN_IN as GERMAN_SIGN_IN;
 
-/// Makes a function of each text. A text with parameters takes them as arguments and has them in braces.
+/// Makes a function of each text. The parameters of a text are the function's arguments, and in braces in the text.
 macro_rules! texts {
     ($($(#[$meta:meta])* $name:ident $(($($parameter:ident),+))? : $english:literal, $german:literal;)*) => {
         $(texts! { @one ($(#[$meta])*) $name $(($($parameter),+))? : $english, $german })*
@@ -48,7 +48,7 @@ mod tests {
     use std::fs::{read_dir, read_to_string};
     use std::path::Path;
 
-    /// Returns the words in a line of a view: text between tags, and attributes that are read out.
+    /// Returns the words in a line of a view: text between tags, and attributes for screen readers.
     fn words(line: &str) -> Vec<&str> {
         let mut found = Vec::new();
         let mut rest = line;
@@ -61,7 +61,7 @@ mod tests {
             let read_out = ["aria-label=", "title=", "alt=", "placeholder=", "text="]
                 .iter()
                 .any(|name| before.ends_with(name));
-            // A word alone on its line may be a value of the code.
+            // A single word on its line may be an identifier.
             let begins = !before.is_empty() || text.starts_with(char::is_uppercase);
             if (between_tags && begins) || read_out {
                 found.push(text);

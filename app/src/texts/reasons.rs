@@ -1,4 +1,4 @@
-//! Why a call was denied.
+//! The reasons of a denial.
 
 use pixygate::Reason;
 

@@ -3,7 +3,7 @@
 use super::texts;
 
 texts! {
-    lead: "What your sign-in consists of, and what this server makes of it.", "Woraus Ihre Anmeldung besteht und was dieser Server daraus macht.";
+    lead: "The tokens of your session, and the result of this server's checks.", "Die Token Ihrer Sitzung und das Ergebnis der Prüfungen dieses Servers.";
     now: "Now", "Jetzt";
     signed_in_at: "Signed in", "Angemeldet";
     valid_for: "Access token valid for", "Access-Token gültig für";
@@ -17,11 +17,11 @@ texts! {
     organisation_id: "Identifier of the organisation", "Kennung der Organisation";
     switch: "Switch", "Wechseln";
     back_to_own: "Back to your own", "Zurück zur eigenen";
-    acting: "Calls are made for another organisation or audience than you signed in for.",
-        "Aufrufe gelten für eine andere Organisation oder einen anderen Empfänger als den der Anmeldung.";
+    acting: "Calls use a token for another organisation or audience than that of your sign-in.",
+        "Aufrufe verwenden ein Token für eine andere Organisation oder einen anderen Empfänger als bei der Anmeldung.";
     checks: "What the gate checks", "Was das Gate prüft";
-    checks_text: "Each call passes these checks, in this order. This is what the server made of your token just now.",
-        "Jeder Aufruf durchläuft diese Prüfungen in dieser Reihenfolge. Das hat der Server gerade aus Ihrem Token gemacht.";
+    checks_text: "Each call passes these checks, in this order. This is the current result for your token.",
+        "Jeder Aufruf durchläuft diese Prüfungen in dieser Reihenfolge. Das ist das aktuelle Ergebnis für Ihr Token.";
     all_passed: "Every check passed.", "Alle Prüfungen sind bestanden.";
     access_token: "Access token", "Access-Token";
     access_token_text: "Goes to the server with each call. Read by the server, just now.", "Geht mit jedem Aufruf an den Server. Gerade vom Server gelesen.";
@@ -42,9 +42,9 @@ texts! {
         "Ein Token ist wie ein Schlüssel: Geben Sie es nicht weiter. Nach einer Minute wird es wieder verborgen.";
     bound: "Bound to a key", "An einen Schlüssel gebunden";
     bound_dpop: "Your browser has a private key that no script can read. Each call carries a proof made with it (DPoP, RFC 9449), so a stolen \
-         token alone opens nothing.",
+         token alone is rejected.",
         "Ihr Browser hat einen privaten Schlüssel, den kein Skript lesen kann. Jeder Aufruf trägt einen Nachweis, der mit ihm gemacht ist \
-         (DPoP, RFC 9449). Ein gestohlenes Token allein öffnet deshalb nichts.";
+         (DPoP, RFC 9449). Ein gestohlenes Token allein wird deshalb abgelehnt.";
     bound_certificate: "The token works only over a connection with this client certificate (RFC 8705).",
         "Das Token gilt nur über eine Verbindung mit diesem Client-Zertifikat (RFC 8705).";
     not_bound: "Your provider does not bind tokens to a key: for as long as a token is valid, it works for everybody who has it.",
@@ -57,11 +57,11 @@ texts! {
     event_changed: "The state of the session changed", "Der Zustand der Sitzung hat sich geändert";
     event_refreshed: "The access token was renewed", "Das Access-Token wurde erneuert";
     event_refresh_failed(error): "The access token could not be renewed: {error}", "Das Access-Token konnte nicht erneuert werden: {error}";
-    event_step_up: "A call asks for a stronger sign-in", "Ein Aufruf verlangt eine stärkere Anmeldung";
+    event_step_up: "A call requires a stronger sign-in", "Ein Aufruf verlangt eine stärkere Anmeldung";
     event_idle: "Idle for a while", "Eine Weile untätig";
     event_call(method, url): "{method} {url} was sent", "{method} {url} wurde gesendet";
     event_answered(url, status): "{url} was answered with {status}", "{url} wurde mit {status} beantwortet";
     event_no_answer(url): "{url} was not answered", "{url} wurde nicht beantwortet";
-    event_stored: "The browser keeps the session", "Der Browser speichert die Sitzung";
-    event_not_stored: "The browser does not keep the session", "Der Browser speichert die Sitzung nicht";
+    event_stored: "The browser stores the session", "Der Browser speichert die Sitzung";
+    event_not_stored: "The browser does not store the session", "Der Browser speichert die Sitzung nicht";
 }

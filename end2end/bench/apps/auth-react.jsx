@@ -1,4 +1,4 @@
-// @asgardeo/auth-react as its README shows it.
+// @asgardeo/auth-react as in its README.
 
 import { AuthProvider, useAuthContext } from '@asgardeo/auth-react';
 import { useEffect, useState } from 'react';

@@ -1,4 +1,4 @@
-// The floor: the same pages written by hand, with the least that a sign-in with PKCE needs. It validates less than the others.
+// The lower bound: the same pages written by hand, with the minimum that a sign-in with PKCE needs. It validates less than the others.
 
 const { metadata, clientId, origin } = JSON.parse(document.getElementById('config').textContent);
 

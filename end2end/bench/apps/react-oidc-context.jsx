@@ -1,4 +1,4 @@
-// react-oidc-context as its README shows it, with the provider's metadata given, so that nothing is discovered at run time.
+// react-oidc-context as in its README, with the provider's metadata in the configuration, so that no discovery is needed.
 
 import { WebStorageStateStore } from 'oidc-client-ts';
 import { useEffect, useState } from 'react';
@@ -32,7 +32,7 @@ function App() {
   const auth = useAuth();
   const [path, setPath] = useState(location.pathname);
   useEffect(() => {
-    // Once the sign-in is complete the page goes where the user was going.
+    // After the sign-in, goes to the page that the user wanted.
     if (auth.isAuthenticated && path === '/callback') {
       history.replaceState(null, '', auth.user.state ?? '/');
       setPath(location.pathname);

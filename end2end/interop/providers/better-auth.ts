@@ -7,19 +7,19 @@ import { toNodeHandler } from 'better-auth/node';
 import { jwt } from 'better-auth/plugins';
 import type { Place, Provider } from './provider';
 
-/** Seconds for which access tokens are good. */
+/** The lifetime of access tokens, in seconds. */
 const LIFETIME = 6;
 
 export const RESOURCE = 'https://api.example/orders';
 
 const alice = { email: 'alice@example.com', password: 'the password of Alice', name: 'Alice Example' };
 
-/** What a shape changes. */
+/** The settings of a shape. */
 export interface Options {
   plugin?: Partial<Parameters<typeof oauthProvider>[0]>;
 }
 
-/** Pages are the application's own in Better Auth. The query that came goes back with the password. */
+/** With Better Auth, the application has the pages. The query of the request is sent back with the password. */
 const LOGIN = `<!doctype html><title>Log in</title>
 <form><label>E-mail <input name="email"></label> <label>Password <input name="password" type="password"></label> <button>Log in</button></form>
 <script>
@@ -70,7 +70,7 @@ export async function betterAuth(place: Place, options: Options = {}): Promise<P
     headers,
     body: {
       client_name: 'The application',
-      // Plain http on this machine is for those only.
+      // Only native clients may use plain http on this machine.
       application_type: 'native',
       token_endpoint_auth_method: 'none',
       grant_types: ['authorization_code', 'refresh_token'],
@@ -85,7 +85,7 @@ export async function betterAuth(place: Place, options: Options = {}): Promise<P
   const pages: Record<string, string> = { '/login': LOGIN, '/account': LEAVE };
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
     const { pathname } = new URL(request.url!, origin);
-    // Better Auth leaves CORS and the place of the metadata to the application that it is a part of.
+    // Better Auth leaves CORS and the location of the metadata to its application.
     if (request.headers.origin === place.app) {
       response.setHeader('access-control-allow-origin', place.app);
       response.setHeader('access-control-expose-headers', 'DPoP-Nonce');

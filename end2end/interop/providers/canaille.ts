@@ -8,12 +8,12 @@ const folder = join(dirname(fileURLToPath(import.meta.url)), 'canaille');
 /** Its Python, with its packages: see scripts/setup.sh. */
 export const PYTHON = process.env.PIXYGATE_CANAILLE_PYTHON ?? join(folder, '..', '..', '..', '.venv', 'bin', 'python');
 
-/** Longer than elsewhere: its refresh tokens live no longer than the access token, so only the last quarter is left to refresh in. */
+/** Longer than elsewhere: refresh tokens expire with the access token, so only the last quarter of the lifetime is left for refreshes. */
 export const LIFETIME = 20;
 
-/** What a shape changes. */
+/** The settings of a shape. */
 export interface Options {
-  /** What the client's tokens are signed with; Canaille's own choice when left out. */
+  /** The algorithm of the client's tokens; by default Canaille's own choice. */
   algorithm?: string;
 }
 

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 
-/** How long a provider may take until it answers, in milliseconds. */
+/** The time until a provider must respond, in milliseconds. */
 const PATIENCE = 30_000;
 
-/** Starts a provider that is a program of its own, and waits until `url` answers. What it returns stops it. */
+/** Starts a provider as a separate program, and waits until `url` responds. Returns a function that stops it. */
 export async function child(command: string, args: string[], env: Record<string, string>, folder: string, url: string) {
   const process_ = spawn(command, args, {
     cwd: folder,

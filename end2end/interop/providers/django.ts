@@ -8,15 +8,15 @@ const folder = join(dirname(fileURLToPath(import.meta.url)), 'django');
 /** Its Python, with its packages: see scripts/setup.sh. */
 export const PYTHON = process.env.PIXYGATE_DJANGO_PYTHON ?? join(folder, '..', '..', '..', '.venv-django', 'bin', 'python');
 
-/** Seconds for which access tokens are good. */
+/** The lifetime of access tokens, in seconds. */
 const LIFETIME = 6;
 
-/** A confidential client, as which the gate asks about tokens. */
+/** A confidential client for the gate's introspection. */
 export const GATE = { client_id: 'the-gate', client_secret: 'a secret between the gate and the provider' };
 
-/** What a shape changes. */
+/** The settings of a shape. */
 export interface Options {
-  /** django-cors-headers answers CORS for every endpoint; else django-oauth-toolkit does, for the answers that it knows the client of. */
+  /** Whether django-cors-headers handles CORS for every endpoint; otherwise django-oauth-toolkit does, for responses to known clients. */
   corsHeaders: boolean;
 }
 

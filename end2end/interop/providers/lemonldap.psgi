@@ -1,4 +1,4 @@
-# The portal of LemonLDAP::NG, which is its provider, and the files of its pages. LLNG_DEFAULTCONFFILE names its settings.
+# The portal of LemonLDAP::NG, which contains its provider, and the static files of its pages. LLNG_DEFAULTCONFFILE names its settings.
 use strict;
 use warnings;
 use Plack::App::File;

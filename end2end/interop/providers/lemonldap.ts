@@ -9,10 +9,10 @@ export const LIFETIME = 6;
 
 const CLIENT = 'the-client';
 
-/** One of the people of its demonstration back end, each with the name as password. */
+/** A user of its demonstration back end; the password is the name. */
 const PERSON = 'dwho';
 
-/** Nothing of another instance counts, and nothing outlives this one. */
+/** Each instance has its own state, which is deleted at the end. */
 const INI = (folder: string) => `
 [all]
 logger = Lemonldap::NG::Common::Logger::Std
@@ -27,11 +27,11 @@ templateDir = /usr/share/lemonldap-ng/portal/templates
 languages = en
 `;
 
-/** What a shape changes in the client's registration. */
+/** The settings of a shape in the client's registration. */
 export type Options = Record<string, string | number>;
 
 export interface Lemonldap extends Provider {
-  /** Its store is emptied, as when its sessions have run out. */
+  /** Empties its store, as if its sessions had expired. */
   forget(): Promise<void>;
 }
 
@@ -56,7 +56,7 @@ export async function lemonldap(place: Place, options: Options = {}): Promise<Le
     key: 'a key for its own cookies',
     locationRules: { '127.0.0.1': { default: 'accept' } },
     exportedHeaders: {},
-    // It loads its captchas even where none is used, and they want ImageMagick; an empty plug-in stands in for them.
+    // It loads its captchas even if none is used, and they need ImageMagick. An empty plug-in replaces them.
     captcha: '::Main::Plugin',
     captcha_mail_enabled: 0,
     captcha_register_enabled: 0,

@@ -5,14 +5,14 @@ import type { Page } from '@playwright/test';
 import OidcProvider, { type Configuration } from 'oidc-provider';
 import type { Place, Provider } from './provider';
 
-/** Seconds for which access tokens are good. */
+/** The lifetime of access tokens, in seconds. */
 export const LIFETIME = 6;
 
 export const RESOURCE = 'https://api.example/orders';
 
 const CLIENT = 'the-client';
 
-/** A confidential client, as which the gate asks about opaque tokens. */
+/** A confidential client for the gate's introspection of opaque tokens. */
 export const GATE = { client_id: 'the-gate', client_secret: 'a secret between the gate and the provider' };
 
 /**
@@ -34,15 +34,15 @@ const keys = [
   jwk('EdDSA', generateKeyPairSync('ed25519', encoded).privateKey),
 ];
 
-/** What a shape changes. */
+/** The settings of a shape. */
 export interface Variant {
-  /** The issuer, as a path under where it is served. */
+  /** The path of the issuer, below the server's URL. */
   issuer?: string;
-  /** The `iss` of access tokens, as a path under where it is served. */
+  /** The path in the `iss` of access tokens, below the server's URL. */
   accessTokenIssuer?: string;
-  /** Access tokens say when the person signed in. */
+  /** Access tokens have `auth_time`. */
   authTime?: boolean;
-  /** What every access token is for; `null`: only what is asked for. */
+  /** The audience of every access token; `null` for only the requested one. */
   defaultResource?: string | null;
   client?: Record<string, unknown>;
   configuration?: Configuration;
@@ -50,9 +50,9 @@ export interface Variant {
 
 export interface Panva extends Provider {
   origin: string;
-  /** What became of each call to the application's back-channel logout. */
+  /** The outcomes of the calls to the application's back-channel logout. */
   calls: string[];
-  /** The next access tokens are good for so many seconds. */
+  /** The lifetime of the next access tokens, in seconds. */
   lifetime(seconds: number): void;
 }
 
@@ -62,7 +62,7 @@ async function password(page: Page) {
   await page.getByRole('button', { name: 'Sign-in' }).click();
 }
 
-/** panva's oidc-provider, in this process. Its own sign-in pages take any name and password. */
+/** panva's oidc-provider, in this process. Its own sign-in pages accept any name and password. */
 export async function oidcProvider(place: Place, variant: Variant = {}): Promise<Panva> {
   const origin = `http://127.0.0.1:${place.port}`;
   const issuer = origin + (variant.issuer ?? '');
@@ -118,7 +118,7 @@ export async function oidcProvider(place: Place, variant: Variant = {}): Promise
         },
       },
     },
-    // Its own dispatcher refuses loopback addresses, where the application is here.
+    // Its own dispatcher rejects loopback addresses, where the application runs.
     fetch: (url, options) => fetch(url, { ...options, dispatcher: undefined } as RequestInit),
   });
 
@@ -145,7 +145,7 @@ export async function oidcProvider(place: Place, variant: Variant = {}): Promise
     password,
     async enter(page) {
       await password(page);
-      // Consent is asked for once and then remembered until the sign-out.
+      // Consent is requested once and then remembered until the sign-out.
       await page.getByRole('button', { name: 'Continue' }).click();
     },
     async leave(page) {

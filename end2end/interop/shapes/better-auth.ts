@@ -25,7 +25,7 @@ const shape = (name: string, options: Options, more: Partial<Shape> = {}): Shape
   gaps: { ...noAuthTime(), ...more.gaps },
 });
 
-/** As its documentation shows: without, names are at the userinfo endpoint only. */
+/** As in its documentation: without it, only the userinfo endpoint returns names. */
 const names: Options['plugin'] = { customIdTokenClaims: ({ user }) => ({ name: user.name }) };
 
 export const betterAuthShapes: Shape[] = [

@@ -19,7 +19,7 @@ const product: Product = {
     existsSync(PYTHON) ? undefined : `Canaille is not installed: scripts/setup.sh test installs it where Python 3.11 or newer is (${PYTHON})`,
 };
 
-/** Well within the last quarter of the lifetime, in which a token is renewed although it is still good. */
+/** A time within the last quarter of the lifetime, in which a token is refreshed although it is still valid. */
 const lastQuarter = (world: World) => world.left(LIFETIME / 4 - 2);
 
 const shape = (name: string, options: Options, more: Partial<Shape> = {}): Shape => ({
@@ -76,7 +76,7 @@ export const canailleShapes: Shape[] = [
             async ([url, headers]) => {
               const body = new URLSearchParams({ grant_type: 'refresh_token' });
               const answer = await fetch(url, { method: 'POST', headers, body, credentials: 'omit' }).catch(() => undefined);
-              // Read to its end, or whoever listens would wait for the rest.
+              // Read to its end, so that the receiver does not wait for the rest.
               await answer?.text();
               return answer?.status ?? 'withheld';
             },
@@ -95,7 +95,7 @@ export const canailleShapes: Shape[] = [
       'refresh across expiry': {
         because: 'its refresh tokens live no longer than the access token: while someone looks at the page they are renewed in time, after a pause they are gone. **Sign in** brings the session back without a password',
         async shown(world) {
-          // Its `exp` is rounded down; the refresh token has the fraction of a second more.
+          // Its `exp` is rounded down, so the refresh token lives up to a second longer.
           for (const tab of [world.page, world.second]) await show(tab, 'hidden');
           await world.left(-1);
           await world.account();

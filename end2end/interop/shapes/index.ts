@@ -5,5 +5,5 @@ import { djangoShapes } from './django';
 import { lemonldapShapes } from './lemonldap';
 import { panva } from './oidc-provider';
 
-/** All of them, in the order of the table. Each keeps its provider's type to itself. */
+/** All shapes, in the order of the table. Each hides the type of its provider. */
 export const shapes: Shape<any>[] = [...panva, ...canailleShapes, ...lemonldapShapes, ...djangoShapes, ...betterAuthShapes];

@@ -6,7 +6,7 @@ import { lemonldap, type Lemonldap, type Options } from '../providers/lemonldap'
 import { client, noAuthTime, type Product, type Shape } from '../shape';
 
 const PACKAGE = 'liblemonldap-ng-portal-perl';
-/** Debian 12's. Another one behaves differently, and the table would be wrong about it. */
+/** The version in Debian 12. Other versions behave differently, and the table would be wrong. */
 const VERSION = '2.16.1';
 
 async function installed() {

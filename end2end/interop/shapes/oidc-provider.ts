@@ -98,7 +98,7 @@ export const panva: Shape<Panva>[] = [
 
   shape('opaque access tokens', { defaultResource: null }, {
     settings: (provider) => client(provider),
-    // Its userinfo endpoint would say the name; the ID token does so only when no such endpoint can be asked.
+    // Its userinfo endpoint would return the name; the ID token contains it only without such an endpoint.
     shown: 'alice',
     answer: 401,
     traits: { 'access token': 'opaque', 'name in the ID token': 'no' },
@@ -222,7 +222,7 @@ export const panva: Shape<Panva>[] = [
           await expect.poll(() => provider.calls).toEqual(['delivered', 'delivered', 'delivered']);
           expect(await whoami()).toEqual([401, 'revoked']);
 
-          // Refused, refreshed, refused there too: the session ends, with its reason.
+          // Rejected, refreshed, and rejected there too: the session ends, with its reason.
           const calls = observed.calls.length;
           await world.account();
           await signedOut(world.page);

@@ -1,4 +1,4 @@
-// @asgardeo/auth-spa in a browser, unmodified, told nothing but the base URL.
+// @asgardeo/auth-spa in a browser, unmodified, configured with the base URL only.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
@@ -48,7 +48,7 @@ test('sign in, refresh, userinfo, sign out, with baseUrl only', async () => {
   assert.equal(await page.evaluate('auth.isAuthenticated()'), true);
 
   await page.evaluate('auth.signOut().catch(() => {}); 0');
-  // The library sends its client_id and no hint: the person is asked.
+  // The library sends its client_id and no hint, so the provider asks for confirmation.
   await page.getByRole('button', { name: 'Sign out' }).click();
   await page.waitForURL(`${app.home}?state=sign_out_success`);
   const sessions = await provider.control('GET', 'sessions');

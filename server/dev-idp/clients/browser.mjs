@@ -1,4 +1,4 @@
-// A browser, and an application for it: a library, a script of the test, nothing else.
+// A browser, and a page with a library and a script of the test.
 
 import { existsSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -18,7 +18,7 @@ export function launch() {
   return chromium.launch({ executablePath: known.find((path) => path && existsSync(path)), args: flags });
 }
 
-/** Serves a page that runs the library and a script, under every path of an origin of its own. */
+/** Serves a page that runs the library and a script, under every path of a separate origin. */
 export async function serve(library) {
   const source = readFileSync(new URL(library, import.meta.url));
   const app = { script: '' };
@@ -34,7 +34,7 @@ export async function serve(library) {
   return Object.assign(app, { origin, home: `${origin}/`, redirectUri: `${origin}/callback`, stop });
 }
 
-/** A fresh browser's page of the application. */
+/** Opens the application in a new browser. */
 export async function open(browser, app, script) {
   app.script = script;
   const page = await (await browser.newContext()).newPage();

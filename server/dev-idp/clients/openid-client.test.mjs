@@ -1,4 +1,4 @@
-// openid-client: the whole flow as its documentation shows it, and what must fail beside it.
+// openid-client: the whole flow as in its documentation, and similar requests that must fail.
 
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';

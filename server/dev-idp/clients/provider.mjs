@@ -1,4 +1,4 @@
-// The provider as a process of its own, and a person who signs in without a browser.
+// The provider as a separate process, and a user who signs in without a browser.
 
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -40,7 +40,7 @@ async function control(origin, method, path, body) {
   return response.json();
 }
 
-/** A browser's cookies, and nothing else of a browser. */
+/** An HTTP client with the cookies of a browser. */
 export class Person {
   #cookies = new Map();
 
@@ -54,7 +54,7 @@ export class Person {
     return response;
   }
 
-  /** Opens an address of the provider. Answers where it leads. */
+  /** Opens a URL of the provider. Returns the URL that it redirects to. */
   async open(url) {
     const response = await this.#fetch(url);
     const location = response.headers.get('location');
@@ -62,7 +62,7 @@ export class Person {
     return new URL(location);
   }
 
-  /** Opens the authorization request and signs in where asked to. Answers the callback. */
+  /** Opens the authorization request and signs in if asked. Returns the callback. */
   async signIn(url, name = 'alice') {
     const page = await this.open(url);
     if (!page.pathname.includes('/signin/')) return page;

@@ -4,7 +4,7 @@ use dev_idp::Config;
 use dev_idp::config::Client;
 use url::Url;
 
-/// What to do, with which configuration.
+/// The command and the configuration.
 pub(crate) struct Arguments {
     pub(crate) what: What,
     pub(crate) config: Config,
@@ -54,7 +54,7 @@ fn read_file(path: &str) -> Result<Config, String> {
     toml::from_str(&text).map_err(|error| format!("{path}: {error}"))
 }
 
-/// The redirect URI, its origin for scripts, and the origin's root for after sign-out, in every tenant.
+/// Registers the redirect URI, its origin for scripts, and the origin's root for after sign-out, in every tenant.
 fn register(config: &mut Config, client_id: &str, uri: &str) -> Result<(), String> {
     let url = Url::parse(uri).map_err(|error| format!("--redirect-uri {uri}: {error}"))?;
     let origin = url.origin();

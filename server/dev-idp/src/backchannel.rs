@@ -1,4 +1,4 @@
-//! Telling clients that a session has ended (OpenID Connect Back-Channel Logout).
+//! Notifies clients that a session has ended (OpenID Connect Back-Channel Logout).
 
 use std::time::Duration;
 
@@ -14,13 +14,13 @@ use crate::realm::Realm;
 
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Ends a session with all that was given out in it, and tells the clients that took part.
+/// Ends a session and revokes its tokens, and notifies the clients that took part.
 pub(crate) fn end_session(realm: &Realm, sid: &str, why: &str) {
     let to_tell = realm.write(|store| {
         let grants = store.end_session(sid, why);
         let tell = |grant: crate::store::Grant| {
             let uri = realm.client(&grant.client_id)?.backchannel_logout_uri.clone();
-            // A person who is not configured any more has no subject to name.
+            // A user who was removed from the configuration has no subject.
             let token = issue::logout_token(realm, store, &grant).ok()?;
             (!uri.is_empty()).then_some((grant.client_id, uri, token))
         };

@@ -1,4 +1,4 @@
-//! Who calls (RFC 6749, section 2.3): a secret in the header or the form, or a public client by its name.
+//! Client authentication (RFC 6749, section 2.3): a secret in the header or the form, or the `client_id` of a public client.
 
 use axum::http::{HeaderMap, StatusCode, header};
 use base64::Engine as _;
@@ -10,7 +10,7 @@ use crate::params::Params;
 use crate::realm::Realm;
 use crate::refusal::Refusal;
 
-/// The client that calls, proved as well as it can.
+/// Authenticates the client of a request.
 pub(crate) fn client(realm: &Realm, headers: &HeaderMap, params: &Params) -> Result<Client, Refusal> {
     let basic = basic(headers)?;
     let (id, secret) = match &basic {

@@ -1,4 +1,4 @@
-//! Time and randomness, handed in so that tests decide both.
+//! Time and randomness, injected so that tests control both.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-/// Tells the time in seconds since the epoch. The control API shifts it.
+/// A clock, in seconds since the epoch. The control API shifts it.
 #[derive(Clone)]
 pub struct Clock {
     source: Arc<dyn Fn() -> i64 + Send + Sync>,
@@ -19,7 +19,7 @@ impl Clock {
     /// The computer's clock.
     pub fn system() -> Self {
         Self::from_source(|| {
-            // A clock before 1970 reads as 1970: nothing here can be right then, and nothing should panic.
+            // A clock before 1970 reads as 1970 instead of panicking.
             SystemTime::now()
                 .duration_since(UNIX_EPOCH)
                 .map_or(0, |since| since.as_secs() as i64)
@@ -38,27 +38,27 @@ impl Clock {
         }
     }
 
-    /// Seconds since the epoch, as this provider believes.
+    /// Returns the seconds since the epoch, with the shift.
     pub fn now(&self) -> i64 {
         (self.source)().saturating_add(self.shift.load(Ordering::Relaxed))
     }
 
-    /// Seconds by which it is ahead of its source.
+    /// Returns the seconds by which the clock is ahead of its source.
     pub fn shift(&self) -> i64 {
         self.shift.load(Ordering::Relaxed)
     }
 
-    /// Sets by how many seconds it is ahead of its source.
+    /// Sets the seconds by which the clock is ahead of its source.
     pub fn set_shift(&self, shift: Shift) {
         self.shift.store(shift.0, Ordering::Relaxed);
     }
 }
 
-/// Seconds by which a clock is ahead of its source, within bounds: no date or lifetime that is counted from it overflows.
+/// The seconds by which a clock is ahead of its source, bounded so that no date or lifetime overflows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shift(i64);
 
-/// A clock that would be too far away.
+/// The error of a shift beyond the bounds.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("the clock cannot be shifted by {found} seconds, expected at most {LARGEST_SHIFT} either way (fifty years)")]
 pub struct ShiftError {
@@ -82,20 +82,20 @@ impl TryFrom<i64> for Shift {
 
 type Fill = dyn FnMut(&mut [u8]) + Send;
 
-/// Where codes, tokens, keys and identifiers come from.
+/// The source of randomness for codes, tokens, keys and identifiers.
 #[derive(Clone)]
 pub struct Random(Arc<Mutex<Fill>>);
 
 impl Random {
-    /// The operating system's.
+    /// Returns the operating system's source.
     pub fn system() -> Self {
         Self(Arc::new(Mutex::new(|bytes: &mut [u8]| {
-            // Without randomness no token may be made; there is nothing to fall back on.
+            // Without randomness no token can be issued.
             getrandom::fill(bytes).expect("the operating system gives random bytes");
         })))
     }
 
-    /// The same bytes for the same seed, for tests.
+    /// Returns a source that gives the same bytes for the same seed, for tests.
     pub fn seeded(seed: u64) -> Self {
         let mut counter = 0_u64;
         Self(Arc::new(Mutex::new(move |bytes: &mut [u8]| {
@@ -107,7 +107,7 @@ impl Random {
         })))
     }
 
-    /// Random bytes.
+    /// Returns random bytes.
     pub fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         let mut fill = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -115,12 +115,12 @@ impl Random {
         bytes
     }
 
-    /// 256 random bits as base64url: a code, a token, a cookie.
+    /// Returns 256 random bits as base64url: a code, a token, a cookie.
     pub fn secret(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.bytes::<32>())
     }
 
-    /// 128 random bits as base64url: an identifier that is not a secret.
+    /// Returns 128 random bits as base64url: an identifier that is not a secret.
     pub fn id(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.bytes::<16>())
     }

@@ -1,4 +1,4 @@
-//! The two cookies: which browser it is, and who is signed in there.
+//! The two cookies: one identifies the browser, one the session.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
@@ -6,7 +6,7 @@ use crate::jose::sha256;
 use crate::realm::Realm;
 use crate::store::{Digest, Session};
 
-/// Cookies of 127.0.0.1 are shared by all of its ports; the port in the name keeps several providers apart.
+/// All ports of 127.0.0.1 share cookies, so the name contains the port to separate several providers.
 fn browser_cookie(realm: &Realm) -> String {
     format!("dev_idp_{}_browser", realm.provider.config().listen.port())
 }
@@ -30,29 +30,29 @@ fn read(headers: &HeaderMap, name: &str) -> Option<Digest> {
         .map(|(_, value)| sha256(value))
 }
 
-/// The browser that sent the request.
+/// Returns the browser that sent the request.
 pub(crate) fn browser(realm: &Realm, headers: &HeaderMap) -> Option<Digest> {
     read(headers, &browser_cookie(realm))
 }
 
-/// A cookie for a browser that has none yet, with its digest.
+/// Makes a cookie for a browser that has none, and its digest.
 pub(crate) fn new_browser(realm: &Realm) -> (Digest, HeaderValue) {
     let value = realm.random().secret();
     (sha256(&value), set(&browser_cookie(realm), &value, "/", 31_536_000))
 }
 
-/// Who is signed in, as long as the session lasts.
+/// Returns the session of the cookie, unless it has expired.
 pub(crate) fn session(realm: &Realm, headers: &HeaderMap) -> Option<Session> {
     let cookie = session_digest(realm, headers)?;
     realm.read(|store| store.session(&cookie, realm.now()).cloned())
 }
 
-/// The digest of the session's cookie, whatever it is worth.
+/// Returns the digest of the session's cookie, valid or not.
 pub(crate) fn session_digest(realm: &Realm, headers: &HeaderMap) -> Option<Digest> {
     read(headers, &session_cookie(realm))
 }
 
-/// A new cookie for a session, with its digest.
+/// Makes a new cookie for a session, and its digest.
 pub(crate) fn new_session(realm: &Realm, seconds: u32) -> (Digest, HeaderValue) {
     let value = realm.random().secret();
     (
@@ -66,13 +66,13 @@ pub(crate) fn new_session(realm: &Realm, seconds: u32) -> (Digest, HeaderValue) 
     )
 }
 
-/// Takes the session's cookie away.
+/// Removes the session's cookie.
 pub(crate) fn no_session(realm: &Realm) -> HeaderValue {
     set(&session_cookie(realm), "", &format!("/t/{}", realm.tenant.name), 0)
 }
 
 fn set(name: &str, value: &str, path: &str, max_age: u32) -> HeaderValue {
-    // `Secure` is left out: some browsers drop such cookies over http even on loopback.
+    // Without `Secure`: some browsers drop such cookies over http, even on loopback.
     let cookie = format!("{name}={value}; Path={path}; Max-Age={max_age}; HttpOnly; SameSite=Lax");
     HeaderValue::try_from(cookie).expect("names and base64url are header characters")
 }

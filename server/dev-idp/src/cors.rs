@@ -1,4 +1,4 @@
-//! Which scripts may call the endpoints: those of registered origins, and nobody by wildcard.
+//! CORS: scripts of registered origins may call the endpoints; no wildcard.
 
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -10,11 +10,11 @@ use crate::refusal::Refusal;
 
 const EXPOSED: &str = "DPoP-Nonce, WWW-Authenticate, Date, Retry-After";
 
-/// Marks an answer that no script may read, whatever its origin.
+/// Marks a response that no script may read, from any origin.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Withheld;
 
-/// The layer around the endpoints that browsers' scripts call.
+/// The layer around the endpoints that scripts call.
 pub(crate) async fn layer(State(provider): State<Provider>, request: Request, next: Next) -> Response {
     let Some(origin) = request.headers().get(header::ORIGIN).cloned() else {
         let mut response = next.run(request).await;
@@ -28,7 +28,7 @@ pub(crate) async fn layer(State(provider): State<Provider>, request: Request, ne
     } else if registered || request.method() == Method::GET {
         next.run(request).await
     } else {
-        // Without CORS headers the script could not read the answer, but the code would be used up.
+        // Rejected before the handler: the script could not read the response, but its code would be used up.
         let description = "the Origin is not registered for any client; add it to the client's `origins`";
         Refusal::invalid_request(description)
             .status(StatusCode::FORBIDDEN)

@@ -1,4 +1,4 @@
-//! DPoP proofs (RFC 9449, section 4.3) and the nonces that are asked for (section 8).
+//! DPoP proofs (RFC 9449, section 4.3) and nonces (section 8).
 
 use axum::http::{HeaderMap, Method};
 use url::Url;
@@ -7,13 +7,13 @@ use crate::jose::{PublicKey, UnverifiedJws, sha256};
 use crate::realm::Realm;
 use crate::refusal::{DPOP_NONCE, Refusal};
 
-/// How far a proof's `iat` may be from this clock when no nonce vouches for its freshness.
+/// The largest difference between a proof's `iat` and this clock, in seconds, if the proof has no nonce.
 const PROOF_SECONDS: i64 = 60;
 const NONCE_SECONDS: i64 = 120;
 
-/// A proof that held.
+/// A verified proof.
 pub(crate) struct Proof {
-    /// The thumbprint of the key that was proved.
+    /// The thumbprint of the proof's key.
     pub(crate) jkt: String,
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn proof(
 fn judge_freshness(realm: &Realm, jws: &UnverifiedJws<'_>, iat: f64) -> Result<(), Refusal> {
     let ask = |what: &str| Refusal::new("use_dpop_nonce", what).header(DPOP_NONCE, nonce(realm));
     match jws.claim_str("nonce") {
-        // A good nonce shows that the proof is fresh, whatever the clock of the device says.
+        // A valid nonce shows that the proof is fresh, whatever the client's clock says.
         Some(found) if is_good_nonce(realm, found) => Ok(()),
         Some(_) => Err(ask("the proof's nonce is not one of the present ones")),
         None if realm.switches.require_dpop_nonce => Err(ask("the proof needs a nonce")),
@@ -92,7 +92,7 @@ fn judge_freshness(realm: &Realm, jws: &UnverifiedJws<'_>, iat: f64) -> Result<(
     }
 }
 
-/// The nonce of the present period. Nothing has to be remembered for it.
+/// Returns the nonce of the current period. It is computed, not stored.
 pub(crate) fn nonce(realm: &Realm) -> String {
     nonce_of(realm, realm.now().div_euclid(NONCE_SECONDS))
 }

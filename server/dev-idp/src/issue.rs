@@ -1,4 +1,4 @@
-//! Making tokens.
+//! Issues tokens.
 
 use serde_json::{Map, Value, json};
 
@@ -9,18 +9,18 @@ use crate::realm::Realm;
 use crate::refusal::Refusal;
 use crate::store::{AccessToken, Grant, RefreshToken, TenantStore};
 
-/// What a token is made for: the client, the grant, and what of it the token may use.
+/// The client, the grant and the scope that a token is issued for.
 pub(crate) struct TokenContext<'a> {
     pub(crate) client: &'a Client,
     pub(crate) grant: &'a Grant,
     pub(crate) family: &'a str,
-    /// What the access token may do; part of what the grant may.
+    /// The scope of the access token, a subset of the grant's.
     pub(crate) scope: &'a [String],
     /// The key that the access token is bound to.
     pub(crate) jkt: Option<&'a str>,
 }
 
-/// An access token, with the claims that it stands for.
+/// Issues an access token.
 pub(crate) fn access_token(realm: &Realm, store: &mut TenantStore, on: &TokenContext<'_>) -> Result<String, Refusal> {
     let mut claims = access_claims(realm, on)?;
     let profile = realm.switches.profile.as_ref();
@@ -61,7 +61,7 @@ pub(crate) fn access_token(realm: &Realm, store: &mut TenantStore, on: &TokenCon
     Ok(token)
 }
 
-/// A refresh token for the family.
+/// Issues a refresh token of a family.
 pub(crate) fn refresh_token(realm: &Realm, store: &mut TenantStore, family: &str, jkt: Option<&str>) -> String {
     let token = realm.random().secret();
     let expires = realm.now() + i64::from(realm.lifetimes().refresh_token);
@@ -75,7 +75,7 @@ pub(crate) fn refresh_token(realm: &Realm, store: &mut TenantStore, family: &str
     token
 }
 
-/// An ID token for the grant, with the hashes of what it comes with.
+/// Issues an ID token for the grant, with the hashes of the tokens or code beside it.
 pub(crate) fn id_token(
     realm: &Realm,
     store: &TenantStore,
@@ -93,7 +93,7 @@ pub(crate) fn id_token(
         ("nonce", switches.nonce.as_deref().or(nonce)),
         ("at_hash", Some(at_hash.as_str())),
     ];
-    // A sign-in has a code, a refresh has none.
+    // With a code it is a sign-in, without one a refresh.
     let refreshed = code
         .is_none()
         .then(|| shape(realm, "refreshed_id_token", on, &named))
@@ -129,7 +129,7 @@ pub(crate) fn id_token(
     signed(realm, store, switches.typ.as_deref().unwrap_or("JWT"), &claims)
 }
 
-/// A logout token (OpenID Connect Back-Channel Logout, section 2.4).
+/// Issues a logout token (OpenID Connect Back-Channel Logout, section 2.4).
 pub(crate) fn logout_token(realm: &Realm, store: &TenantStore, grant: &Grant) -> Result<String, Refusal> {
     let now = realm.now();
     let shaped = realm.profile_part("logout", &grant.client_id, &[]);
@@ -153,7 +153,7 @@ pub(crate) fn logout_token(realm: &Realm, store: &TenantStore, grant: &Grant) ->
     }
 }
 
-/// The claims that scopes open (OpenID Connect Core, section 5.4), for the ID token and userinfo alike.
+/// Returns the claims of the granted scopes (OpenID Connect Core, section 5.4), for the ID token and userinfo.
 pub(crate) fn person_claims(person: &Person, scope: &[String]) -> Map<String, Value> {
     let has = |name: &str| scope.iter().any(|it| it == name);
     let mut claims = Map::new();
@@ -174,8 +174,8 @@ pub(crate) fn person_claims(person: &Person, scope: &[String]) -> Map<String, Va
     claims
 }
 
-/// An ID token that was issued here, whatever its age: good as a hint. `at_hash` tells it from other tokens of ours, except where a
-/// profile has ID tokens without.
+/// Parses an ID token that was issued here, of any age, as a hint. `at_hash` distinguishes it from other tokens of this provider, except with
+/// a profile whose ID tokens have none.
 pub(crate) fn own_id_token<'a>(realm: &Realm, token: &'a str) -> Option<UnverifiedJws<'a>> {
     UnverifiedJws::parse(token)
         .filter(|jws| {
@@ -185,9 +185,9 @@ pub(crate) fn own_id_token<'a>(realm: &Realm, token: &'a str) -> Option<Unverifi
         .filter(|jws| realm.read(|store| store.keys.signed(jws)))
 }
 
-/// The person of a grant, who may have been taken out of the configuration meanwhile.
+/// Returns the user of a grant, unless the configuration no longer has that user.
 pub(crate) fn person<'a>(realm: &'a Realm, grant: &Grant) -> Result<&'a Person, Refusal> {
-    let gone = || Refusal::invalid_grant("the person who granted it is not configured any more");
+    let gone = || Refusal::invalid_grant("the user who granted it is no longer in the configuration");
     realm.tenant.person(&grant.username).ok_or_else(gone)
 }
 
@@ -216,7 +216,7 @@ fn access_claims(realm: &Realm, on: &TokenContext<'_>) -> Result<Map<String, Val
     if let Some(jkt) = on.jkt {
         put(&mut claims, "cnf", json!({"jkt": jkt}));
     }
-    // By itself it has none: it is the mark of an ID token.
+    // Access tokens normally have no nonce: it would mark them as ID tokens.
     if let Some(nonce) = &switches.nonce {
         put(&mut claims, "nonce", nonce.as_str());
     }
@@ -231,7 +231,7 @@ fn access_claims(realm: &Realm, on: &TokenContext<'_>) -> Result<Map<String, Val
     Ok(claims)
 }
 
-/// One audience is a string, several are an array, as Asgardeo does it.
+/// One audience is a string, several are an array, as in Asgardeo's tokens.
 fn audience(client: &Client, instead: Option<&str>) -> Value {
     match instead {
         Some(other) => Value::from(other),
@@ -252,7 +252,7 @@ fn put_organization(realm: &Realm, claims: &mut Map<String, Value>, grant: &Gran
     }
 }
 
-/// What tokens are signed with now.
+/// Returns the algorithm that signs tokens now.
 pub(crate) fn algorithm(realm: &Realm) -> Algorithm {
     let switches = &realm.switches;
     let profile = switches
@@ -265,7 +265,7 @@ pub(crate) fn algorithm(realm: &Realm) -> Algorithm {
         .unwrap_or(realm.tenant.signing_algorithm)
 }
 
-/// A token as a profile has it.
+/// A token in the form of a profile.
 struct ShapedToken {
     header: Map<String, Value>,
     claims: Map<String, Value>,
@@ -294,7 +294,7 @@ fn signed(realm: &Realm, store: &TenantStore, typ: &str, claims: &Map<String, Va
     signed_with(realm, store, header, claims)
 }
 
-/// A header that has a `kid` keeps it.
+/// An existing `kid` in the header stays.
 fn signed_with(
     realm: &Realm,
     store: &TenantStore,

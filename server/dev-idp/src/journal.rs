@@ -1,4 +1,4 @@
-//! The last requests, with what was decided and why. Paths only: a query may hold a code.
+//! The last requests, with the decision and its reason. Only the paths: a query may contain a code.
 
 use std::collections::VecDeque;
 
@@ -22,7 +22,7 @@ pub(crate) struct Entry {
     pub(crate) decision: String,
 }
 
-/// What a handler decided; travels with the response to the journal. Never holds a secret.
+/// The decision of a handler, sent to the journal with the response. It never contains a secret.
 #[derive(Clone, Debug)]
 pub(crate) struct Decision {
     pub(crate) client_id: Option<String>,

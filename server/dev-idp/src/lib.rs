@@ -1,14 +1,14 @@
-//! An OpenID provider for development, shaped like Asgardeo: a newcomer signs in with no account anywhere, and tests
-//! have a provider whose every behaviour, good and bad, can be called up.
+//! An OpenID provider for development, modelled on Asgardeo. Developers can sign in without an account at a real provider, and
+//! tests can switch faults and the behaviour of other providers on and off.
 //!
-//! # In the order in which a request meets it
+//! # Modules
 //!
-//! 1. [`config`]: where it listens, its tenants, their clients and people. [`Config::default`] is a demonstration.
-//! 2. [`bind`], [`serve`], [`router`]: the listener, loopback only, and what stands around every request: the Host, the
+//! 1. [`config`]: address, tenants, their clients and users. [`Config::default`] has demonstration data.
+//! 2. [`bind`], [`serve`], [`router`]: the listener, on loopback only, and the layers around every request: the check of `Host`, the
 //!    journal, the faults that [`switches`] inject, CORS for registered origins.
 //! 3. The endpoints of a tenant under `/t/{tenant}`: metadata, authorization with its pages, tokens, logout.
-//! 4. [`jose`]: keys, signatures, DPoP proofs. Nothing of it is shared with the gate that verifies the tokens.
-//! 5. The store: sessions, codes, token families; secrets as hashes, in a file that outlives the process.
+//! 4. [`jose`]: keys, signatures, DPoP proofs. It shares no code with the gate that verifies the tokens.
+//! 5. The store: sessions, codes, token families. Secrets are stored as hashes, in a file that survives a restart.
 //! 6. The control page at `/` and the control API under `/control`.
 //!
 //! ```no_run

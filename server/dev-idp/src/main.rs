@@ -1,4 +1,4 @@
-//! The provider by itself: `dev-idp [--config FILE] [--listen ADDRESS] [--redirect-uri URI]…`.
+//! The provider as a program: `dev-idp [--config FILE] [--listen ADDRESS] [--redirect-uri URI]…`.
 
 mod arguments;
 
@@ -69,11 +69,11 @@ async fn serve(config: Config) -> Result<(), dev_idp::StartError> {
     println!("Development provider: {}/", config.origin());
     for tenant in &config.tenants {
         let people: Vec<&str> = tenant.people.iter().map(|person| person.username.as_str()).collect();
-        println!("  issuer {}  people {}", config.issuer_of(tenant), people.join(", "));
+        println!("  issuer {}  users {}", config.issuer_of(tenant), people.join(", "));
     }
     bound
         .serve(async {
-            // Without a signal handler there is nothing to wait for but the end of the process.
+            // Without a signal handler the process runs until it is killed.
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }

@@ -1,4 +1,4 @@
-//! The shapes of another provider, as data: what its metadata, keys, tokens and answers look like.
+//! The behaviour of another provider, as data: its metadata, keys, tokens and responses.
 //!
 //! A profile is a JSON object with these members, all of them optional:
 //!
@@ -36,16 +36,16 @@ const ENDPOINTS: [(&str, &str); 8] = [
 
 const WELL_KNOWN: &str = "/.well-known/openid-configuration";
 
-/// The shapes of another provider.
+/// The behaviour of another provider.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Profile(Map<String, Value>);
 
-/// What takes the place of the texts that begin with `$`, beside the address and the time.
+/// The values of the placeholders, besides the address and the time.
 pub(crate) type Named<'a> = &'a [(&'a str, Option<&'a str>)];
 
 impl Profile {
-    /// A member, filled in. The client of the profile becomes `client_id`.
+    /// Returns a member with its placeholders filled in. The client of the profile becomes `client_id`.
     pub(crate) fn part(
         &self,
         name: &str,
@@ -67,7 +67,7 @@ impl Profile {
         }
     }
 
-    /// The issuer of a tenant at `base`.
+    /// Returns the issuer of a tenant at `base`.
     pub(crate) fn issuer(&self, base: &str) -> Option<String> {
         self.url(self.0.get("issuer"), base)
     }
@@ -82,7 +82,7 @@ impl Profile {
             .is_some_and(|token| token.get("opaque").is_some())
     }
 
-    /// The metadata. An endpoint that is not below the tenant becomes the tenant's own.
+    /// Returns the metadata. Endpoints that are not below the tenant become the tenant's own.
     pub(crate) fn metadata(&self, base: &str) -> Option<Value> {
         let mut metadata = self.part("metadata", base, 0, "", &[])?;
         for (member, path) in ENDPOINTS {
@@ -95,14 +95,14 @@ impl Profile {
         Some(Value::Object(metadata))
     }
 
-    /// The URL of the endpoint that is served at a path below the tenant.
+    /// Returns the URL of the endpoint that is served at a path below the tenant.
     pub(crate) fn endpoint(&self, path: &str, base: &str) -> Option<String> {
         let (member, _) = ENDPOINTS.iter().find(|(_, own)| *own == path)?;
         let url = self.metadata(base)?.get(*member)?.as_str()?.to_owned();
         Some(url.split('?').next().unwrap_or_default().to_owned())
     }
 
-    /// The path below the tenant at which a URL of the profile is served.
+    /// Returns the path below the tenant at which a URL of the profile is served.
     pub(crate) fn path_of(&self, url: &str, base: &str) -> Option<&'static str> {
         let located = self.url(self.0.get("metadata_url"), base);
         let metadata_url =
@@ -110,7 +110,7 @@ impl Profile {
         if metadata_url.as_deref() == Some(url) {
             return Some(WELL_KNOWN);
         }
-        // Some providers introspect where their metadata do not say.
+        // Some providers have introspection without listing it in their metadata.
         let introspects = self.0.get("trust").and_then(|trust| trust.get("introspection_url"));
         if introspects.is_some() && self.url(introspects, base).as_deref() == Some(url) {
             return Some("/oauth2/introspect");
@@ -119,7 +119,7 @@ impl Profile {
         ENDPOINTS.iter().map(|(_, path)| *path).find(is_served)
     }
 
-    /// The published keys: each with the core of `key`, and the members that the profile gives it.
+    /// Returns the published keys: each with the material of `key`, and the members of the profile.
     pub(crate) fn keys(&self, key: &Map<String, Value>, kid: &str, issuer: &str) -> Option<Vec<Value>> {
         let fill = Fill {
             base: "",
@@ -148,7 +148,7 @@ struct Fill<'a> {
     base: &'a str,
     now: i64,
     named: Named<'a>,
-    /// The client of the profile, and the one that takes its place.
+    /// The client of the profile, and the one that replaces it.
     client: (&'a str, &'a str),
 }
 
@@ -185,7 +185,7 @@ impl Fill<'_> {
     }
 }
 
-/// `shift` is nothing, or a number of seconds with its sign.
+/// `shift` is empty, or a signed number of seconds.
 fn date(now: i64, shift: &str) -> Number {
     match shift.parse::<f64>() {
         Ok(shift) if shift.fract() != 0.0 => Number::from_f64(now as f64 + shift).unwrap_or_else(|| now.into()),

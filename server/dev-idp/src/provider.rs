@@ -1,4 +1,4 @@
-//! The provider: its configuration, its memory, its clock and its switches, shared by all handlers.
+//! The provider: configuration, store, clock and switches, shared by all handlers.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -13,21 +13,21 @@ use crate::switches::Switches;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The configuration cannot be served.
+    /// The configuration is invalid.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// Keys, sessions and tokens could not be read or kept.
+    /// The state file could not be read or written.
     #[error(transparent)]
     StoreFile(#[from] StoreFileError),
-    /// The address cannot be listened on.
+    /// The address could not be bound.
     #[error("the development provider cannot listen on {listen}: {source}; set `listen` to a free port")]
     Listen {
         /// The address.
         listen: std::net::SocketAddr,
-        /// What the system says.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// Listening ended with an error.
+    /// The listener failed.
     #[error("the development provider stopped: {0}")]
     Serve(std::io::Error),
 }
@@ -54,7 +54,7 @@ struct Memory {
 }
 
 impl Provider {
-    /// The provider with the computer's clock and randomness. Makes what keys are missing, which takes a moment.
+    /// Makes a provider with the computer's clock and randomness. Generates missing keys, which takes a moment.
     ///
     /// # Errors
     ///
@@ -63,7 +63,7 @@ impl Provider {
         Self::with(config, Clock::system(), Random::system(), None)
     }
 
-    /// The provider with a clock, randomness and keys of the caller's.
+    /// Makes a provider with the given clock, randomness and keys.
     ///
     /// # Errors
     ///
@@ -95,17 +95,17 @@ impl Provider {
         })))
     }
 
-    /// The configuration, with what the control API added.
+    /// Returns the configuration, with the changes of the control API.
     pub fn config(&self) -> Config {
         self.0.config.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Changes the configuration while it runs, for the control API.
+    /// Changes the configuration at run time, for the control API.
     pub(crate) fn configure<T>(&self, change: impl FnOnce(&mut Config) -> T) -> T {
         change(&mut self.0.config.write().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The configuration as it was at start.
+    /// Returns the configuration at start.
     pub(crate) fn registered(&self) -> &Config {
         &self.0.registered
     }
@@ -119,21 +119,21 @@ impl Provider {
             .cloned()
     }
 
-    /// The switches as they stand.
+    /// Returns the switches.
     pub fn switches(&self) -> Switches {
         self.0.switches.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Turns the switches.
+    /// Sets all switches.
     pub fn set_switches(&self, switches: Switches) {
         *self.0.switches.write().unwrap_or_else(PoisonError::into_inner) = switches;
     }
 
-    /// Turns some switches, as RFC 7396 merges them: the others stay as they are, and null turns one off.
+    /// Changes some switches (RFC 7396): the others stay as they are, and null turns one off.
     ///
     /// # Errors
     ///
-    /// When there is no such switch, or it cannot be turned that way.
+    /// If there is no such switch, or it does not accept the value.
     pub fn patch_switches(&self, change: &serde_json::Value) -> Result<Switches, serde_json::Error> {
         let mut switches = self.0.switches.write().unwrap_or_else(PoisonError::into_inner);
         let mut value = serde_json::to_value(&*switches)?;
@@ -162,19 +162,19 @@ impl Provider {
         &self.0.file
     }
 
-    /// Reads the memory of a tenant.
+    /// Reads the store of a tenant.
     pub(crate) fn read<T>(&self, tenant: &str, look: impl FnOnce(&TenantStore) -> T) -> T {
         look(self.memory().tenant(tenant, &self.0.random))
     }
 
-    /// Changes the memory of a tenant; it is written down before the answer goes out.
+    /// Changes the store of a tenant. It is saved before the response is sent.
     pub(crate) fn write<T>(&self, tenant: &str, change: impl FnOnce(&mut TenantStore) -> T) -> T {
         let mut memory = self.memory();
         memory.changed = true;
         change(memory.tenant(tenant, &self.0.random))
     }
 
-    /// Writes the memory down if it changed.
+    /// Saves the store, if it has changed.
     ///
     /// # Errors
     ///
@@ -185,7 +185,7 @@ impl Provider {
             return Ok(());
         }
         memory.store.purge(self.0.clock.now());
-        // What could not be written now is still to be written.
+        // If it could not be saved, the next request tries again.
         self.0.file.save(&memory.store).inspect_err(|_| memory.changed = true)
     }
 
@@ -195,7 +195,7 @@ impl Provider {
 }
 
 impl Memory {
-    /// Every configured tenant has its memory from the start.
+    /// Every configured tenant has a store from the start.
     fn tenant(&mut self, name: &str, random: &Random) -> &mut TenantStore {
         self.store
             .tenants

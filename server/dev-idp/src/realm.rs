@@ -1,4 +1,4 @@
-//! One tenant as a handler sees it.
+//! The view of one tenant for handlers.
 
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::StatusCode;
@@ -16,7 +16,7 @@ use crate::provider::Provider;
 use crate::store::TenantStore;
 use crate::switches::Switches;
 
-/// The tenant of a request's path, with the provider around it.
+/// The tenant in a request's path, and the provider.
 pub(crate) struct Realm {
     pub(crate) provider: Provider,
     pub(crate) tenant: Tenant,
@@ -65,7 +65,7 @@ impl Realm {
         self.provider.write(&self.tenant.name, change)
     }
 
-    /// The stable identifier of a person: as configured, or a UUID made from the names.
+    /// Returns the stable identifier of a user: as configured, or a UUID derived from the names.
     pub(crate) fn sub(&self, person: &Person) -> String {
         if !person.sub.is_empty() {
             return person.sub.clone();
@@ -82,20 +82,20 @@ impl Realm {
         )
     }
 
-    /// The URL of an endpoint, as clients know it.
+    /// Returns the public URL of an endpoint.
     pub(crate) fn endpoint(&self, path: &str) -> String {
         let profile = self.switches.profile.as_ref();
         let elsewhere = profile.and_then(|profile| profile.endpoint(path, &self.base));
         elsewhere.unwrap_or_else(|| self.url(path))
     }
 
-    /// A part of the profile that is taken on, filled in.
+    /// Returns a part of the active profile, filled in.
     pub(crate) fn profile_part(&self, name: &str, client_id: &str, named: Named<'_>) -> Option<Map<String, Value>> {
         let profile = self.switches.profile.as_ref()?;
         profile.part(name, &self.base, self.now(), client_id, named)
     }
 
-    /// An address of this tenant.
+    /// Returns a URL of this tenant.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }

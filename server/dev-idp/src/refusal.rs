@@ -1,4 +1,4 @@
-//! How the endpoints that programs call refuse: JSON with the error of the RFC (RFC 6749, section 5.2).
+//! Errors of the endpoints for programs: JSON with the error code of the RFC (RFC 6749, section 5.2).
 
 use axum::Json;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::journal::Decision;
 
-/// A request that is refused. The description never holds a secret.
+/// A rejected request. The description never contains a secret.
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) status: StatusCode,
@@ -17,7 +17,7 @@ pub(crate) struct Refusal {
     headers: Vec<(HeaderName, String)>,
 }
 
-/// The answer of a handler that can refuse.
+/// The result of a handler that can reject.
 pub(crate) type Answer = Result<Response, Refusal>;
 
 pub(crate) const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
@@ -41,7 +41,7 @@ impl Refusal {
         Self::new("invalid_grant", description)
     }
 
-    /// The provider's own fault: the request may be as good as any.
+    /// Returns an internal error: the request may be valid.
     pub(crate) fn server_error(description: impl Into<String>) -> Self {
         Self::new("server_error", description).status(StatusCode::INTERNAL_SERVER_ERROR)
     }
@@ -61,7 +61,7 @@ impl Refusal {
         self
     }
 
-    /// The refusal of a resource (RFC 6750, section 3): 401 with a challenge of the scheme.
+    /// Returns the refusal of a resource (RFC 6750, section 3): 401 with a challenge of the scheme.
     pub(crate) fn challenge(self, scheme: &str) -> Self {
         let challenge = format!(
             "{scheme} error=\"{}\", error_description=\"{}\"",
@@ -90,12 +90,12 @@ impl IntoResponse for Refusal {
     }
 }
 
-/// What keeps an answer out of every cache.
+/// The headers that forbid caches to store a response.
 pub(crate) fn no_store() -> [(HeaderName, &'static str); 2] {
     [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")]
 }
 
-/// An answer, with what the journal says about it.
+/// Returns a response with its decision for the journal.
 pub(crate) fn decided(response: impl IntoResponse, client_id: &str, what: impl Into<String>) -> Response {
     let mut response = response.into_response();
     response.extensions_mut().insert(Decision::new(client_id, what));

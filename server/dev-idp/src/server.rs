@@ -1,4 +1,4 @@
-//! Listening, and what stands around every request.
+//! The listener, and the layers around every request.
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -21,13 +21,13 @@ use crate::{control, cors, endpoints, pages};
 
 const LARGEST_BODY: usize = 64 * 1024;
 
-/// A provider that listens and waits to be served.
+/// A provider with a bound listener, ready to serve.
 pub struct Bound {
     provider: Provider,
     listener: TcpListener,
 }
 
-/// Checks the configuration, listens on its address and gets the keys ready.
+/// Checks the configuration, binds its address and prepares the keys.
 ///
 /// # Errors
 ///
@@ -41,7 +41,7 @@ pub async fn bind(mut config: Config) -> Result<Bound, StartError> {
     start(config, listener).await
 }
 
-/// Serves on a listener until `shutdown` is done. The listener's address replaces `config.listen`.
+/// Serves on a listener until `shutdown` resolves. The listener's address replaces `config.listen`.
 ///
 /// # Errors
 ///
@@ -62,24 +62,24 @@ async fn start(config: Config, listener: TcpListener) -> Result<Bound, StartErro
     if !config.listen.ip().is_loopback() {
         return Err(ConfigError::NotLoopback { found: config.listen }.into());
     }
-    // Keys may have to be made, which keeps a processor busy for a moment.
+    // On a blocking thread, because generating keys takes CPU time.
     let made = tokio::task::spawn_blocking(move || Provider::new(config)).await;
     let provider = made.map_err(|error| StartError::Serve(std::io::Error::other(error)))??;
     Ok(Bound { provider, listener })
 }
 
 impl Bound {
-    /// The provider, whose configuration has the port that was taken.
+    /// Returns the provider. Its configuration has the bound port.
     pub fn provider(&self) -> &Provider {
         &self.provider
     }
 
-    /// The address that it listens on.
+    /// Returns the bound address.
     pub fn address(&self) -> SocketAddr {
         self.provider.config().listen
     }
 
-    /// Serves until `shutdown` is done. Connections that are idle then are not waited for.
+    /// Serves until `shutdown` resolves. Does not wait for connections that are idle then.
     ///
     /// # Errors
     ///
@@ -93,7 +93,7 @@ impl Bound {
     }
 }
 
-/// Everything that the provider serves, without a listener.
+/// Builds the router of the provider, without a listener.
 pub fn router(provider: Provider) -> Router {
     let scripts = Router::new()
         .route(
@@ -121,7 +121,7 @@ pub fn router(provider: Provider) -> Router {
         .route("/t/{tenant}/oauth2/revoke", post(endpoints::revoke::post))
         .route("/t/{tenant}/oauth2/par", post(endpoints::par::post))
         .layer(middleware::from_fn_with_state(provider.clone(), inject_faults))
-        // Outside of the faults: without CORS headers a script could not read that the provider is down.
+        // Outside of the faults: without CORS headers a script could not see that the provider is down.
         .layer(middleware::from_fn_with_state(provider.clone(), cors::layer));
     let rest = Router::new()
         .route(
@@ -147,7 +147,7 @@ pub fn router(provider: Provider) -> Router {
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(middleware::from_fn_with_state(provider.clone(), outer))
         .with_state(provider.clone());
-    // Before routing: a profile has its endpoints at paths of its own.
+    // Before routing: a profile may have endpoints at other paths.
     let rewrite = middleware::from_fn_with_state(provider, rewrite_path);
     Router::new().fallback_service(routes).layer(rewrite)
 }
@@ -168,7 +168,7 @@ fn own_path(provider: &Provider, uri: &Uri) -> Option<Uri> {
     format!("/t/{tenant}{path}{query}").parse().ok()
 }
 
-/// Is down, or slow, when the switches say so.
+/// Answers 503, or delays the response, if a switch says so.
 async fn inject_faults(State(provider): State<Provider>, request: Request, next: Next) -> Response {
     let switches = provider.switches();
     let endpoint = endpoints::behind(request.uri().path());
@@ -189,7 +189,7 @@ async fn inject_faults(State(provider): State<Provider>, request: Request, next:
     next.run(request).await
 }
 
-/// Checks the Host, lets the handler answer, saves what it changed, and adds a line to the journal.
+/// Checks the `Host`, calls the handler, saves its changes, and adds a line to the journal.
 async fn outer(State(provider): State<Provider>, request: Request, next: Next) -> Response {
     if !is_loopback_host(request.headers()) {
         let text = "The Host header does not name a loopback address.\n";
@@ -221,7 +221,7 @@ async fn outer(State(provider): State<Provider>, request: Request, next: Next) -
     response
 }
 
-/// The address of a waiting sign-in is as good as the sign-in.
+/// Hides the identifier of a pending sign-in, which is a secret.
 fn journal_path(path: &str) -> String {
     match path.split_once("/signin/") {
         Some((before, _)) => format!("{before}/signin/…"),
@@ -229,7 +229,7 @@ fn journal_path(path: &str) -> String {
     }
 }
 
-/// A page elsewhere that resolves its own name to 127.0.0.1 would be same-origin with us; its Host gives it away.
+/// Protects against DNS rebinding: a page whose own name resolves to 127.0.0.1 has the same origin, but another `Host`.
 fn is_loopback_host(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else {
         return false;
@@ -241,7 +241,7 @@ fn is_loopback_host(headers: &HeaderMap) -> bool {
     name == "localhost" || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Clients that set their clock by the answers shall meet a shifted one too.
+/// Sets `Date`, so that clients which set their clock by it use the shifted time.
 fn date(provider: &Provider, headers: &mut HeaderMap) {
     let now = u64::try_from(provider.clock().now()).unwrap_or_default();
     let now = std::time::UNIX_EPOCH + Duration::from_secs(now);

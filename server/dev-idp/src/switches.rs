@@ -1,4 +1,4 @@
-//! What can be changed for a test: faults, and the behaviour of other providers. All off by default.
+//! Switches for tests: faults, and the behaviour of other providers. All off by default.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use crate::config::Lifetimes;
 use crate::jose::Algorithm;
 use crate::profile::Profile;
 
-/// The switches of the control API. They count for all tenants.
+/// The switches of the control API. They apply to all tenants.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Switches {
@@ -14,40 +14,40 @@ pub struct Switches {
     pub down: bool,
     /// These endpoints answer 503.
     pub down_endpoints: Vec<Endpoint>,
-    /// How long every answer under `/t` takes, in milliseconds.
+    /// The delay of every response under `/t`, in milliseconds.
     pub delay_ms: u64,
-    /// The endpoints that are slow; empty for all.
+    /// The endpoints that are delayed; empty for all.
     pub delay_endpoints: Vec<Endpoint>,
-    /// The OAuth error that the token endpoint answers with.
+    /// The OAuth error that the token endpoint returns.
     pub token_error: Option<String>,
-    /// Lifetimes in place of the tenants' own, in seconds.
+    /// Lifetimes that replace those of the tenants, in seconds.
     pub lifetimes: LifetimeSwitches,
-    /// Access tokens say nothing to others.
+    /// Access tokens are opaque.
     pub opaque_access_tokens: bool,
-    /// No refresh token is given.
+    /// No refresh tokens are issued.
     pub omit_refresh_token: bool,
-    /// A refresh answers without a refresh token, and the old one goes on working.
+    /// A refresh returns no refresh token, and the old one stays valid.
     pub keep_refresh_token: bool,
-    /// A JWKS that helps nobody.
+    /// A faulty key set.
     pub jwks: JwksSwitch,
     /// DPoP proofs at the token endpoint need a nonce.
     pub require_dpop_nonce: bool,
-    /// What tokens are signed with in place of the tenants' own algorithm.
+    /// The algorithm that replaces the tenants' own.
     pub signing_algorithm: Option<Algorithm>,
-    /// Another provider, whose shapes metadata, keys, tokens and answers take on. What other switches say wins.
+    /// Another provider, whose metadata, keys, tokens and responses are imitated. Other switches take precedence.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub profile: Option<Profile>,
-    /// What is put into access tokens instead.
+    /// Values that replace those of access tokens.
     pub access_token: TokenSwitches,
-    /// What is put into ID tokens instead.
+    /// Values that replace those of ID tokens.
     pub id_token: TokenSwitches,
-    /// The `iss` of the authorization response (RFC 9207) instead of the right one; empty leaves it out.
+    /// Replaces the `iss` of the authorization response (RFC 9207); empty removes it.
     pub callback_iss: Option<String>,
-    /// The `state` of the authorization response instead of the client's.
+    /// Replaces the `state` of the authorization response.
     pub callback_state: Option<String>,
 }
 
-/// An endpoint of a tenant, as the switches call it.
+/// The name of an endpoint in the switches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Endpoint {
@@ -73,7 +73,7 @@ pub enum Endpoint {
     Discovery,
 }
 
-/// Lifetimes that a switch shortens or stretches, in seconds.
+/// Lifetimes that replace those of the tenants, in seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LifetimeSwitches {
@@ -89,7 +89,7 @@ pub struct LifetimeSwitches {
     pub session: Option<u32>,
 }
 
-/// What is put into a token in place of the right thing.
+/// Values that replace those of a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TokenSwitches {
@@ -103,14 +103,14 @@ pub struct TokenSwitches {
     pub nonce: Option<String>,
 }
 
-/// What the JWKS endpoint answers.
+/// The response of the JWKS endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum JwksSwitch {
-    /// The keys.
+    /// The valid key set.
     #[default]
     Good,
-    /// A set without keys.
+    /// An empty key set.
     Empty,
     /// The keys, among others that cannot be used.
     Spoiled,

@@ -7,12 +7,12 @@ use subtle::ConstantTimeEq as _;
 
 const STEP_SECONDS: i64 = 30;
 
-/// The code for a moment.
+/// Returns the code of a time.
 pub(crate) fn code(secret: &[u8], now: i64) -> String {
     code_of_step(secret, now.div_euclid(STEP_SECONDS))
 }
 
-/// The step that a code belongs to: the present one or its neighbours, so that a slow typist gets in.
+/// Returns the step of a code: the current one or a neighbour, to allow for slow typing.
 pub(crate) fn matching_step(secret: &[u8], now: i64, typed: &str) -> Option<i64> {
     let present = now.div_euclid(STEP_SECONDS);
     [present, present - 1, present + 1]
@@ -21,7 +21,6 @@ pub(crate) fn matching_step(secret: &[u8], now: i64, typed: &str) -> Option<i64>
 }
 
 fn code_of_step(secret: &[u8], step: i64) -> String {
-    // HMAC takes keys of any length.
     let mut mac = Hmac::<Sha1>::new_from_slice(secret).expect("HMAC takes keys of any length");
     mac.update(&step.to_be_bytes());
     let tag = mac.finalize().into_bytes();

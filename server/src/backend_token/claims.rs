@@ -1,4 +1,4 @@
-//! What a backend JWT says.
+//! The claims of a backend JWT.
 
 use std::collections::BTreeMap;
 
@@ -8,11 +8,11 @@ use serde_json::{Map, Value, json};
 use super::BackendTokenSettings;
 use super::key::random_id;
 
-/// Which claims of the caller's token a backend JWT has beside its own, and under which names.
+/// The claims of the caller's token that a backend JWT contains, and their names in it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClaimNames(pub BTreeMap<String, String>);
 
-/// Claims that are the gateway's own words.
+/// Claims that the gateway sets itself.
 pub(super) const OWN: [&str; 11] = [
     "iss",
     "aud",
@@ -28,13 +28,13 @@ pub(super) const OWN: [&str; 11] = [
 ];
 
 impl ClaimNames {
-    /// Returns the first name that would replace a claim of the gateway's own.
+    /// Returns the first name that is also a claim of the gateway.
     pub fn conflict(&self) -> Option<&str> {
         self.0.values().map(String::as_str).find(|name| OWN.contains(name))
     }
 }
 
-/// A subject is unique within its issuer only, so `idp` names the issuer that it is from.
+/// A subject is unique only within its issuer, so `idp` contains the issuer of the caller's token.
 pub(super) fn write(
     settings: &BackendTokenSettings,
     principal: &Principal,

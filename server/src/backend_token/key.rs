@@ -28,7 +28,7 @@ pub enum SigningAlgorithm {
 }
 
 impl SigningAlgorithm {
-    /// Its name in a JWT's header.
+    /// Returns the name in a JWT's header.
     pub fn name(self) -> &'static str {
         match self {
             Self::ES256 => "ES256",
@@ -38,7 +38,7 @@ impl SigningAlgorithm {
     }
 }
 
-/// The crypto library refused.
+/// The crypto library returned an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the crypto library refused to {0}")]
 pub struct SigningError(&'static str);
@@ -49,9 +49,9 @@ pub(super) struct StoredKey {
     pub(super) algorithm: SigningAlgorithm,
     /// PKCS #8, in base64.
     private_key: String,
-    /// When it was published, in seconds since 1970.
+    /// The time of its publication, in seconds since 1970.
     pub(super) published: u64,
-    /// When it begins to sign.
+    /// The time from which it signs.
     pub(super) signs_from: u64,
 }
 
@@ -113,7 +113,7 @@ impl SigningKey {
         jwk["kid"] = id.as_str().into();
         jwk["alg"] = algorithm.into();
         jwk["use"] = "sig".into();
-        // `JWT` and nothing more special: some libraries accept no other `typ` unless they are told to.
+        // `JWT`, because some libraries reject any other `typ` by default.
         let header = json!({"alg": algorithm, "kid": id, "typ": "JWT"}).to_string();
         Ok(Self {
             id: id.into(),
@@ -124,12 +124,12 @@ impl SigningKey {
         })
     }
 
-    /// The public key, with `kid`, `alg` and `use`.
+    /// Returns the public key, with `kid`, `alg` and `use`.
     pub(super) fn jwk(&self) -> &Value {
         &self.jwk
     }
 
-    /// Returns the JWT with these claims.
+    /// Signs these claims.
     pub(super) fn sign(&self, claims: &Map<String, Value>) -> Result<String, SigningError> {
         let claims = serde_json::to_vec(claims).map_err(|_| SigningError("write claims"))?;
         let mut token = String::with_capacity(self.header.len() + claims.len() * 4 / 3 + 360);
@@ -157,7 +157,7 @@ impl Pair {
         }
     }
 
-    /// The public key alone.
+    /// Returns the public key without `kid`, `alg` and `use`.
     fn jwk(&self) -> Value {
         let encode = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
         match self {
@@ -180,7 +180,7 @@ impl Pair {
     }
 }
 
-/// RFC 7638. The members of a public key are all required ones, and serde_json writes them in the order of their names.
+/// Returns the thumbprint (RFC 7638). All members of a public key are required ones, and serde_json writes them in lexicographic order.
 fn thumbprint(jwk: &Value) -> String {
     let members: std::collections::BTreeMap<_, _> = jwk.as_object().into_iter().flatten().collect();
     let json = serde_json::to_vec(&members).unwrap_or_default();

@@ -1,5 +1,5 @@
-//! The signing keys through time. What a key does follows from the dates that are stored with it, so nodes that share the storage agree
-//! without talking to each other:
+//! The signing keys over time. The state of a key depends only on the dates that are stored with it, so nodes that share the storage need no
+//! other coordination:
 //!
 //! | published | ten minutes later | when the next key begins to sign | an hour later |
 //! |---|---|---|---|
@@ -15,21 +15,21 @@ use serde_json::{Value, json};
 use super::key::{SigningAlgorithm, SigningKey, StoredKey};
 use super::storage::{KeyStorage, StorageError};
 
-/// An upstream that fetches the key set this often knows every key before it signs.
+/// A key is published this many seconds before it signs. An upstream that fetches the key set as often as this has it in time.
 const AHEAD: u64 = 600;
 
-/// Longer than any JWT of the key is valid, with room for clocks and caches.
+/// A key stays published this many seconds after it last signed: longer than its JWTs are valid, with room for clocks and caches.
 const RETIRED: u64 = 3600;
 
-/// Between two looks at the storage.
+/// The interval at which the storage is read.
 const INTERVAL: Duration = Duration::from_secs(30);
 
-/// When keys are replaced.
+/// The rotation of keys.
 #[derive(Clone, Copy, Debug)]
 pub struct Rotation {
     /// The algorithm of new keys.
     pub algorithm: SigningAlgorithm,
-    /// How long a key signs.
+    /// The time for which a key signs.
     pub every: Duration,
 }
 
@@ -40,16 +40,16 @@ pub struct KeySet {
 }
 
 impl KeySet {
-    /// Adds the key that is due and removes those that are over. `None` where there is nothing to do.
+    /// Adds the key that is due and removes expired ones. `None` if nothing changes.
     ///
     /// # Errors
     ///
-    /// When a key cannot be made.
+    /// If a key cannot be generated.
     pub fn rotated(&self, rotation: Rotation, now: u64) -> Result<Option<Self>, super::SigningError> {
         let mut keys = self.keys.clone();
         keys.sort_by_key(|key| key.signs_from);
         match keys.last() {
-            // Nobody has fetched a key set without it.
+            // The first key needs no time ahead: no upstream has a key set yet.
             None => keys.push(StoredKey::generate(rotation.algorithm, now, now)?),
             Some(last) => {
                 let due = now + AHEAD >= last.signs_from.saturating_add(rotation.every.as_secs());
@@ -70,13 +70,13 @@ impl KeySet {
         Ok(changed.then_some(Self { keys }))
     }
 
-    /// Returns when each key was published and when it begins to sign, oldest first.
+    /// Returns the publication and the first use of each key, oldest first.
     pub fn dates(&self) -> Vec<(u64, u64)> {
         self.keys.iter().map(|key| (key.published, key.signs_from)).collect()
     }
 }
 
-/// The keys that are in use, read from their storage. Clones share them.
+/// The keys in use, as read from their storage. Clones share them.
 #[derive(Clone)]
 pub struct Keys(Arc<Shared>);
 
@@ -110,11 +110,11 @@ impl Current {
 }
 
 impl Keys {
-    /// Reads the stored keys, and makes the first one where there is none.
+    /// Reads the stored keys, and generates the first one if there is none.
     ///
     /// # Errors
     ///
-    /// When the storage cannot be used.
+    /// If the storage cannot be used.
     pub async fn open(storage: KeyStorage, rotation: Rotation) -> Result<Self, StorageError> {
         let current = Current::read(&refreshed(&storage, rotation, now()).await?)?;
         Ok(Self(Arc::new(Shared {
@@ -124,7 +124,7 @@ impl Keys {
         })))
     }
 
-    /// Replaces keys in time for as long as it is polled. Where the storage fails it goes on with the keys that it has.
+    /// Rotates keys for as long as it is polled. If the storage fails, the current keys stay in use.
     pub async fn rotate(self) {
         let mut ticks = tokio::time::interval(INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -146,15 +146,15 @@ impl Keys {
         self.0.current.load()
     }
 
-    /// The public keys (RFC 7517, section 5): those that sign, that will, and that did until recently.
+    /// Returns the public keys (RFC 7517, section 5): current, next and recent ones.
     pub fn jwks(&self) -> Value {
         self.current().jwks.clone()
     }
 }
 
-/// Reads the stored keys and stores the rotated ones where a change is due.
+/// Reads the stored keys, and stores the rotated ones if a change is due.
 async fn refreshed(storage: &KeyStorage, rotation: Rotation, now: u64) -> Result<KeySet, StorageError> {
-    // Another node may rotate at the same moment. Its keys are then read instead.
+    // If another node rotates at the same moment, its keys are read instead.
     for _ in 0..3 {
         let (set, version) = storage.read().await?;
         let Some(rotated) = set.rotated(rotation, now)? else {

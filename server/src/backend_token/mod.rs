@@ -1,11 +1,11 @@
-//! The gateway's own statement about a caller: a JWT for one upstream, valid for a minute.
+//! A JWT about the caller, signed by the gateway for one upstream and valid for a minute.
 //!
-//! 1. [`Keys`] holds the signing keys and replaces them in time: published, then signing, then retired.
+//! 1. [`Keys`] holds the signing keys and rotates them: published, then signing, then retired.
 //! 2. `key` signs, and writes the public key as a JWK.
-//! 3. `claims` writes what the JWT says.
-//! 4. [`BackendTokens`] puts them together, and caches a JWT with the verified token that it was made for.
+//! 3. `claims` writes the claims.
+//! 4. [`BackendTokens`] combines them, and caches a JWT with the verified token that it was made for.
 //!
-//! Nothing here is used to verify tokens of callers: the gate does not trust this issuer.
+//! Nothing here verifies tokens of callers: the gate does not trust this issuer.
 
 mod claims;
 mod key;
@@ -35,38 +35,38 @@ pub struct BackendTokenSettings {
     pub header: HeaderName,
     /// The `iss`: the address of this gateway.
     pub issuer: String,
-    /// How long a JWT is valid.
+    /// The lifetime of a JWT.
     pub lifetime: Duration,
-    /// Claims of the caller's token that the JWT has too, under their name or another.
+    /// Claims of the caller's token that the JWT contains, with their names in it.
     pub claims: ClaimNames,
 }
 
-/// Signs statements about callers.
+/// Signs backend JWTs.
 pub struct BackendTokens {
     settings: BackendTokenSettings,
     keys: Keys,
 }
 
-/// The JWTs for one caller, by audience. Few upstreams are called by one caller within a minute.
+/// The cached JWTs of one caller, by audience. A caller rarely calls many upstreams within a minute.
 #[derive(Default)]
 struct Cached(Mutex<Vec<Entry>>);
 
 struct Entry {
     audience: String,
     header: HeaderValue,
-    /// Seconds since 1970.
+    /// The time until which it is used, in seconds since 1970.
     until: u64,
-    /// The key that signed it. A key that is not used any more may be on its way out of the key set.
+    /// The key that signed it. After a rotation it is not used any more, because its key may soon leave the key set.
     key_id: Arc<str>,
 }
 
 impl BackendTokens {
-    /// Signs with `keys`.
+    /// Signs with the current key of `keys`.
     pub fn new(settings: BackendTokenSettings, keys: Keys) -> Self {
         Self { settings, keys }
     }
 
-    /// The keys that it signs with.
+    /// Returns the signing keys.
     pub fn keys(&self) -> &Keys {
         &self.keys
     }

@@ -1,4 +1,4 @@
-//! Signing keys in a database are sealed, so that who can read the database cannot sign.
+//! Encrypts signing keys in a database, so that read access to the database is not enough to sign.
 
 use std::path::Path;
 
@@ -10,10 +10,10 @@ use super::storage::StorageError;
 /// The shortest secret, in bytes.
 const SHORTEST: usize = 32;
 
-/// What the sealed bytes are for. Bytes that are sealed for something else do not open.
+/// The additional authenticated data. Bytes that were encrypted for another purpose do not decrypt.
 const PURPOSE: &[u8] = b"pixygate: keys of backend JWTs";
 
-/// AES-256-GCM under the secret of `backend_jwt.secret_file`.
+/// AES-256-GCM with the secret in `backend_jwt.secret_file`.
 pub struct Seal(RandomizedNonceKey);
 
 impl Seal {
@@ -21,7 +21,7 @@ impl Seal {
     ///
     /// # Errors
     ///
-    /// When it cannot be read or is too short to be secret.
+    /// If it cannot be read or is too short.
     pub fn read(file: &Path) -> Result<Self, StorageError> {
         let secret = std::fs::read(file).map_err(|source| StorageError::File {
             file: file.display().to_string(),

@@ -1,4 +1,4 @@
-//! Where signing keys outlive the process.
+//! The storage of signing keys.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -12,18 +12,18 @@ use crate::store::{Store, StoreError, Value};
 
 /// A place for the keys.
 pub enum KeyStorage {
-    /// This process. Other nodes, and this one after a restart, have other keys.
+    /// This process. Other nodes have other keys, and a restart generates new ones.
     Memory(Mutex<KeySet>),
     /// A file that only the server's user can read.
     File(PathBuf),
-    /// A store that several nodes share, where they are sealed.
+    /// A store that several nodes share. The keys are encrypted there.
     Store(Store, Seal),
 }
 
 /// The name of the keys in the store.
 const NAME: &str = "backend_jwt.keys";
 
-/// Why keys cannot be read or stored.
+/// The reason why keys cannot be read or stored.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StorageError {
@@ -32,7 +32,7 @@ pub enum StorageError {
     File {
         /// Its name.
         file: String,
-        /// What the system said.
+        /// The error of the operating system.
         source: std::io::Error,
     },
     /// Others can read the file.
@@ -46,20 +46,20 @@ pub enum StorageError {
         /// Its permissions.
         mode: u32,
     },
-    /// The content is not what this server wrote.
+    /// The content was not written by this server.
     #[error(
         "{file} has no keys that this server wrote: {why}\n    hint      restore it, or remove it to start with new keys"
     )]
     Content {
         /// Its name.
         file: String,
-        /// What is wrong.
+        /// The problem.
         why: String,
     },
     /// The store cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The secret can be guessed.
+    /// The secret is too short.
     #[error(
         "{file} has a secret of {length} bytes, expected 32 or more\n    hint      openssl rand -base64 32 > {file}"
     )]
@@ -69,33 +69,33 @@ pub enum StorageError {
         /// The length of the secret.
         length: usize,
     },
-    /// The keys in the store do not open.
+    /// The keys in the store do not decrypt.
     #[error(
         "the keys in the store were sealed with another secret\n    \
          hint      give every node the same backend_jwt.secret_file, or delete the row \"backend_jwt.keys\" of pixygate_values"
     )]
     Sealed,
-    /// A key cannot be made or read.
+    /// A key cannot be generated or parsed.
     #[error(transparent)]
     Key(#[from] SigningError),
-    /// Other nodes write all the time.
+    /// Other nodes keep changing the keys.
     #[error("the keys changed each time that they were about to be stored")]
     Contended,
 }
 
-/// Tells whether the keys have changed since they were read.
+/// The version of the keys at the time they were read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Version(u64);
 
 impl KeyStorage {
-    /// In this process.
+    /// Returns storage in this process.
     pub fn memory() -> Self {
         Self::Memory(Mutex::default())
     }
 
     /// # Errors
     ///
-    /// When they are there and cannot be read.
+    /// If they exist and cannot be read.
     pub(super) async fn read(&self) -> Result<(KeySet, Version), StorageError> {
         match self {
             Self::Memory(keys) => Ok((keys.lock().clone(), Version(0))),
@@ -110,7 +110,7 @@ impl KeyStorage {
         }
     }
 
-    /// Stores the keys unless they have changed since `version`, and returns whether it did.
+    /// Stores the keys unless they have changed since `version`. Returns whether it stored them.
     pub(super) async fn replace(&self, keys: &KeySet, version: Version) -> Result<bool, StorageError> {
         match self {
             Self::Memory(stored) => *stored.lock() = keys.clone(),
@@ -153,20 +153,20 @@ fn read_file(file: &Path) -> Result<KeySet, StorageError> {
             });
         }
     }
-    // The text of the parser's error may repeat a part of a key.
+    // The message of the parser may contain a part of a key.
     serde_json::from_slice(&text).map_err(|error| StorageError::Content {
         file: file.display().to_string(),
         why: format!("line {}, column {}", error.line(), error.column()),
     })
 }
 
-/// Writes a file beside it and renames it, so that a crash leaves the old or the new keys.
+/// Writes a temporary file and renames it, so that a crash leaves either the old or the new keys.
 fn write_file(file: &Path, keys: &KeySet) -> Result<(), StorageError> {
     let failed = failed(file);
     let mut beside = file.as_os_str().to_owned();
     beside.push(".new");
     let beside = PathBuf::from(beside);
-    // One that a crash has left.
+    // A leftover of a crash.
     let _ = std::fs::remove_file(&beside);
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);

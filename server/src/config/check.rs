@@ -1,4 +1,4 @@
-//! What must hold between the values.
+//! Checks between several values.
 
 use pixygate::authorization::SignIn;
 use pixygate::gate::RouteConfig;
@@ -9,10 +9,10 @@ use super::problem::Problems;
 use super::sections::{Gate, GateRoute, Provider, RouteValues, Server};
 use super::{Config, DevIdp};
 
-/// Sections and keys that this build cannot do. A setting that does nothing must not look as if it did.
+/// Sections and keys that this build does not support. Setting them is an error, because they would have no effect.
 const NOT_YET: [&str; 1] = ["telemetry.otlp_endpoint"];
 
-/// Headers that mean something else, or that any client can send through a proxy.
+/// Headers that have another meaning, or that any client can send through a proxy.
 const NOT_A_CERTIFICATE: [&str; 12] = [
     "authorization",
     "connection",
@@ -109,7 +109,7 @@ fn read(document: &mut Document) -> Option<Config> {
     Some(config)
 }
 
-/// The embedded provider has each user's name as password: no other machine may reach it.
+/// In the embedded provider, each user's name is the password, so no other machine may reach it.
 fn only_for_development(document: &mut Document, server: &Server) {
     let expected = "a loopback address, as long as users sign in at the embedded provider, which is for development";
     let hint = "write a [provider] section: issuer = \"…\", client_id = \"…\"";

@@ -1,4 +1,4 @@
-//! File and environment, laid over the defaults: one table of values, and where each of them was set.
+//! File and environment merged over the defaults: one table of values, and the place that set each of them.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -29,31 +29,31 @@ static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| {
     keys.into_iter().map(|(_, key)| key).collect()
 });
 
-/// The path of every key, with `[]` after the name of an array of tables: `trust[].issuer`. In the order of the defaults.
+/// Returns the path of every key, with `[]` after the name of an array of tables: `trust[].issuer`. In the order of the defaults.
 pub fn keys() -> &'static [String] {
     &KEYS
 }
 
-/// Keys whose values are never shown. A URL can have a password in it.
+/// Keys whose values are never shown. A URL can contain a password.
 const SECRETS: [&str; 3] = [
     "trust[].introspection_client_secret",
     "store.url",
     "telemetry.otlp_endpoint",
 ];
 
-/// A value, as it would be written in the file, and where it was set.
+/// A value, as in the file, and the place that set it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Setting {
-    /// The value. That of a secret is not shown.
+    /// The value. A secret is masked.
     pub value: String,
-    /// Where it was set.
+    /// The place that set it.
     pub origin: Origin,
 }
 
 /// All values, by section.
 pub(super) struct Document {
     values: Table,
-    /// Each key and section that file or environment has, by concrete path: `trust[0].issuer`.
+    /// The place of each key and section of file or environment, by concrete path: `trust[0].issuer`.
     origins: BTreeMap<String, Origin>,
     problems: Vec<Problem>,
 }
@@ -67,7 +67,7 @@ impl Document {
         }
     }
 
-    /// Lays the file of this name over what is there.
+    /// Merges a file.
     pub(super) fn read_file(&mut self, name: &str, text: &str) {
         let origin = |offset: usize| Origin::File {
             path: name.to_owned(),
@@ -81,7 +81,7 @@ impl Document {
                 });
                 self.lay(values, &origins);
             }
-            // The whole message shows the line, which may hold a password.
+            // The full message contains the line, which may contain a password.
             Err(error) => self.problems.push(Problem {
                 origin: origin(error.span().map_or(0, |span| span.start)),
                 key: "(the file)".to_owned(),
@@ -92,10 +92,10 @@ impl Document {
         }
     }
 
-    /// Lays `PIXYGATE_SECTION__KEY` over what is there.
+    /// Merges the variables `PIXYGATE_SECTION__KEY`.
     pub(super) fn read_environment(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
         let mut variables: Vec<_> = variables.into_iter().collect();
-        // `trust[0]` comes before `trust[1]`, which must not leave a gap, and `trust[2]` before `trust[10]`.
+        // `trust[0]` must come before `trust[1]`, so that there is no gap, and `trust[2]` before `trust[10]`.
         variables.sort_by(|(one, _), (other, _)| counted(one).cmp(counted(other)));
         for (variable, text) in variables {
             if let Some(name) = variable.strip_prefix("PIXYGATE_") {
@@ -109,7 +109,7 @@ impl Document {
             variable: variable.to_owned(),
         };
         if !name.contains("__") {
-            // `PIXYGATE_SERVICE_HOST` and the like are set by Kubernetes; a key with one underscore too few is a slip.
+            // Kubernetes sets `PIXYGATE_SERVICE_HOST` and similar variables, which are ignored. A key with one underscore too few is an error.
             let plain = |key: &&String| key.replace("[]", "").replace('.', "_").eq_ignore_ascii_case(name);
             if let Some(key) = KEYS.iter().find(plain) {
                 self.unknown(variable, origin, &variable_for(key));
@@ -154,7 +154,7 @@ impl Document {
         }
     }
 
-    /// The entry that would be missing: a `trust[2]` without `trust[1]` would silently become another one than its number says.
+    /// Returns the missing entry. A `trust[2]` without `trust[1]` would silently become an entry with another number.
     fn gap_before(&self, path: &str) -> Option<String> {
         let (section, rest) = path.split_once('[')?;
         let index: usize = rest.split_once(']')?.0.parse().ok()?;
@@ -223,7 +223,7 @@ impl Document {
         }
     }
 
-    /// Reads the secrets that stand in files, and makes the names of other files absolute.
+    /// Reads secrets from their files, and makes the names of other files absolute.
     pub(super) fn resolve_files(&mut self, folder: &Path) {
         for key in KEYS.iter().filter(|key| key.ends_with("_file")) {
             for path in self.concrete(key) {
@@ -236,7 +236,7 @@ impl Document {
                     if !name.is_empty() {
                         self.read_secret(&path, secret, &file);
                     }
-                    // The library knows the secret, not its file.
+                    // The library takes the secret, not its file.
                     let (section, name) = path.rsplit_once('.').unwrap_or(("", &path));
                     if let Some(Value::Table(section)) = self.get_mut(section) {
                         section.remove(name);
@@ -275,8 +275,8 @@ impl Document {
         }
     }
 
-    /// Reads a section into its type. Each value that its type does not take becomes a problem, and its default is read
-    /// in its place.
+    /// Reads a section into its type. Each value that its type rejects becomes a problem, and its default is used
+    /// instead.
     pub(super) fn section<T: DeserializeOwned>(&mut self, path: &str) -> Option<T> {
         let mut refused = Vec::new();
         loop {
@@ -288,7 +288,7 @@ impl Document {
                 inner if inner == "." => String::new(),
                 inner => inner,
             };
-            // A part of a value has no origin of its own.
+            // A part of a value has no place of its own.
             let mut at = join(path, &inner);
             while default_of(&at).is_none() && at.len() > path.len() {
                 at.truncate(at.rfind(['.', '[']).unwrap_or_default().max(path.len()));
@@ -303,17 +303,17 @@ impl Document {
         }
     }
 
-    /// How many entries an array of tables has.
+    /// Returns the number of entries of an array of tables.
     pub(super) fn count(&self, path: &str) -> usize {
         self.get(path).and_then(Value::as_array).map_or(0, Vec::len)
     }
 
-    /// Whether file or environment has the section, or the key.
+    /// Returns whether file or environment has the section, or the key.
     pub(super) fn has(&self, path: &str) -> bool {
         self.origins.contains_key(path)
     }
 
-    /// The keys that are set, by concrete path.
+    /// Returns the keys that are set, by concrete path.
     pub(super) fn set(&self) -> impl Iterator<Item = &str> {
         self.origins
             .keys()
@@ -321,12 +321,12 @@ impl Document {
             .filter(|path| default_of(path).is_some())
     }
 
-    /// Whether a key has its default, also where it is written.
+    /// Returns whether a key has its default value, set or not.
     pub(super) fn is_default(&self, path: &str) -> bool {
         self.get(path) == default_of(path)
     }
 
-    /// Where the key was set, or where its section begins.
+    /// Returns the place that set the key, or the beginning of its section.
     pub(super) fn origin(&self, path: &str) -> Origin {
         let mut at = path;
         loop {
@@ -340,7 +340,7 @@ impl Document {
         }
     }
 
-    /// All keys with their values, those of entries once for each entry.
+    /// Returns all keys with their values; those of array entries once for each entry.
     pub(super) fn settings(&self) -> Vec<(String, Setting)> {
         let paths = KEYS.iter().flat_map(|key| self.concrete(key));
         let settings = paths.filter_map(|path| {
@@ -351,7 +351,7 @@ impl Document {
         settings.collect()
     }
 
-    /// The problems, in the order of the file, then those of the environment.
+    /// Returns the problems, in the order of the file, then those of the environment.
     pub(super) fn into_problems(self) -> Problems {
         let mut problems = self.problems;
         problems.sort_by(|one, other| one.origin.cmp(&other.origin));
@@ -362,14 +362,14 @@ impl Document {
         self.problems.iter().any(|problem| problem.key.starts_with(path))
     }
 
-    /// Says that a value cannot be used.
+    /// Adds a problem with a value.
     pub(super) fn problem(&mut self, path: &str, expected: &str, hint: &str) {
         self.problem_because(path, expected, "", hint);
     }
 
-    /// Says that a value cannot be used, and why.
+    /// Adds a problem with a value, and its reason.
     pub(super) fn problem_because(&mut self, path: &str, expected: &str, why: &str, hint: &str) {
-        // A key that was rejected for its type would be rejected again for the default that stands in for it.
+        // A key that was rejected for its type has its default now, which must not be rejected again.
         if self.problems.iter().any(|problem| problem.key == path) {
             return;
         }
@@ -446,7 +446,7 @@ impl Document {
         })
     }
 
-    /// The concrete paths of a key: one for each entry.
+    /// Returns the concrete paths of a key: one for each entry.
     fn concrete(&self, key: &str) -> Vec<String> {
         let Some((array, rest)) = key.split_once("[]") else {
             return vec![key.to_owned()];
@@ -456,7 +456,7 @@ impl Document {
     }
 }
 
-/// What stands at a place of the template.
+/// The kind of a node of the template.
 enum Kind<'a> {
     Key,
     Section(&'a Table),
@@ -464,7 +464,7 @@ enum Kind<'a> {
 }
 
 impl<'a> Kind<'a> {
-    /// An empty table is the default of a key whose value is a table.
+    /// If the default is an empty table, the key's value is a table.
     fn of(default: &'a Value) -> Self {
         match default {
             Value::Table(table) if !table.is_empty() => Self::Section(table),
@@ -477,7 +477,7 @@ impl<'a> Kind<'a> {
     }
 }
 
-/// The defaults of a section; there are no entries until they are written.
+/// Returns the defaults of a section, without entries of arrays.
 fn without_entries(template: &Table) -> Table {
     let keys = template.iter().filter_map(|(name, default)| match Kind::of(default) {
         Kind::Key => Some((name.clone(), default.clone())),
@@ -512,7 +512,7 @@ fn each_key(path: &str, table: &DeTable<'_>, found: &mut dyn FnMut(&str, usize, 
     }
 }
 
-/// The default of a key; none for sections and for what is not a key.
+/// Returns the default of a key; `None` for sections and unknown keys.
 fn default_of(concrete: &str) -> Option<&'static Value> {
     let mut steps = steps(concrete);
     let first = TEMPLATE.get(steps.next()?)?;
@@ -523,7 +523,7 @@ fn default_of(concrete: &str) -> Option<&'static Value> {
     matches!(Kind::of(found), Kind::Key).then_some(found)
 }
 
-/// The names and numbers of a path: `trust[0].issuer` is `trust`, `0`, `issuer`.
+/// Returns the names and numbers of a path: `trust[0].issuer` is `trust`, `0`, `issuer`.
 fn steps(path: &str) -> impl Iterator<Item = &str> {
     path.split(['.', '[']).map(|step| step.trim_end_matches(']'))
 }
@@ -552,7 +552,7 @@ fn abstract_path(concrete: &str) -> String {
     path
 }
 
-/// A value in the tables and arrays of its path.
+/// Nests a value in the tables and arrays of its path.
 fn nested(path: &str, value: Value) -> Value {
     path.rsplit('.').fold(value, |value, part| {
         let (name, value) = match part.split_once('[') {
@@ -568,7 +568,7 @@ fn nested(path: &str, value: Value) -> Value {
     })
 }
 
-/// A variable holds plain text; arrays and tables are written as in the file, an array also with commas alone.
+/// Parses a variable: plain text; arrays and tables as in the file, an array also with commas alone.
 fn parse(default: &Value, text: &str) -> Result<Value, String> {
     let as_in_the_file = || {
         let table = format!("value = {text}").parse::<Table>();
@@ -586,7 +586,7 @@ fn parse(default: &Value, text: &str) -> Result<Value, String> {
     }
 }
 
-/// What a value of the type of this default is called.
+/// Returns the name of the default's type, for messages.
 fn expected(default: &Value) -> String {
     let expected = match default {
         Value::String(_) => "a string",
@@ -598,7 +598,7 @@ fn expected(default: &Value) -> String {
     expected.to_owned()
 }
 
-/// Takes serde's message apart: why a value cannot be read, unless the value itself says so, and what was expected.
+/// Splits serde's message: the reason why a value is rejected, unless the value itself shows it, and the expected type.
 fn explain(message: &str) -> (String, String) {
     let (found, expected) = message.split_once(", expected ").unwrap_or((message, "another value"));
     let is_value = ["invalid value: ", "invalid type: ", "unknown variant "]
@@ -625,18 +625,18 @@ fn path_of(name: &str) -> String {
         })
 }
 
-/// The parts of a variable's name, in an order in which numbers count.
+/// Splits a variable's name for sorting, with numbers as numbers.
 fn counted(variable: &str) -> impl Iterator<Item = (Option<usize>, &str)> {
     variable.split("__").map(|part| (part.parse().ok(), part))
 }
 
-/// The environment variable of a key.
+/// Returns the environment variable of a key.
 fn variable_for(path: &str) -> String {
     let name = path.replace("[]", "__0").replace('.', "__");
     format!("PIXYGATE_{}", name.to_ascii_uppercase())
 }
 
-/// What an unknown key or section most likely was to be.
+/// Returns the known key or section that an unknown one probably means.
 fn meant(path: &str, value: &Value) -> String {
     let is_section = match value {
         Value::Table(_) => true,
@@ -654,7 +654,7 @@ fn nearest_key(unknown: &str) -> &'static str {
     let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_owned();
     let distance = |key: &&String| {
         let known = key.replace("[]", "");
-        // A key in the wrong section differs in its section only.
+        // A key in the wrong section differs only in its section.
         let misplaced = if last(&known) == last(&unknown) { 1 } else { usize::MAX };
         let whole = strsim::damerau_levenshtein(&known, &unknown);
         (whole.min(misplaced), whole)
@@ -662,7 +662,7 @@ fn nearest_key(unknown: &str) -> &'static str {
     KEYS.iter().min_by_key(distance).map_or("", String::as_str)
 }
 
-/// The section, as its header is written.
+/// Returns the nearest section, as its header is written.
 fn nearest_section(unknown: &str) -> String {
     let unknown = abstract_path(unknown).replace("[]", "");
     let sections = KEYS

@@ -1,9 +1,9 @@
-//! The configuration: `pixygate.toml`, with the environment laid over it, checked whole before the first byte is served.
+//! The configuration: `pixygate.toml` and the environment, checked completely before the server starts.
 //!
 //! 1. `defaults.toml`: every key, its type and its default.
-//! 2. [`document`]: file and environment, laid over the defaults; where each value was set.
-//! 3. [`sections`]: the sections as types; each says what its values must be.
-//! 4. `check`: what must hold between values. Out of it comes a [`Config`], or every [`Problem`] at once.
+//! 2. [`document`]: file and environment, merged over the defaults, with the place that set each value.
+//! 3. [`sections`]: the sections as types, each of which checks its own values.
+//! 4. `check`: checks between several values. The result is a [`Config`], or every [`Problem`] at once.
 
 mod check;
 mod document;
@@ -31,41 +31,41 @@ pub const FILE: &str = "pixygate.toml";
 /// A configuration that has passed every check.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where the server listens, and what it is called from outside.
+    /// The address to listen on, and the public URL.
     pub server: Server,
-    /// Where users sign in; `None` stands for the embedded provider.
+    /// The provider at which users sign in; `None` for the embedded provider.
     pub provider: Option<Provider>,
     /// The session in the browser.
     pub session: Session,
-    /// Whose access tokens are accepted, as written; [`Config::trust_of`] adds the default.
+    /// The issuers whose access tokens are accepted, as written; [`Config::trust_of`] adds the default.
     pub trust: Vec<Trust>,
     /// The gate's own settings.
     pub gate: Gate,
     /// The services behind the gate.
     pub upstreams: Vec<UpstreamEntry>,
-    /// How the gateway tells them who is calling.
+    /// The JWTs that identify callers to upstreams.
     pub backend_jwt: BackendJwt,
     /// The state that nodes share.
     pub store: Store,
-    /// The record of what was done.
+    /// The activity log.
     pub activity: Activity,
-    /// Who sees and ends what is not theirs.
+    /// The administrators.
     pub console: Console,
     /// Metrics.
     pub telemetry: Telemetry,
     /// The embedded provider.
     pub dev_idp: DevIdp,
-    /// Every known key with its value and where that was set, in the order of the defaults.
+    /// Every known key with its value and the place that set it, in the order of the defaults.
     pub settings: Vec<(String, Setting)>,
-    /// What the operator should know at the start although it stops nothing.
+    /// Warnings for the operator at the start.
     pub warnings: Vec<String>,
 }
 
-/// The variables of an environment, as [`Config::load`] takes them. Those that cannot be ours are left out.
+/// Returns the variables of an environment, for [`Config::load`]. Variables of other programs are left out.
 ///
 /// # Errors
 ///
-/// When the value of one of ours is not UTF-8.
+/// If the value of a `PIXYGATE_` variable is not UTF-8.
 pub fn variables(
     environment: impl IntoIterator<Item = (OsString, OsString)>,
 ) -> Result<Vec<(String, String)>, Problems> {
@@ -101,8 +101,8 @@ impl Config {
         directory.join(named.map_or(FILE, |(_, name)| name))
     }
 
-    /// Reads the file that `PIXYGATE_CONFIG` names, else `pixygate.toml` in `directory` where there is one, and lays the
-    /// environment over it. Relative file names in it are relative to the file.
+    /// Reads the file that `PIXYGATE_CONFIG` names, else `pixygate.toml` in `directory` if it exists, and merges the
+    /// environment. Relative file names in it are relative to the file.
     ///
     /// # Errors
     ///
@@ -136,7 +136,7 @@ impl Config {
         }
     }
 
-    /// Reads a file's name and text, and the environment. Relative file names are relative to the working directory.
+    /// Reads the text of a file with this name, and the environment. Relative file names are relative to the working directory.
     ///
     /// # Errors
     ///
@@ -162,7 +162,7 @@ impl Config {
         check::check(document)
     }
 
-    /// The limits of connections.
+    /// Returns the limits of connections.
     pub fn limits(&self) -> crate::Limits {
         crate::Limits {
             max_connections: self.server.max_connections as usize,
@@ -173,7 +173,7 @@ impl Config {
         }
     }
 
-    /// The trust of the gate: `[[trust]]` where it is written, else one entry made from the provider.
+    /// Returns the trust of the gate: `[[trust]]` if there is one, else one entry derived from the provider.
     pub fn trust_of(&self, provider: &Provider) -> Vec<Trust> {
         match self.trust.is_empty() {
             true => vec![provider.trust()],
@@ -183,9 +183,9 @@ impl Config {
 }
 
 impl Provider {
-    /// The default trust: tokens that this provider issued for this application, or for the resource that it asks for.
+    /// Returns the default trust: tokens that this provider issued for this application, or for the requested resource.
     pub fn trust(&self) -> Trust {
-        // Where a resource is asked for, a token with the client's own identifier in `aud` is another one.
+        // With a resource, a token whose `aud` is the client's own identifier is another token.
         let audience = self.resource.as_ref().or_else(|| self.extra_params.get("audience"));
         let mut trust = Trust::new(&self.issuer).audience(audience.unwrap_or(&self.client_id));
         trust.discovery_url = self.discovery_url.clone().unwrap_or_default();

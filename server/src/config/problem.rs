@@ -1,18 +1,18 @@
-//! What is wrong with a configuration: where, what was expected, what was found, and how to fix it.
+//! Problems of a configuration: the place, the expected and the found value, and a hint.
 
 use std::fmt;
 
-/// Where a value was set.
+/// The place where a value was set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
-    /// Nowhere.
+    /// Nowhere: it is the default.
     #[default]
     Default,
     /// A line of the file.
     File {
-        /// The file, as it was named.
+        /// The path of the file, as given.
         path: String,
-        /// Counted from one.
+        /// The number of the line, from 1.
         line: usize,
     },
     /// An environment variable.
@@ -35,15 +35,15 @@ impl fmt::Display for Origin {
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
-    /// Where the value stands.
+    /// The place where it was set.
     pub origin: Origin,
     /// The key, as in `provider.issuer`.
     pub key: String,
-    /// What would have been accepted.
+    /// The accepted values.
     pub expected: String,
-    /// What is there.
+    /// The value that was found.
     pub found: String,
-    /// What to do.
+    /// The fix.
     pub hint: String,
 }
 
@@ -63,7 +63,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with a configuration, in the order of the file.
+/// All problems of a configuration, in the order of the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 

@@ -1,4 +1,4 @@
-//! The sections of the configuration. What one value must be is said here, by its type; what must hold between several, in
+//! The sections of the configuration. Each value is checked here, by its type; checks between several values are in
 //! `check`.
 
 use std::collections::BTreeMap;
@@ -26,18 +26,18 @@ pub struct Server {
     /// The address to listen on.
     #[serde(deserialize_with = "address")]
     pub listen: SocketAddr,
-    /// The origin under which browsers reach the server: the base of redirect URIs, DPoP `htu` and links.
+    /// The origin under which browsers reach the server, the base of redirect URIs, DPoP `htu` and links.
     pub public_url: PublicUrl,
-    /// The proxies whose word about the client counts: `X-Forwarded-For`, and its certificate.
+    /// The proxies whose `X-Forwarded-For` and client certificate headers are trusted.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
-    /// The certificate of the server and those between it and the authority, PEM; with `tls_key_file`, the server speaks TLS.
+    /// The server's certificate chain, PEM; with `tls_key_file`, the server uses TLS.
     #[serde(deserialize_with = "non_empty")]
     pub tls_certificate_file: Option<String>,
     /// The key of the certificate, PEM.
     #[serde(deserialize_with = "non_empty")]
     pub tls_key_file: Option<String>,
-    /// Connections at once.
+    /// Concurrent connections.
     #[serde(deserialize_with = "within::<1, 1_000_000, _>")]
     pub max_connections: u64,
     /// How long a connection may be idle between two requests, in seconds.
@@ -46,19 +46,19 @@ pub struct Server {
     /// How long the head of a request may take, in seconds.
     #[serde(deserialize_with = "within::<1, 300, _>")]
     pub head_seconds: u64,
-    /// Bytes of a request's head beside the token.
+    /// Bytes of a request's head, without the token.
     #[serde(deserialize_with = "within::<4_096, 1_048_576, _>")]
     pub max_head_bytes: u64,
     /// How long a response waits for a client that reads nothing of it, in seconds.
     #[serde(deserialize_with = "within::<1, 3_600, _>")]
     pub write_seconds: u64,
-    /// How long the server goes on serving after it was asked to stop, in seconds.
+    /// How long the server continues to serve after a signal to stop, in seconds.
     #[serde(deserialize_with = "within::<0, 300, _>")]
     pub drain_seconds: u64,
-    /// How long browsers use TLS only, in seconds; 0: they are not told.
+    /// The `max-age` of HSTS, in seconds; 0 for no header.
     #[serde(deserialize_with = "within::<0, 63_072_000, _>")]
     pub hsts_seconds: u64,
-    /// Whether that holds for all names under the server's too.
+    /// Whether HSTS includes subdomains.
     pub hsts_include_subdomains: bool,
 }
 
@@ -67,15 +67,15 @@ pub struct Server {
 pub struct Provider {
     /// The issuer, exactly as the provider's tokens have it.
     pub issuer: String,
-    /// Where its metadata are, when that is not the issuer plus the well-known path.
+    /// The URL of its metadata, if it is not the issuer plus the well-known path.
     #[serde(deserialize_with = "non_empty")]
     pub discovery_url: Option<String>,
     /// The identifier that the provider gave this application.
     pub client_id: String,
-    /// The scopes to ask for.
+    /// The requested scopes.
     #[serde(deserialize_with = "scopes")]
     pub scopes: Vec<String>,
-    /// Whether `offline_access` is asked for where the provider lists it.
+    /// Whether to request `offline_access` if the provider lists it.
     pub offline_access: bool,
     /// The resource that access tokens are for (RFC 8707).
     #[serde(deserialize_with = "resource")]
@@ -84,17 +84,17 @@ pub struct Provider {
     pub extra_params: BTreeMap<String, String>,
     /// Whether tokens are bound to a key of the browser.
     pub dpop: DpopMode,
-    /// Where sign-out goes, in place of the provider's `end_session_endpoint`.
+    /// The URL for sign-out, instead of the provider's `end_session_endpoint`.
     #[serde(deserialize_with = "url")]
     pub logout_url: Option<String>,
-    /// Where a `DELETE` with an access token ends all sessions of its user.
+    /// The URL at which a `DELETE` with an access token ends all sessions of its user.
     #[serde(deserialize_with = "url")]
     pub sessions_url: Option<String>,
-    /// Endpoints for the browser, where it reaches the provider by another name than the server.
+    /// Endpoints for the browser, if it reaches the provider under another name than the server does.
     pub browser_endpoints: BrowserEndpoints,
-    /// Hosts from which the server takes metadata and keys over plain http.
+    /// Hosts from which metadata and keys may be fetched over plain http.
     pub insecure_http_hosts: Vec<String>,
-    /// Where `issuer` was set, for messages.
+    /// The place that set `issuer`, for messages.
     #[serde(skip)]
     pub issuer_origin: Origin,
 }
@@ -102,10 +102,10 @@ pub struct Provider {
 /// `[session]`
 #[derive(Clone, Debug, Default, serde::Deserialize)]
 pub struct Session {
-    /// After how many seconds without a sign of the user the session ends; 0: never.
+    /// The idle time after which the session ends, in seconds; 0: never.
     #[serde(deserialize_with = "within::<0, 86_400, _>")]
     pub idle_sign_out_seconds: u64,
-    /// The other origins that calls may carry the access token to.
+    /// Other origins to which calls may send the access token.
     #[serde(deserialize_with = "call_origins")]
     pub call_origins: Vec<String>,
 }
@@ -113,28 +113,28 @@ pub struct Session {
 /// `[gate]`
 #[derive(Clone, Debug, serde::Deserialize)]
 pub struct Gate {
-    /// Longer tokens are rejected unread.
+    /// The largest token in bytes. Longer ones are rejected without parsing.
     #[serde(deserialize_with = "within::<512, 65_536, _>")]
     pub max_token_bytes: u64,
-    /// How many verified tokens are cached.
+    /// The number of cached verified tokens.
     #[serde(deserialize_with = "within::<0, 10_000_000, _>")]
     pub token_cache: u64,
-    /// Per subject.
+    /// The limit for each subject.
     #[serde(deserialize_with = "rate")]
     pub rate_limit: Option<Rate>,
-    /// Per address, for rejected calls.
+    /// The limit of rejected calls for each address.
     #[serde(deserialize_with = "rate")]
     pub failure_limit: Option<Rate>,
-    /// Origins of other sites whose pages may make calls that change something.
+    /// Origins of other sites whose pages may make calls with unsafe methods.
     pub allow_origins: Vec<String>,
-    /// Whether proofs must carry a nonce of the gate.
+    /// Whether DPoP proofs must carry a nonce of the gate.
     pub dpop_nonce: bool,
-    /// Where trusted proxies send the client's certificate.
+    /// The header in which trusted proxies send the client's certificate.
     #[serde(deserialize_with = "non_empty")]
     pub certificate_header: Option<String>,
     /// Whether rejections carry details.
     pub explain: bool,
-    /// What calls must bring beyond what the code requires.
+    /// Requirements in addition to those in the code.
     #[serde(skip)]
     pub routes: Vec<GateRoute>,
 }
@@ -148,11 +148,11 @@ pub struct GateRoute {
     pub pattern: Pattern,
     /// … this is required as well.
     pub policy: Policy,
-    /// Where it is written.
+    /// The place of the entry.
     pub origin: Origin,
 }
 
-/// The values of a `[[gate.route]]`, each by itself; [`RouteConfig`](pixygate::gate::RouteConfig) makes the policy.
+/// The values of a `[[gate.route]]`; [`RouteConfig`](pixygate::gate::RouteConfig) makes the policy of them.
 #[derive(serde::Deserialize)]
 pub(super) struct RouteValues {
     #[serde(deserialize_with = "methods")]
@@ -178,13 +178,13 @@ pub(super) struct RouteValues {
 /// `[store]`
 #[derive(Clone, Debug, serde::Deserialize)]
 pub struct Store {
-    /// Where it is.
+    /// Its URL.
     #[serde(deserialize_with = "store_url")]
     pub url: StoreUrl,
-    /// How long calls are accepted without news from the store, in seconds.
+    /// How long calls are accepted while the store is not available, in seconds.
     #[serde(deserialize_with = "within::<2, 86_400, _>")]
     pub revocation_max_age_seconds: u64,
-    /// How long ended sessions are stored one by one, in seconds.
+    /// How long ended sessions are stored individually, in seconds.
     #[serde(deserialize_with = "within::<600, 31_536_000, _>")]
     pub revocation_keep_seconds: u64,
 }
@@ -195,10 +195,10 @@ pub struct Activity {
     /// How long records are stored, in days.
     #[serde(deserialize_with = "within::<1, 3_650, _>")]
     pub retention_days: u64,
-    /// Events that may wait to be written.
+    /// The number of events that can wait to be written.
     #[serde(deserialize_with = "within::<64, 1_000_000, _>")]
     pub queue: u64,
-    /// What happens to an event that finds no room.
+    /// The handling of an event when the queue is full.
     pub when_full: WhenFull,
 }
 
@@ -216,7 +216,7 @@ pub struct Console {
 /// `[telemetry]`
 #[derive(Clone, Debug, serde::Deserialize)]
 pub struct Telemetry {
-    /// Where the metrics can be read, if anywhere.
+    /// The address of the metrics; `None` for no metrics.
     #[serde(deserialize_with = "optional_address")]
     pub metrics_listen: Option<SocketAddr>,
 }
@@ -230,7 +230,7 @@ pub struct DevIdp {
 }
 
 impl Store {
-    /// How nodes follow it.
+    /// Returns how nodes follow the store.
     pub fn timing(&self) -> Timing {
         Timing {
             max_age: Duration::from_secs(self.revocation_max_age_seconds),
@@ -241,7 +241,7 @@ impl Store {
 }
 
 impl Activity {
-    /// How it is recorded.
+    /// Returns the settings of the recorder.
     pub fn settings(&self) -> activity::Settings {
         activity::Settings {
             retention: Duration::from_secs(86_400 * self.retention_days),
@@ -252,7 +252,7 @@ impl Activity {
 }
 
 impl Server {
-    /// `Strict-Transport-Security` (RFC 6797), when browsers come by TLS.
+    /// Returns `Strict-Transport-Security` (RFC 6797), if browsers use TLS.
     pub fn hsts(&self) -> Option<http::HeaderValue> {
         let subdomains = match self.hsts_include_subdomains {
             true => "; includeSubDomains",
@@ -263,13 +263,13 @@ impl Server {
         wanted.then(|| http::HeaderValue::from_str(&value).ok()).flatten()
     }
 
-    /// Whether nobody but this machine reaches the server: it listens on loopback, and is called so.
+    /// Returns whether only this machine can reach the server: it listens on loopback, and its public URL is a loopback address.
     pub fn is_local(&self) -> bool {
         self.listen.ip().is_loopback() && self.public_url.is_loopback()
     }
 }
 
-/// Reads a text by `parse`. Its error is what was expected, or `(why, what was expected)`.
+/// Parses a text. The error of `parse` is the expected form, or `(reason, expected form)`.
 fn read<'de, D: Deserializer<'de>, T>(
     deserializer: D,
     expected: &'static str,
@@ -293,7 +293,7 @@ fn optional<T>(text: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Res
     }
 }
 
-/// The value may have a password in it, so it is not repeated.
+/// The value may contain a password, so the message does not repeat it.
 fn store_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<StoreUrl, D::Error> {
     let expected = "sqlite://FILE for one node, or postgres://USER:PASSWORD@HOST/DATABASE for several";
     let text = String::deserialize(deserializer)?;
@@ -327,7 +327,7 @@ fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::
     read(deserializer, expected, |text| optional(text, secure))
 }
 
-/// RFC 8707, section 2.
+/// Parses a resource indicator (RFC 8707, section 2).
 fn resource<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
     let absolute = |text: &str| match ::url::Url::parse(text) {
         Ok(uri) if uri.fragment().is_none() => Ok(text.to_owned()),
@@ -398,7 +398,7 @@ fn claims<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
     }
 }
 
-/// RFC 6749, section 3.3.
+/// Returns whether the text is a scope (RFC 6749, section 3.3).
 fn is_scope(scope: &str) -> bool {
     let is_token = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
     !scope.is_empty() && scope.bytes().all(is_token)

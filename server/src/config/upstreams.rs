@@ -16,7 +16,7 @@ use super::sections::{RouteValues, non_empty, within};
 use crate::backend_token::{ClaimNames, SigningAlgorithm};
 use crate::upstream::{Cors, Identity, Protocol, UpstreamRoute, UpstreamSettings};
 
-/// Headers that carry the message itself, and cannot carry an identity.
+/// Headers with a meaning of their own, which cannot carry the JWT.
 const TAKEN: [&str; 12] = [
     "authorization",
     "connection",
@@ -37,9 +37,9 @@ const LARGEST_BODY: u64 = 1 << 40;
 /// `[[upstream]]`
 #[derive(Clone, Debug)]
 pub struct UpstreamEntry {
-    /// How it is called.
+    /// The targets and how they are called.
     pub settings: UpstreamSettings,
-    /// Who may call it.
+    /// The routes with their policies.
     pub routes: Vec<UpstreamRoute>,
 }
 
@@ -50,13 +50,13 @@ pub struct BackendJwt {
     pub header: HeaderName,
     /// The algorithm of new keys.
     pub algorithm: SigningAlgorithm,
-    /// How long a JWT is valid.
+    /// The lifetime of a JWT.
     pub lifetime: Duration,
-    /// How long a key signs.
+    /// The time for which a key signs.
     pub rotation: Duration,
-    /// Claims of the caller's token that it has too.
+    /// Claims of the caller's token that the JWT contains.
     pub claims: ClaimNames,
-    /// Seals the keys in a shared store.
+    /// The file with the secret that encrypts the keys in a shared store.
     pub secret_file: Option<PathBuf>,
 }
 
@@ -100,7 +100,7 @@ struct CorsValues {
     max_age_seconds: u64,
 }
 
-/// What an `[[upstream.route]]` has beside the keys of [`RouteValues`].
+/// The keys of an `[[upstream.route]]`, in addition to those of [`RouteValues`].
 #[derive(Deserialize)]
 struct Route {
     path: String,
@@ -320,7 +320,7 @@ fn route(document: &mut Document, at: &str, prefix: &str) -> Option<UpstreamRout
             return None;
         }
     };
-    // The prefix itself has an empty path below it.
+    // The path of the prefix itself is empty.
     let below = match values.path.as_str() {
         "/" => "",
         path => path,

@@ -1,4 +1,4 @@
-//! Addresses in the configuration: https, or plain http on loopback and nowhere else.
+//! URLs in the configuration: https, or plain http on loopback.
 
 use std::fmt;
 
@@ -24,22 +24,22 @@ impl PublicUrl {
         })
     }
 
-    /// An address below this one; `path` begins with a slash.
+    /// Returns a URL below this one; `path` begins with a slash.
     pub fn join(&self, path: &str) -> String {
         format!("{}{path}", self.origin)
     }
 
-    /// The origin: scheme, host and port.
+    /// Returns the origin: scheme, host and port.
     pub fn as_str(&self) -> &str {
         &self.origin
     }
 
-    /// Whether browsers come by TLS.
+    /// Returns whether browsers use TLS.
     pub fn is_https(&self) -> bool {
         self.origin.starts_with("https:")
     }
 
-    /// Whether only this machine can reach it.
+    /// Returns whether only this machine can reach it.
     pub fn is_loopback(&self) -> bool {
         self.loopback
     }
@@ -69,12 +69,12 @@ impl<'de> Deserialize<'de> for PublicUrl {
     }
 }
 
-/// Accepts an origin and returns it as browsers write it. The error says what is wrong with the text.
+/// Parses an origin and returns it as browsers write it. The error is the problem with the text.
 pub(super) fn origin(text: &str) -> Result<String, String> {
     Ok(PublicUrl::parse(text)?.origin)
 }
 
-/// Accepts https, and http on loopback. The error says what is wrong with the text.
+/// Parses an https URL, or an http URL on loopback. The error is the problem with the text.
 pub(super) fn secure(text: &str) -> Result<Url, String> {
     if text.trim() != text {
         return Err("there is white space around it".to_owned());

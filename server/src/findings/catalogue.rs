@@ -21,27 +21,27 @@ macro_rules! catalogue {
             /// Every code, in ascending order.
             pub const ALL: &'static [Self] = &[$(Self::$name),*];
 
-            /// The code as it is printed: `PXG021`.
+            /// Returns the code as it is printed: `PXG021`.
             pub const fn id(self) -> &'static str {
                 match self { $(Self::$name => concat!("PXG", $id),)* }
             }
 
-            /// How much it matters.
+            /// Returns the severity.
             pub const fn severity(self) -> Severity {
                 match self { $(Self::$name => Severity::$severity,)* }
             }
 
-            /// What it is, in one line.
+            /// Returns the title, one line.
             pub const fn title(self) -> &'static str {
                 match self { $(Self::$name => $title,)* }
             }
 
-            /// Why it matters.
+            /// Returns the reason why it matters.
             pub const fn why(self) -> &'static str {
                 match self { $(Self::$name => $why,)* }
             }
 
-            /// What to do about it in general.
+            /// Returns the general advice.
             pub const fn fix(self) -> &'static str {
                 match self { $(Self::$name => $fix,)* }
             }
@@ -169,7 +169,7 @@ catalogue! {
         why "The browser asks before it sends the header `DPoP`, and the provider does not allow it. With DPoP, sign-in fails at its last step."
         fix "Let the provider allow the header `DPoP` for this origin, or write `dpop = \"off\"` under `[provider]`."
     KeysCors "072" Warning "Pages cannot fetch the provider's keys"
-        why "The server puts the keys into the page. After the provider has changed its key, an open page has to fetch them by itself, and fails to check the ID token until it is loaded anew."
+        why "The server puts the keys into the page. After the provider has changed its key, an open page must fetch the keys itself. If that fails, it cannot check ID tokens until it is reloaded."
         fix "Register the origin at the provider as an allowed origin (CORS, Web Origins)."
     RevocationCors "073" Warning "Pages cannot revoke a token"
         why "On sign-out the page revokes its refresh token. Without CORS at that endpoint the token stays valid until it expires."
@@ -220,7 +220,7 @@ catalogue! {
         why "The gate accepts three base64url segments of JSON. An opaque or encrypted token says nothing that the gate could check."
         fix "Let the provider issue signed JWT access tokens, or set `trust.introspection_url`."
     TokenTooLarge "202" Fault "The token is too large"
-        why "Longer tokens are rejected unread, so that nobody can occupy the server with them."
+        why "Longer tokens are rejected without parsing, so that they cannot occupy the server."
         fix "Let the provider put fewer claims into tokens, or raise `gate.max_token_bytes`."
     UnsupportedAlgorithm "203" Fault "The token's algorithm is not accepted"
         why "Only the algorithms of the trust are accepted: never `none`, never a shared secret."
@@ -229,7 +229,7 @@ catalogue! {
         why "The token was signed with a key that the issuer does not publish: by another issuer, or with a key that was removed."
         fix "Get a new token. Compare the token's `kid` with the issuer's key set."
     BadSignature "205" Fault "The signature does not verify"
-        why "The token was changed, or was signed by somebody else."
+        why "The token was changed, or was signed with another key."
         fix "Get a new token, and copy it completely."
     IssuerNotTrusted "206" Fault "The token's issuer is not trusted"
         why "`iss` is compared as an exact string with the trusted issuers."
@@ -256,7 +256,7 @@ catalogue! {
         why "The user signed out, or the provider ended the session."
         fix "Sign in again."
     DpopRequired "214" Fault "The token needs a DPoP proof"
-        why "The token is bound to a key, or the route requires it (RFC 9449). Alone it opens nothing."
+        why "The token is bound to a key, or the route requires a bound token (RFC 9449). Without a DPoP proof the call is rejected."
         fix "Send it with the scheme `DPoP` and a proof."
     InvalidDpopProof "215" Fault "The DPoP proof does not hold"
         why "The proof is for another request, token or key, is too old, or was used before (RFC 9449, section 4.3)."
@@ -271,7 +271,7 @@ catalogue! {
         why "The route requires a stronger or more recent sign-in (RFC 9470)."
         fix "Sign in again as the challenge says."
     CertificateMismatch "219" Fault "The token is bound to another client certificate"
-        why "Such a token opens nothing without the certificate that it was issued for (RFC 8705)."
+        why "The token is accepted only over a connection with the certificate that it was issued for (RFC 8705)."
         fix "Send it with that certificate; behind a proxy, set `gate.certificate_header`."
     KeysUnavailable "220" Fault "The issuer's keys are not available"
         why "The keys could not be fetched, so nothing can be said about the token."
@@ -305,7 +305,7 @@ catalogue! {
 }
 
 impl Code {
-    /// The code with this name, in any case.
+    /// Returns the code with this name, in any case.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL
             .iter()
@@ -313,7 +313,7 @@ impl Code {
             .find(|code| code.id().eq_ignore_ascii_case(name))
     }
 
-    /// The code that explains why a call was denied.
+    /// Returns the code that explains a denial.
     pub fn of(reason: Reason) -> Option<Self> {
         reason.code().and_then(Self::named)
     }

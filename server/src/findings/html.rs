@@ -1,4 +1,4 @@
-//! The pages of the running server, written from the catalogue: no script, and nothing from another host.
+//! The pages of the running server, generated from the catalogue: no script, and no external resources.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ code { font-family: ui-monospace, monospace; overflow-wrap: anywhere }
 table { border-collapse: collapse; width: 100% }
 th, td { text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0 }";
 
-/// The page of one code.
+/// Returns the page of one code.
 pub fn page_html(code: Code, nonce: &str) -> String {
     let title = format!("{code}: {}", code.title());
     let body = format!(
@@ -23,7 +23,7 @@ pub fn page_html(code: Code, nonce: &str) -> String {
     document(&title, &body, nonce)
 }
 
-/// The table of all codes.
+/// Returns the table of all codes.
 pub fn index_html(nonce: &str) -> String {
     let mut rows = String::new();
     for &code in Code::ALL {
@@ -53,7 +53,7 @@ fn document(title: &str, body: &str, nonce: &str) -> String {
     )
 }
 
-/// Text of the catalogue, with what stands between backticks as code.
+/// Escapes text of the catalogue, with text between backticks as code.
 fn text(text: &str) -> String {
     let mut html = String::new();
     for (position, part) in text.split('`').enumerate() {

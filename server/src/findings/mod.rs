@@ -1,7 +1,7 @@
-//! The findings: everything that Pixygate can say is wrong with a set-up, each under a stable code. No I/O.
+//! The findings: all problems of a set-up that Pixygate can report, each with a stable code. No I/O.
 //!
 //! [`Code`] is the catalogue. Its entries have a severity, a title, the reason why it matters, and how to fix it in general;
-//! `docs/findings/` is written from them. A [`Finding`] is one instance, with what was expected and found, and the line to
+//! `docs/findings/` is generated from it. A [`Finding`] is one instance, with the expected and the found value, and the line to
 //! write.
 
 mod catalogue;
@@ -16,7 +16,7 @@ pub use catalogue::Code;
 pub use html::{index_html, page_html};
 pub use pages::{address, index, page};
 
-/// How much a finding matters.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
@@ -38,25 +38,25 @@ impl fmt::Display for Severity {
     }
 }
 
-/// One thing that is wrong, or worth knowing.
+/// A problem, or a fact worth knowing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// What it is.
+    /// The code.
     pub code: Code,
-    /// How much it matters; the code's own severity.
+    /// The severity; the code's own by default.
     pub severity: Severity,
     /// The code's title.
     pub title: &'static str,
-    /// The setting that it is about, and where that was set; empty when it is about none.
+    /// The setting and the place that set it; empty if it is about none.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub place: String,
-    /// What would have been right.
+    /// The expected value.
     pub expected: String,
-    /// What is there.
+    /// The found value.
     pub found: String,
     /// The line to write, or the place in the provider's console.
     pub hint: String,
-    /// The change of the configuration file that fixes it, where one line does.
+    /// The change of the configuration file that fixes it, if one line does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub change: Option<Change>,
 }
@@ -71,7 +71,7 @@ pub struct Change {
 }
 
 impl Finding {
-    /// An instance of a code.
+    /// Makes an instance of a code.
     pub fn new(code: Code) -> Self {
         Self {
             code,
@@ -85,35 +85,35 @@ impl Finding {
         }
     }
 
-    /// Names the setting.
+    /// Sets the setting.
     #[must_use]
     pub fn place(mut self, place: impl Into<String>) -> Self {
         self.place = place.into();
         self
     }
 
-    /// Says what would have been right.
+    /// Sets the expected value.
     #[must_use]
     pub fn expected(mut self, expected: impl Into<String>) -> Self {
         self.expected = expected.into();
         self
     }
 
-    /// Says what is there. Text from outside goes through [`printable`](pixygate::jwt::printable) first.
+    /// Sets the found value. Pass external text through [`printable`](pixygate::jwt::printable) first.
     #[must_use]
     pub fn found(mut self, found: impl Into<String>) -> Self {
         self.found = found.into();
         self
     }
 
-    /// Says what to do, in place of the code's general advice.
+    /// Sets the hint, instead of the code's general advice.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
         self
     }
 
-    /// Names the change of the file that fixes it.
+    /// Sets the change of the file that fixes it.
     #[must_use]
     pub fn change(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
         self.change = Some(Change {

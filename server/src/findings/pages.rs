@@ -1,16 +1,16 @@
-//! The pages of `docs/findings/`, written from the catalogue. A test compares them with the files.
+//! The pages of `docs/findings/`, generated from the catalogue. A test compares them with the files.
 
 use std::fmt::Write as _;
 
 use super::Code;
 
-/// The page of one code.
+/// Returns the page of one code.
 pub fn page(code: Code) -> String {
     let (severity, title, why, fix) = (code.severity(), code.title(), code.why(), code.fix());
     format!("# {code}: {title}\n\nSeverity: {severity}\n\n## Why it matters\n\n{why}\n\n## How to fix it\n\n{fix}\n")
 }
 
-/// The table of all codes.
+/// Returns the table of all codes.
 pub fn index() -> String {
     let mut text = String::from(
         "# Findings\n\nEverything that `pixygate doctor`, `pixygate inspect`, the start and the log can report. The codes are stable. \
@@ -24,7 +24,7 @@ pub fn index() -> String {
     text
 }
 
-/// The path of a code's page on the running server.
+/// Returns the path of a code's page on the running server.
 pub fn address(code: Code) -> String {
     format!("/findings/{code}")
 }

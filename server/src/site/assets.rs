@@ -1,4 +1,4 @@
-//! The site's files in memory. They are few and small, and a path that was not there at start is never looked up on disk.
+//! The site's files in memory. They are few and small, and no request reads from disk.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -13,13 +13,13 @@ use sha2::{Digest, Sha256};
 /// The folder of the front end's files, as cargo-leptos writes it.
 const PKG: &str = "pkg";
 
-/// The folder of earlier builds: each folder in it is the `pkg` of one.
+/// The folder of earlier builds, each as a copy of `pkg`.
 const PREVIOUS: &str = "previous";
 
 /// The front end's entry point, relative to the site's root.
 pub(super) const FRONT_END_SCRIPT: &str = "pkg/pixygate.js";
 
-/// cargo-leptos renames the file, and wasm-bindgen's own name is the second.
+/// The name after cargo-leptos has renamed the file, and the original name of wasm-bindgen.
 const FRONT_END_WASM: [&str; 2] = ["pixygate.wasm", "pixygate_bg.wasm"];
 
 const DEPTH_LIMIT: usize = 8;
@@ -38,19 +38,19 @@ pub struct Assets {
 pub struct Asset {
     /// The uncompressed content.
     pub plain: Bytes,
-    /// The content compressed by the build, if it did so.
+    /// The content, compressed with Brotli by the build.
     pub brotli: Option<Bytes>,
-    /// The content compressed by the build, if it did so.
+    /// The content, compressed with gzip by the build.
     pub gzip: Option<Bytes>,
     /// A hash of the uncompressed content.
     pub hash: String,
     /// The media type.
     pub media_type: &'static str,
-    /// Whether the URL names the content: another content has another URL.
+    /// Whether the URL contains a hash of the content.
     pub immutable: bool,
 }
 
-/// Shows whether a file has changed without reading it.
+/// Size and times of a file, to detect a change without reading it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Stamp {
     path: PathBuf,
@@ -59,12 +59,12 @@ struct Stamp {
 }
 
 impl Assets {
-    /// Reads every file below `root`. While the files are `watched` the front end has no build in its URLs: cargo-leptos replaces
-    /// its style sheet in open pages by its plain name.
+    /// Reads every file below `root`. If the files are `watched`, URLs contain no build, because cargo-leptos replaces
+    /// the style sheet in open pages by its plain name.
     ///
     /// # Errors
     ///
-    /// When a file cannot be read.
+    /// If a file cannot be read.
     pub fn read(root: &Path, watched: bool) -> io::Result<Self> {
         let stamps = stamps(root)?;
         let mut files = BTreeMap::new();
@@ -99,7 +99,7 @@ impl Assets {
         })
     }
 
-    /// The folder of the build that a file belongs to, and the file's path in it.
+    /// Returns the build of a file, and the file's path in it.
     fn build_of(url: &str) -> Option<(&str, &str)> {
         let path = url.strip_prefix('/')?;
         let (top, rest) = path.split_once('/')?;
@@ -113,7 +113,7 @@ impl Assets {
         }
     }
 
-    /// Reads the files again if any of them has changed.
+    /// Reads the files again, if any of them has changed.
     pub(super) fn read_again(&self, root: &Path) -> io::Result<Option<Self>> {
         if stamps(root)? == self.stamps {
             Ok(None)
@@ -122,12 +122,12 @@ impl Assets {
         }
     }
 
-    /// The file at a URL path.
+    /// Returns the file at a URL path.
     pub fn get(&self, path: &str) -> Option<&Asset> {
         self.files.get(path)
     }
 
-    /// The URLs of the front end's files.
+    /// Returns the URLs of the front end's files.
     pub(super) fn front_end(&self) -> Option<app::SiteFiles> {
         let url = |file: &str| {
             let url = format!("{}/{file}", self.front_end);
@@ -146,7 +146,7 @@ impl Assets {
     }
 }
 
-/// The hash over all files of a build. A change in one of them, or in its name, makes it another build.
+/// Returns the hash over all files of a build, with their names.
 fn hash_of(build: &BTreeMap<String, Asset>) -> String {
     let mut digest = Sha256::new();
     for (file, asset) in build {
@@ -158,7 +158,7 @@ fn hash_of(build: &BTreeMap<String, Asset>) -> String {
     short(&digest.finalize())
 }
 
-/// 96 bits of a hash: enough that two builds never share a URL.
+/// Returns 96 bits of a hash: enough that two builds never share a URL.
 fn short(digest: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(&digest[..12])
 }
@@ -171,7 +171,7 @@ impl Asset {
             let mut name = path.as_os_str().to_owned();
             name.push(extension);
             let compressed = Path::new(&name);
-            // A compressed form that is older than the file belongs to an earlier build.
+            // A compressed file that is older than the original belongs to an earlier build.
             let fresh = modified(compressed)? >= modified(path)?;
             fresh.then(|| std::fs::read(compressed).ok().map(Bytes::from)).flatten()
         };
@@ -212,7 +212,7 @@ fn stamps(root: &Path) -> io::Result<Vec<Stamp>> {
     Ok(stamps)
 }
 
-/// The URL path of a file. Hidden files have none, and neither have compressed forms: they are served instead of their files.
+/// Returns the URL path of a file. Hidden files have none. Compressed files have none either: they are served instead of the original.
 fn url_of(root: &Path, path: &Path) -> Option<String> {
     if matches!(
         path.extension().and_then(|extension| extension.to_str()),
@@ -232,7 +232,7 @@ fn url_of(root: &Path, path: &Path) -> Option<String> {
     Some(url)
 }
 
-/// The media type of a file. `nosniff` is set, so browsers rely on it.
+/// Returns the media type of a file. `nosniff` is set, so browsers rely on it.
 fn media_type(path: &Path) -> &'static str {
     match path.extension().and_then(|extension| extension.to_str()) {
         Some("js" | "mjs") => "text/javascript; charset=utf-8",

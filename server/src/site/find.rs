@@ -9,7 +9,7 @@ use super::assets::FRONT_END_SCRIPT;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SiteError {
-    /// No folder has them.
+    /// No folder contains them.
     #[error(
         "The site files are missing.\n\n    expected  pkg/pixygate.js and pkg/pixygate.wasm\n    \
          found     neither in {}\n    \
@@ -20,7 +20,7 @@ pub enum SiteError {
         /// The folders that were searched.
         looked_in: Vec<PathBuf>,
     },
-    /// They are there and cannot be read.
+    /// They exist and cannot be read.
     #[error("The site files in {} cannot be read: {source}", root.display())]
     Unreadable {
         /// The folder.
@@ -38,10 +38,10 @@ fn list(paths: &[PathBuf]) -> String {
         .join(", ")
 }
 
-/// What the search uses.
+/// The inputs of the search.
 #[derive(Clone, Debug, Default)]
 pub struct Candidates {
-    /// `PIXYGATE_SITE`. When it is set, no other folder is searched.
+    /// `PIXYGATE_SITE`. If it is set, no other folder is searched.
     pub named: Option<OsString>,
     /// `LEPTOS_SITE_ROOT`, as cargo-leptos sets it.
     pub cargo_leptos: Option<OsString>,
@@ -52,7 +52,7 @@ pub struct Candidates {
 }
 
 impl Candidates {
-    /// The environment of this process.
+    /// Returns the environment of this process.
     pub fn of_this_process() -> Self {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         Self {
@@ -63,7 +63,7 @@ impl Candidates {
         }
     }
 
-    /// The folders to search, the likeliest first.
+    /// Returns the folders to search, the most likely first.
     fn folders(&self) -> Vec<PathBuf> {
         let below = |path: &OsString| self.working_directory.join(path);
         if let Some(named) = &self.named {
@@ -84,7 +84,7 @@ impl Candidates {
 ///
 /// # Errors
 ///
-/// When no candidate contains the front end. The error lists them and says how to build it.
+/// If no candidate contains the front end. The error lists them and says how to build it.
 pub fn find(candidates: &Candidates) -> Result<PathBuf, SiteError> {
     let folders = candidates.folders();
     match folders.iter().find(|folder| folder.join(FRONT_END_SCRIPT).is_file()) {

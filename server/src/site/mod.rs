@@ -1,9 +1,9 @@
 //! The site files: the front end that cargo-leptos built, and the files of `public/`.
 //!
-//! 1. [`find`] finds their folder without cargo-leptos' environment.
-//! 2. [`Assets`] reads them once, with their compressed forms, and puts each build of the front end under a URL of its own,
+//! 1. [`find`] finds their folder without the environment of cargo-leptos.
+//! 2. [`Assets`] reads them once, with their compressed forms, and gives each build of the front end its own URL,
 //!    `/pkg/<build>/`: the current one from `pkg/`, earlier ones from the folders in `previous/`.
-//! 3. [`Site::answer`] serves them. A URL with a hash in it may be cached for good.
+//! 3. [`Site::answer`] serves them. A URL with a hash in it is cached as immutable.
 
 mod assets;
 mod find;
@@ -31,7 +31,7 @@ impl Site {
     ///
     /// # Errors
     ///
-    /// When the front end is not there.
+    /// If the front end is missing.
     pub fn load(root: PathBuf, watched: bool) -> Result<Self, SiteError> {
         let unreadable = |source| SiteError::Unreadable {
             root: root.clone(),
@@ -48,12 +48,12 @@ impl Site {
         })
     }
 
-    /// The URLs of the front end's files.
+    /// Returns the URLs of the front end's files.
     pub fn front_end(&self) -> app::SiteFiles {
         self.current().front_end().unwrap_or_default()
     }
 
-    /// The folder of the files.
+    /// Returns the folder of the files.
     pub fn root(&self) -> &std::path::Path {
         &self.root
     }

@@ -24,7 +24,7 @@ impl Site {
         let assets = self.current();
         let asset = match assets.get(uri.path()) {
             Some(asset) => asset,
-            // A page of an earlier build asks for a file that is gone. It needs the status and no page.
+            // A page of an earlier build requests a file that is gone. Its script checks the status and needs no body.
             None if uri.path().starts_with("/pkg/") => return Some(StatusCode::NOT_FOUND.into_response()),
             None => return None,
         };

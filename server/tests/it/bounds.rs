@@ -1,4 +1,4 @@
-//! 60: a client that is slow, or never ends, holds time and memory for a bounded time only. Over real connections.
+//! 60: a client that is slow, or never finishes, uses time and memory for a limited time only. Over real connections.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::time::{Instant, pause, resume};
 
 use crate::house::{self, House};
 
-/// A house that is served, and where.
+/// Starts and serves a house. Returns it with its address.
 async fn served() -> (House, SocketAddr) {
     let house = House::start().await;
     let address = serve(&house, house::limits()).await;
@@ -24,14 +24,14 @@ async fn serve(house: &House, limits: server::Limits) -> SocketAddr {
     address
 }
 
-/// Reads until the server closes.
+/// Reads until the server closes the connection.
 async fn rest(connection: &mut TcpStream) -> String {
     let mut answer = Vec::new();
     connection.read_to_end(&mut answer).await.unwrap();
     String::from_utf8(answer).unwrap()
 }
 
-/// Sends what is given, nothing more, and reads until the server closes.
+/// Sends a request, and reads until the server closes the connection.
 async fn send(address: SocketAddr, request: &str) -> String {
     let mut connection = TcpStream::connect(address).await.unwrap();
     connection.write_all(request.as_bytes()).await.unwrap();
@@ -51,7 +51,7 @@ async fn healthy(connection: &mut TcpStream) {
     assert!(answer.starts_with(b"HTTP/1.1 200"));
 }
 
-/// Some of the time may have passed before it was paused.
+/// Some time may have passed before the clock was paused.
 fn within(started: Instant, seconds: u64) {
     let passed = started.elapsed().as_secs();
     assert!(
@@ -60,7 +60,7 @@ fn within(started: Instant, seconds: u64) {
     );
 }
 
-/// The head of a call whose body is read.
+/// Returns the head of a call whose body is read.
 fn confirm(token: &str, length: &str) -> String {
     format!(
         "POST /api/confirm HTTP/1.1\r\nhost: localhost:3000\r\nauthorization: Bearer {token}\r\n\
@@ -74,7 +74,7 @@ async fn heads_and_bodies_that_never_come_are_given_up_in_time() {
     let head = confirm(&house.access_token().await, "content-length: 13");
     healthy(&mut TcpStream::connect(address).await.unwrap()).await;
 
-    // From here on, time passes as soon as everything waits.
+    // From here on, time advances whenever every task waits.
     pause();
     for partial in ["GET /healthz HTTP/1.1\r\nhost: localhost:3000\r\nx-slow: ", ""] {
         let started = Instant::now();
@@ -98,19 +98,19 @@ async fn an_idle_connection_lives_longer_than_a_load_balancers() {
     let mut connection = TcpStream::connect(address).await.unwrap();
     for _ in 0..2 {
         healthy(&mut connection).await;
-        // 74 s later it is still there …
+        // 74 s later the connection is still open …
         pause();
         tokio::time::advance(Duration::from_secs(74)).await;
         resume();
     }
     healthy(&mut connection).await;
-    // … and 75 s later it is not.
+    // … and 75 s later it is closed.
     pause();
     let started = Instant::now();
     assert_eq!(rest(&mut connection).await, "");
     within(started, 75);
 
-    // The next request's head has ten seconds, not 75.
+    // The head of the next request has ten seconds, not 75.
     resume();
     let mut connection = TcpStream::connect(address).await.unwrap();
     healthy(&mut connection).await;
@@ -124,7 +124,7 @@ async fn an_idle_connection_lives_longer_than_a_load_balancers() {
 #[tokio::test]
 async fn a_client_that_reads_nothing_is_let_go() {
     let mut house = House::start().await;
-    // More than the system's buffers take.
+    // Larger than the buffers of the operating system.
     std::fs::write(house.site.path().join("large.txt"), vec![b'x'; 32 << 20]).unwrap();
     let config = house::config("[server]\nwrite_seconds = 20\n");
     let candidates = house::only_in(&house.site);
@@ -140,7 +140,7 @@ async fn a_client_that_reads_nothing_is_let_go() {
     tokio::time::sleep(Duration::from_secs(21)).await;
     resume();
     let mut left = Vec::new();
-    // A reset, or an end too early.
+    // The connection was reset, or ended too early.
     let read = connection.read_to_end(&mut left).await;
     assert!(read.is_err() || left.len() < 32 << 20);
 }
@@ -216,7 +216,7 @@ async fn a_body_without_end_is_cut_off() {
         writing.write_all(head.as_bytes()).await?;
         let chunk = format!("10000\r\n{}\r\n", "x".repeat(0x10000));
         let mut sent = 0;
-        // The server has a mebibyte of it, and the network's buffers some more.
+        // The server buffers a mebibyte, and the network some more.
         while sent < 1 << 30 {
             writing.write_all(chunk.as_bytes()).await?;
             sent += chunk.len();
@@ -237,7 +237,7 @@ async fn a_body_without_end_is_cut_off() {
 async fn no_body_is_read_ahead_of_its_handler() {
     let (house, address) = served().await;
     let token = house.access_token().await;
-    // Rejected by the gate; answered by a handler that takes none.
+    // Rejected by the gate, or answered by a handler that reads no body.
     for (head, status) in [
         ("POST /api/confirm HTTP/1.1\r\n".to_owned(), "401"),
         (

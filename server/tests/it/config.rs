@@ -1,4 +1,4 @@
-//! Each rule of the configuration: what it refuses, and the neighbour that it accepts.
+//! Each rule of the configuration: rejected values, and similar accepted ones.
 
 use pixygate::authorization::DpopMode;
 use server::config::{Config, Origin, Problem, Problems};
@@ -20,7 +20,7 @@ fn with_environment(text: &str, variables: &[(&str, &str)]) -> Result<Config, Pr
     Config::read(Some(("pixygate.toml", text)), variables)
 }
 
-/// The one problem of a text that has one.
+/// Returns the problem of a text that has exactly one.
 pub(crate) fn problem(text: &str) -> Problem {
     let Problems(problems) = read(text).unwrap_err();
     assert_eq!(problems.len(), 1, "{problems:#?}");
@@ -303,7 +303,7 @@ fn the_embedded_provider_listens_and_is_called_on_loopback() {
 #[test]
 fn explaining_rejections_is_for_loopback() {
     read("[gate]\nexplain = true\n").unwrap();
-    // Another machine reaches it, whatever it is called.
+    // Other machines can reach it, whatever its public URL is.
     let everywhere = "[server]\nlisten = \"0.0.0.0:3000\"\n[gate]\nexplain = true\n";
     assert_eq!(problem(&format!("{everywhere}{PROVIDER}")).key, "gate.explain");
     let problem = problem(&format!(
@@ -340,7 +340,7 @@ fn an_issuer_has_no_query_and_keeps_its_spelling() {
             "{issuer}"
         );
     }
-    // A URL type would take the default port and the capital letters away.
+    // A URL type would remove the default port and the capital letters.
     let config = read("[provider]\nclient_id = \"a\"\nissuer = \"https://IDP.example:443/\"\n").unwrap();
     assert_eq!(config.provider.unwrap().issuer, "https://IDP.example:443/");
 }
@@ -571,7 +571,7 @@ fn entries_from_the_environment_are_counted_and_leave_no_gap() {
         ]
     };
     let trusted = |numbers: &[usize]| Config::read(None, numbers.iter().flat_map(|number| entry(*number)));
-    // As text, 10 would come before 2.
+    // In text order, 10 would come before 2.
     let dozen: Vec<_> = (0..12).rev().collect();
     let config = trusted(&dozen).unwrap();
     for (number, trust) in config.trust.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! `pixygate.example.toml` is documentation that must not lie.
+//! `pixygate.example.toml` matches the configuration that the server reads.
 
 use server::config::{Config, Origin, keys};
 
@@ -8,7 +8,7 @@ fn read(text: &str) -> Result<Config, server::config::Problems> {
     Config::read(Some(("pixygate.example.toml", text)), [])
 }
 
-/// The text with every key on.
+/// Returns the text with every key uncommented.
 fn everything_on() -> String {
     EXAMPLE.replace("\n#:", "\n")
 }
@@ -69,7 +69,7 @@ fn defaults_are_known_as_such() {
             .iter()
             .all(|(_, setting)| setting.origin == Origin::Default)
     );
-    // A secret is listed once, wherever it comes from.
+    // A secret is listed once, whether it is set directly or by a file.
     let listed = |key: &&String| !key.contains("[]") && *key != "store.url_file";
     assert_eq!(config.settings.len(), keys().iter().filter(listed).count());
 }

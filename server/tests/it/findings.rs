@@ -1,4 +1,4 @@
-//! The catalogue of findings, and the pages that are written from it.
+//! The catalogue of findings, and the pages that are generated from it.
 
 use std::collections::BTreeSet;
 use std::path::Path;

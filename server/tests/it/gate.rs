@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::house::{self, House, header, request};
 
-/// Asserts a 401 in all its parts and returns the challenge.
+/// Checks a 401 completely and returns the challenge.
 async fn refused(response: Response, reason: &str) -> String {
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED, "{reason}");
     let headers = response.headers().clone();
@@ -90,7 +90,7 @@ async fn a_call_passes_with_a_good_token_and_no_other() {
     )
     .await;
 
-    // Asgardeo's trap: the base URL, signed with the right keys.
+    // A common mistake with Asgardeo: the base URL as issuer, signed with the right keys.
     let base = house.started.announcement.provider.trim_end_matches("/oauth2/token");
     house.switches(json!({ "access_token": { "iss": base } })).await;
     let confused = house.access_token().await;
@@ -128,7 +128,7 @@ async fn a_scope_that_is_missing_is_403_and_named() {
     assert_eq!(house::json(response).await["reason"], "insufficient_scope");
 }
 
-/// What a server function refuses by itself is answered, numbered and counted like what the gate refuses.
+/// A refusal by a server function is answered, numbered and counted like one by the gate.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_function_refuses_as_the_gate_does() {
     let house = House::start().await;
@@ -172,13 +172,13 @@ async fn head_is_answered_wherever_get_is() {
     }
     let head = request("/api/whoami").method("HEAD").body(Body::empty()).unwrap();
     assert_eq!(house.send(head).await.status(), StatusCode::UNAUTHORIZED);
-    // For the function that is called with POST only.
+    // The function is called with POST only.
     let head = request("/api/confirm").method("HEAD").header(AUTHORIZATION, &bearer);
     let response = house.send(head.body(Body::empty()).unwrap()).await;
     assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
 }
 
-/// The same server functions, mounted by mistake where no gate stands.
+/// The same server functions, mounted by mistake without a gate.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_function_without_the_gate_refuses_everybody() {
     let house = House::start().await;
@@ -342,7 +342,7 @@ async fn every_setting_of_the_gate_reaches_it() {
             (house::json(response).await["reason"].clone(), nonce)
         };
         let told = |reason: &str, otherwise: &str| json!(if set { reason } else { otherwise });
-        // Who is refused: with a nonce, once an hour, and known by what the proxy says.
+        // The rejected clients: with a nonce, once an hour, and identified by the proxy's header.
         for (client, reason) in [
             ("192.0.2.1", json!("missing_token")),
             ("192.0.2.1", told("rate_limited", "missing_token")),
@@ -357,7 +357,7 @@ async fn every_setting_of_the_gate_reaches_it() {
         }
         let response = house::json(house.call("/api/whoami", &long).await).await;
         assert_eq!(response["reason"], told("token_too_large", "malformed_token"));
-        // Who is not.
+        // Other clients are not affected.
         let token = format!("Bearer {}", house.access_token().await);
         for status in [
             StatusCode::OK,

@@ -1,4 +1,4 @@
-//! A started server with the embedded provider on a free port. The provider is real; only the site files are made up.
+//! A started server with the embedded provider on a free port. The provider is real; only the site files are fake.
 
 use axum::body::Body;
 use axum::response::Response;
@@ -12,14 +12,14 @@ use server::start::{Started, start};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
-/// The server, the provider behind it, and the folder of its site files.
+/// The server, its provider, and the folder of its site files.
 pub(crate) struct House {
     pub(crate) started: Started,
     pub(crate) site: TempDir,
     provider: String,
 }
 
-/// A site as cargo-leptos leaves it.
+/// Makes a site as cargo-leptos does.
 pub(crate) fn site() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("pkg")).unwrap();
@@ -34,7 +34,7 @@ pub(crate) fn site() -> TempDir {
     folder
 }
 
-/// Site files in this folder and nowhere else.
+/// Returns candidates with this folder only.
 pub(crate) fn only_in(folder: &TempDir) -> Candidates {
     Candidates {
         named: Some(folder.path().into()),
@@ -42,19 +42,19 @@ pub(crate) fn only_in(folder: &TempDir) -> Candidates {
     }
 }
 
-/// A configuration for development, with a provider on a free port.
+/// Returns a configuration for development, with a provider on a free port.
 pub(crate) fn config(more: &str) -> Config {
     let text = format!("[dev_idp]\nlisten = \"127.0.0.1:0\"\n{more}");
     let store = (!more.contains("[store]")).then(memory);
     Config::read(Some(("pixygate.toml", &text)), store).unwrap()
 }
 
-/// A store that no other test shares, and that leaves no file. In the environment, so that a test can have a `[store]` of its own.
+/// A store that no other test shares, and that leaves no file. It is set in the environment, so that a test can have its own `[store]`.
 pub(crate) fn memory() -> (String, String) {
     ("PIXYGATE_STORE__URL".to_owned(), "sqlite::memory:".to_owned())
 }
 
-/// The limits of connections as they are unless set.
+/// Returns the default limits of connections.
 pub(crate) fn limits() -> server::Limits {
     config("").limits()
 }
@@ -75,7 +75,7 @@ impl House {
         }
     }
 
-    /// Another node: a server of its own with the provider of this one.
+    /// Starts another node: a server with the provider of this one.
     pub(crate) async fn node(&self, more: &str) -> Self {
         let issuer = &self.started.announcement.provider;
         Self::with(&format!(
@@ -112,7 +112,7 @@ impl House {
         .await
     }
 
-    /// Tokens as a sign-in would give them.
+    /// Returns tokens as a sign-in would.
     pub(crate) async fn tokens(&self, tenant: &str) -> Value {
         let wanted = serde_json::json!({ "username": "alice", "client_id": "pixygate", "nonce": "n" });
         self.control(&format!("tokens?tenant={tenant}"), wanted).await
@@ -155,7 +155,7 @@ pub(crate) async fn json(response: Response) -> Value {
     serde_json::from_str(&text(response).await).unwrap()
 }
 
-/// The header's value, empty where there is none.
+/// Returns the header's value; empty if it is missing.
 pub(crate) fn header<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
     headers
         .get(name)

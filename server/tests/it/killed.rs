@@ -1,4 +1,4 @@
-//! A server that is killed under load (SIGKILL): what it had answered some time before is recorded, once.
+//! A server that is killed under load (SIGKILL): responses from some time before are recorded, exactly once.
 
 use std::collections::HashMap;
 use std::process::{Child, Command, Stdio};
@@ -18,10 +18,10 @@ crate::store::on_both!(a_server_that_is_killed_loses_at_most_the_last_second);
 
 const CALLS: usize = 10_000;
 
-/// What may be lost: a second, and more on a machine that is busy with other tests.
+/// The records of this last time may be lost: one second, and more on a busy machine.
 const LOSS: Duration = Duration::from_secs(5);
 
-/// A process of its own.
+/// A server process.
 struct Server {
     process: Child,
     url: String,
@@ -103,7 +103,7 @@ async fn a_server_that_is_killed_loses_at_most_the_last_second(engine: &Engine) 
         let (answered, left) = (answered.clone(), left.clone());
         callers.spawn(async move {
             let client = reqwest::Client::new();
-            // On and on: it is killed in the middle of it.
+            // Sends requests without end, so that the server is killed in the middle.
             loop {
                 let Ok(response) = client.get(&url).bearer_auth(&*token).send().await else {
                     return;
@@ -154,7 +154,7 @@ async fn a_server_that_is_killed_loses_at_most_the_last_second(engine: &Engine) 
             "lost, {before:?} before the end"
         );
     }
-    // A batch is written with its sums, or not at all.
+    // A batch is written together with its sums, or not at all.
     let now = std::time::SystemTime::now()
         .duration_since(std::time::SystemTime::UNIX_EPOCH)
         .unwrap()

@@ -1,4 +1,4 @@
-//! The server from outside: its configuration, its start, its HTTP.
+//! Tests of the server through its configuration, its start and its HTTP interface.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

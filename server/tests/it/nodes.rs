@@ -63,14 +63,14 @@ async fn a_session_that_ends_at_the_provider_ends_on_every_node(engine: &Engine)
         until_revoked(node, &alices).await;
         accepted(node, &bobs).await;
     }
-    // Signed in again: accepted, on every node.
+    // A new sign-in is accepted on every node.
     let again = alice.sign_in("alice").await;
     for node in [&first, &nodes[0], &nodes[1]] {
         accepted(node, &again).await;
     }
 }
 
-/// A service whose answer never ends.
+/// A service whose response never ends.
 async fn endless() -> SocketAddr {
     let handler = || async {
         let first = futures_util::stream::iter([Ok::<_, Infallible>("data: 1\n\n")]);
@@ -94,13 +94,13 @@ async fn events(node: &House, tokens: &Value) -> Body {
     body
 }
 
-/// The next part of a stream; `None` at its end.
+/// Returns the next part of a stream; `None` at its end.
 async fn text(body: &mut Body) -> Option<String> {
     let data = body.frame().await?.unwrap().into_data().unwrap();
     Some(String::from_utf8(data.to_vec()).unwrap())
 }
 
-/// At one node; every other rejects the user's tokens, and cuts their streams.
+/// The user signs out at one node; all other nodes reject the user's tokens and end the user's streams.
 async fn a_user_who_signs_out_everywhere_is_out_on_every_node(engine: &Engine) {
     let more = format!(
         "[store]\nurl = \"{}\"\n[[upstream]]\nname = \"events\"\ntarget = \"http://{}\"\n\
@@ -139,7 +139,7 @@ crate::store::on_both!(
     a_user_who_signs_out_everywhere_is_out_on_every_node,
 );
 
-/// The provider gets its 200 when the store has it, and not before.
+/// The provider gets its 200 only after the store has the logout.
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_store_is_down_a_logout_is_503_and_readiness_says_so() {
     let Some(engine) = Engine::postgres() else { return };

@@ -1,4 +1,4 @@
-//! A provider that is down: the server starts, answers 503 where it needs what is missing, and recovers by itself.
+//! A provider that is down: the server starts, answers 503 where it needs the provider, and recovers by itself.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tower::ServiceExt as _;
 
 use crate::house::{self, House, header, only_in, request};
 
-/// A server whose users sign in at one house's provider, and which trusts that of another one too.
+/// Starts a server whose users sign in at one house's provider, and which also trusts another one's.
 async fn server(provider: &House, other: &House) -> (Started, TempDir) {
     server_with(provider, other, house::memory()).await
 }
@@ -47,7 +47,7 @@ async fn get(server: &Started, path: &str) -> Response {
     server.router.clone().oneshot(request).await.unwrap()
 }
 
-/// Asks until the status is this one.
+/// Repeats a request until it has this status.
 async fn until(status: StatusCode, ask: impl AsyncFn() -> Response) -> Response {
     let asked = tokio::time::timeout(Duration::from_secs(30), async {
         loop {
@@ -73,7 +73,7 @@ async fn the_server_starts_while_the_provider_is_down_and_recovers() {
         "{said}"
     );
 
-    // What needs the provider says when to try again.
+    // Paths that need the provider answer with `Retry-After`.
     for path in ["/sign-in", "/callback?code=x&state=y"] {
         let response = get(&server, path).await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
@@ -85,7 +85,7 @@ async fn the_server_starts_while_the_provider_is_down_and_recovers() {
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_ne!(header(response.headers(), RETRY_AFTER.as_str()), "");
     assert_eq!(house::json(response).await["reason"], "keys_unavailable");
-    // What does not need it works.
+    // Other paths work.
     assert_eq!(get(&server, "/").await.status(), StatusCode::OK);
     assert_eq!(call(&server, "/api/whoami", &another).await.status(), StatusCode::OK);
     let response = get(&server, "/readyz").await;
@@ -137,7 +137,7 @@ async fn a_node_that_starts_while_the_provider_is_down_uses_what_the_store_has()
     let file = folder.path().join("pixygate.db");
     let store = ("PIXYGATE_STORE__URL".to_owned(), format!("sqlite://{}", file.display()));
     let (first, _site) = server_with(&provider, &other, store.clone()).await;
-    // Metadata and keys of both.
+    // The metadata and keys of both providers.
     let written = async {
         while first.state.shared.store.documents().await.unwrap().len() < 4 {
             tokio::task::yield_now().await;

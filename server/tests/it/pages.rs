@@ -1,4 +1,4 @@
-//! Pages: what they may load, what they do not say, and what they answer to paths that are not there.
+//! Pages: their policy, their content, and the responses to unknown paths.
 
 use axum::body::Body;
 use http::header::HOST;
@@ -6,7 +6,7 @@ use http::{Request, StatusCode};
 
 use crate::house::{self, House, header};
 
-/// All values of an attribute.
+/// Returns all values of an attribute.
 fn values<'a>(html: &'a str, attribute: &str) -> Vec<&'a str> {
     let open = format!("{attribute}=\"");
     html.split(&open)
@@ -36,7 +36,7 @@ async fn the_nonce_of_the_header_is_the_one_in_the_page_and_never_comes_twice() 
             nonces.iter().all(|found| *found == nonce),
             "{path}: {nonces:?}, {nonce}"
         );
-        // Every script that runs has one; data does not run.
+        // Every script that runs has a nonce; a data block does not run.
         for script in html.split("<script").skip(1).filter_map(|rest| rest.split('>').next()) {
             assert!(
                 script.contains("nonce=") || script.contains("application/json"),

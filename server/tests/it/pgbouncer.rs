@@ -1,4 +1,4 @@
-//! PgBouncer in transaction mode: each transaction may meet another connection of the database.
+//! PgBouncer in transaction mode: each transaction may use another connection of the database.
 
 use std::process::{Child, Stdio};
 
@@ -38,7 +38,7 @@ pub(crate) struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts one in front of the database, or says why not. In CI it must be there.
+    /// Starts PgBouncer in front of the database; `None` if it is not installed. In CI it must be installed.
     pub(crate) fn start(cluster: &Cluster) -> Option<Self> {
         let program = programs("pgbouncer").map(|folder| folder.join("pgbouncer"));
         let program =
@@ -51,7 +51,7 @@ impl PgBouncer {
         let folder = tempfile::tempdir().unwrap();
         let port = free_port();
         let settings = folder.path().join("pgbouncer.ini");
-        // Fewer connections than the nodes have: they are passed from one to the other.
+        // Fewer connections than the nodes have, so that nodes share them.
         let text = format!(
             "[databases]\npostgres = host=127.0.0.1 port={} user=pixygate\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\n\
              unix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 3\n",
@@ -81,7 +81,7 @@ impl PgBouncer {
         format!("postgres://pixygate@127.0.0.1:{}/postgres?sslmode=disable", self.port)
     }
 
-    /// Until it takes connections.
+    /// Waits until it accepts connections.
     fn wait(&self) {
         for _ in 0..2_000 {
             if std::net::TcpStream::connect(("127.0.0.1", self.port)).is_ok() {

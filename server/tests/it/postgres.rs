@@ -1,4 +1,4 @@
-//! PostgreSQL from the distribution's package, in a folder and on a port of its own. Each [`Cluster`] is one server process that ends
+//! PostgreSQL from the distribution's package, in a temporary folder and on its own port. Each [`Cluster`] is one server process that ends
 //! with the test.
 
 use std::hash::{BuildHasher as _, RandomState};
@@ -18,7 +18,7 @@ pub(crate) struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a server, or says why not. In CI it must be there.
+    /// Starts a server; `None` if it is not installed. In CI it must be installed.
     pub(crate) fn start() -> Option<Self> {
         let Some(programs) = programs("initdb") else {
             assert!(std::env::var_os("CI").is_none(), "CI skips nothing: install PostgreSQL");
@@ -36,7 +36,7 @@ impl Cluster {
             "--encoding=UTF8",
             "--locale=C",
         ]);
-        // Small segments: a server writes one before it takes its first connection.
+        // Small segments, because a server writes one before it accepts its first connection.
         let created = initdb
             .arg("--wal-segsize=1")
             .arg("-D")
@@ -58,7 +58,7 @@ impl Cluster {
         self.url_through(self.port)
     }
 
-    /// The same database through a proxy on another port.
+    /// Returns the URL of the same database through a proxy on another port.
     pub(crate) fn url_through(&self, port: u16) -> String {
         format!("postgres://pixygate@127.0.0.1:{port}/postgres?sslmode=disable")
     }
@@ -81,13 +81,13 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        // Immediate: nobody needs the data any more.
+        // Immediate shutdown: the data are not needed any more.
         signal(&self.process, "QUIT");
         drop(self.process.wait());
     }
 }
 
-/// Starts the server and waits until it takes connections.
+/// Starts the server and waits until it accepts connections.
 fn serve(programs: &Path, folder: &Path, port: u16) -> Child {
     let mut server = as_postgres(&programs.join("postgres"));
     server.arg("-D").arg(folder.join("data"));
@@ -97,7 +97,7 @@ fn serve(programs: &Path, folder: &Path, port: u16) -> Child {
         "unix_socket_directories=",
         "shared_buffers=16MB",
         "max_connections=100",
-        // The machine does not lose its power during a test.
+        // Durability is not needed: no test simulates a power failure.
         "fsync=off",
     ] {
         server.args(["-c", setting]);
@@ -116,12 +116,12 @@ fn serve(programs: &Path, folder: &Path, port: u16) -> Child {
         assert!(log.read_line(&mut line).unwrap() > 0, "PostgreSQL did not start: {all}");
         all += &line;
     }
-    // A full pipe would stop it.
+    // A full pipe would block the process.
     std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
     process
 }
 
-/// The folder of the newest version that has the program.
+/// Returns the folder of the newest version that has the program.
 pub(crate) fn programs(program: &str) -> Option<PathBuf> {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut folders: Vec<_> = versions.map(|version| version.path().join("bin")).collect();
@@ -136,7 +136,7 @@ pub(crate) fn programs(program: &str) -> Option<PathBuf> {
         .find(|folder| folder.join(program).is_file())
 }
 
-/// Root may not run the server: `setpriv` becomes the user that the package made, and ends the server should the test be killed.
+/// The server does not run as root: `setpriv` switches to the user of the package, and ends the server if the test is killed.
 pub(crate) fn as_postgres(program: &Path) -> Command {
     if !is_root() {
         return Command::new(program);
@@ -170,7 +170,7 @@ fn is_root() -> bool {
     std::fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
-/// A free port below those that the system gives to others by itself, so that it stays free while the server on it is stopped.
+/// Returns a free port below the ephemeral range, so that it stays free while the server on it is stopped.
 pub(crate) fn free_port() -> u16 {
     let random = || 15_000 + (RandomState::new().hash_one(std::process::id()) % 15_000) as u16;
     std::iter::repeat_with(random)

@@ -1,4 +1,4 @@
-//! A TCP proxy between a node and its store that can break connections the way networks do.
+//! A TCP proxy between a node and its store that can break connections as networks do.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ pub(crate) struct Proxy {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct State {
-    /// Connections of an earlier count are reset.
+    /// Connections that were opened before the last reset are reset.
     resets: u64,
-    /// Nothing is forwarded, and nothing is refused either.
+    /// While set, connections are accepted and nothing is forwarded.
     silent: bool,
 }
 
@@ -48,7 +48,7 @@ impl Proxy {
         self.state.send_modify(|state| state.resets += 1);
     }
 
-    /// Stops to forward, without a word; or goes on.
+    /// Stops forwarding without closing connections, or resumes it.
     pub(crate) fn silence(&self, silent: bool) {
         self.state.send_modify(|state| state.silent = silent);
     }

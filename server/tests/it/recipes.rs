@@ -25,7 +25,7 @@ fn each_recipe_has_a_configuration_that_can_be_used() {
     assert!(read >= 9, "{read}");
 }
 
-/// The files that a page links to, relative to the page.
+/// Returns the files that a page links to, relative to the page.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
     targets.filter(|target| !target.contains("://") && !target.starts_with('#'))

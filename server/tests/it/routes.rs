@@ -1,4 +1,4 @@
-//! `[[gate.route]]`: what calls must bring beyond what the code asks for.
+//! `[[gate.route]]`: requirements in addition to those of the code.
 
 use http::StatusCode;
 use http::header::WWW_AUTHENTICATE;
@@ -29,7 +29,7 @@ fn a_route_asks_for_what_is_written() {
         ("scopes = [\"a\"]\n", "gate.route[0].path"),
         ("path = \"/api/pay\"\nmethods = [\"get\"]\n", "gate.route[0].methods"),
         ("path = \"/api/pay\"\nclaims = { tier = [] }\n", "gate.route[0].claims"),
-        // Two scopes in one string are none that a token could have.
+        // Two scopes in one string are no valid scope.
         (
             "path = \"/api/pay\"\nscopes = [\"read write\"]\n",
             "gate.route[0].scopes",
@@ -47,7 +47,7 @@ fn a_route_asks_for_what_is_written() {
     ] {
         assert_eq!(problem(&format!("[[gate.route]]\n{text}")).key, key, "{text}");
     }
-    // It never opens anything.
+    // It never relaxes a policy.
     assert_eq!(
         problem("[[gate.route]]\npath = \"/api/pay\"\npublic = true\n").key,
         "gate.route[0].public"
@@ -63,7 +63,7 @@ async fn a_route_of_the_configuration_asks_for_more() {
     let challenge = header(response.headers(), WWW_AUTHENTICATE.as_str()).to_owned();
     assert!(challenge.contains("scope=\"orders\""), "{challenge}");
     assert_eq!(house::json(response).await["reason"], "insufficient_scope");
-    // Its neighbour, which the entry does not name.
+    // A similar route that the entry does not name.
     assert_eq!(house.call("/api/profile", &bearer).await.status(), StatusCode::OK);
 }
 

@@ -1,4 +1,4 @@
-//! The start: what it says when it works, and why it does not.
+//! The start: its output on success, and its errors.
 
 use http::Method;
 use pixygate::gate::{Policies, Policy};
@@ -29,7 +29,7 @@ async fn with_a_provider_the_embedded_one_stays_off_and_a_wrong_issuer_stops_the
     let other = House::start().await;
     let issuer = &other.started.announcement.provider;
     let section = |issuer: &str| format!("[provider]\nclient_id = \"pixygate\"\nissuer = \"{issuer}\"\n");
-    // Its address is taken by the other house: an attempt to start the embedded provider there would fail.
+    // The other house uses its address: an attempt to start the embedded provider there would fail.
     let taken = url::Url::parse(issuer).unwrap().port().unwrap();
     let config = |issuer: &str| {
         let text = format!("[dev_idp]\nlisten = \"127.0.0.1:{taken}\"\n{}", section(issuer));
@@ -50,7 +50,7 @@ async fn with_a_provider_the_embedded_one_stays_off_and_a_wrong_issuer_stops_the
     assert!(message.contains("pixygate.toml, line 5"), "{message}");
     assert!(message.contains(&format!("\nissuer = \"{issuer}\"")), "{message}");
 
-    // Where the issuer comes from the environment, it is corrected there.
+    // If the issuer comes from the environment, the hint names the variable.
     let variables = [
         ("PIXYGATE_PROVIDER__ISSUER", base),
         ("PIXYGATE_PROVIDER__CLIENT_ID", "pixygate"),
@@ -110,7 +110,7 @@ async fn keys_that_a_setting_keeps_away_stop_the_start_and_an_outage_does_not() 
         "{error}"
     );
 
-    // Whoever comes there is shown the door.
+    // A service at the address that closes every connection.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {

@@ -20,7 +20,7 @@ use crate::config::problem;
 /// Writes a certificate for localhost, and returns it.
 fn certify(folder: &Path) -> reqwest::Certificate {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    // Renamed into place, one after the other, as tools for renewal do it.
+    // Renamed into place one after the other, as renewal tools do it.
     for (name, text) in [
         ("certificate.pem", made.cert.pem()),
         ("key.pem", made.signing_key.serialize_pem()),
@@ -79,7 +79,7 @@ async fn a_client_of_http2_that_reads_nothing_is_let_go() {
     let certificate = certify(folder.path());
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}", listener.local_addr().unwrap().port());
-    // More than a client takes unread.
+    // Larger than the buffers of a client.
     let large = || async { "x".repeat(64 << 20) };
     let events = || async {
         let silence = futures_util::stream::once(async {
@@ -100,7 +100,7 @@ async fn a_client_of_http2_that_reads_nothing_is_let_go() {
         std::future::pending(),
     ));
 
-    // A service that is silent is not a client that does not read, and one that reads is served to the end.
+    // A slow service is not mistaken for a client that does not read, and a client that reads gets the whole response.
     let reads = client([certificate.clone()], false);
     let text = reads.get(format!("{url}/events")).send().await.unwrap().text().await;
     assert_eq!(text.unwrap(), "late");
@@ -113,7 +113,7 @@ async fn a_client_of_http2_that_reads_nothing_is_let_go() {
         .await
         .unwrap();
     assert_eq!((unread.version(), unread.status()), (Version::HTTP_2, StatusCode::OK));
-    // Pings are answered all the time.
+    // The client answers pings in the meantime.
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(unread.bytes().await.is_err());
 }
@@ -135,7 +135,7 @@ async fn a_certificate_is_replaced_under_load_and_no_call_fails() {
             let both = [old.clone(), new.clone()];
             tokio::spawn(async move {
                 while !done.load(Ordering::Relaxed) {
-                    // A new connection each time.
+                    // On a new connection each time.
                     let response = client(both.clone(), false).get(&url).send().await.unwrap();
                     assert_eq!(response.status(), StatusCode::OK);
                     calls.fetch_add(1, Ordering::Relaxed);
@@ -143,7 +143,7 @@ async fn a_certificate_is_replaced_under_load_and_no_call_fails() {
             })
         })
         .collect();
-    // Until only the new one is shown.
+    // Until only the new certificate is used.
     while client([new.clone()], false).get(&url).send().await.is_err() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

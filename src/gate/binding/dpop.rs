@@ -18,7 +18,7 @@ const WINDOW_SECONDS: u64 = 60;
 const MAX_PROOF_BYTES: usize = 8192;
 const MAX_IDENTIFIER_BYTES: usize = 256;
 
-/// What a proof must fit.
+/// The expected values of a proof.
 pub(crate) struct Expected<'a> {
     pub(crate) method: &'a Method,
     /// The public address of the request, without query.
@@ -93,7 +93,7 @@ impl<'a> UnsignedProof<'a> {
     }
 }
 
-/// The same `jti` under another key is another proof.
+/// Returns the identity of a proof. The same `jti` under another key is another proof.
 fn identify(thumbprint: &str, identifier: &str) -> ProofId {
     let (mut key, mut proof) = ([0; 32], [0; 32]);
     key.copy_from_slice(digest(&SHA256, thumbprint.as_bytes()).as_ref());

@@ -1,4 +1,4 @@
-//! Whether the caller holds what its token is bound to: the key of a DPoP proof, or a client certificate.
+//! Checks that the caller has the key (DPoP) or the client certificate that its token is bound to.
 
 mod certificate;
 pub(crate) mod dpop;

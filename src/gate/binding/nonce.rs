@@ -13,7 +13,7 @@ const GRACE_SECONDS: u64 = 120;
 pub(crate) struct Nonces(hmac::Key);
 
 impl Nonces {
-    /// With a key of this process, or with one that several nodes share.
+    /// Uses a random key of this process, or one that several nodes share.
     pub(crate) fn new(shared: Option<[u8; 32]>) -> Self {
         let key = shared.unwrap_or_else(random);
         Self(hmac::Key::new(hmac::HMAC_SHA256, &key))

@@ -49,8 +49,9 @@ pub trait ReplayStore: Send + Sync + 'static {
 
 /// Remembers used proofs in the memory of this process.
 ///
-/// At most [`CAPACITY`](Self::CAPACITY) proofs are stored, unless [`with_capacity`](Self::with_capacity) says otherwise. One key may use as much of it as is still free, so a caller that floods
-/// takes half at most, and its further calls are answered with 503 while those of others are not.
+/// At most [`CAPACITY`](Self::CAPACITY) proofs are stored, unless [`with_capacity`](Self::with_capacity) says otherwise. One key may use as
+/// much of it as is still free, so a caller that floods takes half at most, and its further calls are answered with 503 while those of
+/// others are not.
 #[derive(Debug)]
 pub struct LocalReplayStore {
     shards: Vec<Mutex<Shard>>,
@@ -102,7 +103,7 @@ impl LocalReplayStore {
         }
     }
 
-    /// Forgets what is no longer accepted, once for each bucket: also in shards whose keys are not used any more.
+    /// Drops proofs that are no longer accepted, once per bucket, also in shards whose keys are not used any more.
     fn sweep(&self, now: u64) {
         let bucket = now / BUCKET_SECONDS;
         if self.swept.swap(bucket, Ordering::Relaxed) == bucket {
@@ -123,7 +124,7 @@ impl LocalReplayStore {
         if shard.contains(&proof) {
             return ReplayCheck::Replayed;
         }
-        // Dynamic thresholds (Choudhury and Hahne): what one may use shrinks as memory fills, and never reaches all of it.
+        // Dynamic thresholds (Choudhury and Hahne): the share of one key shrinks as memory fills, so that no key can use all of it.
         let free = self.capacity.saturating_sub(self.stored.load(Ordering::Relaxed));
         if shard.of_key.get(&key).copied().unwrap_or_default() >= free {
             return ReplayCheck::Unavailable;
@@ -141,7 +142,7 @@ impl ReplayStore for LocalReplayStore {
 }
 
 impl Shard {
-    /// Drops what is no longer accepted, and returns how much that was.
+    /// Drops proofs that are no longer accepted, and returns their number.
     fn forget(&mut self, now: u64) -> usize {
         let mut forgotten = 0;
         while self.buckets.front().is_some_and(|bucket| bucket.end <= now) {
@@ -187,7 +188,7 @@ impl Shard {
     }
 }
 
-/// A hash is as even as what a table would compute from it.
+/// Uses the hash itself, which is already evenly distributed.
 fn first_bytes(hash: &[u8]) -> u64 {
     hash.first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes))
 }

@@ -16,12 +16,12 @@ struct Count {
     denials: u64,
 }
 
-/// What to log of a denial.
+/// The decision whether to log a denial.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Line {
     /// Whether to log the denial itself.
     pub(crate) logged: bool,
-    /// How many denials were not logged, the last time that there were too many.
+    /// How many denials were not logged in the last second with denials.
     pub(crate) left_out: u64,
 }
 

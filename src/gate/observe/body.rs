@@ -29,7 +29,7 @@ impl Drop for Observed {
 }
 
 impl Observed {
-    /// Counts what is sent of a response; the request is over when its body is dropped.
+    /// Counts the bytes that are sent of a response. The request is over when its body is dropped.
     pub(crate) fn until_sent(mut self: Box<Self>, response: Response) -> Response {
         self.outcome.status = Some(response.status());
         response.map(|body| {

@@ -1,4 +1,4 @@
-//! Who is notified of what the gate decided.
+//! Observers, which are notified of the gate's decisions.
 
 mod body;
 mod metrics;

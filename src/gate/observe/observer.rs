@@ -12,10 +12,10 @@ use crate::{
 
 /// Is notified of requests to protected paths, for metrics and records. It is called on the request's task, so it must not block.
 pub trait Observer: Send + Sync + 'static {
-    /// A request is over: its response has been sent, or the client has given up on it. It is called once for each request.
+    /// Called once for each request, when its response has been sent or the client has disconnected.
     fn finished(&self, outcome: &Outcome);
 
-    /// The provider posted a logout token ([`BackchannelLogout`](crate::gate::BackchannelLogout)), which was accepted or rejected.
+    /// Called when a logout token of the provider was accepted or rejected ([`BackchannelLogout`](crate::gate::BackchannelLogout)).
     fn logout_received(&self, rejection: Option<&Rejection>) {
         let _ = rejection;
     }

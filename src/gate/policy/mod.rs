@@ -1,4 +1,4 @@
-//! What a request must bring, by method and path.
+//! The requirements for requests, by method and path.
 
 mod methods;
 mod pattern;

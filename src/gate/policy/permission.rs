@@ -17,7 +17,7 @@ pub(crate) fn check(policy: &Policy, principal: &Principal, now: f64) -> Result<
     check_claims(policy, principal)
 }
 
-/// As [`check`], and names the check that fails.
+/// Does the same as [`check`], and returns the check that fails.
 pub(crate) fn explain(policy: &Policy, principal: &Principal, now: f64) -> Result<(), (CallCheck, Rejection)> {
     let named = |check| move |rejection| (check, rejection);
     check_scopes(policy, principal).map_err(named(CallCheck::Scopes))?;

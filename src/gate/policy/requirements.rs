@@ -23,7 +23,7 @@ pub enum PolicyConflict {
     Overlap(String),
 }
 
-/// What a request must bring. Every requirement narrows the policy: all of them must hold.
+/// The requirements for a request. The request must meet all of them.
 ///
 /// ```
 /// use std::time::Duration;

@@ -38,9 +38,9 @@ pub struct Route {
     pub methods: Methods,
     /// The paths that it is for.
     pub pattern: Pattern,
-    /// What a request must bring.
+    /// The requirements.
     pub policy: Policy,
-    /// Where its requests go, for a proxy.
+    /// The target of the route's requests, for a proxy.
     pub(crate) target: Option<Target>,
     /// Whether the handler serves GET only and the gate answers HEAD with it.
     pub(crate) head_as_get: bool,
@@ -75,7 +75,7 @@ impl fmt::Display for Route {
     }
 }
 
-/// What [`Policies`] have for a method and path.
+/// The result of looking up a method and path in [`Policies`].
 pub(crate) enum Lookup {
     /// The position of a route.
     Route(usize),
@@ -210,7 +210,7 @@ impl Policies {
     }
 
     /// Adds requirements to the routes that methods and a pattern cover, and returns how many routes that are. It never removes a
-    /// requirement, so the configuration of an operator cannot open what the code has closed.
+    /// requirement, so the configuration of an operator cannot weaken a policy in the code.
     ///
     /// ```
     /// use pixygate::gate::{Policies, Policy, policy::Methods};
@@ -302,7 +302,7 @@ impl Policies {
             .min()
     }
 
-    /// The positions of the routes that match a path, not in order.
+    /// Returns the positions of the routes that match a path, in any order.
     fn candidates<'a>(&'a self, path: &'a str) -> impl Iterator<Item = usize> + 'a {
         // Paths of callers are looked up and never stored, so a hash that is fast is enough.
         let exact = self.exact.get(path).into_iter().flatten().copied();

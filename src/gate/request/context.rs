@@ -10,10 +10,10 @@ use crate::{
     jwt::{Principal, Rejection},
 };
 
-/// What the gate knows of an allowed request, in the request's extensions. Extensions cannot come from outside.
+/// The gate's knowledge of an allowed request. The gate puts it into the request's extensions, which a client cannot set.
 ///
-/// An axum handler does not need it: it takes the [`Principal`], and returns a [`Rejection`]. It is for layers, for proxies, and for
-/// handlers whose response is made by a framework, as that of Leptos' server functions.
+/// An axum handler takes the [`Principal`] and returns a [`Rejection`] instead. `GateContext` is for layers, for proxies, and for handlers
+/// whose response a framework makes, such as Leptos' server functions.
 ///
 /// ```
 /// use pixygate::{Reason, gate::GateContext, jwt::Rejection};
@@ -55,7 +55,7 @@ impl GateContext {
         }))
     }
 
-    /// Returns the identifier of the request in the log.
+    /// Returns the identifier that the log has for the request.
     pub fn request_id(&self) -> &RequestId {
         &self.0.request_id
     }

@@ -23,14 +23,14 @@ enum Text {
     Given(HeaderValue),
 }
 
-/// The first number of this process. Two processes begin far apart.
+/// The next unused number. It starts at random, so that two processes do not use the same numbers.
 static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(u64::from_ne_bytes(random())));
 
 /// How many numbers a thread takes at once, so that processors do not contend on one counter.
 const BLOCK: u64 = 1 << 16;
 
 thread_local! {
-    /// The next number of this thread, and how many it has left.
+    /// The next number in this thread's block, and how many are left in the block.
     static OWN: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
@@ -51,14 +51,14 @@ impl RequestId {
         Self(Text::Random(std::array::from_fn(digit)))
     }
 
-    /// Takes over the identifier of another layer: up to 64 letters, digits and `-`.
+    /// Takes the identifier of another layer: 1 to 64 letters, digits and `-`. Returns `None` for any other text.
     pub fn new(id: &str) -> Option<Self> {
         let fits = (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         let value = HeaderValue::from_str(id).ok().filter(|_| fits)?;
         Some(Self(Text::Given(value)))
     }
 
-    /// Returns it as text.
+    /// Returns the identifier as text.
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Text::Random(digits) => std::str::from_utf8(digits).unwrap_or_default(),
@@ -66,7 +66,7 @@ impl RequestId {
         }
     }
 
-    /// Returns it as the value of a header.
+    /// Returns the identifier as a header value.
     pub fn as_header(&self) -> HeaderValue {
         match &self.0 {
             Text::Random(digits) => HeaderValue::from_bytes(digits).unwrap_or(HeaderValue::from_static("")),
@@ -75,7 +75,7 @@ impl RequestId {
     }
 }
 
-/// Maps each number to another one, neighbours far apart (the finalizer of SplitMix64).
+/// Maps numbers one to one, so that consecutive ones look unrelated (the finalizer of SplitMix64).
 fn scatter(number: u64) -> u64 {
     let mixed = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

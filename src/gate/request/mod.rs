@@ -1,4 +1,4 @@
-//! What a request says: its path, its credentials, where it comes from.
+//! Reads a request: path, credentials, client address, and whether it is cross-site.
 
 use axum::body::Body;
 use http::{Extensions, HeaderMap, Method, Request, Uri, Version, request::Parts};

@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
-/// The path of a request, decoded, with exactly one meaning. A request whose path two programs could read in two ways is rejected, so
-/// the path that is authorized is the path that is served.
+/// The decoded, unambiguous path of a request. A path that two programs could read differently is rejected, so the application serves the
+/// same path that the gate authorized.
 ///
 /// ```
 /// use pixygate::gate::request::RequestPath;
@@ -15,7 +15,7 @@ use std::fmt::Write as _;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestPath {
     decoded: String,
-    /// `None` when it came without escapes.
+    /// `None` if the raw path has no escapes.
     escapes: Option<Escapes>,
 }
 
@@ -25,7 +25,7 @@ struct Escapes {
     routed: Option<String>,
 }
 
-/// A path that two programs could read in two ways.
+/// A path that two programs could read differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the path {0}")]
 pub struct AmbiguousPath(&'static str);
@@ -34,8 +34,8 @@ impl RequestPath {
     /// Decodes the raw path of a request, without its query.
     ///
     /// # Errors
-    /// When it has `.` or `..` or an empty segment, an escaped separator, a control character, `\` or `;`, or escapes that
-    /// are broken or would decode twice.
+    /// When the path has a segment that is `.`, `..` or empty, an escaped separator, a control character, `\` or `;`, or an escape that is
+    /// broken or would decode twice.
     pub fn parse(raw: &str) -> Result<Self, AmbiguousPath> {
         let bytes = raw.as_bytes();
         if is_plain(bytes) {
@@ -70,18 +70,18 @@ impl RequestPath {
         &self.decoded
     }
 
-    /// Returns whether characters that need no escape came escaped. Routers match what came, so they could miss what this means.
+    /// Returns whether unreserved characters are escaped. A router that matches the raw path could choose another route.
     pub(crate) fn is_disguised(&self) -> bool {
         self.escapes.as_ref().is_some_and(|escapes| escapes.disguised)
     }
 
-    /// Returns the path as a router reads it whose routes are spelled canonically, where that is another than the decoded one: `/@me`
-    /// and `/%40me` are two paths for a router, and one for an upstream that decodes.
+    /// Returns the path as a router with canonical routes matches it, if that differs from the decoded path. For a router, `/@me` and
+    /// `/%40me` are two paths; for an upstream that decodes, they are one.
     pub(crate) fn as_routed(&self) -> Option<&str> {
         self.escapes.as_ref()?.routed.as_deref()
     }
 
-    /// Returns whether it came with escapes, so that a route in another spelling may not match it.
+    /// Returns whether the raw path has escapes, so that a route in another spelling may not match it.
     pub(crate) fn is_escaped(&self) -> bool {
         self.escapes.is_some()
     }
@@ -91,7 +91,7 @@ const fn can_stand_bare(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'\\' | b';' | b'?' | b'#')
 }
 
-/// The characters that can stand bare, without `%`.
+/// The characters that need no escape, except `%`.
 const PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
     let mut byte = 0;
@@ -113,7 +113,7 @@ fn is_plain(path: &[u8]) -> bool {
     fits && path.first() == Some(&b'/')
 }
 
-/// The decoded path begins with a slash.
+/// Rejects dot segments and empty segments. `decoded` must begin with a slash.
 fn check_segments(decoded: &str) -> Result<(), AmbiguousPath> {
     let mut segments = decoded[1..].split('/').peekable();
     while let Some(segment) = segments.next() {
@@ -150,7 +150,7 @@ fn decode(raw: &[u8]) -> Result<(String, Escapes), AmbiguousPath> {
         }
         disguised |= meant.is_ascii_alphanumeric() || matches!(meant, b'-' | b'.' | b'_' | b'~');
         decoded.push(meant);
-        // Spaces and characters that are not ASCII cannot stand bare, so this is how a route for them is spelled.
+        // Spaces and non-ASCII characters must be escaped, so a canonical route spells them in the same way.
         if !meant.is_ascii_graphic() && ![high, low].iter().any(u8::is_ascii_lowercase) {
             routed.push(meant);
         } else {
@@ -170,7 +170,7 @@ fn decode(raw: &[u8]) -> Result<(String, Escapes), AmbiguousPath> {
     Ok((decoded, Escapes { disguised, routed }))
 }
 
-/// Escapes the characters that cannot stand bare in a path: the only spelling in which a router's route matches it.
+/// Escapes the characters that must be escaped in a path. A router matches the path only if its route has this spelling.
 pub(crate) fn canonical(decoded: &str) -> String {
     let mut escaped = String::with_capacity(decoded.len());
     for byte in decoded.bytes() {
@@ -183,7 +183,7 @@ pub(crate) fn canonical(decoded: &str) -> String {
     escaped
 }
 
-/// How often an ambiguous path is decoded to find out what it could mean.
+/// How often an ambiguous path is decoded. After that, `could_be` assumes the worst.
 const ROUNDS: usize = 4;
 
 /// Returns whether some program could read an ambiguous path as one for which `is_meant` holds.
@@ -205,7 +205,8 @@ pub(crate) fn could_be(raw: &str, is_meant: impl Fn(&str) -> bool) -> bool {
     true
 }
 
-/// Removes what some programs skip: empty segments, parameters, control characters, and `..` with the segment before it.
+/// Removes parts that some programs ignore: empty segments, parameters and control characters; with `resolve` also `..` and the segment
+/// before it.
 fn normalize(path: &str, resolve: bool) -> String {
     let path = path.replace('\\', "/");
     let path = path.split(['?', '#', '\0']).next().unwrap_or_default();

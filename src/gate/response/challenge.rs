@@ -9,7 +9,7 @@ use crate::{
     jwt::Rejection,
 };
 
-/// What a challenge says beside the rejection.
+/// The content of a challenge in addition to the rejection.
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) realm: &'a str,
@@ -77,7 +77,7 @@ fn challenge(scheme: Scheme, rejection: &Rejection, context: &Context<'_>) -> St
     written
 }
 
-/// Removes what may not stand between quotes without an escape (RFC 6750, section 3).
+/// Removes characters that are not allowed in a quoted value without an escape (RFC 6750, section 3).
 fn quotable(value: &str) -> String {
     value
         .chars()

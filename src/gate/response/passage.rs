@@ -40,7 +40,7 @@ pub(crate) struct Passage {
 }
 
 impl Passage {
-    /// Puts the context into the request, in the place of that of a gate before this one.
+    /// Puts the context into the request. It replaces the context of an outer gate.
     pub(crate) fn open(
         gate: &Gate,
         rules: &Rules,
@@ -130,7 +130,7 @@ impl Passage {
     }
 }
 
-/// Puts the gate's answer in the place of the handler's. Headers of layers between them stay.
+/// Replaces the handler's response with the gate's. Headers of the layers between them stay.
 fn in_place_of(mut response: Response, answer: Response) -> Response {
     let (parts, body) = answer.into_parts();
     let headers = response.headers_mut();
@@ -143,7 +143,7 @@ fn in_place_of(mut response: Response, answer: Response) -> Response {
     response
 }
 
-/// What the log says of a denied request beside the rejection.
+/// The fields of the log about a denied request, in addition to the rejection.
 struct Logged<'a> {
     request_id: &'a RequestId,
     method: &'a Method,

@@ -40,7 +40,7 @@ pub(crate) fn answer(rejection: &Rejection, request_id: &RequestId, context: &Co
     response
 }
 
-/// Returns a response with what every refusal has.
+/// Returns a response with the body and headers that every refusal has.
 pub(crate) fn respond(
     status: StatusCode,
     rejection: &Rejection,

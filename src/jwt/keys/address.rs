@@ -1,4 +1,4 @@
-//! Tells private addresses: keys of a public issuer are never fetched from one.
+//! Detects private addresses. Keys of a public issuer are never fetched from one.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -15,7 +15,7 @@ pub enum KeysError {
         expected: String,
         /// The one in the metadata.
         found: String,
-        /// Where they differ.
+        /// The difference.
         difference: String,
         /// The line to write.
         hint: String,
@@ -23,12 +23,12 @@ pub enum KeysError {
     /// The metadata cannot be used.
     #[error(transparent)]
     Metadata(DiscoveryError),
-    /// The document is not what it should be.
+    /// The document is invalid.
     #[error("{url}: {why}")]
     Document {
         /// The URL of the document.
         url: String,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
     /// A file cannot be used.
@@ -38,13 +38,13 @@ pub enum KeysError {
         key: &'static str,
         /// The file.
         path: String,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
 }
 
 impl KeysError {
-    /// Whether a setting is wrong, rather than the provider out of reach.
+    /// Returns whether a setting is wrong. Otherwise the provider is unavailable.
     pub fn is_configuration(&self) -> bool {
         match self {
             Self::Issuer { .. } | Self::File { .. } => true,
@@ -75,7 +75,7 @@ pub struct LoadError {
 pub struct LoadErrors(pub Vec<LoadError>);
 
 impl LoadErrors {
-    /// The first that a setting caused. The start should stop with it; an outage passes.
+    /// Returns the first error that a setting caused. It should stop the start; an outage should not.
     pub fn configuration(&self) -> Option<&LoadError> {
         self.0.iter().find(|failure| failure.error.is_configuration())
     }

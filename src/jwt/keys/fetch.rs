@@ -25,7 +25,7 @@ impl<F: Fetch + ?Sized> Fetch for std::sync::Arc<F> {
     }
 }
 
-/// What to fetch, and with which limits.
+/// A request for a document, with its limits.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct FetchRequest<'a> {
@@ -103,7 +103,7 @@ pub enum FetchError {
     Unreachable {
         /// The URL without its query.
         url: String,
-        /// What failed.
+        /// The reason.
         why: String,
     },
     /// The time limit was exceeded.
@@ -149,7 +149,7 @@ pub enum FetchError {
     Setting {
         /// The file.
         path: String,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
 }

@@ -23,7 +23,7 @@ pub struct HttpFetch {
     names: PublicAddresses,
 }
 
-/// What a connection depends on. Requests with equal settings share connections.
+/// The settings that a connection depends on. Requests with equal settings share connections.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Settings {
     private_addresses: bool,

@@ -2,8 +2,8 @@ use crate::jwt::{LogoutToken, Principal};
 
 /// Access tokens that are rejected from now on although they have not expired: those of a session, of a subject, or one token.
 ///
-/// It names an issuer and at least one of `token_id`, `session_id` and `subject`; an issuer alone stands for all of its tokens.
-/// Only tokens that were issued no later than `before` are meant, so whoever signs in again is accepted.
+/// It names an issuer and at least one of `token_id`, `session_id` and `subject`; an issuer alone means all of its tokens.
+/// It affects only tokens that were issued no later than `before`, so a new sign-in is accepted.
 ///
 /// ```
 /// use pixygate::jwt::{Ended, LocalRevocations};
@@ -27,7 +27,7 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// All tokens that the issuer issued no later than `before`, in seconds since 1970. Narrow it with the methods below.
+    /// Ends all tokens that the issuer issued no later than `before`, in seconds since 1970. The methods below restrict it.
     pub fn new(issuer: impl Into<String>, before: u64) -> Self {
         Self {
             issuer: issuer.into(),
@@ -38,7 +38,7 @@ impl Ended {
         }
     }
 
-    /// All sessions of the principal. `before` is no earlier than the `iat` of the principal's own token: where the clock of this
+    /// Ends all sessions of the principal. `before` is no earlier than the `iat` of the principal's own token: where the clock of this
     /// machine is behind the provider's, at least that token is meant.
     pub fn sessions_of(principal: &Principal, before: u64) -> Self {
         let before = before.max(principal.issued_at().unwrap_or(0));

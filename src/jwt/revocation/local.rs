@@ -56,7 +56,7 @@ struct Issuer {
     sessions: HashMap<String, u64>,
     subjects: HashMap<String, Subject>,
     tokens: HashMap<String, u64>,
-    /// Ends every token, and stands for all entries that were forgotten.
+    /// Ends every token issued before a date, in place of all dropped entries.
     everything: Option<u64>,
     /// The latest of these dates, and when this process learned of it: that second had begun by then.
     latest: Option<(u64, Instant)>,
@@ -164,7 +164,7 @@ impl Issuer {
             .chain(self.tokens.values().copied())
     }
 
-    /// Returns the date that stands for the entries that were forgotten.
+    /// Returns the date that replaces the dropped entries.
     fn forget_half(&mut self) -> u64 {
         let mut dates: Vec<u64> = self.dates().collect();
         let middle = dates.len() / 2;

@@ -1,4 +1,4 @@
-//! Decides whether a token is an access token: by what it calls itself, or else by the marks of other kinds.
+//! Decides whether a token is an access token: by its declared type, or else by the claims that only other kinds have.
 
 use super::{
     Rejection,

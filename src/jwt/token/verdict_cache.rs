@@ -93,7 +93,7 @@ pub(crate) trait Weighed {
 }
 
 struct Shard<T> {
-    /// The position of a fingerprint's slot, in four bytes: with many entries, memory access is what takes time.
+    /// The position of a fingerprint's slot, in four bytes, because memory access dominates with many entries.
     positions: HashTable<u32>,
     slots: Vec<Slot<T>>,
     hand: usize,

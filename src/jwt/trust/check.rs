@@ -41,7 +41,7 @@ impl Trust {
 
     /// An alias is only compared, never fetched, so it need not be an https URL.
     fn check_aliases(&self) -> Result<(), TrustError> {
-        // A wildcard would look like a pattern, but an alias is compared as it is.
+        // A wildcard would look like a pattern, but aliases are compared as exact strings.
         let inexact = |alias: &&String| alias.trim() != *alias || alias.contains('*');
         match self.aliases.iter().find(inexact) {
             None => Ok(()),

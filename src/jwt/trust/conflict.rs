@@ -135,7 +135,7 @@ pub(crate) fn difference(expected: &str, found: &str) -> String {
     format!("they differ from character {} on", same + 1)
 }
 
-/// Whether one may be a misspelling of the other: they share the host, or differ in few characters.
+/// Returns whether one may be a misspelling of the other: they share the host, or differ in few characters.
 fn is_related(one: &str, other: &str, distance: usize) -> bool {
     let host = |issuer: &str| {
         let rest = issuer.split_once("://").map_or(issuer, |(_, rest)| rest);

@@ -10,7 +10,7 @@ pub enum TrustError {
     Issuer {
         /// As configured.
         issuer: String,
-        /// What is wrong with it.
+        /// The reason.
         why: &'static str,
     },
     /// Two trusts accept the same `iss`.
@@ -26,7 +26,7 @@ pub enum TrustError {
         issuer: String,
         /// The setting.
         key: &'static str,
-        /// What to write.
+        /// The fix.
         hint: &'static str,
     },
     /// More than one source of keys is configured.
@@ -46,7 +46,7 @@ pub enum TrustError {
         key: &'static str,
         /// Its value.
         url: String,
-        /// What is wrong with it.
+        /// The reason.
         why: &'static str,
     },
     /// A time is out of bounds, or contradicts another one.
@@ -70,7 +70,7 @@ pub enum TrustError {
         issuer: String,
         /// The setting.
         key: &'static str,
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
 }

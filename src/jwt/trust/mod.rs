@@ -1,4 +1,4 @@
-//! Which issuers are trusted, and what their tokens must say.
+//! The trusted issuers, and the requirements for their tokens.
 
 mod check;
 mod conflict;
@@ -21,7 +21,7 @@ pub use secret::Secret;
 
 pub(super) use conflict::{KnownIssuers, difference};
 
-/// One trusted issuer: its keys, and what its access tokens must say. A `[[trust]]` of the configuration.
+/// One trusted issuer: its keys, and the requirements for its access tokens. A `[[trust]]` of the configuration.
 ///
 /// ```
 /// use pixygate::jwt::Trust;
@@ -60,7 +60,7 @@ pub struct Trust {
     pub client_certificate_file: String,
 
     /// Hosts of a private network, such as `idp` in Docker Compose, whose metadata and keys are fetched over
-    /// plain http. Whoever controls that network decides whose tokens are accepted.
+    /// plain http. An attacker who controls that network can make the gate accept their tokens.
     pub insecure_http_hosts: Vec<String>,
 
     /// Accepts tokens whose `aud` contains one of these.
@@ -107,7 +107,7 @@ pub struct Trust {
     pub introspection_client_secret: Secret,
 }
 
-/// How access tokens are told from tokens of other kinds.
+/// How access tokens are distinguished from other tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TokenType {
     /// `at+jwt`, `application/at+jwt`, `JWT` or none. A token that calls itself an access token (this `typ`, or `typ` or
@@ -121,7 +121,7 @@ pub enum TokenType {
     AccessToken,
 }
 
-/// Where the keys of an issuer come from.
+/// The source of an issuer's keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeySource {

@@ -45,8 +45,7 @@ pub(super) async fn verify(
     Ok(verified.is_truthy())
 }
 
-/// Only the members that make the key: WebCrypto refuses a key whose `alg`, `use` or `key_ops` it does not like, and those
-/// were looked at before.
+/// Returns the key material only. WebCrypto rejects some values of `alg`, `use` and `key_ops`, which were validated before.
 fn public_key(key: &Jwk) -> Object {
     let members = [
         ("n", &key.n),
@@ -63,7 +62,7 @@ fn public_key(key: &Jwk) -> Object {
     object(&members)
 }
 
-/// What to import the key for, and how to verify with it.
+/// Returns the algorithm for importing the key, and that for verifying.
 fn parameters(alg: &str) -> Option<(Object, Object)> {
     let hash = match alg.get(2..)? {
         "256" => Hash::Sha256,

@@ -1,4 +1,4 @@
-//! Requests to the provider: no cookies, no redirects, no referrer, bounded in time.
+//! Requests to the provider: without cookies, redirects and referrer, and with a timeout.
 
 use std::cell::RefCell;
 
@@ -11,14 +11,14 @@ use crate::authorization::json::{Json, Object};
 use crate::authorization::{EndpointResponse, Jwk};
 use crate::session::NetworkError;
 
-/// The longest that the provider may take, in milliseconds.
+/// The timeout of a request, in milliseconds.
 const TIMEOUT: u32 = 15_000;
 
 thread_local! {
     static NEXT_REQUEST: RefCell<Option<Sender<()>>> = const { RefCell::new(None) };
 }
 
-/// Notifies once the next request is on its way to the provider.
+/// Sets a sender that is dropped when the next form has been sent to the provider.
 #[cfg(feature = "leptos")]
 pub(crate) fn notify_of_next_request(sender: Option<Sender<()>>) {
     NEXT_REQUEST.set(sender);
@@ -31,7 +31,7 @@ pub(super) async fn post_form(url: &str, body: &str, proof: Option<&str>) -> Res
     }
     let failed = |error| failed(url, error);
     let response = request.body(body.to_owned()).map_err(failed)?.send();
-    // Tasks run after this one has sent its request.
+    // Other tasks run only after this one has sent its request.
     drop(NEXT_REQUEST.take());
     let response = response.await.map_err(failed)?;
     Ok(EndpointResponse {
@@ -59,7 +59,7 @@ pub(super) async fn responds(url: &str) -> Result<(), NetworkError> {
     opaque.send().await.map(drop).map_err(|error| failed(url, error))
 }
 
-/// When this origin's server answers. An answer that a cache kept tells an older time.
+/// Returns the server's time from a response of this origin. A cached response would have an older time.
 pub(super) async fn date(origin: &str) -> Option<String> {
     let response = bounded(Request::get(origin).method(Method::HEAD)).send().await.ok()?;
     let headers = response.headers();
@@ -72,7 +72,7 @@ pub(super) async fn fetch_keys(url: &str) -> Result<Vec<Jwk>, NetworkError> {
     let text = response.text().await.map_err(failed)?;
     let set = Object::read(text.as_bytes()).map_err(|error| failed(error.into()))?;
     let keys = set.get("keys").and_then(Value::as_array).cloned();
-    // A key that is not understood is left out; the others are as good as before.
+    // A key that cannot be read is skipped; the others stay usable.
     Ok(keys.unwrap_or_default().into_iter().filter_map(Json::read).collect())
 }
 

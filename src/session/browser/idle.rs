@@ -1,4 +1,4 @@
-//! Idle sign-out: the time since the last sign of a person, in any tab.
+//! Idle sign-out: the time since the last user activity in any tab.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -12,11 +12,11 @@ use crate::session::{Event, Platform as _, Session};
 
 use super::Browser;
 
-/// When there was last a sign of the person, in milliseconds of the wall clock. It is no secret, and tabs that sleep find it
-/// when they wake up.
+/// The key in `localStorage` for the last user activity, in milliseconds of the wall clock. It is not secret, and suspended tabs read it when
+/// they wake up.
 const ACTIVE: &str = "pixygate-active";
 
-/// How often signs of the person are noted at most, and how often the countdown moves, in milliseconds.
+/// The shortest interval between two records of user activity, and the step of the countdown, in milliseconds.
 const TICK: f64 = 1_000.0;
 
 struct Watch {
@@ -31,9 +31,9 @@ struct Watch {
 }
 
 impl Session<Browser> {
-    /// Ends the session with `end` (which calls [`Session::sign_out_idle`]) when nobody was there for
-    /// [`Client::idle_sign_out_seconds`](crate::authorization::Client). Before that [`Event::Idle`] counts down; any sign of
-    /// the person, in any tab, stops it.
+    /// Ends the session with `end` (which calls [`Session::sign_out_idle`]) when the user was idle for
+    /// [`Client::idle_sign_out_seconds`](crate::authorization::Client). Before that [`Event::Idle`] counts down. User activity in any tab
+    /// stops the countdown.
     ///
     /// ```
     /// use pixygate::session::Session;
@@ -68,7 +68,7 @@ impl Session<Browser> {
             let watch = Rc::clone(&watch);
             self.on(&browser.window, event, move |_| watch.look());
         }
-        // Opening a page is no sign of the person when the time was over before.
+        // Opening a page does not count as activity if the idle time is already over.
         watch.note();
         watch.look();
     }
@@ -81,7 +81,7 @@ impl Watch {
 
     fn state(&self) -> Idle {
         let stored = self.storage.as_ref().and_then(|storage| storage.get_item(ACTIVE).ok()?);
-        // As an integer: the code that reads and writes decimal fractions is large.
+        // As an integer: code that parses and formats decimal fractions is large.
         let stored: u64 = stored.and_then(|text| text.parse().ok()).unwrap_or(0);
         let stored = stored as f64;
         let last = stored.max(self.seen.get());
@@ -93,9 +93,9 @@ impl Watch {
         self.session.state().signed_in().is_some()
     }
 
-    /// A sign of the person. When the time is over it comes too late.
+    /// Records user activity, unless the idle time is already over.
     fn note(&self) {
-        // The mouse moves often, and reading what is kept is slow.
+        // The mouse moves often, and reading the storage is slow.
         if self.now() - self.seen.get() < TICK {
             return;
         }
@@ -109,7 +109,7 @@ impl Watch {
     fn count_anew(&self) {
         self.seen.set(self.now());
         if let Some(storage) = &self.storage {
-            // Where nothing can be kept each tab counts for itself.
+            // Without storage each tab counts for itself.
             drop(storage.set_item(ACTIVE, &(self.now() as u64).to_string()));
         }
     }

@@ -1,4 +1,4 @@
-//! The real world: IndexedDB, WebCrypto, Web Locks, BroadcastChannel, and gloo-net for requests.
+//! The platform of a real browser: IndexedDB, WebCrypto, Web Locks, BroadcastChannel, and gloo-net for requests.
 
 mod crypto;
 mod http;
@@ -25,10 +25,10 @@ use vault::Vault;
 pub(crate) use http::notify_of_next_request;
 pub use popup::Popup;
 
-/// The name of a window that was opened for a sign-in, when the first one has failed.
+/// The name of a popup window whose sign-in has failed, so that another sign-in in it is recognized.
 const FOR_SIGN_IN: &str = "pixygate sign-in";
 
-/// The member of the history entry's state that marks a page which was left.
+/// The member of a history entry's state that marks a page which was left for a step-up.
 const MARK: &str = "pixygate-left";
 
 /// The browser's window as a [`Platform`].
@@ -39,7 +39,7 @@ const MARK: &str = "pixygate-left";
 /// use pixygate::session::{Event, Session};
 /// use wasm_bindgen_futures::spawn_local;
 ///
-/// /// What `AuthProvider` does for a Leptos application. `served_at` comes with the page.
+/// /// `AuthProvider` does this for a Leptos application. `served_at` comes with the page.
 /// async fn open(client: Client, served_at: f64) -> Option<Session<Browser>> {
 ///     let session = Session::new(Browser::new(served_at)?, client, |event| match event {
 ///         Event::Changed(state) => { /* show it */ }
@@ -58,15 +58,15 @@ pub struct Browser {
     vault: Vault,
     server_clock: Cell<ServerClock>,
     timer: Cell<Option<i32>>,
-    /// What the timer calls, once the session listens.
+    /// The timer's callback, set when the session listens.
     wake: OnceCell<Function>,
-    /// When there was last a sign of a person on this page, on the monotonic clock.
+    /// The last user activity on this page, on the monotonic clock.
     active: Cell<f64>,
 }
 
 impl Browser {
-    /// The platform of this page. `served_at` is the server's time when it made the page, in seconds since the Unix
-    /// epoch; `None` outside a browser.
+    /// Returns the platform of this page, or `None` outside of a browser. `served_at` is the server's time when it rendered the page, in
+    /// seconds since the Unix epoch.
     ///
     /// ```
     /// use pixygate::session::browser::Browser;
@@ -95,10 +95,10 @@ impl Browser {
         })
     }
 
-    /// Gives the page's entry in the history another state. It goes with the entry, whichever way it is reached again.
+    /// Sets the state of the page's history entry. The browser returns it whenever the user comes back to the entry.
     fn mark(&self, state: &JsValue) {
         if let Ok(history) = self.window.history() {
-            // Refused only to who does it all the time; then the page is not marked.
+            // Fails only if it is called too often. Then the page is not marked.
             drop(history.replace_state_with_url(state, "", None));
         }
     }
@@ -108,23 +108,23 @@ impl Browser {
     }
 }
 
-/// The window; `None` outside of a browser, where merely asking the browser for it would be a panic.
+/// Returns the window, or `None` outside of a browser, where `web_sys::window` would panic.
 pub(crate) fn window() -> Option<Window> {
     cfg!(target_family = "wasm").then(web_sys::window).flatten()
 }
 
-/// The channel on which tabs notify each other to read what is stored.
+/// Returns the channel on which tabs notify each other of changes in storage.
 fn channel() -> Option<BroadcastChannel> {
     BroadcastChannel::new("pixygate").ok()
 }
 
-/// Takes the query out of the address, and out of the history with it.
+/// Removes the query from the address and the history, and returns it.
 ///
 /// ```
 /// use pixygate::session::browser::{Browser, take_query};
 /// use pixygate::session::{SignInOutcome, Session, SignInFailure};
 ///
-/// /// On the page of the redirect URI. The code is out of the address before anything else is done.
+/// /// On the page of the redirect URI. Remove the code from the address before anything else.
 /// async fn land(session: &Session<Browser>) -> Result<SignInOutcome, SignInFailure> {
 ///     session.complete(&take_query().unwrap_or_default()).await
 /// }
@@ -135,7 +135,7 @@ pub fn take_query() -> Option<String> {
     let location = window.location();
     let query = location.search().ok()?;
     let (history, path) = (window.history().ok()?, location.pathname().ok()?);
-    // Refused only for another origin, which a path of this one is not.
+    // Fails only for another origin, which a path cannot have.
     drop(history.replace_state_with_url(&JsValue::NULL, "", Some(&path)));
     Some(query)
 }
@@ -243,7 +243,7 @@ impl Platform for Browser {
 
     fn notify_other_tabs(&self) {
         if let Some(channel) = &self.channel {
-            // A channel that is closed has nobody to tell.
+            // Fails only if the channel is closed.
             drop(channel.post_message(&"look".into()));
         }
     }
@@ -262,7 +262,7 @@ impl Platform for Browser {
 
     fn navigate(&self, url: &str, entry: HistoryEntry) {
         let location = self.window.location();
-        // Refused only for a URL that does not parse, and then the page stays.
+        // Fails only for an invalid URL. Then the page stays.
         drop(match entry {
             HistoryEntry::Replace => location.replace(url),
             HistoryEntry::Keep => location.assign(url),
@@ -283,7 +283,7 @@ impl Platform for Browser {
     }
 
     fn set_sign_in_window(&self, for_sign_in: bool) {
-        // Refused for no name. A page of another origin does not see it.
+        // Never fails. A page of another origin does not see the name.
         drop(self.window.set_name(if for_sign_in { FOR_SIGN_IN } else { "" }));
     }
 
@@ -296,7 +296,7 @@ impl Platform for Browser {
             self.window.clear_timeout_with_handle(timer);
         }
         if let (Some(milliseconds), Some(wake)) = (milliseconds, self.wake.get()) {
-            // Timers count in 32 bits; one that fires early is set again.
+            // Timers have 32 bits. A timer that fires early is set again.
             let milliseconds = milliseconds.min(f64::from(i32::MAX)) as i32;
             let timer = self
                 .window

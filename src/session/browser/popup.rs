@@ -1,4 +1,4 @@
-//! Signing in in a window of its own, so that the page and all that was typed into it stays.
+//! Sign-in in a popup window, so that the page keeps the user's input.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -16,13 +16,13 @@ use crate::session::{Event, Platform as _, Session, SessionError, SignInFailure,
 
 use super::{Browser, window};
 
-/// How often it is looked whether the window was closed, in milliseconds. No event tells.
+/// How often to check whether the window was closed, in milliseconds. There is no event for it.
 const LOOK: f64 = 300.0;
 
-/// How long a window waits for the page that can complete its sign-in, in milliseconds. It is in the same browser.
+/// How long a window waits for the page that can complete its sign-in, in milliseconds. Both are in the same browser.
 const ANSWER: f64 = 1_000.0;
 
-/// A window that was opened for a sign-in. Browsers let a page open one only while it handles a click or a key.
+/// A window that was opened for a sign-in. Browsers allow this only while a page handles a click or a key.
 ///
 /// ```
 /// use pixygate::authorization::SignIn;
@@ -31,12 +31,12 @@ const ANSWER: f64 = 1_000.0;
 /// use wasm_bindgen_futures::spawn_local;
 ///
 /// fn on_click(session: Session<Browser>) {
-///     // Here, before anything is waited for: afterwards no browser allows it.
+///     // Before any `await`: afterwards browsers do not allow it.
 ///     let popup = Popup::open();
 ///     spawn_local(async move {
 ///         let signed_in = match popup {
 ///             Some(popup) => session.sign_in_popup(popup, &SignIn::default()).await,
-///             // Off to the provider, then.
+///             // Blocked: leave the page for the provider instead.
 ///             None => session.sign_in(&SignIn::default()).await,
 ///         };
 ///         if let Err(error) = signed_in {
@@ -48,35 +48,35 @@ const ANSWER: f64 = 1_000.0;
 #[derive(Debug)]
 pub struct Popup(Window);
 
-/// It closes when nobody waits for it any more.
+/// Closes the window when no task waits for it any more.
 impl Drop for Popup {
     fn drop(&mut self) {
-        // Closed already, or cut off from its opener: then it closes itself.
+        // Fails if the window is closed or isolated from its opener. Then it closes itself.
         drop(self.0.close());
     }
 }
 
 impl Popup {
-    /// Opens the window, empty; `None` when the browser does not allow it.
+    /// Opens an empty window, or returns `None` if the browser does not allow it.
     ///
     /// ```
     /// use pixygate::session::browser::Popup;
     ///
-    /// // On the server, and where the browser blocks it:
+    /// // On the server, and if the browser blocks it:
     /// assert!(Popup::open().is_none());
     /// ```
     pub fn open() -> Option<Self> {
         let features = "popup,width=480,height=720";
         let opened = window()?.open_with_url_and_target_and_features("", "_blank", features);
         let popup = opened.ok().flatten()?;
-        // The provider's page, and where it leads, could navigate this page away.
+        // Otherwise the provider's page, or a page after it, could navigate this page.
         drop(popup.set_opener(&JsValue::NULL));
         Some(Self(popup))
     }
 }
 
 impl Browser {
-    /// Closes this window, which only one that was opened by a page lets itself.
+    /// Closes this window. Browsers allow this only for a window that a page has opened.
     ///
     /// ```
     /// use pixygate::session::SignInOutcome;
@@ -90,13 +90,13 @@ impl Browser {
     /// }
     /// ```
     pub fn close_window(&self) {
-        // Then it stays.
+        // If that fails, the window stays.
         drop(self.window.close());
     }
 }
 
-/// Where a window gives what it came back with to the page that waits for it. Browsers let no other origin on it, and its name
-/// is the `state`, which no other sign-in has.
+/// The channel on which a popup window sends its callback to the page that waits for it. No other origin can use it, and its name contains
+/// the `state`, which is unique to the sign-in.
 struct Handover(BroadcastChannel);
 
 impl Drop for Handover {
@@ -112,13 +112,13 @@ impl Handover {
             .map(Self)
     }
 
-    /// Hears the first message, and nothing after it.
+    /// Receives the first message only.
     fn first(&self) -> oneshot::Receiver<String> {
         let (hear, heard) = oneshot::channel();
         let hear = RefCell::new(Some(hear));
         let listen = Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
             if let (Some(text), Some(hear)) = (message.data().as_string(), hear.take()) {
-                // Nobody may want it any more.
+                // Fails if no task waits any more.
                 drop(hear.send(text));
             }
         });
@@ -128,21 +128,21 @@ impl Handover {
     }
 
     fn say(&self, text: &str) {
-        // Refused only where the channel is closed.
+        // Fails only if the channel is closed.
         drop(self.0.post_message(&JsValue::from_str(text)));
     }
 }
 
-/// A sign-in whose window gives what it came back with to this page.
+/// A sign-in whose popup window sends its callback to this page.
 struct Handed {
     taken: Rc<Cell<bool>>,
     outcome: oneshot::Receiver<Result<(), SessionError>>,
 }
 
 impl Session<Browser> {
-    /// Gives the query of a callback that this window cannot complete to the page that opened it, where that page waits for it:
-    /// the browser keeps nothing that this window could complete it with. The code is good for nothing without the verifier,
-    /// which does not leave that page. `false` when there is no such page.
+    /// Sends the query of a callback to the page that opened this window, if the browser stores nothing, so that only that page can complete
+    /// the sign-in. The code is useless without the verifier, which does not leave that page. Returns `false` if no page waits for the
+    /// callback.
     ///
     /// ```
     /// use pixygate::session::{Session, browser::Browser};
@@ -172,8 +172,8 @@ impl Session<Browser> {
         matches!(select(taken, late).await, Either::Left((Ok(_), _)))
     }
 
-    /// Signs in in that window, and waits until it is done. The window completes the sign-in as any other tab does; this
-    /// one hears of it. Where the browser keeps nothing the window gives what it came back with to this page.
+    /// Signs the user in in the popup window, and waits until that is done. The window completes the sign-in as any other tab does, and this
+    /// page is notified. If the browser stores nothing, the window sends its callback to this page.
     ///
     /// ```
     /// use pixygate::authorization::SignIn;
@@ -182,7 +182,7 @@ impl Session<Browser> {
     ///
     /// async fn sign_in(session: &Session<Browser>, popup: Popup) -> Result<(), SessionError> {
     ///     match session.sign_in_popup(popup, &SignIn::default()).await {
-    ///         // The person closed it, and knows.
+    ///         // The user closed the window, so no message is needed.
     ///         Err(SessionError::Cancelled) => Ok(()),
     ///         outcome => outcome,
     ///     }
@@ -190,7 +190,7 @@ impl Session<Browser> {
     /// ```
     ///
     /// # Errors
-    /// As for [`Session::sign_in`]; [`SessionError::Cancelled`] when the window was closed before.
+    /// As for [`Session::sign_in`]; [`SessionError::Cancelled`] when the window was closed before the sign-in succeeded.
     pub async fn sign_in_popup(&self, popup: Popup, options: &SignIn) -> Result<(), SessionError> {
         self.wait_in(popup, options, Asked::ByPerson).await
     }
@@ -200,7 +200,7 @@ impl Session<Browser> {
         let before = self.sign_in_id();
         let mut handed = self.take_over(&state);
         let Popup(window) = &popup;
-        // Refused only for a URL that does not parse.
+        // Fails only for an invalid URL.
         drop(window.location().replace(&url));
         let browser = self.platform();
         loop {
@@ -208,7 +208,7 @@ impl Session<Browser> {
             if let Some(Handed { outcome, .. }) = handed.take_if(|handed| handed.taken.get()) {
                 return outcome.await.unwrap_or(Err(SessionError::Cancelled));
             }
-            // A provider that cuts itself off from its opener looks closed; then the person is still there, not here.
+            // A window that the provider isolates from its opener looks closed. Then the focus is there, not on this page.
             let document = browser.window.document();
             let back = document.is_some_and(|document| document.has_focus().unwrap_or(true));
             let closed = window.closed().unwrap_or(true) && back;
@@ -219,19 +219,19 @@ impl Session<Browser> {
                 return Ok(());
             }
             if before.is_none() && self.sign_in_id().is_some() {
-                // Another tab has signed in, and this window is not needed.
+                // Another tab has signed in, so this window is not needed.
                 return Ok(());
             }
             if closed {
-                // They may have started again in the window.
+                // The user may have started another sign-in in the window.
                 let again = self.sign_in_id().is_some_and(|now| before.as_ref() != Some(&now));
                 return if again { Ok(()) } else { Err(SessionError::Cancelled) };
             }
         }
     }
 
-    /// Completes the sign-in with this `state`, where only this page can, when its window gives it what it came back with: also
-    /// when nobody waits any more, since a window that looks closed may not be. Then it is as if another tab had signed in.
+    /// Completes the sign-in with this `state`, if only this page can, with the callback of its popup window. It does so even if no task
+    /// waits any more, because a window that looks closed may be open. Then it is as if another tab had signed in.
     fn take_over(&self, state: &str) -> Option<Handed> {
         let handover = Handover::open(state).filter(|_| self.waits_for(state))?;
         let (taken, (done, outcome)) = (Rc::new(Cell::new(false)), oneshot::channel());
@@ -242,20 +242,20 @@ impl Session<Browser> {
         let (session, state) = (self.clone(), state.to_owned());
         self.platform().spawn(Box::pin(async move {
             let query = handover.first().await;
-            // They may have signed out meanwhile.
+            // The user may have signed out meanwhile.
             if let Some(query) = query.ok().filter(|_| session.waits_for(&state)) {
                 taken.set(true);
                 handover.say("taken");
                 let completed = session.complete(&query).await;
-                // As above: nobody may wait.
+                // Fails if no task waits any more.
                 drop(done.send(completed.map(drop).map_err(|failure| failure.error)));
             }
         }));
         Some(handed)
     }
 
-    /// Meets the demand of a call in a window of its own; [`Session::call_stepping_up`] makes the call again. Whoever signs in
-    /// there is signed in.
+    /// Meets the demand of a call in a popup window; [`Session::call_stepping_up`] repeats the call. If another user signs in there, that
+    /// user is signed in.
     ///
     /// ```
     /// use pixygate::session::browser::{Browser, Popup};

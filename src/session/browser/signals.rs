@@ -1,4 +1,4 @@
-//! What happens around the page: other tabs, waking up, the network, and whether someone is there.
+//! Browser events for the session: other tabs, visibility, the network, and user activity.
 
 use std::cell::Cell;
 use std::pin::pin;
@@ -15,21 +15,20 @@ use crate::session::{Platform as _, Session, SessionError};
 use super::Browser;
 use super::js::get;
 
-/// Who has not touched the page for so long (in milliseconds) is not there: nothing is refreshed ahead for them.
+/// After this time without activity (in milliseconds) the user counts as away: tokens are not refreshed ahead of expiry.
 const AWAY: f64 = 600_000.0;
 
-/// How long a page may take to be left, in milliseconds, before the user is offered another way on.
+/// How long the browser may take to leave the page, in milliseconds, before the page offers an alternative.
 const PATIENCE: f64 = 4_000.0;
 
-/// What tells that someone is there.
+/// The events that count as user activity.
 const ACTIVITY: [&str; 5] = ["pointerdown", "pointermove", "keydown", "wheel", "click"];
 
 impl Session<Browser> {
-    /// Listens for as long as the page lives: to the other tabs, to becoming visible, to the network coming back, and to
-    /// the page coming back from the back-forward cache.
+    /// Listens, for the lifetime of the page, for changes of other tabs, visibility, the return of the network, and restoring from the
+    /// back-forward cache.
     ///
-    /// `refresh` is called when the access token should be replaced ahead of its expiry; it runs
-    /// [`Session::refresh_ahead`].
+    /// `refresh` is called when the access token should be replaced ahead of its expiry. It must run [`Session::refresh_ahead`].
     ///
     /// ```
     /// use pixygate::session::Session;
@@ -43,7 +42,7 @@ impl Session<Browser> {
     pub fn listen(&self, refresh: impl Fn(Self) + Clone + 'static) {
         let browser = self.platform();
         let attend = move |session: &Self| {
-            // An end is told to nobody as well.
+            // A session without a refresh token must end on time, even if the user is away.
             if session.can_refresh() && !session.platform().someone_is_there() {
                 return;
             }
@@ -85,12 +84,12 @@ impl Session<Browser> {
                 attending(session);
             }
         });
-        // Set once: a page listens once.
+        // Fails if the page listens already.
         drop(browser.wake.set(self.listener(attend)));
     }
 
-    /// Waits until it is clear that this page was not left for the provider, and returns why. Where the provider is down it also stops
-    /// the browser, whose error page would take the place of this one.
+    /// Waits until it is clear that the browser did not leave this page for the provider, and returns the reason. If the provider is down,
+    /// it also stops the navigation, because the browser's error page would replace this page.
     ///
     /// ```
     /// use pixygate::authorization::SignIn;
@@ -115,7 +114,7 @@ impl Session<Browser> {
         });
         match select(down, pin!(self.platform().still_here())).await {
             Either::Left((outage, _)) => {
-                // Refused where there is nothing to stop.
+                // Fails if there is no navigation to stop.
                 drop(self.platform().window.stop());
                 outage.into()
             }
@@ -124,11 +123,11 @@ impl Session<Browser> {
     }
 
     pub(super) fn on(&self, target: &EventTarget, event: &str, act: impl Fn(&Self) + 'static) {
-        // Refused only for what is no event target.
+        // Fails only for an invalid event target.
         drop(target.add_event_listener_with_callback(event, &self.listener(act)));
     }
 
-    /// Hears of a sign of the person before any handler of the page can stop it.
+    /// Listens for user activity in the capture phase, before a handler of the page can stop the event.
     pub(super) fn on_activity(&self, act: impl Fn(&Self) + Clone + 'static) {
         for event in ACTIVITY {
             let act = self.listener(act.clone());
@@ -146,8 +145,8 @@ impl Session<Browser> {
 }
 
 impl Browser {
-    /// Waits for a sign that the user is still on this page although it was left: they came back to it, stopped the browser, or it did not
-    /// leave within four seconds. The mouse is no sign, since it moves while the next page loads.
+    /// Waits until it is clear that the user is still on this page after a navigation: they came back, stopped the browser, or the browser
+    /// did not leave within four seconds. Mouse moves do not count, because the mouse moves while the next page loads.
     ///
     /// ```
     /// use pixygate::session::Session;
@@ -164,7 +163,7 @@ impl Browser {
         let here = Cell::new(Some(here));
         let document = self.window.document();
         let seen = Closure::<dyn Fn(Event)>::new(move |event: Event| {
-            // A page that is being left is hidden, too, and one that has just been loaded was not left.
+            // A page that is being left is hidden, too. A first `pageshow` only means that the page has loaded.
             let visible = document
                 .as_ref()
                 .is_some_and(|document| document.visibility_state() == VisibilityState::Visible);
@@ -175,7 +174,7 @@ impl Browser {
         });
         let seen: Function = seen.into_js_value().unchecked_into();
         let on = |target: &EventTarget, event| {
-            // Refused only for what is no event target.
+            // Fails only for an invalid event target.
             drop(target.add_event_listener_with_callback(event, &seen));
         };
         for event in ["pageshow", "focus", "pointerdown", "keydown"] {
@@ -184,14 +183,14 @@ impl Browser {
         if let Some(document) = self.window.document() {
             on(&document, "visibilitychange");
         }
-        // The only one that tells at once, in browsers that have it.
+        // The only event without a delay, in browsers that support it.
         if let Some(navigation) = get(&self.window, "navigation").and_then(|it| it.dyn_into::<EventTarget>().ok()) {
             on(&navigation, "navigateerror");
         }
         select(wait, pin!(self.sleep(PATIENCE))).await;
     }
 
-    /// Whether the page is visible, and was touched not long ago.
+    /// Returns whether the page is visible and the user was recently active.
     fn someone_is_there(&self) -> bool {
         let visible = |document: web_sys::Document| document.visibility_state() == VisibilityState::Visible;
         self.window.document().is_some_and(visible) && self.now().monotonic - self.active.get() < AWAY

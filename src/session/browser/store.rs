@@ -1,4 +1,4 @@
-//! IndexedDB, as far as the vault needs it. The crates for it bring tokio or a query language along.
+//! IndexedDB for the vault. The crates for it depend on tokio or bring a query language.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;
@@ -16,26 +16,26 @@ use crate::session::{LocalFuture, SaveMode};
 
 use super::js::{resolved, sleep, text};
 
-/// Sealed records, by slot.
+/// Encrypted records, by slot.
 pub(super) const SEALED: &str = "sealed";
-/// Keys that cannot be exported, by what they are for.
+/// Keys that cannot be exported, by purpose.
 pub(super) const KEYS: &str = "keys";
 
 const DATABASE: &str = "pixygate";
 const VERSION: u32 = 1;
 
-/// How many seconds the browser may take for one operation. Each is waited for by itself, so that a sleep of the device counts as one.
+/// The timeout of one operation, in seconds. They are waited for one by one, so that a sleep of the device counts as one second.
 const PATIENCE: u32 = 5;
 
 type Answer = Result<JsValue, JsValue>;
 type Opening = Shared<LocalFuture<Result<IdbDatabase, JsValue>>>;
 type Pending<'a> = Pin<Box<dyn Future<Output = Answer> + 'a>>;
 
-/// The database of this origin, which is opened once for the page.
+/// The database of this origin, which the page opens once.
 #[derive(Default)]
 pub(super) struct Store {
     opened: RefCell<Option<Opening>>,
-    /// The browser did not answer in time, and is not asked again by this page.
+    /// The browser did not respond in time. This page does not use the database any more.
     hangs: Cell<bool>,
 }
 
@@ -48,7 +48,7 @@ impl std::fmt::Debug for Store {
 }
 
 impl Store {
-    /// Reads values in one transaction. What is not there is `undefined`.
+    /// Reads values in one transaction. A missing value is `undefined`.
     pub(super) async fn read<const N: usize>(
         &self,
         window: &Window,
@@ -75,8 +75,8 @@ impl Store {
         Ok(wanted.map(|_| values.next().unwrap_or_default()))
     }
 
-    /// Puts a value, in the place of one that is there only when `mode` says so; `false` when there was none. One transaction looks
-    /// and puts, so that nothing that another tab deletes comes back.
+    /// Puts a value. Returns `false` if `mode` requires a value to replace and there is none. It checks and writes in one transaction, so
+    /// that it does not restore a value that another tab deletes.
     pub(super) async fn put(
         &self,
         window: &Window,
@@ -101,7 +101,7 @@ impl Store {
         Ok(put.is_truthy())
     }
 
-    /// Puts a value where there is none. Another tab may have been quicker; then its value stays.
+    /// Inserts a value unless there is one, for example of another tab.
     pub(super) async fn add(&self, window: &Window, store: &str, key: &str, value: &JsValue) -> Result<(), JsValue> {
         self.run(window, &|database| {
             Box::pin(async move {
@@ -114,7 +114,7 @@ impl Store {
         .map(drop)
     }
 
-    /// Deletes a value that is still the one that is meant. One transaction looks and deletes.
+    /// Deletes a value if it passes a check, in one transaction.
     pub(super) async fn delete_if(
         &self,
         window: &Window,
@@ -137,7 +137,7 @@ impl Store {
         .map(drop)
     }
 
-    /// Deletes everything, in one transaction: nothing finds records without their keys, or keys without their records.
+    /// Deletes everything in one transaction, so that there are never records without keys, or keys without records.
     pub(super) async fn clear(&self, window: &Window) -> Result<(), JsValue> {
         self.run(window, &|database| {
             Box::pin(async move {
@@ -159,7 +159,7 @@ impl Store {
         }
         let attempt = pin!(async {
             match act(self.open(window).await?).await {
-                // The browser closes the connection when the data of this site are cleared, or another page upgrades the database.
+                // The browser closes the connection when the site data are cleared, or another page upgrades the database.
                 Err(error) if text(&error, "name").is_some_and(|name| name == "InvalidStateError") => {
                     self.opened.take();
                     act(self.open(window).await?).await

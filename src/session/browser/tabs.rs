@@ -1,4 +1,4 @@
-//! One refresh for all tabs: Web Locks.
+//! Web Locks, so that one tab at a time refreshes.
 
 use futures_channel::oneshot;
 use futures_util::future::{Either, select};
@@ -12,7 +12,7 @@ use crate::session::LockError;
 
 use super::js::{get, object, text};
 
-/// How long a lock is waited for, in milliseconds. A refresh makes a few requests, each of which is given up after 15 seconds.
+/// How long to wait for a lock, in milliseconds. A refresh makes a few requests, each with a timeout of 15 seconds.
 const PATIENCE: u32 = 60_000;
 
 /// Held by this tab until it is dropped, or the tab is closed.
@@ -28,7 +28,7 @@ impl Drop for Lock {
     }
 }
 
-/// Waits for the lock. `None` in a browser without Web Locks, or one that grants none here: then each tab is on its own.
+/// Waits for the lock. Returns `None` in a browser that has no Web Locks or denies them; then each tab is on its own.
 pub(super) async fn lock(window: &Window, name: &str) -> Result<Option<Lock>, LockError> {
     match ask(window, name).await {
         Some(granted) => granted.map(Some),
@@ -46,7 +46,7 @@ async fn ask(window: &Window, name: &str) -> Option<Result<Lock, LockError>> {
         let mut granted = Some(granted);
         Promise::new(&mut |release, _| {
             if let Some(granted) = granted.take() {
-                // Nobody waits any more: dropping the lock lets the next tab in at once.
+                // No task waits any more. Dropping the lock releases it at once.
                 drop(granted.send(Lock { release }));
             }
         })
@@ -61,7 +61,7 @@ async fn ask(window: &Window, name: &str) -> Option<Result<Lock, LockError>> {
         Either::Right((Err(error), _)) if text(&error, "name").is_some_and(|name| name == "TimeoutError") => {
             Some(Err(LockError))
         }
-        // The browser grants none here. The callback, which is never called then, would be waited for without end.
+        // The browser denies locks here and never calls the callback, so do not wait for it.
         Either::Right(_) => None,
     }
 }

@@ -1,5 +1,5 @@
-//! Records that are sealed with AES-GCM under a key that the browser does not give out. Who copies the stored data cannot read them; a
-//! script that runs in this page can use them.
+//! Records that are encrypted with AES-GCM under a key that cannot be exported. A copy of the stored data cannot be read, but a script in
+//! this page can use the key.
 
 use std::cell::RefCell;
 
@@ -17,28 +17,28 @@ use super::store::{KEYS, SEALED, Store};
 const SEAL: &str = "seal";
 const DPOP: &str = "dpop";
 
-/// Sealed records and the keys that never leave the browser.
+/// Encrypted records, and keys that never leave the browser.
 #[derive(Debug, Default)]
 pub(super) struct Vault {
     store: Store,
     dpop: RefCell<Option<DpopKey>>,
 }
 
-/// Both halves of the key, as this page has them.
+/// Both halves of the DPoP key in this page.
 #[derive(Clone, Debug)]
 struct DpopKey {
     pair: JsValue,
     public: Jwk,
     private: CryptoKey,
-    /// Whether it is known to be stored. One that lives in memory is not.
+    /// Whether the key is known to be stored. A key in memory is not.
     stored: bool,
-    /// Whether the stored one may be another by now.
+    /// Whether the stored key may be another one, and must be read again.
     reloads: bool,
 }
 
 impl Vault {
-    /// Returns the text of a record. One that does not open (of another issuer, client or schema, or under a key that is gone) counts as
-    /// none, and is deleted.
+    /// Returns the text of a record. A record that cannot be decrypted (another issuer, client or schema, or a deleted key) is deleted, and
+    /// counts as absent.
     pub(super) async fn load(
         &self,
         window: &Window,
@@ -51,7 +51,7 @@ impl Vault {
         }
         let opened = open(window, &key, slot, binding, &record).await?;
         if opened.is_none() {
-            // Another tab may have put its own there meanwhile.
+            // Another tab may have stored its own record meanwhile.
             let is_it = |other: &JsValue| nonce(other) == nonce(&record);
             let deleted = self.store.delete_if(window, SEALED, slot, &is_it).await;
             deleted.map_err(denied)?;
@@ -109,13 +109,13 @@ impl Vault {
         put.map_err(denied)
     }
 
-    /// Stores the DPoP key of this page's memory beside the tokens that are bound to it: a page with another key could not use them.
+    /// Stores the DPoP key in memory together with the tokens that are bound to it. A page with another key could not use them.
     async fn store_dpop(&self, window: &Window, stored: JsValue, mode: SaveMode) -> Result<(), StorageError> {
         let own = self.dpop.borrow().clone().filter(|own| !own.stored);
         let Some(own) = own else { return Ok(()) };
         let stored = match stored.is_undefined() {
             false => stored,
-            // Nothing is stored any more that would be replaced.
+            // There is no record to replace any more.
             true if mode == SaveMode::Replace => return Ok(()),
             true => {
                 let added = self.store.add(window, KEYS, DPOP, &own.pair).await;
@@ -142,7 +142,7 @@ impl Vault {
         self.store.read(window, wanted).await.map_err(denied)
     }
 
-    /// Makes the key of that name and stores it. The first tab wins when two do at once.
+    /// Makes the key with this name and stores it. If two tabs do so at once, the first one wins.
     async fn create(&self, window: &Window, name: &str) -> Result<JsValue, JsValue> {
         let (algorithm, usages) = match name {
             SEAL => (
@@ -229,7 +229,7 @@ fn p256() -> Object {
     object(&[("name", "ECDSA".into()), ("namedCurve", "P-256".into())])
 }
 
-/// A key, or a pair, that cannot be exported.
+/// Makes a key or a key pair that cannot be exported.
 async fn generate(window: &Window, algorithm: &Object, usages: &[&str]) -> Result<JsValue, JsValue> {
     let usages: Array = usages.iter().copied().map(JsValue::from_str).collect();
     let crypto = window.crypto()?.subtle();
@@ -265,12 +265,12 @@ fn denied(error: JsValue) -> StorageError {
     StorageError(message(&error))
 }
 
-/// The nonce of a record, which no two have in common.
+/// Returns the nonce of a record, which is unique.
 fn nonce(record: &JsValue) -> Option<Vec<u8>> {
     get(record, "iv").map(|iv| Uint8Array::new(&iv).to_vec())
 }
 
-/// A record is bound to its slot, too: what was sealed as one thing does not open as another.
+/// Returns the parameters of AES-GCM. The slot is authenticated too, so that a record of one slot cannot be decrypted as another.
 fn algorithm(iv: &Uint8Array, slot: &str, binding: &str) -> Object {
     let binding = Uint8Array::from(format!("{slot}\n{binding}").as_bytes());
     object(&[

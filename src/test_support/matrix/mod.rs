@@ -79,7 +79,7 @@ impl Setting {
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct Case {
-    /// What is special about the token.
+    /// The property that the token tests.
     pub name: &'static str,
     /// The line of docs/threats.md.
     pub threat: u8,

@@ -1,4 +1,5 @@
-//! Form, signature and header, then what the claims say. Every block begins with what is accepted, so that a refusal has one cause only.
+//! Cases for form, signature and header, then for the claims. Every block begins with an accepted token, so that a rejection has one cause
+//! only.
 
 use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -14,7 +15,7 @@ use crate::{
     test_support::{TestKey, TokenBuilder, at},
 };
 
-/// Every case.
+/// Returns every case.
 pub fn cases() -> Vec<Case> {
     [
         algorithms(),
@@ -29,7 +30,7 @@ pub fn cases() -> Vec<Case> {
     .concat()
 }
 
-/// A good token with ES256, the quickest to sign.
+/// Returns a valid token with ES256, which is the fastest to sign.
 fn good(s: &Setting) -> TokenBuilder<'_> {
     s.issuer.token().key(s.issuer.key(ES256))
 }

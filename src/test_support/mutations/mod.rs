@@ -1,4 +1,4 @@
-//! What a reader of a document makes of each member in each odd form, written down as one table for each document.
+//! Tables of how a parser handles invalid members, one for each kind of document.
 //!
 //! A line of a table is a member, its path with dots; a column is a [`Change`]; a cell is the outcome: `ok`, the name of the
 //! error, or `–` where the change does not apply. The tables are Markdown files beside this one: [`ACCESS_TOKEN`],
@@ -98,7 +98,7 @@ impl Change {
 pub struct Mutation {
     /// The path of the member.
     pub member: String,
-    /// What was changed.
+    /// The change.
     pub change: Change,
     /// The whole document.
     pub document: Value,

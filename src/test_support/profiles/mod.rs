@@ -1,4 +1,4 @@
-//! What identity providers send: tokens, answers, metadata, keys and errors of 27 providers, as data with their sources.
+//! The data that identity providers send: tokens, responses, metadata, keys and errors of 27 providers, with sources.
 //!
 //! Each file is one provider in one version. Its members:
 //!
@@ -89,7 +89,7 @@ pub fn profiles() -> Vec<Profile> {
         .collect()
 }
 
-/// What takes the place of the texts that begin with `$`.
+/// The values of the placeholders, which begin with `$`.
 #[derive(Clone, Debug)]
 pub struct Values {
     base: String,

@@ -112,7 +112,7 @@ async fn a_renewal_takes_effect_at_once() {
     assert_eq!(world.provider.asked(INTROSPECTION), 2);
 }
 
-/// They say nothing about the token, or nothing about its state in a moment.
+/// Such answers say nothing about the token, or nothing that stays true.
 #[tokio::test]
 async fn an_unreadable_or_early_answer_is_not_cached() {
     for (answer, reason) in [
@@ -484,7 +484,7 @@ async fn an_answer_that_names_an_access_token_may_carry_a_nonce() {
     world.validate("opaque").await.unwrap();
 }
 
-/// A provider to which tokens that begin with `good` are active. It answers while it is open, and counts the requests that wait.
+/// An introspection endpoint at which tokens that begin with `good` are active. It answers while it is open, and counts waiting requests.
 #[derive(Clone)]
 struct Desk {
     documents: Documents,
@@ -582,7 +582,7 @@ async fn invented_tokens_do_not_delay_active_ones() {
     // A cached answer needs no request …
     world.validate("good-1").await.unwrap();
     assert_eq!(desk.waiting(), 16);
-    // … one that is getting old is renewed beside the call, and one that is past has a turn of its own.
+    // … one that is getting old is renewed in the background, and an expired one needs a permit.
     world.clock.advance(20);
     world.validate("good-1").await.unwrap();
     settled().await;

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 use crate::world::World;
 
-/// A world whose keys can be told apart from the first ones.
+/// A world whose new keys have other `kid`s than the first ones.
 async fn rotating() -> World {
     World::with(|trust| trust, |validator| validator).await
 }
@@ -273,7 +273,7 @@ async fn good_keys_serve_through_an_outage_to_the_bound_then_503() {
     assert!(world.validator.is_ready());
 }
 
-/// The key may be new, and the caller is not to blame for the outage.
+/// The key may be new, so the token is not rejected as invalid.
 #[tokio::test]
 async fn an_unknown_kid_is_503_while_the_provider_cannot_be_asked() {
     let world = World::new().await;

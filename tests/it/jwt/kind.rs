@@ -1,4 +1,4 @@
-//! 18: what a token calls itself outweighs the marks of other kinds.
+//! 18: the declared type of a token takes precedence over the marks of other kinds.
 
 use pixygate::{
     Reason,

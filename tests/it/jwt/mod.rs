@@ -1,4 +1,4 @@
-//! Tokens, keys and trust, as `src/jwt` has them.
+//! Tests of `src/jwt`: tokens, keys and trust.
 
 mod claims;
 mod configured_keys;

@@ -1,4 +1,4 @@
-//! Every member of every document in every odd form has the outcome that the tables say.
+//! Every member of every document, in every wrong form, has the outcome in the tables.
 
 use pixygate::{
     jwt::{Algorithm, Rejection, Secret, Trust, Validator},
@@ -138,7 +138,7 @@ async fn key_sets() {
     let mut differences = Differences::default();
     for mutation in mutations(&json!({"keys": [key]}), JWKS) {
         let mut found = None;
-        // With another key in the set, it shows whether only this one is left out.
+        // A second key in the set shows whether only the mutated one is left out.
         for beside in [None, Some(stranger.jwk())] {
             let mut set = mutation.document.clone();
             if let Some(keys) = set["keys"].as_array_mut() {
@@ -164,7 +164,7 @@ async fn key_sets() {
     differences.none();
 }
 
-/// A member without a line would have no documented outcome.
+/// A member without a line in the tables would have no documented outcome.
 #[test]
 fn every_member_of_the_documents_has_its_line() {
     for (document, table) in [

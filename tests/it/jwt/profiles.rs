@@ -1,4 +1,4 @@
-//! The shapes of real providers at the gate: access tokens pass as each profile says, and none of its ID tokens does.
+//! The tokens of real providers at the gate: access tokens pass as each profile says, and none of its ID tokens does.
 
 use std::sync::OnceLock;
 
@@ -14,7 +14,7 @@ use pixygate::{
 };
 use serde_json::{Value, json};
 
-/// A provider as its profile says, with one key, and a validator that trusts it.
+/// The provider of a profile, with one key, and a validator that trusts it.
 struct Provider {
     profile: Profile,
     values: Values,
@@ -104,7 +104,7 @@ impl Provider {
     }
 }
 
-/// Generated once, because an RSA key takes long.
+/// Generated once, because generating an RSA key is slow.
 fn own_keys() -> &'static [TestKey; 2] {
     static KEYS: OnceLock<[TestKey; 2]> = OnceLock::new();
     KEYS.get_or_init(|| [Algorithm::RS256, Algorithm::EdDSA].map(|algorithm| TestKey::generate(algorithm, "key-1")))
@@ -115,7 +115,7 @@ fn stranger() -> &'static TestKey {
     KEY.get_or_init(|| TestKey::generate(Algorithm::RS256, "other"))
 }
 
-/// Returns the published keys: the provider's own, and another one where its set has more.
+/// Returns the published keys: the provider's own, and another one if the profile's set has several.
 fn keys(profile: &Profile, values: &Values, key: &TestKey) -> Value {
     let mut published = Vec::new();
     for shape in profile.part("keys", values).unwrap().as_array().unwrap() {
@@ -155,7 +155,7 @@ async fn every_token_of_every_profile_has_its_verdict() {
     }
 }
 
-/// One exception is documented: the access tokens of Dex are ID tokens.
+/// There is one documented exception: the access tokens of Dex are ID tokens.
 #[test]
 fn no_profile_lets_an_id_token_pass() {
     let values = Values::new("https://idp.example", 0.0);
@@ -171,7 +171,7 @@ fn no_profile_lets_an_id_token_pass() {
     }
 }
 
-/// The settings that a profile needs are not more than it needs.
+/// Each setting of a profile is necessary.
 #[tokio::test]
 async fn an_access_token_that_needs_a_setting_is_rejected_without_it() {
     for profile in profiles() {

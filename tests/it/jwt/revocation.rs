@@ -13,7 +13,7 @@ use crate::{
 #[tokio::test(start_paused = true)]
 async fn tokens_of_an_ended_session_are_rejected_and_others_accepted() {
     type Named = (Option<&'static str>, Option<&'static str>);
-    // What the logout token names; then Alice's tokens of the same session, of another one, of none; and one of Bob's.
+    // Subject and session of the logout token. Then, whether it revokes: Alice's tokens of session s1, of s2, of no session, and Bob's.
     let cases: [(Named, [bool; 4]); 3] = [
         ((Some("alice"), Some("s1")), [true, false, true, false]),
         ((Some("alice"), None), [true, true, true, false]),
@@ -67,17 +67,18 @@ async fn a_new_sign_in_is_accepted() {
     for after in [11.0, 20.0] {
         assert_eq!(house.call(&issued(after)).await, Ok(()), "{after}");
     }
-    // A later notification about an earlier time changes nothing.
+    // A logout token with an earlier `iat` changes nothing.
     house.told(&house.logout("2").claim("iat", at(5)).sign()).await;
     assert_eq!(house.call(&issued(10.0)).await, Err(Reason::Revoked));
     assert_eq!(house.call(&issued(11.0)).await, Ok(()));
-    // Its time of issue is unknown.
+    // A token without `iat` may be older than the logout.
     let undated = house.world.token().without("iat");
     assert_eq!(house.call(&undated).await, Err(Reason::Revoked));
     assert_eq!(house.call(&undated.clone().subject("bob")).await, Ok(()));
 }
 
-/// A client whose tokens have no `sid` fetches a new token at once when one is rejected. The new one must have a later `iat`.
+/// `iat` counts whole seconds, and a client without `sid` fetches a new token as soon as one is rejected. The response is delayed, so that
+/// the new token has a later `iat`.
 #[tokio::test(start_paused = true)]
 async fn the_rejection_waits_for_the_end_of_the_second() {
     let house = House::new().await;
@@ -104,7 +105,7 @@ async fn the_rejection_waits_for_the_end_of_the_second() {
     }
     house.world.clock.advance(1);
     assert_eq!(house.call(&token("").claim("iat", at(1))).await, Ok(()));
-    // A sign-in in the second in which all sessions ended.
+    // A sign-in in the same second as the logout of all sessions.
     house.told(&house.logout("2").claim("iat", at(1)).sign()).await;
     let start = Instant::now();
     assert_eq!(house.call(&token("s3").claim("iat", at(1))).await, Err(Reason::Revoked));
@@ -123,11 +124,11 @@ async fn dropped_records_are_replaced_by_their_date() {
     for number in 1..=5 {
         let logout = house.logout(&person(number)).subject(&person(number));
         house.told(&logout.claim("iat", at(number)).sign()).await;
-        // The newest record counts at once, also the one beyond the bound.
+        // The newest record counts at once, even when the store is full.
         assert_eq!(house.call(&token(number, number)).await, Err(Reason::Revoked));
         assert_eq!(house.call(&token(number, number + 1)).await, Ok(()), "{number}");
     }
-    // The first three are dropped: every token from before their date is rejected.
+    // The first three records are dropped. Every token that is not newer than they are is rejected.
     for number in 1..=5 {
         assert_eq!(
             house.call(&token(number, number)).await,
@@ -161,7 +162,7 @@ async fn an_alias_is_the_same_issuer() {
     .await;
     let token = house.world.token().claim("iss", "https://idp.example/v1");
     assert_eq!(house.call(&token).await, Ok(()));
-    // Sessions are ended under the configured issuer.
+    // A logout token must name the configured issuer.
     let aliased = house.logout("1").claim("iss", "https://idp.example/v1").sign();
     assert_eq!(
         refused_logout(house.tell(&aliased).await).await,
@@ -173,7 +174,6 @@ async fn an_alias_is_the_same_issuer() {
     assert_eq!(house.call(&token.subject("bob")).await, Ok(()));
 }
 
-/// The verdict of the gate.
 #[tokio::test(start_paused = true)]
 async fn a_revoked_token_is_401_with_its_reason() {
     let house = House::new().await;

@@ -1,4 +1,4 @@
-//! 46: cached tokens, and what ends them.
+//! 46: cached verdicts: what invalidates them, and how many there are.
 
 use std::sync::{
     Arc,
@@ -39,7 +39,7 @@ async fn a_cached_token_is_not_valid_before_its_nbf() {
     assert_eq!(world.validate(&token).await, Err(Reason::NotYetValid));
 }
 
-/// It was accepted because there was one key only.
+/// A token without `kid` is accepted only while the issuer has a single key.
 #[tokio::test]
 async fn a_cached_token_without_kid_ends_when_a_second_key_appears() {
     let world = World::new().await;
@@ -92,7 +92,7 @@ async fn invalid_tokens_evict_nothing() {
     }
     // There is room for 98 more, because invalid tokens took none.
     assert_eq!(world.validator.cached_tokens(), 2);
-    // Valid ones take it, up to the bound.
+    // Valid tokens fill the cache up to its bound.
     for number in 0..200 {
         world
             .validate(&world.token().claim("jti", number).sign())
@@ -110,7 +110,7 @@ impl Revocations for Switch {
     }
 }
 
-/// It works on a runtime without a timer.
+/// The runtime has no timer, so a sleep would panic.
 #[test]
 fn an_undelayed_rejection_needs_no_timer() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();

@@ -14,7 +14,7 @@ pub(in crate::pages) const DOWN: f64 = 40.0;
 /// The space between two bars.
 const SPACE: usize = 2;
 
-/// A bar that stands for anything is at least so high.
+/// The smallest height of a bar that is not zero.
 const LEAST: f64 = 2.0;
 
 /// The two paths, and the number that the full height stands for.
@@ -26,7 +26,7 @@ pub(in crate::pages) struct Bars {
     pub(in crate::pages) most: u64,
 }
 
-/// Returns the bars of the buckets. Both kinds have the same scale, as far as there is room below the line.
+/// Returns the bars of the buckets. Allowed and denied calls have the same scale.
 pub(in crate::pages) fn bars(buckets: &[Bucket]) -> Bars {
     let most = |number: fn(&Bucket) -> u64| buckets.iter().map(number).max().unwrap_or_default();
     let (allowed, denied) = (most(|bucket| bucket.allowed), most(|bucket| bucket.denied));

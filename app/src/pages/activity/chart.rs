@@ -17,13 +17,13 @@ use super::choice::{Choice, Time};
 use super::state::State;
 use super::{Go, Side, button};
 
-/// How often the chart counts anew while calls come.
+/// The interval between two updates of the chart while calls come in.
 const REFRESH: std::time::Duration = std::time::Duration::from_secs(60);
 
-/// Two days: in a shorter time the time of day is enough.
+/// Two days. Over a shorter time, labels show the time of day only.
 const LONG: u64 = 2 * 86_400;
 
-/// Counts, and counts anew while calls come.
+/// Fetches the numbers, and again while calls come in.
 pub(super) fn count(choice: Memo<Choice>, side: RwSignal<Side>, state: State, again: RwSignal<bool>) {
     let about = Memo::new(move |_| {
         let choice = choice.read();
@@ -122,12 +122,12 @@ fn beginning(chart: &Chart, place: usize) -> u64 {
     chart.from + place as u64 * chart.width
 }
 
-/// Its time in words, as short as it is clear.
+/// Returns the time of a bucket, as short as possible.
 fn words(chart: &Chart, seconds: u64) -> String {
     in_words(seconds * 1000, chart.width * chart.buckets.len() as u64 <= LONG).1
 }
 
-/// The time of one bucket as a choice.
+/// Returns the choice of the time of one bucket.
 fn only(chart: &Chart, place: usize, choice: &Choice) -> Choice {
     let from = beginning(chart, place);
     Choice {
@@ -136,7 +136,7 @@ fn only(chart: &Chart, place: usize, choice: &Choice) -> Choice {
     }
 }
 
-/// The two paths, and above them a field for each bucket that says its numbers to the pointer. The keyboard has the table.
+/// Draws the two paths, and over them a field for each bucket with its numbers as a tooltip. For the keyboard there is the table.
 fn picture(chart: &Chart, choice: Memo<Choice>, go: Go) -> AnyView {
     let Bars { allowed, denied, most } = bars(&chart.buckets);
     let (all_allowed, all_denied) = sums(&chart.buckets);
@@ -152,7 +152,7 @@ fn picture(chart: &Chart, choice: Memo<Choice>, go: Go) -> AnyView {
             let time = words(chart, beginning(chart, place));
             let title = text::bucket(time, number::words(bucket.allowed), number::words(bucket.denied));
             let (left, height) = (place * STEP, UP + DOWN);
-            // No name or other text of a user is in it.
+            // Contains no text of a user, so it needs no escaping.
             format!("<rect x='{left}' y='0' width='{STEP}' height='{height}' data-place='{place}'><title>{title}</title></rect>")
         })
         .collect();

@@ -1,4 +1,4 @@
-//! The choice of records, as the address has it.
+//! The filter in the page's address.
 
 use pixygate::Reason;
 
@@ -53,7 +53,7 @@ impl Span {
     }
 }
 
-/// The time that records are of.
+/// The time range of the records.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Time {
     #[default]
@@ -73,7 +73,7 @@ impl Time {
         }
     }
 
-    /// A time between two ends. Without ends it is any time.
+    /// Returns a time between two ends; without ends, any time.
     pub(super) fn between(from: Option<u64>, until: Option<u64>) -> Self {
         match (from, until) {
             (None, None) => Self::Any,
@@ -91,7 +91,7 @@ impl Time {
         }
     }
 
-    /// The time of the chart, which has two ends. Without a choice it is the last day.
+    /// Returns the time of the chart, which has two ends. By default the last day.
     pub(super) fn of_chart(self, now: u64) -> (u64, u64) {
         match self.ends(now) {
             (Some(from), until) => (from, until.unwrap_or(now).max(from + 60)),
@@ -103,7 +103,7 @@ impl Time {
     }
 }
 
-/// The choice.
+/// The filter.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Choice {
     pub(super) decision: Option<Decision>,
@@ -111,12 +111,12 @@ pub(super) struct Choice {
     pub(super) service: Option<String>,
     pub(super) method: Option<String>,
     pub(super) time: Time,
-    /// Everybody's records in place of the user's own.
+    /// Whether to show the records of all users.
     pub(super) everybody: bool,
 }
 
 impl Choice {
-    /// Reads the parameters of an address or a form. Unknown values are none.
+    /// Reads the parameters of an address or a form. Unknown values are ignored.
     pub(super) fn read(get: impl Fn(&str) -> Option<String>) -> Self {
         let text = |name| {
             get(name)
@@ -176,7 +176,7 @@ impl Choice {
         address
     }
 
-    /// The range that the server is asked for at this moment, in seconds since 1970.
+    /// Returns the filter for the server at this moment, with times in seconds since 1970.
     pub(super) fn filter(&self, now: u64) -> Filter {
         let (from, until) = self.time.ends(now);
         Filter {
@@ -190,17 +190,17 @@ impl Choice {
         }
     }
 
-    /// Whether records that are made from now on can be among them.
+    /// Returns whether new records can match.
     pub(super) fn goes_on(&self, now: u64) -> bool {
         self.time.ends(now).1.is_none_or(|until| until > now)
     }
 
-    /// Whether anything but the user is chosen.
+    /// Returns whether any filter is set, apart from the user.
     pub(super) fn is_narrow(&self) -> bool {
         *self != self.wide()
     }
 
-    /// Everything of the same users.
+    /// Returns the choice without filters, for the same users.
     pub(super) fn wide(&self) -> Self {
         Self {
             everybody: self.everybody,
@@ -285,7 +285,7 @@ mod tests {
             }
         );
         assert_eq!(read("service= "), Choice::default());
-        // A form has all its fields.
+        // A form sends all its fields.
         assert_eq!(
             read("outcome=&reason=&service=&method=&time=&from=&until="),
             Choice::default()

@@ -1,4 +1,4 @@
-//! Ends all sessions of another user, for administrators: asked once more in a dialog, and after a recent sign-in.
+//! Ends all sessions of another user, for administrators: after a confirmation in a dialog, and a recent sign-in.
 
 use leptos::html::Dialog;
 use leptos::prelude::*;
@@ -21,7 +21,7 @@ pub(super) struct Whom {
     pub(super) shown: String,
 }
 
-/// The question, and what became of it.
+/// The state of the dialog: the question, and the outcome.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Ending {
     /// The user whom the dialog asks about.
@@ -32,7 +32,7 @@ pub(super) struct Ending {
     cancelled: Option<(Whom, StepUpFailure)>,
 }
 
-/// Makes the call, and says what became of it.
+/// Makes the call, and shows the outcome.
 fn end(ending: RwSignal<Ending>, whom: Whom) {
     ending.set(Ending {
         busy: true,
@@ -51,7 +51,7 @@ fn end(ending: RwSignal<Ending>, whom: Whom) {
                 ..Ending::default()
             },
         };
-        // The page may have been left meanwhile.
+        // The user may have left the page.
         ending.try_set(outcome);
     });
 }
@@ -75,7 +75,7 @@ pub(super) fn end_sessions(ending: RwSignal<Ending>) -> impl IntoView {
         if let (true, Some(dialog)) = (ending.read().asked.is_some(), dialog.get())
             && !dialog.open()
         {
-            // It fails only for one that is open.
+            // It fails only for a dialog that is already open.
             let _ = dialog.show_modal();
         }
     });
@@ -129,7 +129,7 @@ pub(super) fn end_sessions(ending: RwSignal<Ending>) -> impl IntoView {
             .into_any()
         });
         view! {
-            // There before its text, or a screen reader says nothing.
+            // Present before its text, because screen readers announce only changes.
             <p role="status">{words}</p>
             {failure}
             {cancelled}

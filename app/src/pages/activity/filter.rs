@@ -1,4 +1,4 @@
-//! The form above the records. It writes the address, and shows what that says.
+//! The form above the records. It sets the page's address, and shows the filter in the address.
 
 use leptos::ev::{Event, SubmitEvent};
 use leptos::prelude::*;
@@ -15,7 +15,7 @@ use super::choice::{Choice, FROM, METHOD, METHODS, OUTCOME, REASON, SERVICE, Spa
 use super::{Go, Side};
 
 pub(super) fn form(choice: Memo<Choice>, side: RwSignal<Side>, go: Go) -> impl IntoView {
-    // The fields of both ends are shown as soon as the list says so.
+    // The fields of both ends appear as soon as the list has that value.
     Effect::new(move || {
         let between = matches!(choice.read().time, Time::Between(..));
         side.write().between = between;
@@ -88,7 +88,7 @@ fn ends(choice: &Choice) -> AnyView {
     .into_any()
 }
 
-/// The text of a field. The ends of the time are in the reader's zone, and count only where the list says so.
+/// Returns the text of a field. Times are in the reader's time zone, and apply only if the list has that value.
 fn field(data: &FormData, name: &str) -> Option<String> {
     let value = |name| data.get(name).as_string();
     match name {
@@ -100,7 +100,7 @@ fn field(data: &FormData, name: &str) -> Option<String> {
     }
 }
 
-/// A value, what it is called, and whether it is chosen.
+/// A value, its label, and whether it is chosen.
 type Choosable = (String, String, bool);
 
 fn list(id: &'static str, name: &'static str, label: &'static str, options: Vec<Choosable>) -> AnyView {
@@ -142,9 +142,9 @@ fn reasons_of(choice: &Choice) -> Vec<Choosable> {
 
 fn services_of(choice: &Choice, side: &Side) -> Vec<Choosable> {
     let known = side.services.iter().flat_map(|services| &services.services);
-    // This server's own functions are no upstream, which is what the records have.
+    // This server's own functions are no upstream in the records.
     let mut names: Vec<&str> = known.filter(|one| one.upstream).map(|one| one.name.as_str()).collect();
-    // One that is not there any more still has records.
+    // A removed service still has records.
     names.extend(choice.service.as_deref().filter(|name| !names.contains(name)));
     let mut options = vec![one("", text::any(), choice.service.is_none())];
     options.extend(

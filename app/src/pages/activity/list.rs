@@ -1,22 +1,22 @@
-//! The records of the page, in exact order whenever they come.
+//! The records of the page, sorted in whatever order they arrive.
 
 use std::sync::Arc;
 
 use crate::api::{Record, RecordId};
 
-/// The most records that stay on the page. The oldest are fetched again when they are scrolled to.
+/// The most records on the page. The oldest ones are fetched again when the user scrolls to them.
 pub(super) const MOST: usize = 2_000;
 
-/// Records that wait while the page is paused. Where more come the page is loaded again.
+/// The most records that wait while the page is paused. If there are more, the page is loaded again.
 pub(super) const MOST_WAITING: usize = 500;
 
 /// Records, newest first.
 #[derive(Clone, Debug, Default)]
 pub(super) struct List {
     records: Vec<Arc<Record>>,
-    /// Where the next older ones begin; `None` when there are none.
+    /// The start of the next older page; `None` if there is none.
     pub(super) older: Option<RecordId>,
-    /// Whether they are everybody's.
+    /// Whether they are those of all users.
     pub(super) everybody: bool,
 }
 
@@ -44,7 +44,7 @@ impl List {
         self.older = older;
     }
 
-    /// Adds new records and returns how many. One can come after a newer one, and one that is there already does not count.
+    /// Adds new records and returns their number. One can arrive after a newer one, and a duplicate does not count.
     pub(super) fn add(&mut self, records: impl IntoIterator<Item = Record>) -> usize {
         let added = records.into_iter().filter_map(|record| self.place(record)).count();
         if self.records.len() > MOST {
@@ -55,7 +55,7 @@ impl List {
     }
 
     fn place(&mut self, record: Record) -> Option<()> {
-        // Newest first, so the order is the reverse one.
+        // Newest first, so the comparison is reversed.
         let place = self.records.binary_search_by(|known| record.id.cmp(&known.id)).err()?;
         self.records.insert(place, Arc::new(record));
         Some(())

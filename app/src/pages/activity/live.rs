@@ -1,4 +1,4 @@
-//! Whether new calls come by themselves, and the pause.
+//! The indicator of live updates, and the pause button.
 
 use leptos::prelude::*;
 

@@ -1,7 +1,7 @@
-//! The activity: what was done in the user's name, and what the gate decided.
+//! The activity: the recorded calls, and the decisions of the gate.
 //!
-//! 1. `choice`: what is shown, as the address has it.
-//! 2. `state`: the records of the page, and how they come.
+//! 1. `choice`: the filter in the address.
+//! 2. `state`: the records of the page, and how they are loaded.
 //! 3. `list`: their order.
 //! 4. `filter`, `chart` (with `bars`), `records`, `live`, `end_sessions`: the parts of the page.
 
@@ -39,7 +39,7 @@ pixygate::deferred! {
     }
 }
 
-/// Goes to another choice of this page, which the back button takes back. The page stays where it is scrolled to.
+/// Goes to another filter of this page, as a step of the history. The scroll position stays.
 type Go = Arc<dyn Fn(&Choice) + Send + Sync>;
 
 fn go() -> Go {
@@ -60,7 +60,7 @@ struct Side {
     chart: Option<Result<Chart, CallError>>,
     /// Whether the numbers are shown as a table.
     table: bool,
-    /// Whether the form asks for both ends of the time.
+    /// Whether the form shows both ends of the time.
     between: bool,
 }
 
@@ -70,7 +70,7 @@ impl Side {
     }
 }
 
-/// All buttons have one type: each type of view is code of its own.
+/// Makes a button. All buttons have one type, because each type of view is compiled separately.
 fn button(class: &'static str, label: String, act: impl Fn() + Send + Sync + 'static) -> AnyView {
     let act: Box<dyn Fn() + Send + Sync> = Box::new(act);
     view! { <button type="button" class=class on:click=move |_| act()>{label}</button> }.into_any()
@@ -82,7 +82,7 @@ fn Activity() -> impl IntoView {
     let choice = Memo::new(move |_| query.with(|query| Choice::read(|name| query.get(name))));
     let side = RwSignal::new(Side::default());
     spawn_local(async move {
-        // Without them the page has fewer choices.
+        // On failure, the form has fewer choices.
         let found = api::services().await.ok();
         side.try_update(|side| side.services = found);
     });
@@ -128,7 +128,7 @@ fn Activity() -> impl IntoView {
     }
 }
 
-/// The switch between the user's own records and everybody's.
+/// The switch between the user's own records and those of all users.
 fn whose(choice: &Choice) -> AnyView {
     let link = |everybody: bool, label: &'static str| {
         let to = Choice {
@@ -164,7 +164,7 @@ fn skeleton() -> AnyView {
     .into_any()
 }
 
-/// Nothing is there, or nothing that the filter lets through.
+/// The text of an empty list: no records at all, or none that match the filter.
 fn empty(choice: &Choice, model: &Model) -> AnyView {
     if model.list.older.is_some() {
         return view! { <p class="hint">{text::look_further()}</p> }.into_any();

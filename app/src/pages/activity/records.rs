@@ -20,13 +20,13 @@ use super::end_sessions::{Ending, Whom};
 use super::state::{Older, State};
 use super::{Side, button};
 
-/// How far below the window older records are asked for, in pixels.
+/// The distance from the end of the list at which older records are fetched, in pixels.
 const AHEAD: f64 = 600.0;
 
 /// A day, in milliseconds.
 const DAY: u64 = 86_400_000;
 
-/// The roles are named, because a style sheet that changes `display` takes them away.
+/// The table has explicit roles, because a style sheet that changes `display` removes the implicit ones.
 pub(super) fn records(state: State, side: RwSignal<Side>, asked: RwSignal<Ending>) -> impl IntoView {
     let heading = |words: &'static str| view! { <th role="columnheader" scope="col">{words}</th> }.into_any();
     let headings = move || {
@@ -68,7 +68,7 @@ pub(super) fn records(state: State, side: RwSignal<Side>, asked: RwSignal<Ending
     }
 }
 
-/// How a record ended, as `data-outcome` and in words.
+/// Returns the outcome of a record, as `data-outcome` and in words.
 fn outcome(record: &Record) -> (&'static str, &'static str) {
     match (&record.denial, record.status) {
         (Some(_), _) => ("denied", text::denied()),
@@ -81,7 +81,7 @@ fn route(record: &Record) -> String {
     record.route.clone().unwrap_or_else(|| text::no_route().to_owned())
 }
 
-/// The user as the list shows them.
+/// Returns the user as text for the list.
 fn user(record: &Record) -> String {
     let known = record.name.clone().or_else(|| record.subject.clone());
     known.unwrap_or_else(|| text::no_user().to_owned())
@@ -167,14 +167,14 @@ fn row(
     .into_any()
 }
 
-/// Everything that is known of one call.
+/// All fields of a record.
 fn details(record: &Record, administrator: bool, asked: RwSignal<Ending>) -> AnyView {
     let mut facts = Vec::new();
     let mut fact = |name: &'static str, value: AnyView| {
         facts.push(view! { <dt>{name}</dt> <dd>{value}</dd> }.into_any());
     };
     let code = |text: &str| view! { <code>{text.to_owned()}</code> }.into_any();
-    // The gate's words are English, and may be long.
+    // Texts of the gate are in English, and may be long.
     let said = |text: &str| view! { <span lang="en" class="said">{text.to_owned()}</span> }.into_any();
     if let Some(Denial {
         reason,
@@ -256,7 +256,7 @@ fn is_near(element: &HtmlDivElement) -> bool {
     height.is_some_and(|height| element.get_bounding_client_rect().top() < height + AHEAD)
 }
 
-/// The end of the list: older records come when it is near, and by a button.
+/// The end of the list: older records are fetched when it comes into view, and by a button.
 pub(super) fn older(state: State) -> impl IntoView {
     let end = NodeRef::<Div>::new();
     Effect::new(move || {
@@ -282,7 +282,7 @@ pub(super) fn older(state: State) -> impl IntoView {
             });
         }
     });
-    // A short page leaves the end where it was, and the observer silent.
+    // If a page is short, the end stays in view and the observer does not fire again.
     Effect::new(move |before: Option<usize>| {
         let model = state.model.read();
         let count = model.list.records().len();

@@ -1,4 +1,4 @@
-//! The records of the page, and how they come: a first page, older ones on request, new ones by themselves.
+//! The records of the page: the first page, older ones on request, new ones as they arrive.
 
 use std::time::Duration;
 
@@ -14,25 +14,25 @@ use crate::time::{now, pause};
 use super::choice::Choice;
 use super::list::{List, MOST_WAITING};
 
-/// One request for a rare kind of record can find none. So many are made before the user is asked.
+/// The most requests for older records before the user is asked. One request for a rare kind of record can return none.
 const ATTEMPTS: usize = 5;
 
-/// The first and the longest time between two attempts to follow, in seconds.
+/// The first and the longest time between two attempts to open the stream, in seconds.
 const BACKOFF: (u64, u64) = (1, 30);
 
-/// A stream that lived so long ended because its token did.
+/// A stream that lived at least this long ended because its token expired.
 const LIVED: u64 = 5_000;
 
-/// How often the page asks where it gets no stream.
+/// The interval of polling when there is no stream.
 const POLL: Duration = Duration::from_secs(10);
 
-/// Requests between two attempts to get a stream again.
+/// The number of polls between two attempts to open a stream.
 const POLLS: usize = 6;
 
-/// How new calls are announced at most: not one by one.
+/// The shortest interval between two announcements of new calls to screen readers.
 const ANNOUNCE: Duration = Duration::from_secs(10);
 
-/// The calls of this page itself.
+/// The calls of this page.
 const OWN: [&str; 2] = ["/api/activity", "/api/admin/activity"];
 
 /// The first page.
@@ -51,27 +51,27 @@ pub(super) enum Older {
     Failed(CallError),
 }
 
-/// How new records come.
+/// The way in which new records arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Following {
     Connecting,
     Live,
     Polling,
-    /// The next attempt follows.
+    /// The stream broke off; another attempt follows.
     Interrupted,
     Offline,
-    /// The chosen time is over.
+    /// The chosen time range has ended.
     Over,
 }
 
-/// Records that came while the page is paused.
+/// Records that arrived while the page is paused.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Waiting {
     records: Vec<Record>,
     pub(super) count: usize,
 }
 
-/// The records and how they come. One signal has them all: each type of signal is code of its own.
+/// The records and the state of loading. One signal has them all, because each type of signal is compiled separately.
 #[derive(Clone, Debug)]
 pub(super) struct Model {
     pub(super) list: List,
@@ -80,10 +80,10 @@ pub(super) struct Model {
     pub(super) following: Following,
     pub(super) paused: bool,
     pub(super) waiting: Waiting,
-    /// New records that were not announced yet, and the number that was announced last.
+    /// New records that were not announced yet, and the number in the last announcement.
     fresh: usize,
     pub(super) announced: usize,
-    /// Whether calls came that the chart does not count yet.
+    /// Whether calls arrived that the chart does not contain yet.
     pub(super) chart_is_old: bool,
     /// The subject of the list, and a number that differs for each.
     filter: Filter,
@@ -93,12 +93,12 @@ pub(super) struct Model {
 #[derive(Clone, Copy)]
 pub(super) struct State {
     pub(super) model: RwSignal<Model>,
-    /// Changes when everything is to be loaded anew.
+    /// Triggers a complete reload.
     again: RwSignal<bool>,
 }
 
 impl State {
-    /// Loads the chosen records, follows them, and does so anew when the choice changes.
+    /// Loads the chosen records and follows new ones. Starts again when the filter changes.
     pub(super) fn new(choice: Memo<Choice>) -> Self {
         let state = Self {
             model: RwSignal::new(Model {
@@ -129,7 +129,7 @@ impl State {
                 model.following = Following::Connecting;
                 model.waiting = Waiting::default();
             }
-            // The next choice ends it, and so does leaving the page.
+            // Cancelled by the next choice, and when the user leaves the page.
             spawn_local_scoped_with_cancellation(state.run(choice, filter));
         });
         let online = window_event_listener(leptos::ev::online, move |_| {
@@ -148,7 +148,7 @@ impl State {
         state
     }
 
-    /// Loads everything anew.
+    /// Reloads everything.
     pub(super) fn again(self) {
         self.model.write().paused = false;
         self.again.update(|again| *again = !*again);
@@ -188,7 +188,7 @@ impl State {
         self.model.write().older = Older::Loading;
         spawn_local(async move {
             let found = search(everybody, &filter, Some(before)).await;
-            // Another choice may have been made meanwhile, or the page left.
+            // The filter may have changed meanwhile, or the user left the page.
             let current = self.model.try_read_untracked().map(|model| model.number);
             if current != Some(number) {
                 return;
@@ -204,7 +204,7 @@ impl State {
         });
     }
 
-    /// Stops showing new records, or shows those that waited.
+    /// Pauses the display of new records, or resumes it.
     pub(super) fn toggle(self) {
         let mut model = self.model.write();
         model.paused = !model.paused;
@@ -259,7 +259,7 @@ impl State {
         self.model.write().following = following;
     }
 
-    /// Gets new records for as long as the future is polled.
+    /// Fetches new records for as long as the future is polled.
     async fn follow(self, everybody: bool, filter: Filter) {
         let mut wait = BACKOFF.0;
         let mut missed = false;
@@ -269,7 +269,7 @@ impl State {
             match api::activity_live(filter.clone(), after, everybody).await {
                 Ok(stream) => {
                     self.set_following(Following::Live);
-                    // Without a last record the stream begins with what comes next.
+                    // Without a last record, the stream begins with the next one.
                     if missed && after.is_none() {
                         self.look(everybody, &filter).await;
                     }
@@ -281,7 +281,7 @@ impl State {
                         wait = BACKOFF.0;
                     }
                 }
-                // As many streams as a user may have.
+                // The user has the maximal number of streams.
                 Err(CallError::Refused(refusal)) if refusal.reason == Reason::RateLimited => {
                     self.set_following(Following::Polling);
                     for _ in 0..POLLS {
@@ -301,7 +301,7 @@ impl State {
         }
     }
 
-    /// Asks for the newest records.
+    /// Fetches the newest records.
     async fn look(self, everybody: bool, filter: &Filter) {
         let newest = self.newest();
         let Ok(page) = fetch(everybody, filter.clone(), None).await else {
@@ -309,7 +309,7 @@ impl State {
         };
         let oldest = page.records.last().map(|record| record.id);
         if page.older.is_some() && newest.is_some() && oldest > newest {
-            // More came than one page has.
+            // There are more than one page.
             self.again();
             return;
         }
@@ -335,7 +335,7 @@ async fn fetch(everybody: bool, filter: Filter, before: Option<RecordId>) -> Res
     }
 }
 
-/// Looks further back until there is a record.
+/// Searches older pages until there is a record.
 async fn search(everybody: bool, filter: &Filter, before: Option<RecordId>) -> Result<Page, CallError> {
     let mut page = fetch(everybody, filter.clone(), before).await?;
     for _ in 1..ATTEMPTS {

@@ -1,4 +1,4 @@
-//! The answer: status, time, headers, body, and the reason of a refusal.
+//! The response: status, time, headers, body, and the reason of a refusal.
 
 use futures_util::StreamExt as _;
 use gloo_net::http::Response;
@@ -17,27 +17,27 @@ use super::call::{MOST, cut};
 use super::json::indented;
 use super::trial::clock;
 
-/// An answer, as far as it has come.
+/// A response, as far as it has arrived.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Reading {
     status: u16,
     status_text: String,
     headers: Vec<(String, String)>,
     content_type: String,
-    /// Until the headers came, in milliseconds.
+    /// The time until the headers arrived, in milliseconds.
     first: f64,
-    /// Until now.
+    /// The time until now, in milliseconds.
     took: f64,
     bytes: usize,
     body: Body,
-    /// Whether more is coming.
+    /// Whether more of the body is expected.
     coming: bool,
     cut: bool,
     broke_off: bool,
     stopped: bool,
 }
 
-/// The body, as far as it can be shown.
+/// The body, as far as it can be displayed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) enum Body {
     #[default]
@@ -64,7 +64,7 @@ impl State {
         }
     }
 
-    /// The user has stopped it.
+    /// The user stopped the call.
     pub(super) fn stop(&mut self) {
         match self {
             Self::Sending => *self = Self::Stopped,
@@ -102,14 +102,14 @@ impl Reading {
     }
 }
 
-/// The place that shows the answer of one call.
+/// The place that shows the response of one call.
 pub(super) struct Show {
     pub(super) state: RwSignal<State>,
     pub(super) controller: Option<AbortController>,
 }
 
 impl Show {
-    /// Shows it, unless the call was stopped, another one has begun, or the form was closed.
+    /// Shows a state, unless the call was stopped, another one has begun, or the form was closed.
     pub(super) fn show(&self, state: State) -> bool {
         let aborted = self
             .controller
@@ -119,7 +119,7 @@ impl Show {
     }
 }
 
-/// Reads the body and shows it as it comes, at most the beginning.
+/// Reads the body and shows it as it arrives, up to a maximal length.
 pub(super) async fn read(mut reading: Reading, response: Response, show: &Show, began: f64) {
     let show = |reading: &Reading| show.show(State::Answered(Box::new(reading.clone())));
     let mut bytes = Vec::new();
@@ -140,7 +140,7 @@ pub(super) async fn read(mut reading: Reading, response: Response, show: &Show, 
             reading.bytes = bytes.len();
             reading.took = clock() - began;
             (reading.body, reading.cut) = body_of(&bytes);
-            // To drop the stream ends the call.
+            // Dropping the stream cancels the call.
             if reading.cut {
                 break;
             }
@@ -151,7 +151,7 @@ pub(super) async fn read(mut reading: Reading, response: Response, show: &Show, 
     show(&reading);
 }
 
-/// The body as text, and whether it was cut off. A last character that is not complete yet is left out.
+/// Returns the body as text, and whether it was truncated. An incomplete last character is left out.
 fn body_of(bytes: &[u8]) -> (Body, bool) {
     if bytes.is_empty() {
         return (Body::Nothing, false);
@@ -176,7 +176,7 @@ pub(super) fn Answer(state: RwSignal<State>) -> impl IntoView {
     let said = Memo::new(move |_| state.with(said));
     view! {
         <div class="answer">
-            // There before its text, or a screen reader says nothing.
+            // Present before its text, because screen readers announce only changes.
             <p role="status" class="answer-said" data-kind=move || state.with(kind)>{move || said.get()}</p>
             {move || match state.get() {
                 State::Answered(reading) => Some(details(&reading)),
@@ -271,7 +271,7 @@ fn details(reading: &Reading) -> AnyView {
     .into_any()
 }
 
-/// Why the gate denied it, and where to find out more.
+/// The reason of the gate's denial, with a link to its explanation.
 fn refused(refusal: &Refusal) -> AnyView {
     let detail = refusal.detail.clone().unwrap_or_default();
     let said = [
@@ -307,7 +307,7 @@ mod tests {
     fn a_body_is_shown_when_it_is_text() {
         assert_eq!(body_of(b""), (Body::Nothing, false));
         assert_eq!(body_of("aü".as_bytes()), (Body::Text("aü".to_owned()), false));
-        // The rest of the last character may still come.
+        // The rest of the last character may still arrive.
         assert_eq!(body_of(&"aü".as_bytes()[..2]), (Body::Text("a".to_owned()), false));
         assert_eq!(body_of(b"\x89PNG"), (Body::Binary, false));
         assert_eq!(body_of(b"a\0b"), (Body::Binary, false));
@@ -347,7 +347,7 @@ mod tests {
         assert!(
             matches!(&state, State::Answered(reading) if reading.stopped && reading.body == Body::Text("event".to_owned()))
         );
-        // One that is complete stays as it is.
+        // A complete response stays as it is.
         let complete = State::Answered(Box::default());
         let mut state = complete.clone();
         state.stop();

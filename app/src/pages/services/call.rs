@@ -1,42 +1,42 @@
-//! A call that is tried: its address, and the same call as a command.
+//! A trial call: its address, and the same call as a shell command.
 
-/// The longest body that is shown, in bytes.
+/// The longest body that is displayed, in bytes.
 pub(super) const MOST: usize = 64 * 1024;
 
 /// The methods that have no body.
 const WITHOUT_BODY: [&str; 2] = ["GET", "HEAD"];
 
-/// The methods of a route that is for all.
+/// The methods that are offered for a route with any method.
 const USUAL: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
-/// A call as it was typed.
+/// A call as the user typed it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Call {
     pub(super) method: String,
-    /// Behind the prefix of the service, with the query.
+    /// The path after the prefix of the service, with the query.
     pub(super) rest: String,
     pub(super) content_type: String,
     pub(super) body: String,
 }
 
-/// Why a path cannot be called.
+/// The reason why a path is invalid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum PathProblem {
-    /// This segment of the pattern stands for a value.
+    /// This segment of the pattern is a placeholder for a value.
     Placeholder(String),
-    /// It would leave the service.
+    /// The path would leave the service.
     Outside,
-    /// It has a character that no address can have.
+    /// It contains a character that is invalid in a URL.
     Character(char),
 }
 
 impl Call {
-    /// Whether the body is sent.
+    /// Returns whether the call sends a body.
     pub(super) fn has_body(&self) -> bool {
         !self.body.is_empty() && takes_body(&self.method)
     }
 
-    /// The path with its query, under the prefix.
+    /// Returns the path with its query, under the prefix.
     pub(super) fn path(&self, prefix: &str) -> Result<String, PathProblem> {
         let rest = self.rest.trim();
         let (path, query) = rest.find('?').map_or((rest, ""), |at| rest.split_at(at));
@@ -44,7 +44,7 @@ impl Call {
             if segment == "*" || segment == "**" || segment.contains(['{', '}']) {
                 return Err(PathProblem::Placeholder(segment.to_owned()));
             }
-            // A browser takes these away, with the segment before (URL Standard, "double-dot URL path segment").
+            // Browsers remove these and the segment before (URL Standard, "double-dot URL path segment").
             let plain = segment.to_ascii_lowercase().replace("%2e", ".");
             if matches!(plain.as_str(), "." | "..") {
                 return Err(PathProblem::Outside);
@@ -64,12 +64,12 @@ impl Call {
         Ok(format!("{prefix}{between}{path}{query}"))
     }
 
-    /// The same call for a shell. The token is a variable.
+    /// Returns the same call as a shell command. The token is a variable.
     pub(super) fn curl(&self, url: &str, public: bool) -> String {
         let mut command = String::from("curl -i");
         match self.method.as_str() {
             "GET" => {}
-            // With `-X HEAD` curl would wait for a body.
+            // With `-X HEAD`, curl would wait for a body.
             "HEAD" => command.push_str(" --head"),
             method => {
                 command.push_str(" -X ");
@@ -79,7 +79,7 @@ impl Call {
         command.push(' ');
         command.push_str(&quoted(url));
         if !public {
-            // In double quotes, so that the shell puts the token in.
+            // In double quotes, so that the shell inserts the token.
             command.push_str(" \\\n  -H \"Authorization: Bearer $TOKEN\"");
         }
         if self.has_body() {
@@ -94,12 +94,12 @@ impl Call {
     }
 }
 
-/// Whether a call with this method can have a body.
+/// Returns whether a call with this method can have a body.
 pub(super) fn takes_body(method: &str) -> bool {
     !WITHOUT_BODY.contains(&method)
 }
 
-/// One word for a POSIX shell.
+/// Quotes text as one word for a POSIX shell.
 fn quoted(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(&byte);
     if !text.is_empty() && text.bytes().all(plain) {
@@ -108,7 +108,7 @@ fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// The methods of a route, which are those to choose from.
+/// Returns the methods of a route to choose from.
 pub(super) fn methods(route: &str) -> Vec<String> {
     let named = route.split([',', ' ']).filter(|method| !method.is_empty());
     let named: Vec<String> = named.map(str::to_owned).collect();
@@ -118,19 +118,19 @@ pub(super) fn methods(route: &str) -> Vec<String> {
     }
 }
 
-/// The beginning of a route's path in the form: the pattern behind the prefix, without optional segments.
+/// Returns the initial path in the form: the pattern after the prefix, without optional segments.
 pub(super) fn rest(prefix: &str, pattern: &str) -> String {
     let rest = pattern.strip_prefix(prefix.trim_end_matches('/')).unwrap_or(pattern);
     rest.strip_suffix("**")
         .map_or_else(|| rest.to_owned(), |open| open.to_owned())
 }
 
-/// The name of a route in the address of the page.
+/// Returns the name of a route in the page's address.
 pub(super) fn key(methods: &str, path: &str) -> String {
     format!("{methods} {path}")
 }
 
-/// Cuts text off at a number of bytes, between characters.
+/// Truncates text to a number of bytes, between characters. Returns whether it was longer.
 pub(super) fn cut(text: &mut String, most: usize) -> bool {
     if text.len() <= most {
         return false;
@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn a_body_that_begins_with_an_at_is_no_file() {
-        // `--data` would read it.
+        // `--data` would read the file.
         let command = call("POST", "", "@/etc/passwd").curl("https://app.example/", true);
         assert!(command.ends_with("--data-raw @/etc/passwd"), "{command}");
     }

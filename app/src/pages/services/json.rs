@@ -1,12 +1,12 @@
-//! JSON with a line for each value. The text stays as it came: a parser would round great numbers and sort the members.
+//! Formats JSON with a line for each value. It does not parse it: a parser would round large numbers and sort the members.
 
-/// The spaces of one level.
+/// The indentation of one level.
 const INDENT: &str = "  ";
 
-/// Deeper than this it is left as it is.
+/// JSON with more levels than this is not formatted.
 const DEEPEST: usize = 64;
 
-/// Returns the text with line breaks and indentation, or `None` when it has no structure that begins and ends.
+/// Returns the text with line breaks and indentation, or `None` if it is no complete object or array, or nested too deeply.
 pub(super) fn indented(text: &str) -> Option<String> {
     let text = text.trim();
     if !text.starts_with(['{', '[']) {
@@ -74,7 +74,7 @@ mod tests {
         let text = r#"{"id":18014398509481985,"items":["a, b",{}],"empty":[ ],"said":"\"}{\\"}"#;
         let lines = "{\n  \"id\": 18014398509481985,\n  \"items\": [\n    \"a, b\",\n    {}\n  ],\n  \"empty\": [],\n  \"said\": \"\\\"}{\\\\\"\n}";
         assert_eq!(indented(text).as_deref(), Some(lines));
-        // Text that has lines already stays the same.
+        // Text with line breaks stays the same.
         assert_eq!(indented(lines).as_deref(), Some(lines));
     }
 

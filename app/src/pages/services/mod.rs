@@ -1,8 +1,8 @@
-//! The services: what can be called through the gate, what each call requires, and a form to try it.
+//! The services: their routes, the requirements of each, and a form for a trial call.
 //!
-//! 1. `requirement`: what a route requires, in words.
-//! 2. `trial`: the form, and `answer`: what came back.
-//! 3. `call`: the call as it was typed, and as a command; `json`: a body with lines.
+//! 1. `requirement`: a requirement in words.
+//! 2. `trial`: the form, and `answer`: the response.
+//! 3. `call`: the call as typed, and as a shell command; `json`: formatted bodies.
 
 mod answer;
 mod call;
@@ -24,7 +24,7 @@ use crate::texts::services as text;
 
 use call::key;
 
-/// The parameter of the address with the route that is tried.
+/// The parameter of the address with the route of the form.
 const TRY: &str = "try";
 
 pixygate::deferred! {
@@ -146,7 +146,7 @@ fn route(id: String, service: Arc<Service>, route: ServiceRoute, tried: Memo<Opt
     let form = format!("try-{id}");
     let controls = form.clone();
     let about = route.description.clone();
-    // The operator's words are in the operator's language.
+    // Descriptions by the operator are in the operator's language.
     let language = (!service.upstream).then_some("en");
     let rate = route.rate.clone();
     let (methods, path) = (route.methods.replace(',', ", "), route.path.clone());

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::api::{Requirement, RequirementKind};
 use crate::texts::services as text;
 
-/// One requirement with its state in words.
+/// A requirement and whether it is met, in words.
 pub(super) fn item(requirement: &Requirement) -> AnyView {
     let how = (!requirement.met).then(|| how(requirement.kind)).flatten();
     let state = if requirement.met { text::has() } else { text::lacks() };

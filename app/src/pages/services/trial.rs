@@ -1,4 +1,4 @@
-//! A call that is tried from the page. What was typed stays through a sign-in and through an error.
+//! The form for a trial call. The input stays through a sign-in and through an error.
 
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use super::call::{Call, PathProblem, key, methods, rest, takes_body};
 /// The kinds of body that can be chosen.
 const KINDS: [&str; 3] = ["application/json", "application/x-www-form-urlencoded", "text/plain"];
 
-/// Puts a token into the variable of the command.
+/// The shell command that sets the token's variable.
 const TOKEN: &str = "TOKEN=$(pixygate token)";
 
 #[component]
@@ -83,7 +83,7 @@ pub(super) fn Trial(id: String, service: Arc<Service>, route: Arc<ServiceRoute>)
         }
     };
 
-    // Back from a sign-in that this call needed.
+    // After the sign-in that this call required.
     let fill = move |call: &PendingRequest, rest: String| {
         method.set(call.method.clone());
         behind.set(rest);
@@ -258,7 +258,7 @@ fn Copied<F: Fn() -> String + Clone + Send + Sync + 'static>(words: F) -> impl I
     }
 }
 
-/// Makes the call and shows its answer as it comes.
+/// Makes the call and shows the response as it arrives.
 async fn make(auth: Auth, call: &Call, path: &str, show: &Show) -> Result<(), CallError> {
     let began = clock();
     let request = request(call, path, show.controller.as_ref());
@@ -284,7 +284,7 @@ fn request(call: &Call, path: &str, controller: Option<&AbortController>) -> Res
     request.map_err(|error| error.to_string())
 }
 
-/// Milliseconds on a clock that is never set.
+/// Returns milliseconds on a monotonic clock.
 pub(super) fn clock() -> f64 {
     window()
         .performance()

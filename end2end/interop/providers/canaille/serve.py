@@ -21,7 +21,7 @@ app = create_app(
         "PREFERRED_URL_SCHEME": "http",
         "OAUTH2_TOKEN_EXPIRES_IN": {"authorization_code": lifetime, "refresh_token": lifetime},
         "CANAILLE": {"DATABASE": "memory"},
-        # Sign-out leads back to trusted domains only.
+        # Sign-out redirects to trusted domains only.
         "CANAILLE_OIDC": {"TRUSTED_DOMAINS": ["localhost"]},
     },
 )
@@ -42,7 +42,7 @@ with app.app_context():
         client_id="the-client",
         client_name="The application",
         client_id_issued_at=datetime.datetime.now(datetime.timezone.utc),
-        # Its origin is the one that CORS allows, and trusted: nobody is asked for consent.
+        # CORS allows its origin, and it is trusted, so users are not asked for consent.
         client_uri=app_origin,
         redirect_uris=[f"{app_origin}/callback"],
         post_logout_redirect_uris=[f"{app_origin}/"],

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.conf import settings
 
-# oauthlib answers CORS for https origins only, but for this.
+# Without this, oauthlib allows CORS for https origins only.
 os.environ["OAUTHLIB_INSECURE_TRANSPORT"] = "1"
 
 port, app_origin, lifetime, cors, client_id, gate_id, gate_secret = sys.argv[1:]
@@ -24,7 +24,7 @@ settings.configure(
     SECRET_KEY="a secret for its own cookies",
     ALLOWED_HOSTS=["127.0.0.1"],
     ROOT_URLCONF=__name__,
-    # Shared by the threads, and gone with the process.
+    # Shared by the threads, and deleted with the process.
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "file:provider?mode=memory&cache=shared", "OPTIONS": {"uri": True}}},
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
     USE_TZ=True,
@@ -42,9 +42,9 @@ settings.configure(
         "django.contrib.auth.middleware.AuthenticationMiddleware",
     ],
     CORS_ALLOWED_ORIGINS=[app_origin],
-    # The tables as the models are: running every migration would take seconds.
+    # Creates the tables from the models, because running all migrations takes seconds.
     MIGRATION_MODULES={app: None for app in ["auth", "contenttypes", "sessions", "oauth2_provider"]},
-    # Each sign-in hashes a password.
+    # A fast hash, because each sign-in hashes a password.
     PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
     TEMPLATES=[
         {
@@ -104,7 +104,7 @@ class Quiet(WSGIRequestHandler):
         pass
 
 
-# The database lives as long as a connection to it does.
+# The database exists as long as a connection to it.
 keep = connection.cursor()
 call_command("migrate", run_syncdb=True, verbosity=0)
 User.objects.create_user("alice", password="alice", first_name="Alice", last_name="Example")

@@ -1,4 +1,4 @@
-//! What a configuration must hold to before anything is served.
+//! Checks of a configuration, before anything is served.
 
 use std::net::SocketAddr;
 
@@ -11,7 +11,7 @@ use super::{Client, Config, Tenant};
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The address could be reached from elsewhere.
+    /// The address is not a loopback address.
     #[error(
         "the development provider listens on loopback only, found {found}; set `listen` to 127.0.0.1 or [::1] with a port"
     )]
@@ -19,7 +19,7 @@ pub enum ConfigError {
         /// The address in the configuration.
         found: SocketAddr,
     },
-    /// The application's address cannot be followed.
+    /// The application's address is not a loopback address.
     #[error(
         "the development provider serves applications on loopback only, found `{found}`; expected an origin such as \
          http://localhost:3000, or configure a provider of its own"
@@ -28,20 +28,20 @@ pub enum ConfigError {
         /// The address.
         found: String,
     },
-    /// No tenant.
+    /// There is no tenant.
     #[error("no tenant is configured; add a `[[tenants]]` section or leave `tenants` out for the demonstration")]
     NoTenant,
-    /// A name that cannot be used, or is there twice.
+    /// A name is invalid or not unique.
     #[error("{what} `{name}`: {problem}")]
     Name {
-        /// What has the name.
+        /// The kind of object that has the name.
         what: &'static str,
         /// The name.
         name: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: &'static str,
     },
-    /// An address of a client that cannot be used.
+    /// An address of a client is invalid.
     #[error("client `{client}`: `{setting}` has `{found}`, expected {expected}")]
     ClientUri {
         /// The client.
@@ -50,19 +50,19 @@ pub enum ConfigError {
         setting: &'static str,
         /// The address.
         found: String,
-        /// What is expected.
+        /// The expected form.
         expected: &'static str,
     },
-    /// A person whom everybody could sign in as.
-    #[error("person `{person}`: `password` is empty; set one, and be it the username")]
+    /// A user has no password.
+    #[error("user `{person}`: `password` is empty; set one; it may be the username")]
     Password {
-        /// The person.
+        /// The username.
         person: String,
     },
     /// The secret of a second factor is not base32.
-    #[error("person `{person}`: `totp_secret` is not base32 without padding")]
+    #[error("user `{person}`: `totp_secret` is not base32 without padding")]
     TotpSecret {
-        /// The person.
+        /// The username.
         person: String,
     },
 }
@@ -99,7 +99,7 @@ fn check_tenant(tenant: &Tenant) -> Result<(), ConfigError> {
         });
     }
     distinct("client", tenant.clients.iter().map(|client| &client.id))?;
-    distinct("person", tenant.people.iter().map(|person| &person.username))?;
+    distinct("user", tenant.people.iter().map(|person| &person.username))?;
     tenant.clients.iter().try_for_each(check_client)?;
     for person in &tenant.people {
         if person.password.is_empty() {

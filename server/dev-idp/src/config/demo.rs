@@ -1,4 +1,4 @@
-//! The defaults: a demonstration that works with nothing configured.
+//! The defaults: a demonstration that works without configuration.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -101,7 +101,7 @@ fn application() -> Client {
     }
 }
 
-/// Someone has to be able to introspect: a service that knows a secret and signs nobody in.
+/// A resource server for introspection: it has a secret, and no user signs in through it.
 fn resource_server() -> Client {
     Client {
         id: "resource-server".to_owned(),

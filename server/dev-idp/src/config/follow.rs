@@ -1,4 +1,4 @@
-//! Following the application when it is served from another loopback address.
+//! Registers an application that is served from another loopback address.
 
 use url::Url;
 
@@ -25,7 +25,7 @@ impl Config {
             .filter_map(|tenant| tenant.client_mut("pixygate"))
         {
             client.register_origin(&origin);
-            // Logout tokens are delivered over http only: no certificate of a development server would be trusted.
+            // Logout tokens are sent over http only: the provider would not trust the certificate of a development server.
             let is_http = url.scheme() == "http";
             client.backchannel_logout_uri = if is_http {
                 format!("{origin}/backchannel-logout")

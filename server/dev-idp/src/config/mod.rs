@@ -1,4 +1,4 @@
-//! What the provider is told: where it listens, its tenants, their clients and people.
+//! The configuration: address, tenants, their clients and users.
 
 mod check;
 mod demo;
@@ -13,53 +13,53 @@ use crate::endpoints::userinfo::SESSIONS;
 
 pub use check::ConfigError;
 
-/// The whole configuration. The default is the demonstration: tenant `demo` shaped like Asgardeo, tenant `plain` beside it.
+/// The whole configuration. The default is the demonstration: tenant `demo`, modelled on Asgardeo, and tenant `plain`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The loopback address to listen on; also what the issuer is made of. Port 0 takes a free one.
+    /// The loopback address to listen on, which is also part of the issuer. With port 0, a free port.
     pub listen: SocketAddr,
-    /// Where keys, sessions and tokens survive a restart.
+    /// The file for keys, sessions and tokens.
     pub state: StateFile,
-    /// The worlds that the provider serves, each under `/t/{name}`.
+    /// The tenants, each under `/t/{name}`.
     pub tenants: Vec<Tenant>,
 }
 
-/// Where keys, sessions and tokens are kept.
+/// The file that stores keys, sessions and tokens across restarts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StateFile {
-    /// Under `target/` where there is one, else in the folder for temporary files; one file per port.
+    /// Under `target/` if that folder exists, else in the folder for temporary files; one file per port.
     Auto,
-    /// Nowhere: a restart forgets everything.
+    /// No file: a restart loses everything.
     Nowhere,
-    /// In this file.
+    /// This file.
     File(PathBuf),
 }
 
-/// One issuer with its keys, clients and people.
+/// One issuer with its keys, clients and users.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tenant {
     /// The name in the path.
     pub name: String,
-    /// What its issuer and tokens look like.
+    /// The form of its issuer and tokens.
     pub shape: Shape,
-    /// What signs tokens: `RS256`, `PS256`, `ES256` or `EdDSA`.
+    /// The algorithm that signs tokens: `RS256`, `PS256`, `ES256` or `EdDSA`.
     pub signing_algorithm: crate::jose::Algorithm,
-    /// The organisations; the first one is home.
+    /// The organisations. The first one is the users' own.
     pub organizations: Vec<Organization>,
-    /// The scopes that it knows beside `openid`, `profile`, `email` and `groups`.
+    /// The supported scopes besides `openid`, `profile`, `email` and `groups`.
     pub scopes: Vec<String>,
-    /// How long things live.
+    /// The lifetimes of codes, tokens and sessions.
     pub lifetimes: Lifetimes,
     /// The registered applications.
     pub clients: Vec<Client>,
-    /// The people who can sign in.
+    /// The users.
     pub people: Vec<Person>,
 }
 
-/// What a tenant's issuer and tokens look like.
+/// The form of a tenant's issuer and tokens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Shape {
@@ -70,19 +70,19 @@ pub enum Shape {
     Plain,
 }
 
-/// An organisation that people belong to.
+/// An organisation that users belong to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Organization {
     /// Its identifier, the `org_id` of tokens.
     pub id: String,
-    /// Its name for people, the `org_name` of tokens.
+    /// The display name, the `org_name` of tokens.
     pub name: String,
-    /// Its name for addresses, the `org_handle` of tokens.
+    /// The name in URLs, the `org_handle` of tokens.
     pub handle: String,
 }
 
-/// How long things live, in seconds.
+/// Lifetimes in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Lifetimes {
@@ -92,13 +92,13 @@ pub struct Lifetimes {
     pub access_token: u32,
     /// An ID token.
     pub id_token: u32,
-    /// A refresh token; each rotation starts it anew.
+    /// A refresh token; each rotation begins a new lifetime.
     pub refresh_token: u32,
     /// A browser session at the provider.
     pub session: u32,
     /// A pushed authorization request.
     pub pushed_request: u32,
-    /// The time that a person has to sign in.
+    /// The time that a user has to sign in.
     pub interaction: u32,
 }
 
@@ -112,19 +112,19 @@ pub struct Client {
     pub name: String,
     /// Its secret; empty for a public client.
     pub secret: String,
-    /// Where the browser may be sent with a code, compared as exact strings.
+    /// The allowed redirect URIs, compared as exact strings.
     pub redirect_uris: Vec<String>,
-    /// Where the browser may be sent after sign-out, compared as exact strings.
+    /// The allowed redirect URIs after sign-out, compared as exact strings.
     pub post_logout_redirect_uris: Vec<String>,
     /// The origins whose scripts may call the endpoints.
     pub origins: Vec<String>,
-    /// Where logout tokens are sent; a loopback address. Empty for none.
+    /// The loopback URL for logout tokens; empty for none.
     pub backchannel_logout_uri: String,
-    /// Further audiences of its access tokens.
+    /// Additional audiences of its access tokens.
     pub audience: Vec<String>,
-    /// Whether people are asked before the application gets what it asks for.
+    /// Whether users are asked for consent.
     pub consent: bool,
-    /// Whether its access tokens say nothing to others.
+    /// Whether its access tokens are opaque.
     pub opaque_access_tokens: bool,
     /// Whether it gets refresh tokens.
     pub refresh_tokens: bool,
@@ -134,15 +134,15 @@ pub struct Client {
     pub par_required: bool,
 }
 
-/// Someone who can sign in.
+/// A user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Person {
     /// The name to sign in with.
     pub username: String,
-    /// The password. This is a provider for development: it stands in the configuration as it is.
+    /// The password, in plain text: this is a provider for development.
     pub password: String,
-    /// The stable identifier in tokens; made from tenant and name when empty.
+    /// The stable identifier in tokens; derived from tenant and username if empty.
     pub sub: String,
     /// Given name.
     pub given_name: String,
@@ -150,9 +150,9 @@ pub struct Person {
     pub family_name: String,
     /// E-mail address.
     pub email: String,
-    /// Groups, always in access tokens.
+    /// The groups. They are in every access token.
     pub groups: Vec<String>,
-    /// The scopes that this person may have beside the standard ones.
+    /// The scopes that this user may have besides the standard ones.
     pub scopes: Vec<String>,
     /// The secret of the second factor in base32 (RFC 6238); empty for none.
     pub totp_secret: String,
@@ -166,13 +166,13 @@ impl Config {
             .map_or_else(String::new, |tenant| self.issuer_of(tenant))
     }
 
-    /// Where a person of the first tenant ends all their sessions.
+    /// Returns the URL at which a user of the first tenant ends all their sessions.
     pub fn sessions_url(&self) -> String {
         let base = self.tenants.first().map(|tenant| self.base_of(&tenant.name));
         base.unwrap_or_default() + SESSIONS
     }
 
-    /// The issuer of a tenant, exactly as its tokens say it.
+    /// Returns the issuer of a tenant, exactly as in its tokens.
     pub fn issuer_of(&self, tenant: &Tenant) -> String {
         match tenant.shape {
             Shape::Asgardeo => format!("{}/oauth2/token", self.base_of(&tenant.name)),
@@ -180,39 +180,39 @@ impl Config {
         }
     }
 
-    /// The origin that everything is served from.
+    /// Returns the origin of all URLs.
     pub fn origin(&self) -> String {
         format!("http://{}", self.listen)
     }
 
-    /// The address under which a tenant's endpoints are.
+    /// Returns the base URL of a tenant's endpoints.
     pub fn base_of(&self, tenant: &str) -> String {
         format!("{}/t/{tenant}", self.origin())
     }
 
-    /// The tenant of that name.
+    /// Returns the tenant of that name.
     pub fn tenant(&self, name: &str) -> Option<&Tenant> {
         self.tenants.iter().find(|tenant| tenant.name == name)
     }
 
-    /// The tenant of that name, to change it.
+    /// Returns the tenant of that name, to change it.
     pub fn tenant_mut(&mut self, name: &str) -> Option<&mut Tenant> {
         self.tenants.iter_mut().find(|tenant| tenant.name == name)
     }
 }
 
 impl Tenant {
-    /// The client of that identifier.
+    /// Returns the client of that identifier.
     pub fn client(&self, id: &str) -> Option<&Client> {
         self.clients.iter().find(|client| client.id == id)
     }
 
-    /// The client of that identifier, to change it.
+    /// Returns the client of that identifier, to change it.
     pub fn client_mut(&mut self, id: &str) -> Option<&mut Client> {
         self.clients.iter_mut().find(|client| client.id == id)
     }
 
-    /// The person of that name.
+    /// Returns the user of that name.
     pub fn person(&self, username: &str) -> Option<&Person> {
         self.people.iter().find(|person| person.username == username)
     }
@@ -221,8 +221,8 @@ impl Tenant {
         STANDARD_SCOPES.contains(&scope) || self.scopes.iter().any(|known| known == scope)
     }
 
-    /// What a person gets of what was asked for. Scopes that nobody knows, or that the person may not have, are left
-    /// out, as RFC 6749, section 3.3 allows; the token response names what is left.
+    /// Returns the requested scopes that a user may have. Unknown scopes, and those that the user may not have, are
+    /// left out (RFC 6749, section 3.3); the token response names the granted ones.
     pub(crate) fn grantable_scopes(&self, person: &Person, asked: &[String]) -> Vec<String> {
         asked
             .iter()
@@ -241,14 +241,14 @@ impl Tenant {
 }
 
 impl Client {
-    /// Whether it cannot keep a secret.
+    /// Returns whether the client is public (it has no secret).
     pub fn is_public(&self) -> bool {
         self.secret.is_empty()
     }
 }
 
 impl Person {
-    /// The name for people.
+    /// Returns the display name.
     pub fn display_name(&self) -> String {
         let full = format!("{} {}", self.given_name, self.family_name);
         let full = full.trim();
@@ -260,5 +260,5 @@ impl Person {
     }
 }
 
-/// The scopes that every tenant knows and everyone may have.
+/// The scopes that every tenant supports and every user may have.
 pub(crate) const STANDARD_SCOPES: [&str; 4] = ["openid", "profile", "email", "groups"];

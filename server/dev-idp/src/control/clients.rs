@@ -1,4 +1,4 @@
-//! Registering clients and people while it runs.
+//! Registers clients and users at run time.
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -16,7 +16,7 @@ pub(super) async fn list(Target(realm): Target) -> Json<Vec<Client>> {
     Json(realm.tenant.clients)
 }
 
-/// Registers a client, or replaces the one with the same `id`. Kept until a restart or a reset.
+/// Registers a client, or replaces the one with the same `id`. The change lasts until a restart or a reset.
 pub(super) async fn put(Target(realm): Target, Json(client): Json<Client>) -> Response {
     let mut tenant = realm.tenant.clone();
     put_in_place(&mut tenant.clients, client, |one, other| one.id == other.id);
@@ -27,14 +27,14 @@ pub(super) async fn people(Target(realm): Target) -> Json<Vec<Person>> {
     Json(realm.tenant.people)
 }
 
-/// Adds a person, or replaces the one with the same `username`. Kept until a restart or a reset.
+/// Adds a user, or replaces the one with the same `username`. The change lasts until a restart or a reset.
 pub(super) async fn put_person(Target(realm): Target, Json(person): Json<Person>) -> Response {
     let mut tenant = realm.tenant.clone();
     put_in_place(&mut tenant.people, person, |one, other| one.username == other.username);
     replace(&realm.provider, tenant)
 }
 
-/// Changes settings of a tenant (RFC 7396), such as its lifetimes. Kept until a restart or a reset.
+/// Changes settings of a tenant (RFC 7396), such as its lifetimes. The change lasts until a restart or a reset.
 pub(super) async fn put_tenant(
     State(provider): State<Provider>,
     Path(name): Path<String>,
@@ -54,7 +54,7 @@ pub(super) async fn put_tenant(
     }
 }
 
-/// The order says something: the first client is the one that is meant where none is named.
+/// The order matters: the first client is the default where none is named.
 fn put_in_place<T>(list: &mut Vec<T>, entry: T, is_same: impl Fn(&T, &T) -> bool) {
     match list.iter_mut().find(|it| is_same(it, &entry)) {
         Some(place) => *place = entry,
@@ -76,7 +76,7 @@ fn replace(provider: &Provider, tenant: Tenant) -> Response {
     }
 }
 
-/// The code that an authenticator would show now.
+/// Returns the code that an authenticator would show now.
 pub(super) async fn totp(Target(realm): Target, Path(username): Path<String>) -> Response {
     let person = realm.tenant.person(&username);
     match person
@@ -84,6 +84,6 @@ pub(super) async fn totp(Target(realm): Target, Path(username): Path<String>) ->
         .filter(|secret| !secret.is_empty())
     {
         Some(secret) => Json(json!({"code": totp::code(&secret, realm.now())})).into_response(),
-        None => not_found("person with a second factor", &username),
+        None => not_found("user with a second factor", &username),
     }
 }

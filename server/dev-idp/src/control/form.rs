@@ -1,4 +1,4 @@
-//! What the control page's forms do: the same as the API, for people.
+//! The forms of the control page. They do the same as the API.
 
 use axum::body::Bytes;
 use axum::extract::State;
@@ -18,7 +18,7 @@ use crate::switches::Switches;
 
 /// A switch on the page.
 pub(crate) struct Field {
-    /// Its place in the switches' JSON.
+    /// The JSON path of the switch.
     pub(crate) path: &'static str,
     pub(crate) label: &'static str,
     pub(crate) kind: Kind,
@@ -28,9 +28,9 @@ pub(crate) enum Kind {
     Switch,
     Number,
     Text,
-    /// Words with spaces in between.
+    /// Words, separated by spaces.
     List,
-    /// One of these; the empty one is off.
+    /// One of these values; the empty one is off.
     Choice(&'static [&'static str]),
 }
 
@@ -81,7 +81,7 @@ pub(crate) const FIELDS: &[Field] = &[
 ];
 
 impl Field {
-    /// The switch's value in the switches' JSON.
+    /// Returns the value of the switch.
     pub(crate) fn read(&self, switches: &Value) -> Value {
         self.path
             .split('.')
@@ -94,7 +94,7 @@ impl Field {
         let typed = form.get(self.path)?;
         Some(match self.kind {
             Kind::Switch => Value::from(true),
-            // What is no number is refused as such when the switches are read.
+            // Text that is not a number is rejected later, when the switches are parsed.
             Kind::Number => typed.parse::<u64>().map_or_else(|_| Value::from(typed), Value::from),
             Kind::Text | Kind::Choice(_) => Value::from(typed),
             Kind::List => typed.split_whitespace().collect(),
@@ -102,7 +102,7 @@ impl Field {
     }
 }
 
-/// Everything on the page that changes something. A form comes from our own page: the layer around sees to it.
+/// Handles every form of the page. The layer `own_pages_only` rejects forms of other sites.
 pub(super) async fn post(State(provider): State<Provider>, headers: HeaderMap, body: Bytes) -> Response {
     let form = Params::of_form(&headers, &body).unwrap_or_default();
     let value = form.get("value").unwrap_or_default();

@@ -1,4 +1,4 @@
-//! Rotating and dropping keys.
+//! Rotates and removes keys.
 
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
@@ -19,7 +19,7 @@ pub(super) struct Rotate {
     algorithm: Option<Algorithm>,
 }
 
-/// A new key signs; the old one stays published.
+/// Makes a new signing key; the old one stays published.
 pub(super) async fn rotate(Target(realm): Target, Json(rotate): Json<Rotate>) -> Response {
     let algorithm = rotate.algorithm.unwrap_or(realm.tenant.signing_algorithm);
     match rotate_key(realm, algorithm).await {
@@ -28,7 +28,7 @@ pub(super) async fn rotate(Target(realm): Target, Json(rotate): Json<Rotate>) ->
     }
 }
 
-/// Making an RSA key keeps a processor busy for a moment; it is not one of those that answer requests.
+/// Makes a key on a blocking thread: an RSA key takes a moment of CPU time.
 pub(super) async fn rotate_key(realm: Realm, algorithm: Algorithm) -> Result<String, tokio::task::JoinError> {
     let made = tokio::task::spawn_blocking(move || {
         let secret = SecretKey::generate(Kind::of(algorithm), realm.random());
@@ -43,7 +43,7 @@ pub(super) struct Drop {
     kid: String,
 }
 
-/// The key of that `kid` is published no more, and signs no more.
+/// Removes the key with that `kid`: it is neither published nor used for signing.
 pub(super) async fn remove(Target(realm): Target, Json(drop): Json<Drop>) -> Response {
     if realm.write(|store| store.keys.remove(&drop.kid)) {
         done()

@@ -1,5 +1,5 @@
-//! The control API for tests, as JSON under `/control`. Pages elsewhere cannot use it: it has no CORS headers, and what
-//! changes something wants JSON or comes from our own page.
+//! The control API for tests, as JSON under `/control`. Pages of other sites cannot use it: it has no CORS headers, and a
+//! request that changes something must be JSON or come from a page of the provider.
 
 mod clients;
 pub(crate) mod form;
@@ -52,8 +52,8 @@ pub(crate) fn router() -> Router<Provider> {
         .layer(middleware::from_fn(own_pages_only))
 }
 
-/// A form on a page elsewhere can send requests here, though not read the answers: only our own pages and programs
-/// without a browser may.
+/// Pages of other sites can send forms here, although they cannot read the responses. Allows only the provider's own pages and clients
+/// that are not browsers.
 async fn own_pages_only(request: Request, next: Next) -> Response {
     let site = request.headers().get("sec-fetch-site").and_then(|it| it.to_str().ok());
     let is_navigation = request.uri().path() == "/";
@@ -68,7 +68,7 @@ async fn own_pages_only(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// The tenant that a control request is about: `?tenant=`, or the first one.
+/// The tenant of a control request: `?tenant=`, or the first one.
 pub(super) struct Target(pub(super) Realm);
 
 #[derive(Deserialize)]

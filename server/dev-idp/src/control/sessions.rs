@@ -1,4 +1,4 @@
-//! Ending sessions and families.
+//! Ends sessions and token families.
 
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::Target;
 use crate::backchannel;
 
-/// Whose session or family: by identifier, or all of a person.
+/// Selects sessions or families: one by identifier, or all of a user.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub(super) enum Whose {
@@ -36,8 +36,8 @@ pub(super) async fn list(Target(realm): Target) -> Json<Value> {
     Json(Value::from(realm.read(describe)))
 }
 
-/// Ends sessions with all that was given out in them, and tells the clients. Tokens outlive the cookie of their session,
-/// and those that the control API made never had one.
+/// Ends sessions, revokes their tokens, and notifies the clients. Tokens can outlive the cookie of their session, and those
+/// that the control API made never had one.
 pub(super) async fn end(Target(realm): Target, Json(whose): Json<Whose>) -> Response {
     let sids: Vec<String> = realm.read(|store| {
         let living = store.living_sids(realm.now()).into_iter();
@@ -72,7 +72,7 @@ pub(super) async fn families(Target(realm): Target) -> Json<Value> {
     Json(Value::from(realm.read(describe)))
 }
 
-/// Ends families: their refresh and access tokens work no more. The session stays.
+/// Revokes families with their refresh and access tokens. The session stays.
 pub(super) async fn revoke(Target(realm): Target, Json(whose): Json<Whose>) -> Response {
     let revoked = realm.write(|store| {
         let ids: Vec<String> = store

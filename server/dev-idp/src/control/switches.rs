@@ -1,4 +1,4 @@
-//! Switches, the clock, and putting everything back.
+//! The switches, the clock, and the reset.
 
 use axum::Json;
 use axum::extract::State;
@@ -16,13 +16,13 @@ pub(super) async fn get(State(provider): State<Provider>) -> Json<Switches> {
     Json(provider.switches())
 }
 
-/// All switches at once; what is not named is off.
+/// Replaces all switches; a switch that is not named is off.
 pub(super) async fn put(State(provider): State<Provider>, Json(switches): Json<Switches>) -> Json<Switches> {
     provider.set_switches(switches.clone());
     Json(switches)
 }
 
-/// Some switches (RFC 7396): the others stay as they are, and null turns one off.
+/// Changes some switches (RFC 7396): the others stay as they are, and null turns one off.
 pub(super) async fn patch(State(provider): State<Provider>, Json(change): Json<Value>) -> Response {
     match provider.patch_switches(&change) {
         Ok(switches) => Json(switches).into_response(),
@@ -30,13 +30,13 @@ pub(super) async fn patch(State(provider): State<Provider>, Json(change): Json<V
     }
 }
 
-/// How the clock is moved.
+/// A change of the clock.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub(super) enum ClockChange {
-    /// To so many seconds ahead of the computer's clock.
+    /// Sets the clock to this many seconds ahead of the computer's clock.
     Shift(i64),
-    /// By so many seconds.
+    /// Advances the clock by this many seconds.
     Advance(i64),
 }
 
@@ -62,7 +62,7 @@ pub(super) async fn reset(State(provider): State<Provider>) -> Response {
     done()
 }
 
-/// Switches off, clock right, configuration as at start, nobody signed in, no token good. Keys stay.
+/// Resets everything but the keys: switches off, no clock shift, configuration as at start, no sessions, no valid tokens.
 pub(super) fn put_back(provider: &Provider) {
     provider.set_switches(Switches::default());
     provider.clock().set_shift(Shift::default());
@@ -74,7 +74,7 @@ pub(super) fn put_back(provider: &Provider) {
     provider.journal().clear();
 }
 
-/// RFC 7396.
+/// Merges a JSON merge patch (RFC 7396).
 pub(crate) fn merge(target: &mut Value, change: &Value) {
     let Value::Object(changes) = change else {
         *target = change.clone();

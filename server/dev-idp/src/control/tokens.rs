@@ -1,4 +1,4 @@
-//! Tokens without a browser, for tests of what verifies them.
+//! Issues tokens without a browser, for tests of services that verify them.
 
 use axum::Json;
 use axum::response::{IntoResponse as _, Response};
@@ -9,7 +9,7 @@ use super::{Target, not_found};
 use crate::issue::{self, TokenContext};
 use crate::store::{Acr, Family, Grant};
 
-/// Whose tokens, for which client.
+/// The user and the client of the tokens.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
@@ -18,14 +18,14 @@ pub(super) struct Wanted {
     scope: Option<String>,
     nonce: Option<String>,
     acr: Option<Acr>,
-    /// The thumbprint of a key to bind to.
+    /// The thumbprint of the key that the tokens are bound to.
     dpop_jkt: Option<String>,
 }
 
-/// Tokens as a sign-in would give them, in a session of their own. Scopes that the person may not have are left out.
+/// Issues tokens as a sign-in would, in a new session. Scopes that the user may not have are left out.
 pub(super) async fn post(Target(realm): Target, Json(wanted): Json<Wanted>) -> Response {
     let Some(person) = realm.tenant.person(&wanted.username) else {
-        return not_found("person", &wanted.username);
+        return not_found("user", &wanted.username);
     };
     let client = match &wanted.client_id {
         Some(id) => realm.client(id),

@@ -10,8 +10,8 @@ use crate::jose::Algorithm;
 use crate::realm::Realm;
 use crate::store::Acr;
 
-/// A tenant answers where its shape says: Asgardeo's under the issuer and under `/oauth2/oidcdiscovery`, but not under
-/// its base; the plain one under the issuer only, which is its base.
+/// The paths depend on the tenant's shape. Asgardeo has metadata under the issuer and under `/oauth2/oidcdiscovery`, but not under its base;
+/// the plain shape under the issuer only, which is its base.
 pub(crate) async fn get(realm: Realm, uri: Uri) -> Response {
     let profile = realm.switches.profile.as_ref();
     if let Some(metadata) = profile.and_then(|profile| profile.metadata(&realm.base)) {

@@ -1,4 +1,4 @@
-//! The keys that tokens are verified with (RFC 7517, section 5).
+//! The public keys (RFC 7517, section 5).
 
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
@@ -29,7 +29,7 @@ pub(crate) async fn get(realm: Realm) -> Response {
         .into_response()
 }
 
-/// The keys as they are, or as the profile has them.
+/// Returns the keys, in the form of the profile if there is one.
 fn published(realm: &Realm, store: &TenantStore) -> Vec<Value> {
     let shaped = || {
         let profile = realm.switches.profile.as_ref()?;
@@ -39,7 +39,7 @@ fn published(realm: &Realm, store: &TenantStore) -> Vec<Value> {
     shaped().unwrap_or_else(|| store.keys.to_jwks())
 }
 
-/// An unknown type, a curve that it does not have, a key for encryption, and one without its numbers.
+/// Returns keys that cannot be used: an unknown type, an unknown curve, a key for encryption, and one without its numbers.
 fn unusable_keys() -> Vec<Value> {
     vec![
         json!({"kty": "AKP", "kid": "unknown-type", "alg": "ML-DSA-44", "pub": "AA"}),

@@ -16,13 +16,13 @@ use crate::realm::Realm;
 use crate::refusal::decided;
 use crate::store::Session;
 
-/// A checked logout request.
+/// A validated logout request.
 struct Logout {
     client_id: String,
-    /// The session that an ID token of ours names.
+    /// The session in the ID token.
     sid: Option<String>,
     sub: Option<String>,
-    /// Where the browser goes afterwards, with the state in it.
+    /// The redirect URI after sign-out, with the state.
     then: Option<String>,
 }
 
@@ -30,8 +30,8 @@ pub(crate) async fn get(realm: Realm, RawQuery(query): RawQuery, headers: Header
     logout(&realm, &headers, &Params::of_query(query.as_deref()))
 }
 
-/// A client's request as a form, or the answer of our own page. The answer names the session that the page showed: a
-/// form that somebody else made cannot know it.
+/// Handles a client's request as a form, or the form of the provider's own page. That form names the session which the page showed; a form
+/// of another site cannot know it.
 pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Response {
     let Some(params) = Params::of_form(&headers, &body) else {
         return pages::error::bad_request(&realm, "The request is not a form.");
@@ -48,7 +48,7 @@ pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Respo
         ("sign_out", Some(session)) if is_own_form(&headers) && params.get("sid") == Some(&session.sid) => {
             end(&realm, &request, &session)
         }
-        ("sign_out", None) => leave(&realm, &request, "nobody is signed in"),
+        ("sign_out", None) => leave(&realm, &request, "no user is signed in"),
         ("sign_out", Some(_)) => pages::error::bad_request(&realm, "The form was not sent from this page."),
         _ => pages::sign_out::stayed(&realm),
     }
@@ -70,7 +70,7 @@ fn logout(realm: &Realm, headers: &HeaderMap, params: &Params) -> Response {
     }
     let name = person.map_or_else(|| session.username.clone(), |person| person.display_name());
     let response = pages::sign_out::confirm(realm, params, &session.sid, &name);
-    decided(response, &request.client_id, "the person is asked whether to sign out")
+    decided(response, &request.client_id, "the user is asked whether to sign out")
 }
 
 fn read(realm: &Realm, params: &Params) -> Result<Logout, &'static str> {
@@ -78,7 +78,7 @@ fn read(realm: &Realm, params: &Params) -> Result<Logout, &'static str> {
         return Err("A parameter of the request is there more than once.");
     }
     let hint = match params.get("id_token_hint") {
-        // Its age does not matter: people sign out long after they signed in.
+        // An expired ID token is accepted: users sign out long after they signed in.
         Some(token) => Some(
             issue::own_id_token(realm, token).ok_or("The id_token_hint is not an ID token that was issued here.")?,
         ),
@@ -99,7 +99,7 @@ fn read(realm: &Realm, params: &Params) -> Result<Logout, &'static str> {
     })
 }
 
-/// Only an address that the client registered, character by character; and only for a client that is known.
+/// Returns the redirect URI, if the client registered it, compared character by character.
 fn then(realm: &Realm, params: &Params, client_id: &str) -> Result<Option<String>, &'static str> {
     let Some(uri) = params.get("post_logout_redirect_uri") else {
         return Ok(None);
@@ -121,7 +121,7 @@ fn then(realm: &Realm, params: &Params, client_id: &str) -> Result<Option<String
 }
 
 fn end(realm: &Realm, request: &Logout, session: &Session) -> Response {
-    backchannel::end_session(realm, &session.sid, "the person signed out");
+    backchannel::end_session(realm, &session.sid, "the user signed out");
     let mut response = leave(realm, request, &format!("{} signed out", session.username));
     response
         .headers_mut()
@@ -129,16 +129,16 @@ fn end(realm: &Realm, request: &Logout, session: &Session) -> Response {
     response
 }
 
-/// The browser has lost its cookie, or the request comes from where it is not sent. What the ID token shows is enough to
-/// end its own session; the cookie stays, for it may be another session's.
+/// The browser has lost its cookie, or did not send it. The ID token is enough to end its own session. The cookie stays, because it may
+/// belong to another session.
 fn end_hinted(realm: &Realm, request: &Logout) -> Response {
     let hinted = request.sid.as_deref();
     match hinted.filter(|sid| realm.read(|store| store.living_sids(realm.now()).contains_key(*sid))) {
         Some(sid) => {
-            backchannel::end_session(realm, sid, "the person signed out");
+            backchannel::end_session(realm, sid, "the user signed out");
             leave(realm, request, "the session of the id_token_hint was ended")
         }
-        None => leave(realm, request, "nobody is signed in"),
+        None => leave(realm, request, "no user is signed in"),
     }
 }
 

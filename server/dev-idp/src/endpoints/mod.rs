@@ -18,8 +18,8 @@ use crate::params::Params;
 use crate::realm::Realm;
 use crate::switches::Endpoint;
 
-/// Sends the browser on to the same request with GET. Our cookies are `SameSite=Lax`: they do not come with a form of a
-/// page elsewhere, but with the GET that follows.
+/// Redirects to the same request with GET. Cookies are `SameSite=Lax`: browsers do not send them with a form of another
+/// site, but with the GET that follows.
 fn as_get(realm: &Realm, path: &str, params: &Params) -> Response {
     let mut response = pages::see_other(&format!("{}?{}", realm.url(path), params.to_query()));
     response.extensions_mut().insert(Decision {
@@ -29,7 +29,7 @@ fn as_get(realm: &Realm, path: &str, params: &Params) -> Response {
     response
 }
 
-/// Whether a person looks at what is answered under a path: at the pages, and where nothing is.
+/// Returns whether a user sees the response of a path: pages, and unknown paths.
 pub(crate) fn is_for_people(path: &str) -> bool {
     matches!(
         behind(path),
@@ -37,7 +37,7 @@ pub(crate) fn is_for_people(path: &str) -> bool {
     )
 }
 
-/// The endpoint behind a path.
+/// Returns the endpoint of a path.
 pub(crate) fn behind(path: &str) -> Option<Endpoint> {
     let rest = path.strip_prefix("/t/")?;
     let (_, path) = rest.split_once('/')?;

@@ -1,4 +1,4 @@
-//! Revocation (RFC 7009). A refresh token takes its family along; an access token goes alone.
+//! Revocation (RFC 7009). A refresh token revokes its family; an access token only itself.
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode};
@@ -22,7 +22,7 @@ pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Answe
             .get(&digest)
             .map(|it| it.family.clone())
             .or_else(|| store.access_tokens.get(&digest).map(|it| it.family.clone()));
-        // An unknown token, or somebody else's, is as good as revoked (RFC 7009, section 2.2).
+        // An unknown token, or one of another client, is answered like a revoked one (RFC 7009, section 2.2).
         let owner = family
             .as_ref()
             .and_then(|id| store.families.get(id))

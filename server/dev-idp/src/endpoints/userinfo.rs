@@ -1,5 +1,5 @@
-//! What a person's access token opens at the provider itself, as bearer (RFC 6750) or bound (RFC 9449): userinfo (OpenID Connect
-//! Core, section 5.3), and the end of all their sessions, as Asgardeo has it.
+//! Resources of the provider itself, called with a bearer (RFC 6750) or DPoP token (RFC 9449): userinfo (OpenID Connect
+//! Core, section 5.3), and Asgardeo's endpoint that ends all sessions of a user.
 
 use axum::Json;
 use axum::http::{HeaderMap, Method, StatusCode, header};
@@ -14,9 +14,9 @@ use crate::realm::Realm;
 use crate::refusal::{Answer, Refusal, decided, no_store};
 use crate::store::{AccessToken, Family};
 
-/// Under the tenant's address.
+/// Relative to the tenant's base URL.
 pub(crate) const USERINFO: &str = "/oauth2/userinfo";
-/// Under the tenant's address.
+/// Relative to the tenant's base URL.
 pub(crate) const SESSIONS: &str = "/api/users/v1/me/sessions";
 
 pub(crate) async fn answer(realm: Realm, method: Method, headers: HeaderMap) -> Answer {
@@ -27,7 +27,7 @@ pub(crate) async fn answer(realm: Realm, method: Method, headers: HeaderMap) -> 
     })?;
     let scope: Vec<String> = scope_of(&token).map(str::to_owned).collect();
     let mut claims: Map<String, Value> = issue::person_claims(person, &scope);
-    // OpenID Connect Core, section 5.3.2: the subject of the ID token.
+    // The subject is that of the ID token (OpenID Connect Core, section 5.3.2).
     let shaped = realm.profile_part("id_token", &grant.client_id, &[]);
     let sub = shaped.and_then(|token| token.get("claims")?.get("sub").cloned());
     claims.insert("sub".to_owned(), sub.unwrap_or_else(|| Value::from(realm.sub(person))));
@@ -39,7 +39,7 @@ pub(crate) async fn answer(realm: Realm, method: Method, headers: HeaderMap) -> 
     ))
 }
 
-/// Ends all sessions of the person, with all that was given out in them, and tells the clients.
+/// Ends all sessions of the user, revokes their tokens, and notifies the clients.
 pub(crate) async fn end_sessions(realm: Realm, method: Method, headers: HeaderMap) -> Answer {
     let (_, Family { grant, .. }) = caller(&realm, &method, &headers, SESSIONS)?;
     let sids: Vec<String> = realm.read(|store| {
@@ -48,7 +48,7 @@ pub(crate) async fn end_sessions(realm: Realm, method: Method, headers: HeaderMa
         own.map(|(sid, _)| sid.to_owned()).collect()
     });
     for sid in &sids {
-        backchannel::end_session(&realm, sid, "the person ended all their sessions");
+        backchannel::end_session(&realm, sid, "the user ended all their sessions");
     }
     let response = (no_store(), StatusCode::NO_CONTENT).into_response();
     Ok(decided(
@@ -58,7 +58,7 @@ pub(crate) async fn end_sessions(realm: Realm, method: Method, headers: HeaderMa
     ))
 }
 
-/// The access token that came, and in what it was granted.
+/// Returns the access token of the request, and its grant.
 fn caller(realm: &Realm, method: &Method, headers: &HeaderMap, path: &str) -> Result<(AccessToken, Family), Refusal> {
     let mut values = headers.get_all(header::AUTHORIZATION).iter();
     let credentials = match (values.next(), values.next()) {

@@ -1,4 +1,4 @@
-//! Public keys: as JWK (RFC 7517), their thumbprints (RFC 7638), and what they verify.
+//! Public keys: as JWK (RFC 7517), with thumbprints (RFC 7638) and verification.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,7 +12,7 @@ use super::{Algorithm, sha256};
 
 const SMALLEST_RSA_BITS: u32 = 2048;
 
-/// A public key that signatures can be checked against.
+/// A public key that verifies signatures.
 pub(crate) enum PublicKey {
     Rsa(rsa::PublicKey),
     P256(p256::ecdsa::VerifyingKey),
@@ -20,7 +20,7 @@ pub(crate) enum PublicKey {
 }
 
 impl PublicKey {
-    /// Reads the key of a DPoP proof. A private or symmetric key, a small or malformed one is none.
+    /// Reads the key of a DPoP proof. Returns `None` for a private, symmetric, small or malformed key.
     pub(crate) fn from_jwk(jwk: &Map<String, Value>) -> Option<Self> {
         if ["d", "p", "q", "dp", "dq", "qi", "k"]
             .iter()
@@ -58,7 +58,7 @@ impl PublicKey {
         }
     }
 
-    /// The members that make the key, in the order that a thumbprint wants.
+    /// Returns the required members, in the order of a thumbprint.
     pub(crate) fn to_jwk(&self) -> Map<String, Value> {
         let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         let jwk = match self {
@@ -79,9 +79,9 @@ impl PublicKey {
         }
     }
 
-    /// The key's fingerprint, the `jkt` of DPoP.
+    /// Returns the thumbprint of the key, the `jkt` of DPoP.
     pub(crate) fn thumbprint(&self) -> String {
-        // `to_jwk` gives the members in the order of their names, as RFC 7638 wants them.
+        // `to_jwk` returns the members in lexicographic order, as RFC 7638 requires.
         sha256(&Value::Object(self.to_jwk()).to_string())
     }
 

@@ -1,4 +1,4 @@
-//! Private keys: made, kept and used.
+//! Private keys: generation, storage and signing.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,7 +13,7 @@ use crate::clock::Random;
 
 const RSA_BITS: usize = 2048;
 
-/// What a key is made of.
+/// The type of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Kind {
     Rsa,
@@ -24,7 +24,7 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) const ALL: [Self; 3] = [Self::Rsa, Self::P256, Self::Ed25519];
 
-    /// The algorithms that such a key is published for.
+    /// Returns the algorithms that a key of this type is published for.
     pub(crate) const fn algorithms(self) -> &'static [Algorithm] {
         match self {
             Self::Rsa => &[Algorithm::Rs256, Algorithm::Ps256],
@@ -45,22 +45,21 @@ impl Kind {
 /// A private key.
 #[derive(Clone)]
 pub(crate) enum SecretKey {
-    // The others are small; this one is boxed so that they stay so.
+    // Boxed, because it is much larger than the others.
     Rsa(Box<rsa::PrivateKey>),
     P256(p256::ecdsa::SigningKey),
     Ed25519(ed25519_dalek::SigningKey),
 }
 
 impl SecretKey {
-    /// Makes a key. RSA keys come from the operating system's randomness always: they are slow enough to make, and no
-    /// test wants to know one beforehand.
+    /// Generates a key. RSA keys always use the operating system's randomness: they are slow to generate, and no test needs a predictable one.
     pub(crate) fn generate(kind: Kind, random: &Random) -> Self {
         match kind {
             Kind::Rsa => {
                 let key = rsa::PrivateKey::new(&mut getrandom::SysRng, RSA_BITS);
                 Self::Rsa(Box::new(key.expect("the operating system gives random bytes")))
             }
-            // Nearly every 32 bytes are a scalar of the curve; the others are drawn again.
+            // Nearly every 32 bytes are a scalar of the curve; others are drawn again.
             Kind::P256 => loop {
                 if let Ok(key) = p256::ecdsa::SigningKey::from_slice(&random.bytes::<32>()) {
                     break Self::P256(key);
@@ -100,7 +99,7 @@ impl SecretKey {
         }
     }
 
-    /// As text for the state file: PKCS#8 for RSA, the 32 bytes for the others.
+    /// Returns the text for the state file: PKCS#8 for RSA, the 32 bytes for the others.
     pub(super) fn to_text(&self) -> String {
         match self {
             Self::Rsa(key) => URL_SAFE_NO_PAD.encode(key.to_pkcs8_der().expect("a complete key encodes").as_bytes()),

@@ -1,4 +1,4 @@
-//! Signing and reading tokens, on the RustCrypto crates. Nothing here is shared with the gate that verifies.
+//! Signing and parsing of tokens, with the RustCrypto crates. It shares no code with the gate that verifies them.
 
 mod jwk;
 mod key;
@@ -14,7 +14,7 @@ pub(crate) use jwk::PublicKey;
 pub(crate) use key::{Kind, SecretKey};
 pub use ring::KeyRing;
 
-/// What a token is signed with.
+/// A signature algorithm.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
@@ -49,7 +49,7 @@ impl Algorithm {
     }
 }
 
-/// A JWS in compact form, taken apart and not yet verified.
+/// A JWS in compact form, parsed and not yet verified.
 pub(crate) struct UnverifiedJws<'a> {
     pub(crate) header: Map<String, Value>,
     pub(crate) claims: Map<String, Value>,
@@ -77,7 +77,7 @@ impl<'a> UnverifiedJws<'a> {
         self.claims.get(name)?.as_str()
     }
 
-    /// Whether the signature is that key's, with the algorithm that the header names.
+    /// Returns whether the key made the signature, with the algorithm in the header.
     pub(crate) fn is_signed_by(&self, key: &PublicKey) -> bool {
         self.header_str("alg")
             .and_then(Algorithm::from_name)
@@ -95,12 +95,12 @@ pub(crate) fn sign(key: &SecretKey, algorithm: Algorithm, header: &Map<String, V
     format!("{signing_input}.{}", URL_SAFE_NO_PAD.encode(signature))
 }
 
-/// SHA-256 as base64url: S256 challenges, `ath`, thumbprints, and what is stored of a secret.
+/// Returns SHA-256 as base64url: for S256 challenges, `ath`, thumbprints, and stored secrets.
 pub(crate) fn sha256(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(text))
 }
 
-/// The left half of the hash that the algorithm signs with, as base64url: `at_hash` and `c_hash` (OpenID Connect Core,
+/// Returns the left half of the hash of the signature algorithm, as base64url: `at_hash` and `c_hash` (OpenID Connect Core,
 /// section 3.1.3.6). Ed25519 hashes with SHA-512 (RFC 8032, section 5.1).
 pub(crate) fn half_hash(algorithm: Algorithm, text: &str) -> String {
     match algorithm {
@@ -109,7 +109,7 @@ pub(crate) fn half_hash(algorithm: Algorithm, text: &str) -> String {
     }
 }
 
-/// SHA-256 in hexadecimal digits.
+/// Returns SHA-256 in hexadecimal.
 pub(crate) fn sha256_hex(text: &str) -> String {
     Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,4 +1,4 @@
-//! The keys of one tenant: which sign now, and which are still published.
+//! The keys of one tenant: current and former signing keys.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -7,7 +7,7 @@ use super::key::Kind;
 use super::{Algorithm, PublicKey, SecretKey, UnverifiedJws};
 use crate::clock::Random;
 
-/// The keys of one tenant. The last of a kind signs; earlier ones stay published until they are dropped.
+/// The keys of one tenant. The last key of a type signs; earlier ones stay published until they are removed.
 #[derive(Clone)]
 pub struct KeyRing {
     keys: Vec<Key>,
@@ -21,7 +21,7 @@ struct Key {
 }
 
 impl KeyRing {
-    /// Makes one key of each kind: RSA with 2048 bits, P-256, Ed25519.
+    /// Generates one key of each type: RSA with 2048 bits, P-256, Ed25519.
     pub fn generate(random: &Random) -> Self {
         let make = |kind| Key::new(kind, SecretKey::generate(kind, random));
         Self {
@@ -29,14 +29,14 @@ impl KeyRing {
         }
     }
 
-    /// The key and the `kid` that sign with an algorithm now. None when that kind was dropped.
+    /// Returns the current signing key of an algorithm, with its `kid`. `None` if keys of that type were removed.
     pub(crate) fn signer(&self, algorithm: Algorithm) -> Option<(&SecretKey, String)> {
         let kind = Kind::of(algorithm);
         let key = self.keys.iter().rev().find(|key| key.kind == kind)?;
         Some((&key.secret, key.kid(algorithm)))
     }
 
-    /// A key of the algorithm's kind signs from now on. Answers its `kid`.
+    /// Adds the new signing key of an algorithm. Returns its `kid`.
     pub(crate) fn rotate(&mut self, algorithm: Algorithm, secret: SecretKey) -> String {
         let key = Key::new(Kind::of(algorithm), secret);
         let kid = key.kid(algorithm);
@@ -44,14 +44,14 @@ impl KeyRing {
         kid
     }
 
-    /// Forgets the key that is published under a `kid`, under all of its names. Answers whether there was one.
+    /// Removes the key with a `kid`, under all of its `kid`s. Returns whether there was one.
     pub(crate) fn remove(&mut self, kid: &str) -> bool {
         let before = self.keys.len();
         self.keys.retain(|key| !key.kids().any(|it| it == kid));
         self.keys.len() < before
     }
 
-    /// The published keys. An RSA key is there twice, as Asgardeo does: once for each of its algorithms, under two `kid`s.
+    /// Returns the published keys. An RSA key appears twice, as at Asgardeo: once for each of its algorithms, with two `kid`s.
     pub(crate) fn to_jwks(&self) -> Vec<Value> {
         let publish = |key: &Key| {
             let members = key.secret.public().to_jwk();
@@ -67,7 +67,7 @@ impl KeyRing {
         self.keys.iter().flat_map(publish).collect()
     }
 
-    /// Whether one of the keys signed it.
+    /// Returns whether one of the keys made the signature.
     pub(crate) fn signed(&self, jws: &UnverifiedJws<'_>) -> bool {
         jws.header_str("kid")
             .and_then(|kid| self.keys.iter().find(|key| key.kids().any(|it| it == kid)))

@@ -1,4 +1,4 @@
-//! The control page: what is registered, what happened, and the switches. Without scripts, like all pages here.
+//! The control page: registered clients, recent requests, and the switches. Without scripts, like all pages here.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -17,7 +17,7 @@ pub(crate) async fn get(State(provider): State<Provider>) -> Response {
     show(&provider, None)
 }
 
-/// The page, with what was wrong with the last form.
+/// Shows the page, with the error of the last form.
 pub(crate) fn show(provider: &Provider, wrong: Option<&str>) -> Response {
     let config = provider.config();
     let status = if wrong.is_some() {

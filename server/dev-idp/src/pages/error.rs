@@ -1,4 +1,4 @@
-//! The page for requests that cannot be answered to a client.
+//! Error pages, for errors that cannot be sent to a client.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -8,7 +8,7 @@ use super::Page;
 use crate::journal::Decision;
 use crate::realm::Realm;
 
-/// A request whose redirect URI is not to be trusted, or a form that nobody waits for.
+/// The page for a request with an untrusted redirect URI, or a form of no pending request.
 pub(crate) fn bad_request(realm: &Realm, why: &str) -> Response {
     let status = StatusCode::BAD_REQUEST;
     page(
@@ -20,7 +20,7 @@ pub(crate) fn bad_request(realm: &Realm, why: &str) -> Response {
     )
 }
 
-/// An address that nothing is behind.
+/// The page for an unknown address.
 pub(crate) async fn not_found() -> Response {
     let why = "The provider has nothing at this address.";
     page(
@@ -32,7 +32,7 @@ pub(crate) async fn not_found() -> Response {
     )
 }
 
-/// An address under a tenant that is not configured.
+/// The page for an address of an unknown tenant.
 pub(crate) fn no_tenant() -> Response {
     let why = "The address names a tenant that is not configured here.";
     page(
@@ -44,7 +44,7 @@ pub(crate) fn no_tenant() -> Response {
     )
 }
 
-/// The switch for being down is on.
+/// The page while the switch `down` is on.
 pub(crate) fn down() -> Response {
     let why = "The control switch for being down is on.";
     let advice = html! {
@@ -58,7 +58,7 @@ pub(crate) fn down() -> Response {
     response
 }
 
-/// Whose provider it is where no tenant is known.
+/// The heading of a page that belongs to no tenant.
 const NOBODYS: &str = "Development provider";
 
 fn registered() -> Markup {

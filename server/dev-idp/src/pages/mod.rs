@@ -1,4 +1,4 @@
-//! The pages that people see: one look, no scripts, nothing from elsewhere.
+//! The pages for users: one style, no scripts, no external resources.
 
 pub(crate) mod control;
 pub(crate) mod error;
@@ -24,9 +24,9 @@ pub(crate) async fn style() -> Response {
 /// A page before it is sent.
 pub(crate) struct Page<'a> {
     pub(crate) title: &'a str,
-    /// The name above the heading: whose provider this is.
+    /// The name of the provider, above the heading.
     pub(crate) house: &'a str,
-    /// The address that a form of the page may lead to beside this provider.
+    /// The additional address that a form of the page may lead to.
     pub(crate) leads_to: Option<&'a str>,
     pub(crate) status: StatusCode,
     /// A wide page instead of a card.
@@ -75,7 +75,7 @@ fn markup_headers() -> [(HeaderName, &'static str); 5] {
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        // The address of a sign-in page is as good as the sign-in; but our own forms have to say where they come from.
+        // The address of a sign-in page is a secret. The provider's own forms still must send their origin.
         (header::REFERRER_POLICY, "same-origin"),
         (
             HeaderName::from_static("cross-origin-opener-policy"),
@@ -84,7 +84,7 @@ fn markup_headers() -> [(HeaderName, &'static str); 5] {
     ]
 }
 
-/// Browsers hold the redirects that follow a form against `form-action`: the client's address has to be in it.
+/// Browsers apply `form-action` to redirects after a form, so the policy must contain the client's address.
 fn content_security_policy(leads_to: Option<&str>) -> String {
     let target = leads_to
         .and_then(|uri| Url::parse(uri).ok())
@@ -99,7 +99,7 @@ fn content_security_policy(leads_to: Option<&str>) -> String {
     )
 }
 
-/// On to another address, with GET whatever the request was.
+/// Redirects with GET, whatever the method of the request was.
 pub(crate) fn see_other(location: &str) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     let headers = response.headers_mut();
@@ -111,7 +111,7 @@ pub(crate) fn see_other(location: &str) -> Response {
     response
 }
 
-/// What was wrong, above a form. Screen readers say it at once.
+/// Shows an error above a form. Screen readers announce it at once.
 fn problem(text: Option<&str>) -> Markup {
     html! {
         @if let Some(text) = text {

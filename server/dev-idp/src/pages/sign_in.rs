@@ -1,4 +1,4 @@
-//! Signing in: name and password, the second factor, which account, and consent.
+//! The pages of a sign-in: name and password, second factor, choice of an account, and consent.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -150,7 +150,7 @@ fn form(realm: &Realm, id: &str, inside: &Markup) -> Markup {
     html! { form method="post" action=(action(realm, id)) { (inside) } }
 }
 
-/// The first button is the one that Enter presses.
+/// Enter presses the first button.
 fn buttons(answer: &str, yes: &str, no: &str) -> Markup {
     html! {
         div.buttons {

@@ -1,4 +1,4 @@
-//! Signing out: the question, and what comes after.
+//! The pages of a sign-out: the confirmation and the result.
 
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -9,7 +9,7 @@ use super::error::house;
 use crate::params::Params;
 use crate::realm::Realm;
 
-/// Asked when no ID token shows that the request comes from an application of the person's own session.
+/// Asks for confirmation if no ID token shows that the request comes from an application of the user's session.
 pub(crate) fn confirm(realm: &Realm, params: &Params, sid: &str, name: &str) -> Response {
     let leads_to = params.get("post_logout_redirect_uri");
     let body = html! {

@@ -1,4 +1,4 @@
-//! The file that outlives the process.
+//! The state file, which survives restarts.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use super::Store;
 use crate::config::StateFile;
 
-/// Keys, sessions and tokens could not be read or kept.
+/// The state file could not be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreFileError {
@@ -16,10 +16,10 @@ pub enum StoreFileError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the operating system.
         source: io::Error,
     },
-    /// Another user wrote the file, or can write it: who does decides which keys are good.
+    /// Another user owns the file or can write it, and could therefore replace the keys.
     #[error(
         "the state file {path} belongs to another user, or others can write it; remove it, or set `state` to another file",
         path = path.display()
@@ -28,17 +28,17 @@ pub enum StoreFileError {
         /// The file.
         path: PathBuf,
     },
-    /// The file is not one of this provider.
+    /// The content is not a state of this provider.
     #[error("the state file {path} cannot be understood ({source}); remove it to start anew", path = path.display())]
     Content {
         /// The file.
         path: PathBuf,
-        /// What does not fit.
+        /// The error of the parser.
         source: serde_json::Error,
     },
 }
 
-/// Where the store is kept between runs.
+/// The file that stores the state between runs.
 #[derive(Clone)]
 pub(crate) struct StoreFile(Option<PathBuf>);
 
@@ -90,7 +90,7 @@ impl StoreFile {
         })
     }
 
-    /// Writes beside the file and renames, so that a kill in between leaves the old state, whole.
+    /// Writes a temporary file and renames it, so that a kill leaves either the old or the new state.
     pub(crate) fn save(&self, store: &Store) -> Result<(), StoreFileError> {
         let Some(path) = &self.0 else { return Ok(()) };
         let fail = |source| StoreFileError::Io {
@@ -111,7 +111,7 @@ impl StoreFile {
     }
 }
 
-/// Whether a file belongs to the user who has just made another one, and only they can write it.
+/// Returns whether a file belongs to the owner of another file that was just created, and only that user can write it.
 #[cfg(unix)]
 fn is_ours(file: &File, made: &File) -> io::Result<bool> {
     use std::os::unix::fs::MetadataExt as _;
@@ -125,8 +125,8 @@ fn is_ours(_: &File, _: &File) -> io::Result<bool> {
     Ok(true)
 }
 
-/// Private keys are in it: nobody else on the machine may read it, and a file or link that someone else put there is
-/// not written to.
+/// Creates a file that only its owner can read, because it contains private keys. Does not write to an existing file or link of
+/// another user.
 fn create_private(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

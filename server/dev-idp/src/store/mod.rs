@@ -1,4 +1,4 @@
-//! What the provider remembers. Secrets are kept as their SHA-256 only.
+//! The state of the provider. Secrets are stored as SHA-256 only.
 
 mod file;
 mod purge;
@@ -16,13 +16,13 @@ use crate::jose::KeyRing;
 /// SHA-256 of a cookie, code, token or `request_uri`, as base64url.
 pub(crate) type Digest = String;
 
-/// Everything that is remembered, by tenant.
+/// The state of all tenants.
 #[derive(Clone, Default, Serialize, Deserialize)]
 pub(crate) struct Store {
     pub(crate) tenants: BTreeMap<String, TenantStore>,
 }
 
-/// What is remembered of one tenant.
+/// The state of one tenant.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct TenantStore {
     pub(crate) keys: KeyRing,
@@ -40,21 +40,21 @@ pub(crate) struct TenantStore {
     pub(crate) refresh_tokens: BTreeMap<Digest, RefreshToken>,
     #[serde(default)]
     pub(crate) access_tokens: BTreeMap<Digest, AccessToken>,
-    /// Scopes that a person let an application have, by `username client_id`.
+    /// Scopes that a user granted to an application, by `username client_id`.
     #[serde(default)]
     pub(crate) consents: BTreeMap<String, Vec<String>>,
-    /// DPoP proofs that were seen, by thumbprint and `jti`, until they are too old anyway.
+    /// Seen DPoP proofs, by thumbprint and `jti`, until they are too old to be accepted.
     #[serde(default)]
     pub(crate) proofs: BTreeMap<Digest, i64>,
     /// Failed sign-ins by username.
     #[serde(default)]
     pub(crate) failures: BTreeMap<String, Failures>,
-    /// The last step of a second factor that was used, by username: a code works once.
+    /// The last used step of a second factor, by username: a code is valid once.
     #[serde(default)]
     pub(crate) totp_steps: BTreeMap<String, i64>,
 }
 
-/// A browser in which someone is signed in.
+/// A browser session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Session {
     pub(crate) sid: String,
@@ -74,7 +74,7 @@ impl Session {
     }
 }
 
-/// How well someone was authenticated.
+/// The strength of an authentication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Acr {
     /// With a password.
@@ -114,11 +114,11 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) max_age: Option<i64>,
     pub(crate) acr: Option<Acr>,
     pub(crate) login_hint: Option<String>,
-    /// The subject of an `id_token_hint`: nobody else may answer the request.
+    /// The subject of an `id_token_hint`: only this user may answer the request.
     pub(crate) sub_hint: Option<String>,
 }
 
-/// What the client wants the person to be asked (OpenID Connect Core, section 3.1.2.1).
+/// The value of `prompt` (OpenID Connect Core, section 3.1.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Prompt {
@@ -128,7 +128,7 @@ pub(crate) enum Prompt {
     SelectAccount,
 }
 
-/// An authorization request that waits for the person.
+/// An authorization request that waits for the user.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Interaction {
     pub(crate) request: AuthorizationRequest,
@@ -136,22 +136,22 @@ pub(crate) struct Interaction {
     pub(crate) browser: Digest,
     pub(crate) created: i64,
     pub(crate) expires: i64,
-    /// Whether the person signed in for this request.
+    /// Whether the user signed in for this request.
     pub(crate) signed_in: bool,
-    /// Whether the person chose the account.
+    /// Whether the user chose the account.
     pub(crate) account_chosen: bool,
-    /// Whether the person agreed to this request.
+    /// Whether the user consented to this request.
     pub(crate) consented: bool,
 }
 
-/// A pushed authorization request (RFC 9126), checked and waiting to be used.
+/// A pushed authorization request (RFC 9126), validated and not yet used.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct PushedRequest {
     pub(crate) request: AuthorizationRequest,
     pub(crate) expires: i64,
 }
 
-/// What someone gave an application.
+/// The grant of a user to an application.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Grant {
     pub(crate) client_id: String,
@@ -161,7 +161,7 @@ pub(crate) struct Grant {
     pub(crate) amr: Vec<String>,
     pub(crate) acr: Acr,
     pub(crate) sid: String,
-    /// The organisation that the tokens speak for.
+    /// The organisation of the tokens.
     pub(crate) organization: Option<String>,
 }
 
@@ -174,30 +174,30 @@ pub(crate) struct Code {
     pub(crate) nonce: Option<String>,
     pub(crate) dpop_jkt: Option<String>,
     pub(crate) expires: i64,
-    /// The family that its first use began; a second use ends that.
+    /// The family that its first use began; a second use ends the family.
     pub(crate) used: Option<String>,
 }
 
-/// All tokens that descend from one authorization code.
+/// All tokens that were issued for one authorization code.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Family {
     pub(crate) grant: Grant,
     pub(crate) created: i64,
-    /// Why it ended.
+    /// The reason if it has ended.
     pub(crate) ended: Option<String>,
 }
 
-/// A refresh token. Used ones are kept, so that a second use is noticed.
+/// A refresh token. Used ones are stored, so that reuse is detected.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct RefreshToken {
     pub(crate) family: String,
     pub(crate) expires: i64,
     pub(crate) used: bool,
-    /// The key that it is bound to, when the client is public and proved one.
+    /// The key that it is bound to, if the client is public and sent a proof.
     pub(crate) jkt: Option<String>,
 }
 
-/// An access token that was given out, JWT or opaque.
+/// An issued access token, JWT or opaque.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct AccessToken {
     pub(crate) family: String,
@@ -207,7 +207,7 @@ pub(crate) struct AccessToken {
     pub(crate) jkt: Option<String>,
 }
 
-/// How often a sign-in failed, and until when the next try has to wait.
+/// The number of failed sign-ins, and the time of the next allowed attempt.
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Failures {
     pub(crate) count: u32,
@@ -232,24 +232,24 @@ impl TenantStore {
         }
     }
 
-    /// The session of a cookie, as long as it lasts.
+    /// Returns the session of a cookie, unless it has expired.
     pub(crate) fn session(&self, cookie: &str, now: i64) -> Option<&Session> {
         self.sessions.get(cookie).filter(|session| now < session.expires)
     }
 
-    /// Ends a family: none of its tokens works any more.
+    /// Ends a family: none of its tokens is valid any more.
     pub(crate) fn end_family(&mut self, id: &str, why: &str) {
         if let Some(family) = self.families.get_mut(id) {
             family.ended.get_or_insert_with(|| why.to_owned());
         }
     }
 
-    /// The family, unless it has ended.
+    /// Returns the family, unless it has ended.
     pub(crate) fn living_family(&self, id: &str) -> Option<&Family> {
         self.families.get(id).filter(|family| family.ended.is_none())
     }
 
-    /// The sessions that something still lives of, with whose they are: a cookie's, or tokens that outlived it.
+    /// Returns the sessions that have a valid cookie or valid tokens, with their usernames.
     pub(crate) fn living_sids(&self, now: i64) -> BTreeMap<&str, &str> {
         let sessions = self.sessions.values().filter(|session| now < session.expires);
         let families = self.families.values().filter(|family| family.ended.is_none());
@@ -259,7 +259,7 @@ impl TenantStore {
             .collect()
     }
 
-    /// Ends a session and everything that was given out in it. Answers who has to be told: client and username.
+    /// Ends a session and revokes its tokens. Returns the grants whose clients must be notified.
     pub(crate) fn end_session(&mut self, sid: &str, why: &str) -> Vec<Grant> {
         self.sessions.retain(|_, session| session.sid != sid);
         let mut told: Vec<Grant> = Vec::new();
@@ -277,7 +277,7 @@ impl TenantStore {
         told
     }
 
-    /// The access token, as long as it is good.
+    /// Returns the access token, if it is valid.
     pub(crate) fn good_access_token(&self, token: &str, now: i64) -> Option<&AccessToken> {
         self.access_tokens
             .get(token)

@@ -1,10 +1,10 @@
-//! Forgetting what no answer depends on any more.
+//! Removes expired state.
 
 use std::collections::BTreeSet;
 
 use super::{Store, TenantStore};
 
-/// Kept a little longer than needed, so that a clock that is set back for a test still finds what it saw.
+/// State is kept a little longer than needed, so that it is still there if a test sets the clock back.
 const GRACE_SECONDS: i64 = 3600;
 
 impl Store {

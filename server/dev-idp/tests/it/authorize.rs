@@ -1,4 +1,4 @@
-//! The authorization request: what is granted, and each near miss beside it (RFC 6749, 4.1.2.1; RFC 7636; RFC 9126).
+//! The authorization request: each valid form, and each invalid one next to it (RFC 6749, 4.1.2.1; RFC 7636; RFC 9126).
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;

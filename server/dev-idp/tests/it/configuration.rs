@@ -1,4 +1,4 @@
-//! What is configured, what is refused, and how it is started.
+//! Valid and invalid configurations, and the start.
 
 use dev_idp::config::{Client, StateFile};
 use dev_idp::{Config, ConfigError, StartError, bind};

@@ -1,4 +1,4 @@
-//! The levers of the control API and its page, seen from outside.
+//! The control API and its page.
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
@@ -331,7 +331,7 @@ async fn the_control_page_shows_everything_and_turns_the_switches() {
     assert_eq!(switches["opaque_access_tokens"], false);
 }
 
-/// The path of every switch in the JSON of all of them.
+/// Collects the path of every switch in the JSON of all switches.
 fn paths(switches: &Value, before: &str, found: &mut Vec<String>) {
     match switches {
         Value::Object(members) => members

@@ -1,4 +1,4 @@
-//! Which scripts may call: registered origins, exactly; never everyone.
+//! CORS: registered origins, exactly; no wildcard.
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};

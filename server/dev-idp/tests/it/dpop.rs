@@ -1,4 +1,4 @@
-//! DPoP (RFC 9449): proofs, what is bound to their keys, and nonces.
+//! DPoP (RFC 9449): proofs, bound tokens, and nonces.
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
@@ -33,7 +33,7 @@ impl Key {
         ))
     }
 
-    /// A proof for the token endpoint, with changes to its header and claims. Null leaves a member out.
+    /// Makes a proof for the token endpoint, with changes to its header and claims. Null removes a member.
     fn proof_with(&self, header: Value, claims: Value) -> String {
         let good_header = json!({"typ": "dpop+jwt", "alg": "ES256", "jwk": self.jwk()});
         let good_claims = json!({

@@ -1,4 +1,4 @@
-//! The process is killed and started again: what a person, an application and a resource server then meet.
+//! The process is killed and started again, from the view of a user, an application and a resource server.
 
 use std::fs::{self, File};
 use std::io::Read as _;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::process::{Folder, Running};
 use crate::world::{ORIGIN, World, header_of};
 
-/// The token is signed by a key that is published now, as somebody else's library sees it.
+/// Checks that a published key verifies the token, with an independent library.
 async fn assert_verifies(world: &World, token: &str) {
     use base64::Engine as _;
     let jwks: CoreJsonWebKeySet = serde_json::from_value(world.get("/oauth2/jwks").await.json()).unwrap();
@@ -34,7 +34,7 @@ fn text<'a>(tokens: &'a Value, name: &str) -> &'a str {
     tokens[name].as_str().unwrap()
 }
 
-/// Tokens without a browser, when the provider still answers.
+/// Issues tokens without a browser; `None` if the provider does not respond.
 async fn minted(world: &World) -> Option<Value> {
     let request = world
         .request(Method::POST, &format!("{ORIGIN}/control/tokens"))
@@ -81,7 +81,7 @@ async fn a_kill_right_after_the_sign_in_signs_nobody_out() {
         assert_eq!(after.userinfo(token).await.json()["name"], "Alice Example");
     }
 
-    // Single sign-on, in that browser and in no other.
+    // Single sign-on works in that browser only.
     let same = after.browser();
     *same.cookies.borrow_mut() = browser.cookies.borrow().clone();
     let back = same.authorize(&after.authorization_request()).await;
@@ -95,7 +95,7 @@ async fn a_kill_right_after_the_sign_in_signs_nobody_out() {
         "a login page that was open can be filled in"
     );
 
-    // Someone who was on the way back to the application arrives.
+    // A user who was on the way back to the application arrives.
     assert_eq!(after.redeem(&pending_code, &[]).await.status, StatusCode::OK);
 
     let third = after.refresh(text(&second, "refresh_token"), &[]).await.json();
@@ -126,7 +126,7 @@ async fn what_was_used_up_before_a_kill_stays_used_up() {
         let answer = after.refresh(text(refused, "refresh_token"), &[]).await;
         answer.assert_error(400, "invalid_grant");
     }
-    // The second use of each ended what the first one gave, as without a kill in between.
+    // Their second use revoked the tokens of the first one, as without a kill in between.
     for ended in [&of_code, &rotated] {
         let answer = after.refresh(text(ended, "refresh_token"), &[]).await;
         answer.assert_error(400, "invalid_grant");
@@ -135,12 +135,12 @@ async fn what_was_used_up_before_a_kill_stays_used_up() {
     assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
 }
 
-/// Asks for tokens without a pause until nobody answers, and answers those that came.
+/// Requests tokens without a pause until the provider stops, and returns them.
 async fn until_cut_off(world: Arc<World>, answered: tokio::sync::mpsc::UnboundedSender<()>) -> Vec<Value> {
     let mut all = Vec::new();
     while let Some(tokens) = minted(&world).await {
         all.push(tokens);
-        // Nobody listens any more once the kill is under way.
+        // The receiver is closed once the kill has begun.
         answered.send(()).ok();
     }
     all
@@ -192,7 +192,7 @@ async fn the_state_is_replaced_and_never_written_over() {
     minted(&running.world()).await.unwrap();
     let mut seen = String::new();
     open.read_to_string(&mut seen).unwrap();
-    // A file that is written over, even for a moment, would show the new state here, or half of it.
+    // If the file were overwritten in place, this would be the new state or a part of it.
     assert_eq!(seen, old);
     assert_ne!(fs::read_to_string(&state).unwrap(), old);
 }
@@ -205,7 +205,7 @@ async fn half_a_state_beside_the_whole_one_does_no_harm() {
     let port = running.kill();
     let state = folder.state(port);
     let whole = fs::read(&state).unwrap();
-    // What a kill in the middle of a write leaves.
+    // The leftover of a kill during a write.
     fs::write(state.with_extension("json.new"), &whole[..whole.len() / 2]).unwrap();
 
     let running = folder.start(port);

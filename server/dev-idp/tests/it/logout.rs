@@ -1,4 +1,4 @@
-//! Signing out: who may ask for it, where it leads, and who is told.
+//! Signing out: who may request it, the redirect, and the notified clients.
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
@@ -243,7 +243,7 @@ async fn a_hint_ends_its_session_when_the_cookie_has_gone() {
     );
 }
 
-/// A client that waits for logout tokens. Answers its address and what it is told.
+/// A client that waits for logout tokens. Returns its address and a receiver of the tokens.
 async fn listening_client() -> (String, tokio::sync::mpsc::UnboundedReceiver<String>) {
     let (told, hears) = tokio::sync::mpsc::unbounded_channel();
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -1,4 +1,4 @@
-//! The provider from outside: requests in, answers out, no access to its inside.
+//! Black-box tests of the provider over HTTP.
 #![allow(missing_docs, reason = "tests are read, not documented")]
 #![allow(clippy::unwrap_used, reason = "the parts that several tests share are tests too")]
 

@@ -24,7 +24,7 @@ async fn fetch(request: HttpRequest) -> Result<HttpResponse, hyper_util::client:
     Ok(http::Response::from_parts(parts, body))
 }
 
-/// Goes through the login page as a browser does, and answers the callback.
+/// Goes through the sign-in page as a browser does, and returns the callback.
 async fn sign_in(authorization_url: &Url) -> Url {
     let get = http::Request::get(authorization_url.as_str()).body(Vec::new()).unwrap();
     let asked = fetch(get).await.unwrap();

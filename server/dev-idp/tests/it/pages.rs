@@ -1,4 +1,4 @@
-//! The pages: what they let through, and what stands around them.
+//! The pages: escaping of their content, and their headers.
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
@@ -169,7 +169,7 @@ async fn pages_load_nothing_from_elsewhere_cannot_be_framed_and_escape_what_they
     );
 }
 
-/// In the look of the others.
+/// The page has the common style.
 #[track_caller]
 fn assert_page_of_ours(answer: &Answer, status: u16, heading: &str) {
     assert_eq!(answer.status, status, "{answer:?}");

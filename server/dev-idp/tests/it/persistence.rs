@@ -7,7 +7,7 @@ use dev_idp::{Provider, router};
 
 use crate::world::{START, World};
 
-/// A file of its own for a test, taken away at the end.
+/// A temporary file of a test, removed at the end.
 struct File(std::path::PathBuf);
 
 impl File {
@@ -109,7 +109,7 @@ async fn what_could_not_be_kept_is_kept_as_soon_as_it_can_be() {
     let file = File::new("full");
     let world = file.start();
     let code = world.code().await;
-    // A folder with something in it, where the new file is written.
+    // A folder that is not empty, at the path of the temporary file.
     let in_the_way = file.0.with_extension("json.new");
     std::fs::create_dir_all(in_the_way.join("x")).unwrap();
     let lost = world.redeem(&code, &[]).await;

@@ -1,4 +1,4 @@
-//! The binary as a process of its own, that can be killed.
+//! The binary as a separate process that can be killed.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -15,7 +15,7 @@ use hyper_util::rt::TokioExecutor;
 
 use crate::world::World;
 
-/// A folder with a `target/` in it, where `cargo run` would be called; taken away at the end.
+/// A folder with a `target/` in it, in which `cargo run` would be called; removed at the end.
 pub(crate) struct Folder(PathBuf);
 
 impl Folder {
@@ -25,18 +25,18 @@ impl Folder {
         Self(folder)
     }
 
-    /// What the provider on this port keeps its state in.
+    /// Returns the state file of the provider on this port.
     pub(crate) fn state(&self, port: u16) -> PathBuf {
         self.0.join("target").join(format!("dev-idp-{port}.json"))
     }
 
-    /// Starts it and waits until it says where it listens. Port 0 takes a free one.
+    /// Starts the provider and waits until it prints its address. With port 0, a free port.
     pub(crate) fn start(&self, port: u16) -> Running {
         self.try_to_start(port)
             .unwrap_or_else(|said| panic!("it did not start: {said:?}"))
     }
 
-    /// The same; answers its exit code and what it said about it when it cannot start.
+    /// Like [`Self::start`]. If the provider cannot start, returns its exit code and its output.
     pub(crate) fn try_to_start(&self, port: u16) -> Result<Running, (Option<i32>, String)> {
         let log = self.0.join("stderr");
         let mut child = Command::new(env!("CARGO_BIN_EXE_dev-idp"))
@@ -54,7 +54,7 @@ impl Folder {
             let ended = child.wait().unwrap();
             return Err((ended.code(), std::fs::read_to_string(log).unwrap()));
         }
-        // It shall not be stopped by a full pipe.
+        // Read to the end, so that a full pipe does not block the process.
         std::thread::spawn(move || stdout.read_to_string(&mut String::new()));
         let port = said.trim_end().trim_end_matches('/').rsplit(':').next();
         let port = port.and_then(|port| port.parse().ok());
@@ -73,14 +73,14 @@ impl Drop for Folder {
     }
 }
 
-/// A running provider; killed at the latest when the test is over.
+/// A running provider; killed when it is dropped.
 pub(crate) struct Running {
     child: Child,
     pub(crate) port: u16,
 }
 
 impl Running {
-    /// The same world as elsewhere in these tests, on the other side of a connection.
+    /// Returns the same world as in other tests, over a connection.
     pub(crate) fn world(&self) -> World {
         let origin = format!("http://127.0.0.1:{}", self.port);
         World {
@@ -89,7 +89,7 @@ impl Running {
         }
     }
 
-    /// Without a warning (SIGKILL), and gone when this returns.
+    /// Kills it (SIGKILL), and returns when it is gone.
     pub(crate) fn kill(mut self) -> u16 {
         self.end();
         self.port
@@ -109,7 +109,7 @@ impl Drop for Running {
     }
 }
 
-/// Sends the request to the process, as one that was made for its address. Who is cut off gets a 502.
+/// Forwards the request to the process, with its address. A broken connection is a 502.
 async fn forward(State(origin): State<String>, mut request: Request) -> Response {
     let path = request.uri().path_and_query().map_or("/", |it| it.as_str());
     *request.uri_mut() = format!("{origin}{path}").parse::<Uri>().unwrap();
@@ -118,7 +118,7 @@ async fn forward(State(origin): State<String>, mut request: Request) -> Response
         let origin = HeaderValue::try_from(origin).unwrap();
         request.headers_mut().insert(header::ORIGIN, origin);
     }
-    // A client of its own for each request: a kept connection would be one of the killed process.
+    // A new client for each request, because a pooled connection may belong to the killed process.
     let client = Client::builder(TokioExecutor::new()).build_http::<Body>();
     match client.request(request).await {
         Ok(response) => response.map(Body::new),

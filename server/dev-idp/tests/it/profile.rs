@@ -1,4 +1,4 @@
-//! Another provider's shapes: metadata, keys, tokens and answers.
+//! The behaviour of another provider: metadata, keys, tokens and responses.
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};

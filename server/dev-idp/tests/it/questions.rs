@@ -1,4 +1,4 @@
-//! What the person is asked: single sign-on, prompt, max_age, acr_values, consent, hints.
+//! The interaction with the user: single sign-on, prompt, max_age, acr_values, consent, hints.
 
 use axum::http::{Method, StatusCode};
 use serde_json::json;

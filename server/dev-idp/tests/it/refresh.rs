@@ -1,4 +1,4 @@
-//! Refreshing: rotation, reuse, ages, scopes.
+//! Refreshes: rotation, reuse, expiry, scopes.
 
 use axum::http::StatusCode;
 

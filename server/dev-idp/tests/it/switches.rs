@@ -1,4 +1,4 @@
-//! Every switch, seen from outside.
+//! Every switch, over HTTP.
 
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -196,7 +196,7 @@ async fn a_jwks_that_helps_nobody() {
     assert_eq!(kids(&world).await, good);
 }
 
-/// The endpoints as the switches call them, each with a request that it answers when it is up.
+/// The names of the endpoints in the switches, each with a request that succeeds when the endpoint is up.
 const ENDPOINTS: [(&str, Method, &str); 10] = [
     ("authorize", Method::GET, "/oauth2/authorize"),
     ("signin", Method::GET, "/signin/none"),
@@ -214,7 +214,7 @@ const ENDPOINTS: [(&str, Method, &str); 10] = [
     ),
 ];
 
-/// The names of the endpoints that are down.
+/// Returns the names of the endpoints that are down.
 async fn down(world: &World) -> Vec<&'static str> {
     let mut down = Vec::new();
     for (name, method, path) in ENDPOINTS {

@@ -1,4 +1,4 @@
-//! Redeeming a code: what comes out, and each way in which it fails.
+//! Redeeming a code: the response, and each kind of failure.
 
 use axum::http::StatusCode;
 use base64::Engine as _;

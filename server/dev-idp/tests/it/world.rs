@@ -1,4 +1,4 @@
-//! A provider whose clock stands still, and a browser to meet it with.
+//! A provider with a fixed clock, and a browser to use it with.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -24,16 +24,16 @@ pub(crate) const ORIGIN: &str = "http://127.0.0.1:3001";
 pub(crate) const REDIRECT_URI: &str = "http://localhost:3000/callback";
 pub(crate) const VERIFIER: &str = "a-verifier-of-forty-three-characters-at-least";
 
-/// RSA keys are slow to make: one set for all tests.
+/// One set for all tests, because generating RSA keys is slow.
 static KEYS: LazyLock<KeyRing> = LazyLock::new(|| KeyRing::generate(&Random::system()));
 
-/// Where the system under test is.
+/// The system under test.
 pub(crate) struct World {
     pub(crate) router: Router,
     pub(crate) tenant: &'static str,
 }
 
-/// An answer, read to its end.
+/// A response, read to its end.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -41,7 +41,7 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
-/// A browser: it keeps cookies, and follows no redirect by itself.
+/// A browser: it stores cookies, and does not follow redirects by itself.
 pub(crate) struct Browser<'a> {
     world: &'a World,
     pub(crate) cookies: RefCell<BTreeMap<String, String>>,
@@ -74,7 +74,7 @@ pub(crate) fn s256(text: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(text))
 }
 
-/// The claims of a JWT, without a look at its signature.
+/// Returns the claims of a JWT, without verifying its signature.
 pub(crate) fn claims(token: &str) -> Value {
     segment(token, 1)
 }
@@ -94,7 +94,7 @@ pub(crate) fn form(pairs: &[(&str, &str)]) -> String {
         .finish()
 }
 
-/// The pairs with some replaced, added, or (when empty) left out.
+/// Returns the pairs with some replaced, added, or (if empty) removed.
 pub(crate) fn changed<'a>(pairs: &[(&'a str, &'a str)], changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let mut pairs = pairs.to_vec();
     for &(name, value) in changes {
@@ -190,7 +190,7 @@ impl World {
         }
     }
 
-    /// A good authorization request.
+    /// Returns a valid authorization request.
     pub(crate) fn authorization_request(&self) -> Vec<(&'static str, &'static str)> {
         vec![
             ("response_type", "code"),
@@ -204,7 +204,7 @@ impl World {
         ]
     }
 
-    /// A good token request for a code.
+    /// Sends a valid token request for a code.
     pub(crate) async fn redeem(&self, code: &str, changes: &[(&str, &str)]) -> Answer {
         let pairs = [
             ("grant_type", "authorization_code"),
@@ -225,13 +225,13 @@ impl World {
         self.post("/oauth2/token", &changed(&pairs, changes)).await
     }
 
-    /// A code for Alice, in a browser of its own.
+    /// Returns a code for Alice, from a new browser.
     pub(crate) async fn code(&self) -> String {
         let back = self.browser().sign_in("alice", &self.authorization_request()).await;
         back.callback("code")
     }
 
-    /// Tokens for Alice.
+    /// Returns tokens for Alice.
     pub(crate) async fn tokens(&self) -> Value {
         let answer = self.redeem(&self.code().await, &[]).await;
         assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
@@ -271,7 +271,7 @@ impl Answer {
         self.header("location")
     }
 
-    /// A parameter of the authorization response; empty when it is not there.
+    /// Returns a parameter of the authorization response; empty if it is missing.
     pub(crate) fn callback(&self, name: &str) -> String {
         let url = Url::parse(self.location()).unwrap_or_else(|_| panic!("{self:?}"));
         url.query_pairs()
@@ -289,7 +289,7 @@ impl Answer {
         );
     }
 
-    /// The client got an error at its redirect URI, with its state.
+    /// Checks that the client got an error at its redirect URI, with its state.
     #[track_caller]
     pub(crate) fn assert_callback_error(&self, error: &str) {
         assert_eq!(self.status, StatusCode::SEE_OTHER, "{self:?}");
@@ -299,7 +299,7 @@ impl Answer {
         assert_eq!(self.callback("iss"), format!("{ORIGIN}/t/demo/oauth2/token"));
     }
 
-    /// The person got a page, and the client nothing.
+    /// Checks that the user got an error page, and the client nothing.
     #[track_caller]
     pub(crate) fn assert_error_page(&self, words: &str) {
         assert_eq!(self.status, StatusCode::BAD_REQUEST, "{self:?}");
@@ -355,7 +355,7 @@ impl Browser<'_> {
         self.get(&format!("/oauth2/authorize?{}", form(request))).await
     }
 
-    /// Opens the authorization endpoint, which has to ask the person. Answers the address of its page.
+    /// Opens the authorization endpoint, which must ask the user. Returns the address of its page.
     pub(crate) async fn begin(&self, request: &[(&str, &str)]) -> String {
         let answer = self.authorize(request).await;
         assert!(answer.location().contains("/signin/"), "{answer:?}");
@@ -377,12 +377,12 @@ impl Browser<'_> {
     }
 }
 
-/// An access token for Alice.
+/// Returns an access token for Alice.
 pub(crate) async fn access_token(world: &World) -> String {
     world.tokens().await["access_token"].as_str().unwrap().to_owned()
 }
 
-/// The names of the published keys.
+/// Returns the `kid`s of the published keys.
 pub(crate) async fn kids(world: &World) -> Vec<String> {
     let jwks = world.get("/oauth2/jwks").await.json();
     jwks["keys"]

@@ -1,4 +1,4 @@
-//! Answering the client (RFC 6749, sections 4.1.2 and 4.1.2.1; RFC 9207).
+//! Redirects to the client (RFC 6749, sections 4.1.2 and 4.1.2.1; RFC 9207).
 
 use axum::response::Response;
 
@@ -9,9 +9,9 @@ use crate::realm::Realm;
 use crate::refusal::decided;
 use crate::store::{AuthorizationRequest, Code, Grant, Session};
 
-/// What OpenID Connect's "Unmet Authentication Requirements" specification names.
+/// The error of OpenID Connect's "Unmet Authentication Requirements" specification.
 pub(super) const NO_SECOND_FACTOR: (&str, &str) =
-    ("unmet_authentication_requirements", "the person has no second factor");
+    ("unmet_authentication_requirements", "the user has no second factor");
 
 /// Sends the browser back with a code.
 pub(super) fn grant(realm: &Realm, request: &AuthorizationRequest, session: &Session) -> Response {
@@ -40,7 +40,7 @@ pub(super) fn grant(realm: &Realm, request: &AuthorizationRequest, session: &Ses
         used: None,
     };
     realm.write(|store| store.codes.insert(sha256(&code), record));
-    // Asgardeo's answers carry it (OpenID Connect Session Management); it changes with the session.
+    // As in Asgardeo's responses (OpenID Connect Session Management). It changes with the session.
     let session_state = sha256(&format!("{}.{}", request.client_id, session.sid));
     let answer = [("code", code.as_str()), ("session_state", &session_state)];
     let response = respond(realm, &request.redirect_uri, request.state.as_deref(), &answer);

@@ -28,7 +28,7 @@ pub(crate) async fn get(realm: Realm, RawQuery(query): RawQuery, headers: Header
     }
 }
 
-/// OpenID Connect Core, section 3.1.2.1: POST has to work as well, from any page.
+/// POST must work as well, from any page (OpenID Connect Core, section 3.1.2.1).
 pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Response {
     match Params::of_form(&headers, &body) {
         Some(params) => super::as_get(&realm, "/oauth2/authorize", &params),
@@ -36,7 +36,7 @@ pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Respo
     }
 }
 
-/// The request itself, or the pushed one that it names (RFC 9126, section 4).
+/// Reads the request, or loads the pushed one that it names (RFC 9126, section 4).
 fn resolve(realm: &Realm, params: &Params) -> Result<AuthorizationRequest, Refused> {
     match params.get("request_uri") {
         Some(uri) if uri.starts_with(super::par::REQUEST_URI_PREFIX) => {
@@ -93,7 +93,7 @@ fn begin(realm: &Realm, headers: &HeaderMap, request: AuthorizationRequest) -> R
             let client_id = interaction.request.client_id.clone();
             realm.write(|store| store.interactions.insert(id.clone(), interaction));
             let response = pages::see_other(&realm.url(&format!("/signin/{id}")));
-            crate::refusal::decided(response, &client_id, "the person is asked")
+            crate::refusal::decided(response, &client_id, "the user is asked")
         }
     };
     if let Some(cookie) = new_cookie {
@@ -102,12 +102,12 @@ fn begin(realm: &Realm, headers: &HeaderMap, request: AuthorizationRequest) -> R
     response
 }
 
-/// OpenID Connect Core, section 3.1.2.6: why nothing could be granted without asking.
+/// Returns the error if `prompt=none` would need interaction (OpenID Connect Core, section 3.1.2.6).
 fn silent_error(request: &AuthorizationRequest, step: Step) -> ClientError {
     let (error, description) = match step {
-        Step::SignIn => ("login_required", "nobody is signed in, or not recently enough"),
+        Step::SignIn => ("login_required", "no user is signed in, or not recently enough"),
         Step::ChooseAccount => ("account_selection_required", "an account has to be chosen"),
-        Step::Consent => ("consent_required", "the person has to agree"),
+        Step::Consent => ("consent_required", "the user has to agree"),
         Step::NoSecondFactor => finish::NO_SECOND_FACTOR,
         Step::SecondFactor | Step::Done => ("interaction_required", "a second factor is needed"),
     };

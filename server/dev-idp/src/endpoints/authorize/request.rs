@@ -1,4 +1,4 @@
-//! Reading an authorization request (RFC 6749, section 4.1.1; RFC 7636, section 4.3; OpenID Connect Core, section 3.1.2).
+//! Reads an authorization request (RFC 6749, section 4.1.1; RFC 7636, section 4.3; OpenID Connect Core, section 3.1.2).
 
 use url::Url;
 
@@ -8,11 +8,11 @@ use crate::params::Params;
 use crate::realm::Realm;
 use crate::store::{Acr, AuthorizationRequest, Prompt};
 
-/// A request that is not granted.
+/// A rejected authorization request.
 pub(crate) enum Refused {
-    /// The redirect URI is not to be trusted: the person learns of it, the client does not.
+    /// The redirect URI cannot be trusted: the error is shown to the user and not sent to the client.
     OnOwnPage(&'static str),
-    /// The client learns of it (RFC 6749, section 4.1.2.1).
+    /// The error is sent to the client (RFC 6749, section 4.1.2.1).
     ToClient(ClientError),
 }
 
@@ -25,10 +25,10 @@ pub(crate) struct ClientError {
     pub(crate) description: &'static str,
 }
 
-/// The longest value that any parameter may have.
+/// The longest value of a parameter, in bytes.
 const LONGEST: usize = 4096;
 
-/// Checks everything that can be checked without the person. The client and the redirect URI come first: they decide
+/// Checks everything that needs no interaction. The client and the redirect URI come first: they decide
 /// where errors go.
 pub(crate) fn read(realm: &Realm, params: &Params) -> Result<AuthorizationRequest, Refused> {
     let (client, redirect_uri) = target(realm, params)?;
@@ -43,7 +43,7 @@ pub(crate) fn read(realm: &Realm, params: &Params) -> Result<AuthorizationReques
     })
 }
 
-/// The client, and a redirect URI that is one of its own, character by character.
+/// Returns the client and its registered redirect URI, compared character by character.
 fn target<'a>(realm: &'a Realm, params: &'a Params) -> Result<(&'a Client, &'a str), Refused> {
     let client_id = params
         .get("client_id")
@@ -179,7 +179,7 @@ fn max_age(params: &Params) -> Result<Option<i64>, Error> {
     }
 }
 
-/// The subject of an ID token of ours. It may have expired; it is a hint only.
+/// Returns the subject of an ID token of this provider. It may have expired: it is only a hint.
 fn sub_hint(realm: &Realm, params: &Params) -> Result<Option<String>, Error> {
     let Some(token) = params.get("id_token_hint") else {
         return Ok(None);
@@ -190,14 +190,14 @@ fn sub_hint(realm: &Realm, params: &Params) -> Result<Option<String>, Error> {
         .ok_or(("invalid_request", "id_token_hint is not an ID token of this issuer"))
 }
 
-/// The redirect URI with the answer in its query.
+/// Returns the redirect URI with the response in its query.
 pub(crate) fn redirect_with(redirect_uri: &str, answer: &[(&str, &str)]) -> String {
     match Url::parse(redirect_uri) {
         Ok(mut url) => {
             url.query_pairs_mut().extend_pairs(answer);
             url.into()
         }
-        // Registered URIs parse: `Config::check` sees to it.
+        // `Config::check` ensures that registered URIs parse.
         Err(_) => redirect_uri.to_owned(),
     }
 }

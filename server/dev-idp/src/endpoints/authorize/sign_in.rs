@@ -1,4 +1,4 @@
-//! The page of a waiting request: whichever step is next.
+//! The page of a pending authorization request: the next step of the sign-in.
 
 use axum::extract::{Path, RawQuery};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -17,7 +17,7 @@ pub(super) use super::sign_in_form::post as answer;
 const OVER: &str = "This sign-in was already answered, took too long, or began in another browser. \
                     Go back to the application and sign in again.";
 
-/// A waiting request, with who is signed in meanwhile.
+/// A pending request, with the current session.
 pub(super) struct Waiting {
     pub(super) id: String,
     pub(super) interaction: Interaction,
@@ -31,7 +31,7 @@ pub(crate) async fn get(
     headers: HeaderMap,
 ) -> Response {
     match find(&realm, &id, &headers) {
-        // The link "use another account" of the page that asks which one.
+        // The link "use another account" on the page that lists accounts.
         Some(waiting) if query.as_deref() == Some("other") => sign_in_page(&realm, &waiting, None, StatusCode::OK),
         Some(waiting) => proceed(&realm, &waiting, None),
         None => pages::error::bad_request(&realm, OVER),
@@ -51,7 +51,7 @@ pub(crate) async fn post(
     }
 }
 
-/// The request that waits under this address, if it is this browser's: a link that someone else sends leads nowhere.
+/// Finds the pending request of this address, if this browser began it: a link to another browser's request is invalid.
 fn find(realm: &Realm, id: &str, headers: &HeaderMap) -> Option<Waiting> {
     let browser = cookie::browser(realm, headers)?;
     let interaction = realm.read(|store| store.interactions.get(id).cloned())?;
@@ -62,7 +62,7 @@ fn find(realm: &Realm, id: &str, headers: &HeaderMap) -> Option<Waiting> {
     })
 }
 
-/// Browsers name the origin of a page whose form is sent; it has to be ours.
+/// Browsers send the origin of a page with its form; it must be this provider's.
 pub(crate) fn is_own_form(headers: &HeaderMap) -> bool {
     let text = |name| {
         headers
@@ -99,7 +99,7 @@ pub(super) fn consent_key(username: &str, client_id: &str) -> String {
     format!("{username} {client_id}")
 }
 
-/// Shows the next step, or answers the client when there is none. `problem` is what was wrong with the last answer.
+/// Shows the next step, or redirects to the client if there is none. `problem` is the error of the last form.
 pub(super) fn proceed(realm: &Realm, waiting: &Waiting, problem: Option<&str>) -> Response {
     let Waiting {
         id,

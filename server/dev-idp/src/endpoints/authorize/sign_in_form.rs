@@ -1,4 +1,4 @@
-//! What the person answered.
+//! Handles the forms of the sign-in.
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
@@ -16,7 +16,7 @@ use crate::realm::Realm;
 use crate::store::Session;
 use crate::totp;
 
-/// Wrong passwords that are forgiven before the next try has to wait.
+/// Wrong passwords before the next attempt is delayed.
 const FREE_TRIES: u32 = 5;
 const LONGEST_WAIT_SECONDS: i64 = 30;
 
@@ -24,12 +24,12 @@ pub(super) fn post(realm: &Realm, headers: &HeaderMap, waiting: Waiting, body: &
     let Some(form) = Params::of_form(headers, body) else {
         return pages::error::bad_request(realm, "The request is not a form.");
     };
-    // Only the present step can be answered: nobody agrees to a page that was not shown.
+    // Only the current step can be submitted: a user cannot consent on a page that was not shown.
     let step = step(realm, &waiting.interaction, waiting.session.as_ref());
     match form.get("answer") {
         Some("cancel") => {
             forget(realm, &waiting.id);
-            let error = client_error(&waiting.interaction.request, "access_denied", "the person refused");
+            let error = client_error(&waiting.interaction.request, "access_denied", "the user refused");
             finish::refuse(realm, &error)
         }
         Some("sign_in") => sign_in(realm, headers, waiting, &form),
@@ -77,7 +77,7 @@ fn sign_in(realm: &Realm, headers: &HeaderMap, mut waiting: Waiting, form: &Para
     response
 }
 
-/// The client asked for someone in particular, and somebody else signed in.
+/// Returns an error if the client requested a particular user and another one signed in.
 fn wrong_person(realm: &Realm, waiting: &Waiting) -> Option<&'static str> {
     let hint = waiting.interaction.request.sub_hint.as_deref()?;
     let person = realm.tenant.person(&waiting.session.as_ref()?.username)?;
@@ -93,7 +93,7 @@ fn failed_page(realm: &Realm, waiting: &mut Waiting, username: &str, problem: &s
 
 fn remember_failure(realm: &Realm, username: &str, now: i64) {
     realm.write(|store| {
-        // Names that nobody has are counted too, or the wait would tell which names there are; but not without end.
+        // Unknown names are counted too, or the delay would reveal which names exist. The number of entries is bounded.
         if store.failures.len() >= 1000 {
             store.failures.clear();
         }
@@ -106,8 +106,8 @@ fn remember_failure(realm: &Realm, username: &str, now: i64) {
     });
 }
 
-/// A new cookie with every sign-in, so that one planted before is worth nothing. The same person keeps their session;
-/// somebody else ends it.
+/// Begins a session with a new cookie, so that a cookie planted before the sign-in is worthless. The same user stays in their session;
+/// another user ends it.
 fn begin_session(realm: &Realm, headers: &HeaderMap, waiting: &mut Waiting, username: &str) -> HeaderValue {
     let seconds = realm.lifetimes().session;
     let now = realm.now();
@@ -116,7 +116,7 @@ fn begin_session(realm: &Realm, headers: &HeaderMap, waiting: &mut Waiting, user
     let sid = match &before {
         Some(session) if session.username == username => session.sid.clone(),
         Some(session) => {
-            backchannel::end_session(realm, &session.sid, "somebody else signed in");
+            backchannel::end_session(realm, &session.sid, "another user signed in");
             realm.random().id()
         }
         None => realm.random().id(),
@@ -148,7 +148,7 @@ fn second_factor(realm: &Realm, mut waiting: Waiting, form: &Params) -> Response
     let (Some(person), Some(secret)) = (person, secret.filter(|it| !it.is_empty())) else {
         return proceed(realm, &waiting, None);
     };
-    // Six digits are soon guessed: wrong codes make wait as wrong passwords do. A space is in no username's way.
+    // Wrong codes delay the next attempt as wrong passwords do, because six digits are easy to guess. No username contains a space.
     let tries = format!("{} otp", person.username);
     let failures = realm
         .read(|store| store.failures.get(&tries).copied())

@@ -1,26 +1,26 @@
-//! What the person still has to do for a request. Pure: the answer follows from what is handed in.
+//! The next step of a sign-in. Pure: it depends only on the arguments.
 
 use crate::config::{Client, Tenant};
 use crate::store::{Interaction, Prompt, Session};
 
-/// The next thing to ask the person.
+/// The next step of a sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// Name and password.
+    /// Username and password.
     SignIn,
-    /// Which account.
+    /// The choice of an account.
     ChooseAccount,
     /// A one-time code.
     SecondFactor,
-    /// A one-time code, from someone who has no second factor.
+    /// A one-time code, from a user without a second factor.
     NoSecondFactor,
-    /// Whether the application may have what it asks for.
+    /// Consent.
     Consent,
     /// Nothing: the client gets its code.
     Done,
 }
 
-/// The next step of a request, for whoever is signed in.
+/// Returns the next step of a request for the current session.
 pub(crate) fn next(
     tenant: &Tenant,
     client: &Client,
@@ -38,14 +38,14 @@ pub(crate) fn next(
     if asked(Prompt::SelectAccount) && !interaction.account_chosen && !interaction.signed_in {
         return Step::ChooseAccount;
     }
-    // Zero is as good as prompt=login (OpenID Connect Core, section 3.1.2.1), also within the second of the sign-in.
+    // `max_age=0` is the same as `prompt=login` (OpenID Connect Core, section 3.1.2.1), even within the second of the sign-in.
     let too_old = request
         .max_age
         .is_some_and(|seconds| seconds == 0 || now - session.auth_time > seconds);
     if (asked(Prompt::Login) || too_old) && !interaction.signed_in {
         return Step::SignIn;
     }
-    // An `id_token_hint` names the only person who may answer (OpenID Connect Core, section 3.1.2.1).
+    // Only the user of an `id_token_hint` may answer (OpenID Connect Core, section 3.1.2.1).
     if request.sub_hint.is_some() && request.sub_hint.as_deref() != sub {
         return Step::SignIn;
     }

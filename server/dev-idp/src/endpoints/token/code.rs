@@ -1,4 +1,4 @@
-//! Redeeming an authorization code (RFC 6749, section 4.1.3; RFC 7636, section 4.6).
+//! Redeems an authorization code (RFC 6749, section 4.1.3; RFC 7636, section 4.6).
 
 use super::{TokenRequest, Tokens};
 use crate::issue::{self, TokenContext};
@@ -6,8 +6,8 @@ use crate::jose::sha256;
 use crate::refusal::Refusal;
 use crate::store::{Code, Family, TenantStore};
 
-/// Checks, in order: the code is known and its client's; it is unused (else what it gave ends); it is young enough; the
-/// redirect URI is the same; the verifier fits; the key is the announced one. Only then it is used up.
+/// Checks, in order: the code is known and the client's; it is unused (else its tokens are revoked); it has not expired; the
+/// redirect URI is the same; the verifier matches; the key is the announced one. Only then is the code used up.
 pub(super) fn redeem(request: &TokenRequest<'_>) -> Result<Tokens, Refusal> {
     let realm = request.realm;
     let code = request.required("code")?;
@@ -30,7 +30,7 @@ pub(super) fn redeem(request: &TokenRequest<'_>) -> Result<Tokens, Refusal> {
             ));
         }
         let family = realm.random().id();
-        // Before the code is used up: a client may try again when there is a key to sign with.
+        // Issued before the code is used up: without a signing key this fails, and the client may try again.
         let tokens = tokens(request, store, &found, &family, code)?;
         let begun = Family {
             grant: found.grant,

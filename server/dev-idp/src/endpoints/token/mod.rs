@@ -20,7 +20,7 @@ use crate::realm::Realm;
 use crate::refusal::{Answer, DPOP_NONCE, Refusal, no_store};
 use crate::store::TenantStore;
 
-/// A token request whose client is known and whose proof holds.
+/// A token request with an authenticated client and a verified proof.
 struct TokenRequest<'a> {
     realm: &'a Realm,
     params: &'a Params,
@@ -28,7 +28,7 @@ struct TokenRequest<'a> {
     proof: Option<Proof>,
 }
 
-/// What goes into the answer.
+/// The tokens of a response.
 struct Tokens {
     access_token: String,
     refresh_token: Option<String>,
@@ -37,7 +37,7 @@ struct Tokens {
     scope: Vec<String>,
     /// For the journal.
     what: String,
-    /// The part of a profile that the answer takes on.
+    /// The part of a profile that shapes the response.
     shape: &'static str,
 }
 
@@ -50,7 +50,7 @@ pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Answe
     answer(&realm, &headers, &params, &client).map_err(|refusal| refusal.of_client(&client.id))
 }
 
-/// A form whose parameters come at most once.
+/// Reads a form whose parameters come at most once.
 pub(crate) fn form(headers: &HeaderMap, body: &[u8]) -> Result<Params, Refusal> {
     let params = Params::of_form(headers, body)
         .ok_or_else(|| Refusal::invalid_request("the body is not application/x-www-form-urlencoded"))?;
@@ -95,7 +95,7 @@ fn answer(realm: &Realm, headers: &HeaderMap, params: &Params, client: &Client) 
     }
 }
 
-/// How the provider of the profile answers to a refresh token that has ended.
+/// Returns the profile's response to a refresh token that has ended.
 fn refused_as_in_profile(realm: &Realm, client: &Client, refusal: &Refusal) -> Option<Response> {
     let ended = refusal.error == "invalid_grant";
     let mut shaped = realm.profile_part("refresh_error", &client.id, &[]).filter(|_| ended)?;
@@ -119,7 +119,7 @@ fn respond(realm: &Realm, client: &Client, tokens: Tokens, bound: bool) -> Respo
     ];
     let shaped = realm.profile_part(tokens.shape, &client.id, &named);
     if let Some(mut body) = shaped {
-        // A token that is bound says so, or no client could use it.
+        // A bound token always has the `token_type` DPoP, or no client could use it.
         if bound {
             body.insert("token_type".to_owned(), Value::from("DPoP"));
         }
@@ -166,7 +166,7 @@ impl TokenRequest<'_> {
         self.proof.as_ref().map(|proof| proof.jkt.as_str())
     }
 
-    /// An ID token, where the scope asks for one. It has no nonce and no code: those are of the sign-in.
+    /// Issues an ID token without a sign-in (refresh, exchange), if the scope contains `openid`. It has neither nonce nor code hash.
     fn id_token_afterwards(
         &self,
         store: &TenantStore,
@@ -180,7 +180,7 @@ impl TokenRequest<'_> {
             .transpose()
     }
 
-    /// The key of a refresh token. A confidential client is bound by its secret; a public one by its key, from its first
+    /// Returns the key that a refresh token is bound to. A confidential client is bound by its secret; a public one by its key, from its first
     /// proof on (RFC 9449, section 5).
     fn binds_refresh_to(&self) -> Option<&str> {
         self.jkt().filter(|_| self.client.is_public())

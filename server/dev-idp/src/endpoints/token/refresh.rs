@@ -1,4 +1,4 @@
-//! Refreshing (RFC 6749, section 6), with rotation and what follows from reuse (RFC 9700, section 4.14.2).
+//! Refreshes tokens (RFC 6749, section 6), with rotation and the detection of reuse (RFC 9700, section 4.14.2).
 
 use super::{TokenRequest, Tokens};
 use crate::issue::{self, TokenContext};
@@ -6,8 +6,8 @@ use crate::jose::sha256;
 use crate::refusal::Refusal;
 use crate::store::{Family, RefreshToken, TenantStore};
 
-/// Checks, in order: the token is known and its client's; its family lives; it is unused (else the family ends); it is
-/// young enough; the key is the same; the scope is not wider. Only then it is used up.
+/// Checks, in order: the token is known and the client's; its family is valid; it is unused (else the family ends); it has
+/// not expired; the key is the same; the scope is not wider. Only then is the token used up.
 pub(super) fn refresh(request: &TokenRequest<'_>) -> Result<Tokens, Refusal> {
     let TokenRequest {
         realm, client, params, ..
@@ -33,7 +33,7 @@ pub(super) fn refresh(request: &TokenRequest<'_>) -> Result<Tokens, Refusal> {
         };
         let access_token = issue::access_token(realm, store, &on)?;
         let id_token = request.id_token_afterwards(store, &on, &access_token)?;
-        // A client that gets no new refresh token keeps the old one (RFC 6749, section 6): it has to go on working.
+        // A client that gets no new refresh token continues to use the old one (RFC 6749, section 6).
         let rotates = !realm.switches.keep_refresh_token && !realm.switches.omit_refresh_token;
         let refresh_token = rotates.then(|| {
             if let Some(used) = store.refresh_tokens.get_mut(&digest) {
