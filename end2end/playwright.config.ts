@@ -41,7 +41,7 @@ export default defineConfig({
             grepInvert: /@chromium/,
             // With WebDriver BiDi, Playwright can neither change responses nor show bodies of requests, and changes the page for
             // screenshots. These specs do not need that.
-            ...(other.own ? {} : { testMatch: /\/(gate|landing|left-page|origin|sign-in|sign-out|step-up|user)\.spec\.ts$/ }),
+            ...(other.own ? {} : { testMatch: /\/(gate|landing|navigation-stopped|origin|sign-in|sign-out|step-up|user)\.spec\.ts$/ }),
             use: {
               ...devices['Desktop Firefox'],
               ...(other.own ? {} : { channel: 'moz-firefox', launchOptions: { executablePath: other.path } }),
