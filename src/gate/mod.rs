@@ -34,6 +34,10 @@
 #[doc = include_str!("../../docs/gate.md")]
 mod guide {}
 
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/first-service.md")]
+mod first_service {}
+
 mod authorize;
 mod backchannel;
 pub mod binding;
