@@ -27,6 +27,8 @@
 //!
 //! None is on by default.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "browser")]
 pub mod authorization;
 #[cfg(feature = "jwt")]
