@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::PathBuf;
 use std::process::{Child, Command};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -44,6 +44,8 @@ type Counts = Arc<Mutex<BTreeMap<String, usize>>>;
 
 struct World {
     issuer: TestIssuer,
+    /// Whether the measurement is over; errors do not count any more.
+    over: AtomicBool,
     /// The server's address.
     address: String,
     /// The observed events, by observer and event.
@@ -59,6 +61,9 @@ impl World {
     }
 
     fn error(&self, error: String) {
+        if self.over.load(Relaxed) {
+            return;
+        }
         let mut errors = self.errors.lock().unwrap();
         if errors.len() < 20 {
             eprintln!("a valid caller saw: {error}");
@@ -110,6 +115,7 @@ async fn main() {
         issuer: TestIssuer::new(&issuer, [Algorithm::ES256]),
         address,
         seen: Counts::default(),
+        over: AtomicBool::new(false),
         delays: Mutex::default(),
         errors: Mutex::default(),
         id: AtomicUsize::new(0),
@@ -121,7 +127,7 @@ async fn main() {
     let client = reqwest::Client::new();
     while client.get(world.url("/readyz")).send().await.is_err() {
         assert!(
-            server.try_wait().unwrap().is_none(),
+            server.0.try_wait().unwrap().is_none(),
             "{}",
             std::fs::read_to_string(&log).unwrap()
         );
@@ -148,14 +154,14 @@ async fn main() {
     let mut connections = 0;
     while started.elapsed() < Duration::from_secs(seconds) {
         sleep(Duration::from_secs(1)).await;
-        assert!(server.try_wait().unwrap().is_none(), "the server ended");
-        connections = connections.max(std::fs::read_dir(format!("/proc/{}/fd", server.id())).unwrap().count());
+        assert!(server.0.try_wait().unwrap().is_none(), "the server ended");
+        connections = connections.max(std::fs::read_dir(format!("/proc/{}/fd", server.0.id())).unwrap().count());
     }
 
-    let memory = peak_memory_kb(server.id());
+    let memory = peak_memory_kb(server.0.id());
     let log_bytes = std::fs::metadata(&log).unwrap().len();
-    server.kill().unwrap();
-    server.wait().unwrap();
+    world.over.store(true, Relaxed);
+    drop(server);
     report(&world, seconds, memory, log_bytes, connections);
 }
 
@@ -200,7 +206,7 @@ async fn up_and_down(world: Arc<World>, first: TcpListener) {
 }
 
 /// Starts the server with defaults, except that keys are refreshed while the provider is down.
-fn serve(world: &World, config: &PathBuf, log: &PathBuf) -> Child {
+fn serve(world: &World, config: &PathBuf, log: &PathBuf) -> Server {
     let (issuer, address) = (world.issuer.issuer(), &world.address);
     let text = format!(
         "[server]\nlisten = \"{address}\"\npublic_url = \"http://{address}\"\n[provider]\nissuer = \"{issuer}\"\nclient_id = \"shop\"\n\
@@ -213,13 +219,24 @@ fn serve(world: &World, config: &PathBuf, log: &PathBuf) -> Child {
         .unwrap()
         .with_file_name("pixygate");
     let log = File::create(log).unwrap();
-    Command::new(binary)
+    let child = Command::new(binary)
         .env("PIXYGATE_CONFIG", config)
         .current_dir(config.parent().unwrap())
         .stdout(log.try_clone().unwrap())
         .stderr(log)
         .spawn()
-        .expect("target/release/pixygate has been built")
+        .expect("target/release/pixygate has been built");
+    Server(child)
+}
+
+/// The server's process, which ends with this one.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Returns the path of the page's WebAssembly, the largest file of the server.

@@ -20,7 +20,7 @@ const DEFAULT: &str = "info,dev_idp=warn";
 const BURST: f64 = 100.0;
 
 /// … and for each second that passes.
-const PER_SECOND: f64 = 2.0;
+const PER_SECOND: f64 = 1.0;
 
 /// How often the lines that were left out are counted in the log.
 const REPORT: Duration = Duration::from_secs(10);
@@ -122,9 +122,9 @@ mod tests {
         let mut place = Place::new("here", now);
         let mut taken = |at| (0..1000).filter(|_| place.take(at)).count();
         assert_eq!(taken(now), 100);
-        assert_eq!(taken(now + Duration::from_secs(10)), 20);
+        assert_eq!(taken(now + Duration::from_secs(10)), 10);
         assert_eq!(taken(now + Duration::from_secs(1000)), 100);
-        assert_eq!(place.left_out, 2780);
+        assert_eq!(place.left_out, 2790);
     }
 
     #[test]
