@@ -16,7 +16,7 @@ use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Pr
 use crate::state::AppState;
 use crate::streamed::Streamed;
 use crate::upstream::Proxied;
-use crate::{activity, bounds, gateway, observe, pages, probes, security};
+use crate::{activity, bounds, gateway, observe, pages, probes, security, traces};
 
 /// The paths that are open to everybody beside the application's pages.
 pub(crate) const OPEN: [&str; 6] = [
@@ -61,6 +61,13 @@ pub fn router(state: AppState) -> Router {
     let stack = ServiceBuilder::new()
         // A number that the log, the refusal and the response share.
         .layer(from_fn_with_state(state.proxies.clone(), observe::number))
+        // A place in a trace, where traces are recorded.
+        .option_layer(
+            state
+                .traces
+                .clone()
+                .map(|traces| from_fn_with_state(traces, traces::begin)),
+        )
         // Every line of the log knows its request.
         .layer(from_fn(observe::span))
         // Also on what the layers below answer by themselves.

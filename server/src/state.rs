@@ -14,6 +14,7 @@ use crate::backend_token::BackendTokens;
 use crate::config::{self, PublicUrl};
 use crate::shared::Shared;
 use crate::site::Site;
+use crate::traces::Traces;
 use crate::upstream::{Proxies, Streams, Upstreams};
 
 /// The parts of a running server. Cloning is cheap and shares them.
@@ -43,6 +44,8 @@ pub struct AppState {
     pub backend: Option<Arc<dyn Backend>>,
     /// Ends streams with the right to them.
     pub streams: Option<Streams>,
+    /// What records spans, where a collector is configured.
+    pub traces: Option<Traces>,
     /// Whether the server is about to stop. It still serves, and `/readyz` sends new work elsewhere.
     pub stopping: Arc<AtomicBool>,
     /// For Leptos.
@@ -85,6 +88,7 @@ impl AppState {
             backend_tokens: None,
             backend: None,
             streams: None,
+            traces: None,
             stopping: Arc::default(),
             options,
             reload_port,

@@ -313,14 +313,6 @@ impl Document {
         self.origins.contains_key(path)
     }
 
-    /// The keys that are set, by concrete path.
-    pub(super) fn set(&self) -> impl Iterator<Item = &str> {
-        self.origins
-            .keys()
-            .map(String::as_str)
-            .filter(|path| default_of(path).is_some())
-    }
-
     /// Whether a key has its default, also where it is written.
     pub(super) fn is_default(&self, path: &str) -> bool {
         self.get(path) == default_of(path)

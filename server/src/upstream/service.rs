@@ -26,6 +26,7 @@ use super::right::Streams;
 use super::target::{InFlight, Outcome, Target, Targets};
 use super::tunnel::Held;
 use super::{Proxies, UpstreamSettings, cors, path, tunnel, upgrade};
+use crate::traces::TraceContext;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -161,21 +162,24 @@ impl Upstream {
     pub async fn call(&self, call: Call<'_>, request: Request<Body>) -> Response {
         let (mut parts, body) = request.into_parts();
         let started = Instant::now();
+        let span = parts
+            .extensions
+            .get::<TraceContext>()
+            .map(|context| context.call(&mut parts.headers));
         let mut response = match self.forward(call, &mut parts, body).await {
             Ok(response) => {
                 self.counts.answered(response.status(), started.elapsed());
+                if let Some(span) = span {
+                    span.end(&self.settings.name, &parts.method, Ok(response.status().as_u16()));
+                }
                 response
             }
             Err(failure) => {
                 self.counts.failed(failure.reason());
-                tracing::warn!(
-                    request_id = %call.request_id,
-                    upstream = self.settings.name,
-                    status = failure.status().as_u16(),
-                    found = %failure,
-                    "an upstream call failed"
-                );
-                failure.response(call.request_id)
+                if let Some(span) = span {
+                    span.end(&self.settings.name, &parts.method, Err(failure.reason().name()));
+                }
+                failure.response(&self.settings.name)
             }
         };
         response.extensions_mut().insert(Proxied);

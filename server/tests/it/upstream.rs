@@ -6,3 +6,5 @@ mod reload;
 mod service;
 mod streams;
 mod targets;
+
+pub(crate) use service::{echo, received, serve, upstream};
