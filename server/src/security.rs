@@ -22,10 +22,19 @@ const NO_FEATURES: &str = "accelerometer=(), camera=(), display-capture=(), geol
 /// For what is no page: nothing may be loaded by it.
 const INERT: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
+/// The beginnings of paths under which there are no pages, and paths that are none.
+const NO_PAGES: ([&str; 2], [&str; 2]) = (["/api/", "/gw/"], ["/healthz", "/readyz"]);
+
 /// Mints the request's nonce, for the page to use, and sets the headers once the response is there.
 pub(crate) async fn headers(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
-    let nonce = Nonce::new();
-    request.extensions_mut().insert(nonce.clone());
+    // Calls get no page. Making a nonce takes longer than the rest of this.
+    let path = request.uri().path();
+    let (prefixes, paths) = NO_PAGES;
+    let is_no_page = paths.contains(&path) || prefixes.iter().any(|prefix| path.starts_with(prefix));
+    let nonce = (!is_no_page).then(Nonce::new);
+    if let Some(nonce) = nonce.clone() {
+        request.extensions_mut().insert(nonce);
+    }
     let mut response = next.run(request).await;
     // A target's answer has the headers that it was given.
     if response.extensions().get::<Proxied>().is_some() {
@@ -34,15 +43,13 @@ pub(crate) async fn headers(State(state): State<AppState>, mut request: Request,
         }
         return response;
     }
-    let is_page = is_html(response.headers());
-    let headers = response.headers_mut();
-    let policy = if is_page {
-        page_policy(&state, &nonce)
-    } else {
-        INERT.to_owned()
-    };
+    let page = nonce.filter(|_| is_html(response.headers()));
+    let policy = page.map(|nonce| page_policy(&state, &nonce));
     // Origins and nonce are ASCII by construction; should one not be, nothing may be loaded rather than anything.
-    let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static(INERT));
+    let policy = policy.and_then(|policy| HeaderValue::from_str(&policy).ok());
+    let policy = policy.unwrap_or(HeaderValue::from_static(INERT));
+    let headers = response.headers_mut();
+    headers.reserve(8);
     headers.insert(CONTENT_SECURITY_POLICY, policy);
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -225,10 +225,9 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         warnings: warnings(config, &sign_in, &gate.validator()),
     };
     let state = AppState::new(gate, logout, shared, sign_in, site, &config.server, reload_port);
-    let state = AppState {
-        traces,
-        ..state.with_upstreams(upstreams.clone(), backend_tokens)
-    };
+    let state = state
+        .with_upstreams(upstreams.clone(), backend_tokens)
+        .with_traces(traces);
     let (gate, streams) = (state.gate.clone(), common.streams.clone());
     let reload = Reload::new(gate.clone(), upstreams.clone(), common, provider, config.clone());
     let reload = Arc::new(reload);

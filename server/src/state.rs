@@ -17,9 +17,21 @@ use crate::site::Site;
 use crate::traces::Traces;
 use crate::upstream::{Proxies, Streams, Upstreams};
 
-/// The parts of a running server. Cloning is cheap and shares them.
+/// The parts of a running server, behind one count: each layer clones them for each request.
 #[derive(Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Parts>);
+
+impl std::ops::Deref for AppState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// What [`AppState`] shares.
+#[derive(Clone)]
+pub struct Parts {
     /// What judges every call.
     pub gate: Gate,
     /// What takes the provider's word that a session has ended.
@@ -72,7 +84,7 @@ impl AppState {
             .site_pkg_dir("pkg")
             .reload_port(reload_port.map_or(3002, u32::from))
             .build();
-        Self {
+        Self(Arc::new(Parts {
             gate,
             backchannel_logout,
             shared,
@@ -92,7 +104,13 @@ impl AppState {
             stopping: Arc::default(),
             options,
             reload_port,
-        }
+        }))
+    }
+
+    fn with(self, change: impl FnOnce(&mut Parts)) -> Self {
+        let mut parts = Arc::unwrap_or_clone(self.0);
+        change(&mut parts);
+        Self(Arc::new(parts))
     }
 }
 
@@ -100,11 +118,16 @@ impl AppState {
     /// Adds services behind the gate.
     #[must_use]
     pub fn with_upstreams(self, upstreams: Upstreams, backend_tokens: Arc<BackendTokens>) -> Self {
-        Self {
-            upstreams,
-            backend_tokens: Some(backend_tokens),
-            ..self
-        }
+        self.with(|parts| {
+            parts.upstreams = upstreams;
+            parts.backend_tokens = Some(backend_tokens);
+        })
+    }
+
+    /// Adds what records spans.
+    #[must_use]
+    pub fn with_traces(self, traces: Option<Traces>) -> Self {
+        self.with(|parts| parts.traces = traces)
     }
 }
 
@@ -112,11 +135,10 @@ impl AppState {
     /// Adds what the console shows, and the end of its streams.
     #[must_use]
     pub fn with_console(self, backend: Arc<dyn Backend>, streams: Streams) -> Self {
-        Self {
-            backend: Some(backend),
-            streams: Some(streams),
-            ..self
-        }
+        self.with(|parts| {
+            parts.backend = Some(backend);
+            parts.streams = Some(streams);
+        })
     }
 }
 
