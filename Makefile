@@ -1,6 +1,6 @@
 # Two commands carry everything: `make run` and `make test`. Both install what is missing, once.
 .DEFAULT_GOAL := help
-.PHONY: help run test check setup screenshots release bench-browser soak
+.PHONY: help run test check setup screenshots release bench-browser bench-gateway soak
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -23,6 +23,9 @@ release: ## What goes to production, into dist/: server without the embedded pro
 
 bench-browser: ## Signing in beside React and by hand, on a slow network: the table of docs/performance.md, about 25 minutes
 	@scripts/bench-browser.sh
+
+bench-gateway: ## Calls through the gateway beside nginx and HAProxy: the table of docs/performance.md, about three minutes
+	@scripts/bench-gateway.sh
 
 soak: ## Ten minutes of slow clients, floods and outages around valid callers; SOAK_SECONDS=60 for less
 	@scripts/soak.sh

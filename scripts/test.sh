@@ -110,6 +110,7 @@ if [ "$ONLY" != . ]; then
   step check 'compile: the gate beside others' compile_apart benches/compare --benches
 fi
 
+step check 'deploy: files are understood by what reads them' deploy/check.sh
 step check 'guard: no axum and no tokio in the browser' scripts/guard.sh
 
 step "$(have cargo-nextest && echo nextest || echo cargo)" 'tests: unit and integration' native_tests

@@ -155,7 +155,11 @@ async fn main() {
     while started.elapsed() < Duration::from_secs(seconds) {
         sleep(Duration::from_secs(1)).await;
         assert!(server.0.try_wait().unwrap().is_none(), "the server ended");
-        connections = connections.max(std::fs::read_dir(format!("/proc/{}/fd", server.0.id())).unwrap().count());
+        connections = connections.max(
+            std::fs::read_dir(format!("/proc/{}/fd", server.0.id()))
+                .unwrap()
+                .count(),
+        );
     }
 
     let memory = peak_memory_kb(server.0.id());

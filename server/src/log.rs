@@ -10,7 +10,9 @@ use tracing::callsite::Identifier;
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::FilterExt as _;
-use tracing_subscriber::layer::{Context, Filter, Layer as _, SubscriberExt as _};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Context, Filter, Layer, SubscriberExt as _};
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The embedded provider logs every request at `info`, which is more than an operator wants to read.
@@ -25,13 +27,24 @@ const PER_SECOND: f64 = 1.0;
 /// How often the lines that were left out are counted in the log.
 const REPORT: Duration = Duration::from_secs(10);
 
+/// `telemetry.log_format`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Text on a terminal, JSON otherwise.
+    #[default]
+    Auto,
+    /// Lines for people.
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}
+
 /// Begins to log to standard error, as `RUST_LOG` says. Needs a tokio runtime.
-pub fn init() {
+pub fn init(format: LogFormat) {
     let limit = LogLimit::default();
     let levels = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT));
-    let lines = tracing_subscriber::fmt::layer()
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+    let lines = lines(format, std::io::stderr().is_terminal(), std::io::stderr);
     tracing_subscriber::registry()
         .with(lines.with_filter(levels.and(limit.clone())))
         .init();
@@ -41,6 +54,20 @@ pub fn init() {
             limit.report();
         }
     });
+}
+
+/// The layer that writes lines. In JSON the fields of an event stand beside its `level` and `timestamp`, those of the request under `span`.
+fn lines<S, W>(format: LogFormat, is_terminal: bool, writer: W) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    let is_text = format == LogFormat::Text || (format == LogFormat::Auto && is_terminal);
+    match is_text {
+        true => lines.with_ansi(is_terminal).boxed(),
+        false => lines.json().flatten_event(true).with_span_list(false).boxed(),
+    }
 }
 
 /// Lets each place in the code write [`BURST`] lines at once and [`PER_SECOND`] more each second. What is more detailed
@@ -152,6 +179,47 @@ mod tests {
             (count("asked for"), count("another place"), count("were left out")),
             (500, 1, 1)
         );
+    }
+
+    #[test]
+    fn lines_are_json_where_no_terminal_reads_them_unless_text_is_asked_for() {
+        for (format, is_terminal, is_json) in [
+            (LogFormat::Auto, true, false),
+            (LogFormat::Auto, false, true),
+            (LogFormat::Text, false, false),
+            (LogFormat::Json, true, true),
+        ] {
+            let written = Arc::new(Mutex::new(Vec::new()));
+            let writer = {
+                let written = written.clone();
+                move || Lines(written.clone())
+            };
+            let layer = lines(format, is_terminal, writer);
+            tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+                let span = tracing::info_span!("request", id = "42");
+                span.in_scope(|| tracing::warn!(status = 502, found = "a \"quote\"", "refused"));
+            });
+            let text = String::from_utf8(written.lock().unwrap().clone()).unwrap();
+            let line: Result<serde_json::Value, _> = serde_json::from_str(&text);
+            assert_eq!(line.is_ok(), is_json, "{format:?} {text}");
+            if let Ok(line) = line {
+                assert_eq!(
+                    (&line["level"], &line["message"]),
+                    (&"WARN".into(), &"refused".into()),
+                    "{text}"
+                );
+                assert_eq!(
+                    (&line["status"], &line["found"]),
+                    (&502.into(), &"a \"quote\"".into()),
+                    "{text}"
+                );
+                assert_eq!(line["span"]["id"], "42", "{text}");
+                assert!(line["timestamp"].is_string(), "{text}");
+            } else {
+                // On a terminal there are colours between a name and its value.
+                assert!(text.contains("refused") && text.contains("502"), "{text}");
+            }
+        }
     }
 
     struct Lines(Arc<Mutex<Vec<u8>>>);

@@ -25,7 +25,6 @@ async fn main() -> ExitCode {
         Action::Tool(tool) => return tool.run().await,
         Action::Command(command) => command,
     };
-    server::log::init();
     match run(command).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -39,7 +38,9 @@ async fn run(command: Command) -> Result<(), StartError> {
     match command {
         Command::Serve => {
             let file = ConfigFile::new(Config::path(&directory(), &variables()?));
-            serve(&configuration()?, file).await?;
+            let config = configuration()?;
+            server::log::init(config.telemetry.log_format);
+            serve(&config, file).await?;
         }
         Command::Config => print!("{}", cli::effective(&configuration()?)),
         Command::Routes => {

@@ -10,6 +10,7 @@ use pixygate::gate::observe::Metrics;
 use tokio::net::TcpListener;
 
 use crate::reload::Reload;
+use crate::route_metrics::RouteMetrics;
 use crate::shared::Shared;
 use crate::start::Started;
 use crate::state::AppState;
@@ -23,6 +24,7 @@ const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 pub struct Sources {
     state: AppState,
     metrics: Arc<Metrics>,
+    routes: Arc<RouteMetrics>,
     reload: Arc<Reload>,
     streams: Streams,
 }
@@ -33,6 +35,7 @@ impl Sources {
         Self {
             state: started.state.clone(),
             metrics: started.metrics.clone(),
+            routes: started.routes.clone(),
             reload: started.reload.clone(),
             streams: started.streams.clone(),
         }
@@ -61,9 +64,23 @@ fn text(sources: &Sources) -> String {
             fetches += &format!("pixygate_gate_key_fetches_total{{issuer={issuer:?},result=\"{result}\"}} {count}\n");
         }
     }
+    let mut issuers = String::new();
+    for (issuer, ready) in validator.readiness() {
+        issuers += &format!(
+            "pixygate_gate_issuer_keys_ready{{issuer={issuer:?}}} {}\n",
+            u8::from(ready)
+        );
+    }
     let shared = shared(&sources.state.shared);
-    let metrics = &sources.metrics;
+    let (metrics, routes) = (&sources.metrics, &sources.routes);
     let (applied, failed) = sources.reload.counts();
+    let mut spans = String::new();
+    if let Some(traces) = &sources.state.traces {
+        spans += "# HELP pixygate_spans_total Spans, by what became of them.\n# TYPE pixygate_spans_total counter\n";
+        for (result, count) in [("sent", traces.sent()), ("dropped", traces.dropped())] {
+            spans += &format!("pixygate_spans_total{{result=\"{result}\"}} {count}\n");
+        }
+    }
     let mut upstreams = Lines::default();
     let (mut in_flight, mut targets, mut available) = (String::new(), String::new(), String::new());
     for routed in sources.state.upstreams.all().iter() {
@@ -80,7 +97,7 @@ fn text(sources: &Sources) -> String {
         available += &format!("pixygate_upstream_targets_available{{upstream=\"{name}\"}} {count}\n");
     }
     format!(
-        "{metrics}{shared}\
+        "{metrics}{routes}{spans}{shared}\
          # HELP pixygate_gate_key_fetches_total How often the keys of an issuer were asked for.\n\
          # TYPE pixygate_gate_key_fetches_total counter\n\
          {fetches}\
@@ -90,6 +107,9 @@ fn text(sources: &Sources) -> String {
          # HELP pixygate_gate_keys_ready Whether every trusted issuer has keys that may serve.\n\
          # TYPE pixygate_gate_keys_ready gauge\n\
          pixygate_gate_keys_ready {}\n\
+         # HELP pixygate_gate_issuer_keys_ready Whether an issuer has keys that may serve.\n\
+         # TYPE pixygate_gate_issuer_keys_ready gauge\n\
+         {issuers}\
          {upstreams}\
          # HELP pixygate_upstream_in_flight Calls and streams that an upstream is working on.\n\
          # TYPE pixygate_upstream_in_flight gauge\n\

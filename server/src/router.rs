@@ -16,7 +16,7 @@ use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Pr
 use crate::state::AppState;
 use crate::streamed::Streamed;
 use crate::upstream::Proxied;
-use crate::{activity, bounds, gateway, observe, pages, probes, security};
+use crate::{activity, bounds, gateway, observe, pages, probes, security, traces};
 
 /// The public paths, besides the application's pages.
 pub(crate) const OPEN: [&str; 6] = [
@@ -61,6 +61,13 @@ pub fn router(state: AppState) -> Router {
     let stack = ServiceBuilder::new()
         // The request ID for the log, the refusal and the response.
         .layer(from_fn_with_state(state.proxies.clone(), observe::number))
+        // The span of the request, if traces are recorded.
+        .option_layer(
+            state
+                .traces
+                .clone()
+                .map(|traces| from_fn_with_state(traces, traces::begin)),
+        )
         // The span that adds the request ID to every log line.
         .layer(from_fn(observe::span))
         // Outside the layers below, whose own responses need these headers, too.

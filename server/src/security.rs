@@ -22,10 +22,19 @@ const NO_FEATURES: &str = "accelerometer=(), camera=(), display-capture=(), geol
 /// The policy of a response that is no page: it may load nothing.
 const INERT: &str = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
+/// Prefixes of paths without pages, and single paths without pages.
+const NO_PAGES: ([&str; 2], [&str; 2]) = (["/api/", "/gw/"], ["/healthz", "/readyz"]);
+
 /// Generates the request's nonce for the page, and sets the headers of the response.
 pub(crate) async fn headers(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
-    let nonce = Nonce::new();
-    request.extensions_mut().insert(nonce.clone());
+    // Calls get no page, and generating a nonce is slow.
+    let path = request.uri().path();
+    let (prefixes, paths) = NO_PAGES;
+    let is_no_page = paths.contains(&path) || prefixes.iter().any(|prefix| path.starts_with(prefix));
+    let nonce = (!is_no_page).then(Nonce::new);
+    if let Some(nonce) = nonce.clone() {
+        request.extensions_mut().insert(nonce);
+    }
     let mut response = next.run(request).await;
     // An upstream's response keeps its own headers.
     if response.extensions().get::<Proxied>().is_some() {
@@ -34,15 +43,13 @@ pub(crate) async fn headers(State(state): State<AppState>, mut request: Request,
         }
         return response;
     }
-    let is_page = is_html(response.headers());
-    let headers = response.headers_mut();
-    let policy = if is_page {
-        page_policy(&state, &nonce)
-    } else {
-        INERT.to_owned()
-    };
+    let page = nonce.filter(|_| is_html(response.headers()));
+    let policy = page.map(|nonce| page_policy(&state, &nonce));
     // Origins and nonce are ASCII. If one were not, nothing may be loaded.
-    let policy = HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static(INERT));
+    let policy = policy.and_then(|policy| HeaderValue::from_str(&policy).ok());
+    let policy = policy.unwrap_or(HeaderValue::from_static(INERT));
+    let headers = response.headers_mut();
+    headers.reserve(8);
     headers.insert(CONTENT_SECURITY_POLICY, policy);
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -15,11 +15,13 @@ use crate::embedded::{Embedded, EmbeddedError};
 use crate::provider::{self, ProviderError};
 use crate::reload::Reload;
 use crate::replay::SharedReplays;
+use crate::route_metrics::RouteMetrics;
 use crate::shared::{Shared, SharedError, Upkeep};
 use crate::site::{self, Candidates, Site, SiteError};
 use crate::state::AppState;
 use crate::store::{Store, StoreUrl};
 use crate::tls::TlsError;
+use crate::traces::Traces;
 use crate::upstream::{ClientError, Common, Proxies, Streams, Upstreams, targeted};
 
 /// The reason why the server does not start.
@@ -50,6 +52,9 @@ pub enum StartError {
     /// Certificate and key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// Spans cannot be sent.
+    #[error("The client of telemetry.otlp_endpoint: {0}")]
+    Traces(#[from] reqwest::Error),
     /// The keys of backend JWTs cannot be used.
     #[error("The keys that sign backend JWTs: {0}")]
     BackendKeys(#[from] StorageError),
@@ -88,6 +93,8 @@ pub struct Started {
     pub announcement: Announcement,
     /// The counts of the gate's decisions.
     pub metrics: Arc<Metrics>,
+    /// The counts and durations by route.
+    pub routes: Arc<RouteMetrics>,
     /// Reloads the configuration.
     pub reload: Arc<Reload>,
     /// The open streams.
@@ -99,6 +106,9 @@ pub struct Started {
 impl Started {
     /// Stops the server after writing the queued records. Call it after the last request.
     pub async fn stop(mut self) {
+        if let Some(traces) = &self.state.traces {
+            traces.flush().await;
+        }
         if let Some(upkeep) = self.upkeep.take() {
             self.state.shared.close(upkeep).await;
         }
@@ -152,6 +162,12 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
     let policies = restricted(config, targeted(app::api::policies(), &made))?;
     upstreams.replace(made);
     let metrics = Arc::new(Metrics::default());
+    let routes = Arc::new(RouteMetrics::default());
+    let traces = config
+        .telemetry
+        .traces()
+        .map(|settings| Traces::start(&settings))
+        .transpose()?;
     let gate = trust
         .iter()
         .cloned()
@@ -172,13 +188,18 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         .token_cache(config.gate.token_cache as usize)
         .max_token_bytes(config.gate.max_token_bytes as usize)
         .listen(config.server.listen)
-        .observer((metrics.clone(), shared.activity.clone()))
+        .observer((
+            metrics.clone(),
+            (routes.clone(), (traces.clone(), shared.activity.clone())),
+        ))
         .certificate_header(config.gate.certificate_header.clone())
         .public_url(public_url.as_str())
         .explain(config.gate.explain)
         .dpop_nonce(config.gate.dpop_nonce)
         .dpop_nonce_key(shared.nonce_key)
         .rate_limit(config.gate.rate_limit)
+        .client_limit(config.gate.client_limit)
+        .address_limit(config.gate.address_limit)
         .failure_limit(config.gate.failure_limit)
         .trusted_proxies(config.server.trusted_proxies.iter().copied());
     let gate = config
@@ -204,7 +225,9 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         warnings: warnings(config, &sign_in, &gate.validator()),
     };
     let state = AppState::new(gate, logout, shared, sign_in, site, &config.server, reload_port);
-    let state = state.with_upstreams(upstreams.clone(), backend_tokens);
+    let state = state
+        .with_upstreams(upstreams.clone(), backend_tokens)
+        .with_traces(traces);
     let (gate, streams) = (state.gate.clone(), common.streams.clone());
     let reload = Reload::new(gate.clone(), upstreams.clone(), common, provider, config.clone());
     let reload = Arc::new(reload);
@@ -215,6 +238,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         state,
         announcement,
         metrics,
+        routes,
         upkeep: Some(upkeep),
         reload,
         streams,

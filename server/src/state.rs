@@ -14,11 +14,24 @@ use crate::backend_token::BackendTokens;
 use crate::config::{self, PublicUrl};
 use crate::shared::Shared;
 use crate::site::Site;
+use crate::traces::Traces;
 use crate::upstream::{Proxies, Streams, Upstreams};
 
-/// The parts of a running server. Clones share them.
+/// The parts of a running server, behind one reference count: each layer clones them for each request.
 #[derive(Clone)]
-pub struct AppState {
+pub struct AppState(Arc<Parts>);
+
+impl std::ops::Deref for AppState {
+    type Target = Parts;
+
+    fn deref(&self) -> &Parts {
+        &self.0
+    }
+}
+
+/// The content of [`AppState`].
+#[derive(Clone)]
+pub struct Parts {
     /// The gate.
     pub gate: Gate,
     /// The back-channel logout endpoint.
@@ -43,6 +56,8 @@ pub struct AppState {
     pub backend: Option<Arc<dyn Backend>>,
     /// Ends streams when their authorization ends.
     pub streams: Option<Streams>,
+    /// The recorder of spans, if a collector is configured.
+    pub traces: Option<Traces>,
     /// Whether the server is about to stop. It still serves, and `/readyz` fails, so that load balancers send new requests elsewhere.
     pub stopping: Arc<AtomicBool>,
     /// The options of Leptos.
@@ -69,7 +84,7 @@ impl AppState {
             .site_pkg_dir("pkg")
             .reload_port(reload_port.map_or(3002, u32::from))
             .build();
-        Self {
+        Self(Arc::new(Parts {
             gate,
             backchannel_logout,
             shared,
@@ -85,10 +100,17 @@ impl AppState {
             backend_tokens: None,
             backend: None,
             streams: None,
+            traces: None,
             stopping: Arc::default(),
             options,
             reload_port,
-        }
+        }))
+    }
+
+    fn with(self, change: impl FnOnce(&mut Parts)) -> Self {
+        let mut parts = Arc::unwrap_or_clone(self.0);
+        change(&mut parts);
+        Self(Arc::new(parts))
     }
 }
 
@@ -96,11 +118,16 @@ impl AppState {
     /// Adds services behind the gate.
     #[must_use]
     pub fn with_upstreams(self, upstreams: Upstreams, backend_tokens: Arc<BackendTokens>) -> Self {
-        Self {
-            upstreams,
-            backend_tokens: Some(backend_tokens),
-            ..self
-        }
+        self.with(|parts| {
+            parts.upstreams = upstreams;
+            parts.backend_tokens = Some(backend_tokens);
+        })
+    }
+
+    /// Adds what records spans.
+    #[must_use]
+    pub fn with_traces(self, traces: Option<Traces>) -> Self {
+        self.with(|parts| parts.traces = traces)
     }
 }
 
@@ -108,11 +135,10 @@ impl AppState {
     /// Adds the backend of the console, and the streams.
     #[must_use]
     pub fn with_console(self, backend: Arc<dyn Backend>, streams: Streams) -> Self {
-        Self {
-            backend: Some(backend),
-            streams: Some(streams),
-            ..self
-        }
+        self.with(|parts| {
+            parts.backend = Some(backend);
+            parts.streams = Some(streams);
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     net::IpAddr,
+    sync::OnceLock,
     time::{Duration, SystemTime},
 };
 
@@ -12,7 +13,7 @@ use http::{HeaderValue, Method, Uri, Version, header::HOST};
 use super::{
     Gate, GateContext,
     binding::{ReplayCheck, check_certificate, dpop},
-    limit::Limiter,
+    limit::{Left, LimitState, Limiter, advertise},
     policy::{Lookup, Policy, permission},
     request::{
         Head, RequestPath,
@@ -44,6 +45,8 @@ pub(crate) struct Allowed {
     pub(crate) principal: Option<Principal>,
     pub(crate) scheme: Option<Scheme>,
     pub(crate) proof: Option<VerifiedProof>,
+    /// What is left of its limits.
+    pub(crate) limit: Option<LimitState>,
 }
 
 pub(crate) struct Denied {
@@ -56,6 +59,8 @@ pub(crate) struct Denied {
     pub(crate) scheme: Option<Scheme>,
     /// The methods of the path, for a 405.
     pub(crate) allow: Option<String>,
+    /// What is left of the caller's limits.
+    pub(crate) limit: Option<LimitState>,
 }
 
 impl Denied {
@@ -67,6 +72,7 @@ impl Denied {
             principal: None,
             scheme: None,
             allow: None,
+            limit: None,
         }
     }
 }
@@ -239,6 +245,15 @@ fn check_host(head: &Head<'_>) -> Result<(), Rejection> {
     }
 }
 
+/// Returns the network that limits per address count.
+fn address(settings: &Settings, head: &Head<'_>) -> Option<IpAddr> {
+    let address = settings.proxies.client(head.headers, head.extensions);
+    if address.is_none() {
+        settings.warn_of_missing_address();
+    }
+    address.map(network)
+}
+
 /// Counts the denied requests of an address, when they are limited and the address is known.
 struct Failures<'a>(Option<(&'a Limiter, IpAddr)>);
 
@@ -247,11 +262,17 @@ impl<'a> Failures<'a> {
         let Some(limiter) = &settings.failure_limit else {
             return Self(None);
         };
-        let address = settings.proxies.client(head.headers, head.extensions);
-        if address.is_none() {
-            settings.warn_of_missing_address();
-        }
-        Self(address.map(|address| (limiter, network(address))))
+        Self(address(settings, head).map(|address| (limiter, address)))
+    }
+
+    /// Returns the state of the limit, if it is what denied the request.
+    fn state(&self, rejection: &Rejection) -> Option<LimitState> {
+        let (limiter, _) = self.0.filter(|_| rejection.reason() == Reason::RateLimited)?;
+        Some(LimitState {
+            policies: advertise::policies([(advertise::name::FAILURES, limiter.rate())])?,
+            name: advertise::name::FAILURES,
+            left: Left::nothing(rejection.retry_delay()?),
+        })
     }
 
     fn check(&self, now: f64) -> Result<(), Rejection> {
@@ -260,6 +281,7 @@ impl<'a> Failures<'a> {
         };
         limiter
             .peek(address, now)
+            .map(drop)
             .map_err(|wait| too_many("denied requests of one address", "gate.failure_limit", wait))
     }
 
@@ -271,7 +293,7 @@ impl<'a> Failures<'a> {
         );
         if let Some((limiter, address)) = self.0.filter(|_| caused_by_caller) {
             // The next request is denied for it.
-            limiter.count(address, now).unwrap_or_default();
+            let _ = limiter.count(address, now);
         }
     }
 }
@@ -290,6 +312,8 @@ struct Call<'a> {
     time: SystemTime,
     /// The same, in seconds since 1970.
     now: f64,
+    /// The limit that the call is nearest to, once it has been counted.
+    nearest: OnceLock<(&'static str, Left)>,
 }
 
 /// A caller with a valid token, who has proved possession if the token is bound.
@@ -317,19 +341,16 @@ impl<'a> Call<'a> {
                         failures.count(&denied.rejection, now);
                         denied
                     }
-                    Err(rejection) => Denied::new(rejection, denied.path),
+                    Err(rejection) => Denied {
+                        limit: failures.state(&rejection),
+                        ..Denied::new(rejection, denied.path)
+                    },
                 }));
             }
         };
         let route = &table.routes[position];
         if route.route.policy.is_public() {
-            return Err(Decision::Allowed(Allowed {
-                path,
-                route: position,
-                principal: None,
-                scheme: None,
-                proof: None,
-            }));
+            return Err(admit(settings, head, route, path, position));
         }
         let time = settings.clock.now();
         Ok(Self {
@@ -343,6 +364,7 @@ impl<'a> Call<'a> {
             failures: Failures::of(settings, head),
             time,
             now: unix(time),
+            nearest: OnceLock::new(),
         })
     }
 
@@ -398,11 +420,12 @@ impl<'a> Call<'a> {
             }) => {
                 // The rate comes first: otherwise a caller who only gets 403 would never be limited.
                 let permitted = self
-                    .check_rate(&principal, |limiter, subject| limiter.count(subject, self.now))
+                    .check_rate(&principal, true)
                     .and_then(|()| permission::check(self.policy(), &principal, self.now));
                 match permitted {
                     Ok(()) => {
                         return Decision::Allowed(Allowed {
+                            limit: self.limit(),
                             path: self.path,
                             route: self.position,
                             principal: Some(principal),
@@ -417,6 +440,7 @@ impl<'a> Call<'a> {
         };
         self.failures.count(&rejection, self.now);
         Decision::Denied(Denied {
+            limit: self.limit().or_else(|| self.failures.state(&rejection)),
             rejection,
             path: Some(self.path),
             route: Some(self.position),
@@ -506,7 +530,7 @@ impl<'a> Call<'a> {
         };
         let unsigned = dpop::UnsignedProof::read(self.head.headers, &expected)?;
         // Neither verify nor store the proof of a request that is rate-limited anyway.
-        self.check_rate(principal, |limiter, subject| limiter.peek(subject, self.now))?;
+        self.check_rate(principal, false)?;
         unsigned.verify()
     }
 
@@ -514,25 +538,82 @@ impl<'a> Call<'a> {
     /// has seen it could use up the rate of its owner.
     fn count_failed_proof(&self, principal: &Principal, rejection: &Rejection) {
         if rejection.reason() == Reason::InvalidDpopProof {
-            self.check_rate(principal, |limiter, subject| limiter.count(subject, self.now))
-                .unwrap_or_default();
+            drop(self.check_rate(principal, true));
         }
     }
 
-    fn check_rate(
-        &self,
-        principal: &Principal,
-        check: impl Fn(&Limiter, (&str, &str)) -> Result<(), Duration>,
-    ) -> Result<(), Rejection> {
+    /// Checks every limit of the caller, and counts the call if it `counts`. The first limit that is used up denies the call.
+    fn check_rate(&self, principal: &Principal, counts: bool) -> Result<(), Rejection> {
+        let mut nearest = None;
+        let mut checked = |name, limiter: Option<&Limiter>, caller: (&str, &str)| {
+            let result = match counts {
+                true => limiter?.count(caller, self.now),
+                false => limiter?.peek(caller, self.now),
+            };
+            let left = result.unwrap_or_else(Left::nothing);
+            if nearest.is_none_or(|(_, known): (_, Left)| left.calls < known.calls) {
+                nearest = Some((name, left));
+            }
+            result.err()
+        };
+        let settings = self.settings;
         let subject = (principal.issuer(), principal.subject());
-        if let Some(limiter) = &self.settings.rate_limit {
-            check(limiter, subject).map_err(|wait| too_many("calls of one subject", "gate.rate_limit", wait))?;
+        let mut over = checked(advertise::name::SUBJECT, settings.rate_limit.as_ref(), subject)
+            .map(|wait| too_many("calls of one subject", "gate.rate_limit", wait));
+        if let Some(client) = principal.client_id().filter(|_| over.is_none()) {
+            let client = (principal.issuer(), client);
+            over = checked(advertise::name::CLIENT, settings.client_limit.as_ref(), client)
+                .map(|wait| too_many("calls of one client", "gate.client_limit", wait));
         }
-        if let Some(limiter) = &self.route.limiter {
-            check(limiter, subject)
-                .map_err(|wait| too_many("calls of one subject to this route", "the route's rate_limit", wait))?;
+        if over.is_none() {
+            over = checked(advertise::name::ROUTE, self.route.limiter.as_deref(), subject)
+                .map(|wait| too_many("calls of one subject to this route", "the route's rate_limit", wait));
         }
-        Ok(())
+        // What a look ahead finds to be allowed is counted later.
+        if let Some(nearest) = nearest.filter(|_| counts || over.is_some()) {
+            self.nearest.get_or_init(|| nearest);
+        }
+        over.map_or(Ok(()), Err)
+    }
+
+    /// Returns what the response says of the limits, once the call has been counted.
+    fn limit(&self) -> Option<LimitState> {
+        let &(name, left) = self.nearest.get()?;
+        let policies = self.route.limits.clone()?;
+        Some(LimitState { policies, name, left })
+    }
+}
+
+/// Decides about a request to a public route, where only the address of the caller can be limited.
+fn admit(settings: &Settings, head: &Head<'_>, route: &RouteEntry, path: RequestPath, position: usize) -> Decision {
+    let counted = settings.address_limit.as_ref().and_then(|limiter| {
+        let now = unix(settings.clock.now());
+        Some(limiter.count(address(settings, head)?, now))
+    });
+    let limit = counted.and_then(|counted| {
+        Some(LimitState {
+            policies: route.limits.clone()?,
+            name: advertise::name::ADDRESS,
+            left: counted.unwrap_or_else(Left::nothing),
+        })
+    });
+    match counted {
+        Some(Err(wait)) => {
+            let rejection = too_many("calls of one address without a token", "gate.address_limit", wait);
+            Decision::Denied(Denied {
+                route: Some(position),
+                limit,
+                ..Denied::new(rejection, Some(path))
+            })
+        }
+        _ => Decision::Allowed(Allowed {
+            path,
+            route: position,
+            principal: None,
+            scheme: None,
+            proof: None,
+            limit,
+        }),
     }
 }
 

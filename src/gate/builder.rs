@@ -50,6 +50,8 @@ pub struct GateBuilder {
     dpop_nonce: bool,
     dpop_nonce_key: Option<[u8; 32]>,
     rate_limit: Option<Rate>,
+    client_limit: Option<Rate>,
+    address_limit: Option<Rate>,
     failure_limit: Option<Rate>,
     nodes: Nodes,
     trusted_proxies: Vec<IpNet>,
@@ -81,6 +83,8 @@ impl Default for GateBuilder {
             dpop_nonce: false,
             dpop_nonce_key: None,
             rate_limit: None,
+            client_limit: None,
+            address_limit: None,
             failure_limit: None,
             nodes: Nodes::default(),
             trusted_proxies: Vec::new(),
@@ -128,6 +132,19 @@ impl GateBuilder {
     /// Limits the calls of one subject.
     pub fn rate_limit(mut self, rate: impl Into<Option<Rate>>) -> Self {
         self.rate_limit = rate.into();
+        self
+    }
+
+    /// Limits the calls of all subjects of one client of one issuer together. A token that names no client is limited by its subject alone.
+    pub fn client_limit(mut self, rate: impl Into<Option<Rate>>) -> Self {
+        self.client_limit = rate.into();
+        self
+    }
+
+    /// Limits the calls of one address (of IPv6, one /64) to public routes, where no token says who calls. It needs the addresses of
+    /// peers, as [`failure_limit`](Self::failure_limit) does.
+    pub fn address_limit(mut self, rate: impl Into<Option<Rate>>) -> Self {
+        self.address_limit = rate.into();
         self
     }
 
@@ -329,6 +346,8 @@ impl GateBuilder {
             replays: self.replays,
             nonces: self.dpop_nonce.then(|| Nonces::new(self.dpop_nonce_key)),
             rate_limit: self.rate_limit.map(|rate| Limiter::new(rate, self.nodes.clone())),
+            client_limit: self.client_limit.map(|rate| Limiter::new(rate, self.nodes.clone())),
+            address_limit: self.address_limit.map(|rate| Limiter::new(rate, self.nodes.clone())),
             failure_limit: self.failure_limit.map(|rate| Limiter::new(rate, self.nodes.clone())),
             nodes: self.nodes,
             proxies: TrustedProxies(self.trusted_proxies),

@@ -57,6 +57,10 @@ pub struct GateConfig {
     pub realm: Option<String>,
     /// The rate limit of one subject, such as `"50/s"`.
     pub rate_limit: Option<String>,
+    /// The rate limit of all subjects of one client together, such as `"500/s"`.
+    pub client_limit: Option<String>,
+    /// The limit of calls of one address to public routes, such as `"100/m"`.
+    pub address_limit: Option<String>,
     /// The limit of denied requests of one address, such as `"100/m"`.
     pub failure_limit: Option<String>,
     /// The size of the longest token that is accepted, in bytes.
@@ -112,6 +116,7 @@ impl GateConfig {
             rate.map_err(|error| errors.push(error.into())).ok()
         };
         let (rate_limit, failure_limit) = (rate(self.rate_limit), rate(self.failure_limit));
+        let (client_limit, address_limit) = (rate(self.client_limit), rate(self.address_limit));
         let mut policies = Policies::new();
         for route in self.route {
             match route.read() {
@@ -124,6 +129,8 @@ impl GateConfig {
             .listen(self.listen)
             .policies(policies)
             .rate_limit(rate_limit)
+            .client_limit(client_limit)
+            .address_limit(address_limit)
             .failure_limit(failure_limit)
             .dpop_nonce(self.dpop_nonce)
             .trusted_proxies(self.trusted_proxies)

@@ -8,7 +8,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use axum::Router;
-use http::Uri;
+use http::{HeaderValue, Uri};
 use parking_lot::Mutex;
 use url::Url;
 
@@ -17,7 +17,7 @@ use super::{
     binding::{Nonces, ReplayStore},
     builder::load_keys,
     error::{GateError, GateErrors, RouteError},
-    limit::{Limiter, Nodes, log_limit::LogLimit},
+    limit::{Limiter, Nodes, advertise, log_limit::LogLimit},
     observe::Observer,
     policy::{Policies, Route},
     request::{client_address::TrustedProxies, cross_site::PageOrigin},
@@ -65,11 +65,13 @@ pub(crate) struct RouteTable {
 pub(crate) struct RouteEntry {
     pub(crate) route: Arc<Route>,
     pub(crate) limiter: Option<Arc<Limiter>>,
+    /// Every limit of its calls, for the response.
+    pub(crate) limits: Option<HeaderValue>,
 }
 
 impl RouteTable {
     /// Makes the table of a router. A route that a previous table had with the same rate keeps counting where it was.
-    fn new(own: Policies, base: &Policies, canonical: bool, previous: &[RouteEntry], nodes: &Nodes) -> Arc<Self> {
+    fn new(own: Policies, base: &Policies, canonical: bool, previous: &[RouteEntry], settings: &Settings) -> Arc<Self> {
         let policies = own.clone().merge(base.clone());
         let entry = |route: &Route| {
             let limiter = route.policy.rate.map(|rate| {
@@ -78,9 +80,10 @@ impl RouteTable {
                     (&other.methods, &other.pattern, other.policy.rate) == (&route.methods, &route.pattern, Some(rate))
                 };
                 let known = previous.iter().find(same).and_then(|entry| entry.limiter.clone());
-                known.unwrap_or_else(|| Arc::new(Limiter::new(rate, nodes.clone())))
+                known.unwrap_or_else(|| Arc::new(Limiter::new(rate, settings.nodes.clone())))
             });
             RouteEntry {
+                limits: settings.limits_of(route),
                 route: Arc::new(route.clone()),
                 limiter,
             }
@@ -107,6 +110,8 @@ pub(crate) struct Settings {
     pub(crate) replays: Arc<dyn ReplayStore>,
     pub(crate) nonces: Option<Nonces>,
     pub(crate) rate_limit: Option<Limiter>,
+    pub(crate) client_limit: Option<Limiter>,
+    pub(crate) address_limit: Option<Limiter>,
     pub(crate) failure_limit: Option<Limiter>,
     pub(crate) nodes: Nodes,
     pub(crate) proxies: TrustedProxies,
@@ -137,10 +142,22 @@ impl Settings {
     pub(crate) fn warn_of_missing_address(&self) {
         self.missing_address.call_once(|| {
             tracing::error!(
-                "the address of peers is not known, so gate.failure_limit counts nothing and no proxy is trusted; \
+                "the address of peers is not known, so limits per address count nothing and no proxy is trusted; \
                  serve with `into_make_service_with_connect_info::<SocketAddr>()`"
             );
         });
+    }
+
+    /// Returns every limit of the calls to a route, as the response names them.
+    fn limits_of(&self, route: &Route) -> Option<HeaderValue> {
+        let rate = |name, limiter: &Option<Limiter>| limiter.as_ref().map(|limiter| (name, limiter.rate()));
+        if route.policy.is_public() {
+            return advertise::policies(rate(advertise::name::ADDRESS, &self.address_limit));
+        }
+        let own = route.policy.rate.map(|rate| (advertise::name::ROUTE, rate));
+        let subject = rate(advertise::name::SUBJECT, &self.rate_limit);
+        let client = rate(advertise::name::CLIENT, &self.client_limit);
+        advertise::policies([subject, client, own].into_iter().flatten())
     }
 
     /// Returns the address of a request as clients see it, without query: the expected `htu` (RFC 9449, section 4.2).
@@ -192,7 +209,7 @@ impl Gate {
     ) -> Self {
         let rules = Rules {
             validator,
-            tables: vec![RouteTable::new(policies, &Policies::new(), false, &[], &settings.nodes)],
+            tables: vec![RouteTable::new(policies, &Policies::new(), false, &[], &settings)],
         };
         let state = State {
             rules: ArcSwap::from_pointee(rules),
@@ -259,10 +276,10 @@ impl Gate {
         if !errors.is_empty() {
             return Err(GateErrors(errors));
         }
-        let nodes = &self.state.settings.nodes;
+        let settings = &self.state.settings;
         let previous = self.state.rules.rcu(|rules| {
             let mut rules = Rules::clone(rules);
-            let table = RouteTable::new(own.clone(), &rules.tables[0].policies, canonical, &[], nodes);
+            let table = RouteTable::new(own.clone(), &rules.tables[0].policies, canonical, &[], settings);
             rules.tables.push(table);
             rules
         });
@@ -315,11 +332,11 @@ impl Gate {
             }
         };
         load_keys(validator.load_missing()).await?;
-        let nodes = &self.state.settings.nodes;
+        let settings = &self.state.settings;
         self.state.rules.rcu(|rules| {
             let renewed = |(position, table): (usize, &Arc<RouteTable>)| match position {
-                0 => RouteTable::new(policies.clone(), &Policies::new(), false, &table.routes, nodes),
-                _ => RouteTable::new(table.own.clone(), &policies, table.canonical, &table.routes, nodes),
+                0 => RouteTable::new(policies.clone(), &Policies::new(), false, &table.routes, settings),
+                _ => RouteTable::new(table.own.clone(), &policies, table.canonical, &table.routes, settings),
             };
             Rules {
                 validator: validator.clone(),

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use axum::{body::Body, extract::ConnectInfo};
+use axum::{body::Body, extract::ConnectInfo, response::Response};
 use http::{HeaderValue, Request, StatusCode};
 use pixygate::{
     Reason,
@@ -53,6 +53,111 @@ async fn a_route_has_a_limit_of_its_own() {
     assert_eq!(
         status(&app, with_token("GET", "/api/fast", &token)).await,
         StatusCode::OK
+    );
+}
+
+/// The limits in a response, and what is left of the nearest.
+fn limits(response: &Response) -> (String, String) {
+    let field = |name: &str| {
+        let value = response.headers().get(name);
+        value.map_or_else(String::new, |value| value.to_str().unwrap().to_owned())
+    };
+    (field("ratelimit-policy"), field("ratelimit"))
+}
+
+#[tokio::test]
+async fn a_response_names_every_limit_and_what_is_left_of_the_nearest() {
+    let world = World::new().await;
+    let rate = |rate: &str| Some(rate.parse().unwrap());
+    let policies = Policies::new()
+        .route(
+            "GET",
+            "/api/slow",
+            Policy::signed_in().scope("orders").rate_limit("2/m".parse().unwrap()),
+        )
+        .route("GET", "/api/fast", Policy::signed_in());
+    let gate = world.gate(policies).rate_limit(rate("9/s")).client_limit(rate("5/h"));
+    let app = wrap(gate);
+    let ask = |path: &str, scope: &str| {
+        let token = world.token().claim("scope", scope).claim("client_id", "shop").sign();
+        with_token("GET", path, &token)
+    };
+    let (all, fast) = (
+        "\"subject\";q=9;w=1, \"client\";q=5;w=3600, \"route\";q=2;w=60",
+        "\"subject\";q=9;w=1, \"client\";q=5;w=3600",
+    );
+    for (path, scope, status, policies, left) in [
+        ("/api/slow", "orders", 200, all, "\"route\";r=1;t=30"),
+        ("/api/fast", "orders", 200, fast, "\"client\";r=3;t=1440"),
+        // A call that the policy denies counts as well.
+        ("/api/slow", "other", 403, all, "\"route\";r=0;t=60"),
+        ("/api/slow", "orders", 429, all, "\"route\";r=0;t=30"),
+    ] {
+        let response = send(&app, ask(path, scope)).await;
+        assert_eq!(response.status().as_u16(), status, "{path}");
+        assert_eq!(limits(&response), (policies.to_owned(), left.to_owned()), "{path}");
+        let retry_after = response
+            .headers()
+            .get("retry-after")
+            .map(|value| value.to_str().unwrap());
+        assert_eq!(retry_after, (status == 429).then_some("30"));
+    }
+    let response = send(
+        &world.app(signed_in()),
+        with_token("GET", "/api/a", &world.token().sign()),
+    )
+    .await;
+    assert_eq!(
+        limits(&response),
+        Default::default(),
+        "without a limit there is none to name"
+    );
+}
+
+#[tokio::test]
+async fn the_users_of_one_client_share_its_limit() {
+    let world = World::new().await;
+    let app = wrap(world.gate(signed_in()).client_limit(Some("2/m".parse().unwrap())));
+    let ask = |subject: &str, client: Option<&str>| {
+        let token = world.token().subject(subject);
+        let token = client
+            .into_iter()
+            .fold(token, |token, client| token.claim("client_id", client));
+        with_token("GET", "/api/a", &token.sign())
+    };
+    for subject in ["alice", "bob"] {
+        assert_eq!(status(&app, ask(subject, Some("shop"))).await, StatusCode::OK);
+    }
+    let response = send(&app, ask("carol", Some("shop"))).await;
+    assert_eq!(limits(&response).1, "\"client\";r=0;t=30");
+    assert_eq!(refusal(response).await.reason, Reason::RateLimited);
+    assert_eq!(status(&app, ask("carol", Some("till"))).await, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn calls_without_a_token_are_limited_by_address_on_public_routes_alone() {
+    let world = World::new().await;
+    let policies =
+        Policies::new()
+            .route("GET", "/api/open", Policy::public())
+            .route("GET", "/api/a", Policy::signed_in());
+    let app = wrap(world.gate(policies).address_limit(Some("2/m".parse().unwrap())));
+    let open = |peer: &str| from(peer, "", request("GET", "/api/open").body(Body::empty()).unwrap());
+    for left in ["\"address\";r=1;t=30", "\"address\";r=0;t=60"] {
+        let response = send(&app, open("[2001:db8::1]")).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        assert_eq!(limits(&response), ("\"address\";q=2;w=60".to_owned(), left.to_owned()));
+    }
+    let response = send(&app, open("[2001:db8::2]")).await;
+    assert_eq!(response.headers()["retry-after"], "30");
+    assert_eq!(limits(&response).1, "\"address\";r=0;t=30");
+    assert_eq!(refusal(response).await.reason, Reason::RateLimited);
+    assert_eq!(status(&app, open("192.0.2.1")).await, StatusCode::OK);
+    let signed_in = from("[2001:db8::2]", "", with_token("GET", "/api/a", &world.token().sign()));
+    let response = send(&app, signed_in).await;
+    assert_eq!(
+        (response.status(), limits(&response)),
+        (StatusCode::OK, Default::default())
     );
 }
 
@@ -133,10 +238,10 @@ async fn refused_calls_of_an_address_are_limited_and_a_forged_address_does_not_h
         assert_eq!(refused(&app, from("192.0.2.1", "", bad())).await, Reason::MissingToken);
     }
     for forwarded in ["", "198.51.100.1", "198.51.100.2"] {
-        assert_eq!(
-            refused(&app, from("192.0.2.1", forwarded, bad())).await,
-            Reason::RateLimited
-        );
+        let response = send(&app, from("192.0.2.1", forwarded, bad())).await;
+        let (policies, left) = limits(&response);
+        assert_eq!((&*policies, &*left), ("\"failures\";q=2;w=1", "\"failures\";r=0;t=1"));
+        assert_eq!(refusal(response).await.reason, Reason::RateLimited);
     }
     // Behind a trusted proxy, the last address in the header counts, whatever the client sent before it.
     for forwarded in ["1.1.1.1, 203.0.113.9", "2.2.2.2, 203.0.113.9"] {

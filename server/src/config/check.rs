@@ -9,9 +9,6 @@ use super::problem::Problems;
 use super::sections::{Gate, GateRoute, Provider, RouteValues, Server};
 use super::{Config, DevIdp};
 
-/// Sections and keys that this build does not support. Setting them is an error, because they would have no effect.
-const NOT_YET: [&str; 1] = ["telemetry.otlp_endpoint"];
-
 /// Headers that have another meaning, or that any client can send through a proxy.
 const NOT_A_CERTIFICATE: [&str; 12] = [
     "authorization",
@@ -37,7 +34,6 @@ pub(super) fn check(mut document: Document) -> Result<Config, Problems> {
 }
 
 fn read(document: &mut Document) -> Option<Config> {
-    not_yet(document);
     let server = document.section::<Server>("server");
     let session = document.section("session");
     let provider = match document.has("provider") {
@@ -144,18 +140,6 @@ fn tls(document: &mut Document, server: &Server) {
             );
         }
         _ => {}
-    }
-}
-
-fn not_yet(document: &mut Document) {
-    let set: Vec<_> = document.set().map(str::to_owned).collect();
-    for name in NOT_YET {
-        let section = format!("{name}[");
-        let mut paths = set.iter().filter(|path| *path == name || path.starts_with(&section));
-        if let Some(path) = paths.find(|path| *path != name || !document.is_default(path)) {
-            let expected = format!("no {name}: it is not available in this build yet");
-            document.problem(path, &expected, "take it out");
-        }
     }
 }
 

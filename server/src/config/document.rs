@@ -313,14 +313,6 @@ impl Document {
         self.origins.contains_key(path)
     }
 
-    /// Returns the keys that are set, by concrete path.
-    pub(super) fn set(&self) -> impl Iterator<Item = &str> {
-        self.origins
-            .keys()
-            .map(String::as_str)
-            .filter(|path| default_of(path).is_some())
-    }
-
     /// Returns whether a key has its default value, set or not.
     pub(super) fn is_default(&self, path: &str) -> bool {
         self.get(path) == default_of(path)

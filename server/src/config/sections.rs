@@ -17,8 +17,10 @@ use serde::de::{Deserialize, Deserializer, Error, Unexpected};
 use super::Origin;
 use super::url::{PublicUrl, origin, secure};
 use crate::activity::{self, WhenFull};
+use crate::log::LogFormat;
 use crate::revocation::Timing;
 use crate::store::StoreUrl;
+use crate::traces::{Collector, TraceSettings};
 
 /// `[server]`
 #[derive(Clone, Debug, serde::Deserialize)]
@@ -122,6 +124,12 @@ pub struct Gate {
     /// The limit for each subject.
     #[serde(deserialize_with = "rate")]
     pub rate_limit: Option<Rate>,
+    /// The limit for each client, for all its users together.
+    #[serde(deserialize_with = "rate")]
+    pub client_limit: Option<Rate>,
+    /// The limit of calls to public routes for each address.
+    #[serde(deserialize_with = "rate")]
+    pub address_limit: Option<Rate>,
     /// The limit of rejected calls for each address.
     #[serde(deserialize_with = "rate")]
     pub failure_limit: Option<Rate>,
@@ -219,6 +227,24 @@ pub struct Telemetry {
     /// The address of the metrics; `None` for no metrics.
     #[serde(deserialize_with = "optional_address")]
     pub metrics_listen: Option<SocketAddr>,
+    /// The collector that spans are sent to, if any.
+    #[serde(deserialize_with = "collector")]
+    pub otlp_endpoint: Option<Collector>,
+    /// How many of a hundred traces that begin here are recorded.
+    #[serde(deserialize_with = "within::<0, 100, _>")]
+    pub otlp_sample_percent: u64,
+    /// How the log is written.
+    pub log_format: LogFormat,
+}
+
+impl Telemetry {
+    /// How traces are recorded, if they are.
+    pub fn traces(&self) -> Option<TraceSettings> {
+        Some(TraceSettings {
+            collector: self.otlp_endpoint.clone()?,
+            sample_percent: self.otlp_sample_percent,
+        })
+    }
 }
 
 /// `[dev_idp]`
@@ -319,6 +345,13 @@ pub(super) fn non_empty<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Op
 fn rate<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Rate>, D::Error> {
     let expected = "a number of requests and a unit: 50/s, 600/m, 1000/h, or empty for no limit";
     read(deserializer, expected, |text| optional(text, parse))
+}
+
+/// The address may have a password in it, so it is not repeated.
+fn collector<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Collector>, D::Error> {
+    let expected = "the base address of a collector, as http://127.0.0.1:4318; empty for none";
+    let text = String::deserialize(deserializer)?;
+    optional(&text, Collector::parse).map_err(|why| D::Error::custom(format_args!("{why}, expected {expected}")))
 }
 
 fn url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {

@@ -7,8 +7,12 @@ use std::time::Duration;
 use http::StatusCode;
 use pixygate::Reason;
 
-/// Upper bounds of the histogram, in milliseconds.
-const BOUNDS: [u64; 11] = [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000];
+use crate::histogram::Histogram;
+
+/// Upper bounds of the histogram, in microseconds.
+const BOUNDS: [u64; 12] = [
+    1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000,
+];
 
 /// The reasons for which the gateway answers in place of a target.
 const REASONS: [Reason; 6] = [
@@ -21,16 +25,25 @@ const REASONS: [Reason; 6] = [
 ];
 
 /// Counts calls by their outcome, and how long targets took until the head of their answer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Counts {
     /// By the first digit of the status.
     answered: [AtomicU64; 5],
     /// In the order of [`REASONS`].
     failed: [AtomicU64; REASONS.len()],
     retried: AtomicU64,
-    /// The last is for what took longer than every bound.
-    took: [AtomicU64; BOUNDS.len() + 1],
-    microseconds: AtomicU64,
+    took: Histogram<{ BOUNDS.len() + 1 }>,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self {
+            answered: Default::default(),
+            failed: Default::default(),
+            retried: AtomicU64::new(0),
+            took: Histogram::new(&BOUNDS),
+        }
+    }
 }
 
 /// The lines of each metric, for all upstreams.
@@ -52,11 +65,7 @@ impl Counts {
     pub(super) fn answered(&self, status: StatusCode, took: Duration) {
         let class = usize::from(status.as_u16() / 100);
         raise(class.checked_sub(1).and_then(|class| self.answered.get(class)));
-        let milliseconds = took.as_millis();
-        let bucket = BOUNDS.iter().position(|bound| milliseconds <= u128::from(*bound));
-        raise(self.took.get(bucket.unwrap_or(BOUNDS.len())));
-        let microseconds = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        self.microseconds.fetch_add(microseconds, Ordering::Relaxed);
+        self.took.record(took);
     }
 
     pub(super) fn failed(&self, reason: Reason) {
@@ -92,18 +101,7 @@ impl Counts {
         }
         let retried = read(&self.retried);
         add(&mut lines.retried, format_args!("retries_total{{{name}}} {retried}"));
-        let mut sum = 0;
-        let bounds = BOUNDS.iter().map(|bound| (*bound as f64 / 1000.0).to_string());
-        for (bound, count) in bounds.chain(["+Inf".to_owned()]).zip(&self.took) {
-            sum += read(count);
-            add(
-                &mut lines.took,
-                format_args!("seconds_bucket{{{name},le=\"{bound}\"}} {sum}"),
-            );
-        }
-        let seconds = read(&self.microseconds) as f64 / 1e6;
-        add(&mut lines.took, format_args!("seconds_sum{{{name}}} {seconds}"));
-        add(&mut lines.took, format_args!("seconds_count{{{name}}} {sum}"));
+        self.took.write("pixygate_upstream_seconds", &name, &mut lines.took);
     }
 }
 
@@ -167,6 +165,7 @@ mod tests {
             "retries_total{upstream=\"orders\"} 1",
             "seconds_bucket{upstream=\"orders\",le=\"0.005\"} 0",
             "seconds_bucket{upstream=\"orders\",le=\"0.01\"} 1",
+            "seconds_bucket{upstream=\"orders\",le=\"0.001\"} 0",
             "seconds_bucket{upstream=\"orders\",le=\"10\"} 1",
             "seconds_bucket{upstream=\"orders\",le=\"+Inf\"} 2",
             "seconds_sum{upstream=\"orders\"} 60.007",

@@ -156,6 +156,10 @@ pub(crate) fn clean_response(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
+    if headers.contains_key(TRANSFER_ENCODING) {
+        // The chunks count, and a length beside them would be another one (RFC 9112, section 6.3).
+        headers.remove(CONTENT_LENGTH);
+    }
     for name in [CONNECTION, PROXY_AUTHENTICATE, TE, TRANSFER_ENCODING, UPGRADE] {
         headers.remove(name);
     }
@@ -313,6 +317,7 @@ mod tests {
             ("x-internal", "1"),
             ("keep-alive", "timeout=5"),
             ("transfer-encoding", "chunked"),
+            ("content-length", "9"),
             ("clear-site-data", "\"*\""),
             ("service-worker-allowed", "/"),
             ("alt-svc", "h3"),

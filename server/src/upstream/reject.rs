@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::response::Response;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderValue, StatusCode};
-use pixygate::gate::RequestId;
-use pixygate::{Reason, Refusal};
+use axum::response::{IntoResponse as _, Response};
+use http::StatusCode;
+use pixygate::Reason;
+use pixygate::jwt::{Rejection, printable};
 
 /// Why a call did not get the target's answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -73,24 +71,48 @@ impl Failure {
         }
     }
 
-    /// Returns the answer in the form that every refusal has.
-    pub(crate) fn response(&self, request_id: &RequestId) -> Response {
-        let reason = self.reason();
-        let refusal = Refusal {
-            error: reason.error().to_owned(),
-            reason,
-            request_id: request_id.to_string(),
-            detail: None,
+    /// Returns why the call failed, for the log and the activity.
+    pub(crate) fn rejection(&self, upstream: &str) -> Rejection {
+        let (expected, hint) = match self {
+            Self::InvalidRequest(_) | Self::BodyBroken => ("a request that can be sent on", ""),
+            Self::Method => ("a method other than CONNECT and TRACE", ""),
+            Self::BodyTooLarge(_) => ("a smaller body", "raise max_body_bytes of the upstream or the route"),
+            Self::BodyTooSlow => ("a body that makes progress", "raise idle_timeout_ms of the upstream"),
+            Self::Full => (
+                "a free connection",
+                "raise max_connections of the upstream, or make the service faster",
+            ),
+            Self::NoTarget => (
+                "a target that answers",
+                "look into the service's log; the circuit closes when a target answers",
+            ),
+            Self::NoAssertion => ("a key to sign with", "look for the keys of backend JWTs in the log"),
+            Self::Unreachable(_) => (
+                "a target that answers",
+                "start the service, or correct the target of the upstream",
+            ),
+            Self::BadAnswer(_) => ("an answer that keeps to the protocol", "correct the service"),
+            Self::Timeout(_) => (
+                "an answer in time",
+                "look into the service's log, or raise response_timeout_ms of the upstream",
+            ),
         };
-        // A refusal is strings all the way down; they always serialize.
-        let mut response = Response::new(Body::from(serde_json::to_vec(&refusal).unwrap_or_default()));
-        *response.status_mut() = self.status();
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if self.status() == StatusCode::SERVICE_UNAVAILABLE {
-            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        let rejection = Rejection::new(self.reason())
+            .with_status(self.status().as_u16())
+            .expected(format!("{expected} (upstream {upstream})"))
+            .found(printable(&self.to_string()))
+            .hint(hint);
+        match self.status() {
+            StatusCode::SERVICE_UNAVAILABLE => rejection.retry_after(RETRY),
+            _ => rejection,
         }
-        response
+    }
+
+    /// Returns the answer. The gate, which the call has passed, completes it from the rejection in its extensions, logs it and records it.
+    pub(crate) fn response(&self, upstream: &str) -> Response {
+        self.rejection(upstream).into_response()
     }
 }
+
+/// After this time a call that found no room is worth another attempt.
+const RETRY: Duration = Duration::from_secs(1);

@@ -141,7 +141,17 @@ impl Upstreams {
     /// Returns the upstream that a path belongs to as it came, if it has one meaning.
     pub(crate) fn find_raw(&self, raw: &str) -> Option<(Arc<Routed>, RequestPath)> {
         let all = self.0.load();
-        if all.is_empty() {
+        // Most paths are of no upstream, which their first letters tell unless one is written as an escape.
+        let could_be = |routed: &Arc<Routed>| {
+            let prefix = routed.upstream.settings().prefix.trim_end_matches('/').as_bytes();
+            let same = prefix
+                .iter()
+                .zip(raw.as_bytes())
+                .take_while(|(one, other)| one == other);
+            let same = same.count();
+            same == prefix.len() || raw.as_bytes().get(same) == Some(&b'%')
+        };
+        if !all.iter().any(could_be) {
             return None;
         }
         let path = RequestPath::parse(raw).ok()?;

@@ -26,6 +26,7 @@ use super::right::Streams;
 use super::target::{InFlight, Outcome, Target, Targets};
 use super::tunnel::Held;
 use super::{Proxies, UpstreamSettings, cors, path, tunnel, upgrade};
+use crate::traces::TraceContext;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -63,11 +64,18 @@ pub struct Call<'a> {
 /// What an attempt came to.
 enum Attempt {
     Answered(Box<Answer>),
-    Failed {
-        failure: Failure,
-        /// Nothing of the request has reached a target.
-        is_unsent: bool,
-    },
+    Failed { failure: Failure, reach: Reach },
+}
+
+/// How far a request came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach {
+    /// Nothing of it has reached a target.
+    Unsent,
+    /// The target has said that it has not processed it, because it closes the connection.
+    Refused,
+    /// A target may have processed it.
+    Sent,
 }
 
 struct Answer {
@@ -161,21 +169,24 @@ impl Upstream {
     pub async fn call(&self, call: Call<'_>, request: Request<Body>) -> Response {
         let (mut parts, body) = request.into_parts();
         let started = Instant::now();
+        let span = parts
+            .extensions
+            .get::<TraceContext>()
+            .map(|context| context.call(&mut parts.headers));
         let mut response = match self.forward(call, &mut parts, body).await {
             Ok(response) => {
                 self.counts.answered(response.status(), started.elapsed());
+                if let Some(span) = span {
+                    span.end(&self.settings.name, &parts.method, Ok(response.status().as_u16()));
+                }
                 response
             }
             Err(failure) => {
                 self.counts.failed(failure.reason());
-                tracing::warn!(
-                    request_id = %call.request_id,
-                    upstream = self.settings.name,
-                    status = failure.status().as_u16(),
-                    found = %failure,
-                    "an upstream call failed"
-                );
-                failure.response(call.request_id)
+                if let Some(span) = span {
+                    span.end(&self.settings.name, &parts.method, Err(failure.reason().name()));
+                }
+                failure.response(&self.settings.name)
             }
         };
         response.extensions_mut().insert(Proxied);
@@ -223,6 +234,7 @@ impl Upstream {
         let may_repeat = !has_body && parts.method.is_idempotent();
         let mut tried: Vec<Arc<Target>> = Vec::new();
         let mut left = self.settings.retries;
+        let mut refused = 0;
         let mut last = None;
         loop {
             let Some(in_flight) = self.targets.choose(&tried) else {
@@ -248,7 +260,15 @@ impl Upstream {
                             .record(if counts { Outcome::Failure } else { Outcome::Success });
                         (Ok(*answer), overloaded && may_repeat, false)
                     }
-                    Attempt::Failed { failure, is_unsent } => {
+                    Attempt::Failed {
+                        reach: Reach::Refused, ..
+                    } if refused < MOST_REFUSED && upload.is_unread() && upload.failure().is_none() => {
+                        // As if it had not been sent, so no budget is spent. Another connection takes it.
+                        refused += 1;
+                        continue;
+                    }
+                    Attempt::Failed { failure, reach } => {
+                        let is_unsent = reach == Reach::Unsent;
                         let is_timeout = matches!(failure, Failure::Timeout(_));
                         let may_retry = (is_unsent && upload.is_unread()) || (may_repeat && !is_timeout);
                         (Err(failure), may_retry && upload.failure().is_none(), is_unsent)
@@ -280,7 +300,7 @@ impl Upstream {
         let Ok(address) = in_flight.target.base.address(below, parts.uri.query()) else {
             return Attempt::Failed {
                 failure: Failure::InvalidRequest("an address that is too long"),
-                is_unsent: true,
+                reach: Reach::Unsent,
             };
         };
         let (client, body) = if is_tunnel {
@@ -301,16 +321,16 @@ impl Upstream {
                 in_flight,
                 asked,
             })),
-            Err((failure, is_unsent)) => {
-                // What went wrong on the caller's side says nothing about the target.
+            Err((failure, reach)) => {
+                // What went wrong on the caller's side, or with one connection that ends, says nothing about the target.
                 let outcome = match upload.failure() {
-                    Some(_) => Outcome::Unknown,
-                    None => Outcome::Failure,
+                    None if reach != Reach::Refused => Outcome::Failure,
+                    _ => Outcome::Unknown,
                 };
                 in_flight.record(outcome);
                 Attempt::Failed {
                     failure: upload.failure().unwrap_or(failure),
-                    is_unsent,
+                    reach,
                 }
             }
         }
@@ -321,16 +341,19 @@ impl Upstream {
         client: &HttpClient,
         request: Request<RequestBody>,
         upload: &Upload,
-    ) -> Result<http::Response<Incoming>, (Failure, bool)> {
+    ) -> Result<http::Response<Incoming>, (Failure, Reach)> {
         let limit = self.settings.response_timeout;
         tokio::select! {
             biased;
             answer = client.request(request) => answer.map_err(|error| {
-                let is_unsent = error.is_connect();
-                let found = with_cause(&error);
-                (Failure::Unreachable(found), is_unsent)
+                let reach = match error.is_connect() {
+                    true => Reach::Unsent,
+                    false if is_refused(&error) => Reach::Refused,
+                    false => Reach::Sent,
+                };
+                (Failure::Unreachable(with_cause(&error)), reach)
             }),
-            () = upload.silence(limit) => Err((Failure::Timeout(limit), false)),
+            () = upload.silence(limit) => Err((Failure::Timeout(limit), Reach::Sent)),
         }
     }
 
@@ -449,6 +472,23 @@ impl std::fmt::Debug for Upstream {
             .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
+}
+
+/// A connection of HTTP/2 that ends refuses the requests that crossed its end (RFC 9113, sections 6.8 and 8.7). So many are sent again on
+/// another one.
+const MOST_REFUSED: u32 = 5;
+
+/// Returns whether the target has said that it has not processed the request.
+fn is_refused(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<h2::Error>() {
+            let is_end = error.is_go_away() && error.reason() == Some(h2::Reason::NO_ERROR);
+            return error.is_remote() && (is_end || error.reason() == Some(h2::Reason::REFUSED_STREAM));
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// The outermost and the innermost error: what failed, and what the system said.

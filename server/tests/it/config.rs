@@ -139,7 +139,7 @@ fn an_address_with_a_password_is_not_shown() {
     for text in [
         "[store]\nurl = \"mysql://me:hunter2@db/pixygate\"\n",
         "[store]\nurl = \"postgres://me:hunter2@[db/pixygate\"\n",
-        "[telemetry]\notlp_endpoint = \"https://me:hunter2@collector.example\"\n",
+        "[telemetry]\notlp_endpoint = \"ftp://me:hunter2@collector.example\"\n",
     ] {
         let message = read(text).unwrap_err().to_string();
         assert!(!message.contains("hunter2"), "{message}");
@@ -424,11 +424,24 @@ fn an_issuer_is_trusted_once() {
 }
 
 #[test]
-fn what_is_not_built_is_refused_and_not_ignored() {
-    let problem = problem("[telemetry]\notlp_endpoint = \"http://127.0.0.1:4317\"\n");
-    assert_eq!(problem.key, "telemetry.otlp_endpoint");
-    assert!(problem.expected.contains("not available in this build"), "{problem}");
-    read("[telemetry]\notlp_endpoint = \"\"\n").unwrap();
+fn telemetry_is_read_and_each_slip_is_named() {
+    let text = "[telemetry]\nlog_format = \"json\"\notlp_endpoint = \"http://me:hunter2@collector:4318/base\"\n";
+    let config = read(text).unwrap();
+    assert_eq!(config.telemetry.log_format, server::log::LogFormat::Json);
+    assert_eq!(config.telemetry.traces().unwrap().sample_percent, 100);
+    let shown = format!("{config:?} {}", server::cli::effective(&config));
+    assert!(
+        shown.contains("collector:4318") && !shown.contains("hunter2"),
+        "{shown}"
+    );
+    assert!(read("").unwrap().telemetry.traces().is_none());
+    for (text, key) in [
+        ("log_format = \"xml\"", "telemetry.log_format"),
+        ("otlp_endpoint = \"collector:4318\"", "telemetry.otlp_endpoint"),
+        ("otlp_sample_percent = 101", "telemetry.otlp_sample_percent"),
+    ] {
+        assert_eq!(problem(&format!("[telemetry]\n{text}\n")).key, key);
+    }
 }
 
 #[test]

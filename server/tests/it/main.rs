@@ -29,4 +29,5 @@ mod site;
 mod start;
 mod store;
 mod tls;
+mod traces;
 mod upstream;

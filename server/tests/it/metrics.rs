@@ -17,6 +17,9 @@ async fn verdicts_are_counted_by_their_reason_and_read_apart_from_the_gate() {
     ] {
         house.call("/api/whoami", &credentials).await;
     }
+    for number in 0..20 {
+        house.get(&format!("/api/secret-{number}")).await;
+    }
     let metrics = server::metrics::router(server::metrics::Sources::of(&house.started));
     let ask = request("/metrics").body(Body::empty()).unwrap();
     let response = metrics.oneshot(ask).await.unwrap();
@@ -31,9 +34,19 @@ async fn verdicts_are_counted_by_their_reason_and_read_apart_from_the_gate() {
         "result=\"loaded\"} 1\n",
         "result=\"failed\"} 0\n",
         "pixygate_gate_logouts_total{reason=\"accepted\"} 0\n",
+        "pixygate_requests_total{route=\"GET /api/whoami\",status=\"200\",reason=\"accepted\"} 2\n",
+        "pixygate_requests_total{route=\"GET /api/whoami\",status=\"401\",reason=\"malformed_token\"} 1\n",
+        "pixygate_requests_total{route=\"none\",status=\"404\",reason=\"route_not_found\"} 20\n",
+        "pixygate_request_seconds_count{route=\"GET /api/whoami\"} 3\n",
+        "pixygate_gate_decision_seconds_count 23\n",
+        "pixygate_gate_decision_seconds_bucket{le=\"+Inf\"} 23\n",
     ] {
         assert!(text.contains(line), "{line} in {text}");
     }
-    // Whoever reaches the server does not reach them.
+    assert!(!text.contains("secret-"), "no path of a caller is a label: {text}");
+    let issuer = &house.started.announcement.provider;
+    let ready = format!("pixygate_gate_issuer_keys_ready{{issuer=\"{issuer}\"}} 1\n");
+    assert!(text.contains(&ready), "{ready} in {text}");
+    // A caller of the server cannot read them.
     assert_eq!(house.get("/metrics").await.status(), StatusCode::NOT_FOUND);
 }

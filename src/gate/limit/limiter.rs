@@ -47,6 +47,35 @@ struct Entry {
     until: f64,
 }
 
+/// What a caller has left of a rate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Left {
+    /// Calls that are allowed at once.
+    pub(crate) calls: u32,
+    /// Seconds until all of them are there again.
+    pub(crate) seconds: u32,
+}
+
+impl Left {
+    /// Nothing is left, for so long.
+    pub(crate) fn nothing(wait: Duration) -> Self {
+        Self {
+            calls: 0,
+            seconds: wait.as_secs_f64().ceil().max(1.0) as u32,
+        }
+    }
+
+    /// `used` is the time that the calls so far take at the rate.
+    fn new(used: f64, period: f64, step: f64) -> Self {
+        let used = used.max(0.0);
+        Self {
+            // Tolerates rounding, which would take a call from a burst.
+            calls: ((period - used) / step + 1e-6).max(0.0) as u32,
+            seconds: used.ceil() as u32,
+        }
+    }
+}
+
 impl Limiter {
     pub(crate) fn new(rate: Rate, nodes: Nodes) -> Self {
         Self {
@@ -57,17 +86,22 @@ impl Limiter {
         }
     }
 
-    /// Counts a call. Too many are an error, with the time to wait.
-    pub(crate) fn count(&self, caller: impl Hash, now: f64) -> Result<(), Duration> {
+    /// Returns the rate that it allows.
+    pub(crate) fn rate(&self) -> Rate {
+        self.rate
+    }
+
+    /// Counts a call, and returns what is left. Too many are an error, with the time to wait.
+    pub(crate) fn count(&self, caller: impl Hash, now: f64) -> Result<Left, Duration> {
         self.consider(caller, now, true)
     }
 
     /// Returns what [`count`](Self::count) would, without counting.
-    pub(crate) fn peek(&self, caller: impl Hash, now: f64) -> Result<(), Duration> {
+    pub(crate) fn peek(&self, caller: impl Hash, now: f64) -> Result<Left, Duration> {
         self.consider(caller, now, false)
     }
 
-    fn consider(&self, caller: impl Hash, now: f64, count: bool) -> Result<(), Duration> {
+    fn consider(&self, caller: impl Hash, now: f64, count: bool) -> Result<Left, Duration> {
         let caller = self.hasher.hash_one(caller);
         let period = self.rate.period.as_secs_f64();
         let nodes = f64::from((self.nodes.0)().max(1));
@@ -78,7 +112,7 @@ impl Limiter {
         if count && shard.len() >= MAX_PER_SHARD {
             forget_half(&mut shard);
         }
-        match shard.entry(caller, |entry| entry.caller == caller, |entry| entry.caller) {
+        let until = match shard.entry(caller, |entry| entry.caller == caller, |entry| entry.caller) {
             hash_table::Entry::Occupied(mut entry) => {
                 let Entry { until, .. } = entry.get_mut();
                 // It is never ahead by more than the period, unless the clock was set back.
@@ -92,15 +126,17 @@ impl Limiter {
                 if count {
                     *until = next;
                 }
+                *until
             }
             hash_table::Entry::Vacant(entry) => {
+                let until = if count { now + step } else { now };
                 if count {
-                    let until = now + step;
                     entry.insert(Entry { caller, until });
                 }
+                until
             }
-        }
-        Ok(())
+        };
+        Ok(Left::new(until - now, period, step))
     }
 }
 
@@ -147,40 +183,57 @@ mod tests {
         live.store(2, Ordering::Relaxed);
         assert_eq!(allowed("alice"), 3);
         live.store(1, Ordering::Relaxed);
-        assert_eq!(limit.count("alice", 110.0), Ok(()));
+        assert!(limit.count("alice", 110.0).is_ok());
     }
 
     #[test]
     fn a_burst_of_the_count_then_one_for_each_step() {
         let limit = limiter("5/s");
         for _ in 0..5 {
-            assert_eq!(limit.count("alice", 100.0), Ok(()));
+            assert!(limit.count("alice", 100.0).is_ok());
         }
         let wait = limit.count("alice", 100.0).unwrap_err();
         assert!((wait.as_secs_f64() - 0.2).abs() < 0.001, "{wait:?}");
-        assert_eq!(limit.count("bob", 100.0), Ok(()));
-        assert_eq!(limit.count("alice", 100.21), Ok(()));
+        assert!(limit.count("bob", 100.0).is_ok());
+        assert!(limit.count("alice", 100.21).is_ok());
         assert!(limit.peek("alice", 100.21).is_err());
-        assert_eq!(limit.peek("alice", 101.5), Ok(()));
+        assert!(limit.peek("alice", 101.5).is_ok());
     }
 
     #[test]
     fn a_clock_that_is_set_back_delays_a_call_by_a_step_at_most() {
         let limit = limiter("5/s");
         for _ in 0..5 {
-            assert_eq!(limit.count("alice", 9000.0), Ok(()));
+            assert!(limit.count("alice", 9000.0).is_ok());
         }
         let wait = limit.count("alice", 100.0).unwrap_err();
         assert!(wait.as_secs_f64() < 0.201, "{wait:?}");
-        assert_eq!(limit.count("alice", 100.21), Ok(()));
+        assert!(limit.count("alice", 100.21).is_ok());
         assert!(limit.peek("alice", 100.21).is_err(), "the rate itself is as before");
+    }
+
+    #[test]
+    fn what_is_left_goes_down_with_each_call_and_comes_back_with_time() {
+        let limit = limiter("5/m");
+        let left = |calls, seconds| Ok(Left { calls, seconds });
+        assert_eq!(limit.peek("alice", 100.0), left(5, 0));
+        assert_eq!(limit.count("alice", 100.0), left(4, 12));
+        assert_eq!(limit.count("alice", 100.0), left(3, 24));
+        assert_eq!(limit.peek("alice", 100.0), left(3, 24));
+        assert_eq!(limit.peek("alice", 112.0), left(4, 12));
+        for _ in 0..3 {
+            assert!(limit.count("alice", 100.0).is_ok());
+        }
+        let wait = limit.count("alice", 100.5).unwrap_err();
+        assert_eq!(Left::nothing(wait), Left { calls: 0, seconds: 12 });
+        assert_eq!(limit.peek("bob", 100.5), left(5, 0));
     }
 
     #[test]
     fn memory_is_bounded() {
         let limit = limiter("1/h");
         for caller in 0..SHARDS * MAX_PER_SHARD * 2 {
-            assert_eq!(limit.count(caller, 100.0), Ok(()));
+            assert!(limit.count(caller, 100.0).is_ok());
         }
         assert!(limit.shards.iter().all(|shard| shard.lock().len() <= MAX_PER_SHARD));
     }
@@ -189,12 +242,12 @@ mod tests {
     fn a_flood_of_callers_does_not_free_a_caller_that_is_limited() {
         let limit = limiter("2/h");
         for _ in 0..2 {
-            assert_eq!(limit.count("mallory", 100.0), Ok(()));
+            assert!(limit.count("mallory", 100.0).is_ok());
         }
         for caller in 0..SHARDS * MAX_PER_SHARD * 2 {
-            assert_eq!(limit.count(caller, 100.0), Ok(()));
+            assert!(limit.count(caller, 100.0).is_ok());
         }
         assert!(limit.peek("mallory", 100.0).is_err());
-        assert_eq!(limit.peek("alice", 100.0), Ok(()));
+        assert!(limit.peek("alice", 100.0).is_ok());
     }
 }

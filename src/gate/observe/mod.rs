@@ -6,4 +6,4 @@ mod observer;
 
 pub(crate) use body::Observed;
 pub use metrics::Metrics;
-pub use observer::{Observer, Outcome};
+pub use observer::{Attachment, Observer, Outcome};

@@ -1,4 +1,4 @@
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{any::Any, fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use http::{Method, StatusCode};
 
@@ -37,6 +37,8 @@ pub struct Outcome {
     pub principal: Option<Principal>,
     /// Why the gate or the handler denied it; `None` when it was allowed.
     pub rejection: Option<Rejection>,
+    /// What a layer before the gate has left for the observer.
+    pub attachment: Option<Attachment>,
     /// The address of the peer, if the server provides it.
     pub peer: Option<IpAddr>,
     /// The status of the response; `None` when the client gave up, or the handler panicked, before there was one.
@@ -51,6 +53,35 @@ pub struct Outcome {
     pub took: Duration,
 }
 
+/// A value in a request's extensions that a layer before the gate leaves for the [`Observer`], such as the context of a trace.
+///
+/// ```
+/// use pixygate::gate::observe::Attachment;
+///
+/// let attachment = Attachment::new("a trace");
+/// assert_eq!(attachment.get::<&str>(), Some(&"a trace"));
+/// ```
+#[derive(Clone)]
+pub struct Attachment(Arc<dyn Any + Send + Sync>);
+
+impl Attachment {
+    /// Holds a value.
+    pub fn new<T: Any + Send + Sync>(value: T) -> Self {
+        Self(Arc::new(value))
+    }
+
+    /// Returns the value, if it is of this type.
+    pub fn get<T: Any>(&self) -> Option<&T> {
+        self.0.downcast_ref()
+    }
+}
+
+impl fmt::Debug for Attachment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Attachment").finish_non_exhaustive()
+    }
+}
+
 impl<O: Observer + ?Sized> Observer for Arc<O> {
     fn finished(&self, outcome: &Outcome) {
         (**self).finished(outcome);
@@ -58,6 +89,21 @@ impl<O: Observer + ?Sized> Observer for Arc<O> {
 
     fn logout_received(&self, rejection: Option<&Rejection>) {
         (**self).logout_received(rejection);
+    }
+}
+
+/// Notifies the observer, if there is one.
+impl<O: Observer> Observer for Option<O> {
+    fn finished(&self, outcome: &Outcome) {
+        if let Some(observer) = self {
+            observer.finished(outcome);
+        }
+    }
+
+    fn logout_received(&self, rejection: Option<&Rejection>) {
+        if let Some(observer) = self {
+            observer.logout_received(rejection);
+        }
     }
 }
 

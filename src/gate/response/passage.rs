@@ -17,6 +17,7 @@ use crate::{
     gate::{
         Gate, GateContext,
         authorize::{Allowed, Denied},
+        limit::LimitState,
         observe::{Observed, Outcome},
         request::{Head, RequestId, RequestPath, client_address::peer, credentials::Scheme},
         state::Rules,
@@ -35,6 +36,7 @@ pub(crate) struct Passage {
     scheme: Option<Scheme>,
     dpop_only: bool,
     head_as_get: bool,
+    limit: Option<LimitState>,
     /// On the heap, so that it makes no future larger.
     observed: Option<Box<Observed>>,
 }
@@ -59,6 +61,7 @@ impl Passage {
             route: Some(route.clone()),
             principal: allowed.principal.clone(),
             rejection: None,
+            attachment: head.extensions.get().cloned(),
             peer,
             status: None,
             bytes: 0,
@@ -81,6 +84,7 @@ impl Passage {
             scheme: allowed.scheme,
             dpop_only: route.policy.dpop,
             head_as_get,
+            limit: allowed.limit,
             observed,
         }
     }
@@ -101,6 +105,9 @@ impl Passage {
                 response
             }
         };
+        if let Some(limit) = self.limit {
+            limit.write(response.headers_mut());
+        }
         if self.head_as_get {
             *response.body_mut() = Body::empty();
         }
@@ -171,6 +178,9 @@ impl Gate {
         if let Some(allow) = denied.allow.and_then(|allow| HeaderValue::try_from(allow).ok()) {
             response.headers_mut().insert(ALLOW, allow);
         }
+        if let Some(limit) = denied.limit {
+            limit.write(response.headers_mut());
+        }
         let observed = self.observed(started, |decided_in| Outcome {
             request_id,
             method: head.method.clone(),
@@ -178,6 +188,7 @@ impl Gate {
             route: route.cloned(),
             principal: denied.principal,
             rejection: Some(denied.rejection),
+            attachment: head.extensions.get().cloned(),
             peer,
             status: None,
             bytes: 0,

@@ -26,6 +26,7 @@ struct Facts {
     detail: Detail,
     step_up: Option<StepUp>,
     retry_after: Option<Duration>,
+    status: Option<u16>,
 }
 
 impl Weighed for Rejection {
@@ -46,6 +47,7 @@ impl Rejection {
                 detail: Detail::default(),
                 step_up: None,
                 retry_after: None,
+                status: None,
             }),
         }
     }
@@ -85,14 +87,21 @@ impl Rejection {
         self
     }
 
+    /// Sets the HTTP status, where it is not that of the reason: an upstream that was tried is 502, one that was not is 503.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.facts.status = Some(status);
+        self
+    }
+
     /// Returns the check that failed.
     pub fn reason(&self) -> Reason {
         self.facts.reason
     }
 
-    /// Returns the HTTP status of the reason.
+    /// Returns the HTTP status.
     pub fn status(&self) -> u16 {
-        self.facts.reason.status()
+        self.facts.status.unwrap_or(self.facts.reason.status())
     }
 
     /// Returns what was expected and found, and the hint. For the log; part of a response only when the gate explains.

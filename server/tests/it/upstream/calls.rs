@@ -11,7 +11,7 @@ use jwt_simple::prelude::{ECDSAP256PublicKeyLike as _, ES256PublicKey, NoCustomC
 use serde_json::{Value, json};
 
 use super::service::{Served, echo, parsed, received, serve, upstream};
-use crate::house::{header, json as body_of, request};
+use crate::house::{header, json as body_of, request, text as text_of};
 
 /// Verifies with a library that shares nothing with the gateway.
 fn verify(token: &str, jwks: &Value, audience: &str) -> Result<Value, jwt_simple::Error> {
@@ -265,6 +265,45 @@ async fn a_service_that_is_down_or_slow_is_502_or_504_and_others_go_on() {
         assert_eq!(body["request_id"], id);
     }
     assert_eq!(served.house.call("/gw/echo/a", &bearer).await.status(), StatusCode::OK);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_its_service_fails_is_recorded_with_its_reason() {
+    let gone = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let slow = serve(Router::new().fallback(any(std::future::pending::<()>))).await;
+    let text = upstream("gone", gone, "")
+        + &upstream("slow", slow, "response_timeout_ms = 50")
+        + &upstream("echo", echo().await, "");
+    let served = Served::with(&text).await;
+    let bearer = format!("Bearer {}", served.house.access_token().await);
+    for (path, status) in [("/gw/gone/a", 502), ("/gw/slow/a", 504), ("/gw/echo/a", 200)] {
+        let response = served.house.call(path, &bearer).await;
+        assert_eq!(response.status(), status);
+        text_of(response).await;
+    }
+    let activity = &served.house.started.state.shared.activity;
+    while activity.written() < 3 {
+        tokio::task::yield_now().await;
+    }
+    let page = body_of(served.house.call("/api/activity", &bearer).await).await;
+    let denial = |upstream: &str| {
+        let records = page["records"].as_array().unwrap();
+        let record = records.iter().find(|record| record["upstream"] == upstream).unwrap();
+        (record["status"].clone(), record["denial"].clone())
+    };
+    for (upstream, status, reason, found) in [
+        ("gone", 502, "upstream_unavailable", "Connection refused"),
+        ("slow", 504, "upstream_timeout", "did not answer within 50 ms"),
+    ] {
+        let (recorded, denial) = denial(upstream);
+        assert_eq!((recorded, &denial["reason"]), (json!(status), &json!(reason)));
+        assert!(denial["found"].as_str().unwrap().contains(found), "{denial}");
+        assert!(denial["expected"].as_str().unwrap().contains(upstream), "{denial}");
+    }
+    assert_eq!(denial("echo"), (json!(200), Value::Null));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 use crate::house::House;
 
 /// Serves a router on a free port until the runtime ends.
-pub(super) async fn serve(router: Router) -> SocketAddr {
+pub(crate) async fn serve(router: Router) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
@@ -32,7 +32,7 @@ pub(super) async fn serve(router: Router) -> SocketAddr {
 }
 
 /// A service that answers with what it received.
-pub(super) async fn echo() -> SocketAddr {
+pub(crate) async fn echo() -> SocketAddr {
     serve(Router::new().fallback(any(describe))).await
 }
 
@@ -71,7 +71,7 @@ fn names(trailers: &HeaderMap) -> Vec<String> {
 }
 
 /// The values of a header in the description.
-pub(super) fn received<'a>(description: &'a Value, name: &str) -> Vec<&'a str> {
+pub(crate) fn received<'a>(description: &'a Value, name: &str) -> Vec<&'a str> {
     let headers = description["headers"].as_array().unwrap().iter();
     headers
         .filter(|header| header[0] == name)
@@ -80,7 +80,7 @@ pub(super) fn received<'a>(description: &'a Value, name: &str) -> Vec<&'a str> {
 }
 
 /// The configuration of one upstream that permits everything to who is signed in.
-pub(super) fn upstream(name: &str, target: SocketAddr, more: &str) -> String {
+pub(crate) fn upstream(name: &str, target: SocketAddr, more: &str) -> String {
     format!(
         "[[upstream]]\nname = \"{name}\"\ntarget = \"http://{target}\"\n{more}\n\
          [[upstream.route]]\npath = \"/open/**\"\npublic = true\n[[upstream.route]]\npath = \"/**\"\n"
