@@ -6,4 +6,5 @@ mod output;
 mod paper;
 mod process;
 mod sign_in;
+mod store;
 mod world;
