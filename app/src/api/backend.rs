@@ -104,6 +104,18 @@ pub(super) fn incomplete() -> CallError {
     )
 }
 
+/// Returns what answers a call with a form that cannot be used: status 400, with a text for the user. The gate's refusals say why in
+/// development only, and this says nothing that the caller did not send.
+pub(super) fn unusable(failure: String) -> CallError {
+    // The gate makes the answers to its own refusals, and leaves this one as it is.
+    if let Some(response) = use_context::<leptos_axum::ResponseOptions>()
+        && let Ok(status) = 400_u16.try_into()
+    {
+        response.set_status(status);
+    }
+    CallError::Failed { failure }
+}
+
 /// What an administrator does to others is in the log, whatever becomes of it.
 pub(super) fn log(caller: &Principal, what: &str, issuer: &str, whom: &str) {
     tracing::warn!(
