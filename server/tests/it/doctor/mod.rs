@@ -7,4 +7,5 @@ mod paper;
 mod process;
 mod sign_in;
 mod store;
+mod token;
 mod world;
