@@ -41,16 +41,45 @@ pub enum Action {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::Subcommand)]
 pub enum Command {
     /// Serve (the default)
+    #[command(after_help = "Example:\n  PIXYGATE_SERVER__LISTEN=0.0.0.0:3000 pixygate serve")]
     Serve,
     /// Print every path with its policy and where it leads
+    #[command(after_help = "Example:\n  pixygate routes | grep orders")]
     Routes,
     /// Print the effective configuration, secrets masked, and where each value was set
+    #[command(after_help = "Example:\n  pixygate config | grep -v default     only what was set")]
     Config,
-    /// Print a script that completes commands in a shell: pixygate completions bash > /etc/bash_completion.d/pixygate
+    /// Print a script that completes commands in a shell
+    #[command(after_help = "Example:\n  pixygate completions bash > /etc/bash_completion.d/pixygate")]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Print the manual page
+    #[command(after_help = "Examples:\n  pixygate man > pixygate.1\n  pixygate man doctor | man -l -")]
+    Man {
+        /// The page of this command, in place of the whole
+        command: Option<Page>,
+    },
+}
+
+/// A command that has a manual page of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Page {
+    /// `pixygate serve`.
+    Serve,
+    /// `pixygate routes`.
+    Routes,
+    /// `pixygate config`.
+    Config,
+    /// `pixygate doctor`.
+    Doctor,
+    /// `pixygate inspect`.
+    Inspect,
+    /// `pixygate token`.
+    Token,
+    /// `pixygate init`.
+    Init,
 }
 
 /// The commands that explain a set-up. They have arguments of their own.
@@ -91,6 +120,26 @@ pub fn completions(shell: clap_complete::Shell) -> String {
     let mut command = <CommandLine as clap::CommandFactory>::command();
     clap_complete::generate(shell, &mut command, "pixygate", &mut script);
     String::from_utf8_lossy(&script).into_owned()
+}
+
+/// `pixygate man`: the manual page of the program, or of one command, in roff.
+pub fn manual(page: Option<Page>) -> String {
+    use clap::ValueEnum as _;
+
+    let whole = <CommandLine as clap::CommandFactory>::command();
+    let name = page.and_then(|page| page.to_possible_value());
+    let own = name.and_then(|name| whole.find_subcommand(name.get_name()).cloned());
+    let command = match own {
+        Some(command) => {
+            let name = format!("pixygate-{}", command.get_name());
+            command.version(env!("CARGO_PKG_VERSION")).display_name(name)
+        }
+        None => whole,
+    };
+    let mut text = Vec::new();
+    // Writing to memory cannot fail.
+    let _infallible = clap_mangen::Man::new(command).render(&mut text);
+    String::from_utf8_lossy(&text).into_owned()
 }
 
 /// `pixygate config`: each key with its value and the place that set it.

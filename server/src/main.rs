@@ -48,6 +48,7 @@ async fn run(command: Command) -> Result<(), StartError> {
             print!("{}", cli::routes(&server::start::policies(&config)?, &config));
         }
         Command::Completions { shell } => print!("{}", cli::completions(shell)),
+        Command::Man { command } => print!("{}", cli::manual(command)),
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 use crate::activity::{Activity, Recording};
 use crate::config::{Config, Console};
 use crate::documents::StoredDocuments;
+use crate::findings::Code;
 use crate::heartbeat::{self, Presence};
 use crate::revocation::SharedRevocations;
 use crate::store::{Store, StoreError};
@@ -40,10 +41,17 @@ pub struct Upkeep {
 
 /// The store cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("The store {url} cannot be used: {source}\n    hint      {}", hint(.source))]
+#[error("{}: The store {url} cannot be used: {source}\n    hint      {}", code(.source), hint(.source))]
 pub struct SharedError {
     url: String,
     source: StoreError,
+}
+
+fn code(error: &StoreError) -> Code {
+    match error {
+        StoreError::Newer { .. } => Code::StoreNewer,
+        _ => Code::StoreUnreachable,
+    }
 }
 
 fn hint(error: &StoreError) -> &'static str {

@@ -104,6 +104,18 @@ pub(super) fn incomplete() -> CallError {
     )
 }
 
+/// Returns the error of a call whose arguments cannot be used: status 400, with a text for the user, in production too. The text contains
+/// nothing that the caller did not send.
+pub(super) fn unusable(failure: String) -> CallError {
+    // The gate builds the responses of its own refusals only.
+    if let Some(response) = use_context::<leptos_axum::ResponseOptions>()
+        && let Ok(status) = 400_u16.try_into()
+    {
+        response.set_status(status);
+    }
+    CallError::Failed { failure }
+}
+
 /// Logs an administrator's action on other users, whether it succeeds or not.
 pub(super) fn log(caller: &Principal, what: &str, issuer: &str, whom: &str) {
     tracing::warn!(

@@ -220,33 +220,35 @@ pub async fn my_token() -> Result<Inspection, CallError> {
 pub async fn diagnose(
     /// The token, at most [`LONGEST_TOKEN`] bytes. A prefix from a request (`Authorization: Bearer …`) is removed.
     token: String,
-    /// The method of the call; by default `GET`. A method without a path is rejected with `invalid_request`.
+    /// The method of the call; by default `GET`. A method without a path is an error (400).
     #[server(default)]
     method: Option<String>,
     /// The path of the call, without a query.
     #[server(default)]
     path: Option<String>,
 ) -> Result<Inspection, CallError> {
-    use pixygate::jwt::Rejection;
-    use pixygate::leptos::refuse;
+    use super::backend::unusable;
 
     let (_, backend) = super::backend::caller().await?;
-    let invalid = |expected: &str, found: &str| {
-        let rejection = Rejection::new(Reason::InvalidRequest);
-        refuse(rejection.expected(expected).found(found))
-    };
     // A form sends an empty field for a missing value.
     let filled = |field: Option<String>| field.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     if token.trim().is_empty() {
-        return Err(invalid("a token", "an empty text"));
+        return Err(unusable("Expected a token, found an empty text".to_owned()));
     }
     if token.len() > LONGEST_TOKEN {
-        return Err(invalid("a token of at most 65,536 bytes", "a longer text"));
+        let found = token.len();
+        return Err(unusable(format!(
+            "Expected a token of at most {LONGEST_TOKEN} bytes, found a text of {found} bytes"
+        )));
     }
     let call = match (filled(method), filled(path)) {
         (method, Some(path)) => Some((method.unwrap_or_else(|| "GET".to_owned()), path)),
         (None, None) => None,
-        (Some(_), None) => return Err(invalid("a path beside the method", "a method alone")),
+        (Some(_), None) => {
+            return Err(unusable(
+                "Expected a path beside the method, found a method alone".to_owned(),
+            ));
+        }
     };
     let inspection = backend.inspect(token, call).await;
     inspection.map_err(super::backend::unavailable)

@@ -1,7 +1,7 @@
 //! `pixygate doctor`: meets the provider as a client would, and says what is wrong, the cause before its effects.
 //!
 //! 1. [`run`]: the checks, what they need, and what became of them.
-//! 2. `network`, `metadata`, `keys`, `browser`, `pages`, `trusts`, `public_url`: the checks themselves. Each returns a
+//! 2. `network`, `metadata`, `keys`, `browser`, `pages`, `trusts`, `store`, `public_url`: the checks themselves. Each returns a
 //!    value that the next ones need, or the [`Finding`] that keeps them from being made.
 //! 3. [`report`]: the result, for a terminal and as JSON.
 
@@ -19,6 +19,7 @@ mod public_url;
 mod report;
 mod run;
 mod sign_in;
+mod store;
 mod target;
 mod trusts;
 mod upstreams;
@@ -214,9 +215,16 @@ pub async fn examine(
             offline(&mut run, config).await;
             config.provider.as_ref().map(|provider| provider.issuer.clone())
         }
-        Ok(config) => online(&mut run, config, options.sign_in.as_ref()).await,
+        Ok(config) => {
+            let issuer = online(&mut run, config, options.sign_in.as_ref()).await;
+            // Whatever became of the provider.
+            store::examine(&mut run, config).await;
+            issuer
+        }
         Err(missing) => {
-            everything_else(&mut run, *missing, options.offline).await;
+            let made_offline = ["provider", "trust"];
+            let is_left = |check: &Check| !options.offline || made_offline.contains(&check.id);
+            not_made(&mut run, *missing, is_left).await;
             None
         }
     };
@@ -232,16 +240,19 @@ pub async fn examine(
     Report::new(name.to_owned(), issuer.unwrap_or_default(), records)
 }
 
-/// Every check after the configuration is recorded as not made.
-async fn everything_else(run: &mut Run<'_>, missing: Missing, offline: bool) {
-    let others = CHECKS.iter().filter(|check| check.id != "config");
-    let made_offline = ["provider", "trust"];
-    for check in others.filter(|check| !offline || made_offline.contains(&check.id)) {
+/// Records checks as not made: those after the configuration that are left.
+async fn not_made(run: &mut Run<'_>, missing: Missing, is_left: impl Fn(&Check) -> bool) {
+    for check in CHECKS.iter().filter(|check| check.id != "config" && is_left(check)) {
         let nothing: Result<(), _> = Err(missing);
         let _missing = run
             .check(check.id, "", &nothing, async |()| Checked::passed((), ""))
             .await;
     }
+}
+
+/// Whether a check is about the provider, or cannot be made without it.
+fn needs_provider(check: &Check) -> bool {
+    check.id != "provider" && check.section != "Store"
 }
 
 fn configuration(config: Result<Config, Problems>) -> Checked<Config> {
@@ -314,17 +325,11 @@ async fn online(run: &mut Run<'_>, config: &Config, sign_in: Option<&SignIn>) ->
     let (provider, trust, location, _running) = match target {
         Ok((provider, trust, Some(location), running)) => (provider, trust, location, running),
         Ok(_) => {
-            everything_else(run, Missing::Because(Code::NoMetadata), false).await;
+            not_made(run, Missing::Because(Code::NoMetadata), needs_provider).await;
             return None;
         }
         Err(missing) => {
-            let rest = ["config", "provider"];
-            for check in CHECKS.iter().filter(|check| !rest.contains(&check.id)) {
-                let nothing: Result<(), _> = Err(missing);
-                let _missing = run
-                    .check(check.id, "", &nothing, async |()| Checked::passed((), ""))
-                    .await;
-            }
+            not_made(run, missing, needs_provider).await;
             return None;
         }
     };

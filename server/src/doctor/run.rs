@@ -78,6 +78,12 @@ checks! {
         "trust-keys" "the keys of each trusted issuer can verify tokens" needs ["trust-discovery"]
         "trust" "the tokens of users who sign in are accepted" needs ["provider" "trust-discovery"]
     }
+    "Store" {
+        "store" "the store can be reached" needs ["config"]
+        "store-schema" "this server understands the store's tables" needs ["store"]
+        "store-write" "the store can be written" needs ["store" "store-schema"]
+        "store-clock" "the clocks of the store and this machine agree" needs ["store"]
+    }
     "Server" {
         "public-url" "public_url leads to Pixygate" needs ["provider"]
         "upstream" "the services behind the gate accept connections" needs ["provider"]

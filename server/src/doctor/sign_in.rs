@@ -64,7 +64,11 @@ async fn sign_in(target: &Target<'_>, how: &SignIn) -> Checked<SignedIn> {
     let open = |url: &Url| (how.open)(client_id, &redirect_uri, url);
     match loopback.sign_in(&registration, open).await {
         Ok(signed_in) => {
-            let refresh = if signed_in.can_refresh { "with" } else { "without" };
+            let refresh = if signed_in.refresh_token.is_some() {
+                "with"
+            } else {
+                "without"
+            };
             let lifetime = signed_in
                 .expires_in
                 .map(|lifetime| format!(", valid for {} s", lifetime.as_secs()));
@@ -79,7 +83,7 @@ async fn sign_in(target: &Target<'_>, how: &SignIn) -> Checked<SignedIn> {
                 granted.unwrap_or_default()
             );
             let note = Finding::new(Code::NoRefresh).expected("a refresh token").found("none");
-            let note = (!signed_in.can_refresh).then_some(note);
+            let note = signed_in.refresh_token.is_none().then_some(note);
             Checked::passed(signed_in, detail).and(note)
         }
         Err(error) => failed(error.to_string()),

@@ -212,6 +212,23 @@ catalogue! {
         why "Calls to it are answered with 502 or 503."
         fix "Start the service, or correct the target of the `[[upstream]]`."
 
+    // The store
+    StoreUnreachable "100" Fault "The store cannot be used"
+        why "Ended sessions, the activity and the keys of backend JWTs are in the store. The server does not start without it; one that runs goes on for `store.revocation_max_age_seconds`, and then answers calls with 503."
+        fix "See that the database runs, and that name, user and password under `[store] url` are right. For SQLite, name a file whose folder exists."
+    StoreNewer "101" Fault "A newer server has changed the store"
+        why "Its tables are of a version that this server does not understand. The server does not start with it."
+        fix "Start the newer version, or restore the store from before its update."
+    StoreOlder "102" Note "The store is of an older version"
+        why "The server adds the missing tables when it starts. Nodes of the older version go on with them unless the release notes say otherwise."
+        fix "Nothing. Back the store up before an update, as always."
+    StoreNotWritten "103" Fault "The store cannot be written"
+        why "The server records ended sessions before it confirms them. A database that only reads, a standby, or a user without the right to write lets it neither start nor end a session."
+        fix "Give the user of `[store] url` the right to create and write tables, and name the primary server. For SQLite, let the server's user write the file and its folder."
+    StoreClock "104" Warning "The clocks of the store and this machine differ"
+        why "The end of a session is dated by the later of the two clocks, and tokens by the provider's. A user who signs in again after a sign-out everywhere is rejected for as long as the clock is ahead."
+        fix "Synchronise the clock of this machine and the database's (NTP)."
+
     // Tokens, by the reason of the refusal
     MissingToken "200" Fault "The call has no token"
         why "The path needs a signed-in caller, and the request has no `Authorization` header."

@@ -1,24 +1,34 @@
-//! A sign-in from the command line: the user's browser, a redirect to this machine (RFC 8252, section 7.3), and the
-//! `openidconnect` crate as a client that shares no code with the one in the page.
+//! A sign-in from the command line: the user's browser, a redirect to this machine (RFC 8252, section 7.3) or a code that the user
+//! types elsewhere (RFC 8628), and the `openidconnect` crate as a client that shares no code with the one in the page.
+//!
+//! `pixygate token` stores what it got: `stored` is the file, `key` the key that it is sealed with.
 
 mod callback;
 mod command;
+mod device;
+mod key;
+mod stored;
 
 use std::fmt;
 use std::pin::Pin;
 use std::time::Duration;
 
 use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreJsonWebKeySet, CoreProviderMetadata};
+use openidconnect::core::{CoreErrorResponseType, CoreIdTokenVerifier, CoreTokenResponse};
 use openidconnect::{
-    AsyncHttpClient, AuthorizationCode, ClientId, CsrfToken, HttpRequest, HttpResponse, Nonce,
-    OAuth2TokenResponse as _, PkceCodeChallenge, RedirectUrl, Scope, TokenResponse as _,
+    AsyncHttpClient, AuthorizationCode, ClientId, CsrfToken, HttpRequest, HttpResponse, Nonce, NonceVerifier,
+    OAuth2TokenResponse as _, PkceCodeChallenge, RedirectUrl, RefreshToken, RequestTokenError, Scope,
+    TokenResponse as _,
 };
 use pixygate::jwt::{Trust, printable};
+use serde_json::Value;
 use tokio::net::TcpListener;
 use url::Url;
 
 pub(crate) use command::invite;
 pub use command::{TokenArgs, main};
+pub use device::UserCode;
+pub use stored::{Stored, TokenFile, TokenFileError};
 
 use crate::config::Provider;
 use crate::doctor::{http_client, metadata_location};
@@ -46,18 +56,18 @@ pub struct Registration {
     pub scopes: Vec<String>,
 }
 
-/// What a sign-in gave. The token is not in its `Debug`.
+/// What a sign-in gave. The tokens are not in its `Debug`.
 pub struct SignedIn {
     /// The access token.
     pub access_token: String,
+    /// The refresh token, where there is one.
+    pub refresh_token: Option<String>,
     /// The subject of the ID token.
     pub subject: String,
     /// The scopes that were granted, where the provider says.
     pub scopes: Option<Vec<String>>,
     /// How long the access token is valid, where the provider says.
     pub expires_in: Option<Duration>,
-    /// Whether there is a refresh token.
-    pub can_refresh: bool,
 }
 
 impl fmt::Debug for SignedIn {
@@ -66,7 +76,7 @@ impl fmt::Debug for SignedIn {
             .field("subject", &self.subject)
             .field("scopes", &self.scopes)
             .field("expires_in", &self.expires_in)
-            .field("can_refresh", &self.can_refresh)
+            .field("can_refresh", &self.refresh_token.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -102,6 +112,12 @@ pub enum SignInError {
     /// The ID token is missing or wrong.
     #[error("the ID token: {0}")]
     IdToken(String),
+    /// The provider no longer accepts the refresh token.
+    #[error("the session has ended at the provider")]
+    Ended,
+    /// The provider has no device grant.
+    #[error("the provider's metadata name no `device_authorization_endpoint` (RFC 8628)")]
+    NoDeviceGrant,
     /// Nobody came back.
     #[error("no sign-in within {} seconds", PATIENCE.as_secs())]
     Patience,
@@ -141,17 +157,10 @@ impl Loopback {
     ///
     /// When any step fails, with what the provider said.
     pub async fn sign_in(self, registration: &Registration, open: impl FnOnce(&Url)) -> Result<SignedIn, SignInError> {
-        let Registration {
-            provider,
-            trust,
-            scopes,
-        } = registration;
-        let http = Http(http_client(trust, ANSWER).map_err(SignInError::Metadata)?);
-        let (metadata, names_itself) = discover(provider, trust, &http).await?;
-        let unusable = |error: &dyn fmt::Display| SignInError::Metadata(printable(&error.to_string()));
+        let provider = &registration.provider;
+        let found = registration.discover().await?;
         let redirect_uri = RedirectUrl::new(self.redirect_uri.clone()).map_err(|error| unusable(&error))?;
-        let client = CoreClient::from_provider_metadata(metadata, ClientId::new(provider.client_id.clone()), None)
-            .set_redirect_uri(redirect_uri);
+        let client = found.client(provider).set_redirect_uri(redirect_uri);
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let mut request = client
             .authorize_url(
@@ -160,9 +169,8 @@ impl Loopback {
                 Nonce::new_random,
             )
             .set_pkce_challenge(challenge);
-        // The crate asks for `openid` by itself.
-        for scope in provider.scopes.iter().chain(scopes).filter(|scope| *scope != "openid") {
-            request = request.add_scope(Scope::new(scope.clone()));
+        for scope in registration.further_scopes() {
+            request = request.add_scope(scope);
         }
         for (name, value) in &provider.extra_params {
             request = request.add_extra_param(name.clone(), value.clone());
@@ -182,7 +190,7 @@ impl Loopback {
                 let expected = provider.issuer.clone();
                 return Err(SignInError::Issuer { expected, found });
             }
-            None if names_itself => {
+            None if found.names_itself() => {
                 let expected = provider.issuer.clone();
                 return Err(SignInError::Issuer {
                     expected,
@@ -199,59 +207,153 @@ impl Loopback {
             exchange = exchange.add_extra_param("resource", resource.clone());
         }
         let tokens = exchange
-            .request_async(&http)
+            .request_async(&found.http)
             .await
             .map_err(|error| SignInError::Token(of_exchange(&error)))?;
-        let id_token = tokens
-            .id_token()
-            .ok_or_else(|| SignInError::IdToken("there is none".to_owned()))?;
-        let claims = id_token
-            .claims(&client.id_token_verifier(), &nonce)
-            .map_err(|error| SignInError::IdToken(printable(&error.to_string())))?;
-        Ok(SignedIn {
-            access_token: tokens.access_token().secret().clone(),
-            subject: claims.subject().to_string(),
-            scopes: tokens
-                .scopes()
-                .map(|scopes| scopes.iter().map(|scope| scope.to_string()).collect()),
-            expires_in: tokens.expires_in(),
-            can_refresh: tokens.refresh_token().is_some(),
-        })
+        signed_in(&tokens, &client.id_token_verifier(), &nonce)
     }
 }
 
-/// Reads metadata and keys with the crate's own types. Returns whether authorization responses name their issuer.
-async fn discover(
-    provider: &Provider,
-    trust: &Trust,
-    http: &Http,
-) -> Result<(CoreProviderMetadata, bool), SignInError> {
-    let unusable = |error: String| SignInError::Metadata(printable(&error));
-    let location = metadata_location(trust).ok_or_else(|| unusable("they have no address".to_owned()))?;
-    let document = http.get(location.as_str()).await.map_err(unusable)?;
-    let metadata: CoreProviderMetadata =
-        serde_json::from_slice(&document).map_err(|error| unusable(error.to_string()))?;
-    if metadata.issuer().as_str() != provider.issuer {
-        return Err(SignInError::Issuer {
-            expected: provider.issuer.clone(),
-            found: printable(metadata.issuer().as_str()),
-        });
+impl Registration {
+    /// Reads metadata and keys with the crate's own types.
+    async fn discover(&self) -> Result<Discovered, SignInError> {
+        let http = Http(http_client(&self.trust, ANSWER).map_err(SignInError::Metadata)?);
+        let location = metadata_location(&self.trust).ok_or_else(|| unusable(&"they have no address"))?;
+        let document = http.get(location.as_str()).await.map_err(|error| unusable(&error))?;
+        let metadata: CoreProviderMetadata = serde_json::from_slice(&document).map_err(|error| unusable(&error))?;
+        if metadata.issuer().as_str() != self.provider.issuer {
+            return Err(SignInError::Issuer {
+                expected: self.provider.issuer.clone(),
+                found: printable(metadata.issuer().as_str()),
+            });
+        }
+        let keys = http
+            .get(metadata.jwks_uri().as_str())
+            .await
+            .map_err(|error| unusable(&error))?;
+        let keys: CoreJsonWebKeySet = serde_json::from_slice(&keys).map_err(|error| unusable(&error))?;
+        Ok(Discovered {
+            http,
+            metadata: metadata.set_jwks(keys),
+            members: serde_json::from_slice(&document).unwrap_or_default(),
+        })
     }
-    let members: serde_json::Value = serde_json::from_slice(&document).unwrap_or_default();
-    let names_itself = members["authorization_response_iss_parameter_supported"] == true;
-    let keys = http.get(metadata.jwks_uri().as_str()).await.map_err(unusable)?;
-    let keys: CoreJsonWebKeySet = serde_json::from_slice(&keys).map_err(|error| unusable(error.to_string()))?;
-    Ok((metadata.set_jwks(keys), names_itself))
+
+    /// Gets new tokens for a refresh token (RFC 6749, section 6).
+    ///
+    /// # Errors
+    ///
+    /// [`SignInError::Ended`] when the user has to sign in again; otherwise what the provider said.
+    pub async fn refresh(&self, refresh_token: &str) -> Result<Refreshed, SignInError> {
+        let found = self.discover().await?;
+        let client = found.client(&self.provider);
+        let refresh_token = RefreshToken::new(refresh_token.to_owned());
+        let mut exchange = client
+            .exchange_refresh_token(&refresh_token)
+            .map_err(|error| unusable(&error))?;
+        if let Some(resource) = &self.provider.resource {
+            exchange = exchange.add_extra_param("resource", resource.clone());
+        }
+        let tokens = exchange
+            .request_async(&found.http)
+            .await
+            .map_err(|error| match &error {
+                RequestTokenError::ServerResponse(response)
+                    if *response.error() == CoreErrorResponseType::InvalidGrant =>
+                {
+                    SignInError::Ended
+                }
+                _ => SignInError::Token(of_exchange(&error)),
+            })?;
+        Ok(Refreshed {
+            access_token: tokens.access_token().secret().clone(),
+            refresh_token: tokens.refresh_token().map(|token| token.secret().clone()),
+            expires_in: tokens.expires_in(),
+        })
+    }
+
+    /// The scopes beyond `openid`, which the crate asks for by itself.
+    fn further_scopes(&self) -> impl Iterator<Item = Scope> {
+        let all = self.provider.scopes.iter().chain(&self.scopes);
+        all.filter(|scope| *scope != "openid")
+            .map(|scope| Scope::new(scope.clone()))
+    }
+}
+
+/// What a refresh gave.
+pub struct Refreshed {
+    /// The access token.
+    pub access_token: String,
+    /// The refresh token that takes the place of the old one, where the provider rotates it.
+    pub refresh_token: Option<String>,
+    /// How long the access token is valid, where the provider says.
+    pub expires_in: Option<Duration>,
+}
+
+/// A provider, discovered.
+struct Discovered {
+    http: Http,
+    metadata: CoreProviderMetadata,
+    /// The metadata as they are: the crate does not know every member.
+    members: Value,
+}
+
+/// A client of a discovered provider.
+type Client = CoreClient<
+    openidconnect::EndpointSet,
+    openidconnect::EndpointNotSet,
+    openidconnect::EndpointNotSet,
+    openidconnect::EndpointNotSet,
+    openidconnect::EndpointMaybeSet,
+    openidconnect::EndpointMaybeSet,
+>;
+
+impl Discovered {
+    fn client(&self, provider: &Provider) -> Client {
+        CoreClient::from_provider_metadata(self.metadata.clone(), ClientId::new(provider.client_id.clone()), None)
+    }
+
+    /// Whether authorization responses name their issuer.
+    fn names_itself(&self) -> bool {
+        self.members["authorization_response_iss_parameter_supported"] == true
+    }
+}
+
+/// Checks the ID token, and takes out what is used.
+fn signed_in(
+    tokens: &CoreTokenResponse,
+    verifier: &CoreIdTokenVerifier<'_>,
+    nonce: impl NonceVerifier,
+) -> Result<SignedIn, SignInError> {
+    let id_token = tokens
+        .id_token()
+        .ok_or_else(|| SignInError::IdToken("there is none".to_owned()))?;
+    let claims = id_token
+        .claims(verifier, nonce)
+        .map_err(|error| SignInError::IdToken(printable(&error.to_string())))?;
+    Ok(SignedIn {
+        access_token: tokens.access_token().secret().clone(),
+        refresh_token: tokens.refresh_token().map(|token| token.secret().clone()),
+        subject: claims.subject().to_string(),
+        scopes: tokens
+            .scopes()
+            .map(|scopes| scopes.iter().map(|scope| scope.to_string()).collect()),
+        expires_in: tokens.expires_in(),
+    })
+}
+
+fn unusable(error: &dyn fmt::Display) -> SignInError {
+    SignInError::Metadata(printable(&error.to_string()))
 }
 
 /// What the provider says about a code that it does not redeem.
-fn of_exchange<T: openidconnect::ErrorResponse>(error: &openidconnect::RequestTokenError<HttpError, T>) -> String {
+fn of_exchange<T: openidconnect::ErrorResponse>(error: &RequestTokenError<HttpError, T>) -> String {
     match error {
-        openidconnect::RequestTokenError::ServerResponse(response) => printable(&format!("{response:?}")),
-        openidconnect::RequestTokenError::Request(error) => error.to_string(),
+        RequestTokenError::ServerResponse(response) => printable(&format!("{response:?}")),
+        RequestTokenError::Request(error) => error.to_string(),
         // The body itself may hold a token.
-        openidconnect::RequestTokenError::Parse(error, _) => printable(&format!("its answer cannot be read: {error}")),
-        openidconnect::RequestTokenError::Other(why) => printable(why),
+        RequestTokenError::Parse(error, _) => printable(&format!("its answer cannot be read: {error}")),
+        RequestTokenError::Other(why) => printable(why),
     }
 }
 

@@ -8,6 +8,7 @@
 
 pub mod activity;
 mod error;
+mod examined;
 mod migration;
 mod node;
 mod postgres;
@@ -22,6 +23,7 @@ use sha2::{Digest as _, Sha256};
 
 use activity::{Batch, Columns, Since};
 pub use error::StoreError;
+pub use examined::{Examined, Schema};
 pub use node::{Beat, Node};
 pub use postgres::Postgres;
 pub use sqlite::Sqlite;
@@ -100,6 +102,18 @@ impl Store {
         match url {
             StoreUrl::Sqlite(place) => Sqlite::open(place).await.map(Self::Sqlite),
             StoreUrl::Postgres(options) => Postgres::open(options.clone()).await.map(Self::Postgres),
+        }
+    }
+
+    /// Looks at a store without changing it: for the doctor.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be reached, or is no database. What it lacks otherwise is in the [`Examined`].
+    pub async fn examine(url: &StoreUrl) -> Result<Examined, StoreError> {
+        match url {
+            StoreUrl::Sqlite(place) => Sqlite::examine(place).await,
+            StoreUrl::Postgres(options) => Postgres::examine(options.clone()).await,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The command line.
 
 use clap::Parser as _;
-use server::cli::{Action, Command, CommandLine, completions, effective, routes};
+use server::cli::{Action, Command, CommandLine, Page, completions, effective, manual, routes};
 use server::config::Config;
 
 fn parse(words: &[&str]) -> Result<Action, clap::Error> {
@@ -32,6 +32,36 @@ fn a_word_is_a_command_or_an_error() {
         assert_eq!(parse(wrong).unwrap_err().exit_code(), 2, "{wrong:?}");
     }
     assert!(completions(clap_complete::Shell::Bash).contains("completions"));
+}
+
+#[test]
+fn every_command_has_a_manual_page_and_help_with_an_example() {
+    use clap::{CommandFactory as _, ValueEnum as _};
+
+    let whole = manual(None);
+    assert!(whole.starts_with(".ie") || whole.contains(".TH pixygate 1"), "{whole}");
+    let commands = CommandLine::command();
+    let pages = Page::value_variants().iter();
+    let pages: Vec<_> = pages
+        .map(|page| (page.to_possible_value().unwrap(), manual(Some(*page))))
+        .collect();
+    for command in commands.get_subcommands() {
+        let name = command.get_name();
+        assert!(whole.contains(&format!("pixygate\\-{name}")), "{name}");
+        let help = command.clone().render_long_help().to_string();
+        assert!(help.contains("Example"), "{name}: {help}");
+        assert!(help.contains("pixygate"), "{name}: {help}");
+        // These two print something for a program, and the whole page has all there is to say about them.
+        if ["completions", "man"].contains(&name) {
+            continue;
+        }
+        let (_, page) = pages.iter().find(|(page, _)| page.matches(name, false)).unwrap();
+        for option in command.get_arguments().filter_map(|argument| argument.get_long()) {
+            let option = option.replace('-', "\\-");
+            assert!(page.contains(&option), "--{option} in the page of {name}:\n{page}");
+        }
+        assert!(page.contains(&format!("pixygate\\-{name}")), "{page}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 mod activity;
 mod document;
 mod ended;
+mod examine;
 mod node;
 mod proof;
 mod value;
@@ -72,12 +73,7 @@ pub struct Postgres {
 
 impl Postgres {
     pub(super) async fn open(options: Box<PgConnectOptions>) -> Result<Self, StoreError> {
-        let options = options
-            .application_name("pixygate")
-            // PgBouncer refuses a connection that sets it, and no number here is a float.
-            .extra_float_digits(None)
-            // Statements without a name are never stored, see above.
-            .statement_cache_capacity(0);
+        let options = prepared(options);
         let pool = |most| {
             PgPoolOptions::new()
                 .max_connections(most)
@@ -116,6 +112,15 @@ impl Postgres {
         }
         result
     }
+}
+
+fn prepared(options: Box<PgConnectOptions>) -> PgConnectOptions {
+    options
+        .application_name("pixygate")
+        // PgBouncer refuses a connection that sets it, and no number here is a float.
+        .extra_float_digits(None)
+        // Statements without a name are never stored, see above.
+        .statement_cache_capacity(0)
 }
 
 /// A statement without a name.

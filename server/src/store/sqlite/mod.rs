@@ -3,6 +3,7 @@
 mod activity;
 mod document;
 mod ended;
+mod examine;
 mod node;
 mod value;
 

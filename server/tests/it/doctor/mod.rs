@@ -6,4 +6,6 @@ mod output;
 mod paper;
 mod process;
 mod sign_in;
+mod store;
+mod token;
 mod world;

@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::world::World;
 
-fn folder(configuration: &str) -> TempDir {
+pub(super) fn folder(configuration: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     if !configuration.is_empty() {
         std::fs::write(folder.path().join("pixygate.toml"), configuration).unwrap();
@@ -28,7 +28,7 @@ async fn pixygate(folder: &Path, words: &[&str]) -> Output {
         .unwrap()
 }
 
-fn text(bytes: &[u8]) -> &str {
+pub(super) fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 

@@ -11,12 +11,12 @@ use super::world::{World, codes, limits, read};
 
 /// The provider as a browser sees it.
 #[derive(Clone)]
-struct Browser {
+pub(super) struct Browser {
     provider: String,
 }
 
 impl Browser {
-    fn of(world: &World) -> Self {
+    pub(super) fn of(world: &World) -> Self {
         Self {
             provider: world.provider.clone(),
         }
@@ -28,7 +28,7 @@ impl Browser {
     }
 
     /// Registers the redirect URI, as the operator is asked to.
-    async fn register(&self, redirect_uri: &str) {
+    pub(super) async fn register(&self, redirect_uri: &str) {
         let url = format!("{}/control/clients?tenant=demo", self.provider);
         let clients: Value = Self::client().get(&url).send().await.unwrap().json().await.unwrap();
         let clients = clients.as_array().unwrap();
@@ -46,7 +46,7 @@ impl Browser {
     }
 
     /// Signs Alice in. Returns where the provider leads back to.
-    async fn sign_in(&self, address: &Url) -> Url {
+    pub(super) async fn sign_in(&self, address: &Url) -> Url {
         let asked = Self::client().get(address.clone()).send().await.unwrap();
         let header = |name: &str| asked.headers()[name].to_str().unwrap().to_owned();
         let cookie = header("set-cookie").split(';').next().unwrap().to_owned();
