@@ -165,7 +165,7 @@ fn SomeoneElse() -> impl IntoView {
             }
         }
         // The page waits until the same user has signed in again.
-        AuthState::SignedOut(Some(reason)) if reason.keeps_page() => {}
+        AuthState::SignedOut(Some(reason)) if reason.may_keep_input() => {}
         _ => {
             here = None;
             changed.set(false);

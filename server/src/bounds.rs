@@ -48,7 +48,7 @@ impl Cut {
         let rejection = Rejection::new(self.reason());
         tracing::warn!(status = rejection.status(), ?path, found = %self, "rejected");
         let status = StatusCode::from_u16(rejection.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        let id = request_id.cloned().unwrap_or_else(RequestId::random);
+        let id = request_id.cloned().unwrap_or_else(RequestId::generate);
         (status, Json(rejection.refusal(&id))).into_response()
     }
 }

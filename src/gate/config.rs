@@ -114,7 +114,7 @@ impl GateConfig {
         let (rate_limit, failure_limit) = (rate(self.rate_limit), rate(self.failure_limit));
         let mut policies = Policies::new();
         for route in self.route {
-            match route.read() {
+            match route.parse() {
                 Ok((methods, policy)) => policies = policies.route(methods, &route.path, policy),
                 Err(error) => errors.push(error),
             }
@@ -149,7 +149,7 @@ impl GateConfig {
 }
 
 impl RouteConfig {
-    fn read(&self) -> Result<(Methods, Policy), GateError> {
+    fn parse(&self) -> Result<(Methods, Policy), GateError> {
         let methods = Methods::named(&self.methods).map_err(RouteError::from)?;
         Ok((methods, self.policy()?))
     }

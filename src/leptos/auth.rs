@@ -59,7 +59,7 @@ impl Auth {
     /// ```
     ///
     /// # Errors
-    /// When the provider does not answer; [`SessionError::StillHere`] when the page is still here after some seconds;
+    /// When the provider does not answer; [`SessionError::NavigationPending`] when the page is still here after some seconds;
     /// [`SessionError::Storage`] when this browser cannot store the pending sign-in. [`Auth::sign_in_popup`] works there.
     pub fn sign_in(self, options: SignIn) -> LocalFuture<Result<(), SessionError>> {
         Box::pin(async move {
@@ -180,7 +180,7 @@ impl Auth {
     ///     });
     ///     move || {
     ///         problem.get().map(|((title, text), return_to)| {
-    ///             let again = format!("/sign-in?return_to={}", return_to.escaped());
+    ///             let again = format!("/sign-in?return_to={}", return_to.to_query_value());
     ///             view! { <h1>{title}</h1> <p>{text}</p> <a href=again>"Start again"</a> }
     ///         })
     ///     }

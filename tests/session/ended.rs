@@ -9,7 +9,7 @@ use crate::world::{OpenTab, Simulation, token};
 
 const ENDED: AuthState = AuthState::SignedOut(Some(SignOutReason::EndedByProvider));
 const LEFT: AuthState = AuthState::SignedOut(Some(SignOutReason::SignedOut));
-const HERE: AuthState = AuthState::SignedOut(Some(SignOutReason::SignedOutHere));
+const HERE: AuthState = AuthState::SignedOut(Some(SignOutReason::SignedOutLocally));
 
 /// Alice, in two tabs.
 fn signed_in() -> (Simulation, OpenTab, OpenTab) {
@@ -340,7 +340,7 @@ fn what_the_next_page_is_told_is_not_lost_to_a_refresh_of_another_tab() {
     simulation.run(next.session.restore());
     simulation.deliver(&[&one, &two]);
     for tab in [&one, &two, &next] {
-        let here = AuthState::SignedOut(Some(SignOutReason::SignedOutHere));
+        let here = AuthState::SignedOut(Some(SignOutReason::SignedOutLocally));
         assert_eq!(tab.session.state(), here);
     }
 }

@@ -510,11 +510,11 @@ impl Browser {
                 let Event::Changed(state) = event else { continue };
                 if let (Some(person), AuthState::SignedOut(reason)) = (&before, state) {
                     let reason = match reason {
-                        Some(SignOutReason::SignedOut | SignOutReason::SignedOutHere) => LEFT,
+                        Some(SignOutReason::SignedOut | SignOutReason::SignedOutLocally) => LEFT,
                         Some(SignOutReason::EndedByProvider) => ENDED,
                         Some(SignOutReason::Expired) => EXPIRED,
                         Some(SignOutReason::Idle) => IDLE,
-                        Some(SignOutReason::NotRenewed(_)) => "not renewed",
+                        Some(SignOutReason::RefreshRejected(_)) => "not renewed",
                         None => "none",
                     };
                     // Another user may have signed in in another tab, without a message to this one.

@@ -10,7 +10,7 @@ use aws_lc_rs::digest::{self, SHA256};
 use futures::channel::oneshot;
 use futures::lock::OwnedMutexGuard;
 use futures::task::LocalSpawnExt as _;
-use pixygate::authorization::{Crypto, CryptoError, EndpointResponse, Hash, Jwk, Moment, ServerClock};
+use pixygate::authorization::{ClockReading, Crypto, CryptoError, EndpointResponse, Hash, Jwk, ServerClock};
 use pixygate::session::{
     AuthState, Event, HistoryEntry, LocalFuture, LockError, NetworkError, Platform, SaveMode, StorageError,
 };
@@ -89,8 +89,8 @@ impl TabState {
             wakes_at: Cell::default(),
             opened: world.monotonic.get(),
             server_clock: Cell::new(ServerClock {
-                told: wall,
-                at: Moment {
+                server_time: wall,
+                received_at: ClockReading {
                     wall: wall + world.clock_error.get(),
                     monotonic: OPENED,
                 },
@@ -236,8 +236,8 @@ fn offline(url: &str) -> NetworkError {
 impl Platform for Tab {
     type Lock = Lock;
 
-    fn now(&self) -> Moment {
-        Moment {
+    fn now(&self) -> ClockReading {
+        ClockReading {
             wall: self.world.wall.get() + self.world.clock_error.get(),
             monotonic: self.world.monotonic.get() - self.state.opened + OPENED,
         }
@@ -248,8 +248,11 @@ impl Platform for Tab {
     }
 
     fn set_server_time(&self, date: &str) {
-        let told = date.parse::<f64>().unwrap() * 1000.0;
-        self.state.server_clock.set(ServerClock { told, at: self.now() });
+        let server_time = date.parse::<f64>().unwrap() * 1000.0;
+        self.state.server_clock.set(ServerClock {
+            server_time,
+            received_at: self.now(),
+        });
     }
 
     async fn fetch_server_time(&self) {

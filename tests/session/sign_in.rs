@@ -586,7 +586,7 @@ fn no_sign_in_asks_for_keys_that_the_page_came_with() {
 fn travels(page: &str) -> String {
     let mut simulation = Simulation::new();
     let tab = simulation.open();
-    let link = format!("/sign-in?return_to={}", ReturnTo::parse(page).unwrap().escaped());
+    let link = format!("/sign-in?return_to={}", ReturnTo::parse(page).unwrap().to_query_value());
     let (_, query) = link.split_once('?').unwrap();
     let options = SignIn {
         return_to: ReturnTo::from_query(query),

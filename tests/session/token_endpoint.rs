@@ -16,7 +16,7 @@ fn with_stale_tokens() -> (Simulation, OpenTab) {
 
 fn not_renewed(tab: &OpenTab) -> Option<String> {
     match tab.session.state() {
-        AuthState::SignedOut(Some(SignOutReason::NotRenewed(detail))) => Some(detail),
+        AuthState::SignedOut(Some(SignOutReason::RefreshRejected(detail))) => Some(detail),
         _ => None,
     }
 }
@@ -50,7 +50,7 @@ fn a_refusal_is_told_in_the_providers_words_and_the_second_ends_the_session() {
         assert_eq!(error.remedy(), Remedy::SignIn);
         let detail = not_renewed(&tab).unwrap();
         assert!(detail.contains(words), "{detail}");
-        assert!(SignOutReason::NotRenewed(detail.clone()).keeps_page());
+        assert!(SignOutReason::RefreshRejected(detail.clone()).may_keep_input());
 
         // Requests stop in all tabs, and the next page shows the reason.
         let sent = simulation.world.provider.requests.borrow().len();
@@ -121,7 +121,7 @@ fn a_session_that_is_dead_ends_although_its_refusal_cannot_be_read() {
     let (mut simulation, tab) = with_stale_tokens();
     simulation.world.provider.mood.replace(Mood::RefusalsWithheld);
     let error = simulation.run(tab.token()).unwrap_err();
-    assert!(matches!(error, SessionError::Withheld { .. }), "{error}");
+    assert!(matches!(error, SessionError::CorsBlocked { .. }), "{error}");
     simulation.pass(1.1);
     simulation.run(tab.token()).unwrap_err();
     let detail = not_renewed(&tab).unwrap();
@@ -170,7 +170,7 @@ fn a_sign_in_without_an_answer_says_what_may_be_wrong() {
     };
     assert_eq!(attempt(Mood::Well, DpopMode::Required), Ok(()));
     let error = attempt(Mood::ProofWithheld, DpopMode::Required).unwrap_err();
-    assert!(matches!(error, SessionError::ProofWithheld { .. }), "{error}");
+    assert!(matches!(error, SessionError::DpopHeaderBlocked { .. }), "{error}");
     for words in ["`DPoP`", "provider.dpop", "https://app.example"] {
         assert!(error.to_string().contains(words), "{error}");
     }

@@ -190,7 +190,7 @@ fn a_refresh_that_brings_nothing_that_can_be_read_ends_after_a_second_one() {
     assert!(tab.subject().is_some());
     simulation.pass(1.1);
     let ended = simulation.run(tab.token()).unwrap_err();
-    let SessionError::SignedOut(Some(SignOutReason::NotRenewed(detail))) = ended else {
+    let SessionError::SignedOut(Some(SignOutReason::RefreshRejected(detail))) = ended else {
         panic!("{ended}")
     };
     assert!(detail.contains("`access_token` is an object"), "{detail}");

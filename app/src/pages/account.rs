@@ -41,12 +41,12 @@ pub(crate) fn SignedOut() -> impl IntoView {
         _ => None,
     });
     let (title, words) = match reason {
-        Some(reason) if reason.keeps_page() => {
+        Some(reason) if reason.may_keep_input() => {
             return view! { <Ended /> }.into_any();
         }
         // After idle time, another user may be at the screen, so no data is shown.
         Some(SignOutReason::Idle) => Texts::here().idle,
-        Some(SignOutReason::SignedOutHere) => Texts::here().signed_out_here,
+        Some(SignOutReason::SignedOutLocally) => Texts::here().signed_out_here,
         _ => (text::for_you(), text::come_back()),
     };
     view! {

@@ -16,7 +16,7 @@ pub(crate) fn Home() -> impl IntoView {
     let state = auth.state();
     // The sign-out at the provider leads back here.
     let reason = Memo::new(move |_| match state.get() {
-        AuthState::SignedOut(Some(reason @ (SignOutReason::Idle | SignOutReason::SignedOutHere))) => Some(reason),
+        AuthState::SignedOut(Some(reason @ (SignOutReason::Idle | SignOutReason::SignedOutLocally))) => Some(reason),
         _ => None,
     });
     // A returning user sees this before the WASM is loaded.

@@ -41,16 +41,16 @@ pub(crate) fn SigningIn() -> impl IntoView {
 /// A sign-in that failed, and the next step.
 pub(crate) fn failed(SignInFailure { error, return_to }: SignInFailure) -> impl IntoView {
     let (title, text) = Texts::here().sign_in(&error);
-    let kind = if error == SessionError::StillHere {
+    let kind = if error == SessionError::NavigationPending {
         "info"
     } else {
         "error"
     };
     let in_window =
         matches!(error, SessionError::Storage(_)).then(|| view! { <InWindow return_to=return_to.clone() /> });
-    // `StillHere` has no cause to find: the navigation is only slow.
+    // `NavigationPending` has no cause to find: the navigation is only slow.
     let detail = match error {
-        SessionError::StillHere => String::new(),
+        SessionError::NavigationPending => String::new(),
         _ => error.to_string(),
     };
     // The server had not reached the provider when it rendered this page. A reload may work.

@@ -227,7 +227,7 @@ pub(crate) fn Ended() -> impl IntoView {
     });
     let (title, text) = texts.end(reason.as_ref()).unwrap_or(texts.ended);
     let detail = match reason {
-        Some(SignOutReason::NotRenewed(answer)) => answer,
+        Some(SignOutReason::RefreshRejected(answer)) => answer,
         _ => String::new(),
     };
     let failure = RwSignal::new(None::<SessionError>);

@@ -47,7 +47,7 @@ async fn tokens_of_an_ended_session_are_rejected_and_others_accepted() {
                 house.call(call).await,
                 expected,
                 "{subject:?} {session:?} {}",
-                call.claims_text()
+                call.claims_json()
             );
         }
     }

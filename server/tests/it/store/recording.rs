@@ -71,7 +71,7 @@ impl Node {
 fn event(number: u64) -> Event {
     Event {
         at: FIRST + number as i64,
-        request_id: RequestId::new(&format!("request-{number}")).unwrap(),
+        request_id: RequestId::parse(&format!("request-{number}")).unwrap(),
         method: Method::GET,
         route: None,
         principal: None,
