@@ -38,7 +38,7 @@ impl Auth {
     ///
     /// #[component]
     /// fn Enter() -> impl IntoView {
-    ///     let (auth, texts) = (use_auth(), Texts::here());
+    ///     let (auth, texts) = (use_auth(), Texts::current());
     ///     let problem = RwSignal::new(None);
     ///     let enter = move |_| {
     ///         let options = SignIn {
@@ -165,7 +165,7 @@ impl Auth {
     /// /// The page at `Client::redirect_uri`.
     /// #[component]
     /// fn CallbackPage() -> impl IntoView {
-    ///     let (auth, texts) = (use_auth(), Texts::here());
+    ///     let (auth, texts) = (use_auth(), Texts::current());
     ///     let problem = RwSignal::new(None);
     ///     // Effects run in the browser only.
     ///     Effect::new(move || {
@@ -219,7 +219,7 @@ impl Auth {
     ///
     /// #[component]
     /// fn Leave() -> impl IntoView {
-    ///     let (auth, texts) = (use_auth(), Texts::here());
+    ///     let (auth, texts) = (use_auth(), Texts::current());
     ///     let problem = RwSignal::new(None);
     ///     let leave = move |_| {
     ///         spawn_local(async move {
@@ -307,7 +307,7 @@ impl Auth {
     ///     let sign_out = move |_| {
     ///         spawn_local(async move {
     ///             if let Err(error) = auth.sign_out_everywhere().await {
-    ///                 problem.set(Some(Texts::here().call(&error.into()).1));
+    ///                 problem.set(Some(Texts::current().call(&error.into()).1));
     ///             }
     ///         });
     ///     };

@@ -74,7 +74,7 @@ impl Default for Views {
             .into(),
             signing_in: (|| view! { <p role="status">"Signing in…"</p> }).into(),
             sign_in_failed: SignInFailed::new(|SignInFailure { error, return_to }| {
-                let (title, text) = Texts::here().sign_in(&error);
+                let (title, text) = Texts::current().sign_in(&error);
                 view! {
                     <div role="alert">
                         <h1>{title}</h1>

@@ -221,12 +221,12 @@ impl Texts {
     ///
     /// let owner = Owner::new();
     /// owner.set();
-    /// assert_eq!(Texts::here().idle.0, "You were signed out");
+    /// assert_eq!(Texts::current().idle.0, "You were signed out");
     ///
     /// provide_context(Texts { idle: ("Abgemeldet", "Eine Weile war niemand da."), ..Texts::default() });
-    /// assert_eq!(Texts::here().idle.0, "Abgemeldet");
+    /// assert_eq!(Texts::current().idle.0, "Abgemeldet");
     /// ```
-    pub fn here() -> Self {
+    pub fn current() -> Self {
         use_context().unwrap_or_default()
     }
 

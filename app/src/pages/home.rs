@@ -28,7 +28,7 @@ pub(crate) fn Home() -> impl IntoView {
     let unreachable = provider.is_none();
     view! {
         {move || {
-            Texts::here().end(reason.get().as_ref()).map(|(title, text)| view! { <Notice kind="info" title text /> }.into_any())
+            Texts::current().end(reason.get().as_ref()).map(|(title, text)| view! { <Notice kind="info" title text /> }.into_any())
         }}
         {unreachable.then(|| view! { <Notice kind="warning" title=text::no_provider() text=text::no_provider_text() /> }.into_any())}
         <section class="hero">

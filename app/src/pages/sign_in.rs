@@ -40,7 +40,7 @@ pub(crate) fn SigningIn() -> impl IntoView {
 
 /// A sign-in that failed, and the next step.
 pub(crate) fn failed(SignInFailure { error, return_to }: SignInFailure) -> impl IntoView {
-    let (title, text) = Texts::here().sign_in(&error);
+    let (title, text) = Texts::current().sign_in(&error);
     let kind = if error == SessionError::NavigationPending {
         "info"
     } else {
@@ -77,7 +77,7 @@ fn ReloadButton() -> impl IntoView {
 /// Signs in in a new window, for browsers that do not allow storage: this page stays open and completes the sign-in.
 #[component]
 fn InWindow(return_to: ReturnTo) -> impl IntoView {
-    let (auth, texts, navigate) = (use_auth(), Texts::here(), use_navigate());
+    let (auth, texts, navigate) = (use_auth(), Texts::current(), use_navigate());
     let failure = RwSignal::new(None::<SessionError>);
     let sign_in = move |_| {
         let signed_in = auth.sign_in_popup(SignIn::default());

@@ -307,7 +307,7 @@ async fn would_this_call_pass() {
 async fn what_cannot_be_judged_is_an_error() {
     let house = House::start().await;
     let alice = token_of(&house, "alice", "openid").await;
-    let long = "a".repeat(app::api::LONGEST_TOKEN);
+    let long = "a".repeat(app::api::MAX_TOKEN_BYTES);
     let longer = format!("{long}a");
     for (form, expected) in [
         (vec![("token", long.as_str())], StatusCode::OK),
