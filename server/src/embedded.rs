@@ -93,13 +93,13 @@ impl Embedded {
     /// Returns name and password of every account.
     pub(crate) fn accounts(&self) -> Vec<String> {
         let tenants = &self.bound.provider().config().tenants;
-        let people = tenants
+        let users = tenants
             .first()
-            .map(|tenant| tenant.people.as_slice())
+            .map(|tenant| tenant.users.as_slice())
             .unwrap_or_default();
-        people
+        users
             .iter()
-            .map(|person| format!("{} / {}", person.username, person.password))
+            .map(|user| format!("{} / {}", user.username, user.password))
             .collect()
     }
 
