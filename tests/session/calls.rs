@@ -7,7 +7,7 @@ use pixygate::authorization::{DpopMode, SignIn};
 use pixygate::session::{AuthState, CallOutcome, Event, Remedy, SessionError};
 
 use crate::api::Answer;
-use crate::provider::Mood;
+use crate::provider::Behaviour;
 use crate::world::{OpenTab, Simulation};
 
 const ORDERS: &str = "https://app.example/api/orders?page=2";
@@ -154,7 +154,7 @@ fn without_a_refresh_token_the_refusal_is_the_answer() {
 fn when_no_new_token_can_be_had_the_call_says_so_and_the_session_stays() {
     let (mut simulation, tab) = signed_in();
     simulation.world.api.distrusts_all.set(true);
-    simulation.world.provider.mood.replace(Mood::Unreachable);
+    simulation.world.provider.behaviour.replace(Behaviour::Unreachable);
     let error = simulation.run(tab.call("GET", ORDERS, "")).unwrap_err();
     assert_eq!(error.remedy(), Remedy::TryAgain);
     assert_eq!(tab.subject().as_deref(), Some("alice"));

@@ -148,7 +148,7 @@ fn a_new_refresh_token_is_stored_whatever_else_cannot_be_read() {
         assert_eq!(simulation.run(other.token()).as_deref(), Ok("access-3"), "{value}");
         assert_eq!(simulation.run(tab.token()).as_deref(), Ok("access-3"));
         assert!(simulation.world.provider.reused.borrow().is_empty(), "{value}");
-        assert_eq!(simulation.world.provider.live(), 1);
+        assert_eq!(simulation.world.provider.valid_refresh_tokens(), 1);
     }
 }
 
