@@ -31,7 +31,7 @@ pub(crate) fn router() -> Router<Provider> {
             get(switches::get).put(switches::put).patch(switches::patch),
         )
         .route("/control/clock", get(switches::get_clock).post(switches::post_clock))
-        .route("/control/reset", post(switches::reset))
+        .route("/control/reset", post(switches::post_reset))
         .route("/control/requests", get(requests).delete(forget_requests))
         .route("/control/keys", get(keys::list))
         .route("/control/keys/rotate", post(keys::rotate))

@@ -57,7 +57,7 @@ pub(super) async fn post_clock(State(provider): State<Provider>, Json(change): J
     get_clock(State(provider)).await.into_response()
 }
 
-pub(super) async fn reset(State(provider): State<Provider>) -> Response {
+pub(super) async fn post_reset(State(provider): State<Provider>) -> Response {
     reset(&provider);
     done()
 }
