@@ -172,7 +172,7 @@ fn again<T>(mut call: impl FnMut() -> T) -> impl FnMut(u64) -> Duration {
 /// The signature check of the crypto library alone, with the key parsed before.
 fn bare(token: &str, key: &TestKey) -> (ParsedPublicKey, Vec<u8>, Vec<u8>) {
     let (signed, signature) = token.rsplit_once('.').unwrap();
-    let jwk = key.bare_jwk();
+    let jwk = key.public_jwk();
     let number = |member: &str| URL_SAFE_NO_PAD.decode(jwk[member].as_str().unwrap()).unwrap();
     let plain =
         |algorithm: &'static dyn VerificationAlgorithm, bytes: Vec<u8>| ParsedPublicKey::new(algorithm, bytes).unwrap();

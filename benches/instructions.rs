@@ -30,7 +30,7 @@ use pixygate::{
 use tower::ServiceExt;
 
 fn parsed(key: &TestKey) -> ParsedPublicKey {
-    let jwk = key.bare_jwk();
+    let jwk = key.public_jwk();
     let number = |member: &str| URL_SAFE_NO_PAD.decode(jwk[member].as_str().unwrap()).unwrap();
     match key.algorithm() {
         Algorithm::RS256 => PublicKeyComponents {

@@ -67,7 +67,7 @@ fn main() {
         let token = &tokens[0];
         let (signed, signature) = token.rsplit_once('.').unwrap();
         let (signed, signature) = (signed.as_bytes(), URL_SAFE_NO_PAD.decode(signature).unwrap());
-        let jwk = issuer.keys()[0].bare_jwk();
+        let jwk = issuer.keys()[0].public_jwk();
         let number = |member: &str| URL_SAFE_NO_PAD.decode(jwk[member].as_str().unwrap()).unwrap();
         let key = match algorithm {
             Algorithm::RS256 => PublicKeyComponents {

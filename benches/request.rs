@@ -124,7 +124,7 @@ fn main() {
     let proofs: Vec<_> = (0..CALLS * 100)
         .map(|number| {
             let proof = key.proof("GET", "https://shop.example/api/orders", &bound);
-            proof.id(&number.to_string()).sign()
+            proof.jti(&number.to_string()).sign()
         })
         .collect();
     let authorization = format!("DPoP {bound}");

@@ -161,15 +161,15 @@ fn who_listens_to_a_mock_hears_what_happens_and_what_is_gone_does_not() {
         use_auth().on(move |event| hears.borrow_mut().push(event.clone()));
     });
     let auth = use_auth();
-    mock.tell(&Event::Idle(Some(60)));
+    mock.emit(&Event::Idle(Some(60)));
     assert_eq!(auth.idle_warning().get_untracked(), Some(60));
-    mock.tell(&Event::NotStored);
+    mock.emit(&Event::NotStored);
     assert!(!auth.is_stored().get_untracked());
     block_on(auth.sign_out_here()).unwrap();
     let signed_out = Event::Changed(AuthState::SignedOut(Some(SignOutReason::SignedOut)));
     assert_eq!(*heard.borrow(), [Event::Idle(Some(60)), Event::NotStored, signed_out]);
     component.cleanup();
-    mock.tell(&Event::Stored);
+    mock.emit(&Event::Stored);
     assert_eq!(heard.borrow().len(), 3);
 }
 
@@ -272,7 +272,7 @@ fn what_happens_after_the_components_are_gone_is_heard_by_nobody_and_no_panic() 
     let heard = Rc::new(RefCell::new(0));
     let notes = Rc::clone(&heard);
     use_auth().on(move |_| *notes.borrow_mut() += 1);
-    mock.tell(&Event::Refreshed);
+    mock.emit(&Event::Refreshed);
     assert_eq!(*heard.borrow(), 1);
     owner.cleanup();
     for event in [
@@ -280,7 +280,7 @@ fn what_happens_after_the_components_are_gone_is_heard_by_nobody_and_no_panic() 
         Event::Idle(Some(60)),
         Event::NotStored,
     ] {
-        mock.tell(&event);
+        mock.emit(&event);
     }
     assert_eq!(*heard.borrow(), 1);
 }

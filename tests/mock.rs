@@ -202,7 +202,7 @@ async fn no_component_reads_what_nothing_tracks() {
     mock.sign_in(MockUser::new("alice").claim("name", "Alice Example"));
     shown("Hello, Alice, now Alice Example").await;
     shown("No orders").await;
-    mock.tell(&Event::Idle(Some(60)));
+    mock.emit(&Event::Idle(Some(60)));
     shown("60").await;
     mock.sign_out(Some(SignOutReason::EndedByProvider));
     shown("Please sign in").await;

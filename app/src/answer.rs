@@ -54,7 +54,7 @@ pub(crate) fn placeholder(class: &'static str) -> AnyView {
 
 /// The error of a call, and a button that tries again.
 pub(crate) fn failed(error: &CallError, again: Box<dyn Fn() + Send>) -> AnyView {
-    let (title, text) = Texts::here().call(error);
+    let (title, text) = Texts::current().call(error);
     view! {
         <Notice kind="error" title text detail=error.to_string()>
             <button type="button" class="button" on:click=move |_| again()>{text::try_again()}</button>

@@ -9,9 +9,9 @@ use leptos_router::hooks::use_location;
 use pixygate::leptos::{Texts, use_auth};
 use pixygate::session::{AuthState, SignedIn};
 
+use crate::lazy_page::prefetch;
 use crate::notice::Notice;
 use crate::pages::{PAGES, Page};
-use crate::part::load_ahead;
 use crate::preferences::{Language, Preferences, Theme, choose_language, choose_theme};
 use crate::shell::title_of;
 use crate::sign_in_link::SignInLink;
@@ -34,7 +34,7 @@ pub(crate) fn Header() -> impl IntoView {
     let auth = use_auth();
     let state = auth.state();
     let path = use_location().pathname;
-    focus_pages(path);
+    announce_navigation(path);
     let failure = RwSignal::new(None);
     let leave = move || {
         spawn_local(async move { failure.set(auth.sign_out().await.err()) });
@@ -75,7 +75,7 @@ pub(crate) fn Header() -> impl IntoView {
         <div class="notices">
             {move || {
                 failure.get().map(|error| {
-                    let (title, text) = Texts::here().sign_in(&error);
+                    let (title, text) = Texts::current().sign_in(&error);
                     view! {
                         <Notice kind="error" title text>
                             <button type="button" class="button" on:click=move |_| leave()>{text::try_again()}</button>
@@ -84,8 +84,8 @@ pub(crate) fn Header() -> impl IntoView {
                     .into_any()
                 })
             }}
-            <StillThere />
-            <SomeoneElse />
+            <IdleWarning />
+            <UserChangedNotice />
         </div>
     }
 }
@@ -96,7 +96,7 @@ fn links(known: bool) -> AnyView {
     let link = |page: &'static Page| {
         let near = move || {
             if let Some(load) = page.load {
-                load_ahead(load);
+                prefetch(load);
             }
         };
         view! {
@@ -112,7 +112,7 @@ fn links(known: bool) -> AnyView {
 /// The buttons for language and colour scheme.
 #[component]
 fn Switches() -> impl IntoView {
-    let Preferences { language, theme } = Preferences::here();
+    let Preferences { language, theme } = Preferences::current();
     let languages = Language::ALL.map(|(one, name)| {
         view! { <option value=one.tag() lang=one.tag() selected=one == language>{name}</option> }.into_any()
     });
@@ -137,7 +137,7 @@ fn Switches() -> impl IntoView {
 }
 
 /// After a navigation without a page load, sets the title and moves the focus, so that screen readers announce the new page.
-fn focus_pages(path: Memo<String>) {
+fn announce_navigation(path: Memo<String>) {
     Effect::new(move |loaded: Option<()>| {
         // Read and not only tracked: a memo that nothing has read yet does not notify.
         let title = path.with(|path| title_of(path));
@@ -153,21 +153,21 @@ fn focus_pages(path: Memo<String>) {
 
 /// A notice that another user has signed in, in another tab. The page then shows that user's data.
 #[component]
-fn SomeoneElse() -> impl IntoView {
+fn UserChangedNotice() -> impl IntoView {
     let state = use_auth().state();
     let changed = RwSignal::new(false);
-    let mut here = None::<SignedIn>;
+    let mut current = None::<SignedIn>;
     Effect::new(move || match state.get() {
         AuthState::SignedIn(user) => {
-            let before = here.replace(user.clone());
+            let before = current.replace(user.clone());
             if before.is_some_and(|before| before.identity() != user.identity()) {
                 changed.set(true);
             }
         }
         // The page waits until the same user has signed in again.
-        AuthState::SignedOut(Some(reason)) if reason.keeps_page() => {}
+        AuthState::SignedOut(Some(reason)) if reason.may_keep_input() => {}
         _ => {
-            here = None;
+            current = None;
             changed.set(false);
         }
     });
@@ -188,7 +188,7 @@ fn SomeoneElse() -> impl IntoView {
 
 /// The countdown before an idle session ends. Any activity stops it.
 #[component]
-fn StillThere() -> impl IntoView {
+fn IdleWarning() -> impl IntoView {
     let seconds = use_auth().idle_warning();
     let warned = Memo::new(move |_| seconds.with(Option::is_some));
     let left = move || seconds.get().unwrap_or_default().to_string().into_any();

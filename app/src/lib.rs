@@ -21,10 +21,10 @@ pub mod api;
 mod header;
 #[cfg(feature = "hydrate")]
 mod hydrate;
+mod lazy_page;
 mod notice;
 mod number;
 mod pages;
-mod part;
 mod preferences;
 mod shell;
 mod sign_in_link;
@@ -36,7 +36,7 @@ use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::path;
 use pixygate::leptos::{AuthProvider, SignInFailed, SignInRoutes};
 
-use part::PartRoute;
+use lazy_page::LazyPageRoute;
 use texts::frame as text;
 
 pub use preferences::{Language, Preferences, Theme};
@@ -45,7 +45,7 @@ pub use shell::{SiteFiles, shell};
 /// The application: the session around the header and the page.
 #[component]
 pub fn App() -> impl IntoView {
-    if Language::here() == Language::German {
+    if Language::current() == Language::German {
         provide_context(texts::GERMAN_SIGN_IN);
     }
     view! {
@@ -62,12 +62,12 @@ pub fn App() -> impl IntoView {
                     <FlatRoutes fallback=pages::not_found::NotFound>
                         <Route path=path!("") view=pages::home::Home />
                         <Route path=path!("account") view=pages::account::Account />
-                        <PartRoute page=&pages::OVERVIEW />
-                        <PartRoute page=&pages::SESSION />
-                        <PartRoute page=&pages::SERVICES />
-                        <PartRoute page=&pages::ACTIVITY />
-                        <PartRoute page=&pages::DIAGNOSE />
-                        <PartRoute page=&pages::CONFIGURATION />
+                        <LazyPageRoute page=&pages::OVERVIEW />
+                        <LazyPageRoute page=&pages::SESSION />
+                        <LazyPageRoute page=&pages::SERVICES />
+                        <LazyPageRoute page=&pages::ACTIVITY />
+                        <LazyPageRoute page=&pages::DIAGNOSE />
+                        <LazyPageRoute page=&pages::CONFIGURATION />
                         <SignInRoutes />
                     </FlatRoutes>
                 </main>

@@ -53,8 +53,8 @@ impl Language {
     }
 
     /// Returns the language of the page.
-    pub(crate) fn here() -> Self {
-        Preferences::here().language
+    pub(crate) fn current() -> Self {
+        Preferences::current().language
     }
 
     /// Returns the preferred supported language of an `Accept-Language` header; ranges of equal weight count in their order (RFC 9110,
@@ -146,7 +146,7 @@ impl Preferences {
     }
 
     /// Returns the preferences of the page.
-    pub(crate) fn here() -> Self {
+    pub(crate) fn current() -> Self {
         if cfg!(feature = "hydrate") {
             return DOCUMENT.get().unwrap_or_else(|| {
                 let root = document().document_element();

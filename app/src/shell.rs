@@ -74,7 +74,7 @@ try {
 }";
 
 /// The pages whose next request goes to the provider.
-const NEAR_PROVIDER: [&str; 2] = ["/sign-in", "/callback"];
+const PRECONNECT_PAGES: [&str; 2] = ["/sign-in", "/callback"];
 
 /// Returns the title of the page with this path.
 pub(crate) fn title_of(path: &str) -> String {
@@ -115,8 +115,8 @@ pub fn shell(options: LeptosOptions) -> impl IntoView {
         .replace("FILES", &format!("{:?}", [&js, &wasm]))
         .replace("ORIGIN", &format!("{:?}", public.unwrap_or_default()));
     let path = path();
-    let Preferences { language, theme } = Preferences::here();
-    let provider = client.as_ref().filter(|_| NEAR_PROVIDER.contains(&path.as_str()));
+    let Preferences { language, theme } = Preferences::current();
+    let provider = client.as_ref().filter(|_| PRECONNECT_PAGES.contains(&path.as_str()));
     let provider = provider.map(|client| origin_of(&client.provider.token_endpoint).to_owned());
     view! {
         <!DOCTYPE html>

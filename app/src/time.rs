@@ -71,7 +71,7 @@ pub(crate) fn from_local(value: &str) -> Option<u64> {
 
 /// Returns the browser's regional variant of the page's language, as in `en-GB`.
 pub(crate) fn locale() -> String {
-    let tag = Language::here().tag();
+    let tag = Language::current().tag();
     let own = window().navigator().language().unwrap_or_default();
     if own.starts_with(tag) { own } else { tag.to_owned() }
 }

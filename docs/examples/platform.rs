@@ -6,12 +6,12 @@ use std::sync::Arc;
 use futures::executor::LocalSpawner;
 use futures::lock::{Mutex, OwnedMutexGuard};
 use futures::task::LocalSpawn as _;
-use pixygate::authorization::{Crypto, CryptoError, Hash, EndpointResponse, Jwk, Moment, ServerClock};
+use pixygate::authorization::{Crypto, CryptoError, Hash, EndpointResponse, Jwk, ClockReading, ServerClock};
 use pixygate::session::{HistoryEntry, LocalFuture, LockError, NetworkError, SaveMode, Platform, StorageError};
 
 /// One tab without a browser. Its clock stands still, its network is a function, and it keeps things in memory.
 pub struct Memory {
-    pub clock: Cell<Moment>,
+    pub clock: Cell<ClockReading>,
     pub network: Box<dyn Fn(&str, &str) -> EndpointResponse>,
     pub spawner: LocalSpawner,
     pub went_to: Rc<RefCell<String>>,
@@ -33,15 +33,15 @@ impl Crypto for Memory {
 impl Platform for Memory {
     type Lock = OwnedMutexGuard<()>;
 
-    fn now(&self) -> Moment {
+    fn now(&self) -> ClockReading {
         self.clock.get()
     }
 
     fn server_clock(&self) -> ServerClock {
         let now = self.now();
         ServerClock {
-            told: now.wall,
-            at: now,
+            server_time: now.wall,
+            received_at: now,
         }
     }
 

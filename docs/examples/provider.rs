@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use pixygate::authorization::{
-    Callback, Checks, Client, DpopMode, EndpointResponse, Moment, PendingSignIn, Provider, ServerClock, SignIn, TokenResponse,
+    Callback, ValidationContext, Client, DpopMode, EndpointResponse, ClockReading, PendingSignIn, Provider, ServerClock, SignIn, TokenResponse,
     TokenSet,
 };
 
@@ -55,8 +55,8 @@ pub fn client() -> Client {
     }
 }
 
-pub fn moment() -> Moment {
-    Moment {
+pub fn clock_reading() -> ClockReading {
+    ClockReading {
         wall: TIME * 1000.0,
         monotonic: 0.0,
     }
@@ -65,8 +65,8 @@ pub fn moment() -> Moment {
 /// A device whose clock is right.
 pub fn server_clock() -> ServerClock {
     ServerClock {
-        told: TIME * 1000.0,
-        at: moment(),
+        server_time: TIME * 1000.0,
+        received_at: clock_reading(),
     }
 }
 
@@ -116,13 +116,13 @@ pub fn tokens_of(url: &str) -> EndpointResponse {
     }
 }
 
-pub fn checks(client: &Client) -> Checks<'_, Native> {
-    Checks {
+pub fn validation_context(client: &Client) -> ValidationContext<'_, Native> {
+    ValidationContext {
         client,
         keys: Some(&client.keys),
         crypto: &Native,
-        now: moment(),
-        requested: moment(),
+        now: clock_reading(),
+        requested: clock_reading(),
         server: server_clock(),
     }
 }
@@ -135,7 +135,7 @@ pub async fn signed_in(client: &Client) -> TokenSet {
     let validated = pending.validate(callback, client).expect("its own callback");
     let response = TokenResponse::read(&tokens_of(&url)).expect("tokens");
     validated
-        .accept(response, &checks(client))
+        .validate_tokens(response, &validation_context(client))
         .await
         .expect("an ID token that holds")
 }

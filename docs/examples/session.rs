@@ -12,7 +12,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use futures::executor::LocalPool;
-use pixygate::authorization::{Moment, SignIn};
+use pixygate::authorization::{ClockReading, SignIn};
 use pixygate::session::{HttpResponse, Session};
 
 pub use platform::Memory;
@@ -62,8 +62,8 @@ pub fn came_back(session: &Session<Memory>) -> String {
 
 /// Time passes.
 pub fn wait(session: &Session<Memory>, milliseconds: f64) {
-    let Moment { wall, monotonic } = session.platform().clock.get();
-    session.platform().clock.set(Moment {
+    let ClockReading { wall, monotonic } = session.platform().clock.get();
+    session.platform().clock.set(ClockReading {
         wall: wall + milliseconds,
         monotonic: monotonic + milliseconds,
     });

@@ -14,7 +14,7 @@ use futures::executor::block_on;
 use libfuzzer_sys::fuzz_target;
 use pixygate::{
     authorization::{
-        Callback, Checks, Client, Crypto, CryptoError, DpopMode, EndpointResponse, Hash, Jwk, Moment, PendingSignIn, Provider,
+        Callback, ValidationContext, Client, Crypto, CryptoError, DpopMode, EndpointResponse, Hash, Jwk, ClockReading, PendingSignIn, Provider,
         ServerClock, SignIn, TokenResponse, TokenSet,
     },
     discovery::Metadata,
@@ -183,10 +183,10 @@ fn sign_in(mut claims: Value, mut response: Value) -> Result<TokenSet, String> {
     let validated = pending.validate(callback, &client).map_err(|error| error.to_string())?;
     let reply = EndpointResponse { status: 200, body: response.to_string(), ..EndpointResponse::default() };
     let response = TokenResponse::read(&reply).map_err(|error| error.to_string())?;
-    let now = Moment { wall: at(0) as f64 * 1000.0, monotonic: 0.0 };
-    let server = ServerClock { told: now.wall, at: now };
-    let checks = Checks { client: &client, keys: Some(&client.keys), crypto: &Trusting, now, requested: now, server };
-    block_on(validated.accept(response, &checks)).map_err(|error| error.to_string())
+    let now = ClockReading { wall: at(0) as f64 * 1000.0, monotonic: 0.0 };
+    let server = ServerClock { server_time: now.wall, received_at: now };
+    let context = ValidationContext { client: &client, keys: Some(&client.keys), crypto: &Trusting, now, requested: now, server };
+    block_on(validated.validate_tokens(response, &context)).map_err(|error| error.to_string())
 }
 
 fn claims() -> Value {

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use app::api::{Decision, Filter, Whose};
+use app::api::{Decision, Filter, RecordOwner};
 use pixygate::Reason;
 use pixygate::jwt::Ended;
 use server::revocation::{SharedRevocations, Timing};
@@ -147,7 +147,7 @@ fn cpu_of_process() -> Duration {
 }
 
 async fn read(store: &Store) {
-    let alice = Whose::User {
+    let alice = RecordOwner::User {
         issuer: IDP.to_owned(),
         subject: format!("5f0c2a1e-9d1b-4c55-8a5e-{:012}", 7),
     };
@@ -169,13 +169,13 @@ async fn read(store: &Store) {
         ..none.clone()
     };
     for (name, whose, filter) in [
-        ("everybody's, newest", &Whose::Everybody, &none),
-        ("everybody's, of the first day", &Whose::Everybody, &old),
-        ("everybody's, denied", &Whose::Everybody, &denied),
-        ("everybody's, for a rare reason", &Whose::Everybody, &rare),
+        ("everybody's, newest", &RecordOwner::AllUsers, &none),
+        ("everybody's, of the first day", &RecordOwner::AllUsers, &old),
+        ("everybody's, denied", &RecordOwner::AllUsers, &denied),
+        ("everybody's, for a rare reason", &RecordOwner::AllUsers, &rare),
         (
             "everybody's, of a service that nobody called",
-            &Whose::Everybody,
+            &RecordOwner::AllUsers,
             &absent,
         ),
         ("one user's, newest", &alice, &none),
@@ -195,8 +195,8 @@ async fn read(store: &Store) {
         report(&format!("page: {name}"), times);
     }
     for (name, whose, days) in [
-        ("everybody's, 30 days", &Whose::Everybody, 30),
-        ("everybody's, a day", &Whose::Everybody, 1),
+        ("everybody's, 30 days", &RecordOwner::AllUsers, 30),
+        ("everybody's, a day", &RecordOwner::AllUsers, 1),
         ("one user's, 30 days", &alice, 30),
     ] {
         let mut times = Vec::new();

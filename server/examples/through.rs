@@ -89,7 +89,7 @@ async fn main() {
     let proofs: Vec<_> = (0..PROOFS)
         .map(|number| {
             let proof = key.proof("GET", &format!("http://{gateway}/api/whoami"), &bound);
-            let proof = proof.id(&format!("proof-{number}")).claim("iat", now()).sign();
+            let proof = proof.jti(&format!("proof-{number}")).claim("iat", now()).sign();
             call(
                 "/api/whoami",
                 &format!("Authorization: DPoP {bound}\r\nDPoP: {proof}\r\n"),

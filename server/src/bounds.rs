@@ -26,7 +26,7 @@ const BODY_SIZE: u64 = 1024 * 1024;
 
 /// The reason why a body was cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-enum Cut {
+enum BodyError {
     #[error("a body of more than {BODY_SIZE} bytes")]
     TooLarge,
     #[error("a body that took longer than {} s", BODY_TIME.as_secs())]
@@ -35,7 +35,7 @@ enum Cut {
     Broken,
 }
 
-impl Cut {
+impl BodyError {
     fn reason(self) -> Reason {
         match self {
             Self::TooLarge => Reason::BodyTooLarge,
@@ -48,14 +48,14 @@ impl Cut {
         let rejection = Rejection::new(self.reason());
         tracing::warn!(status = rejection.status(), ?path, found = %self, "rejected");
         let status = StatusCode::from_u16(rejection.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        let id = request_id.cloned().unwrap_or_else(RequestId::random);
+        let id = request_id.cloned().unwrap_or_else(RequestId::generate);
         (status, Json(rejection.refusal(&id))).into_response()
     }
 }
 
 /// Limits the body that a handler reads. It is behind the gate, so the body of a rejected call is never read. If a body is cut off, the
 /// response of the handler is replaced, so that all handlers answer alike.
-pub(crate) async fn body(request: Request, next: Next) -> Response {
+pub(crate) async fn limit_body(request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
@@ -63,18 +63,18 @@ pub(crate) async fn body(request: Request, next: Next) -> Response {
     let id = parts.extensions.get::<RequestId>().cloned();
     let path = parts.uri.path().to_owned();
     if body.size_hint().lower() > BODY_SIZE {
-        return Cut::TooLarge.answer(id.as_ref(), &path);
+        return BodyError::TooLarge.answer(id.as_ref(), &path);
     }
-    let cut = Arc::new(OnceLock::new());
+    let error = Arc::new(OnceLock::new());
     let body = Bounded {
         body,
         left: BODY_SIZE,
         deadline: Deadline::default(),
-        cut: cut.clone(),
+        error: error.clone(),
     };
     let response = next.run(Request::from_parts(parts, Body::new(body))).await;
-    match cut.get() {
-        Some(cut) => cut.answer(id.as_ref(), &path),
+    match error.get() {
+        Some(error) => error.answer(id.as_ref(), &path),
         None => response,
     }
 }
@@ -83,20 +83,23 @@ struct Bounded {
     body: Body,
     left: u64,
     deadline: Deadline,
-    cut: Arc<OnceLock<Cut>>,
+    error: Arc<OnceLock<BodyError>>,
 }
 
 impl Bounded {
-    fn end(&self, cut: Cut) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
-        Poll::Ready(Some(Err(*self.cut.get_or_init(|| cut))))
+    fn end(&self, error: BodyError) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Poll::Ready(Some(Err(*self.error.get_or_init(|| error))))
     }
 }
 
 impl HttpBody for Bounded {
     type Data = Bytes;
-    type Error = Cut;
+    type Error = BodyError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match Pin::new(&mut self.body).poll_frame(context) {
             Poll::Ready(Some(Ok(frame))) => {
                 let length = frame.data_ref().map_or(0, |data| data.len() as u64);
@@ -105,13 +108,13 @@ impl HttpBody for Bounded {
                         self.left = left;
                         Poll::Ready(Some(Ok(frame)))
                     }
-                    None => self.end(Cut::TooLarge),
+                    None => self.end(BodyError::TooLarge),
                 }
             }
-            Poll::Ready(Some(Err(_))) => self.end(Cut::Broken),
+            Poll::Ready(Some(Err(_))) => self.end(BodyError::Broken),
             Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => match self.deadline.poll(context, BODY_TIME) {
-                Poll::Ready(()) => self.end(Cut::TooSlow),
+                Poll::Ready(()) => self.end(BodyError::TooSlow),
                 Poll::Pending => Poll::Pending,
             },
         }

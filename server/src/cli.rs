@@ -158,7 +158,7 @@ pub fn routes(policies: &Policies, config: &Config) -> String {
         [methods.to_owned(), path.to_owned(), policy.to_owned(), target]
     };
     let get = Method::GET.as_str();
-    let open = crate::router::OPEN
+    let open = crate::router::PUBLIC_PATHS
         .iter()
         .map(|path| row(get, path, "public", String::new()));
     let logout = [row(

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use dev_idp::config::StateFile;
 
-use crate::config::{Config, Origin, Provider};
+use crate::config::{Config, Provider, Source};
 
 /// The `client_id` of this application at the embedded provider.
 const CLIENT_ID: &str = "pixygate";
@@ -48,7 +48,7 @@ fn provider_of(config: &dev_idp::Config) -> Provider {
         logout_url: None,
         browser_endpoints: Default::default(),
         insecure_http_hosts: Vec::new(),
-        issuer_origin: Origin::Default,
+        issuer_origin: Source::Default,
     }
 }
 
@@ -93,13 +93,13 @@ impl Embedded {
     /// Returns name and password of every account.
     pub(crate) fn accounts(&self) -> Vec<String> {
         let tenants = &self.bound.provider().config().tenants;
-        let people = tenants
+        let users = tenants
             .first()
-            .map(|tenant| tenant.people.as_slice())
+            .map(|tenant| tenant.users.as_slice())
             .unwrap_or_default();
-        people
+        users
             .iter()
-            .map(|person| format!("{} / {}", person.username, person.password))
+            .map(|user| format!("{} / {}", user.username, user.password))
             .collect()
     }
 

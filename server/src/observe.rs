@@ -18,12 +18,12 @@ pub const REQUEST_ID: &str = "x-request-id";
 
 /// Sets the request ID. That of a trusted proxy is used, so that both logs have the same. Any other ID in the request is removed, because two
 /// requests with the same ID could not be told apart.
-pub(crate) async fn number(State(proxies): State<Arc<Proxies>>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn set_request_id(State(proxies): State<Arc<Proxies>>, mut request: Request, next: Next) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let is_trusted = peer.is_some_and(|peer| proxies.trusts(peer.0.ip().to_canonical()));
     let given = request.headers().get(REQUEST_ID).filter(|_| is_trusted);
-    let given = given.and_then(|id| RequestId::new(id.to_str().ok()?));
-    let id = given.unwrap_or_else(RequestId::random);
+    let given = given.and_then(|id| RequestId::parse(id.to_str().ok()?));
+    let id = given.unwrap_or_else(RequestId::generate);
     request.headers_mut().remove(REQUEST_ID);
     // The gate uses it for its log and its refusals.
     request.extensions_mut().insert(id.clone());

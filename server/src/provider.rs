@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pixygate::discovery::{DiscoveryError, DocumentStore, SignInConfig, SignInConfigBuilder, SignInConfigError};
 use pixygate::jwt::{FetchError, Trust};
 
-use crate::config::{Config, Origin, Provider, PublicUrl, Session};
+use crate::config::{Config, Provider, PublicUrl, Session, Source};
 use crate::findings::Code;
 
 /// The configuration of the provider is wrong.
@@ -16,7 +16,7 @@ use crate::findings::Code;
 pub struct ProviderError {
     code: Code,
     expected: String,
-    origin: Origin,
+    origin: Source,
     found: String,
     hint: String,
 }
@@ -69,11 +69,11 @@ fn of(error: &SignInConfigError) -> Code {
     }
 }
 
-fn hint_issuer(origin: &Origin, found: &str) -> String {
+fn hint_issuer(origin: &Source, found: &str) -> String {
     match origin {
-        Origin::Environment { variable } => format!("set\n\n{variable}={found}"),
-        Origin::File { path, .. } => format!("write in {path} under [provider]\n\nissuer = \"{found}\""),
-        Origin::Default => format!("write in pixygate.toml under [provider]\n\nissuer = \"{found}\""),
+        Source::Environment { variable } => format!("set\n\n{variable}={found}"),
+        Source::File { path, .. } => format!("write in {path} under [provider]\n\nissuer = \"{found}\""),
+        Source::Default => format!("write in pixygate.toml under [provider]\n\nissuer = \"{found}\""),
     }
 }
 

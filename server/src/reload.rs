@@ -15,7 +15,7 @@ use pixygate::gate::Gate;
 use tokio::sync::Mutex;
 
 use crate::config::{Config, Problem, Problems, Provider};
-use crate::start::{StartError, restricted};
+use crate::start::{StartError, with_configured_requirements};
 use crate::upstream::{Common, Upstreams, targeted};
 
 /// The interval at which the file is read. Its whole content is compared, so every kind of change is detected: a write in place, a rename, or
@@ -69,7 +69,7 @@ impl Reload {
     pub async fn apply(&self, config: Config) -> Result<Vec<String>, StartError> {
         let _applying = self.applying.lock().await;
         let made = self.common.make(&config.upstreams, &self.upstreams)?;
-        let policies = restricted(&config, targeted(app::api::policies(), &made))?;
+        let policies = with_configured_requirements(&config, targeted(app::api::policies(), &made))?;
         self.gate
             .replace_rules(config.trust_of(&self.provider), policies)
             .await?;

@@ -18,18 +18,26 @@ use crate::streamed::Streamed;
 use crate::upstream::Proxied;
 use crate::{activity, bounds, gateway, observe, pages, probes, security, traces};
 
-/// The public paths, besides the application's pages.
-pub(crate) const OPEN: [&str; 6] = [
-    "/healthz",
-    "/readyz",
-    PROTECTED_RESOURCE,
-    "/.well-known/jwks.json",
-    "/findings",
-    "/findings/{code}",
-];
+/// Whether the process runs.
+const HEALTHZ: &str = "/healthz";
+
+/// Whether the server is ready for requests.
+const READYZ: &str = "/readyz";
 
 /// The protected resource metadata of the server (RFC 9728). With an upstream's prefix appended, that of the upstream.
 pub(crate) const PROTECTED_RESOURCE: &str = "/.well-known/oauth-protected-resource";
+
+/// The public keys of backend JWTs.
+const JWKS: &str = "/.well-known/jwks.json";
+
+/// The list of findings.
+const FINDINGS: &str = "/findings";
+
+/// The page of one finding.
+const FINDING: &str = "/findings/{code}";
+
+/// The public paths, besides the application's pages.
+pub(crate) const PUBLIC_PATHS: [&str; 6] = [HEALTHZ, READYZ, PROTECTED_RESOURCE, JWKS, FINDINGS, FINDING];
 
 /// The endpoint for the provider's logout tokens (OpenID Connect Back-Channel Logout).
 pub(crate) const BACKCHANNEL_LOGOUT: &str = "/backchannel-logout";
@@ -39,28 +47,28 @@ pub(crate) const BACKCHANNEL_LOGOUT: &str = "/backchannel-logout";
 /// Time limits are part of the connection, see [`crate::serve`].
 pub fn router(state: AppState) -> Router {
     let routes = Router::new()
-        .route(OPEN[0], get(probes::alive))
-        .route(OPEN[1], get(probes::ready))
-        .route(OPEN[2], get(probes::protected_resource))
+        .route(HEALTHZ, get(probes::alive))
+        .route(READYZ, get(probes::ready))
+        .route(PROTECTED_RESOURCE, get(probes::protected_resource))
         .route(
             &format!("{PROTECTED_RESOURCE}/{{*path}}"),
             get(gateway::protected_resource),
         )
-        .route(OPEN[3], get(gateway::jwks))
-        .route(OPEN[4], get(pages::findings))
-        .route(OPEN[5], get(pages::finding))
+        .route(JWKS, get(gateway::jwks))
+        .route(FINDINGS, get(pages::findings))
+        .route(FINDING, get(pages::finding))
         .merge(pages::routes(&state))
-        .layer(from_fn(bounds::body))
-        // Outside `bounds::body`: it has its own, lower limit of the body.
+        .layer(from_fn(bounds::limit_body))
+        // Outside `bounds::limit_body`: it has its own, lower limit of the body.
         .route(BACKCHANNEL_LOGOUT, post(backchannel_logout))
-        // Outside `bounds::body`: each upstream has its own limits.
+        // Outside `bounds::limit_body`: each upstream has its own limits.
         .route("/gw/{*path}", any(gateway::forward))
         .with_state(state.clone());
 
     // The outermost layer first.
     let stack = ServiceBuilder::new()
         // The request ID for the log, the refusal and the response.
-        .layer(from_fn_with_state(state.proxies.clone(), observe::number))
+        .layer(from_fn_with_state(state.proxies.clone(), observe::set_request_id))
         // The span of the request, if traces are recorded.
         .option_layer(
             state
@@ -83,7 +91,7 @@ pub fn router(state: AppState) -> Router {
                 .compress_when(
                     DefaultPredicate::new()
                         .and(NotForContentType::const_new("image/png"))
-                        .and(is_whole as fn(StatusCode, Version, &HeaderMap, &Extensions) -> bool),
+                        .and(may_compress as fn(StatusCode, Version, &HeaderMap, &Extensions) -> bool),
                 ),
         )
         // Preflights carry no token, so they are answered before the gate.
@@ -94,7 +102,7 @@ pub fn router(state: AppState) -> Router {
 }
 
 /// Returns whether a response may be compressed: it is neither a stream nor an upstream's response.
-fn is_whole(_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions) -> bool {
+fn may_compress(_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions) -> bool {
     extensions.get::<Proxied>().is_none() && extensions.get::<Streamed>().is_none()
 }
 

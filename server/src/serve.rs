@@ -36,7 +36,7 @@ const PING: Duration = Duration::from_secs(20);
 const MAX_STREAMS: u32 = 100;
 
 /// HTTP/2: bytes of one response that are buffered until the client reads them.
-const MAX_UNSENT: usize = 64 * 1024;
+const MAX_SEND_BUFFER: usize = 64 * 1024;
 
 /// The limits of connections. Requests are HTTP/1.1, or HTTP/2 if it is negotiated by ALPN.
 #[derive(Clone, Copy, Debug)]
@@ -68,15 +68,15 @@ pub async fn serve_with(
 ) {
     // Each connection holds a receiver, which notifies it of the shutdown. The channel closes when the last connection has ended.
     let (stopping, stopped) = watch::channel(false);
-    let places = Arc::new(Semaphore::new(limits.max_connections));
+    let permits = Arc::new(Semaphore::new(limits.max_connections));
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         let accepted = async {
-            let place = place(&places).await;
-            (listener.accept().await, place)
+            let permit = next_permit(&permits).await;
+            (listener.accept().await, permit)
         };
         tokio::select! {
-            (accepted, place) = accepted => match accepted {
+            (accepted, permit) = accepted => match accepted {
                 Ok((stream, peer)) => {
                     let connection = Connection {
                         peer,
@@ -90,7 +90,7 @@ pub async fn serve_with(
                         if let Err(error) = connection.serve(stream, tls).await {
                             tracing::debug!(%error, "a connection ended early");
                         }
-                        drop(place);
+                        drop(permit);
                     });
                 }
                 Err(error) => {
@@ -109,16 +109,16 @@ pub async fn serve_with(
 }
 
 /// Waits until there are fewer than `max_connections`. The operating system queues new ones in the meantime.
-async fn place(places: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
-    if let Ok(place) = places.clone().try_acquire_owned() {
-        return Some(place);
+async fn next_permit(permits: &Arc<Semaphore>) -> Option<OwnedSemaphorePermit> {
+    if let Ok(permit) = permits.clone().try_acquire_owned() {
+        return Some(permit);
     }
     tracing::warn!(
         hint = "raise server.max_connections if the machine can bear it",
         "the limit of connections is reached, new ones wait"
     );
     // The semaphore is never closed.
-    places.clone().acquire_owned().await.ok()
+    permits.clone().acquire_owned().await.ok()
 }
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -166,7 +166,7 @@ impl Connection {
         let bytes = Timed::new(io, phase.clone(), times);
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             phase.begin_request();
-            let (answer, phase) = (router.clone().call(prepared(request, peer)), phase.clone());
+            let (answer, phase) = (router.clone().call(with_connect_info(request, peer)), phase.clone());
             async move {
                 answer.await.map(|response| {
                     // After a 101 the connection is a tunnel. Dropping the response must not start the idle time limit.
@@ -205,7 +205,7 @@ impl Connection {
         let counted = open.clone();
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             let open = counted.begin();
-            let answer = router.clone().call(prepared(request, peer));
+            let answer = router.clone().call(with_connect_info(request, peer));
             async move {
                 answer.await.map(|response| {
                     response.map(|body| OpenBody {
@@ -221,7 +221,7 @@ impl Connection {
             .keep_alive_interval(PING)
             .keep_alive_timeout(PING)
             .max_concurrent_streams(MAX_STREAMS)
-            .max_send_buf_size(MAX_UNSENT)
+            .max_send_buf_size(MAX_SEND_BUFFER)
             .max_header_list_size(u32::try_from(limits.max_head_bytes).unwrap_or(u32::MAX))
             .serve_connection(io, service);
         let mut connection = std::pin::pin!(connection);
@@ -260,7 +260,7 @@ impl Connection {
     }
 }
 
-fn prepared(request: Request<Incoming>, peer: SocketAddr) -> Request<Body> {
+fn with_connect_info(request: Request<Incoming>, peer: SocketAddr) -> Request<Body> {
     let mut request = request.map(Body::new);
     request.extensions_mut().insert(ConnectInfo(peer));
     request
@@ -335,7 +335,7 @@ struct OpenBody {
 }
 
 /// The size of a piece in bytes: the initial maximum frame size of HTTP/2 (RFC 9113, section 6.5.2).
-const PIECE: usize = 16 * 1024;
+const MAX_CHUNK: usize = 16 * 1024;
 
 impl HttpBody for OpenBody {
     type Data = Bytes;
@@ -353,7 +353,7 @@ impl HttpBody for OpenBody {
         self.open.set_unread(frame.is_ready().then(Instant::now));
         frame.map_ok(|frame| match frame.into_data() {
             Ok(mut data) => {
-                self.rest = data.split_off(data.len().min(PIECE));
+                self.rest = data.split_off(data.len().min(MAX_CHUNK));
                 Frame::data(data)
             }
             Err(other) => other,

@@ -33,7 +33,7 @@ pub struct Shared {
 
 /// The background tasks of the shared state.
 #[derive(Debug)]
-pub struct Upkeep {
+pub struct BackgroundTasks {
     /// They run until they are aborted.
     pub tasks: Vec<JoinHandle<()>>,
     recording: Recording,
@@ -70,7 +70,7 @@ impl Shared {
     /// # Errors
     ///
     /// If the store cannot be used: without it no token could be accepted.
-    pub async fn open(config: &Config) -> Result<(Self, Upkeep), SharedError> {
+    pub async fn open(config: &Config) -> Result<(Self, BackgroundTasks), SharedError> {
         let failed = |source| SharedError {
             url: config.store.url.to_string(),
             source,
@@ -96,7 +96,7 @@ impl Shared {
             nonce_key,
             console: administrators(config),
         };
-        Ok((shared, Upkeep { tasks, recording }))
+        Ok((shared, BackgroundTasks { tasks, recording }))
     }
 
     /// Returns the settings that name the administrators.
@@ -105,9 +105,9 @@ impl Shared {
     }
 
     /// Writes queued records, and removes this node's entry. Call it after the last request.
-    pub async fn close(&self, upkeep: Upkeep) {
-        upkeep.recording.stop().await;
-        for task in upkeep.tasks {
+    pub async fn close(&self, background: BackgroundTasks) {
+        background.recording.stop().await;
+        for task in background.tasks {
             task.abort();
         }
         self.presence.leave(&self.store).await;

@@ -16,7 +16,7 @@ use crate::provider::{self, ProviderError};
 use crate::reload::Reload;
 use crate::replay::SharedReplays;
 use crate::route_metrics::RouteMetrics;
-use crate::shared::{Shared, SharedError, Upkeep};
+use crate::shared::{BackgroundTasks, Shared, SharedError};
 use crate::site::{self, Candidates, Site, SiteError};
 use crate::state::AppState;
 use crate::store::{Store, StoreUrl};
@@ -90,7 +90,7 @@ pub struct Started {
     /// The state of the handlers.
     pub state: AppState,
     /// The information to print at the start.
-    pub announcement: Announcement,
+    pub announcement: StartupInfo,
     /// The counts of the gate's decisions.
     pub metrics: Arc<Metrics>,
     /// The counts and durations by route.
@@ -99,7 +99,7 @@ pub struct Started {
     pub reload: Arc<Reload>,
     /// The open streams.
     pub streams: Streams,
-    upkeep: Option<Upkeep>,
+    background: Option<BackgroundTasks>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
 }
 
@@ -109,16 +109,16 @@ impl Started {
         if let Some(traces) = &self.state.traces {
             traces.flush().await;
         }
-        if let Some(upkeep) = self.upkeep.take() {
-            self.state.shared.close(upkeep).await;
+        if let Some(background) = self.background.take() {
+            self.state.shared.close(background).await;
         }
     }
 }
 
 impl Drop for Started {
     fn drop(&mut self) {
-        let upkeep = self.upkeep.iter().flat_map(|upkeep| &upkeep.tasks);
-        for task in self.tasks.iter().chain(upkeep) {
+        let background = self.background.iter().flat_map(|background| &background.tasks);
+        for task in self.tasks.iter().chain(background) {
             task.abort();
         }
     }
@@ -150,16 +150,16 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
     let trust = config.trust_of(&provider);
     let own = provider::reached(config, &provider);
 
-    let (shared, upkeep) = Shared::open(config).await?;
+    let (shared, background) = Shared::open(config).await?;
     let (replays, prune) = SharedReplays::new(&shared.store);
     tasks.extend(prune);
     let presence = shared.presence.clone();
     let revocations = Arc::new(shared.revocations.clone());
     tasks.extend(crate::demo::serve(config).await);
-    let (common, backend_tokens) = common(config, &shared.store, revocations, &mut tasks).await?;
+    let (common, backend_tokens) = shared_parts(config, &shared.store, revocations, &mut tasks).await?;
     let upstreams = Upstreams::default();
     let made = common.make(&config.upstreams, &upstreams)?;
-    let policies = restricted(config, targeted(app::api::policies(), &made))?;
+    let policies = with_configured_requirements(config, targeted(app::api::policies(), &made))?;
     upstreams.replace(made);
     let metrics = Arc::new(Metrics::default());
     let routes = Arc::new(RouteMetrics::default());
@@ -215,7 +215,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
     let recorder = shared.revocations.clone();
     let logout = BackchannelLogout::with_recorder(&gate, &provider.issuer, &provider.client_id, recorder);
 
-    let announcement = Announcement {
+    let announcement = StartupInfo {
         open: public_url.to_string(),
         provider: provider.issuer.clone(),
         client_id: provider.client_id.clone(),
@@ -239,7 +239,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
         announcement,
         metrics,
         routes,
-        upkeep: Some(upkeep),
+        background: Some(background),
         reload,
         streams,
         tasks,
@@ -247,7 +247,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
 }
 
 /// Returns the shared parts of upstreams, and the signer of backend JWTs. It is there without upstreams too, because a reload can add one.
-async fn common(
+async fn shared_parts(
     config: &Config,
     store: &Store,
     revocations: Arc<dyn Revocations>,
@@ -314,11 +314,11 @@ fn warnings(config: &Config, sign_in: &SignInConfig, validator: &Validator) -> V
 /// If an entry matches no route, or no token could meet the result.
 pub fn policies(config: &Config) -> Result<Policies, StartError> {
     let routes = config.upstreams.iter().flat_map(|entry| &entry.routes);
-    restricted(config, crate::upstream::policies(app::api::policies(), routes))
+    with_configured_requirements(config, crate::upstream::policies(app::api::policies(), routes))
 }
 
 /// Adds the requirements of `[[gate.route]]`.
-pub(crate) fn restricted(config: &Config, mut policies: Policies) -> Result<Policies, StartError> {
+pub(crate) fn with_configured_requirements(config: &Config, mut policies: Policies) -> Result<Policies, StartError> {
     let known: Vec<_> = policies
         .routes()
         .iter()
@@ -379,7 +379,7 @@ pub fn every_function_has_a_policy(
 
 /// The information that is printed at the start.
 #[derive(Clone, Debug)]
-pub struct Announcement {
+pub struct StartupInfo {
     /// The URL to open.
     pub open: String,
     /// The issuer at which users sign in.
@@ -396,7 +396,7 @@ pub struct Announcement {
     pub warnings: Vec<String>,
 }
 
-impl fmt::Display for Announcement {
+impl fmt::Display for StartupInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kind = if self.embedded {
             "   (embedded, for development)"

@@ -348,7 +348,7 @@ impl IdToken {
     }
 
     /// Returns whether `keys` has the token's key, or no other key would help.
-    pub(super) fn finds_key(text: &str, client: &Client, keys: &[Jwk]) -> bool {
+    pub(super) fn has_key_in(text: &str, client: &Client, keys: &[Jwk]) -> bool {
         let found = split(text).and_then(|(header, ..)| header.key(client, keys).map(drop));
         !matches!(found, Err(IdTokenError::UnknownKey { .. }))
     }

@@ -299,22 +299,35 @@ secrets!(AccessToken, CsrfToken, PkceCodeVerifier, RefreshToken);
 
 /// Implements [`Json`] for a struct, by its fields. Fields in brackets are not written, and read as their default.
 macro_rules! fields {
-    ($struct:ident { $($field:ident),* $(,)? } $([$($skipped:ident),*])?) => {
+    ($struct:ident { $($field:ident $(as $name:literal)?),* $(,)? } $([$($skipped:ident),*])?) => {
         impl $crate::authorization::json::Json for $struct {
             fn read(value: serde_json::Value) -> Option<Self> {
                 let mut object = $crate::authorization::json::Object::of(value)?;
                 Some(Self {
-                    $($field: object.take(stringify!($field))?,)*
+                    $($field: object.take($crate::authorization::json::field_name!($field $(as $name)?))?,)*
                     $($($skipped: Default::default(),)*)?
                 })
             }
 
             fn write(&self) -> serde_json::Value {
                 let mut object = $crate::authorization::json::Object::default();
-                $(object.put(stringify!($field), $crate::authorization::json::Json::write(&self.$field));)*
+                $(object.put(
+                    $crate::authorization::json::field_name!($field $(as $name)?),
+                    $crate::authorization::json::Json::write(&self.$field),
+                );)*
                 object.into_value()
             }
         }
+    };
+}
+
+/// Returns the JSON name of a field.
+macro_rules! field_name {
+    ($field:ident) => {
+        stringify!($field)
+    };
+    ($field:ident as $name:literal) => {
+        $name
     };
 }
 
@@ -339,7 +352,7 @@ macro_rules! serde_by_json {
     };
 }
 
-pub(crate) use {fields, serde_by_json};
+pub(crate) use {field_name, fields, serde_by_json};
 
 struct EachOnce;
 

@@ -22,8 +22,8 @@
 //! let form = validated.token_request();
 //! // Post `form.body()` to the token endpoint, and read the response:
 //! # let reply = example::tokens_of(&address);
-//! # let checks = example::checks(&client);
-//! let tokens = validated.accept(TokenResponse::read(&reply)?, &checks).await?;
+//! # let context = example::validation_context(&client);
+//! let tokens = validated.validate_tokens(TokenResponse::read(&reply)?, &context).await?;
 //! assert_eq!(tokens.id_token().claims().sub, "alice");
 //! # Ok::<_, Box<dyn std::error::Error>>(())
 //! # })?;
@@ -52,7 +52,7 @@ pub use crypto::{Crypto, CryptoError, Hash};
 pub use request::{AuthorizationRequest, PendingSignIn, SignIn};
 pub(crate) use request::{LONGEST_URL, with_query};
 pub use return_to::ReturnTo;
-pub use time::{Lifetime, Moment, ServerClock};
+pub use time::{ClockReading, Lifetime, ServerClock};
 pub use token_request::{TokenExchange, TokenRequest};
 pub use token_response::{EndpointResponse, TokenError, TokenResponse};
-pub use token_set::{Checks, TokenSet, TokenType};
+pub use token_set::{TokenSet, TokenType, ValidationContext};

@@ -48,7 +48,7 @@ impl ReturnTo {
         local.then(|| Self(path.to_owned()))
     }
 
-    /// Reads the parameter `return_to` of a query, as [`ReturnTo::escaped`] writes it. Returns `None` if it is absent or
+    /// Reads the parameter `return_to` of a query, as [`ReturnTo::to_query_value`] writes it. Returns `None` if it is absent or
     /// [`ReturnTo::parse`] rejects it.
     ///
     /// ```
@@ -79,10 +79,10 @@ impl ReturnTo {
     /// use pixygate::authorization::ReturnTo;
     ///
     /// let orders = ReturnTo::parse("/orders?page=2&q=a+b").unwrap_or_default();
-    /// let link = format!("/sign-in?return_to={}", orders.escaped());
+    /// let link = format!("/sign-in?return_to={}", orders.to_query_value());
     /// assert_eq!(link, "/sign-in?return_to=%2Forders%3Fpage%3D2%26q%3Da%2Bb");
     /// ```
-    pub fn escaped(&self) -> String {
+    pub fn to_query_value(&self) -> String {
         form_urlencoded::byte_serialize(self.0.as_bytes()).collect()
     }
 }

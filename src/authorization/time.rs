@@ -5,14 +5,14 @@ use super::json::{fields, serde_by_json};
 /// A reading of both clocks of a device, in milliseconds.
 ///
 /// ```
-/// use pixygate::authorization::Moment;
+/// use pixygate::authorization::ClockReading;
 ///
 /// // `Date.now()` and `performance.now()` of a page that was opened 20 s ago:
-/// let now = Moment { wall: 1_800_000_000_000.0, monotonic: 20_000.0 };
+/// let now = ClockReading { wall: 1_800_000_000_000.0, monotonic: 20_000.0 };
 /// # let _ = now;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Moment {
+pub struct ClockReading {
     /// The wall clock, since the Unix epoch. It can be wrong, and it can be set.
     pub wall: f64,
     /// The monotonic clock of this page. It may stop while the device sleeps, and each page starts at 0.
@@ -22,59 +22,59 @@ pub struct Moment {
 /// An estimate of the server's time: the last time that the server sent, and when it arrived.
 ///
 /// ```
-/// use pixygate::authorization::{Moment, ServerClock};
+/// use pixygate::authorization::{ClockReading, ServerClock};
 ///
 /// // The device is ten minutes ahead.
-/// let opened = Moment { wall: 1_800_000_600_000.0, monotonic: 0.0 };
-/// let server = ServerClock { told: 1_800_000_000_000.0, at: opened };
+/// let opened = ClockReading { wall: 1_800_000_600_000.0, monotonic: 0.0 };
+/// let server = ServerClock { server_time: 1_800_000_000_000.0, received_at: opened };
 ///
-/// let after_5_s = Moment { wall: opened.wall + 5_000.0, monotonic: 5_000.0 };
+/// let after_5_s = ClockReading { wall: opened.wall + 5_000.0, monotonic: 5_000.0 };
 /// assert_eq!(server.time(after_5_s), 1_800_000_005_000.0);
 ///
 /// // The device slept for a minute, or its clock was set. Both look the same.
-/// let later = Moment { wall: opened.wall + 65_000.0, monotonic: 5_000.0 };
+/// let later = ClockReading { wall: opened.wall + 65_000.0, monotonic: 5_000.0 };
 /// assert_eq!(server.time(later), 1_800_000_065_000.0);
 /// assert_eq!(server.earliest(later), 1_800_000_005_000.0);
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct ServerClock {
     /// The time that the server sent, in milliseconds since the Unix epoch.
-    pub told: f64,
+    pub server_time: f64,
     /// When it arrived, by the clocks of this device.
-    pub at: Moment,
+    pub received_at: ClockReading,
 }
 
 impl ServerClock {
     /// Returns the server's time in milliseconds. It uses the clock that shows more elapsed time, because the monotonic clock may have
     /// stopped while the device slept. A constant error of the wall clock does not matter.
-    pub fn time(&self, now: Moment) -> f64 {
-        self.told + (now.monotonic - self.at.monotonic).max(now.wall - self.at.wall)
+    pub fn time(&self, now: ClockReading) -> f64 {
+        self.server_time + (now.monotonic - self.received_at.monotonic).max(now.wall - self.received_at.wall)
     }
 
     /// Returns the earliest possible time of the server, so that a token does not look younger than it is. A jump of the wall clock can be a
     /// sleep of the device, or the clock was set.
-    pub fn earliest(&self, then: Moment) -> f64 {
-        let monotonic = then.monotonic - self.at.monotonic;
+    pub fn earliest(&self, then: ClockReading) -> f64 {
+        let monotonic = then.monotonic - self.received_at.monotonic;
         // `then` is before the server's time arrived: subtract the longer of the two spans.
         let since = if monotonic < 0.0 {
-            monotonic.min(then.wall - self.at.wall)
+            monotonic.min(then.wall - self.received_at.wall)
         } else {
             monotonic
         };
-        self.told + since
+        self.server_time + since
     }
 }
 
 /// The lifetime of a token, from the moment of its request.
 ///
 /// ```
-/// use pixygate::authorization::{Lifetime, Moment, ServerClock};
+/// use pixygate::authorization::{Lifetime, ClockReading, ServerClock};
 ///
-/// let requested = Moment { wall: 1_800_000_000_000.0, monotonic: 0.0 };
-/// let server = ServerClock { told: requested.wall, at: requested };
+/// let requested = ClockReading { wall: 1_800_000_000_000.0, monotonic: 0.0 };
+/// let server = ServerClock { server_time: requested.wall, received_at: requested };
 /// let lifetime = Lifetime::new(requested, &server, Some(300.0));
 ///
-/// let after_a_sleep = Moment { wall: requested.wall + 280_000.0, monotonic: 10_000.0 };
+/// let after_a_sleep = ClockReading { wall: requested.wall + 280_000.0, monotonic: 10_000.0 };
 /// let left = lifetime.remaining(after_a_sleep);
 /// assert_eq!(left, 20_000.0);
 /// assert!(left < lifetime.min_validity(30_000.0), "too little for a call");
@@ -86,7 +86,7 @@ pub struct Lifetime {
     requested_wall: f64,
     /// By the server's clock, in milliseconds; the earliest possible value.
     requested_server: Option<f64>,
-    /// By the monotonic clock of this page; `None` after reading from storage, until [`Lifetime::anchor`].
+    /// By the monotonic clock of this page; `None` after reading from storage, until [`Lifetime::rebase`].
     requested_monotonic: Option<f64>,
 }
 
@@ -102,7 +102,7 @@ serde_by_json!(Lifetime);
 
 impl Lifetime {
     /// Returns a lifetime of `expires_in` seconds, counted from `requested`.
-    pub fn new(requested: Moment, server: &ServerClock, expires_in: Option<f64>) -> Self {
+    pub fn new(requested: ClockReading, server: &ServerClock, expires_in: Option<f64>) -> Self {
         Self {
             duration: expires_in.map(|seconds| seconds * 1000.0),
             requested_wall: requested.wall,
@@ -116,22 +116,22 @@ impl Lifetime {
     /// expired.
     ///
     /// ```
-    /// use pixygate::authorization::{Lifetime, Moment, ServerClock};
+    /// use pixygate::authorization::{Lifetime, ClockReading, ServerClock};
     ///
-    /// let requested = Moment { wall: 1_800_000_000_000.0, monotonic: 90_000.0 };
-    /// let server = ServerClock { told: requested.wall, at: requested };
+    /// let requested = ClockReading { wall: 1_800_000_000_000.0, monotonic: 90_000.0 };
+    /// let server = ServerClock { server_time: requested.wall, received_at: requested };
     /// let kept = serde_json::to_string(&Lifetime::new(requested, &server, Some(300.0)))?;
     ///
     /// // Another page reads it 100 s later. Its own monotonic clock has just started.
     /// let mut lifetime: Lifetime = serde_json::from_str(&kept)?;
-    /// let opened = Moment { wall: requested.wall + 100_000.0, monotonic: 0.0 };
-    /// lifetime.anchor(opened, &ServerClock { told: opened.wall, at: opened });
+    /// let opened = ClockReading { wall: requested.wall + 100_000.0, monotonic: 0.0 };
+    /// lifetime.rebase(opened, &ServerClock { server_time: opened.wall, received_at: opened });
     ///
-    /// let set_back = Moment { wall: requested.wall, monotonic: 50_000.0 };
+    /// let set_back = ClockReading { wall: requested.wall, monotonic: 50_000.0 };
     /// assert_eq!(lifetime.remaining(set_back), 150_000.0);
     /// # Ok::<_, serde_json::Error>(())
     /// ```
-    pub fn anchor(&mut self, now: Moment, server: &ServerClock) {
+    pub fn rebase(&mut self, now: ClockReading, server: &ServerClock) {
         if self.requested_monotonic.is_none() {
             let wall = now.wall - self.requested_wall;
             let by_server = self.requested_server.map(|requested| server.time(now) - requested);
@@ -146,7 +146,7 @@ impl Lifetime {
     /// It uses the clock that shows more elapsed time: the monotonic clock may stop while the device sleeps, and the wall clock can be set
     /// back. If only the wall clock is known and shows a time before the request, the token counts as expired: an early refresh costs a
     /// request, a late one costs the call.
-    pub fn remaining(&self, now: Moment) -> f64 {
+    pub fn remaining(&self, now: ClockReading) -> f64 {
         let Some(duration) = self.duration else {
             return f64::INFINITY;
         };
@@ -169,15 +169,18 @@ impl Lifetime {
 mod tests {
     use super::*;
 
-    const START: Moment = Moment {
+    const START: ClockReading = ClockReading {
         wall: 1_000_000.0,
         monotonic: 500.0,
     };
 
-    const SERVER: ServerClock = ServerClock { told: 0.0, at: START };
+    const SERVER: ServerClock = ServerClock {
+        server_time: 0.0,
+        received_at: START,
+    };
 
-    fn later(wall: f64, monotonic: f64) -> Moment {
-        Moment {
+    fn later(wall: f64, monotonic: f64) -> ClockReading {
+        ClockReading {
             wall: START.wall + wall,
             monotonic: START.monotonic + monotonic,
         }
@@ -219,7 +222,13 @@ mod tests {
             let mut lifetime = Lifetime::new(START, &SERVER, Some(60.0));
             lifetime.requested_monotonic = None;
             let now = later(wall, -400.0);
-            lifetime.anchor(now, &ServerClock { told: server, at: now });
+            lifetime.rebase(
+                now,
+                &ServerClock {
+                    server_time: server,
+                    received_at: now,
+                },
+            );
             lifetime
         };
         let kept = read(10_000.0, 10_000.0);
@@ -253,11 +262,11 @@ mod tests {
             "for all else it may have been a sleep"
         );
 
-        let told_afterwards = ServerClock {
-            told: 90_000.0,
-            at: later(30_000.0, 10_000.0),
+        let received_later = ServerClock {
+            server_time: 90_000.0,
+            received_at: later(30_000.0, 10_000.0),
         };
-        assert_eq!(told_afterwards.earliest(START), 60_000.0, "and there it was one");
+        assert_eq!(received_later.earliest(START), 60_000.0, "and there it was one");
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl TokenExchange {
         self
     }
 
-    pub(super) fn asked(&self) -> &[String] {
+    pub(super) fn requested_scopes(&self) -> &[String] {
         &self.scopes
     }
 }

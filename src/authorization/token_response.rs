@@ -13,8 +13,8 @@ use super::{Client, Jwk};
 /// ```
 /// use pixygate::authorization::{EndpointResponse, TokenError, TokenResponse};
 ///
-/// let reply = EndpointResponse { status: 503, retry_after: Some(5), ..EndpointResponse::default() };
-/// let error = TokenResponse::read(&reply).map(drop);
+/// let response = EndpointResponse { status: 503, retry_after: Some(5), ..EndpointResponse::default() };
+/// let error = TokenResponse::read(&response).map(drop);
 /// assert_eq!(error, Err(TokenError::Unavailable { status: 503, retry_after: Some(5) }));
 /// ```
 #[derive(Clone, Default)]
@@ -45,15 +45,15 @@ impl fmt::Debug for EndpointResponse {
 /// use pixygate::authorization::{EndpointResponse, TokenError, TokenResponse};
 ///
 /// let answer = |status, body: &str| {
-///     let reply = EndpointResponse { status, body: body.to_owned(), ..EndpointResponse::default() };
-///     TokenResponse::read(&reply).map(drop)
+///     let response = EndpointResponse { status, body: body.to_owned(), ..EndpointResponse::default() };
+///     TokenResponse::read(&response).map(drop)
 /// };
 /// let over = answer(400, r#"{"error":"invalid_grant","error_description":"revoked"}"#).unwrap_err();
 /// assert!(over.ends_session());
 /// assert_eq!(over.to_string(), "the token endpoint answered `invalid_grant`: revoked");
 ///
 /// let again = answer(400, r#"{"error":"use_dpop_nonce"}"#).unwrap_err();
-/// assert!(again.wants_dpop_nonce() && !again.refuses_dpop_proof() && !again.ends_session());
+/// assert!(again.requires_dpop_nonce() && !again.rejects_dpop_proof() && !again.ends_session());
 ///
 /// assert!(matches!(answer(200, "<html>"), Err(TokenError::Malformed { status: 200, .. })));
 /// ```
@@ -87,15 +87,15 @@ pub enum TokenError {
 
 impl TokenError {
     /// Reads an unsuccessful response.
-    pub(crate) fn read(reply: &EndpointResponse) -> Self {
-        let status = reply.status;
+    pub(crate) fn read(response: &EndpointResponse) -> Self {
+        let status = response.status;
         if matches!(status, 408 | 429 | 500..) {
             return Self::Unavailable {
                 status,
-                retry_after: reply.retry_after,
+                retry_after: response.retry_after,
             };
         }
-        match Object::read(reply.body.as_bytes()) {
+        match Object::read(response.body.as_bytes()) {
             Ok(object) => Self::of(&object).unwrap_or_else(|| Self::lacks(status, &object, "error")),
             Err(error) => Self::unreadable(status, &error),
         }
@@ -149,12 +149,12 @@ impl TokenError {
     }
 
     /// Returns whether the endpoint rejects the DPoP proof (RFC 9449, section 5). Only the time in it can be wrong.
-    pub fn refuses_dpop_proof(&self) -> bool {
+    pub fn rejects_dpop_proof(&self) -> bool {
         self.is_one_of(&["invalid_dpop_proof"])
     }
 
     /// Returns whether the endpoint requires the same request with the nonce of this response (RFC 9449, section 8).
-    pub fn wants_dpop_nonce(&self) -> bool {
+    pub fn requires_dpop_nonce(&self) -> bool {
         self.is_one_of(&["use_dpop_nonce"])
     }
 
@@ -169,15 +169,15 @@ impl TokenError {
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
 /// # let client = example::client();
 /// # futures::executor::block_on(async {
-/// # let reply = example::tokens_of("");
+/// # let response = example::tokens_of("");
 /// use pixygate::authorization::TokenResponse;
 ///
-/// let response = TokenResponse::read(&reply)?;
+/// let response = TokenResponse::read(&response)?;
 /// // The provider's keys may have changed since the page was rendered.
-/// if !response.finds_key(&client, &client.keys) {
+/// if !response.has_key_in(&client, &client.keys) {
 ///     // Fetch them from `client.provider.jwks_uri`.
 /// }
-/// # assert!(response.finds_key(&client, &client.keys) && !response.finds_key(&client, &[]));
+/// # assert!(response.has_key_in(&client, &client.keys) && !response.has_key_in(&client, &[]));
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// # })?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
@@ -217,12 +217,12 @@ impl TokenResponse {
     ///
     /// # Errors
     /// See [`TokenError`].
-    pub fn read(reply: &EndpointResponse) -> Result<Self, TokenError> {
-        let status = reply.status;
+    pub fn read(response: &EndpointResponse) -> Result<Self, TokenError> {
+        let status = response.status;
         if !matches!(status, 200 | 201) {
-            return Err(TokenError::read(reply));
+            return Err(TokenError::read(response));
         }
-        let object = Object::read(reply.body.as_bytes()).map_err(|error| TokenError::unreadable(status, &error))?;
+        let object = Object::read(response.body.as_bytes()).map_err(|error| TokenError::unreadable(status, &error))?;
         let text = |name| object.text(name).map(str::to_owned);
         let Some(access_token) = text("access_token") else {
             // Some providers answer 200 with an error response.
@@ -239,17 +239,17 @@ impl TokenResponse {
     }
 
     /// Returns the refresh token of a success, even if the rest of the response cannot be read.
-    pub(crate) fn rescue(reply: &EndpointResponse) -> Option<RefreshToken> {
-        let object = Object::read(reply.body.as_bytes()).ok()?;
-        let token = object.text("refresh_token").filter(|_| reply.status < 300)?;
+    pub(crate) fn read_refresh_token(response: &EndpointResponse) -> Option<RefreshToken> {
+        let object = Object::read(response.body.as_bytes()).ok()?;
+        let token = object.text("refresh_token").filter(|_| response.status < 300)?;
         Some(RefreshToken::new(token.to_owned()))
     }
 
     /// Returns whether `keys` has the key of the ID token, or no other key would help.
-    pub fn finds_key(&self, client: &Client, keys: &[Jwk]) -> bool {
+    pub fn has_key_in(&self, client: &Client, keys: &[Jwk]) -> bool {
         self.id_token
             .as_deref()
-            .is_none_or(|text| IdToken::finds_key(text, client, keys))
+            .is_none_or(|text| IdToken::has_key_in(text, client, keys))
     }
 
     /// Returns the access and the refresh token, to revoke them.

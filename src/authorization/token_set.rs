@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::id_token::{Expected, IdToken, IdTokenError};
 use super::json::{Json, fields, serde_by_json};
 use super::{
-    Client, Crypto, DpopMode, Jwk, Lifetime, Moment, ServerClock, TokenExchange, TokenResponse, ValidatedCallback,
+    Client, ClockReading, Crypto, DpopMode, Jwk, Lifetime, ServerClock, TokenExchange, TokenResponse, ValidatedCallback,
 };
 
 /// The type of the access token.
@@ -42,16 +42,16 @@ impl TokenType {
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
 /// # let client = example::client();
 /// # futures::executor::block_on(async {
-/// use pixygate::authorization::{Moment, TokenSet, TokenType};
+/// use pixygate::authorization::{ClockReading, TokenSet, TokenType};
 ///
-/// fn header(tokens: &TokenSet, now: Moment) -> Option<String> {
+/// fn header(tokens: &TokenSet, now: ClockReading) -> Option<String> {
 ///     let is_fresh = tokens.lifetime().remaining(now) > 30_000.0;
 ///     is_fresh.then(|| format!("{} {}", tokens.token_type().scheme(), tokens.access_token().secret()))
 /// }
 ///
-/// # let (tokens, now) = (example::signed_in(&client).await, example::moment());
+/// # let (tokens, now) = (example::signed_in(&client).await, example::clock_reading());
 /// assert_eq!(header(&tokens, now).as_deref(), Some("Bearer the-first"));
-/// let in_five_minutes = Moment { wall: now.wall + 300_000.0, monotonic: now.monotonic + 300_000.0 };
+/// let in_five_minutes = ClockReading { wall: now.wall + 300_000.0, monotonic: now.monotonic + 300_000.0 };
 /// assert_eq!(header(&tokens, in_five_minutes), None);
 ///
 /// assert_eq!(tokens.scopes(), ["openid", "orders:read"]);
@@ -102,10 +102,10 @@ serde_by_json!(TokenType, TokenSet);
 /// ```
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
 /// # let client = example::client();
-/// # let (crypto, now, server) = (example::Native, example::moment(), example::server_clock());
-/// use pixygate::authorization::Checks;
+/// # let (crypto, now, server) = (example::Native, example::clock_reading(), example::server_clock());
+/// use pixygate::authorization::ValidationContext;
 ///
-/// let checks = Checks {
+/// let context = ValidationContext {
 ///     client: &client,
 ///     keys: Some(&client.keys),
 ///     crypto: &crypto,
@@ -114,10 +114,10 @@ serde_by_json!(TokenType, TokenSet);
 ///     requested: now,
 ///     server,
 /// };
-/// # let _ = checks;
+/// # let _ = context;
 /// ```
 #[derive(Debug)]
-pub struct Checks<'a, C> {
+pub struct ValidationContext<'a, C> {
     /// The relying party.
     pub client: &'a Client,
     /// The provider's keys, if they are known.
@@ -125,9 +125,9 @@ pub struct Checks<'a, C> {
     /// The platform's cryptography.
     pub crypto: &'a C,
     /// The current time.
-    pub now: Moment,
+    pub now: ClockReading,
     /// When the request was sent.
-    pub requested: Moment,
+    pub requested: ClockReading,
     /// The estimate of the server's time.
     pub server: ServerClock,
 }
@@ -150,12 +150,12 @@ impl ValidatedCallback {
     /// #     Ok::<_, Box<dyn std::error::Error>>((pending.validate(callback, &client)?, example::tokens_of(&address)))
     /// # };
     /// # let ((validated, reply), (_, reply_of_another_sign_in)) = (begin()?, begin()?);
-    /// # let checks = example::checks(&client);
-    /// let tokens = validated.accept(TokenResponse::read(&reply)?, &checks).await?;
+    /// # let context = example::validation_context(&client);
+    /// let tokens = validated.validate_tokens(TokenResponse::read(&reply)?, &context).await?;
     /// assert_eq!(tokens.id_token().claims().sub, "alice");
     ///
     /// # let (validated, _) = begin()?;
-    /// let mixed_up = validated.accept(TokenResponse::read(&reply_of_another_sign_in)?, &checks).await;
+    /// let mixed_up = validated.validate_tokens(TokenResponse::read(&reply_of_another_sign_in)?, &context).await;
     /// assert_eq!(mixed_up.map(drop), Err(IdTokenError::Nonce));
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// # })?;
@@ -164,47 +164,47 @@ impl ValidatedCallback {
     ///
     /// # Errors
     /// The first check of the ID token that fails.
-    pub async fn accept(
+    pub async fn validate_tokens(
         self,
         response: TokenResponse,
-        checks: &Checks<'_, impl Crypto>,
+        context: &ValidationContext<'_, impl Crypto>,
     ) -> Result<TokenSet, IdTokenError> {
         let text = response.id_token.as_deref().ok_or(IdTokenError::Missing)?;
         let expected = Expected {
-            client: checks.client,
+            client: context.client,
             nonce: Some(&self.nonce),
             subject: None,
             max_age: self.max_age,
             access_token: response.access_token.secret(),
-            now: Some(checks.server.time(checks.now) / 1000.0),
+            now: Some(context.server.time(context.now) / 1000.0),
         };
-        let keys = checks.keys.unwrap_or_default();
-        let id_token = IdToken::validate(text, &expected, keys, checks.crypto).await?;
-        TokenSet::new(&response, checks, id_token, self.resource, &self.scopes)
+        let keys = context.keys.unwrap_or_default();
+        let id_token = IdToken::validate(text, &expected, keys, context.crypto).await?;
+        TokenSet::new(&response, context, id_token, self.resource, &self.scopes)
     }
 }
 
 impl TokenSet {
     fn new<C>(
         response: &TokenResponse,
-        checks: &Checks<'_, C>,
+        context: &ValidationContext<'_, C>,
         id_token: IdToken,
         resource: Option<String>,
-        asked: &[String],
+        requested_scopes: &[String],
     ) -> Result<Self, IdTokenError> {
         let token_type = match response.token_type.as_deref() {
             Some("dpop") => TokenType::Dpop,
-            Some("bearer") | None if checks.client.dpop != DpopMode::Required => TokenType::Bearer,
+            Some("bearer") | None if context.client.dpop != DpopMode::Required => TokenType::Bearer,
             Some("bearer") | None => return Err(IdTokenError::NotBound),
             Some(other) => return Err(IdTokenError::TokenType(other.to_owned())),
         };
         Ok(Self {
             access_token: response.access_token.clone(),
             token_type,
-            lifetime: Lifetime::new(checks.requested, &checks.server, response.expires_in),
+            lifetime: Lifetime::new(context.requested, &context.server, response.expires_in),
             refresh_token: response.refresh_token.clone(),
             // RFC 6749, section 5.1: `scope` may be absent if it is identical to that of the request.
-            scopes: response.scopes.clone().unwrap_or_else(|| asked.to_vec()),
+            scopes: response.scopes.clone().unwrap_or_else(|| requested_scopes.to_vec()),
             resource,
             id_token,
         })
@@ -217,13 +217,13 @@ impl TokenSet {
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
     /// # let client = example::client();
     /// # futures::executor::block_on(async {
-    /// # let (tokens, checks) = (example::signed_in(&client).await, example::checks(&client));
+    /// # let (tokens, context) = (example::signed_in(&client).await, example::validation_context(&client));
     /// use pixygate::authorization::{TokenRequest, TokenResponse};
     ///
     /// if let Some(form) = TokenRequest::refresh(&client, &tokens) {
     ///     // Post `form.body()` to the token endpoint, and read the response:
     /// #   let reply = example::tokens_of("");
-    ///     let tokens = tokens.refreshed(TokenResponse::read(&reply)?, &checks).await?;
+    ///     let tokens = tokens.refreshed(TokenResponse::read(&reply)?, &context).await?;
     ///     assert_eq!(tokens.access_token().secret(), "the-second");
     /// }
     /// # Ok::<_, Box<dyn std::error::Error>>(())
@@ -236,10 +236,10 @@ impl TokenSet {
     pub async fn refreshed(
         &self,
         response: TokenResponse,
-        checks: &Checks<'_, impl Crypto>,
+        context: &ValidationContext<'_, impl Crypto>,
     ) -> Result<Self, IdTokenError> {
         let nonce = self.id_token.claims().nonce.as_deref();
-        let mut tokens = self.renewed(response, checks, &self.scopes, nonce).await?;
+        let mut tokens = self.validate_response(response, context, &self.scopes, nonce).await?;
         // Without a new refresh token the old one stays valid (RFC 6749, section 6).
         if tokens.refresh_token.is_none() {
             tokens.refresh_token.clone_from(&self.refresh_token);
@@ -253,14 +253,14 @@ impl TokenSet {
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/provider.rs")); }
     /// # let client = example::client();
     /// # futures::executor::block_on(async {
-    /// # let (tokens, checks) = (example::signed_in(&client).await, example::checks(&client));
+    /// # let (tokens, context) = (example::signed_in(&client).await, example::validation_context(&client));
     /// use pixygate::authorization::{TokenExchange, TokenRequest, TokenResponse};
     ///
     /// let subsidiary = TokenExchange::organization("10084a8d-113f").scopes(["orders:read"]);
     /// let form = TokenRequest::exchange(&client, &tokens, &subsidiary);
     /// // Post `form.body()` to the token endpoint, and read the response:
     /// # let reply = example::tokens_of("");
-    /// let acting = tokens.exchanged(TokenResponse::read(&reply)?, &checks, &subsidiary).await?;
+    /// let acting = tokens.exchanged(TokenResponse::read(&reply)?, &context, &subsidiary).await?;
     /// assert_eq!(acting.scopes(), ["orders:read"]);
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// # })?;
@@ -272,41 +272,41 @@ impl TokenSet {
     pub async fn exchanged(
         &self,
         response: TokenResponse,
-        checks: &Checks<'_, impl Crypto>,
+        context: &ValidationContext<'_, impl Crypto>,
         exchange: &TokenExchange,
     ) -> Result<Self, IdTokenError> {
         // RFC 8693, section 2.2.1: `scope` may be absent if it is identical to the requested one.
-        let asked = Some(exchange.asked()).filter(|scopes| !scopes.is_empty());
-        let asked = asked.unwrap_or(&self.scopes);
-        self.renewed(response, checks, asked, None).await
+        let requested_scopes = Some(exchange.requested_scopes()).filter(|scopes| !scopes.is_empty());
+        let requested_scopes = requested_scopes.unwrap_or(&self.scopes);
+        self.validate_response(response, context, requested_scopes, None).await
     }
 
-    async fn renewed(
+    async fn validate_response(
         &self,
         response: TokenResponse,
-        checks: &Checks<'_, impl Crypto>,
-        asked: &[String],
+        context: &ValidationContext<'_, impl Crypto>,
+        requested_scopes: &[String],
         nonce: Option<&str>,
     ) -> Result<Self, IdTokenError> {
-        let id_token = match (&response.id_token, checks.keys) {
+        let id_token = match (&response.id_token, context.keys) {
             (None, _) | (_, None) => self.id_token.clone(),
             (Some(text), Some(keys)) => {
                 let expected = Expected {
-                    client: checks.client,
+                    client: context.client,
                     nonce,
                     subject: Some(&self.id_token.claims().sub),
                     max_age: None,
                     access_token: response.access_token.secret(),
                     now: None,
                 };
-                match IdToken::validate(text, &expected, keys, checks.crypto).await {
+                match IdToken::validate(text, &expected, keys, context.crypto).await {
                     // An ID token that cannot be read counts as absent: it does not contradict the known user.
                     Err(error) if error.is_unreadable() => self.id_token.clone(),
                     validated => validated?,
                 }
             }
         };
-        Self::new(&response, checks, id_token, self.resource.clone(), asked)
+        Self::new(&response, context, id_token, self.resource.clone(), requested_scopes)
     }
 
     /// Returns the access token.
@@ -324,9 +324,9 @@ impl TokenSet {
         &self.lifetime
     }
 
-    /// Measures the lifetime by this page's clock from now on; see [`Lifetime::anchor`].
-    pub(crate) fn anchor(&mut self, now: Moment, server: &ServerClock) {
-        self.lifetime.anchor(now, server);
+    /// Measures the lifetime by this page's clock from now on; see [`Lifetime::rebase`].
+    pub(crate) fn rebase(&mut self, now: ClockReading, server: &ServerClock) {
+        self.lifetime.rebase(now, server);
     }
 
     /// Replaces the refresh token only, after a response of which nothing else can be used.

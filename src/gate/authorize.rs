@@ -16,11 +16,11 @@ use super::{
     limit::{Left, LimitState, Limiter, advertise},
     policy::{Lookup, Policy, permission},
     request::{
-        Head, RequestPath,
+        RequestHead, RequestPath,
         client_address::{network, peer},
         credentials::{Credentials, Scheme, authorization, credentials},
         cross_site,
-        path::could_be,
+        path::may_decode_to,
     },
     state::{RouteEntry, RouteTable, Rules, Settings},
 };
@@ -92,7 +92,7 @@ impl VerifiedProof {
 
 /// Decides without waiting: about a public route, a cached bearer token, and most requests that are denied. `None` means that
 /// [`decide`] must.
-pub(crate) fn decide_at_once(gate: &Gate, rules: &Rules, head: &Head<'_>) -> Option<Decision> {
+pub(crate) fn decide_at_once(gate: &Gate, rules: &Rules, head: &RequestHead<'_>) -> Option<Decision> {
     let call = match Call::new(gate, rules, head) {
         Ok(call) => call,
         Err(decision) => return Some(decision),
@@ -101,7 +101,7 @@ pub(crate) fn decide_at_once(gate: &Gate, rules: &Rules, head: &Head<'_>) -> Opt
     Some(call.decide(authentication))
 }
 
-pub(crate) async fn decide(gate: &Gate, rules: &Rules, head: &Head<'_>) -> Decision {
+pub(crate) async fn decide(gate: &Gate, rules: &Rules, head: &RequestHead<'_>) -> Decision {
     let call = match Call::new(gate, rules, head) {
         Ok(call) => call,
         Err(decision) => return decision,
@@ -120,7 +120,7 @@ pub(super) enum RouteMatch<'a> {
 pub(super) fn match_route<'a>(
     settings: &Settings,
     table: &RouteTable,
-    head: &Head<'a>,
+    head: &RequestHead<'a>,
 ) -> Result<RouteMatch<'a>, Denied> {
     // The asterisk form of OPTIONS has no path (RFC 9112, section 3.2.4), and only the root covers it.
     if *head.method == Method::OPTIONS && head.uri.path() == "*" {
@@ -162,7 +162,7 @@ pub(super) fn match_route<'a>(
         }
     };
     if path.is_escaped() && !router_agrees(table, head, &path, position) {
-        return Err(Denied::new(disguised(), Some(path)));
+        return Err(Denied::new(needlessly_escaped(), Some(path)));
     }
     let own = settings.public_url.as_ref();
     let checked = cross_site::check(head.method, head.headers, own, &settings.allowed_origins);
@@ -177,13 +177,13 @@ pub(super) fn match_route<'a>(
 }
 
 /// Returns whether the router behind the gate, which matches the path with its escapes, chooses the handler of the same route.
-fn router_agrees(table: &RouteTable, head: &Head<'_>, path: &RequestPath, position: usize) -> bool {
+fn router_agrees(table: &RouteTable, head: &RequestHead<'_>, path: &RequestPath, position: usize) -> bool {
     let agrees = |path: &str| match table.policies.look_up(head.method, path) {
         Lookup::Route(other) => Some(other == position),
         Lookup::OtherMethods(_) => Some(false),
         Lookup::NotFound => None,
     };
-    let canonical = path.as_routed().is_none_or(|routed| agrees(routed) == Some(true));
+    let canonical = path.canonical_form().is_none_or(|routed| agrees(routed) == Some(true));
     // The application's own router may have no route in this spelling. It answers 404 then, or chooses the next route.
     canonical && (table.canonical || agrees(head.uri.path()).unwrap_or(true))
 }
@@ -192,7 +192,7 @@ fn router_agrees(table: &RouteTable, head: &Head<'_>, path: &RequestPath, positi
 fn protected_path(settings: &Settings, uri: &Uri) -> Result<Option<RequestPath>, Rejection> {
     let path = match RequestPath::parse(uri.path()) {
         Ok(path) => path,
-        Err(why) if could_be(uri.path(), |path| settings.protects(path)) => {
+        Err(why) if may_decode_to(uri.path(), |path| settings.protects(path)) => {
             return Err(ambiguous(&why.to_string()));
         }
         Err(_) => return Ok(None),
@@ -200,14 +200,14 @@ fn protected_path(settings: &Settings, uri: &Uri) -> Result<Option<RequestPath>,
     if !settings.protects(path.as_str()) {
         return Ok(None);
     }
-    if path.is_disguised() {
-        return Err(disguised());
+    if path.has_needless_escapes() {
+        return Err(needlessly_escaped());
     }
     Ok(Some(path))
 }
 
 /// Returns whether a router in front of the gate has removed a protected prefix from the path (`Router::nest`).
-fn was_protected(settings: &Settings, head: &Head<'_>) -> bool {
+fn was_protected(settings: &Settings, head: &RequestHead<'_>) -> bool {
     let original = head.extensions.get::<OriginalUri>();
     original.is_some_and(|OriginalUri(uri)| !matches!(protected_path(settings, uri), Ok(None)))
 }
@@ -219,7 +219,7 @@ fn shortened() -> Rejection {
         .hint("put the gate in front of all routers (Gate::protect)")
 }
 
-fn disguised() -> Rejection {
+fn needlessly_escaped() -> Rejection {
     ambiguous("a protected path with escapes that it does not need, or that the router spells differently")
 }
 
@@ -230,7 +230,7 @@ fn ambiguous(found: &str) -> Rejection {
 }
 
 /// Checks that there is exactly one Host (RFC 9112, section 3.2). HTTP/2 has it in the address.
-fn check_host(head: &Head<'_>) -> Result<(), Rejection> {
+fn check_host(head: &RequestHead<'_>) -> Result<(), Rejection> {
     let mut all = head.headers.get_all(HOST).iter();
     let in_address = || head.uri.authority().is_some() || head.version > Version::HTTP_11;
     match (all.next(), all.next()) {
@@ -246,7 +246,7 @@ fn check_host(head: &Head<'_>) -> Result<(), Rejection> {
 }
 
 /// Returns the network that limits per address count.
-fn address(settings: &Settings, head: &Head<'_>) -> Option<IpAddr> {
+fn address(settings: &Settings, head: &RequestHead<'_>) -> Option<IpAddr> {
     let address = settings.proxies.client(head.headers, head.extensions);
     if address.is_none() {
         settings.warn_of_missing_address();
@@ -258,7 +258,7 @@ fn address(settings: &Settings, head: &Head<'_>) -> Option<IpAddr> {
 struct Failures<'a>(Option<(&'a Limiter, IpAddr)>);
 
 impl<'a> Failures<'a> {
-    fn of(settings: &'a Settings, head: &Head<'_>) -> Self {
+    fn of(settings: &'a Settings, head: &RequestHead<'_>) -> Self {
         let Some(limiter) = &settings.failure_limit else {
             return Self(None);
         };
@@ -302,7 +302,7 @@ impl<'a> Failures<'a> {
 struct Call<'a> {
     settings: &'a Settings,
     rules: &'a Rules,
-    head: &'a Head<'a>,
+    head: &'a RequestHead<'a>,
     path: RequestPath,
     /// The position of the route.
     position: usize,
@@ -327,7 +327,7 @@ type Authentication = Result<Authenticated, (Rejection, Option<Scheme>)>;
 
 impl<'a> Call<'a> {
     /// Finds the route. A request that needs no caller, or has no route, is decided.
-    fn new(gate: &'a Gate, rules: &'a Rules, head: &'a Head<'a>) -> Result<Self, Decision> {
+    fn new(gate: &'a Gate, rules: &'a Rules, head: &'a RequestHead<'a>) -> Result<Self, Decision> {
         let settings = &gate.state.settings;
         let table = rules.table(gate);
         let (path, position, authorization) = match match_route(settings, table, head) {
@@ -585,7 +585,13 @@ impl<'a> Call<'a> {
 }
 
 /// Decides about a request to a public route, where only the address of the caller can be limited.
-fn admit(settings: &Settings, head: &Head<'_>, route: &RouteEntry, path: RequestPath, position: usize) -> Decision {
+fn admit(
+    settings: &Settings,
+    head: &RequestHead<'_>,
+    route: &RouteEntry,
+    path: RequestPath,
+    position: usize,
+) -> Decision {
     let counted = settings.address_limit.as_ref().and_then(|limiter| {
         let now = unix(settings.clock.now());
         Some(limiter.count(address(settings, head)?, now))

@@ -105,7 +105,7 @@ impl BackchannelLogout {
     pub async fn answer(&self, request: Request<Body>) -> Response {
         let settings = &self.shared.gate.state.settings;
         let extensions = request.extensions();
-        let request_id = extensions.get().cloned().unwrap_or_else(RequestId::random);
+        let request_id = extensions.get().cloned().unwrap_or_else(RequestId::generate);
         let peer = peer(extensions);
         let received = self.receive(request).await;
         if let Some(observer) = &settings.observer {

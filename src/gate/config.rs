@@ -119,7 +119,7 @@ impl GateConfig {
         let (client_limit, address_limit) = (rate(self.client_limit), rate(self.address_limit));
         let mut policies = Policies::new();
         for route in self.route {
-            match route.read() {
+            match route.parse() {
                 Ok((methods, policy)) => policies = policies.route(methods, &route.path, policy),
                 Err(error) => errors.push(error),
             }
@@ -156,7 +156,7 @@ impl GateConfig {
 }
 
 impl RouteConfig {
-    fn read(&self) -> Result<(Methods, Policy), GateError> {
+    fn parse(&self) -> Result<(Methods, Policy), GateError> {
         let methods = Methods::named(&self.methods).map_err(RouteError::from)?;
         Ok((methods, self.policy()?))
     }

@@ -9,7 +9,7 @@ use super::{
     Gate,
     authorize::{RouteMatch, match_route, not_bound},
     policy::{Policy, Requirement, Route, permission},
-    request::Head,
+    request::RequestHead,
     state::Rules,
 };
 use crate::{
@@ -165,7 +165,7 @@ impl Diagnosis {
             Err(rejection) => return denied(CallCheck::Request, rejection, None),
         };
         let table = self.rules.table(&self.gate);
-        match match_route(&self.gate.state.settings, table, &Head::of(&request)) {
+        match match_route(&self.gate.state.settings, table, &RequestHead::of(&request)) {
             Ok(RouteMatch::NotProtected) => CallDiagnosis {
                 route: None,
                 failed: None,

@@ -14,7 +14,7 @@ use tower::{Layer, Service};
 use super::{
     Gate,
     authorize::{Decision, decide, decide_at_once},
-    request::Head,
+    request::RequestHead,
     response::Passage,
 };
 
@@ -62,7 +62,7 @@ where
     fn call(&mut self, mut request: Request<Body>) -> GateFuture<S::Future> {
         let started = self.gate.state.settings.started();
         let rules = self.gate.rules();
-        let stage = match decide_at_once(&self.gate, &rules, &Head::of(&request)) {
+        let stage = match decide_at_once(&self.gate, &rules, &RequestHead::of(&request)) {
             Some(Decision::NotProtected) => Stage::NotProtected {
                 future: self.inner.call(request),
             },
@@ -74,7 +74,7 @@ where
                 }
             }
             Some(Decision::Denied(denied)) => Stage::Denied {
-                response: Some(self.gate.deny(&rules, denied, &Head::of(&request), started)),
+                response: Some(self.gate.deny(&rules, denied, &RequestHead::of(&request), started)),
             },
             None => {
                 // The service that was polled ready is the one to call.
@@ -84,11 +84,11 @@ where
                 let rules = arc_swap::Guard::into_inner(rules);
                 let future = async move {
                     let (parts, body) = request.into_parts();
-                    let decision = decide(&gate, &rules, &Head::of_parts(&parts)).await;
+                    let decision = decide(&gate, &rules, &RequestHead::of_parts(&parts)).await;
                     let mut request = Request::from_parts(parts, body);
                     match decision {
                         Decision::NotProtected => inner.call(request).await,
-                        Decision::Denied(denied) => Ok(gate.deny(&rules, denied, &Head::of(&request), started)),
+                        Decision::Denied(denied) => Ok(gate.deny(&rules, denied, &RequestHead::of(&request), started)),
                         Decision::Allowed(allowed) => {
                             let passage = Passage::open(&gate, &rules, allowed, &mut request, started);
                             let response = inner.call(request).await?;

@@ -38,7 +38,7 @@ impl Auth {
     ///
     /// #[component]
     /// fn Enter() -> impl IntoView {
-    ///     let (auth, texts) = (use_auth(), Texts::here());
+    ///     let (auth, texts) = (use_auth(), Texts::current());
     ///     let problem = RwSignal::new(None);
     ///     let enter = move |_| {
     ///         let options = SignIn {
@@ -59,7 +59,7 @@ impl Auth {
     /// ```
     ///
     /// # Errors
-    /// When the provider does not answer; [`SessionError::StillHere`] when the page is still here after some seconds;
+    /// When the provider does not answer; [`SessionError::NavigationPending`] when the page is still here after some seconds;
     /// [`SessionError::Storage`] when this browser cannot store the pending sign-in. [`Auth::sign_in_popup`] works there.
     pub fn sign_in(self, options: SignIn) -> LocalFuture<Result<(), SessionError>> {
         Box::pin(async move {
@@ -165,7 +165,7 @@ impl Auth {
     /// /// The page at `Client::redirect_uri`.
     /// #[component]
     /// fn CallbackPage() -> impl IntoView {
-    ///     let (auth, texts) = (use_auth(), Texts::here());
+    ///     let (auth, texts) = (use_auth(), Texts::current());
     ///     let problem = RwSignal::new(None);
     ///     // Effects run in the browser only.
     ///     Effect::new(move || {
@@ -180,7 +180,7 @@ impl Auth {
     ///     });
     ///     move || {
     ///         problem.get().map(|((title, text), return_to)| {
-    ///             let again = format!("/sign-in?return_to={}", return_to.escaped());
+    ///             let again = format!("/sign-in?return_to={}", return_to.to_query_value());
     ///             view! { <h1>{title}</h1> <p>{text}</p> <a href=again>"Start again"</a> }
     ///         })
     ///     }
@@ -219,7 +219,7 @@ impl Auth {
     ///
     /// #[component]
     /// fn Leave() -> impl IntoView {
-    ///     let (auth, texts) = (use_auth(), Texts::here());
+    ///     let (auth, texts) = (use_auth(), Texts::current());
     ///     let problem = RwSignal::new(None);
     ///     let leave = move |_| {
     ///         spawn_local(async move {
@@ -307,7 +307,7 @@ impl Auth {
     ///     let sign_out = move |_| {
     ///         spawn_local(async move {
     ///             if let Err(error) = auth.sign_out_everywhere().await {
-    ///                 problem.set(Some(Texts::here().call(&error.into()).1));
+    ///                 problem.set(Some(Texts::current().call(&error.into()).1));
     ///             }
     ///         });
     ///     };

@@ -65,7 +65,7 @@ pub fn RequireSignedIn(
     let shown = Memo::new_with_compare(
         move |before: Option<&Shown>| match (state.get(), before) {
             (AuthState::SignedOut(reason), Some(Shown::User(user)))
-                if reason.as_ref().is_some_and(SignOutReason::keeps_page) =>
+                if reason.as_ref().is_some_and(SignOutReason::may_keep_input) =>
             {
                 Shown::User(user.clone())
             }
@@ -141,7 +141,7 @@ pub fn RequireScope(
 fn shows(state: &AuthState, scope: &str, before: Option<bool>) -> bool {
     match state {
         AuthState::SignedIn(user) => user.has_scope(scope),
-        AuthState::SignedOut(Some(reason)) if reason.keeps_page() => before.unwrap_or_default(),
+        AuthState::SignedOut(Some(reason)) if reason.may_keep_input() => before.unwrap_or_default(),
         _ => false,
     }
 }
@@ -253,7 +253,7 @@ mod tests {
         for reason in [
             SignOutReason::EndedByProvider,
             SignOutReason::Expired,
-            SignOutReason::NotRenewed(String::new()),
+            SignOutReason::RefreshRejected(String::new()),
         ] {
             let reason = &reason;
             assert!(shows(&ended(reason), "orders", Some(true)));

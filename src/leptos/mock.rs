@@ -200,12 +200,12 @@ pub(super) fn answer<T: Answer>(command: &Command<'_>) -> Option<Result<T, Sessi
 }
 
 pub(super) fn take_pending(fits: impl FnOnce(&PendingRequest) -> bool) -> Option<PendingRequest> {
-    take(|(call, brought)| brought.is_ok() && fits(call)).map(|(call, _)| call)
+    take(|(call, step_up_result)| step_up_result.is_ok() && fits(call)).map(|(call, _)| call)
 }
 
 pub(super) fn take_cancelled(fits: impl FnOnce(&PendingRequest) -> bool) -> Option<(PendingRequest, StepUpFailure)> {
-    let (call, brought) = take(|(call, brought)| brought.is_err() && fits(call))?;
-    Some((call, brought.err()?))
+    let (call, step_up_result) = take(|(call, step_up_result)| step_up_result.is_err() && fits(call))?;
+    Some((call, step_up_result.err()?))
 }
 
 fn take(fits: impl FnOnce(&Waiting) -> bool) -> Option<Waiting> {
@@ -260,7 +260,7 @@ impl MockAuth {
 
     /// Sets any state, such as [`AuthState::Unknown`].
     pub fn set(self, state: AuthState) {
-        self.tell(&Event::Changed(state));
+        self.emit(&Event::Changed(state));
     }
 
     /// Emits an event: the listeners of [`Auth::on`] receive it, and the signals of [`Auth`] change.
@@ -279,7 +279,7 @@ impl MockAuth {
     /// let owner = Owner::new();
     /// owner.set();
     /// let mock = MockAuth::provide();
-    /// mock.tell(&Event::Idle(Some(60)));
+    /// mock.emit(&Event::Idle(Some(60)));
     /// assert!(view! { <Countdown /> }.to_html().contains("60 s left"));
     ///
     /// let asked_for = RwSignal::new(Vec::new());
@@ -288,10 +288,10 @@ impl MockAuth {
     ///         asked_for.set(scopes.clone());
     ///     }
     /// });
-    /// mock.tell(&Event::StepUp(StepUp::Scopes(vec!["orders:write".to_owned()])));
+    /// mock.emit(&Event::StepUp(StepUp::Scopes(vec!["orders:write".to_owned()])));
     /// assert_eq!(asked_for.get_untracked(), ["orders:write"]);
     /// ```
-    pub fn tell(self, event: &Event) {
+    pub fn emit(self, event: &Event) {
         self.auth.notify(event);
     }
 
@@ -343,7 +343,7 @@ impl MockAuth {
     }
 
     #[expect(clippy::expect_used, reason = "the arguments of a server function are always sent")]
-    fn leave<F: ServerFn + Serialize>(self, call: &F, brought: Result<(), StepUpFailure>) {
+    fn leave<F: ServerFn + Serialize>(self, call: &F, step_up_result: Result<(), StepUpFailure>) {
         let call = PendingRequest {
             method: "POST".to_owned(),
             url: F::PATH.to_owned(),
@@ -352,7 +352,7 @@ impl MockAuth {
             body: Some(serde_json::to_string(call).expect("the arguments")),
         };
         self.answers
-            .update_value(|answers| answers.waiting = Some((call, brought)));
+            .update_value(|answers| answers.waiting = Some((call, step_up_result)));
     }
 
     /// Sets a function that decides which methods fail, and with which error. Every method calls it, so it can also record the calls.
@@ -455,18 +455,18 @@ impl MockAuth {
     /// Emits the same events for a call as a session does.
     fn answer_call(self, command: &Command<'_>, request: &Request, answers: &Answers) -> Result<Output, SessionError> {
         let url = without_query(request);
-        self.tell(&Event::CallStarted {
+        self.emit(&Event::CallStarted {
             method: request.method().to_string(),
             url: url.clone(),
         });
         let answer = self.answer(command, answers);
         match &answer {
-            Ok(Output::Response(response)) => self.tell(&Event::CallFinished {
+            Ok(Output::Response(response)) => self.emit(&Event::CallFinished {
                 url,
                 status: response.status(),
             }),
             Ok(_) => {}
-            Err(error) => self.tell(&Event::CallFailed {
+            Err(error) => self.emit(&Event::CallFailed {
                 url,
                 error: error.clone(),
             }),
@@ -499,7 +499,7 @@ impl MockAuth {
             }
             Command::Refresh => {
                 self.person()?;
-                self.tell(&Event::Refreshed);
+                self.emit(&Event::Refreshed);
             }
             Command::Exchange(exchange) => self.act(Some((*exchange).clone()))?,
             Command::EndExchange => self.act(None)?,

@@ -160,7 +160,7 @@ impl Auth {
             Event::Idle(seconds) => self.idle.set(*seconds),
             Event::NotStored => self.set_kept(false),
             Event::Stored => self.set_kept(true),
-            Event::HeaderHidden { origin, header } => leptos::logging::warn!(
+            Event::HeaderNotExposed { origin, header } => leptos::logging::warn!(
                 "{origin} hides the `{header}` of its 401: it must answer Access-Control-Expose-Headers: WWW-Authenticate, DPoP-Nonce"
             ),
             _ => {}
@@ -233,7 +233,7 @@ impl Auth {
     /// # owner.set();
     /// # let mock = MockAuth::provide();
     /// # assert!(!view! { <IdleWarning /> }.to_html().contains("Still there?"));
-    /// # mock.tell(&Event::Idle(Some(60)));
+    /// # mock.emit(&Event::Idle(Some(60)));
     /// # assert!(view! { <IdleWarning /> }.to_html().contains("60"));
     /// ```
     pub fn idle_warning(self) -> Signal<Option<u32>> {
@@ -257,7 +257,7 @@ impl Auth {
     /// # owner.set();
     /// # let mock = MockAuth::provide();
     /// # assert!(!view! { <Notice /> }.to_html().contains("close this tab"));
-    /// # mock.tell(&Event::NotStored);
+    /// # mock.emit(&Event::NotStored);
     /// # assert!(view! { <Notice /> }.to_html().contains("close this tab"));
     /// ```
     pub fn is_stored(self) -> Signal<bool> {

@@ -74,7 +74,7 @@ impl Default for Views {
             .into(),
             signing_in: (|| view! { <p role="status">"Signing in…"</p> }).into(),
             sign_in_failed: SignInFailed::new(|SignInFailure { error, return_to }| {
-                let (title, text) = Texts::here().sign_in(&error);
+                let (title, text) = Texts::current().sign_in(&error);
                 view! {
                     <div role="alert">
                         <h1>{title}</h1>
@@ -144,7 +144,7 @@ pub fn SignInButton(
         }
     };
     let return_to = Memo::new(move |_| return_to.clone().unwrap_or_else(here));
-    let href = move || return_to.with(|path| format!("{SIGN_IN_PATH}?return_to={}", path.escaped()));
+    let href = move || return_to.with(|path| format!("{SIGN_IN_PATH}?return_to={}", path.to_query_value()));
     let busy = RwSignal::new(false);
     let begin = move |event: leptos::ev::MouseEvent| {
         let another_window = event.ctrl_key() || event.shift_key() || event.meta_key() || event.alt_key();
@@ -164,7 +164,7 @@ pub fn SignInButton(
         spawn_local(async move {
             match auth.sign_in(options).await {
                 // The user has stopped the browser and stays on this page.
-                Ok(()) | Err(SessionError::StillHere) => {}
+                Ok(()) | Err(SessionError::NavigationPending) => {}
                 // The sign-in page tries again and explains what is wrong.
                 Err(_) => drop(window().location().assign(&page)),
             }

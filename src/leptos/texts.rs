@@ -221,12 +221,12 @@ impl Texts {
     ///
     /// let owner = Owner::new();
     /// owner.set();
-    /// assert_eq!(Texts::here().idle.0, "You were signed out");
+    /// assert_eq!(Texts::current().idle.0, "You were signed out");
     ///
     /// provide_context(Texts { idle: ("Abgemeldet", "Eine Weile war niemand da."), ..Texts::default() });
-    /// assert_eq!(Texts::here().idle.0, "Abgemeldet");
+    /// assert_eq!(Texts::current().idle.0, "Abgemeldet");
     /// ```
-    pub fn here() -> Self {
+    pub fn current() -> Self {
         use_context().unwrap_or_default()
     }
 
@@ -259,9 +259,9 @@ impl Texts {
             SessionError::WrongOrigin { .. } => self.wrong_address,
             SessionError::Storage(_) => self.nothing_kept,
             SessionError::PartMissing => self.part_missing,
-            SessionError::Withheld { .. } | SessionError::ProofWithheld { .. } => self.withheld,
+            SessionError::CorsBlocked { .. } | SessionError::DpopHeaderBlocked { .. } => self.withheld,
             SessionError::Cancelled => self.no_window,
-            SessionError::StillHere => self.still_here,
+            SessionError::NavigationPending => self.still_here,
             _ if error.remedy() == Remedy::TryAgain => self.provider_down,
             _ => self.refused_sign_in,
         }
@@ -324,9 +324,9 @@ impl Texts {
     pub fn end(&self, reason: Option<&SignOutReason>) -> Option<Text> {
         match reason? {
             SignOutReason::EndedByProvider | SignOutReason::Expired => Some(self.ended),
-            SignOutReason::NotRenewed(_) => Some(self.not_renewed),
+            SignOutReason::RefreshRejected(_) => Some(self.not_renewed),
             SignOutReason::Idle => Some(self.idle),
-            SignOutReason::SignedOutHere => Some(self.signed_out_here),
+            SignOutReason::SignedOutLocally => Some(self.signed_out_here),
             SignOutReason::SignedOut => None,
         }
     }

@@ -13,7 +13,7 @@ use crate::authorization::{CryptoError, DpopMode, Hash, TokenSet, TokenType};
 
 use super::StepUp;
 use super::challenge::{self, Fix};
-use super::record::{Kept, Record, Whose};
+use super::record::{Record, StoredSession, Whose};
 use super::{Event, Platform, Session, SessionError};
 
 /// The parts of a response that the session reads.
@@ -143,7 +143,7 @@ pub(super) struct Waiting {
     pub(super) whose: Whose,
     pub(super) call: PendingRequest,
     /// Whether the step-up succeeded. If not, the call must not be made.
-    pub(super) brought: Result<(), StepUpFailure>,
+    pub(super) step_up_result: Result<(), StepUpFailure>,
 }
 
 /// Why a step-up failed.
@@ -248,7 +248,7 @@ impl<P: Platform> Session<P> {
         send: impl AsyncFn(Credentials) -> Result<R, SessionError>,
     ) -> Result<CallOutcome<R>, SessionError> {
         let without_query = url.split(['?', '#']).next().unwrap_or_default().to_owned();
-        self.tell(&Event::CallStarted {
+        self.emit(&Event::CallStarted {
             method: method.to_owned(),
             url: without_query.clone(),
         });
@@ -256,7 +256,7 @@ impl<P: Platform> Session<P> {
         let called = self
             .attempt(method, url, &move |credentials| Box::pin(send(credentials)))
             .await;
-        self.tell(&match &called {
+        self.emit(&match &called {
             Ok(CallOutcome::Response(reply) | CallOutcome::StepUp(_, reply)) => Event::CallFinished {
                 url: without_query,
                 status: reply.status(),
@@ -278,12 +278,12 @@ impl<P: Platform> Session<P> {
     ) -> Result<CallOutcome<R>, SessionError> {
         let (mut replaced, mut with_nonce, mut timed) = (0, false, false);
         let to = origin(url);
-        let is_vain = || self.0.replacing_is_vain.borrow().iter().any(|it| it == to);
-        let set_vain = |yes: bool| {
-            let mut vain = self.0.replacing_is_vain.borrow_mut();
-            vain.retain(|it| it != to);
+        let rejects_fresh = || self.0.rejects_fresh_tokens.borrow().iter().any(|it| it == to);
+        let set_rejects_fresh = |yes: bool| {
+            let mut origins = self.0.rejects_fresh_tokens.borrow_mut();
+            origins.retain(|it| it != to);
             if yes {
-                vain.push(to.to_owned());
+                origins.push(to.to_owned());
             }
         };
         let mut whose = self.record().map(|record| record.whose());
@@ -316,10 +316,12 @@ impl<P: Platform> Session<P> {
                 && to != self.0.platform.origin()
             {
                 let origin = to.to_owned();
-                self.tell(&Event::HeaderHidden { origin, header });
+                self.emit(&Event::HeaderNotExposed { origin, header });
             }
             match fix {
-                Some(Fix::Token) if replaced < 2 && self.can_refresh() && !is_vain() && may_replace(&reply).await => {
+                Some(Fix::Token)
+                    if replaced < 2 && self.can_refresh() && !rejects_fresh() && may_replace(&reply).await =>
+                {
                     let before = self.0.granted.get();
                     self.replace(&access_token).await?;
                     // A token from another tab may be rejected too, so it counts once. A token that was just issued counts as the last try.
@@ -340,12 +342,12 @@ impl<P: Platform> Session<P> {
                 {
                     return Ok(CallOutcome::StepUp(demand, reply));
                 }
-                Some(mend) => {
-                    set_vain(mend == Fix::Token);
+                Some(fix) => {
+                    set_rejects_fresh(fix == Fix::Token);
                     return Ok(CallOutcome::Response(reply));
                 }
                 None => {
-                    set_vain(false);
+                    set_rejects_fresh(false);
                     self.forget_demands(call_name(method, url));
                     return Ok(CallOutcome::Response(reply));
                 }
@@ -354,7 +356,7 @@ impl<P: Platform> Session<P> {
     }
 
     /// Records the step-up of a call, for all tabs and for the next page.
-    pub(super) async fn note_demand(&self, method: &str, url: &str, demand: StepUp) {
+    pub(super) async fn record_step_up(&self, method: &str, url: &str, demand: StepUp) {
         self.change_demands(|demanded| add_demand(demanded, method, url, demand))
             .await;
     }
@@ -366,7 +368,7 @@ impl<P: Platform> Session<P> {
         }
         let forget = move |demanded: &mut Vec<(String, StepUp)>| demanded.retain(|(known, _)| *known != call);
         // In memory at once; in storage in the background, under the lock.
-        if let Some(Kept::Live(record)) = &mut *self.0.kept.borrow_mut() {
+        if let Some(StoredSession::Live(record)) = &mut *self.0.kept.borrow_mut() {
             forget(&mut record.demanded);
         }
         let session = self.clone();
@@ -456,7 +458,7 @@ impl<P: Platform> Session<P> {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn take_pending(&self, fits: impl FnOnce(&PendingRequest) -> bool) -> Option<PendingRequest> {
-        let waiting = self.take(|waiting| waiting.brought.is_ok() && fits(&waiting.call))?;
+        let waiting = self.take(|waiting| waiting.step_up_result.is_ok() && fits(&waiting.call))?;
         Some(waiting.call)
     }
 
@@ -487,9 +489,9 @@ impl<P: Platform> Session<P> {
         &self,
         fits: impl FnOnce(&PendingRequest) -> bool,
     ) -> Option<(PendingRequest, StepUpFailure)> {
-        let waiting = self.take(|waiting| waiting.brought.is_err() && fits(&waiting.call))?;
+        let waiting = self.take(|waiting| waiting.step_up_result.is_err() && fits(&waiting.call))?;
         self.forget_demands(call_name(&waiting.call.method, &waiting.call.url));
-        Some((waiting.call, waiting.brought.err()?))
+        Some((waiting.call, waiting.step_up_result.err()?))
     }
 
     fn take(&self, fits: impl FnOnce(&Waiting) -> bool) -> Option<Waiting> {

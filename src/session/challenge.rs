@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_understood_mends_nothing() {
+    fn what_is_not_understood_fixes_nothing() {
         for (status, header) in [
             (200, r#"Bearer error="invalid_token""#),
             (401, ""),

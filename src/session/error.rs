@@ -51,7 +51,7 @@ pub enum SessionError {
         "{url} answers, but the browser withholds the answer from {origin}: allow that origin (CORS) at the provider; where it is \
          allowed, the provider may refuse the client: register it as a public client"
     )]
-    Withheld {
+    CorsBlocked {
         /// The endpoint.
         url: String,
         /// The origin of this page.
@@ -62,7 +62,7 @@ pub enum SessionError {
         "{url} does not allow {origin} to send the header `DPoP` (CORS): allow the header at the provider, or set provider.dpop = \
          \"off\""
     )]
-    ProofWithheld {
+    DpopHeaderBlocked {
         /// The endpoint.
         url: String,
         /// The origin of this page.
@@ -123,7 +123,7 @@ pub enum SessionError {
     Cancelled,
     /// The browser has not left for the provider's page: the user stopped it, or the provider is slow.
     #[error("the provider's page has not opened yet")]
-    StillHere,
+    NavigationPending,
     /// The page has no client: the server had not reached the provider when it rendered the page, or its shell lacks `<ClientData>`. Reload
     /// the page when the provider is available again.
     #[error(
@@ -186,7 +186,7 @@ impl SessionError {
             Self::AnotherUser => Remedy::CheckUser,
             Self::SignedOut(_)
             | Self::Cancelled
-            | Self::StillHere
+            | Self::NavigationPending
             | Self::InteractionRequired
             | Self::NoRefreshToken => Remedy::SignIn,
             Self::Callback(CallbackError::Provider { error, .. }) => match error.as_str() {
@@ -203,8 +203,8 @@ impl SessionError {
             Self::Token(error) if error.is_transient() => Remedy::TryAgain,
             Self::Token(TokenError::Provider { .. })
             | Self::WrongOrigin { .. }
-            | Self::Withheld { .. }
-            | Self::ProofWithheld { .. }
+            | Self::CorsBlocked { .. }
+            | Self::DpopHeaderBlocked { .. }
             | Self::NoSessionsUrl
             | Self::SessionsNotEnded { .. }
             | Self::Storage(_)
@@ -233,7 +233,7 @@ impl SessionError {
     pub(super) fn refuses_refresh(&self) -> bool {
         match self {
             Self::Token(error) => !error.is_transient(),
-            Self::Withheld { .. } => true,
+            Self::CorsBlocked { .. } => true,
             _ => false,
         }
     }

@@ -9,7 +9,7 @@ use super::{AuthState, SessionError, StepUp, StorageError};
 ///
 /// fn note(event: &Event) -> Option<String> {
 ///     match event {
-///         Event::Changed(AuthState::SignedIn(person)) => Some(format!("{} is here", person.name())),
+///         Event::Changed(AuthState::SignedIn(user)) => Some(format!("{} is here", user.name())),
 ///         Event::RefreshFailed(error) => Some(format!("{error}: {:?}", error.remedy())),
 ///         _ => None,
 ///     }
@@ -55,7 +55,7 @@ pub enum Event {
     },
     /// A service of another origin answered 401, and this page cannot read the header that says why. Its CORS response needs
     /// `Access-Control-Expose-Headers: WWW-Authenticate, DPoP-Nonce`; until then the token is not replaced and no sign-in is offered.
-    HeaderHidden {
+    HeaderNotExposed {
         /// The origin of the service.
         origin: String,
         /// `WWW-Authenticate`, or `DPoP-Nonce` if the service requires a nonce.

@@ -3,7 +3,7 @@
 use super::{HistoryEntry, Platform, Session, SignOutReason};
 
 /// How long before the end of the session the warning starts, in milliseconds. For a short idle time, half of it.
-const WARNING: f64 = 60_000.0;
+const WARNING_MS: f64 = 60_000.0;
 
 /// Whether the user is active.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -17,10 +17,10 @@ pub(super) enum Idle {
 }
 
 impl Idle {
-    /// `after` is the idle time after which the session ends, `since` the time since the last activity, both in milliseconds.
-    pub(super) fn new(after: f64, since: f64) -> Self {
-        let left = after - since;
-        let warning = WARNING.min(after / 2.0);
+    /// `timeout` is the idle time after which the session ends, `idle_for` the time since the last activity, both in milliseconds.
+    pub(super) fn new(timeout: f64, idle_for: f64) -> Self {
+        let left = timeout - idle_for;
+        let warning = WARNING_MS.min(timeout / 2.0);
         if left <= 0.0 {
             Self::Expired
         } else if left <= warning {

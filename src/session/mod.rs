@@ -39,7 +39,7 @@ pub use platform::{HistoryEntry, LocalFuture, LockError, NetworkError, Platform,
 pub use sign_in::{SignInFailure, SignInOutcome};
 pub use state::{AuthState, SignOutReason, SignedIn};
 
-use record::Kept;
+use record::StoredSession;
 
 /// The user's session in this tab. Clones are cheap and refer to the same session.
 ///
@@ -73,7 +73,7 @@ use record::Kept;
 pub struct Session<P: Platform>(Rc<Inner<P>>);
 
 /// Work in flight, whose outcome several callers share.
-type UnderWay<T> = RefCell<Option<Shared<LocalFuture<T>>>>;
+type InFlight<T> = RefCell<Option<Shared<LocalFuture<T>>>>;
 
 struct Inner<P> {
     platform: P,
@@ -81,10 +81,10 @@ struct Inner<P> {
     /// The provider's keys: those of the page, or newer ones that were fetched.
     keys: RefCell<Vec<Jwk>>,
     state: RefCell<AuthState>,
-    kept: RefCell<Option<Kept>>,
+    kept: RefCell<Option<StoredSession>>,
     on_event: Box<dyn Fn(&Event)>,
-    restoring: UnderWay<()>,
-    refreshing: UnderWay<Result<record::Record, SessionError>>,
+    restoring: InFlight<()>,
+    refreshing: InFlight<Result<record::Record, SessionError>>,
     backoff: Cell<refresh::Backoff>,
     /// The error of the last refresh, if it was rejected for good. A second rejection in a row ends the session.
     refused: RefCell<Option<SessionError>>,
@@ -93,23 +93,23 @@ struct Inner<P> {
     /// How often the token endpoint has issued tokens to this tab.
     granted: Cell<u32>,
     /// Origins that rejected even a freshly refreshed token; do not retry there.
-    replacing_is_vain: RefCell<Vec<String>>,
+    rejects_fresh_tokens: RefCell<Vec<String>>,
     stored: Cell<record::Stored>,
     /// The older sign-in whose session is still stored, because the session of this page could not be stored in its place.
     superseded: RefCell<Option<String>>,
     /// The sign-ins whose sessions the user has ended in this tab. A stored copy must not restore them.
-    left: RefCell<Vec<String>>,
+    signed_out: RefCell<Vec<String>>,
     /// The sign-in whose session has ended in this tab, and the generation of its tokens. If the end could not be stored, a stored record up
     /// to that generation must not restore the session.
-    over: RefCell<Option<(String, u64)>>,
+    ended: RefCell<Option<(String, u64)>>,
     waiting: RefCell<Option<call::Waiting>>,
     /// The callback whose code exchange got no answer, for another attempt.
     unfinished: RefCell<Option<Box<sign_in::Returned>>>,
     /// The last check whether the provider is down.
     probe: RefCell<Option<token_endpoint::Probe>>,
     /// The pending sign-ins in popup windows that this browser could not store.
-    unkept: RefCell<Vec<pending::Pending>>,
-    stepping_up: step_up::UnderWay,
+    unstored: RefCell<Vec<pending::Pending>>,
+    stepping_up: step_up::InFlight,
     /// When the provider last answered the check before a sign-in, on the monotonic clock.
     reached: Cell<Option<f64>>,
 }
@@ -156,15 +156,15 @@ impl<P: Platform> Session<P> {
             refused: RefCell::default(),
             nonces: RefCell::default(),
             granted: Cell::default(),
-            replacing_is_vain: RefCell::default(),
+            rejects_fresh_tokens: RefCell::default(),
             stored: Cell::default(),
             superseded: RefCell::default(),
-            left: RefCell::default(),
-            over: RefCell::default(),
+            signed_out: RefCell::default(),
+            ended: RefCell::default(),
             waiting: RefCell::default(),
             unfinished: RefCell::default(),
             probe: RefCell::default(),
-            unkept: RefCell::default(),
+            unstored: RefCell::default(),
             stepping_up: RefCell::default(),
             reached: Cell::default(),
         }))
@@ -207,10 +207,10 @@ impl<P: Platform> Session<P> {
             return;
         }
         self.0.state.replace(state.clone());
-        self.tell(&Event::Changed(state));
+        self.emit(&Event::Changed(state));
     }
 
-    fn tell(&self, event: &Event) {
+    fn emit(&self, event: &Event) {
         (self.0.on_event)(event);
     }
 

@@ -17,8 +17,8 @@ const REFUSED: &str = "refused";
 const REFUSED_FOR: f64 = 600_000.0;
 
 /// The maximum number and age (in milliseconds) of stored sign-ins. Abandoned ones are dropped.
-const MOST: usize = 20;
-const LONGEST: f64 = 3_600_000.0;
+const MAX_PENDING: usize = 20;
+const MAX_AGE_MS: f64 = 3_600_000.0;
 
 /// A pending sign-in.
 #[derive(Debug)]
@@ -30,15 +30,15 @@ pub(super) struct Pending {
     pub(super) popup: bool,
     /// Whether it has `prompt=none`: then a missing session at the provider is not a failure.
     pub(super) silent: bool,
-    pub(super) asked: Asked,
+    pub(super) trigger: Trigger,
 }
 
 /// Why the sign-in was started.
 #[derive(Debug)]
-pub(super) enum Asked {
-    ByPerson,
+pub(super) enum Trigger {
+    User,
     /// By a page, or by a call that is made after the sign-in.
-    ByCall(Option<Box<RepeatedCall>>),
+    Call(Option<Box<RepeatedCall>>),
 }
 
 /// The call that needs a step-up, and its user.
@@ -56,23 +56,23 @@ json::fields!(Pending {
     since,
     popup,
     silent,
-    asked,
+    trigger as "asked",
 });
 
-impl Json for Asked {
+impl Json for Trigger {
     fn read(value: Value) -> Option<Self> {
         let (name, value) = json::variant(value)?;
         match name.as_str() {
-            "ByPerson" => Some(Self::ByPerson),
-            "ByCall" => Json::read(value).map(Self::ByCall),
+            "ByPerson" => Some(Self::User),
+            "ByCall" => Json::read(value).map(Self::Call),
             _ => None,
         }
     }
 
     fn write(&self) -> Value {
         match self {
-            Self::ByPerson => "ByPerson".into(),
-            Self::ByCall(call) => json::of_variant("ByCall", call.write()),
+            Self::User => "ByPerson".into(),
+            Self::Call(call) => json::of_variant("ByCall", call.write()),
         }
     }
 }
@@ -91,7 +91,7 @@ impl<P: Platform> Session<P> {
         let stays = pending.popup;
         let kept = match self.all_pending().await {
             Ok(mut all) => {
-                all.drain(..all.len().saturating_sub(MOST - 1));
+                all.drain(..all.len().saturating_sub(MAX_PENDING - 1));
                 all.push(pending);
                 let kept = self.keep_pending(&all).await;
                 kept.map_err(|error| (error, all.pop()))
@@ -100,10 +100,10 @@ impl<P: Platform> Session<P> {
         };
         match kept {
             Err((_, Some(pending))) if stays => {
-                let mut unkept = self.0.unkept.borrow_mut();
-                let too_many = unkept.len().saturating_sub(MOST - 1);
-                unkept.drain(..too_many);
-                unkept.push(pending);
+                let mut unstored = self.0.unstored.borrow_mut();
+                let too_many = unstored.len().saturating_sub(MAX_PENDING - 1);
+                unstored.drain(..too_many);
+                unstored.push(pending);
                 Ok(())
             }
             kept => Ok(kept.map_err(|(error, _)| error)?),
@@ -122,19 +122,19 @@ impl<P: Platform> Session<P> {
     /// # Ok::<_, Box<dyn std::error::Error>>(())
     /// ```
     pub fn waits_for(&self, state: &str) -> bool {
-        self.unkept_at(state).is_some()
+        self.unstored_at(state).is_some()
     }
 
-    fn unkept_at(&self, state: &str) -> Option<usize> {
-        let mut unkept = self.0.unkept.borrow_mut();
-        self.retain_recent(&mut unkept);
-        unkept.iter().position(|pending| pending.sign_in.state() == state)
+    fn unstored_at(&self, state: &str) -> Option<usize> {
+        let mut unstored = self.0.unstored.borrow_mut();
+        self.retain_recent(&mut unstored);
+        unstored.iter().position(|pending| pending.sign_in.state() == state)
     }
 
     /// Takes the sign-in with this `state`. Only one of two tabs gets it.
     pub(super) async fn recall(&self, state: &str) -> Result<Option<Pending>, SessionError> {
-        if let Some(at) = self.unkept_at(state) {
-            return Ok(Some(self.0.unkept.borrow_mut().remove(at)));
+        if let Some(at) = self.unstored_at(state) {
+            return Ok(Some(self.0.unstored.borrow_mut().remove(at)));
         }
         let _lock = self.lock(PENDING).await?;
         let mut all = self.all_pending().await?;
@@ -156,7 +156,7 @@ impl<P: Platform> Session<P> {
 
     fn retain_recent(&self, all: &mut Vec<Pending>) {
         let now = self.0.platform.now().wall;
-        all.retain(|pending| (now - pending.since).abs() < LONGEST);
+        all.retain(|pending| (now - pending.since).abs() < MAX_AGE_MS);
     }
 
     /// Returns whether the provider has rejected a silent sign-in recently.

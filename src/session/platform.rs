@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use crate::authorization::{Crypto, CryptoError, EndpointResponse, Jwk, Moment, ServerClock};
+use crate::authorization::{ClockReading, Crypto, CryptoError, EndpointResponse, Jwk, ServerClock};
 
 /// A future on the browser's single thread.
 ///
@@ -33,7 +33,7 @@ pub trait Platform: Crypto + 'static {
     type Lock;
 
     /// Returns a reading of both clocks of this device.
-    fn now(&self) -> Moment;
+    fn now(&self) -> ClockReading;
 
     /// Returns the estimate of the server's time; the device's own clock may be wrong.
     fn server_clock(&self) -> ServerClock;

@@ -17,7 +17,7 @@ const SCHEMA: u32 = 2;
 
 /// The content of the slot: a session, or the remains of one that the user did not end.
 #[derive(Clone, Debug)]
-pub(super) enum Kept {
+pub(super) enum StoredSession {
     Live(Box<Record>),
     Ended(Box<Ended>),
 }
@@ -56,7 +56,7 @@ pub(super) struct Ended {
     acting: Option<TokenExchange>,
 }
 
-impl Json for Kept {
+impl Json for StoredSession {
     fn read(value: Value) -> Option<Self> {
         let (name, value) = json::variant(value)?;
         match name.as_str() {
@@ -103,7 +103,7 @@ pub(super) enum Stored {
 }
 
 /// A change that the storage needs. It is written under the lock, after another comparison.
-pub(super) enum Due {
+pub(super) enum PendingWrite {
     /// Delete the stored session, which the user has ended.
     Deletion,
     /// Store the end of the stored session.
@@ -138,16 +138,16 @@ impl Record {
     }
 
     /// Measures the lifetimes of tokens from storage by this page's clock.
-    fn anchor(&mut self, platform: &impl Platform) {
+    fn rebase(&mut self, platform: &impl Platform) {
         let (now, server) = (platform.now(), platform.server_clock());
-        self.tokens.anchor(now, &server);
+        self.tokens.rebase(now, &server);
         if let Some(tokens) = self.acting.as_mut().and_then(|acting| acting.tokens.as_mut()) {
-            tokens.anchor(now, &server);
+            tokens.rebase(now, &server);
         }
     }
 }
 
-impl Kept {
+impl StoredSession {
     pub(super) fn id_token(&self) -> &IdToken {
         match self {
             Self::Live(record) => record.tokens.id_token(),
@@ -238,18 +238,18 @@ impl<P: Platform> Session<P> {
     pub(super) async fn sync_locked(&self) {
         match self.compare().await {
             None => {}
-            Some(Due::Deletion) => {
+            Some(PendingWrite::Deletion) => {
                 // The next comparison tries again.
                 drop(self.0.platform.clear().await);
                 self.0.platform.notify_other_tabs();
             }
-            Some(Due::End) => self.keep_end().await,
-            Some(Due::Tokens(own)) => self.catch_up(*own).await,
+            Some(PendingWrite::End) => self.keep_end().await,
+            Some(PendingWrite::Tokens(own)) => self.catch_up(*own).await,
         }
     }
 
     /// Adopts the stored session, unless this tab has newer information. Then it returns the change that the storage needs.
-    pub(super) async fn compare(&self) -> Option<Due> {
+    pub(super) async fn compare(&self) -> Option<PendingWrite> {
         let kept = loop {
             let before = self.version();
             let kept = self.load().await;
@@ -259,18 +259,18 @@ impl<P: Platform> Session<P> {
             }
         };
         match kept {
-            Ok(Some(Kept::Live(record))) if self.has_left(&record) => {
+            Ok(Some(StoredSession::Live(record))) if self.has_left(&record) => {
                 // The storage was unavailable when the user signed out, or a refresh stored its tokens meanwhile.
-                self.nobody_here();
-                return Some(Due::Deletion);
+                self.set_signed_out();
+                return Some(PendingWrite::Deletion);
             }
-            Ok(Some(Kept::Live(record))) if self.is_over(&record) => return Some(Due::End),
-            Ok(Some(Kept::Live(record))) => match (self.record(), self.0.stored.get()) {
+            Ok(Some(StoredSession::Live(record))) if self.is_over(&record) => return Some(PendingWrite::End),
+            Ok(Some(StoredSession::Live(record))) => match (self.record(), self.0.stored.get()) {
                 (Some(own), Stored::Behind(kept)) if own.id == record.id && record.generation == kept => {
-                    return Some(Due::Tokens(Box::new(own)));
+                    return Some(PendingWrite::Tokens(Box::new(own)));
                 }
                 (Some(own), Stored::Never) if self.0.superseded.borrow().as_ref() == Some(&record.id) => {
-                    return Some(Due::Tokens(Box::new(own)));
+                    return Some(PendingWrite::Tokens(Box::new(own)));
                 }
                 (_, stored) => {
                     self.set_stored(Stored::Yes);
@@ -285,18 +285,18 @@ impl<P: Platform> Session<P> {
                     self.adopt(*record);
                 }
             },
-            Ok(Some(Kept::Ended(ended))) => match self.record() {
+            Ok(Some(StoredSession::Ended(ended))) => match self.record() {
                 // The end of an earlier session.
-                Some(own) if self.0.stored.get() == Stored::Never => return Some(Due::Tokens(Box::new(own))),
+                Some(own) if self.0.stored.get() == Stored::Never => return Some(PendingWrite::Tokens(Box::new(own))),
                 _ => self.adopt_end(*ended),
             },
             Ok(None) => match self.record() {
                 // A session that lives in memory only is not ended by its absence in storage.
-                Some(own) if self.0.stored.get() == Stored::Never => return Some(Due::Tokens(Box::new(own))),
-                _ => self.nobody_here(),
+                Some(own) if self.0.stored.get() == Stored::Never => return Some(PendingWrite::Tokens(Box::new(own))),
+                _ => self.set_signed_out(),
             },
             Err(_) if self.record().is_some() => {}
-            Err(_) => self.nobody_here(),
+            Err(_) => self.set_signed_out(),
         }
         None
     }
@@ -304,7 +304,7 @@ impl<P: Platform> Session<P> {
     /// Stores the end of the session, which could not be stored before.
     async fn keep_end(&self) {
         let kept = self.0.kept.borrow().clone();
-        if let Some(ended @ Kept::Ended(_)) = kept
+        if let Some(ended @ StoredSession::Ended(_)) = kept
             && self.save(&ended, SaveMode::Replace).await == Ok(true)
         {
             self.0.platform.notify_other_tabs();
@@ -318,12 +318,12 @@ impl<P: Platform> Session<P> {
             Stored::Behind(_) => SaveMode::Replace,
             Stored::Never => SaveMode::Insert,
         };
-        match self.save(&Kept::Live(Box::new(record)), mode).await {
+        match self.save(&StoredSession::Live(Box::new(record)), mode).await {
             Ok(true) => {
                 self.set_stored(Stored::Yes);
                 self.0.platform.notify_other_tabs();
             }
-            Ok(false) => self.nobody_here(),
+            Ok(false) => self.set_signed_out(),
             Err(_) => {}
         }
     }
@@ -332,13 +332,13 @@ impl<P: Platform> Session<P> {
         let before = self.is_stored();
         self.0.stored.set(stored);
         match (before, self.is_stored()) {
-            (true, false) => self.tell(&Event::NotStored),
-            (false, true) => self.tell(&Event::Stored),
+            (true, false) => self.emit(&Event::NotStored),
+            (false, true) => self.emit(&Event::Stored),
             _ => {}
         }
     }
 
-    async fn load(&self) -> Result<Option<Kept>, StorageError> {
+    async fn load(&self) -> Result<Option<StoredSession>, StorageError> {
         let text = self.0.platform.load(SESSION, &self.binding()).await?;
         Ok(text.and_then(|text| json::parse(text.as_bytes())))
     }
@@ -346,7 +346,7 @@ impl<P: Platform> Session<P> {
     /// Returns the stored record of the session with this `id`, if it can be read.
     pub(super) async fn kept_of(&self, id: &str) -> Option<Box<Record>> {
         match self.load().await {
-            Ok(Some(Kept::Live(record))) if record.id == id => Some(record),
+            Ok(Some(StoredSession::Live(record))) if record.id == id => Some(record),
             _ => None,
         }
     }
@@ -360,13 +360,14 @@ impl<P: Platform> Session<P> {
     }
 
     fn has_left(&self, record: &Record) -> bool {
-        self.0.left.borrow().contains(&record.id)
+        self.0.signed_out.borrow().contains(&record.id)
     }
 
     /// Returns whether the session has ended in this tab, with these tokens or with newer ones.
     fn is_over(&self, record: &Record) -> bool {
-        let over = self.0.over.borrow();
-        over.as_ref()
+        let ended = self.0.ended.borrow();
+        ended
+            .as_ref()
             .is_some_and(|(id, generation)| *id == record.id && record.generation <= *generation)
     }
 
@@ -378,17 +379,17 @@ impl<P: Platform> Session<P> {
     /// Returns this tab's record of the session.
     pub(super) fn record(&self) -> Option<Record> {
         match &*self.0.kept.borrow() {
-            Some(Kept::Live(record)) => Some((**record).clone()),
+            Some(StoredSession::Live(record)) => Some((**record).clone()),
             _ => None,
         }
     }
 
     /// Updates the state when nothing is stored: the user signed out in another tab, or never signed in.
-    fn nobody_here(&self) {
+    fn set_signed_out(&self) {
         let ended = match self.0.kept.take() {
-            Some(Kept::Live(_)) => Some(SignOutReason::SignedOut),
+            Some(StoredSession::Live(_)) => Some(SignOutReason::SignedOut),
             None if self.state() == AuthState::SigningOut => Some(SignOutReason::SignedOut),
-            Some(Kept::Ended(_)) | None => None,
+            Some(StoredSession::Ended(_)) | None => None,
         };
         if ended.is_some() || !matches!(self.state(), AuthState::SignedOut(_)) {
             self.set_state(AuthState::SignedOut(ended));
@@ -398,7 +399,7 @@ impl<P: Platform> Session<P> {
     fn adopt_end(&self, ended: Ended) {
         self.0.waiting.take();
         let reason = ended.reason.clone();
-        self.0.kept.replace(Some(Kept::Ended(Box::new(ended))));
+        self.0.kept.replace(Some(StoredSession::Ended(Box::new(ended))));
         self.set_state(AuthState::SignedOut(Some(reason)));
     }
 
@@ -411,18 +412,18 @@ impl<P: Platform> Session<P> {
         }
         self.0.backoff.take();
         self.0.refused.take();
-        record.anchor(&self.0.platform);
+        record.rebase(&self.0.platform);
         let current = record.current();
         let acting = record.exchange().cloned();
         let person = SignedIn::new(current.id_token().clone(), current.scopes().to_vec(), acting);
         let before = self.state();
-        self.0.kept.replace(Some(Kept::Live(Box::new(record))));
+        self.0.kept.replace(Some(StoredSession::Live(Box::new(record))));
         if before
             .signed_in()
             .is_some_and(|before| before.identity() != person.identity())
         {
             self.0.waiting.take();
-            self.tell(&Event::UserChanged);
+            self.emit(&Event::UserChanged);
         }
         self.set_state(AuthState::SignedIn(person));
         self.0.platform.wake_in(self.refresh_due_in());
@@ -436,7 +437,7 @@ impl<P: Platform> Session<P> {
             Stored::Yes | Stored::Behind(_) => mode,
             Stored::Never => SaveMode::Insert,
         };
-        let saved = self.save(&Kept::Live(Box::new(record.clone())), mode).await;
+        let saved = self.save(&StoredSession::Live(Box::new(record.clone())), mode).await;
         if saved == Ok(false) || self.has_left(&record) {
             self.sync_locked().await;
             // No tab uses these tokens any more.
@@ -459,7 +460,7 @@ impl<P: Platform> Session<P> {
         true
     }
 
-    async fn save(&self, kept: &Kept, mode: SaveMode) -> Result<bool, StorageError> {
+    async fn save(&self, kept: &StoredSession, mode: SaveMode) -> Result<bool, StorageError> {
         let text = json::text(kept);
         self.0.platform.save(SESSION, &self.binding(), &text, mode).await
     }
@@ -479,32 +480,35 @@ impl<P: Platform> Session<P> {
         };
         // If the end cannot be stored, this tab still stays signed out.
         let saved = self
-            .save(&Kept::Ended(Box::new(ended.clone())), SaveMode::Replace)
+            .save(&StoredSession::Ended(Box::new(ended.clone())), SaveMode::Replace)
             .await;
         if saved == Ok(false) && self.0.stored.get() != Stored::Never {
             // The user signed out in another tab, so that is the reason.
             return self.sync_locked().await;
         }
         self.0.nonces.take();
-        self.0.over.replace(before);
+        self.0.ended.replace(before);
         self.adopt_end(ended);
         self.0.platform.wake_in(None);
         self.0.platform.notify_other_tabs();
     }
 
     /// Stores for the next page that the provider was not notified of the sign-out.
-    pub(super) async fn note_unheard(&self, id_token: Option<IdToken>) {
+    pub(super) async fn store_local_sign_out(&self, id_token: Option<IdToken>) {
         // Otherwise a refresh in flight in another tab could overwrite this. If the lock times out, continue.
         let _lock = self.lock_tokens().await;
         match (id_token, self.load().await) {
             (Some(id_token), Ok(None)) => {
                 let ended = Ended {
-                    reason: SignOutReason::SignedOutHere,
+                    reason: SignOutReason::SignedOutLocally,
                     id_token,
                     acting: None,
                 };
                 // If it cannot be stored, this page still knows.
-                drop(self.save(&Kept::Ended(Box::new(ended.clone())), SaveMode::Insert).await);
+                drop(
+                    self.save(&StoredSession::Ended(Box::new(ended.clone())), SaveMode::Insert)
+                        .await,
+                );
                 self.adopt_end(ended);
                 self.0.platform.notify_other_tabs();
             }
@@ -516,16 +520,16 @@ impl<P: Platform> Session<P> {
     pub(super) async fn forget(&self) {
         let left = [self.record().map(|record| record.id), self.0.superseded.take()];
         let is_stored = self.0.stored.get() != Stored::Never || left[1].is_some();
-        self.0.left.borrow_mut().extend(left.into_iter().flatten());
+        self.0.signed_out.borrow_mut().extend(left.into_iter().flatten());
         let was_there = self.0.kept.take().is_some();
         self.0.nonces.take();
         self.0.waiting.take();
-        self.0.unkept.take();
+        self.0.unstored.take();
         self.0.platform.wake_in(None);
         let cleared = self.0.platform.clear().await;
         // If nothing was ever stored, there is nothing to delete.
         if let (Err(error), true) = (cleared, is_stored && was_there) {
-            self.tell(&Event::NotDeleted(error));
+            self.emit(&Event::NotDeleted(error));
         }
     }
 }

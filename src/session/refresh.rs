@@ -329,7 +329,7 @@ impl<P: Platform> Session<P> {
             }
             Err(error) => {
                 self.back_off(error);
-                self.tell(&Event::RefreshFailed(error.clone()));
+                self.emit(&Event::RefreshFailed(error.clone()));
                 // Schedule a second attempt, which decides whether the session continues. It does not wait for a call.
                 self.0.platform.wake_in(self.refresh_due_in());
             }
@@ -392,7 +392,7 @@ impl<P: Platform> Session<P> {
             }
             if error.refuses_refresh() {
                 if refused_before {
-                    self.end(SignOutReason::NotRenewed(error.to_string())).await;
+                    self.end(SignOutReason::RefreshRejected(error.to_string())).await;
                     return Err(self.signed_out());
                 }
                 self.0.refused.replace(Some(error.clone()));
@@ -406,7 +406,7 @@ impl<P: Platform> Session<P> {
         let requested = platform.now();
         let reply = match self.post_token_request(request).await {
             Err(SessionError::Network(error)) if !error.timed_out && self.withholds_refusals().await => {
-                return Err(SessionError::Withheld {
+                return Err(SessionError::CorsBlocked {
                     url: error.url,
                     origin: platform.origin(),
                 });
@@ -418,20 +418,21 @@ impl<P: Platform> Session<P> {
         let response = match TokenResponse::read(&reply) {
             Ok(response) => response,
             Err(error) => {
-                self.rescue(TokenResponse::rescue(&reply), &mut record).await?;
+                self.rescue(TokenResponse::read_refresh_token(&reply), &mut record)
+                    .await?;
                 return Err(error.into());
             }
         };
-        let known = response.finds_key(&self.0.client, &self.0.keys.borrow());
+        let known = response.has_key_in(&self.0.client, &self.0.keys.borrow());
         if !known {
             self.rescue(response.refresh_token().cloned(), &mut record).await?;
         }
         // If the key of a new ID token cannot be fetched, the old ID token stays.
         let keys = self.keys_for(&response).await.ok();
-        let keys = keys.filter(|keys| response.finds_key(&self.0.client, keys));
+        let keys = keys.filter(|keys| response.has_key_in(&self.0.client, keys));
         let (access, refresh) = response.tokens();
-        let checks = self.checks(keys.as_deref(), requested);
-        record.tokens = match record.tokens.refreshed(response, &checks).await {
+        let context = self.validation_context(keys.as_deref(), requested);
+        record.tokens = match record.tokens.refreshed(response, &context).await {
             Ok(tokens) => tokens,
             Err(error) => {
                 // The new tokens must not be used, and the old refresh token may be used up.
@@ -448,7 +449,7 @@ impl<P: Platform> Session<P> {
             record.demanded = kept.demanded;
         }
         self.store(record).await?;
-        self.tell(&Event::Refreshed);
+        self.emit(&Event::Refreshed);
         self.record().ok_or_else(|| self.signed_out())
     }
 
@@ -471,7 +472,7 @@ impl<P: Platform> Session<P> {
         let keys = self.keys_for(&response).await?;
         let tokens = record
             .tokens
-            .exchanged(response, &self.checks(Some(&keys), requested), &exchange)
+            .exchanged(response, &self.validation_context(Some(&keys), requested), &exchange)
             .await?;
         let record = Record {
             acting: Some(Acting {

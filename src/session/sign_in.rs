@@ -11,7 +11,7 @@ use crate::authorization::{
 };
 
 use super::call::{Waiting, add_demand, origin};
-use super::pending::{Asked, Pending, RepeatedCall};
+use super::pending::{Pending, RepeatedCall, Trigger};
 use super::platform::{HistoryEntry, SaveMode};
 use super::record::{Acting, Record};
 use super::{
@@ -27,7 +27,7 @@ use super::{
 /// use pixygate::session::{SessionError, SignInFailure};
 ///
 /// fn page(failure: &SignInFailure) -> String {
-///     format!("{failure}. Start again: /sign-in?return_to={}", failure.return_to.escaped())
+///     format!("{failure}. Start again: /sign-in?return_to={}", failure.return_to.to_query_value())
 /// }
 /// # use pixygate::authorization::{ReturnTo, SignIn};
 /// # let return_to = ReturnTo::parse("/orders");
@@ -56,9 +56,9 @@ pub struct SignInFailure {
 /// use pixygate::session::SignInOutcome;
 ///
 /// /// The next page.
-/// fn next(landing: &SignInOutcome) -> Option<&str> {
+/// fn next(outcome: &SignInOutcome) -> Option<&str> {
 ///     // A popup window is closed instead.
-///     (!landing.popup).then(|| landing.return_to.as_str())
+///     (!outcome.popup).then(|| outcome.return_to.as_str())
 /// }
 /// let orders = SignInOutcome { return_to: ReturnTo::parse("/orders").unwrap_or_default(), ..SignInOutcome::default() };
 /// assert_eq!(next(&orders), Some("/orders"));
@@ -86,7 +86,7 @@ pub(super) struct Returned {
 }
 
 /// The errors for `prompt=none` when the provider has to show a page to the user (OpenID Connect Core, section 3.1.2.6).
-const NEEDS_THE_PERSON: [&str; 4] = [
+const INTERACTION_ERRORS: [&str; 4] = [
     "login_required",
     "interaction_required",
     "consent_required",
@@ -94,14 +94,14 @@ const NEEDS_THE_PERSON: [&str; 4] = [
 ];
 
 /// How long a check of the provider is valid for a sign-in, in milliseconds.
-const REACHED: f64 = 30_000.0;
+const PROBE_VALID_MS: f64 = 30_000.0;
 
 /// How long a prepared sign-in waits for the check of the provider before it leaves the page, in milliseconds. A refused connection fails at
 /// once.
-const GRACE: f64 = 50.0;
+const PROBE_WAIT_MS: f64 = 50.0;
 
 /// How long after the sign-in a page can take its call, in milliseconds. Later the user would not expect it.
-const WAITS: f64 = 120_000.0;
+const PENDING_CALL_MS: f64 = 120_000.0;
 
 impl<P: Platform> Session<P> {
     /// Leaves for the provider's sign-in page. If the provider is known to be down, the page stays, so that it can show that. If another tab
@@ -132,9 +132,9 @@ impl<P: Platform> Session<P> {
     /// [`SessionError::WrongOrigin`] on a page that is not of the redirect URI's origin.
     pub async fn sign_in(&self, options: &SignIn) -> Result<(), SessionError> {
         let silent = options.prompt.as_deref() == Some("none");
-        let asked = if silent { Asked::ByCall(None) } else { Asked::ByPerson };
+        let trigger = if silent { Trigger::Call(None) } else { Trigger::User };
         let before = self.sign_in_id();
-        let (state, url) = self.begin(options, false, asked).await?;
+        let (state, url) = self.begin(options, false, trigger).await?;
         let any_session_will_do = matches!(options.prompt.as_deref(), None | Some("none"))
             && options.max_age.is_none()
             && options.acr_values.is_empty();
@@ -172,7 +172,7 @@ impl<P: Platform> Session<P> {
 
     fn was_reached(&self) -> bool {
         let now = self.0.platform.now().monotonic;
-        self.0.reached.get().is_some_and(|then| now - then < REACHED)
+        self.0.reached.get().is_some_and(|then| now - then < PROBE_VALID_MS)
     }
 
     /// Leaves for the provider's sign-in page because a call needs a stronger sign-in or more scopes. After the sign-in of the same user, the
@@ -197,8 +197,8 @@ impl<P: Platform> Session<P> {
     ///
     /// // The browser leaves the page. After the sign-in:
     /// # let query = example::came_back(&session);
-    /// let landing = session.complete(&query).await?;
-    /// assert_eq!(landing.return_to.as_str(), "/orders");
+    /// let outcome = session.complete(&query).await?;
+    /// assert_eq!(outcome.return_to.as_str(), "/orders");
     /// let again = session.take_pending(|call| call.url.ends_with("/api/orders"));
     /// assert_eq!(again.and_then(|call| call.body).as_deref(), Some(r#"{"article":7}"#));
     /// # Ok(())
@@ -227,10 +227,10 @@ impl<P: Platform> Session<P> {
             call,
         };
         let (state, url) = self
-            .begin(&options, false, Asked::ByCall(Some(Box::new(step_up))))
+            .begin(&options, false, Trigger::Call(Some(Box::new(step_up))))
             .await?;
         let mark = self.mark(&state).await?;
-        self.tell(&Event::StepUp(demand.clone()));
+        self.emit(&Event::StepUp(demand.clone()));
         self.0.platform.navigate_and_back(&url, &mark);
         Ok(())
     }
@@ -270,7 +270,7 @@ impl<P: Platform> Session<P> {
     /// # Errors
     /// As for [`Session::sign_in`], except for storage.
     pub async fn begin_in_window(&self, options: &SignIn) -> Result<(String, String), SessionError> {
-        self.begin(options, true, Asked::ByPerson).await
+        self.begin(options, true, Trigger::User).await
     }
 
     /// Stores a pending sign-in and returns its `state` and where to send the user.
@@ -278,7 +278,7 @@ impl<P: Platform> Session<P> {
         &self,
         options: &SignIn,
         popup: bool,
-        asked: Asked,
+        trigger: Trigger,
     ) -> Result<(String, String), SessionError> {
         let (platform, client) = (&self.0.platform, &self.0.client);
         let (here, expected) = (platform.origin(), origin(&client.redirect_uri));
@@ -289,14 +289,14 @@ impl<P: Platform> Session<P> {
         let provider = &client.provider;
         let pushed_to = provider.pushed_authorization_request_endpoint.as_deref();
         let pushed_to = pushed_to.filter(|_| provider.require_pushed_authorization_requests);
-        let preparing = pin!(self.prepare(options, popup, asked, pushed_to));
+        let preparing = pin!(self.prepare(options, popup, trigger, pushed_to));
         if pushed_to.is_some() || self.was_reached() {
             return preparing.await;
         }
         // If the provider is down, the browser's error page would offer no next step. But do not wait long for the check.
         let probe = self.probe();
         let (state, url) = preparing.await?;
-        match select(probe, pin!(platform.sleep(GRACE))).await {
+        match select(probe, pin!(platform.sleep(PROBE_WAIT_MS))).await {
             Either::Left((Some(outage), _)) => {
                 self.recall(&state).await?;
                 Err(outage.into())
@@ -309,7 +309,7 @@ impl<P: Platform> Session<P> {
         &self,
         options: &SignIn,
         popup: bool,
-        asked: Asked,
+        trigger: Trigger,
         pushed_to: Option<&str>,
     ) -> Result<(String, String), SessionError> {
         let (platform, client) = (&self.0.platform, &self.0.client);
@@ -322,7 +322,7 @@ impl<P: Platform> Session<P> {
             return Err(SessionError::InteractionRequired);
         }
         // A signed-in user needs the current key if no other one can be stored.
-        match self.record().is_none() && self.0.unkept.borrow().is_empty() {
+        match self.record().is_none() && self.0.unstored.borrow().is_empty() {
             true => platform.drop_keys(),
             false => platform.reload_keys(),
         }
@@ -352,7 +352,7 @@ impl<P: Platform> Session<P> {
             since: platform.now().wall,
             popup: popup || platform.is_sign_in_window(),
             silent,
-            asked,
+            trigger,
         })
         .await?;
         Ok((state, url))
@@ -371,7 +371,9 @@ impl<P: Platform> Session<P> {
     /// Pushes the authorization request and returns its `request_uri` (RFC 9126, section 2).
     async fn push(&self, endpoint: &str, body: &str) -> Result<String, SessionError> {
         let answer = self.0.platform.post_form(endpoint, body, None).await;
-        let reply = self.explained(endpoint, false, answer.map_err(Into::into)).await?;
+        let reply = self
+            .diagnose_network_error(endpoint, false, answer.map_err(Into::into))
+            .await?;
         if !matches!(reply.status, 200 | 201) {
             return Err(TokenError::read(&reply).into());
         }
@@ -395,8 +397,8 @@ impl<P: Platform> Session<P> {
     ///
     /// session.sign_in(&SignIn::default()).await?;
     /// # let query = example::came_back(&session);
-    /// let landing = session.complete(&query).await?;
-    /// assert_eq!(landing.return_to.as_str(), "/");
+    /// let outcome = session.complete(&query).await?;
+    /// assert_eq!(outcome.return_to.as_str(), "/");
     /// assert!(session.state().signed_in().is_some());
     ///
     /// // Reloaded: the user is still signed in.
@@ -414,33 +416,33 @@ impl<P: Platform> Session<P> {
     /// The first check that fails, from `state` to the ID token. Then nothing of the response is stored.
     pub async fn complete(&self, query: &str) -> Result<SignInOutcome, SignInFailure> {
         self.restore().await;
-        let mut landing = SignInOutcome::default();
-        let landed = self.land(query, &mut landing).await;
-        if landing.popup {
+        let mut outcome = SignInOutcome::default();
+        let result = self.finish_callback(query, &mut outcome).await;
+        if outcome.popup {
             // If the sign-in starts again in this window, it also returns to the page that opened it.
-            self.0.platform.set_sign_in_window(landed.is_err());
+            self.0.platform.set_sign_in_window(result.is_err());
         }
-        match landed {
-            Ok(()) => Ok(landing),
+        match result {
+            Ok(()) => Ok(outcome),
             Err(SessionError::Callback(
                 CallbackError::Absent
                 | CallbackError::Duplicate(_)
                 | CallbackError::MissingState
                 | CallbackError::UnknownState,
-            )) if matches!(self.state(), AuthState::SignedIn(_)) => Ok(landing),
+            )) if matches!(self.state(), AuthState::SignedIn(_)) => Ok(outcome),
             Err(error) => Err(SignInFailure {
                 error,
-                return_to: landing.return_to,
+                return_to: outcome.return_to,
             }),
         }
     }
 
-    async fn land(&self, query: &str, landing: &mut SignInOutcome) -> Result<(), SessionError> {
-        let Some(returned) = self.take_returned(query, landing).await? else {
+    async fn finish_callback(&self, query: &str, outcome: &mut SignInOutcome) -> Result<(), SessionError> {
+        let Some(returned) = self.take_returned(query, outcome).await? else {
             return Ok(());
         };
-        landing.return_to.clone_from(&returned.return_to);
-        landing.popup = returned.popup;
+        outcome.return_to.clone_from(&returned.return_to);
+        outcome.popup = returned.popup;
         let (platform, client) = (&self.0.platform, &self.0.client);
         platform.reload_keys();
         let bound_to = self.dpop_thumbprint().await?;
@@ -448,7 +450,7 @@ impl<P: Platform> Session<P> {
         let answer = self.ask_token_endpoint(&returned.validated.token_request()).await;
         let with_proof = self.uses_dpop();
         let endpoint = &client.provider.token_endpoint;
-        let response = match self.explained(endpoint, with_proof, answer).await {
+        let response = match self.diagnose_network_error(endpoint, with_proof, answer).await {
             Ok(response) => response,
             Err(error) => {
                 // The code may still be valid.
@@ -473,7 +475,10 @@ impl<P: Platform> Session<P> {
                 return Err(error.into());
             }
         };
-        let tokens = match validated.accept(response, &self.checks(Some(&keys), requested)).await {
+        let tokens = match validated
+            .validate_tokens(response, &self.validation_context(Some(&keys), requested))
+            .await
+        {
             Ok(tokens) => tokens,
             Err(error) => {
                 // Unused tokens are revoked.
@@ -487,7 +492,7 @@ impl<P: Platform> Session<P> {
                     return Err(error.into());
                 }
                 self.note_ignored_max_age().await;
-                landing.cancelled = Some(self.step_up_failed(step_up, StepUpFailure::NotAskedAgain).await);
+                outcome.cancelled = Some(self.step_up_failed(step_up, StepUpFailure::NotAskedAgain).await);
                 return Ok(());
             }
         };
@@ -540,14 +545,14 @@ impl<P: Platform> Session<P> {
             && let Err(error) = self.act(record, exchange).await
         {
             // The user is signed in, and the next call tries again.
-            self.tell(&Event::RefreshFailed(error));
+            self.emit(&Event::RefreshFailed(error));
         }
         Ok(())
     }
 
     /// Returns the callback whose code is not exchanged yet: that of the query, or an earlier one whose exchange got no answer. `None` if the
     /// provider returned an error and the state stays as it was.
-    async fn take_returned(&self, query: &str, landing: &mut SignInOutcome) -> Result<Option<Returned>, SessionError> {
+    async fn take_returned(&self, query: &str, outcome: &mut SignInOutcome) -> Result<Option<Returned>, SessionError> {
         let callback = Callback::parse(query);
         let state = callback.as_ref().map(|callback| callback.state().to_owned()).ok();
         let unfinished = self.0.unfinished.take();
@@ -558,13 +563,13 @@ impl<P: Platform> Session<P> {
         let callback = callback?;
         let state = callback.state().to_owned();
         let pending = self.recall(&state).await?.ok_or(CallbackError::UnknownState)?;
-        landing.return_to.clone_from(pending.sign_in.return_to());
-        landing.popup = pending.popup;
-        let (by_call, step_up) = match pending.asked {
-            Asked::ByPerson => (false, None),
-            Asked::ByCall(step_up) => (true, step_up.map(|step_up| *step_up)),
+        outcome.return_to.clone_from(pending.sign_in.return_to());
+        outcome.popup = pending.popup;
+        let (by_call, step_up) = match pending.trigger {
+            Trigger::User => (false, None),
+            Trigger::Call(step_up) => (true, step_up.map(|step_up| *step_up)),
         };
-        let return_to = landing.return_to.clone();
+        let return_to = outcome.return_to.clone();
         match pending.sign_in.validate(callback, &self.0.client) {
             Ok(validated) => Ok(Some(Returned {
                 validated,
@@ -575,13 +580,13 @@ impl<P: Platform> Session<P> {
                 step_up,
             })),
             Err(CallbackError::Provider { error, .. })
-                if pending.silent && NEEDS_THE_PERSON.contains(&error.as_str()) =>
+                if pending.silent && INTERACTION_ERRORS.contains(&error.as_str()) =>
             {
                 self.note_refused(true).await;
                 Ok(None)
             }
             Err(CallbackError::Provider { error, .. }) if step_up.as_ref().is_some_and(|it| self.is_of(it)) => {
-                landing.cancelled = Some(self.step_up_failed(step_up, StepUpFailure::Provider(error)).await);
+                outcome.cancelled = Some(self.step_up_failed(step_up, StepUpFailure::Provider(error)).await);
                 Ok(None)
             }
             Err(error) => Err(error.into()),
@@ -597,19 +602,19 @@ impl<P: Platform> Session<P> {
     async fn step_up_failed(&self, step_up: Option<RepeatedCall>, failure: StepUpFailure) -> StepUpFailure {
         if let Some(step_up) = step_up {
             let RepeatedCall { call, demand, .. } = &step_up;
-            self.note_demand(&call.method, &call.url, demand.clone()).await;
+            self.record_step_up(&call.method, &call.url, demand.clone()).await;
             self.leave_waiting(step_up, Err(failure.clone()));
         }
         failure
     }
 
     /// Keeps the call in memory for its page, with the result of its sign-in.
-    pub(super) fn leave_waiting(&self, step_up: RepeatedCall, brought: Result<(), StepUpFailure>) {
+    pub(super) fn leave_waiting(&self, step_up: RepeatedCall, step_up_result: Result<(), StepUpFailure>) {
         self.0.waiting.replace(Some(Waiting {
-            until: self.0.platform.now().monotonic + WAITS,
+            until: self.0.platform.now().monotonic + PENDING_CALL_MS,
             whose: (step_up.subject, step_up.acting),
             call: step_up.call,
-            brought,
+            step_up_result,
         }));
     }
 
@@ -620,7 +625,7 @@ impl<P: Platform> Session<P> {
     }
 
     /// Returns whether the session comes from the sign-in with this `state`.
-    pub(super) fn came_of(&self, state: &str) -> bool {
+    pub(super) fn is_from_sign_in(&self, state: &str) -> bool {
         self.record().is_some_and(|record| record.id == state)
     }
 

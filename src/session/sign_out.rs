@@ -13,7 +13,7 @@ use super::{
 
 impl<P: Platform> Session<P> {
     /// Revokes the tokens, deletes the session in all tabs, and leaves for the provider's end-session endpoint. If the provider does not
-    /// answer or has no such endpoint, the user is still signed out here, and the next page gets [`SignOutReason::SignedOutHere`].
+    /// answer or has no such endpoint, the user is still signed out here, and the next page gets [`SignOutReason::SignedOutLocally`].
     ///
     /// ```
     /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
@@ -33,7 +33,7 @@ impl<P: Platform> Session<P> {
         let (id_token, outage) = join(self.leave(), self.probe()).await;
         match self.end_session_url(id_token.as_ref().map(IdToken::as_str)) {
             Some(url) if outage.is_none() => return platform.navigate(&url, HistoryEntry::Replace),
-            _ => self.note_unheard(id_token).await,
+            _ => self.store_local_sign_out(id_token).await,
         }
         platform.navigate(&self.0.client.post_logout_redirect_uri, HistoryEntry::Replace);
     }

@@ -17,7 +17,7 @@ use crate::authorization::json::{Json, of_variant, serde_by_json, variant};
 ///     match state {
 ///         // The same on the server and in the browser, until the stored session is read.
 ///         AuthState::Unknown | AuthState::SigningOut => String::new(),
-///         AuthState::SignedIn(person) => format!("Hello, {}", person.name()),
+///         AuthState::SignedIn(user) => format!("Hello, {}", user.name()),
 ///         AuthState::SignedOut(_) => "Please sign in".to_owned(),
 ///     }
 /// }
@@ -43,12 +43,12 @@ impl AuthState {
     /// ```
     /// use pixygate::session::AuthState;
     ///
-    /// let name = |state: &AuthState| state.signed_in().map(|person| person.name().to_owned());
+    /// let name = |state: &AuthState| state.signed_in().map(|user| user.name().to_owned());
     /// assert_eq!(name(&AuthState::SignedOut(None)), None);
     /// ```
     pub fn signed_in(&self) -> Option<&SignedIn> {
         match self {
-            Self::SignedIn(person) => Some(person),
+            Self::SignedIn(user) => Some(user),
             _ => None,
         }
     }
@@ -62,11 +62,11 @@ impl AuthState {
 /// /// For the operator of the site.
 /// fn detail(state: &AuthState) -> Option<&str> {
 ///     match state {
-///         AuthState::SignedOut(Some(SignOutReason::NotRenewed(answer))) => Some(answer),
+///         AuthState::SignedOut(Some(SignOutReason::RefreshRejected(answer))) => Some(answer),
 ///         _ => None,
 ///     }
 /// }
-/// let refused = SignOutReason::NotRenewed("the token endpoint answered `invalid_client`".to_owned());
+/// let refused = SignOutReason::RefreshRejected("the token endpoint answered `invalid_client`".to_owned());
 /// assert_eq!(detail(&AuthState::SignedOut(Some(refused))), Some("the token endpoint answered `invalid_client`"));
 /// assert_eq!(detail(&AuthState::SignedOut(Some(SignOutReason::Expired))), None);
 /// ```
@@ -75,13 +75,13 @@ pub enum SignOutReason {
     /// The user signed out, here or in another tab.
     SignedOut,
     /// The user signed out, but the provider did not answer or has no end-session endpoint: its own session continues.
-    SignedOutHere,
+    SignedOutLocally,
     /// The provider ended the session: the refresh token is no longer valid.
     EndedByProvider,
     /// The access token expired, and the provider had not issued a refresh token.
     Expired,
     /// The provider rejects the refresh, but does not report the end of the session. With the provider's answer.
-    NotRenewed(String),
+    RefreshRejected(String),
     /// The user was idle for [`Client::idle_sign_out_seconds`](crate::authorization::Client).
     Idle,
 }
@@ -91,10 +91,10 @@ impl Json for SignOutReason {
         let (name, value) = variant(value)?;
         Some(match name.as_str() {
             "SignedOut" => Self::SignedOut,
-            "SignedOutHere" => Self::SignedOutHere,
+            "SignedOutHere" => Self::SignedOutLocally,
             "EndedByProvider" => Self::EndedByProvider,
             "Expired" => Self::Expired,
-            "NotRenewed" => Self::NotRenewed(Json::read(value)?),
+            "NotRenewed" => Self::RefreshRejected(Json::read(value)?),
             "Idle" => Self::Idle,
             _ => return None,
         })
@@ -103,10 +103,10 @@ impl Json for SignOutReason {
     fn write(&self) -> Value {
         match self {
             Self::SignedOut => "SignedOut".into(),
-            Self::SignedOutHere => "SignedOutHere".into(),
+            Self::SignedOutLocally => "SignedOutHere".into(),
             Self::EndedByProvider => "EndedByProvider".into(),
             Self::Expired => "Expired".into(),
-            Self::NotRenewed(answer) => of_variant("NotRenewed", answer.write()),
+            Self::RefreshRejected(answer) => of_variant("NotRenewed", answer.write()),
             Self::Idle => "Idle".into(),
         }
     }
@@ -120,13 +120,13 @@ impl SignOutReason {
     /// ```
     /// use pixygate::session::SignOutReason;
     ///
-    /// assert!(SignOutReason::Expired.keeps_page());
-    /// assert!(!SignOutReason::SignedOut.keeps_page());
+    /// assert!(SignOutReason::Expired.may_keep_input());
+    /// assert!(!SignOutReason::SignedOut.may_keep_input());
     /// ```
-    pub fn keeps_page(&self) -> bool {
+    pub fn may_keep_input(&self) -> bool {
         match self {
-            Self::EndedByProvider | Self::Expired | Self::NotRenewed(_) => true,
-            Self::SignedOut | Self::SignedOutHere | Self::Idle => false,
+            Self::EndedByProvider | Self::Expired | Self::RefreshRejected(_) => true,
+            Self::SignedOut | Self::SignedOutLocally | Self::Idle => false,
         }
     }
 }
@@ -137,25 +137,25 @@ impl SignOutReason {
 /// # mod example { include!(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/examples/session.rs")); }
 /// # example::signed_in(async |session| {
 /// let state = session.state();
-/// let person = state.signed_in().ok_or("nobody is signed in")?;
+/// let user = state.signed_in().ok_or("nobody is signed in")?;
 ///
-/// assert_eq!(person.name(), "Alice Example");
+/// assert_eq!(user.name(), "Alice Example");
 /// // The key for the application's own data about the user:
-/// assert_eq!(person.identity(), ("https://id.example", "alice"));
-/// assert_eq!(person.claims().email, None);
-/// assert_eq!(person.scopes(), ["openid", "orders:read"]);
-/// assert!(!person.has_scope("orders:write"), "the page shows no button");
-/// assert_eq!(person.acting(), None);
-/// # assert_eq!(person.id_token().split('.').count(), 3);
+/// assert_eq!(user.identity(), ("https://id.example", "alice"));
+/// assert_eq!(user.claims().email, None);
+/// assert_eq!(user.scopes(), ["openid", "orders:read"]);
+/// assert!(!user.has_scope("orders:write"), "the page shows no button");
+/// assert_eq!(user.acting(), None);
+/// # assert_eq!(user.id_token().split('.').count(), 3);
 /// # Ok(())
 /// # })?;
 /// # Ok::<_, Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct SignedIn(Arc<Person>);
+pub struct SignedIn(Arc<User>);
 
 #[derive(Debug, PartialEq)]
-struct Person {
+struct User {
     id_token: IdToken,
     scopes: Vec<String>,
     acting: Option<TokenExchange>,
@@ -163,7 +163,7 @@ struct Person {
 
 impl SignedIn {
     pub(crate) fn new(id_token: IdToken, scopes: Vec<String>, acting: Option<TokenExchange>) -> Self {
-        Self(Arc::new(Person {
+        Self(Arc::new(User {
             id_token,
             scopes,
             acting,
@@ -228,8 +228,8 @@ impl SignedIn {
     ///     groups: Vec<String>,
     /// }
     ///
-    /// fn is_editor(person: &SignedIn) -> bool {
-    ///     person.extra::<Work>().is_ok_and(|work| work.groups.iter().any(|group| group == "editors"))
+    /// fn is_editor(user: &SignedIn) -> bool {
+    ///     user.extra::<Work>().is_ok_and(|work| work.groups.iter().any(|group| group == "editors"))
     /// }
     /// ```
     ///

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::authorization::json::{Json, Object, of_variant, variant};
 
-use super::pending::Asked;
+use super::pending::Trigger;
 use super::record::Whose;
 use super::{
     CallOutcome, Credentials, HttpResponse, LocalFuture, Platform, Session, SessionError, StepUp, StepUpFailure,
@@ -17,7 +17,7 @@ use super::{
 type Outcome = Result<(), SessionError>;
 
 /// A step-up in flight, and its requirement. It is cancelled when no call waits for it any more.
-pub(super) type UnderWay = RefCell<Option<(StepUp, WeakShared<LocalFuture<Outcome>>)>>;
+pub(super) type InFlight = RefCell<Option<(StepUp, WeakShared<LocalFuture<Outcome>>)>>;
 
 /// The same format as that of serde's derive.
 impl Json for StepUp {
@@ -112,7 +112,7 @@ impl<P: Platform> Session<P> {
                 CallOutcome::StepUp(..) if made_with.take() != self.sign_in_id() => {}
                 CallOutcome::StepUp(demand, reply) => match self.meet(&demand, &whose, &sign_in).await {
                     // If this sign-in does not help, the next one will not either.
-                    Ok(brought) if brought == demand => self.note_demand(method, url, demand).await,
+                    Ok(met) if met == demand => self.record_step_up(method, url, demand).await,
                     Ok(_) => {}
                     // The rejection says more than that the user cancelled.
                     Err(SessionError::Cancelled) => return Ok(reply),
@@ -129,9 +129,9 @@ impl<P: Platform> Session<P> {
         whose: &Option<Whose>,
         sign_in: impl Fn(StepUp) -> LocalFuture<Outcome>,
     ) -> Result<StepUp, SessionError> {
-        let under_way = self.0.stepping_up.borrow().clone();
-        let under_way = under_way.and_then(|(asked, running)| Some((asked, running.upgrade()?)));
-        let (asked, running) = under_way.unwrap_or_else(|| {
+        let in_flight = self.0.stepping_up.borrow().clone();
+        let in_flight = in_flight.and_then(|(asked, running)| Some((asked, running.upgrade()?)));
+        let (asked, running) = in_flight.unwrap_or_else(|| {
             let (session, whose) = (self.clone(), whose.clone());
             let signed_in = sign_in(demand.clone());
             let future: LocalFuture<_> = Box::pin(async move {
@@ -153,7 +153,7 @@ impl<P: Platform> Session<P> {
             return;
         };
         for pending in self.all_pending().await.unwrap_or_default() {
-            if let Asked::ByCall(Some(step_up)) = pending.asked
+            if let Trigger::Call(Some(step_up)) = pending.trigger
                 && self.mark(pending.sign_in.state()).await.as_ref() == Ok(&mark)
             {
                 self.leave_waiting(*step_up, Err(StepUpFailure::Returned));

@@ -3,7 +3,9 @@
 use futures_util::FutureExt as _;
 use futures_util::future::{Shared, join};
 
-use crate::authorization::{Checks, EndpointResponse, Jwk, Moment, TokenError, TokenRequest, TokenResponse};
+use crate::authorization::{
+    ClockReading, EndpointResponse, Jwk, TokenError, TokenRequest, TokenResponse, ValidationContext,
+};
 
 use super::call::origin;
 use super::{LocalFuture, NetworkError, Platform, Session, SessionError};
@@ -12,9 +14,13 @@ use super::{LocalFuture, NetworkError, Platform, Session, SessionError};
 pub(super) type Probe = Shared<LocalFuture<Option<NetworkError>>>;
 
 impl<P: Platform> Session<P> {
-    pub(super) fn checks<'a>(&'a self, keys: Option<&'a [Jwk]>, requested: Moment) -> Checks<'a, P> {
+    pub(super) fn validation_context<'a>(
+        &'a self,
+        keys: Option<&'a [Jwk]>,
+        requested: ClockReading,
+    ) -> ValidationContext<'a, P> {
         let platform = &self.0.platform;
-        Checks {
+        ValidationContext {
             client: &self.0.client,
             keys,
             crypto: platform,
@@ -27,7 +33,7 @@ impl<P: Platform> Session<P> {
     /// Returns the known keys. If they lack the key of the ID token, fetches them again.
     pub(super) async fn keys_for(&self, response: &TokenResponse) -> Result<Vec<Jwk>, NetworkError> {
         let known = self.0.keys.borrow().clone();
-        if response.finds_key(&self.0.client, &known) {
+        if response.has_key_in(&self.0.client, &known) {
             return Ok(known);
         }
         let fetched = self.0.platform.fetch_keys(&self.0.client.provider.jwks_uri).await?;
@@ -59,8 +65,8 @@ impl<P: Platform> Session<P> {
                 return Ok(reply);
             }
             match TokenError::read(&reply) {
-                error if !with_nonce && error.wants_dpop_nonce() && reply.dpop_nonce.is_some() => with_nonce = true,
-                error if !timed && error.refuses_dpop_proof() => {
+                error if !with_nonce && error.requires_dpop_nonce() && reply.dpop_nonce.is_some() => with_nonce = true,
+                error if !timed && error.rejects_dpop_proof() => {
                     platform.fetch_server_time().await;
                     timed = true;
                 }
@@ -70,7 +76,7 @@ impl<P: Platform> Session<P> {
     }
 
     /// Finds the reason for a missing response of an endpoint that a sign-in needs. The browser does not report it.
-    pub(super) async fn explained<T>(
+    pub(super) async fn diagnose_network_error<T>(
         &self,
         endpoint: &str,
         with_proof: bool,
@@ -81,9 +87,9 @@ impl<P: Platform> Session<P> {
             Err(SessionError::Network(error)) if !error.timed_out && self.answers(endpoint).await => {
                 let (url, origin) = (endpoint.to_owned(), platform.origin());
                 Err(match self.answers_probe(endpoint).await {
-                    Ok(true) if with_proof => SessionError::ProofWithheld { url, origin },
+                    Ok(true) if with_proof => SessionError::DpopHeaderBlocked { url, origin },
                     Ok(true) => error.into(),
-                    Ok(false) => SessionError::Withheld { url, origin },
+                    Ok(false) => SessionError::CorsBlocked { url, origin },
                     Err(error) => error.into(),
                 })
             }
@@ -95,7 +101,7 @@ impl<P: Platform> Session<P> {
     /// keys can be read, but the response to a request without a token cannot.
     pub(super) async fn withholds_refusals(&self) -> bool {
         let provider = &self.0.client.provider;
-        self.is_well(&provider.jwks_uri).await.is_ok()
+        self.check_available(&provider.jwks_uri).await.is_ok()
             && self.answers_probe(&provider.token_endpoint).await == Ok(false)
     }
 
@@ -117,7 +123,7 @@ impl<P: Platform> Session<P> {
             return None;
         }
         let metadata = format!("{issuer}/.well-known/openid-configuration");
-        let outage = self.is_well(&metadata).await.err()?;
+        let outage = self.check_available(&metadata).await.err()?;
         // The browser may have withheld the response.
         let (responds, answers) = join(
             platform.responds(&metadata),
@@ -128,7 +134,7 @@ impl<P: Platform> Session<P> {
     }
 
     /// Checks that a response of `url` can be read, and is not a 5xx.
-    async fn is_well(&self, url: &str) -> Result<(), NetworkError> {
+    async fn check_available(&self, url: &str) -> Result<(), NetworkError> {
         match self.0.platform.status(url).await? {
             ..500 => Ok(()),
             status => Err(NetworkError {

@@ -186,28 +186,28 @@ impl<'a> TokenBuilder<'a> {
     }
 
     /// Returns the header as JSON.
-    pub fn header_text(&self) -> String {
+    pub fn header_json(&self) -> String {
         self.header.to_string()
     }
 
     /// Returns the claims as JSON.
-    pub fn claims_text(&self) -> String {
+    pub fn claims_json(&self) -> String {
         self.claims.to_string()
     }
 
     /// Signs the token.
     pub fn sign(&self) -> String {
-        self.key.sign_text(&self.header_text(), &self.claims_text())
+        self.key.sign_text(&self.header_json(), &self.claims_json())
     }
 
     /// Signs a token with this text as claims.
     pub fn sign_claims(&self, claims: &str) -> String {
-        self.key.sign_text(&self.header_text(), claims)
+        self.key.sign_text(&self.header_json(), claims)
     }
 
     /// Signs a token with this text as header.
     pub fn sign_header(&self, header: &str) -> String {
-        self.key.sign_text(header, &self.claims_text())
+        self.key.sign_text(header, &self.claims_json())
     }
 }
 

@@ -72,7 +72,7 @@ impl TestKey {
 
     /// Returns the public key as a JWK with `kid`, `alg` and `use`.
     pub fn jwk(&self) -> Value {
-        let mut jwk = self.bare_jwk();
+        let mut jwk = self.public_jwk();
         jwk["kid"] = self.key_id.as_str().into();
         jwk["alg"] = self.algorithm.name().into();
         jwk["use"] = "sig".into();
@@ -80,7 +80,7 @@ impl TestKey {
     }
 
     /// Returns the public key as a JWK with the key itself only, as in DPoP proofs.
-    pub fn bare_jwk(&self) -> Value {
+    pub fn public_jwk(&self) -> Value {
         let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         match &self.pair {
             Pair::Rsa(pair) => {

@@ -18,17 +18,17 @@ impl TestKey {
     /// # Panics
     /// Never: the key is a public one.
     pub fn thumbprint(&self) -> String {
-        let jwk = self.bare_jwk();
+        let jwk = self.public_jwk();
         jwk.as_object()
             .and_then(crate::gate::thumbprint)
             .expect("a public key has a thumbprint")
     }
 
     /// Returns a valid proof for one request with a token.
-    pub fn proof(&self, method: &str, address: &str, token: &str) -> ProofBuilder<'_> {
-        let header = json!({"typ": "dpop+jwt", "alg": self.algorithm().name(), "jwk": self.bare_jwk()});
+    pub fn proof(&self, method: &str, url: &str, token: &str) -> ProofBuilder<'_> {
+        let header = json!({"typ": "dpop+jwt", "alg": self.algorithm().name(), "jwk": self.public_jwk()});
         let hash = URL_SAFE_NO_PAD.encode(digest(&SHA256, token.as_bytes()));
-        let claims = json!({"jti": "proof-1", "htm": method, "htu": address, "iat": at(0), "ath": hash});
+        let claims = json!({"jti": "proof-1", "htm": method, "htu": url, "iat": at(0), "ath": hash});
         ProofBuilder {
             header,
             claims,
@@ -40,8 +40,8 @@ impl TestKey {
 impl<'a> ProofBuilder<'a> {
     /// Sets `jti`.
     #[must_use]
-    pub fn id(self, id: &str) -> Self {
-        self.claim("jti", id)
+    pub fn jti(self, jti: &str) -> Self {
+        self.claim("jti", jti)
     }
 
     /// Sets `nonce`.
@@ -71,17 +71,17 @@ impl<'a> ProofBuilder<'a> {
     }
 
     /// Returns the header as JSON.
-    pub fn header_text(&self) -> String {
+    pub fn header_json(&self) -> String {
         self.header.to_string()
     }
 
     /// Returns the claims as JSON.
-    pub fn claims_text(&self) -> String {
+    pub fn claims_json(&self) -> String {
         self.claims.to_string()
     }
 
     /// Signs the proof.
     pub fn sign(&self) -> String {
-        self.key.sign_text(&self.header_text(), &self.claims_text())
+        self.key.sign_text(&self.header_json(), &self.claims_json())
     }
 }

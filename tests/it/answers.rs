@@ -135,9 +135,9 @@ async fn the_request_id_of_an_outer_layer_is_kept() {
         .header("x-request-id", "forged")
         .body(Body::empty())
         .unwrap();
-    request.extensions_mut().insert(RequestId::new("outer-7").unwrap());
+    request.extensions_mut().insert(RequestId::parse("outer-7").unwrap());
     assert_eq!(refusal(send(&app, request).await).await.request_id, "outer-7");
-    assert_eq!(RequestId::new("a\r\nb"), None);
+    assert_eq!(RequestId::parse("a\r\nb"), None);
 }
 
 #[tokio::test]

@@ -99,7 +99,7 @@ async fn a_proof_for_something_else_is_refused() {
     let mut number = 0;
     let mut unique = |proof: ProofBuilder<'_>| {
         number += 1;
-        proof.id(&format!("proof-{number}")).sign()
+        proof.jti(&format!("proof-{number}")).sign()
     };
     for fine in [
         good(),
@@ -112,7 +112,7 @@ async fn a_proof_for_something_else_is_refused() {
         assert_eq!(status(&app, with_proof(&token, &unique(fine))).await, StatusCode::OK);
     }
     let private = {
-        let mut jwk = key.bare_jwk();
+        let mut jwk = key.public_jwk();
         jwk["d"] = "AA".into();
         jwk
     };
@@ -152,11 +152,11 @@ async fn a_proof_for_something_else_is_refused() {
     }
     for id in ["", &"x".repeat(300)] {
         assert_eq!(
-            refused(&app, with_proof(&token, &good().id(id).sign())).await,
+            refused(&app, with_proof(&token, &good().jti(id).sign())).await,
             Reason::InvalidDpopProof
         );
     }
-    let two = [good().id("two-1").sign(), good().id("two-2").sign()];
+    let two = [good().jti("two-1").sign(), good().jti("two-2").sign()];
     let request = ask("GET", "/api/a", &token, &[&two[0], &two[1]]);
     assert_eq!(refused(&app, request).await, Reason::InvalidDpopProof);
     assert_eq!(
@@ -177,7 +177,7 @@ async fn a_proof_that_is_no_strict_json_is_a_bad_proof_and_no_bad_token() {
     let key = key();
     let token = world.token().bound_to(&key.thumbprint()).sign();
     let good = key.proof("GET", ADDRESS, &token);
-    let (header, claims) = (good.header_text(), good.claims_text());
+    let (header, claims) = (good.header_json(), good.claims_json());
     let twice = claims.replacen('{', "{\"htm\":\"GET\",", 1);
     for claims in ["no JSON", "[]", &twice] {
         let response = send(&app, with_proof(&token, &key.sign_text(&header, claims))).await;
@@ -208,7 +208,7 @@ async fn calls_that_are_too_many_fill_no_memory_of_proofs_and_replays_use_up_no_
     let app = wrap(gate.rate_limit(Some("2/s".parse().unwrap())));
     let key = key();
     let token = world.token().bound_to(&key.thumbprint()).sign();
-    let call = |id: &str| with_proof(&token, &key.proof("GET", ADDRESS, &token).id(id).sign());
+    let call = |id: &str| with_proof(&token, &key.proof("GET", ADDRESS, &token).jti(id).sign());
     assert_eq!(status(&app, call("1")).await, StatusCode::OK);
     for _ in 0..5 {
         assert_eq!(refused(&app, call("1")).await, Reason::InvalidDpopProof);
@@ -239,7 +239,7 @@ async fn calls_that_the_policy_refuses_use_up_the_rate_and_so_fill_no_memory_of_
     };
     let (stranger, admin) = (token("look"), token("admin"));
     let call = |token: &str, id: usize| {
-        let proof = key.proof("GET", ADDRESS, token).id(&id.to_string()).sign();
+        let proof = key.proof("GET", ADDRESS, token).jti(&id.to_string()).sign();
         with_proof(token, &proof)
     };
     for id in 0..2 {
@@ -266,7 +266,7 @@ async fn a_key_that_floods_is_503_and_other_keys_are_not() {
     let (flooding, other) = (key(), key());
     let call = |key: &TestKey, id: usize| {
         let token = world.token().bound_to(&key.thumbprint()).sign();
-        let proof = key.proof("GET", ADDRESS, &token).id(&id.to_string()).sign();
+        let proof = key.proof("GET", ADDRESS, &token).jti(&id.to_string()).sign();
         with_proof(&token, &proof)
     };
     for id in 0..16 {
@@ -339,7 +339,7 @@ async fn a_nonce_is_given_and_asked_for() {
     let app = wrap(world.gate(signed_in()).dpop_nonce(true));
     let key = key();
     let token = world.token().bound_to(&key.thumbprint()).sign();
-    let proof = |id: &str| key.proof("GET", ADDRESS, &token).id(id);
+    let proof = |id: &str| key.proof("GET", ADDRESS, &token).jti(id);
 
     let response = send(&app, with_proof(&token, &proof("1").sign())).await;
     let nonce = response.headers()["dpop-nonce"].to_str().unwrap().to_owned();
@@ -407,7 +407,7 @@ async fn a_token_that_was_exchanged_between_two_gates_needs_a_proof_of_its_own()
         let inner = tower::util::MapRequest::new(gate.wrap(crate::world::application()), exchange);
         gate.layer().layer(inner)
     };
-    let call = |id: &str| with_proof(&token, &key.proof("GET", ADDRESS, &token).id(id).sign());
+    let call = |id: &str| with_proof(&token, &key.proof("GET", ADDRESS, &token).jti(id).sign());
     let own = another.proof("GET", ADDRESS, &exchanged).sign();
     assert_eq!(status(&between(Some(own)), call("1")).await, StatusCode::OK);
     assert_eq!(refused(&between(None), call("2")).await, Reason::InvalidDpopProof);
@@ -440,7 +440,7 @@ async fn failed_proofs_use_up_the_rate_and_asking_for_a_nonce_does_not() {
     let (key, other) = (key(), key());
     let token = world.token().bound_to(&key.thumbprint()).sign();
     let rate = || "2/s".parse::<pixygate::gate::Rate>().unwrap();
-    let forged = |id: &str| key.proof("GET", ADDRESS, &token).id(id).signed_with(&other).sign();
+    let forged = |id: &str| key.proof("GET", ADDRESS, &token).jti(id).signed_with(&other).sign();
     let limited = wrap(world.gate(signed_in()).rate_limit(rate()));
     let elsewhere = key.proof("GET", "https://shop.example/api/b", &token).sign();
     for proof in [forged("1"), elsewhere] {
@@ -449,7 +449,7 @@ async fn failed_proofs_use_up_the_rate_and_asking_for_a_nonce_does_not() {
             Reason::InvalidDpopProof
         );
     }
-    let good = key.proof("GET", ADDRESS, &token).id("2").sign();
+    let good = key.proof("GET", ADDRESS, &token).jti("2").sign();
     for proof in [&forged("3"), &good] {
         assert_eq!(refused(&limited, with_proof(&token, proof)).await, Reason::RateLimited);
     }
@@ -477,7 +477,7 @@ async fn everything_is_checked_before_the_signature() {
         (key.proof("GET", ADDRESS, &token), "htu"),
         (good().claim("ath", "x"), "`ath`"),
         (good().claim("iat", at(-61)), "iat"),
-        (good().id(""), "`jti`"),
+        (good().jti(""), "`jti`"),
     ] {
         let call = with_proof(&token, &proof.signed_with(&other).sign());
         let detail = refusal(send(&app, call).await).await.detail.unwrap();

@@ -18,7 +18,7 @@ use pixygate::{
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::{
-    logout::House,
+    logout::LogoutFixture,
     world::{World, refused, request, send, signed_in, with_token, wrap},
 };
 
@@ -154,13 +154,13 @@ async fn a_flood_of_refusals_is_counted_and_not_written_line_by_line() {
 /// Callers without credentials can cause these floods, too: with forged logout tokens, and with any token while keys are missing.
 #[tokio::test]
 async fn floods_of_logout_tokens_and_of_calls_without_keys_are_counted_too() {
-    let house = House::new().await;
+    let fixture = LogoutFixture::new().await;
     let (log, _guard) = Log::record();
     for _ in 0..500 {
-        house.tell("garbage").await;
+        fixture.post_logout("garbage").await;
     }
     assert_eq!(log.text().lines().count(), 20, "{}", log.text());
-    house.tell(&house.logout("1").sign()).await;
+    fixture.post_logout(&fixture.logout("1").sign()).await;
     assert!(log.text().contains("a session has ended at the provider"));
 
     let world = World::new().await;

@@ -20,13 +20,13 @@ const FORM: &str = "application/x-www-form-urlencoded";
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
 /// A world whose gate receives logout tokens.
-pub(crate) struct House {
+pub(crate) struct LogoutFixture {
     pub(crate) world: World,
     router: Router,
     metrics: Arc<Metrics>,
 }
 
-impl House {
+impl LogoutFixture {
     pub(crate) async fn new() -> Self {
         Self::with(LocalRevocations::default(), |trust| trust).await
     }
@@ -40,8 +40,8 @@ impl House {
         let metrics = Arc::new(Metrics::default());
         let gate = world.gate(Policies::new()).observer(metrics.clone()).build().unwrap();
         let logout = BackchannelLogout::new(&gate, world.issuer.issuer(), CLIENT, revocations);
-        let told = move |request: Request<Body>| async move { logout.answer(request).await };
-        let router = Router::new().route("/backchannel-logout", post(told));
+        let handler = move |request: Request<Body>| async move { logout.answer(request).await };
+        let router = Router::new().route("/backchannel-logout", post(handler));
         Self { world, router, metrics }
     }
 
@@ -54,12 +54,12 @@ impl House {
         self.router.clone().oneshot(request).await.unwrap()
     }
 
-    pub(crate) async fn tell(&self, token: &str) -> Response {
+    pub(crate) async fn post_logout(&self, token: &str) -> Response {
         self.send(form(&format!("logout_token={token}"))).await
     }
 
-    pub(crate) async fn told(&self, token: &str) {
-        let response = self.tell(token).await;
+    pub(crate) async fn post_accepted_logout(&self, token: &str) {
+        let response = self.post_logout(token).await;
         assert_eq!(response.status(), StatusCode::OK, "{:?}", text(response).await);
         assert_eq!(response.headers()["cache-control"], "no-store");
     }
@@ -171,17 +171,17 @@ async fn a_logout_token_with_one_defect_is_refused_and_its_neighbour_is_accepted
         ("sub as a number", Err(InvalidClaim), |it| it.claim("sub", 7)),
     ];
     for (number, (what, expected, change)) in cases.iter().enumerate() {
-        // A new house for each case, so that accepted logouts do not influence the others.
-        let house = House::new().await;
-        let token = change(house.logout(&format!("logout-{number}"))).sign();
-        let response = house.tell(&token).await;
+        // A new fixture for each case, so that accepted logouts do not influence the others.
+        let fixture = LogoutFixture::new().await;
+        let token = change(fixture.logout(&format!("logout-{number}"))).sign();
+        let response = fixture.post_logout(&token).await;
         match expected {
             Ok(()) => assert_eq!(response.status(), StatusCode::OK, "{what}"),
             Err(reason) => {
                 assert_eq!(refused(response).await, *reason, "{what}");
                 // No session was ended.
                 assert_eq!(
-                    house.call(&house.world.token().claim("sid", "s1")).await,
+                    fixture.call(&fixture.world.token().claim("sid", "s1")).await,
                     Ok(()),
                     "{what}"
                 );
@@ -215,55 +215,64 @@ async fn another_trusted_issuer_ends_no_session() {
 
 #[tokio::test]
 async fn what_is_no_logout_token_is_refused() {
-    let house = House::new().await;
-    let access_token = house.world.token().sign();
-    assert_eq!(refused(house.tell(&access_token).await).await, Reason::WrongTokenType);
-    let plain = house.world.token().header("typ", "JWT").audience(CLIENT);
-    assert_eq!(refused(house.tell(&plain.sign()).await).await, Reason::WrongTokenType);
+    let fixture = LogoutFixture::new().await;
+    let access_token = fixture.world.token().sign();
+    assert_eq!(
+        refused(fixture.post_logout(&access_token).await).await,
+        Reason::WrongTokenType
+    );
+    let plain = fixture.world.token().header("typ", "JWT").audience(CLIENT);
+    assert_eq!(
+        refused(fixture.post_logout(&plain.sign()).await).await,
+        Reason::WrongTokenType
+    );
     let id_token = plain.claim("nonce", "n").claim("at_hash", "h");
     assert_eq!(
-        refused(house.tell(&id_token.sign()).await).await,
+        refused(fixture.post_logout(&id_token.sign()).await).await,
         Reason::WrongTokenType
     );
 
     let stranger = TestKey::generate(Algorithm::ES256, "es256");
-    let forged = house.logout("forged").key(&stranger).sign();
-    assert_eq!(refused(house.tell(&forged).await).await, Reason::BadSignature);
-    let unknown = house.logout("unknown").header("kid", "another").sign();
-    assert_eq!(refused(house.tell(&unknown).await).await, Reason::UnknownKey);
-    let signed = house.logout("unsigned").sign();
+    let forged = fixture.logout("forged").key(&stranger).sign();
+    assert_eq!(refused(fixture.post_logout(&forged).await).await, Reason::BadSignature);
+    let unknown = fixture.logout("unknown").header("kid", "another").sign();
+    assert_eq!(refused(fixture.post_logout(&unknown).await).await, Reason::UnknownKey);
+    let signed = fixture.logout("unsigned").sign();
     let unsigned = &signed[..=signed.rfind('.').unwrap()];
-    assert_eq!(refused(house.tell(unsigned).await).await, Reason::MalformedToken);
-    assert_eq!(refused(house.tell("abc").await).await, Reason::MalformedToken);
-    let long = house.logout("long").claim("filler", "x".repeat(9000)).sign();
-    assert_eq!(refused(house.tell(&long).await).await, Reason::TokenTooLarge);
-    assert_eq!(house.world.validate(&access_token).await.map(drop), Ok(()));
-
-    house.told(&house.logout("good").sign()).await;
     assert_eq!(
-        house.world.validate(&access_token).await.map(drop),
+        refused(fixture.post_logout(unsigned).await).await,
+        Reason::MalformedToken
+    );
+    assert_eq!(refused(fixture.post_logout("abc").await).await, Reason::MalformedToken);
+    let long = fixture.logout("long").claim("filler", "x".repeat(9000)).sign();
+    assert_eq!(refused(fixture.post_logout(&long).await).await, Reason::TokenTooLarge);
+    assert_eq!(fixture.world.validate(&access_token).await.map(drop), Ok(()));
+
+    fixture.post_accepted_logout(&fixture.logout("good").sign()).await;
+    assert_eq!(
+        fixture.world.validate(&access_token).await.map(drop),
         Err(Reason::Revoked)
     );
 }
 
 #[tokio::test]
 async fn a_logout_token_is_accepted_once() {
-    let house = House::new().await;
-    let token = house.logout("1").sign();
-    house.told(&token).await;
-    assert_eq!(refused(house.tell(&token).await).await, Reason::InvalidClaim);
-    house.told(&house.logout("2").sign()).await;
+    let fixture = LogoutFixture::new().await;
+    let token = fixture.logout("1").sign();
+    fixture.post_accepted_logout(&token).await;
+    assert_eq!(refused(fixture.post_logout(&token).await).await, Reason::InvalidClaim);
+    fixture.post_accepted_logout(&fixture.logout("2").sign()).await;
     // The `jti` is remembered as long as the token could be accepted: it expires after two minutes, with a minute of leeway.
-    house.world.clock.advance(179);
-    assert_eq!(refused(house.tell(&token).await).await, Reason::InvalidClaim);
-    house.world.clock.advance(1);
-    assert_eq!(refused(house.tell(&token).await).await, Reason::Expired);
+    fixture.world.clock.advance(179);
+    assert_eq!(refused(fixture.post_logout(&token).await).await, Reason::InvalidClaim);
+    fixture.world.clock.advance(1);
+    assert_eq!(refused(fixture.post_logout(&token).await).await, Reason::Expired);
 }
 
 #[tokio::test]
 async fn a_form_with_one_logout_token_is_read_and_no_other() {
-    let house = House::new().await;
-    let token = |id: &str| house.logout(id).sign();
+    let fixture = LogoutFixture::new().await;
+    let token = |id: &str| fixture.logout(id).sign();
     let post = |kind: &str, body: String| {
         let request = request("POST", "/backchannel-logout").header("content-type", kind);
         request.body(Body::from(body)).unwrap()
@@ -288,21 +297,21 @@ async fn a_form_with_one_logout_token_is_read_and_no_other() {
         ),
     ] {
         assert_eq!(
-            refused(house.send(request).await).await,
+            refused(fixture.send(request).await).await,
             Reason::InvalidRequest,
             "{what}"
         );
     }
     let kind = "application/x-www-form-urlencoded; charset=UTF-8";
     let good = post(kind, format!("x=1&logout_token={}", token("1")));
-    assert_eq!(house.send(good).await.status(), StatusCode::OK);
+    assert_eq!(fixture.send(good).await.status(), StatusCode::OK);
     let get = request("GET", "/backchannel-logout").body(Body::empty()).unwrap();
-    assert_eq!(house.send(get).await.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(fixture.send(get).await.status(), StatusCode::METHOD_NOT_ALLOWED);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_body_that_does_not_come_is_given_up_in_time() {
-    let house = House::new().await;
+    let fixture = LogoutFixture::new().await;
     let form = |body: Body| {
         let request = request("POST", "/backchannel-logout").header("content-type", FORM);
         request.body(body).unwrap()
@@ -310,56 +319,56 @@ async fn a_body_that_does_not_come_is_given_up_in_time() {
     let start = tokio::time::Instant::now();
     let never = futures::stream::pending::<Result<Vec<u8>, std::io::Error>>();
     assert_eq!(
-        refused(house.send(form(Body::from_stream(never))).await).await,
+        refused(fixture.send(form(Body::from_stream(never))).await).await,
         Reason::InvalidRequest
     );
     assert_eq!(start.elapsed().as_secs(), 10);
     let endless = futures::stream::repeat_with(|| Ok::<_, std::io::Error>(vec![b'x'; 1024]));
     assert_eq!(
-        refused(house.send(form(Body::from_stream(endless))).await).await,
+        refused(fixture.send(form(Body::from_stream(endless))).await).await,
         Reason::InvalidRequest
     );
     let whole = futures::stream::iter([
         Ok::<_, std::io::Error>("logout_token=".to_owned()),
-        Ok(house.logout("1").sign()),
+        Ok(fixture.logout("1").sign()),
     ]);
     assert_eq!(
-        house.send(form(Body::from_stream(whole))).await.status(),
+        fixture.send(form(Body::from_stream(whole))).await.status(),
         StatusCode::OK
     );
 }
 
 #[tokio::test]
 async fn a_page_of_another_site_cannot_post_one() {
-    let house = House::new().await;
+    let fixture = LogoutFixture::new().await;
     let from = |id: &str, name: &str, value: &str| {
-        let mut request = form(&format!("logout_token={}", house.logout(id).sign()));
+        let mut request = form(&format!("logout_token={}", fixture.logout(id).sign()));
         let name = http::HeaderName::try_from(name).unwrap();
         request.headers_mut().insert(name, value.parse().unwrap());
         request
     };
     for (name, value) in [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")] {
         assert_eq!(
-            refused(house.send(from("1", name, value)).await).await,
+            refused(fixture.send(from("1", name, value)).await).await,
             Reason::InvalidRequest
         );
     }
     // Servers send neither header.
-    house.told(&house.logout("1").sign()).await;
+    fixture.post_accepted_logout(&fixture.logout("1").sign()).await;
     assert_eq!(
-        house.send(from("2", "origin", PUBLIC_URL)).await.status(),
+        fixture.send(from("2", "origin", PUBLIC_URL)).await.status(),
         StatusCode::OK
     );
 }
 
 #[tokio::test]
 async fn without_keys_nothing_is_said_of_it() {
-    let house = House::new().await;
-    let token = house.logout("1").sign();
-    house.world.provider.set_down(true);
-    house.world.clock.advance(3600);
-    let late = house.logout("1").claim("iat", at(3600)).claim("exp", at(3720)).sign();
-    let response = house.tell(&late).await;
+    let fixture = LogoutFixture::new().await;
+    let token = fixture.logout("1").sign();
+    fixture.world.provider.set_down(true);
+    fixture.world.clock.advance(3600);
+    let late = fixture.logout("1").claim("iat", at(3600)).claim("exp", at(3720)).sign();
+    let response = fixture.post_logout(&late).await;
     assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(response.headers().contains_key("retry-after"));
     let refusal: Refusal = serde_json::from_str(&text(response).await).unwrap();
@@ -368,19 +377,19 @@ async fn without_keys_nothing_is_said_of_it() {
         (Reason::KeysUnavailable, "temporarily_unavailable")
     );
     // The logout token was not used up.
-    house.world.provider.set_down(false);
-    house.world.clock.advance(10);
-    house.told(&late).await;
-    assert_eq!(refused(house.tell(&token).await).await, Reason::Expired);
+    fixture.world.provider.set_down(false);
+    fixture.world.clock.advance(10);
+    fixture.post_accepted_logout(&late).await;
+    assert_eq!(refused(fixture.post_logout(&token).await).await, Reason::Expired);
 }
 
 #[tokio::test]
 async fn what_was_heard_and_what_was_refused_is_counted() {
-    let house = House::new().await;
-    let token = house.logout("1").sign();
-    house.told(&token).await;
-    assert_eq!(refused(house.tell(&token).await).await, Reason::InvalidClaim);
-    let counted = house.metrics.to_string();
+    let fixture = LogoutFixture::new().await;
+    let token = fixture.logout("1").sign();
+    fixture.post_accepted_logout(&token).await;
+    assert_eq!(refused(fixture.post_logout(&token).await).await, Reason::InvalidClaim);
+    let counted = fixture.metrics.to_string();
     for line in [
         "pixygate_gate_logouts_total{reason=\"accepted\"} 1\n",
         "pixygate_gate_logouts_total{reason=\"invalid_claim\"} 1\n",

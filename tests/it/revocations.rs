@@ -61,7 +61,7 @@ async fn what_ended_is_rejected_and_its_neighbours_are_accepted() {
                 found,
                 revoked.then_some(Reason::Revoked),
                 "{ended:?} {}",
-                token.claims_text()
+                token.claims_json()
             );
         }
     }

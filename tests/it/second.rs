@@ -74,7 +74,7 @@ async fn what_a_handler_refuses_looks_like_what_the_gate_refuses() {
         let (log, _guard) = Log::record();
         let mut call = with_token("GET", path, &may_not);
         let id = format!("outer-{number}");
-        call.extensions_mut().insert(RequestId::new(&id).unwrap());
+        call.extensions_mut().insert(RequestId::parse(&id).unwrap());
         let response = send(&app, call).await;
         assert_eq!(response.status(), StatusCode::FORBIDDEN);
         let challenge = response.headers()["www-authenticate"].to_str().unwrap().to_owned();

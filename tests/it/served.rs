@@ -60,7 +60,7 @@ async fn ten_thousand_unknown_kids_cost_one_fetch_and_no_good_call() {
     let signature = good.rsplit_once('.').unwrap().1;
     for number in 0..10_000 {
         let stranger = world.token().header("kid", format!("random-{number}"));
-        let call = with_token("GET", "/api/a", &unsigned(&stranger.header_text(), &good, signature));
+        let call = with_token("GET", "/api/a", &unsigned(&stranger.header_json(), &good, signature));
         assert_eq!(refused(&app, call).await, Reason::UnknownKey);
         if number % 100 == 0 {
             let fresh = world.token().claim("jti", number).sign();

@@ -2,7 +2,7 @@
 
 use pixygate::session::{AuthState, Event, SessionError, SignOutReason};
 
-use crate::provider::Mood;
+use crate::provider::Behaviour;
 use crate::world::{OpenTab, Simulation};
 
 fn signed_in() -> (Simulation, OpenTab) {
@@ -82,7 +82,7 @@ fn two_tabs_refresh_once() {
 #[test]
 fn a_failure_backs_off_and_is_tried_again_while_calls_go_on() {
     let (mut simulation, tab) = signed_in();
-    simulation.world.provider.mood.replace(Mood::Unreachable);
+    simulation.world.provider.behaviour.replace(Behaviour::Unreachable);
     simulation.pass(3540.0);
     for pause in [1.0, 2.0, 4.0, 8.0] {
         simulation.run(tab.session.refresh_ahead());
@@ -92,7 +92,7 @@ fn a_failure_backs_off_and_is_tried_again_while_calls_go_on() {
         assert_eq!(simulation.run(tab.token()).unwrap(), "access-1", "it is still good");
         simulation.pass(pause);
     }
-    simulation.world.provider.mood.replace(Mood::Well);
+    simulation.world.provider.behaviour.replace(Behaviour::Normal);
     simulation.run(tab.session.refresh_ahead());
     assert_eq!(tab.state.wakes_in.get(), Some(3_540_000.0));
     assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
@@ -102,7 +102,7 @@ fn a_failure_backs_off_and_is_tried_again_while_calls_go_on() {
 #[test]
 fn the_provider_says_how_long_to_wait() {
     let (mut simulation, tab) = signed_in();
-    simulation.world.provider.mood.replace(Mood::Busy(45));
+    simulation.world.provider.behaviour.replace(Behaviour::Busy(45));
     simulation.pass(3540.0);
     simulation.run(tab.session.refresh_ahead());
     assert_eq!(tab.state.wakes_in.get(), Some(45_000.0));

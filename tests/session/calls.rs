@@ -7,7 +7,7 @@ use pixygate::authorization::{DpopMode, SignIn};
 use pixygate::session::{AuthState, CallOutcome, Event, Remedy, SessionError};
 
 use crate::api::Answer;
-use crate::provider::Mood;
+use crate::provider::Behaviour;
 use crate::world::{OpenTab, Simulation};
 
 const ORDERS: &str = "https://app.example/api/orders?page=2";
@@ -154,7 +154,7 @@ fn without_a_refresh_token_the_refusal_is_the_answer() {
 fn when_no_new_token_can_be_had_the_call_says_so_and_the_session_stays() {
     let (mut simulation, tab) = signed_in();
     simulation.world.api.distrusts_all.set(true);
-    simulation.world.provider.mood.replace(Mood::Unreachable);
+    simulation.world.provider.behaviour.replace(Behaviour::Unreachable);
     let error = simulation.run(tab.call("GET", ORDERS, "")).unwrap_err();
     assert_eq!(error.remedy(), Remedy::TryAgain);
     assert_eq!(tab.subject().as_deref(), Some("alice"));
@@ -310,7 +310,7 @@ fn a_header_that_another_origin_hides_is_named() {
         simulation.run(tab.session.call("GET", url, answer)).unwrap();
         let events = tab.state.events.take();
         let named = events.iter().find_map(|event| match event {
-            Event::HeaderHidden { origin, header } => Some((origin.as_str(), *header)),
+            Event::HeaderNotExposed { origin, header } => Some((origin.as_str(), *header)),
             _ => None,
         });
         assert_eq!(
@@ -328,15 +328,15 @@ fn the_time_of_another_origin_is_not_learned() {
     client.call_origins = vec!["https://api.example".to_owned()];
     let tab = simulation.open_with(client);
     simulation.sign_in(&tab, "alice");
-    let learned = tab.state.server_clock.get().told;
+    let learned = tab.state.server_clock.get().server_time;
     simulation.pass(60.0);
     assert_eq!(
         status(simulation.run(tab.call("GET", "https://api.example/x", ""))),
         200
     );
-    assert_eq!(tab.state.server_clock.get().told, learned);
+    assert_eq!(tab.state.server_clock.get().server_time, learned);
     assert_eq!(status(simulation.run(tab.call("GET", ORDERS, ""))), 200);
-    assert_ne!(tab.state.server_clock.get().told, learned);
+    assert_ne!(tab.state.server_clock.get().server_time, learned);
 }
 
 #[test]

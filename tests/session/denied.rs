@@ -120,7 +120,7 @@ fn it_is_completed_once_and_for_its_own_state_only() {
     let outcome = simulation.run(tab.session.complete(&foreign));
     assert!(matches!(outcome.unwrap_err().error, SessionError::Storage(_)));
     assert_eq!(
-        simulation.world.provider.granted("authorization_code"),
+        simulation.world.provider.requests_of_type("authorization_code"),
         0,
         "nothing is sent"
     );
@@ -128,7 +128,7 @@ fn it_is_completed_once_and_for_its_own_state_only() {
     simulation.run(tab.session.complete(&query)).unwrap();
     simulation.run(tab.session.sign_out_here());
     assert!(simulation.run(tab.session.complete(&query)).is_err());
-    assert_eq!(simulation.world.provider.granted("authorization_code"), 1);
+    assert_eq!(simulation.world.provider.requests_of_type("authorization_code"), 1);
 }
 
 #[test]
@@ -177,7 +177,11 @@ fn signing_out_forgets_it() {
     assert!(!tab.session.waits_for(&state));
     assert!(simulation.run(tab.session.complete(&query)).is_err());
     assert!(tab.signed_out());
-    assert_eq!(simulation.world.provider.live(), 0, "the tokens are revoked");
+    assert_eq!(
+        simulation.world.provider.valid_refresh_tokens(),
+        0,
+        "the tokens are revoked"
+    );
     sign_in(&mut simulation, &tab, "bob");
     assert!(calls(&mut simulation, &tab));
 }
@@ -194,7 +198,11 @@ fn who_signs_out_while_the_code_is_exchanged_stays_signed_out() {
     simulation.release();
     assert!(unknown(completed.take().unwrap()));
     assert!(tab.signed_out());
-    assert_eq!(simulation.world.provider.live(), 0, "what came is revoked");
+    assert_eq!(
+        simulation.world.provider.valid_refresh_tokens(),
+        0,
+        "what came is revoked"
+    );
 }
 
 #[test]

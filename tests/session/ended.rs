@@ -4,12 +4,12 @@ use pixygate::authorization::SignIn;
 use pixygate::session::{AuthState, Event, Platform as _, Remedy, SessionError, SignOutReason};
 use serde_json::json;
 
-use crate::provider::Mood;
+use crate::provider::Behaviour;
 use crate::world::{OpenTab, Simulation, token};
 
 const ENDED: AuthState = AuthState::SignedOut(Some(SignOutReason::EndedByProvider));
 const LEFT: AuthState = AuthState::SignedOut(Some(SignOutReason::SignedOut));
-const HERE: AuthState = AuthState::SignedOut(Some(SignOutReason::SignedOutHere));
+const HERE: AuthState = AuthState::SignedOut(Some(SignOutReason::SignedOutLocally));
 
 /// Alice, in two tabs.
 fn signed_in() -> (Simulation, OpenTab, OpenTab) {
@@ -75,7 +75,11 @@ fn a_reused_refresh_token_ends_the_session_in_all_tabs_with_the_reason() {
     simulation.deliver(&[&two]);
     assert_eq!(one.session.state(), ENDED);
     assert_eq!(two.session.state(), ENDED);
-    assert_eq!(simulation.world.provider.live(), 0, "the thief has nothing either");
+    assert_eq!(
+        simulation.world.provider.valid_refresh_tokens(),
+        0,
+        "the thief has nothing either"
+    );
 }
 
 #[test]
@@ -138,7 +142,7 @@ fn without_a_refresh_token_the_reason_is_another() {
 }
 
 /// One tab signs out while another waits for a response. The other one is not notified.
-fn signed_out_meanwhile(mood: Mood, before_the_provider: bool) {
+fn signed_out_meanwhile(behaviour: Behaviour, before_the_provider: bool) {
     let (mut simulation, one, two) = signed_in();
     simulation.pass(3600.0);
     let held = match before_the_provider {
@@ -146,14 +150,14 @@ fn signed_out_meanwhile(mood: Mood, before_the_provider: bool) {
         false => &simulation.world.answers_held_back,
     };
     held.set(true);
-    simulation.world.provider.mood.replace(mood);
+    simulation.world.provider.behaviour.replace(behaviour);
     let session = two.session.clone();
     let outcome = simulation.start(async move { token(&session).await });
     assert!(outcome.borrow().is_none(), "it waits");
     simulation.world.held_back.set(false);
     simulation.world.answers_held_back.set(false);
     simulation.run(one.session.sign_out());
-    two.state.told.set(false);
+    two.state.has_message.set(false);
     simulation.release();
     assert!(outcome.take().unwrap().is_err());
     assert!(
@@ -168,7 +172,7 @@ fn signed_out_meanwhile(mood: Mood, before_the_provider: bool) {
 #[test]
 fn a_sign_out_wins_over_a_refresh_of_a_tab_that_hears_nothing() {
     for before_the_provider in [true, false] {
-        signed_out_meanwhile(Mood::Well, before_the_provider);
+        signed_out_meanwhile(Behaviour::Normal, before_the_provider);
     }
 }
 
@@ -211,7 +215,11 @@ fn a_sign_out_during_a_refresh_of_the_same_tab_leaves_no_token_behind() {
             1,
             "the sign-in, and nothing after it"
         );
-        assert_eq!(simulation.world.provider.live(), 0, "nobody could use them any more");
+        assert_eq!(
+            simulation.world.provider.valid_refresh_tokens(),
+            0,
+            "nobody could use them any more"
+        );
         assert!(simulation.world.vault.borrow().is_empty());
     }
 }
@@ -232,7 +240,7 @@ fn a_sign_out_during_a_refresh_holds_where_nothing_can_be_deleted() {
         simulation.release();
         assert_eq!(refreshed.take().unwrap().is_err(), leaves);
         assert_eq!(one.session.state() == LEFT, leaves);
-        assert_eq!(simulation.world.provider.live() == 0, leaves);
+        assert_eq!(simulation.world.provider.valid_refresh_tokens() == 0, leaves);
     }
 }
 
@@ -291,14 +299,18 @@ fn signing_out_here_leaves_the_provider_alone() {
     simulation.deliver(&[&two]);
     assert_eq!(one.state.went_to.borrow().len(), went_to, "the page stays");
     assert_eq!((one.session.state(), two.session.state()), (LEFT, LEFT));
-    assert_eq!(simulation.world.provider.live(), 0, "the tokens are revoked");
+    assert_eq!(
+        simulation.world.provider.valid_refresh_tokens(),
+        0,
+        "the tokens are revoked"
+    );
     assert!(simulation.world.vault.borrow().is_empty());
 }
 
 #[test]
 fn signing_out_works_without_a_provider_and_the_next_page_says_so() {
     let hang_up = |simulation: &Simulation| {
-        simulation.world.provider.mood.replace(Mood::Unreachable);
+        simulation.world.provider.behaviour.replace(Behaviour::Unreachable);
     };
     for down in [hang_up, |simulation: &Simulation| simulation.world.offline.set(true)] {
         let (mut simulation, one, two) = signed_in();
@@ -315,7 +327,7 @@ fn signing_out_works_without_a_provider_and_the_next_page_says_so() {
         assert!(simulation.run(next.token()).is_err());
 
         // It can be completed later.
-        simulation.world.provider.mood.take();
+        simulation.world.provider.behaviour.take();
         simulation.world.offline.set(false);
         simulation.run(next.session.sign_out());
         assert!(next.last_request()["id_token_hint"].starts_with("ey"));
@@ -331,7 +343,7 @@ fn what_the_next_page_is_told_is_not_lost_to_a_refresh_of_another_tab() {
     let session = two.session.clone();
     let refreshed = simulation.start(async move { token(&session).await });
     simulation.world.answers_held_back.set(false);
-    simulation.world.provider.mood.replace(Mood::Unreachable);
+    simulation.world.provider.behaviour.replace(Behaviour::Unreachable);
     let session = one.session.clone();
     simulation.start(async move { session.sign_out().await });
     simulation.release();
@@ -340,7 +352,7 @@ fn what_the_next_page_is_told_is_not_lost_to_a_refresh_of_another_tab() {
     simulation.run(next.session.restore());
     simulation.deliver(&[&one, &two]);
     for tab in [&one, &two, &next] {
-        let here = AuthState::SignedOut(Some(SignOutReason::SignedOutHere));
+        let here = AuthState::SignedOut(Some(SignOutReason::SignedOutLocally));
         assert_eq!(tab.session.state(), here);
     }
 }
@@ -424,7 +436,7 @@ fn a_sign_out_everywhere_ends_all_sessions_and_then_this_one() {
     simulation.pass(3600.0);
     simulation.run(sign_out_everywhere(&tab)).unwrap();
     assert_eq!(simulation.world.api.seen.borrow().len(), 1);
-    assert_eq!(simulation.world.provider.live(), 0);
+    assert_eq!(simulation.world.provider.valid_refresh_tokens(), 0);
     let left_for = tab.state.went_to.borrow().last().unwrap().clone();
     assert!(left_for.starts_with("https://idp.example/t/demo/oidc/logout?id_token_hint="));
     assert!(simulation.world.vault.borrow().is_empty());
@@ -491,7 +503,7 @@ fn who_signs_out_in_a_tab_that_heard_nothing_leaves_no_token_behind() {
     // The other tab has refreshed, and the message is lost.
     simulation.run(two.token()).unwrap();
     simulation.run(one.session.sign_out_here());
-    assert_eq!(simulation.world.provider.live(), 0);
+    assert_eq!(simulation.world.provider.valid_refresh_tokens(), 0);
     assert!(!simulation.world.provider.access.borrow().contains_key("access-2"));
 }
 

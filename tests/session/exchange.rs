@@ -4,7 +4,7 @@ use futures::future::join_all;
 use pixygate::authorization::{TokenError, TokenExchange};
 use pixygate::session::{SessionError, SignOutReason};
 
-use crate::provider::Mood;
+use crate::provider::Behaviour;
 use crate::world::{OpenTab, Simulation};
 
 const SWITCH: &str = "organization_switch";
@@ -216,7 +216,7 @@ fn after_a_refresh_it_is_made_anew_once_for_all_tabs() {
         provider.access.borrow()[&expected].grant.target.as_deref(),
         Some("acme")
     );
-    assert_eq!((provider.refreshes(), provider.granted(SWITCH)), (1, 2));
+    assert_eq!((provider.refreshes(), provider.requests_of_type(SWITCH)), (1, 2));
 }
 
 #[test]
@@ -230,7 +230,7 @@ fn two_audiences_that_are_wanted_at_once_use_each_refresh_token_once() {
     assert_eq!(simulation.run(both), [Ok(()), Ok(())]);
     simulation.deliver(&[&one, &two]);
     let provider = &simulation.world.provider;
-    assert_eq!((provider.refreshes(), provider.granted(EXCHANGE)), (1, 2));
+    assert_eq!((provider.refreshes(), provider.requests_of_type(EXCHANGE)), (1, 2));
     // The last exchange counts in all tabs, also after the next refresh.
     assert!(wanted.contains(&acting(&one).unwrap()));
     assert_eq!(acting(&one), acting(&two));
@@ -340,7 +340,7 @@ fn without_a_session_or_a_network_nothing_is_exchanged() {
     let tab = simulation.open();
     assert_eq!(switch(&mut simulation, &tab), Err(SessionError::SignedOut(None)));
     simulation.sign_in(&tab, "alice");
-    simulation.world.provider.mood.replace(Mood::Unreachable);
+    simulation.world.provider.behaviour.replace(Behaviour::Unreachable);
     assert!(matches!(switch(&mut simulation, &tab), Err(SessionError::Network(_))));
     assert_eq!(simulation.run(tab.token()).unwrap(), "access-1");
 }

@@ -2,7 +2,7 @@
 
 use crate::happen::Step::{self, *};
 use crate::happen::{Browser, Given};
-use crate::provider::Mood::Broken;
+use crate::provider::Behaviour::Broken;
 
 const GIVEN: Given = Given {
     lifetime: 10,
@@ -248,7 +248,7 @@ fn a_sign_in_whose_key_is_gone_is_over() {
         Hold { answers },
         SignIn(0),
         Sleep(1),
-        Mood(Broken(500)),
+        Behaviour(Broken(500)),
         SignOut(0),
         SetClock(0),
     ];

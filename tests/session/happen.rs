@@ -8,7 +8,7 @@ use pixygate::session::{AuthState, CallOutcome, Event, PendingRequest, SessionEr
 use serde_json::json;
 
 use crate::api::Answer;
-use crate::provider::Mood;
+use crate::provider::Behaviour;
 use crate::world::{OpenTab, Simulation, Started, call};
 
 /// An event. Tabs are numbered from the left, modulo their number.
@@ -25,7 +25,7 @@ pub(crate) enum Step {
     /// The device's clock is set by this many seconds.
     SetClock(i32),
     Online(bool),
-    Mood(Mood),
+    Behaviour(Behaviour),
     /// Requests are held before the provider, or responses after it.
     Hold {
         answers: bool,
@@ -362,11 +362,11 @@ impl Browser {
                     }
                 }
             }
-            Step::Mood(mood) => {
-                if let Mood::Busy(seconds) = mood {
+            Step::Behaviour(behaviour) => {
+                if let Behaviour::Busy(seconds) = behaviour {
                     self.asked_to_wait = self.asked_to_wait.max(*seconds);
                 }
-                self.world().provider.mood.replace(mood.clone());
+                self.world().provider.behaviour.replace(behaviour.clone());
             }
             Step::Hold { answers: false } => self.world().held_back.set(true),
             Step::Hold { answers: true } => self.world().answers_held_back.set(true),
@@ -456,13 +456,13 @@ impl Browser {
                 self.world().provider.refuses_exchange.set(error);
             }
             Step::Deliver(number) => {
-                if self.awake(*number).is_some_and(|(_, tab)| tab.state.told.take()) {
+                if self.awake(*number).is_some_and(|(_, tab)| tab.state.has_message.take()) {
                     self.start(*number, async |session| session.sync().await);
                 }
             }
             Step::Lose(number) => {
                 let at = number % self.pages.len();
-                self.pages[at].tab.state.told.set(false);
+                self.pages[at].tab.state.has_message.set(false);
             }
             Step::Show(number) => self.show(*number),
             Step::Hurry(turns) => return self.simulation().hurry = Some(*turns),
@@ -510,11 +510,11 @@ impl Browser {
                 let Event::Changed(state) = event else { continue };
                 if let (Some(person), AuthState::SignedOut(reason)) = (&before, state) {
                     let reason = match reason {
-                        Some(SignOutReason::SignedOut | SignOutReason::SignedOutHere) => LEFT,
+                        Some(SignOutReason::SignedOut | SignOutReason::SignedOutLocally) => LEFT,
                         Some(SignOutReason::EndedByProvider) => ENDED,
                         Some(SignOutReason::Expired) => EXPIRED,
                         Some(SignOutReason::Idle) => IDLE,
-                        Some(SignOutReason::NotRenewed(_)) => "not renewed",
+                        Some(SignOutReason::RefreshRejected(_)) => "not renewed",
                         None => "none",
                     };
                     // Another user may have signed in in another tab, without a message to this one.
@@ -557,7 +557,7 @@ impl Browser {
     fn agree(&mut self) {
         self.simulation().hurry = None;
         let world = self.world();
-        world.provider.mood.take();
+        world.provider.behaviour.take();
         world.provider.claims.replace(json!({}));
         world.provider.refuses_exchange.set(None);
         world.offline.set(false);
@@ -572,7 +572,7 @@ impl Browser {
         // Twice, because a sync may send messages.
         for _ in 0..2 {
             for at in 0..self.pages.len() {
-                self.pages[at].tab.state.told.set(false);
+                self.pages[at].tab.state.has_message.set(false);
                 self.show(at);
             }
         }

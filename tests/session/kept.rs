@@ -139,7 +139,7 @@ fn other_tabs_are_told_of_new_tokens_when_these_are_kept() {
     let world = Rc::clone(&simulation.world);
     let other_tab = Rc::clone(&other.state);
     let watch = async move {
-        while !other_tab.told.get() {
+        while !other_tab.has_message.get() {
             turns_of_all(1).await;
         }
         is_stored(&world)

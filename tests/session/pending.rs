@@ -4,7 +4,7 @@ use futures::future::join;
 use pixygate::authorization::{CallbackError, DpopMode, ReturnTo, SignIn};
 use pixygate::session::{SessionError, StorageError};
 
-use crate::provider::Mood;
+use crate::provider::Behaviour;
 use crate::world::{OpenTab, Simulation};
 
 fn going_to(path: &str) -> SignIn {
@@ -72,7 +72,7 @@ fn of_two_tabs_with_the_same_callback_one_exchanges_the_code() {
     let (one, two) = (simulation.open(), simulation.open());
     let query = simulation.visit_provider(&one, "alice");
     let (first, second) = simulation.run(join(one.session.complete(&query), two.session.complete(&query)));
-    assert_eq!(simulation.world.provider.granted("authorization_code"), 1);
+    assert_eq!(simulation.world.provider.requests_of_type("authorization_code"), 1);
     let outcomes = [first, second];
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
     simulation.deliver(&[&one, &two]);
@@ -99,7 +99,7 @@ fn reading_one_forgets_no_other() {
     for query in queries.iter().rev() {
         simulation.run(tab.session.complete(query)).unwrap();
     }
-    assert_eq!(simulation.world.provider.granted("authorization_code"), 20);
+    assert_eq!(simulation.world.provider.requests_of_type("authorization_code"), 20);
 }
 
 #[test]
@@ -171,11 +171,11 @@ fn where_nothing_can_be_kept_that_is_what_is_said() {
     client.dpop = DpopMode::Required;
     let tab = simulation.open_with(client);
     simulation.world.storage_denied.set(true);
-    *simulation.world.provider.mood.borrow_mut() = Mood::Unreachable;
+    *simulation.world.provider.behaviour.borrow_mut() = Behaviour::Unreachable;
     // The error is not about a missing key or an unreachable provider: neither hint would help.
     let error = simulation.run(tab.session.sign_in(&SignIn::default())).unwrap_err();
     assert!(matches!(error, SessionError::Storage(StorageError(_))), "{error:?}");
-    *simulation.world.provider.mood.borrow_mut() = Mood::Well;
+    *simulation.world.provider.behaviour.borrow_mut() = Behaviour::Normal;
     simulation.world.storage_denied.set(false);
     simulation.sign_in(&tab, "alice");
 }

@@ -10,13 +10,13 @@ use aws_lc_rs::digest::{self, SHA256};
 use futures::channel::oneshot;
 use futures::lock::OwnedMutexGuard;
 use futures::task::LocalSpawnExt as _;
-use pixygate::authorization::{Crypto, CryptoError, EndpointResponse, Hash, Jwk, Moment, ServerClock};
+use pixygate::authorization::{ClockReading, Crypto, CryptoError, EndpointResponse, Hash, Jwk, ServerClock};
 use pixygate::session::{
     AuthState, Event, HistoryEntry, LocalFuture, LockError, NetworkError, Platform, SaveMode, StorageError,
 };
 
 use crate::dpop::{Key, verifies};
-use crate::provider::Mood;
+use crate::provider::Behaviour;
 use crate::world::{Vault, World, parse};
 
 /// The monotonic clock at the time its page is opened.
@@ -24,7 +24,7 @@ const OPENED: f64 = 500.0;
 
 /// The state of one tab.
 pub(crate) struct TabState {
-    pub(crate) told: Cell<bool>,
+    pub(crate) has_message: Cell<bool>,
     pub(crate) went_to: RefCell<Vec<String>>,
     /// How its history entry was left last.
     pub(crate) entry: Cell<Option<HistoryEntry>>,
@@ -77,7 +77,7 @@ impl TabState {
     pub(crate) fn new(world: &World) -> Self {
         let wall = world.wall.get();
         Self {
-            told: Cell::default(),
+            has_message: Cell::default(),
             went_to: RefCell::default(),
             entry: Cell::default(),
             origin: RefCell::new("https://app.example".to_owned()),
@@ -89,8 +89,8 @@ impl TabState {
             wakes_at: Cell::default(),
             opened: world.monotonic.get(),
             server_clock: Cell::new(ServerClock {
-                told: wall,
-                at: Moment {
+                server_time: wall,
+                received_at: ClockReading {
                     wall: wall + world.clock_error.get(),
                     monotonic: OPENED,
                 },
@@ -133,7 +133,7 @@ pub(crate) async fn turn() {
 
 impl Crypto for Tab {
     async fn verify(&self, _: &str, key: &Jwk, message: &[u8], signature: &[u8]) -> Result<bool, CryptoError> {
-        self.alive().await;
+        self.until_closed().await;
         Ok(verifies(key, message, signature))
     }
 
@@ -144,7 +144,7 @@ impl Crypto for Tab {
 
 impl Tab {
     /// Never resolves in a closed page.
-    async fn alive(&self) {
+    async fn until_closed(&self) {
         turn().await;
         if self.state.closed.get() {
             pending().await
@@ -157,14 +157,14 @@ impl Tab {
             self.world.waiting.borrow_mut().push(release);
             wait.await.unwrap_or_default();
         }
-        self.alive().await;
+        self.until_closed().await;
     }
 
     /// Sends a request to the provider.
-    async fn travel(&self, url: &str) -> Result<(), NetworkError> {
+    async fn send_to_provider(&self, url: &str) -> Result<(), NetworkError> {
         self.wait(&self.world.held_back).await;
-        match *self.world.provider.mood.borrow() {
-            Mood::Unreachable => Err(offline(url)),
+        match *self.world.provider.behaviour.borrow() {
+            Behaviour::Unreachable => Err(offline(url)),
             _ => self.connected(url),
         }
     }
@@ -236,8 +236,8 @@ fn offline(url: &str) -> NetworkError {
 impl Platform for Tab {
     type Lock = Lock;
 
-    fn now(&self) -> Moment {
-        Moment {
+    fn now(&self) -> ClockReading {
+        ClockReading {
             wall: self.world.wall.get() + self.world.clock_error.get(),
             monotonic: self.world.monotonic.get() - self.state.opened + OPENED,
         }
@@ -248,12 +248,15 @@ impl Platform for Tab {
     }
 
     fn set_server_time(&self, date: &str) {
-        let told = date.parse::<f64>().unwrap() * 1000.0;
-        self.state.server_clock.set(ServerClock { told, at: self.now() });
+        let server_time = date.parse::<f64>().unwrap() * 1000.0;
+        self.state.server_clock.set(ServerClock {
+            server_time,
+            received_at: self.now(),
+        });
     }
 
     async fn fetch_server_time(&self) {
-        self.alive().await;
+        self.until_closed().await;
         if !self.world.offline.get() && !self.world.no_time.get() {
             self.set_server_time(&(self.world.wall.get() / 1000.0).to_string());
         }
@@ -270,7 +273,7 @@ impl Platform for Tab {
     /// Longer than any operation that does not wait for the test.
     async fn sleep(&self, _: f64) {
         for _ in 0..100 {
-            self.alive().await;
+            self.until_closed().await;
         }
     }
 
@@ -285,21 +288,28 @@ impl Platform for Tab {
         self.refreshing(count);
         if self.world.storage_denied.get() {
             // Tokens that another tab has stored cannot be read either.
-            self.world.provider.unheard.borrow_mut().extend(refresh_token.clone());
+            self.world
+                .provider
+                .undelivered_rotations
+                .borrow_mut()
+                .extend(refresh_token.clone());
         }
-        let sent = self.travel(url).await;
+        let sent = self.send_to_provider(url).await;
         let answered = match sent {
             Ok(()) => {
                 let provider = &self.world.provider;
                 let reply = provider.answer(url, form, proof, self.world.wall.get() / 1000.0);
                 if reply.status == 200 {
-                    provider.unheard.borrow_mut().extend(refresh_token.clone());
+                    provider
+                        .undelivered_rotations
+                        .borrow_mut()
+                        .extend(refresh_token.clone());
                 }
                 self.wait(&self.world.answers_held_back).await;
-                let withheld = match *provider.mood.borrow() {
-                    Mood::Withheld => true,
-                    Mood::ProofWithheld => proof.is_some(),
-                    Mood::RefusalsWithheld => reply.status != 200,
+                let withheld = match *provider.behaviour.borrow() {
+                    Behaviour::Withheld => true,
+                    Behaviour::ProofWithheld => proof.is_some(),
+                    Behaviour::ErrorsWithheld => reply.status != 200,
                     _ => false,
                 };
                 match withheld {
@@ -311,7 +321,7 @@ impl Platform for Tab {
         };
         let keeps_it = !self.world.storage_denied.get() && !self.world.storage_full.get();
         if let (Ok(EndpointResponse { status: 200, .. }), Some(token), true) = (&answered, &refresh_token, keeps_it) {
-            self.world.provider.unheard.borrow_mut().remove(token);
+            self.world.provider.undelivered_rotations.borrow_mut().remove(token);
         }
         self.refreshing(-count);
         answered
@@ -319,7 +329,7 @@ impl Platform for Tab {
 
     async fn status(&self, url: &str) -> Result<u16, NetworkError> {
         self.responds(url).await?;
-        match url.contains("idp.example") && *self.world.provider.mood.borrow() == Mood::Withheld {
+        match url.contains("idp.example") && *self.world.provider.behaviour.borrow() == Behaviour::Withheld {
             true => Err(offline(url)),
             false => Ok(200),
         }
@@ -327,10 +337,10 @@ impl Platform for Tab {
 
     async fn responds(&self, url: &str) -> Result<(), NetworkError> {
         if !url.contains("idp.example") {
-            self.alive().await;
+            self.until_closed().await;
             return self.connected(url);
         }
-        self.travel(url).await?;
+        self.send_to_provider(url).await?;
         match self.world.no_keys.get() && url.contains("/jwks") {
             true => Err(offline(url)),
             false => Ok(()),
@@ -338,7 +348,7 @@ impl Platform for Tab {
     }
 
     async fn fetch_keys(&self, url: &str) -> Result<Vec<Jwk>, NetworkError> {
-        self.travel(url).await?;
+        self.send_to_provider(url).await?;
         if self.world.no_keys.get() {
             return Err(offline(url));
         }
@@ -364,9 +374,9 @@ impl Platform for Tab {
     }
 
     async fn load(&self, slot: &str, binding: &str) -> Result<Option<String>, StorageError> {
-        self.alive().await;
+        self.until_closed().await;
         let found = self.storage()?.borrow().get(slot).cloned();
-        self.alive().await;
+        self.until_closed().await;
         let Some((bound, text)) = found else { return Ok(None) };
         if bound == binding {
             return Ok(Some(text));
@@ -379,7 +389,7 @@ impl Platform for Tab {
     }
 
     async fn save(&self, slot: &str, binding: &str, text: &str, mode: SaveMode) -> Result<bool, StorageError> {
-        self.alive().await;
+        self.until_closed().await;
         if self.world.storage_full.get() {
             return Err(StorageError("full".to_owned()));
         }
@@ -400,7 +410,7 @@ impl Platform for Tab {
 
     async fn clear(&self) -> Result<(), StorageError> {
         self.drop_keys();
-        self.alive().await;
+        self.until_closed().await;
         self.storage()?.borrow_mut().clear();
         self.world.dpop.take();
         Ok(())
@@ -417,7 +427,7 @@ impl Platform for Tab {
     }
 
     async fn create_memory_key(&self) -> Result<(), CryptoError> {
-        self.alive().await;
+        self.until_closed().await;
         self.state.dpop.replace(Some(Rc::new(Key::new())));
         self.state.in_memory.set(true);
         self.state.rereads.set(false);
@@ -431,17 +441,17 @@ impl Platform for Tab {
             .filter_map(Weak::upgrade)
             .filter(|tab| !Rc::ptr_eq(tab, &self.state))
         {
-            tab.told.set(true);
+            tab.has_message.set(true);
         }
     }
 
     async fn dpop_key(&self) -> Result<Jwk, CryptoError> {
-        self.alive().await;
+        self.until_closed().await;
         Ok(self.key()?.public())
     }
 
     async fn dpop_sign(&self, message: &[u8]) -> Result<Vec<u8>, CryptoError> {
-        self.alive().await;
+        self.until_closed().await;
         Ok(self.key()?.sign(message))
     }
 

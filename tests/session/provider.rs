@@ -22,9 +22,9 @@ pub(crate) type Form = BTreeMap<String, String>;
 
 /// The behaviour of the provider for the next requests.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) enum Mood {
+pub(crate) enum Behaviour {
     #[default]
-    Well,
+    Normal,
     /// It does not respond.
     Unreachable,
     /// It handles the request, and the browser withholds the response (CORS).
@@ -32,7 +32,7 @@ pub(crate) enum Mood {
     /// It handles the request, and the browser withholds the response to a request with a proof (CORS).
     ProofWithheld,
     /// It ends all sessions, and the browser withholds each response that is not a success (CORS).
-    RefusalsWithheld,
+    ErrorsWithheld,
     /// It responds with this status and body.
     Answers(u16, &'static str),
     /// It responds with this status and an empty body.
@@ -71,7 +71,7 @@ pub(crate) struct Issued {
 pub(crate) struct Provider {
     key: Key,
     pub(crate) kid: RefCell<String>,
-    pub(crate) mood: RefCell<Mood>,
+    pub(crate) behaviour: RefCell<Behaviour>,
     pub(crate) expires_in: RefCell<u64>,
     pub(crate) rotates: RefCell<bool>,
     pub(crate) gives_refresh_tokens: Cell<bool>,
@@ -89,16 +89,16 @@ pub(crate) struct Provider {
     /// Members that replace those of the next token responses.
     pub(crate) response: RefCell<Value>,
     pub(crate) forged: Cell<bool>,
-    given: Cell<u32>,
+    issued_codes: Cell<u32>,
     codes: RefCell<BTreeMap<String, Grant>>,
     pushed: RefCell<BTreeMap<String, Form>>,
-    live: RefCell<BTreeMap<String, Grant>>,
-    spent: RefCell<BTreeMap<String, Grant>>,
-    /// Spent refresh tokens whose successor did not reach the browser, or could not be stored there.
-    pub(crate) unheard: RefCell<BTreeSet<String>>,
-    /// Spent refresh tokens that were sent again although their successor was stored.
+    valid_refresh_tokens: RefCell<BTreeMap<String, Grant>>,
+    used_refresh_tokens: RefCell<BTreeMap<String, Grant>>,
+    /// Used refresh tokens whose successor did not reach the browser, or could not be stored there.
+    pub(crate) undelivered_rotations: RefCell<BTreeSet<String>>,
+    /// Used refresh tokens that were sent again although their successor was stored.
     pub(crate) reused: RefCell<Vec<String>>,
-    /// The subject of each refresh token, also of spent ones.
+    /// The subject of each refresh token, also of used ones.
     owners: RefCell<BTreeMap<String, String>>,
     /// The subjects whose refresh token was rejected with `invalid_grant`.
     pub(crate) ended: RefCell<BTreeSet<String>>,
@@ -112,7 +112,7 @@ impl Provider {
         Self {
             key: Key::new(),
             kid: RefCell::new("first".to_owned()),
-            mood: RefCell::default(),
+            behaviour: RefCell::default(),
             expires_in: RefCell::new(3600),
             rotates: RefCell::new(true),
             gives_refresh_tokens: Cell::new(true),
@@ -125,12 +125,12 @@ impl Provider {
             header: RefCell::new(json!({})),
             response: RefCell::new(json!({})),
             forged: Cell::default(),
-            given: Cell::default(),
+            issued_codes: Cell::default(),
             codes: RefCell::default(),
             pushed: RefCell::default(),
-            live: RefCell::default(),
-            spent: RefCell::default(),
-            unheard: RefCell::default(),
+            valid_refresh_tokens: RefCell::default(),
+            used_refresh_tokens: RefCell::default(),
+            undelivered_rotations: RefCell::default(),
             reused: RefCell::default(),
             owners: RefCell::default(),
             ended: RefCell::default(),
@@ -187,7 +187,7 @@ impl Provider {
     }
 
     /// Returns the parameters of an authorization request, also of a pushed one.
-    pub(crate) fn asked(&self, query: &Form) -> Form {
+    pub(crate) fn authorization_parameters(&self, query: &Form) -> Form {
         match query.get("request_uri") {
             Some(uri) => self.pushed.borrow()[uri].clone(),
             None => query.clone(),
@@ -196,7 +196,7 @@ impl Provider {
 
     /// Signs `subject` in and returns a code for the authorization request.
     pub(crate) fn authorize(&self, subject: &str, request: &Form) -> String {
-        let code = format!("code-{}", self.given.replace(self.given.get() + 1));
+        let code = format!("code-{}", self.issued_codes.replace(self.issued_codes.get() + 1));
         let words = |name: &str| -> Vec<String> {
             let value = request.get(name).map(String::as_str).unwrap_or_default();
             value.split_ascii_whitespace().map(str::to_owned).collect()
@@ -216,13 +216,13 @@ impl Provider {
     }
 
     /// Returns the number of valid refresh tokens. More than one for a session means that a rotation went wrong.
-    pub(crate) fn live(&self) -> usize {
-        self.live.borrow().len()
+    pub(crate) fn valid_refresh_tokens(&self) -> usize {
+        self.valid_refresh_tokens.borrow().len()
     }
 
     /// Ends all sessions.
     pub(crate) fn end_all(&self) {
-        self.live.borrow_mut().clear();
+        self.valid_refresh_tokens.borrow_mut().clear();
     }
 
     /// Returns the number of refresh requests, without the probes, which have no token.
@@ -235,7 +235,7 @@ impl Provider {
     }
 
     /// Returns the number of requests with a grant type.
-    pub(crate) fn granted(&self, grant_type: &str) -> usize {
+    pub(crate) fn requests_of_type(&self, grant_type: &str) -> usize {
         let requests = self.requests.borrow();
         let of_type = |form: &&Form| form.get("grant_type").is_some_and(|it| it == grant_type);
         requests.iter().filter(of_type).count()
@@ -254,28 +254,28 @@ impl Provider {
 
     fn reply(&self, url: &str, form: Form, proof: Option<&str>, now: f64) -> EndpointResponse {
         self.requests.borrow_mut().push(form.clone());
-        match &*self.mood.borrow() {
-            Mood::Well | Mood::Withheld | Mood::ProofWithheld => {}
-            Mood::RefusalsWithheld => self.end_all(),
-            Mood::Answers(status, body) => {
+        match &*self.behaviour.borrow() {
+            Behaviour::Normal | Behaviour::Withheld | Behaviour::ProofWithheld => {}
+            Behaviour::ErrorsWithheld => self.end_all(),
+            Behaviour::Answers(status, body) => {
                 return EndpointResponse {
                     body: (*body).to_owned(),
                     ..status_only(*status)
                 };
             }
-            Mood::Unreachable => unreachable!("the network does not deliver this"),
-            Mood::Broken(status) => return status_only(*status),
-            Mood::Busy(seconds) => {
+            Behaviour::Unreachable => unreachable!("the network does not deliver this"),
+            Behaviour::Broken(status) => return status_only(*status),
+            Behaviour::Busy(seconds) => {
                 return EndpointResponse {
                     retry_after: Some(*seconds),
                     ..status_only(429)
                 };
             }
-            Mood::Refuses(error) => return refusal(error),
+            Behaviour::Refuses(error) => return refusal(error),
         }
         match url.strip_prefix(ENDPOINT).unwrap() {
             "/revoke" => {
-                self.live.borrow_mut().remove(&form["token"]);
+                self.valid_refresh_tokens.borrow_mut().remove(&form["token"]);
                 self.access.borrow_mut().remove(&form["token"]);
                 status_only(200)
             }
@@ -329,18 +329,27 @@ impl Provider {
             }
             "refresh_token" => {
                 let token = form.get("refresh_token").ok_or("invalid_request")?;
-                if let Some(grant) = self.spent.borrow().get(token) {
-                    if !self.unheard.borrow().contains(token) {
+                if let Some(grant) = self.used_refresh_tokens.borrow().get(token) {
+                    if !self.undelivered_rotations.borrow().contains(token) {
                         self.reused.borrow_mut().push(token.clone());
                     }
                     // Reuse of a refresh token revokes the whole family (RFC 9700, section 4.14.2).
-                    self.live.borrow_mut().retain(|_, it| it.family != grant.family);
+                    self.valid_refresh_tokens
+                        .borrow_mut()
+                        .retain(|_, it| it.family != grant.family);
                     return Err("invalid_grant");
                 }
-                let grant = self.live.borrow().get(token).cloned().ok_or("invalid_grant")?;
+                let grant = self
+                    .valid_refresh_tokens
+                    .borrow()
+                    .get(token)
+                    .cloned()
+                    .ok_or("invalid_grant")?;
                 if *self.rotates.borrow() {
-                    self.live.borrow_mut().remove(token);
-                    self.spent.borrow_mut().insert(token.clone(), grant.clone());
+                    self.valid_refresh_tokens.borrow_mut().remove(token);
+                    self.used_refresh_tokens
+                        .borrow_mut()
+                        .insert(token.clone(), grant.clone());
                 }
                 let rotates = *self.rotates.borrow();
                 Ok((Grant { nonce: None, ..grant }, rotates && gives))
@@ -397,7 +406,9 @@ impl Provider {
         }
         if brings_refresh_token {
             let refresh_token = format!("refresh-{number}");
-            self.live.borrow_mut().insert(refresh_token.clone(), grant.clone());
+            self.valid_refresh_tokens
+                .borrow_mut()
+                .insert(refresh_token.clone(), grant.clone());
             let mut owners = self.owners.borrow_mut();
             owners.insert(refresh_token.clone(), grant.subject.clone());
             body["refresh_token"] = json!(refresh_token);

@@ -3,7 +3,7 @@
 use pixygate::authorization::{DpopMode, SignIn};
 use pixygate::session::{Remedy, SessionError};
 
-use crate::provider::{CLIENT, Mood};
+use crate::provider::{Behaviour, CLIENT};
 use crate::world::{OpenTab, Simulation};
 
 fn pushing() -> (Simulation, OpenTab) {
@@ -66,25 +66,25 @@ fn the_code_is_bound_to_the_key_there_too() {
 
 #[test]
 fn nobody_leaves_when_the_request_is_not_taken() {
-    for (mood, remedy) in [
-        (Mood::Unreachable, Remedy::TryAgain),
-        (Mood::Broken(503), Remedy::TryAgain),
-        (Mood::Busy(3), Remedy::TryAgain),
-        (Mood::Refuses("invalid_request"), Remedy::Configuration),
-        (Mood::Broken(200), Remedy::Protocol),
-        (Mood::Broken(404), Remedy::Protocol),
+    for (behaviour, remedy) in [
+        (Behaviour::Unreachable, Remedy::TryAgain),
+        (Behaviour::Broken(503), Remedy::TryAgain),
+        (Behaviour::Busy(3), Remedy::TryAgain),
+        (Behaviour::Refuses("invalid_request"), Remedy::Configuration),
+        (Behaviour::Broken(200), Remedy::Protocol),
+        (Behaviour::Broken(404), Remedy::Protocol),
     ] {
         let (mut simulation, tab) = pushing();
-        simulation.world.provider.mood.replace(mood.clone());
+        simulation.world.provider.behaviour.replace(behaviour.clone());
         let error = simulation.run(tab.session.sign_in(&SignIn::default())).unwrap_err();
-        assert_eq!(error.remedy(), remedy, "{mood:?}: {error:?}");
+        assert_eq!(error.remedy(), remedy, "{behaviour:?}: {error:?}");
         assert!(!matches!(error, SessionError::Storage(_)));
         assert!(tab.state.went_to.borrow().is_empty());
         assert!(
             simulation.world.vault.borrow().is_empty(),
             "nothing waits for a callback"
         );
-        simulation.world.provider.mood.replace(Mood::Well);
+        simulation.world.provider.behaviour.replace(Behaviour::Normal);
         simulation.sign_in(&tab, "alice");
     }
 }

@@ -5,18 +5,18 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use crate::happen::{Browser, Given, Step};
-use crate::provider::Mood;
+use crate::provider::Behaviour;
 
 fn any_step() -> impl Strategy<Value = Step> {
     let tab = || 0..4_usize;
-    let mood = prop_oneof![
-        3 => Just(Mood::Well),
-        1 => Just(Mood::Unreachable),
-        1 => Just(Mood::Withheld),
-        1 => Just(Mood::Broken(500)),
-        1 => Just(Mood::Busy(30)),
-        1 => Just(Mood::Refuses("invalid_grant")),
-        1 => Just(Mood::Refuses("server_error")),
+    let behaviour = prop_oneof![
+        3 => Just(Behaviour::Normal),
+        1 => Just(Behaviour::Unreachable),
+        1 => Just(Behaviour::Withheld),
+        1 => Just(Behaviour::Broken(500)),
+        1 => Just(Behaviour::Busy(30)),
+        1 => Just(Behaviour::Refuses("invalid_grant")),
+        1 => Just(Behaviour::Refuses("server_error")),
     ];
     let sometimes = |step: fn(bool) -> Step| prop_oneof![1 => Just(step(true)), 2 => Just(step(false))];
     prop_oneof![
@@ -29,7 +29,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         2 => (1..10_000_u32).prop_map(Step::Sleep),
         1 => prop_oneof![-4000..4000_i32, -90_000..90_000_i32].prop_map(Step::SetClock),
         2 => any::<bool>().prop_map(Step::Online),
-        3 => mood.prop_map(Step::Mood),
+        3 => behaviour.prop_map(Step::Behaviour),
         2 => any::<bool>().prop_map(|answers| Step::Hold { answers }),
         4 => Just(Step::Release),
         1 => sometimes(Step::StorageDenied),

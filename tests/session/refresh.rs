@@ -5,7 +5,7 @@ use pixygate::authorization::id_token::IdTokenError;
 use pixygate::session::{AuthState, LockError, Remedy, SessionError, SignOutReason};
 use serde_json::json;
 
-use crate::provider::Mood;
+use crate::provider::Behaviour;
 use crate::world::{OpenTab, Simulation};
 
 fn signed_in() -> (Simulation, OpenTab) {
@@ -85,7 +85,7 @@ fn many_calls_in_many_tabs_make_one_request() {
     assert_eq!(answers.len(), 250);
     assert!(answers.iter().all(|answer| answer.as_deref() == Ok("access-2")));
     assert_eq!(simulation.world.provider.refreshes(), 1);
-    assert_eq!(simulation.world.provider.live(), 1);
+    assert_eq!(simulation.world.provider.valid_refresh_tokens(), 1);
 }
 
 #[test]
@@ -122,20 +122,20 @@ fn without_rotation_the_old_refresh_token_stays() {
 
 #[test]
 fn the_network_and_a_broken_provider_sign_nobody_out() {
-    for mood in [
-        Mood::Unreachable,
-        Mood::Broken(500),
-        Mood::Broken(503),
-        Mood::Broken(429),
+    for behaviour in [
+        Behaviour::Unreachable,
+        Behaviour::Broken(500),
+        Behaviour::Broken(503),
+        Behaviour::Broken(429),
     ] {
         let (mut simulation, tab) = signed_in();
         simulation.pass(3600.0);
-        simulation.world.provider.mood.replace(mood.clone());
+        simulation.world.provider.behaviour.replace(behaviour.clone());
         let error = simulation.run(tab.token()).unwrap_err();
-        assert_eq!(error.remedy(), Remedy::TryAgain, "{mood:?}");
+        assert_eq!(error.remedy(), Remedy::TryAgain, "{behaviour:?}");
         assert_eq!(tab.subject().as_deref(), Some("alice"));
 
-        simulation.world.provider.mood.replace(Mood::Well);
+        simulation.world.provider.behaviour.replace(Behaviour::Normal);
         let sent = simulation.world.provider.refreshes();
         assert!(
             matches!(simulation.run(tab.token()), Err(SessionError::BackingOff { .. })),
@@ -172,7 +172,7 @@ fn a_key_that_is_not_published_yet_loses_no_rotation() {
     }
     let provider = &simulation.world.provider;
     assert!(provider.reused.borrow().is_empty(), "the old one is not used again");
-    assert_eq!(provider.live(), 0, "the new one is revoked");
+    assert_eq!(provider.valid_refresh_tokens(), 0, "the new one is revoked");
     assert!(!provider.access.borrow().contains_key("access-4"));
 }
 
@@ -181,25 +181,25 @@ fn an_answer_that_the_browser_withholds_is_told_from_none() {
     let (mut simulation, tab) = signed_in();
     simulation.pass(3600.0);
     simulation.world.provider.rotates.replace(false);
-    simulation.world.provider.mood.replace(Mood::Withheld);
+    simulation.world.provider.behaviour.replace(Behaviour::Withheld);
     // Responses could be read before, so it is not an error of the configuration.
     let error = simulation.run(tab.token()).unwrap_err();
     assert_eq!(error.remedy(), Remedy::TryAgain);
     assert_eq!(tab.subject().as_deref(), Some("alice"), "and it signs nobody out");
 
-    simulation.world.provider.mood.replace(Mood::Well);
+    simulation.world.provider.behaviour.replace(Behaviour::Normal);
     simulation.pass(1.1);
     assert!(simulation.run(tab.token()).is_ok());
 
     // For the very first response, the result differs.
-    for (mood, remedy) in [
-        (Mood::Withheld, Remedy::Configuration),
-        (Mood::Unreachable, Remedy::TryAgain),
+    for (behaviour, remedy) in [
+        (Behaviour::Withheld, Remedy::Configuration),
+        (Behaviour::Unreachable, Remedy::TryAgain),
     ] {
         let mut simulation = Simulation::new();
         let tab = simulation.open();
         let query = simulation.visit_provider(&tab, "alice");
-        simulation.world.provider.mood.replace(mood);
+        simulation.world.provider.behaviour.replace(behaviour);
         let error = simulation.run(tab.session.complete(&query)).unwrap_err().error;
         assert_eq!(error.remedy(), remedy);
         let said = error.to_string();
@@ -229,12 +229,12 @@ fn offline_during_a_refresh_is_no_sign_out() {
 fn back_online_the_next_call_does_not_wait() {
     let (mut simulation, tab) = signed_in();
     simulation.pass(3600.0);
-    simulation.world.provider.mood.replace(Mood::Unreachable);
+    simulation.world.provider.behaviour.replace(Behaviour::Unreachable);
     for _ in 0..10 {
         simulation.pass(120.0);
         assert!(simulation.run(tab.token()).is_err());
     }
-    simulation.world.provider.mood.replace(Mood::Well);
+    simulation.world.provider.behaviour.replace(Behaviour::Normal);
     assert!(simulation.run(tab.token()).is_err());
     tab.session.retry_now();
     assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
@@ -245,7 +245,7 @@ fn the_pause_grows_until_a_refresh_succeeds_or_the_network_is_back() {
     type Between = fn(&mut Simulation, &OpenTab);
     let nothing = |_: &mut Simulation, _: &OpenTab| {};
     let success = |simulation: &mut Simulation, tab: &OpenTab| {
-        simulation.world.provider.mood.replace(Mood::Well);
+        simulation.world.provider.behaviour.replace(Behaviour::Normal);
         simulation.run(tab.token()).unwrap();
         simulation.pass(3600.0);
     };
@@ -254,15 +254,15 @@ fn the_pause_grows_until_a_refresh_succeeds_or_the_network_is_back() {
     for (between, pauses) in ways {
         let (mut simulation, tab) = signed_in();
         simulation.pass(3600.0);
-        simulation.world.provider.mood.replace(Mood::Unreachable);
+        simulation.world.provider.behaviour.replace(Behaviour::Unreachable);
         for _ in 0..4 {
             assert!(simulation.run(tab.token()).is_err());
             simulation.pass(60.0);
         }
         between(&mut simulation, &tab);
-        simulation.world.provider.mood.replace(Mood::Unreachable);
+        simulation.world.provider.behaviour.replace(Behaviour::Unreachable);
         assert!(simulation.run(tab.token()).is_err());
-        simulation.world.provider.mood.replace(Mood::Well);
+        simulation.world.provider.behaviour.replace(Behaviour::Normal);
         simulation.pass(1.1);
         assert_eq!(simulation.run(tab.token()).is_err(), pauses);
     }
@@ -272,7 +272,11 @@ fn the_pause_grows_until_a_refresh_succeeds_or_the_network_is_back() {
 fn invalid_grant_ends_the_session_once_and_for_all() {
     let (mut simulation, tab) = signed_in();
     simulation.pass(3600.0);
-    simulation.world.provider.mood.replace(Mood::Refuses("invalid_grant"));
+    simulation
+        .world
+        .provider
+        .behaviour
+        .replace(Behaviour::Refuses("invalid_grant"));
     for _ in 0..3 {
         let error = simulation.run(tab.token()).unwrap_err();
         assert_eq!(error, SessionError::SignedOut(Some(SignOutReason::EndedByProvider)));
@@ -302,7 +306,7 @@ fn some_providers_say_otherwise_that_a_refresh_token_is_no_longer_good() {
     ] {
         let (mut simulation, tab) = signed_in();
         simulation.pass(3600.0);
-        simulation.world.provider.mood.replace(Mood::Refuses(error));
+        simulation.world.provider.behaviour.replace(Behaviour::Refuses(error));
         let ended = SessionError::SignedOut(Some(SignOutReason::EndedByProvider));
         assert_eq!(simulation.run(tab.token()), Err(ended), "{error}");
     }
@@ -392,7 +396,7 @@ fn a_refresh_may_repeat_the_nonce_of_the_sign_in_and_bring_no_other() {
 fn a_provider_that_says_when_to_come_back_is_not_asked_before() {
     let (mut simulation, tab) = signed_in();
     simulation.pass(3600.0);
-    simulation.world.provider.mood.replace(Mood::Busy(30));
+    simulation.world.provider.behaviour.replace(Behaviour::Busy(30));
     simulation.run(tab.token()).unwrap_err();
     // The page becomes visible several times.
     for _ in 0..3 {
@@ -402,7 +406,7 @@ fn a_provider_that_says_when_to_come_back_is_not_asked_before() {
         assert!(matches!(error, SessionError::BackingOff { .. }), "{error}");
     }
     assert_eq!(simulation.world.provider.refreshes(), 1);
-    simulation.world.provider.mood.take();
+    simulation.world.provider.behaviour.take();
     simulation.pass(3.0);
     assert_eq!(simulation.run(tab.token()).unwrap(), "access-2");
 }

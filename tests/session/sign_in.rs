@@ -6,7 +6,7 @@ use pixygate::session::{AuthState, HistoryEntry, Remedy, SessionError, SignInOut
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use crate::provider::{ABSENT, CLIENT, ISSUER, Mood};
+use crate::provider::{ABSENT, Behaviour, CLIENT, ISSUER};
 use crate::world::Simulation;
 
 /// Signs in after `change`, and returns the error, if any.
@@ -382,11 +382,11 @@ fn nobody_is_sent_to_another_origin() {
 fn nobody_is_sent_to_a_provider_that_does_not_answer() {
     let mut simulation = Simulation::new();
     let tab = simulation.open();
-    simulation.world.provider.mood.replace(Mood::Unreachable);
+    simulation.world.provider.behaviour.replace(Behaviour::Unreachable);
     let error = simulation.run(tab.session.sign_in(&SignIn::default())).unwrap_err();
     assert_eq!(error.remedy(), Remedy::TryAgain);
     assert!(tab.state.went_to.borrow().is_empty());
-    simulation.world.provider.mood.replace(Mood::Well);
+    simulation.world.provider.behaviour.replace(Behaviour::Normal);
     simulation.sign_in(&tab, "alice");
 }
 
@@ -395,16 +395,16 @@ fn a_sign_in_that_was_prepared_does_not_ask_again_for_a_while() {
     let mut simulation = Simulation::new();
     let tab = simulation.open();
     let leaves = |simulation: &mut Simulation| simulation.run(tab.session.sign_in(&SignIn::default())).is_ok();
-    let mood = |simulation: &Simulation, mood| {
-        simulation.world.provider.mood.replace(mood);
+    let behaviour = |simulation: &Simulation, behaviour| {
+        simulation.world.provider.behaviour.replace(behaviour);
     };
 
-    mood(&simulation, Mood::Unreachable);
+    behaviour(&simulation, Behaviour::Unreachable);
     simulation.run(tab.session.prepare_sign_in());
     assert!(!leaves(&mut simulation), "no answer does not count");
-    mood(&simulation, Mood::Well);
+    behaviour(&simulation, Behaviour::Normal);
     simulation.run(tab.session.prepare_sign_in());
-    mood(&simulation, Mood::Unreachable);
+    behaviour(&simulation, Behaviour::Unreachable);
     simulation.pass(29.0);
     assert!(leaves(&mut simulation));
     simulation.pass(2.0);
@@ -526,7 +526,7 @@ fn a_sign_in_that_another_tab_has_made_unnecessary_leaves_nowhere() {
 
 #[test]
 fn a_code_whose_exchange_got_no_answer_is_exchanged_by_another_attempt() {
-    for mood in [Mood::Unreachable, Mood::Broken(503)] {
+    for behaviour in [Behaviour::Unreachable, Behaviour::Broken(503)] {
         let mut simulation = Simulation::new();
         let tab = simulation.open();
         let options = SignIn {
@@ -534,16 +534,16 @@ fn a_code_whose_exchange_got_no_answer_is_exchanged_by_another_attempt() {
             ..SignIn::default()
         };
         let query = simulation.visit_provider_with(&tab, "alice", &options);
-        simulation.world.provider.mood.replace(mood.clone());
+        simulation.world.provider.behaviour.replace(behaviour.clone());
         // At the second attempt the code is no longer in the address.
         for query in [query.as_str(), ""] {
             let failure = simulation.run(tab.session.complete(query)).unwrap_err();
             assert_eq!(failure.error.remedy(), Remedy::TryAgain);
             assert_eq!(failure.return_to.as_str(), "/orders");
         }
-        simulation.world.provider.mood.take();
+        simulation.world.provider.behaviour.take();
         let landed = simulation.run(tab.session.complete("")).unwrap();
-        assert_eq!(landed.return_to.as_str(), "/orders", "{mood:?}");
+        assert_eq!(landed.return_to.as_str(), "/orders", "{behaviour:?}");
         assert_eq!(tab.subject().as_deref(), Some("alice"));
         // The code is valid once.
         simulation.run(tab.session.sign_out_here());
@@ -555,9 +555,13 @@ fn a_code_whose_exchange_got_no_answer_is_exchanged_by_another_attempt() {
     let mut simulation = Simulation::new();
     let tab = simulation.open();
     let query = simulation.visit_provider(&tab, "alice");
-    simulation.world.provider.mood.replace(Mood::Refuses("invalid_grant"));
+    simulation
+        .world
+        .provider
+        .behaviour
+        .replace(Behaviour::Refuses("invalid_grant"));
     simulation.run(tab.session.complete(&query)).unwrap_err();
-    simulation.world.provider.mood.take();
+    simulation.world.provider.behaviour.take();
     let error = simulation.run(tab.session.complete("")).unwrap_err().error;
     assert_eq!(error, SessionError::Callback(CallbackError::Absent));
 }
@@ -579,14 +583,14 @@ fn no_sign_in_asks_for_keys_that_the_page_came_with() {
     simulation.world.provider.kid.replace("second".to_owned());
     let error = simulation.run(tab.session.complete(&query)).unwrap_err().error;
     assert!(error.to_string().contains("/jwks"), "{error}");
-    assert_eq!(simulation.world.provider.live(), 0);
+    assert_eq!(simulation.world.provider.valid_refresh_tokens(), 0);
 }
 
 /// Carries a page through the sign-in link, the address of the sign-in page, the stored record and the callback.
 fn travels(page: &str) -> String {
     let mut simulation = Simulation::new();
     let tab = simulation.open();
-    let link = format!("/sign-in?return_to={}", ReturnTo::parse(page).unwrap().escaped());
+    let link = format!("/sign-in?return_to={}", ReturnTo::parse(page).unwrap().to_query_value());
     let (_, query) = link.split_once('?').unwrap();
     let options = SignIn {
         return_to: ReturnTo::from_query(query),

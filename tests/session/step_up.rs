@@ -657,7 +657,7 @@ fn a_provider_that_does_not_ask_again_is_made_to_the_next_time() {
         // The session is unchanged, and the new tokens are discarded.
         assert_eq!(simulation.run(tab.token()).as_deref(), Ok("access-1"));
         assert!(!simulation.world.provider.access.borrow().contains_key("access-2"));
-        assert_eq!(simulation.world.provider.live(), 1);
+        assert_eq!(simulation.world.provider.valid_refresh_tokens(), 1);
 
         // The next request has a parameter that the provider cannot ignore.
         simulation.world.provider.claims.replace(json!({}));
@@ -688,7 +688,11 @@ fn a_user_who_wants_to_be_asked_again_is_told_that_the_provider_did_not() {
     let says = failure.error.to_string();
     assert!(says.contains("`auth_time`"), "{says}");
     assert_eq!(simulation.run(tab.token()).as_deref(), Ok("access-1"));
-    assert_eq!(simulation.world.provider.live(), 1, "what came of it is revoked");
+    assert_eq!(
+        simulation.world.provider.valid_refresh_tokens(),
+        1,
+        "what came of it is revoked"
+    );
 }
 
 #[test]

@@ -35,7 +35,11 @@ fn a_sign_out_reaches_every_tab_and_the_provider() {
         AuthState::SignedOut(Some(SignOutReason::SignedOut))
     );
     assert!(simulation.world.vault.borrow().is_empty());
-    assert_eq!(simulation.world.provider.live(), 0, "the refresh token is revoked");
+    assert_eq!(
+        simulation.world.provider.valid_refresh_tokens(),
+        0,
+        "the refresh token is revoked"
+    );
 }
 
 #[test]
@@ -95,7 +99,7 @@ fn a_message_says_nothing() {
     simulation.sign_in(&tab, "alice");
     for _ in 0..10 {
         // A message from an unknown sender with any content: the tab syncs, and storage has not changed.
-        tab.state.told.set(true);
+        tab.state.has_message.set(true);
         simulation.deliver(&[&tab]);
     }
     assert_eq!(tab.subject().as_deref(), Some("alice"));

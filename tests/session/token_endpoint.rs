@@ -3,7 +3,7 @@
 use pixygate::authorization::DpopMode;
 use pixygate::session::{AuthState, Event, Remedy, SessionError, SignOutReason};
 
-use crate::provider::Mood;
+use crate::provider::Behaviour;
 use crate::world::{OpenTab, Simulation};
 
 fn with_stale_tokens() -> (Simulation, OpenTab) {
@@ -16,7 +16,7 @@ fn with_stale_tokens() -> (Simulation, OpenTab) {
 
 fn not_renewed(tab: &OpenTab) -> Option<String> {
     match tab.session.state() {
-        AuthState::SignedOut(Some(SignOutReason::NotRenewed(detail))) => Some(detail),
+        AuthState::SignedOut(Some(SignOutReason::RefreshRejected(detail))) => Some(detail),
         _ => None,
     }
 }
@@ -37,7 +37,11 @@ fn a_refusal_is_told_in_the_providers_words_and_the_second_ends_the_session() {
         (400, r#"{"error":null}"#, "`error` is absent"),
     ] {
         let (mut simulation, tab) = with_stale_tokens();
-        simulation.world.provider.mood.replace(Mood::Answers(status, body));
+        simulation
+            .world
+            .provider
+            .behaviour
+            .replace(Behaviour::Answers(status, body));
         let error = simulation.run(tab.token()).unwrap_err();
         assert!(error.to_string().contains(words), "{error}");
         assert_ne!(error.remedy(), Remedy::TryAgain, "{error}");
@@ -50,7 +54,7 @@ fn a_refusal_is_told_in_the_providers_words_and_the_second_ends_the_session() {
         assert_eq!(error.remedy(), Remedy::SignIn);
         let detail = not_renewed(&tab).unwrap();
         assert!(detail.contains(words), "{detail}");
-        assert!(SignOutReason::NotRenewed(detail.clone()).keeps_page());
+        assert!(SignOutReason::RefreshRejected(detail.clone()).may_keep_input());
 
         // Requests stop in all tabs, and the next page shows the reason.
         let sent = simulation.world.provider.requests.borrow().len();
@@ -61,7 +65,7 @@ fn a_refusal_is_told_in_the_providers_words_and_the_second_ends_the_session() {
             assert_eq!(not_renewed(tab).as_ref(), Some(&detail));
         }
         assert_eq!(simulation.world.provider.requests.borrow().len(), sent);
-        simulation.world.provider.mood.take();
+        simulation.world.provider.behaviour.take();
         simulation.sign_in(&tab, "alice");
         assert!(simulation.run(tab.token()).is_ok());
     }
@@ -71,7 +75,7 @@ fn a_refusal_is_told_in_the_providers_words_and_the_second_ends_the_session() {
 fn an_inactive_refresh_token_ends_the_session_at_once() {
     for error in ["token_inactive", "invalid_token"] {
         let (mut simulation, tab) = with_stale_tokens();
-        simulation.world.provider.mood.replace(Mood::Refuses(error));
+        simulation.world.provider.behaviour.replace(Behaviour::Refuses(error));
         let ended = SessionError::SignedOut(Some(SignOutReason::EndedByProvider));
         assert_eq!(simulation.run(tab.token()), Err(ended), "{error}");
     }
@@ -81,9 +85,13 @@ fn an_inactive_refresh_token_ends_the_session_at_once() {
 fn two_refusals_with_a_success_between_them_end_nothing() {
     let (mut simulation, tab) = with_stale_tokens();
     for number in 2..5 {
-        simulation.world.provider.mood.replace(Mood::Answers(403, "blocked"));
+        simulation
+            .world
+            .provider
+            .behaviour
+            .replace(Behaviour::Answers(403, "blocked"));
         simulation.run(tab.token()).unwrap_err();
-        simulation.world.provider.mood.take();
+        simulation.world.provider.behaviour.take();
         simulation.pass(1.1);
         assert_eq!(simulation.run(tab.token()), Ok(format!("access-{number}")));
         simulation.pass(3600.0);
@@ -92,36 +100,36 @@ fn two_refusals_with_a_success_between_them_end_nothing() {
 
 #[test]
 fn nothing_that_may_pass_ends_the_session() {
-    for mood in [
-        Mood::Unreachable,
-        Mood::Broken(500),
-        Mood::Broken(503),
-        Mood::Broken(408),
-        Mood::Busy(1),
-        Mood::Refuses("temporarily_unavailable"),
+    for behaviour in [
+        Behaviour::Unreachable,
+        Behaviour::Broken(500),
+        Behaviour::Broken(503),
+        Behaviour::Broken(408),
+        Behaviour::Busy(1),
+        Behaviour::Refuses("temporarily_unavailable"),
         // Nothing of this provider can be read: it may be down behind a proxy without CORS.
-        Mood::Withheld,
+        Behaviour::Withheld,
     ] {
         let (mut simulation, tab) = with_stale_tokens();
         simulation.world.provider.rotates.replace(false);
-        simulation.world.provider.mood.replace(mood.clone());
+        simulation.world.provider.behaviour.replace(behaviour.clone());
         for _ in 0..10 {
             let error = simulation.run(tab.token()).unwrap_err();
-            assert_eq!(error.remedy(), Remedy::TryAgain, "{mood:?}: {error}");
+            assert_eq!(error.remedy(), Remedy::TryAgain, "{behaviour:?}: {error}");
             simulation.pass(120.0);
         }
-        simulation.world.provider.mood.take();
+        simulation.world.provider.behaviour.take();
         assert_eq!(tab.subject().as_deref(), Some("alice"));
-        assert!(simulation.run(tab.token()).is_ok(), "{mood:?}");
+        assert!(simulation.run(tab.token()).is_ok(), "{behaviour:?}");
     }
 }
 
 #[test]
 fn a_session_that_is_dead_ends_although_its_refusal_cannot_be_read() {
     let (mut simulation, tab) = with_stale_tokens();
-    simulation.world.provider.mood.replace(Mood::RefusalsWithheld);
+    simulation.world.provider.behaviour.replace(Behaviour::ErrorsWithheld);
     let error = simulation.run(tab.token()).unwrap_err();
-    assert!(matches!(error, SessionError::Withheld { .. }), "{error}");
+    assert!(matches!(error, SessionError::CorsBlocked { .. }), "{error}");
     simulation.pass(1.1);
     simulation.run(tab.token()).unwrap_err();
     let detail = not_renewed(&tab).unwrap();
@@ -156,28 +164,28 @@ fn a_request_that_was_lost_is_not_taken_for_a_refusal() {
 
 #[test]
 fn a_sign_in_without_an_answer_says_what_may_be_wrong() {
-    let attempt = |mood: Mood, dpop: DpopMode| {
+    let attempt = |behaviour: Behaviour, dpop: DpopMode| {
         let mut simulation = Simulation::new();
         let mut client = simulation.world.provider.client();
         client.dpop = dpop;
         let tab = simulation.open_with(client);
         let query = simulation.visit_provider(&tab, "alice");
-        simulation.world.provider.mood.replace(mood);
+        simulation.world.provider.behaviour.replace(behaviour);
         simulation
             .run(tab.session.complete(&query))
             .map(drop)
             .map_err(|it| it.error)
     };
-    assert_eq!(attempt(Mood::Well, DpopMode::Required), Ok(()));
-    let error = attempt(Mood::ProofWithheld, DpopMode::Required).unwrap_err();
-    assert!(matches!(error, SessionError::ProofWithheld { .. }), "{error}");
+    assert_eq!(attempt(Behaviour::Normal, DpopMode::Required), Ok(()));
+    let error = attempt(Behaviour::ProofWithheld, DpopMode::Required).unwrap_err();
+    assert!(matches!(error, SessionError::DpopHeaderBlocked { .. }), "{error}");
     for words in ["`DPoP`", "provider.dpop", "https://app.example"] {
         assert!(error.to_string().contains(words), "{error}");
     }
     assert_eq!(error.remedy(), Remedy::Configuration);
-    assert_eq!(attempt(Mood::ProofWithheld, DpopMode::Off), Ok(()));
+    assert_eq!(attempt(Behaviour::ProofWithheld, DpopMode::Off), Ok(()));
 
-    let error = attempt(Mood::Withheld, DpopMode::Off).unwrap_err();
+    let error = attempt(Behaviour::Withheld, DpopMode::Off).unwrap_err();
     for words in ["(CORS)", "public client", "https://app.example"] {
         assert!(error.to_string().contains(words), "{error}");
     }
@@ -187,7 +195,11 @@ fn a_sign_in_without_an_answer_says_what_may_be_wrong() {
 #[test]
 fn a_failed_refresh_is_an_event_and_the_end_another() {
     let (mut simulation, tab) = with_stale_tokens();
-    simulation.world.provider.mood.replace(Mood::Answers(403, "blocked"));
+    simulation
+        .world
+        .provider
+        .behaviour
+        .replace(Behaviour::Answers(403, "blocked"));
     tab.state.events.take();
     for _ in 0..2 {
         simulation.run(tab.token()).unwrap_err();

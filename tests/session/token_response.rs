@@ -148,7 +148,7 @@ fn a_new_refresh_token_is_stored_whatever_else_cannot_be_read() {
         assert_eq!(simulation.run(other.token()).as_deref(), Ok("access-3"), "{value}");
         assert_eq!(simulation.run(tab.token()).as_deref(), Ok("access-3"));
         assert!(simulation.world.provider.reused.borrow().is_empty(), "{value}");
-        assert_eq!(simulation.world.provider.live(), 1);
+        assert_eq!(simulation.world.provider.valid_refresh_tokens(), 1);
     }
 }
 
@@ -190,7 +190,7 @@ fn a_refresh_that_brings_nothing_that_can_be_read_ends_after_a_second_one() {
     assert!(tab.subject().is_some());
     simulation.pass(1.1);
     let ended = simulation.run(tab.token()).unwrap_err();
-    let SessionError::SignedOut(Some(SignOutReason::NotRenewed(detail))) = ended else {
+    let SessionError::SignedOut(Some(SignOutReason::RefreshRejected(detail))) = ended else {
         panic!("{ended}")
     };
     assert!(detail.contains("`access_token` is an object"), "{detail}");

@@ -175,7 +175,7 @@ impl Simulation {
     pub(crate) fn deliver(&mut self, tabs: &[&OpenTab]) {
         self.settle();
         for tab in tabs {
-            if tab.state.told.take() {
+            if tab.state.has_message.take() {
                 self.run(tab.session.sync());
             }
         }
@@ -218,14 +218,17 @@ impl Simulation {
 
     /// Signs in at the provider, where the tab has gone, and returns the query of the callback.
     pub(crate) fn come_back(&self, tab: &OpenTab, subject: &str) -> String {
-        let request = self.world.provider.asked(&tab.last_request());
+        let request = self.world.provider.authorization_parameters(&tab.last_request());
         let code = self.world.provider.authorize(subject, &request);
         callback(&request, &[("code", &code), ("session_state", "x")])
     }
 
     /// The provider redirects to the callback with this error.
     pub(crate) fn come_back_with(&self, tab: &OpenTab, error: &str) -> String {
-        callback(&self.world.provider.asked(&tab.last_request()), &[("error", error)])
+        callback(
+            &self.world.provider.authorization_parameters(&tab.last_request()),
+            &[("error", error)],
+        )
     }
 }
 

@@ -173,7 +173,7 @@ pub struct Bucket {
 
 /// The owner of the records.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Whose {
+pub enum RecordOwner {
     /// One user.
     User {
         /// The issuer.
@@ -182,7 +182,7 @@ pub enum Whose {
         subject: String,
     },
     /// All users, and requests without an accepted token.
-    Everybody,
+    AllUsers,
 }
 
 /// `GET /api/activity`: the caller's own records, newest first.
@@ -224,7 +224,7 @@ pub async fn all_activity(
     before: Option<RecordId>,
 ) -> Result<Page, CallError> {
     let (_, backend) = super::backend::administrator().await?;
-    let page = backend.activity(Whose::Everybody, filter, before).await;
+    let page = backend.activity(RecordOwner::AllUsers, filter, before).await;
     page.map_err(super::backend::unavailable)
 }
 
@@ -237,6 +237,6 @@ pub async fn all_activity_chart(
     until: u64,
 ) -> Result<Chart, CallError> {
     let (_, backend) = super::backend::administrator().await?;
-    let chart = backend.chart(Whose::Everybody, from, until).await;
+    let chart = backend.chart(RecordOwner::AllUsers, from, until).await;
     chart.map_err(super::backend::unavailable)
 }

@@ -11,7 +11,7 @@ use pixygate::Reason;
 use pixygate::jwt::{Ended, Principal, Rejection, printable};
 use pixygate::leptos::{CallError, principal, refuse};
 
-use super::activity::{Chart, Filter, Page, RecordId, Whose};
+use super::activity::{Chart, Filter, Page, RecordId, RecordOwner};
 use super::configuration::Configuration;
 use super::services::Service;
 use super::token::Inspection;
@@ -25,10 +25,10 @@ pub trait Backend: Send + Sync + 'static {
     fn is_administrator(&self, caller: &Principal) -> bool;
 
     /// Returns one page of records; with `before`, only older ones.
-    fn activity(&self, whose: Whose, filter: Filter, before: Option<RecordId>) -> BackendFuture<'_, Page>;
+    fn activity(&self, whose: RecordOwner, filter: Filter, before: Option<RecordId>) -> BackendFuture<'_, Page>;
 
     /// Returns sums over the time, in seconds since 1970.
-    fn chart(&self, whose: Whose, from: u64, until: u64) -> BackendFuture<'_, Chart>;
+    fn chart(&self, whose: RecordOwner, from: u64, until: u64) -> BackendFuture<'_, Chart>;
 
     /// Rejects tokens on every node. Sets its date to now.
     fn end(&self, ended: Ended) -> BackendFuture<'_, ()>;
@@ -53,7 +53,7 @@ pub trait Backend: Send + Sync + 'static {
     fn live(
         &self,
         caller: &Principal,
-        whose: Whose,
+        whose: RecordOwner,
         filter: Filter,
         after: Option<RecordId>,
     ) -> Result<LiveLines, Rejection>;
@@ -88,8 +88,8 @@ pub(super) async fn administrator() -> Result<(Principal, Arc<dyn Backend>), Cal
     ))
 }
 
-pub(super) fn own(caller: &Principal) -> Whose {
-    Whose::User {
+pub(super) fn own(caller: &Principal) -> RecordOwner {
+    RecordOwner::User {
         issuer: caller.issuer().to_owned(),
         subject: caller.subject().to_owned(),
     }

@@ -59,14 +59,14 @@ pub async fn activity_live(
     #[server(default)]
     all: bool,
 ) -> Result<TextStream<CallError>, CallError> {
-    use super::activity::Whose;
+    use super::activity::RecordOwner;
 
     let (caller, backend) = match all {
         true => super::backend::administrator().await?,
         false => super::backend::caller().await?,
     };
     let whose = match all {
-        true => Whose::Everybody,
+        true => RecordOwner::AllUsers,
         false => super::backend::own(&caller),
     };
     let lines = backend.live(&caller, whose, filter, after);

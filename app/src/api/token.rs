@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::services::Requirement;
 
 /// The longest token that [`diagnose`] accepts, in bytes. The gate's own limit (`gate.max_token_bytes`) is one of the checks.
-pub const LONGEST_TOKEN: usize = 64 * 1024;
+pub const MAX_TOKEN_BYTES: usize = 64 * 1024;
 
 /// The explanation of a token. It contains the header and the claims, but neither the token itself nor its signature.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -218,7 +218,7 @@ pub async fn my_token() -> Result<Inspection, CallError> {
 /// logged.
 #[server(name = Diagnose, prefix = "/api", endpoint = "diagnose", input = PostUrl, output = Json, client = GateClient)]
 pub async fn diagnose(
-    /// The token, at most [`LONGEST_TOKEN`] bytes. A prefix from a request (`Authorization: Bearer …`) is removed.
+    /// The token, at most [`MAX_TOKEN_BYTES`] bytes. A prefix from a request (`Authorization: Bearer …`) is removed.
     token: String,
     /// The method of the call; by default `GET`. A method without a path is an error (400).
     #[server(default)]
@@ -235,10 +235,10 @@ pub async fn diagnose(
     if token.trim().is_empty() {
         return Err(unusable("Expected a token, found an empty text".to_owned()));
     }
-    if token.len() > LONGEST_TOKEN {
+    if token.len() > MAX_TOKEN_BYTES {
         let found = token.len();
         return Err(unusable(format!(
-            "Expected a token of at most {LONGEST_TOKEN} bytes, found a text of {found} bytes"
+            "Expected a token of at most {MAX_TOKEN_BYTES} bytes, found a text of {found} bytes"
         )));
     }
     let call = match (filled(method), filled(path)) {

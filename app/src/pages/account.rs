@@ -4,8 +4,8 @@ use leptos::prelude::*;
 use pixygate::leptos::{RequireSignedIn, Texts, use_auth};
 use pixygate::session::{AuthState, SignOutReason};
 
+use super::account_data::{AccountData, Ended};
 use super::sign_in::Impossible;
-use super::verified::{Ended, Verified};
 use crate::notice::Notice;
 use crate::sign_in_link::SignInLink;
 use crate::texts::{account as text, frame};
@@ -16,7 +16,7 @@ pub(crate) fn Account() -> impl IntoView {
     view! {
         <h1>{frame::account()}</h1>
         <RequireSignedIn>
-            <Verified />
+            <AccountData />
         </RequireSignedIn>
     }
 }
@@ -41,12 +41,12 @@ pub(crate) fn SignedOut() -> impl IntoView {
         _ => None,
     });
     let (title, words) = match reason {
-        Some(reason) if reason.keeps_page() => {
+        Some(reason) if reason.may_keep_input() => {
             return view! { <Ended /> }.into_any();
         }
         // After idle time, another user may be at the screen, so no data is shown.
-        Some(SignOutReason::Idle) => Texts::here().idle,
-        Some(SignOutReason::SignedOutHere) => Texts::here().signed_out_here,
+        Some(SignOutReason::Idle) => Texts::current().idle,
+        Some(SignOutReason::SignedOutLocally) => Texts::current().signed_out_here,
         _ => (text::for_you(), text::come_back()),
     };
     view! {

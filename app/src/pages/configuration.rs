@@ -8,8 +8,8 @@ use crate::api::{
     Configuration, Fault, NodeState, Reload, Setting, TargetDetail, TargetState, TrustState, UpstreamState,
     configuration,
 };
+use crate::lazy_page::PageFn;
 use crate::notice::Notice;
-use crate::part::PageFn;
 use crate::texts::configuration as text;
 use crate::time::Moment;
 
@@ -35,7 +35,7 @@ async fn setup() -> Result<Build, CallError> {
         Err(CallError::Refused(refusal)) if refusal.reason == pixygate::Reason::InsufficientScope => {
             let detail = CallError::Refused(refusal).to_string();
             Ok(Box::new(move || {
-                let (_, text) = Texts::here().not_allowed;
+                let (_, text) = Texts::current().not_allowed;
                 view! { <Notice kind="warning" title=text::for_administrators() text detail /> }.into_any()
             }))
         }

@@ -8,8 +8,8 @@ use pixygate::leptos::{CallError, Texts, use_auth};
 use super::token_view::{Checks, FindingView, TokenView};
 use crate::answer::{Answer, Build, answer};
 use crate::api::{CallVerdict, Filter, Finding, Inspection, Record, RecordId, TokenKind, Verdict, activity, diagnose};
+use crate::lazy_page::PageFn;
 use crate::notice::Notice;
-use crate::part::PageFn;
 use crate::texts::{diagnose as text, reasons};
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
@@ -100,7 +100,7 @@ fn Diagnose() -> impl IntoView {
             {move || outcome.get().map(|outcome| match outcome {
                 Ok(inspection) => explained(inspection),
                 Err(error) => {
-                    let (title, text) = Texts::here().call(&error);
+                    let (title, text) = Texts::current().call(&error);
                     view! { <Notice kind="error" title text detail=error.to_string() /> }.into_any()
                 }
             })}

@@ -16,7 +16,7 @@ pub(crate) fn Home() -> impl IntoView {
     let state = auth.state();
     // The sign-out at the provider leads back here.
     let reason = Memo::new(move |_| match state.get() {
-        AuthState::SignedOut(Some(reason @ (SignOutReason::Idle | SignOutReason::SignedOutHere))) => Some(reason),
+        AuthState::SignedOut(Some(reason @ (SignOutReason::Idle | SignOutReason::SignedOutLocally))) => Some(reason),
         _ => None,
     });
     // A returning user sees this before the WASM is loaded.
@@ -28,7 +28,7 @@ pub(crate) fn Home() -> impl IntoView {
     let unreachable = provider.is_none();
     view! {
         {move || {
-            Texts::here().end(reason.get().as_ref()).map(|(title, text)| view! { <Notice kind="info" title text /> }.into_any())
+            Texts::current().end(reason.get().as_ref()).map(|(title, text)| view! { <Notice kind="info" title text /> }.into_any())
         }}
         {unreachable.then(|| view! { <Notice kind="warning" title=text::no_provider() text=text::no_provider_text() /> }.into_any())}
         <section class="hero">

@@ -1,10 +1,11 @@
 //! One file for each page.
 
 pub(crate) mod account;
+pub(crate) mod account_data;
 pub(crate) mod activity;
 pub(crate) mod configuration;
 pub(crate) mod diagnose;
-pub(crate) mod everywhere;
+pub(crate) mod end_all_sessions;
 pub(crate) mod home;
 pub(crate) mod lifetime;
 pub(crate) mod not_found;
@@ -13,9 +14,8 @@ pub(crate) mod services;
 pub(crate) mod session;
 pub(crate) mod sign_in;
 pub(crate) mod token_view;
-pub(crate) mod verified;
 
-use crate::part::Load;
+use crate::lazy_page::LoadPage;
 use crate::texts::frame as text;
 
 /// A page of the navigation.
@@ -25,7 +25,7 @@ pub(crate) struct Page {
     /// Its title, in the navigation and above the page.
     pub(crate) title: fn() -> &'static str,
     /// Loads the page's code; `None` if it is part of the main bundle.
-    pub(crate) load: Option<Load>,
+    pub(crate) load: Option<LoadPage>,
 }
 
 /// The pages of the navigation, in its order. All functions with the name `console` are one part of the bundle (see `pixygate::deferred!`):

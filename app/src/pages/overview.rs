@@ -7,7 +7,7 @@ use super::activity::bars::{Bars, DOWN, STEP, UP, bars};
 use super::lifetime::{Countdown, answered, date, inspected};
 use crate::answer::{Build, answer};
 use crate::api::{Chart, Filter, Record, Service, activity, activity_chart, services};
-use crate::part::PageFn;
+use crate::lazy_page::PageFn;
 use crate::texts::{account, overview as text, reasons, session};
 use crate::time::{Moment, now};
 

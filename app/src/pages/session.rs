@@ -8,12 +8,12 @@ use pixygate::authorization::{SignIn, TokenExchange};
 use pixygate::leptos::{CallError, Texts, use_auth, use_signed_in};
 use pixygate::session::{AuthState, Event, SessionError};
 
-use super::everywhere::Everywhere;
+use super::end_all_sessions::EndAllSessions;
 use super::lifetime::{Countdown, Inspected, answered, date, inspected};
 use super::token_view::{Checks, FindingView, TokenView, decode, raw};
 use crate::api::{SenderConstraint, SenderConstraintKind, Verdict};
+use crate::lazy_page::PageFn;
 use crate::notice::Notice;
-use crate::part::PageFn;
 use crate::texts::session as text;
 use crate::time::{Moment, now};
 
@@ -74,7 +74,7 @@ fn Session() -> impl IntoView {
             .into_any()
         })}
         <Timeline />
-        <Everywhere />
+        <EndAllSessions />
     }
 }
 
@@ -133,7 +133,7 @@ fn Now(inspected: Inspected) -> impl IntoView {
             </p>
             {move || {
                 let error = outcome.get()?.err()?;
-                let (title, text) = Texts::here().sign_in(&error);
+                let (title, text) = Texts::current().sign_in(&error);
                 Some(view! { <Notice kind="error" title text detail=error.to_string() /> }.into_any())
             }}
             <details>

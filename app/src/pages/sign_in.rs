@@ -40,17 +40,17 @@ pub(crate) fn SigningIn() -> impl IntoView {
 
 /// A sign-in that failed, and the next step.
 pub(crate) fn failed(SignInFailure { error, return_to }: SignInFailure) -> impl IntoView {
-    let (title, text) = Texts::here().sign_in(&error);
-    let kind = if error == SessionError::StillHere {
+    let (title, text) = Texts::current().sign_in(&error);
+    let kind = if error == SessionError::NavigationPending {
         "info"
     } else {
         "error"
     };
     let in_window =
         matches!(error, SessionError::Storage(_)).then(|| view! { <InWindow return_to=return_to.clone() /> });
-    // `StillHere` has no cause to find: the navigation is only slow.
+    // `NavigationPending` has no cause to find: the navigation is only slow.
     let detail = match error {
-        SessionError::StillHere => String::new(),
+        SessionError::NavigationPending => String::new(),
         _ => error.to_string(),
     };
     // The server had not reached the provider when it rendered this page. A reload may work.
@@ -77,7 +77,7 @@ fn ReloadButton() -> impl IntoView {
 /// Signs in in a new window, for browsers that do not allow storage: this page stays open and completes the sign-in.
 #[component]
 fn InWindow(return_to: ReturnTo) -> impl IntoView {
-    let (auth, texts, navigate) = (use_auth(), Texts::here(), use_navigate());
+    let (auth, texts, navigate) = (use_auth(), Texts::current(), use_navigate());
     let failure = RwSignal::new(None::<SessionError>);
     let sign_in = move |_| {
         let signed_in = auth.sign_in_popup(SignIn::default());

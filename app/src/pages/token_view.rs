@@ -34,7 +34,7 @@ fn segment(part: &'static str, name: &'static str, what: &'static str, members: 
                     <code>{value}</code>
                     {member.at.map(|at| view! { <span class="date"><Moment at=at * 1000 /></span> }.into_any())}
                 </td>
-                <td>{claims::meaning(&member.name).map_or_else(|| claims::in_english(member.meaning), str::to_owned)}</td>
+                <td>{claims::meaning(&member.name).map_or_else(|| claims::if_english(member.meaning), str::to_owned)}</td>
             </tr>
         }
         .into_any()
@@ -85,7 +85,7 @@ pub(crate) fn Checks(checks: Vec<Check>) -> impl IntoView {
         };
         view! {
             <li data-verdict=verdict>
-                <span>{checks::shows(&check.name)}</span>
+                <span>{checks::description(&check.name)}</span>
                 <strong>{word}</strong>
             </li>
         }

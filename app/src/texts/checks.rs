@@ -37,7 +37,7 @@ texts! {
 }
 
 /// Returns the text about a check; its name if there is no text.
-pub(crate) fn shows(check: &str) -> String {
+pub(crate) fn description(check: &str) -> String {
     type Text = fn() -> &'static str;
     let known: &[(&str, Text)] = &[
         ("size", size),

@@ -5,15 +5,15 @@ use crate::preferences::Language;
 /// Returns the explanation of a header parameter or claim; `None` if no standard defines it.
 pub(crate) fn meaning(name: &str) -> Option<&'static str> {
     let (_, english, german) = MEANINGS.iter().find(|(known, ..)| *known == name)?;
-    Some(match Language::here() {
+    Some(match Language::current() {
         Language::English => english,
         Language::German => german,
     })
 }
 
 /// Returns the server's explanation of a claim, which is in English; empty on a page in another language.
-pub(crate) fn in_english(words: String) -> String {
-    match Language::here() {
+pub(crate) fn if_english(words: String) -> String {
+    match Language::current() {
         Language::English => words,
         Language::German => String::new(),
     }

@@ -25,7 +25,7 @@ macro_rules! texts {
     (@one ($(#[$meta:meta])*) $name:ident : $english:literal, $german:literal) => {
         $(#[$meta])*
         pub(crate) fn $name() -> &'static str {
-            match $crate::preferences::Language::here() {
+            match $crate::preferences::Language::current() {
                 $crate::preferences::Language::English => $english,
                 $crate::preferences::Language::German => $german,
             }
@@ -34,7 +34,7 @@ macro_rules! texts {
     (@one ($(#[$meta:meta])*) $name:ident ($($parameter:ident),+) : $english:literal, $german:literal) => {
         $(#[$meta])*
         pub(crate) fn $name($($parameter: impl ::std::fmt::Display),+) -> String {
-            match $crate::preferences::Language::here() {
+            match $crate::preferences::Language::current() {
                 $crate::preferences::Language::English => format!($english),
                 $crate::preferences::Language::German => format!($german),
             }

@@ -10,24 +10,24 @@ use hyper_util::rt::TokioExecutor;
 
 use crate::issue;
 use crate::journal::Entry;
-use crate::realm::Realm;
+use crate::tenant_context::TenantContext;
 
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Ends a session and revokes its tokens, and notifies the clients that took part.
-pub(crate) fn end_session(realm: &Realm, sid: &str, why: &str) {
-    let to_tell = realm.write(|store| {
+pub(crate) fn end_session(context: &TenantContext, sid: &str, why: &str) {
+    let to_tell = context.write(|store| {
         let grants = store.end_session(sid, why);
         let tell = |grant: crate::store::Grant| {
-            let uri = realm.client(&grant.client_id)?.backchannel_logout_uri.clone();
+            let uri = context.client(&grant.client_id)?.backchannel_logout_uri.clone();
             // A user who was removed from the configuration has no subject.
-            let token = issue::logout_token(realm, store, &grant).ok()?;
+            let token = issue::logout_token(context, store, &grant).ok()?;
             (!uri.is_empty()).then_some((grant.client_id, uri, token))
         };
         grants.into_iter().filter_map(tell).collect::<Vec<_>>()
     });
     for (client_id, uri, token) in to_tell {
-        let provider = realm.provider.clone();
+        let provider = context.provider.clone();
         tokio::spawn(async move {
             let (status, decision) = match deliver(&uri, &token).await {
                 Ok(status) => (status, "the client was told that the session ended".to_owned()),

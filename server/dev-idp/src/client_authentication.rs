@@ -7,11 +7,11 @@ use subtle::ConstantTimeEq as _;
 
 use crate::config::Client;
 use crate::params::Params;
-use crate::realm::Realm;
 use crate::refusal::Refusal;
+use crate::tenant_context::TenantContext;
 
 /// Authenticates the client of a request.
-pub(crate) fn client(realm: &Realm, headers: &HeaderMap, params: &Params) -> Result<Client, Refusal> {
+pub(crate) fn client(context: &TenantContext, headers: &HeaderMap, params: &Params) -> Result<Client, Refusal> {
     let basic = basic(headers)?;
     let (id, secret) = match &basic {
         Some(_) if params.get("client_secret").is_some() => {
@@ -30,7 +30,7 @@ pub(crate) fn client(realm: &Realm, headers: &HeaderMap, params: &Params) -> Res
             (id, params.get("client_secret").unwrap_or_default())
         }
     };
-    let client = realm
+    let client = context
         .client(id)
         .ok_or_else(|| refuse("the client is not registered", headers))?;
     if bool::from(client.secret.as_bytes().ct_eq(secret.as_bytes())) {

@@ -3,19 +3,19 @@
 use axum::http::{HeaderMap, HeaderValue, header};
 
 use crate::jose::sha256;
-use crate::realm::Realm;
 use crate::store::{Digest, Session};
+use crate::tenant_context::TenantContext;
 
 /// All ports of 127.0.0.1 share cookies, so the name contains the port to separate several providers.
-fn browser_cookie(realm: &Realm) -> String {
-    format!("dev_idp_{}_browser", realm.provider.config().listen.port())
+fn browser_cookie(context: &TenantContext) -> String {
+    format!("dev_idp_{}_browser", context.provider.config().listen.port())
 }
 
-fn session_cookie(realm: &Realm) -> String {
+fn session_cookie(context: &TenantContext) -> String {
     format!(
         "dev_idp_{}_session_{}",
-        realm.provider.config().listen.port(),
-        realm.tenant.name
+        context.provider.config().listen.port(),
+        context.tenant.name
     )
 }
 
@@ -31,44 +31,44 @@ fn read(headers: &HeaderMap, name: &str) -> Option<Digest> {
 }
 
 /// Returns the browser that sent the request.
-pub(crate) fn browser(realm: &Realm, headers: &HeaderMap) -> Option<Digest> {
-    read(headers, &browser_cookie(realm))
+pub(crate) fn browser(context: &TenantContext, headers: &HeaderMap) -> Option<Digest> {
+    read(headers, &browser_cookie(context))
 }
 
 /// Makes a cookie for a browser that has none, and its digest.
-pub(crate) fn new_browser(realm: &Realm) -> (Digest, HeaderValue) {
-    let value = realm.random().secret();
-    (sha256(&value), set(&browser_cookie(realm), &value, "/", 31_536_000))
+pub(crate) fn new_browser(context: &TenantContext) -> (Digest, HeaderValue) {
+    let value = context.random().secret();
+    (sha256(&value), set(&browser_cookie(context), &value, "/", 31_536_000))
 }
 
 /// Returns the session of the cookie, unless it has expired.
-pub(crate) fn session(realm: &Realm, headers: &HeaderMap) -> Option<Session> {
-    let cookie = session_digest(realm, headers)?;
-    realm.read(|store| store.session(&cookie, realm.now()).cloned())
+pub(crate) fn session(context: &TenantContext, headers: &HeaderMap) -> Option<Session> {
+    let cookie = session_digest(context, headers)?;
+    context.read(|store| store.session(&cookie, context.now()).cloned())
 }
 
 /// Returns the digest of the session's cookie, valid or not.
-pub(crate) fn session_digest(realm: &Realm, headers: &HeaderMap) -> Option<Digest> {
-    read(headers, &session_cookie(realm))
+pub(crate) fn session_digest(context: &TenantContext, headers: &HeaderMap) -> Option<Digest> {
+    read(headers, &session_cookie(context))
 }
 
 /// Makes a new cookie for a session, and its digest.
-pub(crate) fn new_session(realm: &Realm, seconds: u32) -> (Digest, HeaderValue) {
-    let value = realm.random().secret();
+pub(crate) fn new_session(context: &TenantContext, seconds: u32) -> (Digest, HeaderValue) {
+    let value = context.random().secret();
     (
         sha256(&value),
         set(
-            &session_cookie(realm),
+            &session_cookie(context),
             &value,
-            &format!("/t/{}", realm.tenant.name),
+            &format!("/t/{}", context.tenant.name),
             seconds,
         ),
     )
 }
 
 /// Removes the session's cookie.
-pub(crate) fn no_session(realm: &Realm) -> HeaderValue {
-    set(&session_cookie(realm), "", &format!("/t/{}", realm.tenant.name), 0)
+pub(crate) fn no_session(context: &TenantContext) -> HeaderValue {
+    set(&session_cookie(context), "", &format!("/t/{}", context.tenant.name), 0)
 }
 
 fn set(name: &str, value: &str, path: &str, max_age: u32) -> HeaderValue {

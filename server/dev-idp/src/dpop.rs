@@ -4,8 +4,8 @@ use axum::http::{HeaderMap, Method};
 use url::Url;
 
 use crate::jose::{PublicKey, UnverifiedJws, sha256};
-use crate::realm::Realm;
 use crate::refusal::{DPOP_NONCE, Refusal};
+use crate::tenant_context::TenantContext;
 
 /// The largest difference between a proof's `iat` and this clock, in seconds, if the proof has no nonce.
 const PROOF_SECONDS: i64 = 60;
@@ -22,7 +22,7 @@ pub(crate) struct Proof {
 /// In order: one header; `typ`; a public key that signed it; `htm`; `htu`; `ath`; that it has `jti` and
 /// `iat`; the nonce, or else that `iat` is near; that its `jti` is new for the key.
 pub(crate) fn proof(
-    realm: &Realm,
+    context: &TenantContext,
     headers: &HeaderMap,
     method: &Method,
     path: &str,
@@ -54,7 +54,7 @@ pub(crate) fn proof(
     }
     if !jws
         .claim_str("htu")
-        .is_some_and(|htu| same_address(htu, &realm.endpoint(path)))
+        .is_some_and(|htu| same_address(htu, &context.endpoint(path)))
     {
         return Err(refuse("the proof is for another address"));
     }
@@ -70,44 +70,44 @@ pub(crate) fn proof(
         .get("iat")
         .and_then(serde_json::Value::as_f64)
         .ok_or_else(|| refuse("the proof has no iat"))?;
-    judge_freshness(realm, &jws, iat)?;
+    judge_freshness(context, &jws, iat)?;
     let jkt = key.thumbprint();
     let seen = sha256(&format!("{jkt}.{jti}"));
-    let until = realm.now() + NONCE_SECONDS + PROOF_SECONDS;
-    if realm.write(|store| store.proofs.insert(seen, until)).is_some() {
+    let until = context.now() + NONCE_SECONDS + PROOF_SECONDS;
+    if context.write(|store| store.proofs.insert(seen, until)).is_some() {
         return Err(refuse("the proof was used before"));
     }
     Ok(Some(Proof { jkt }))
 }
 
-fn judge_freshness(realm: &Realm, jws: &UnverifiedJws<'_>, iat: f64) -> Result<(), Refusal> {
-    let ask = |what: &str| Refusal::new("use_dpop_nonce", what).header(DPOP_NONCE, nonce(realm));
+fn judge_freshness(context: &TenantContext, jws: &UnverifiedJws<'_>, iat: f64) -> Result<(), Refusal> {
+    let ask = |what: &str| Refusal::new("use_dpop_nonce", what).header(DPOP_NONCE, nonce(context));
     match jws.claim_str("nonce") {
         // A valid nonce shows that the proof is fresh, whatever the client's clock says.
-        Some(found) if is_good_nonce(realm, found) => Ok(()),
+        Some(found) if is_good_nonce(context, found) => Ok(()),
         Some(_) => Err(ask("the proof's nonce is not one of the present ones")),
-        None if realm.switches.require_dpop_nonce => Err(ask("the proof needs a nonce")),
-        None if (iat - realm.now() as f64).abs() <= PROOF_SECONDS as f64 => Ok(()),
+        None if context.switches.require_dpop_nonce => Err(ask("the proof needs a nonce")),
+        None if (iat - context.now() as f64).abs() <= PROOF_SECONDS as f64 => Ok(()),
         None => Err(ask("the proof's iat is not near this clock; a nonce will do instead")),
     }
 }
 
 /// Returns the nonce of the current period. It is computed, not stored.
-pub(crate) fn nonce(realm: &Realm) -> String {
-    nonce_of(realm, realm.now().div_euclid(NONCE_SECONDS))
+pub(crate) fn nonce(context: &TenantContext) -> String {
+    nonce_of(context, context.now().div_euclid(NONCE_SECONDS))
 }
 
-fn nonce_of(realm: &Realm, period: i64) -> String {
+fn nonce_of(context: &TenantContext, period: i64) -> String {
     sha256(&format!(
         "{}.{}.{period}",
-        realm.provider.dpop_nonce_secret(),
-        realm.tenant.name
+        context.provider.dpop_nonce_secret(),
+        context.tenant.name
     ))
 }
 
-fn is_good_nonce(realm: &Realm, found: &str) -> bool {
-    let period = realm.now().div_euclid(NONCE_SECONDS);
-    found == nonce_of(realm, period) || found == nonce_of(realm, period - 1)
+fn is_good_nonce(context: &TenantContext, found: &str) -> bool {
+    let period = context.now().div_euclid(NONCE_SECONDS);
+    found == nonce_of(context, period) || found == nonce_of(context, period - 1)
 }
 
 fn same_address(htu: &str, expected: &str) -> bool {

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::config::{Client, Organization, Person, Shape};
+use crate::config::{Client, Organization, Shape, User};
 use crate::jose::{self, Algorithm, UnverifiedJws, half_hash, sha256};
 use crate::profile::Profile;
-use crate::realm::Realm;
 use crate::refusal::Refusal;
 use crate::store::{AccessToken, Grant, RefreshToken, TenantStore};
+use crate::tenant_context::TenantContext;
 
 /// The client, the grant and the scope that a token is issued for.
 pub(crate) struct TokenContext<'a> {
@@ -21,34 +21,43 @@ pub(crate) struct TokenContext<'a> {
 }
 
 /// Issues an access token.
-pub(crate) fn access_token(realm: &Realm, store: &mut TenantStore, on: &TokenContext<'_>) -> Result<String, Refusal> {
-    let mut claims = access_claims(realm, on)?;
-    let profile = realm.switches.profile.as_ref();
+pub(crate) fn access_token(
+    context: &TenantContext,
+    store: &mut TenantStore,
+    on: &TokenContext<'_>,
+) -> Result<String, Refusal> {
+    let mut claims = access_claims(context, on)?;
+    let profile = context.switches.profile.as_ref();
     let opaque = on.client.opaque_access_tokens
-        || realm.switches.opaque_access_tokens
+        || context.switches.opaque_access_tokens
         || profile.is_some_and(Profile::has_opaque_access_tokens);
-    let nonce = realm.switches.access_token.nonce.as_deref();
-    let shape = shape(realm, "access_token", on, &[("nonce", nonce.or(Some("n-0S6_WzA2Mj")))]);
+    let nonce = context.switches.access_token.nonce.as_deref();
+    let shape = shape(
+        context,
+        "access_token",
+        on,
+        &[("nonce", nonce.or(Some("n-0S6_WzA2Mj")))],
+    );
     let token = if opaque {
-        realm.random().secret()
+        context.random().secret()
     } else if let Some(ShapedToken { header, claims: shaped }) = shape {
         let cnf = claims.remove("cnf");
         claims = shaped;
         claims.extend(cnf.map(|cnf| ("cnf".to_owned(), cnf)));
-        signed_with(realm, store, header, &claims)?
+        signed_with(context, store, header, &claims)?
     } else {
-        let typ = if realm.tenant.shape == Shape::Asgardeo {
+        let typ = if context.tenant.shape == Shape::Asgardeo {
             "at+jwt"
         } else {
             "JWT"
         };
-        let typ = realm.switches.access_token.typ.as_deref().unwrap_or(typ);
-        signed(realm, store, typ, &claims)?
+        let typ = context.switches.access_token.typ.as_deref().unwrap_or(typ);
+        signed(context, store, typ, &claims)?
     };
     let expires = match claims.get("exp") {
         Some(Value::Number(date)) => date.as_f64().unwrap_or_default() as i64,
         Some(Value::String(date)) => date.parse().unwrap_or_default(),
-        _ => realm.now() + i64::from(realm.lifetimes().access_token),
+        _ => context.now() + i64::from(context.lifetimes().access_token),
     };
     let record = AccessToken {
         family: on.family.to_owned(),
@@ -62,9 +71,14 @@ pub(crate) fn access_token(realm: &Realm, store: &mut TenantStore, on: &TokenCon
 }
 
 /// Issues a refresh token of a family.
-pub(crate) fn refresh_token(realm: &Realm, store: &mut TenantStore, family: &str, jkt: Option<&str>) -> String {
-    let token = realm.random().secret();
-    let expires = realm.now() + i64::from(realm.lifetimes().refresh_token);
+pub(crate) fn refresh_token(
+    context: &TenantContext,
+    store: &mut TenantStore,
+    family: &str,
+    jkt: Option<&str>,
+) -> String {
+    let token = context.random().secret();
+    let expires = context.now() + i64::from(context.lifetimes().refresh_token);
     let record = RefreshToken {
         family: family.to_owned(),
         expires,
@@ -77,17 +91,17 @@ pub(crate) fn refresh_token(realm: &Realm, store: &mut TenantStore, family: &str
 
 /// Issues an ID token for the grant, with the hashes of the tokens or code beside it.
 pub(crate) fn id_token(
-    realm: &Realm,
+    context: &TenantContext,
     store: &TenantStore,
     on: &TokenContext<'_>,
     nonce: Option<&str>,
     access_token: &str,
     code: Option<&str>,
 ) -> Result<String, Refusal> {
-    let person = person(realm, on.grant)?;
-    let switches = &realm.switches.id_token;
-    let algorithm = algorithm(realm);
-    let now = realm.now();
+    let user = user(context, on.grant)?;
+    let switches = &context.switches.id_token;
+    let algorithm = algorithm(context);
+    let now = context.now();
     let at_hash = half_hash(algorithm, access_token);
     let named = [
         ("nonce", switches.nonce.as_deref().or(nonce)),
@@ -96,22 +110,22 @@ pub(crate) fn id_token(
     // With a code it is a sign-in, without one a refresh.
     let refreshed = code
         .is_none()
-        .then(|| shape(realm, "refreshed_id_token", on, &named))
+        .then(|| shape(context, "refreshed_id_token", on, &named))
         .flatten();
-    if let Some(ShapedToken { header, mut claims }) = refreshed.or_else(|| shape(realm, "id_token", on, &named)) {
+    if let Some(ShapedToken { header, mut claims }) = refreshed.or_else(|| shape(context, "id_token", on, &named)) {
         for (name, value) in [("iss", &switches.iss), ("aud", &switches.aud)] {
             claims.extend(value.as_deref().map(|value| (name.to_owned(), value.into())));
         }
-        return signed_with(realm, store, header, &claims);
+        return signed_with(context, store, header, &claims);
     }
-    let mut claims = person_claims(person, &on.grant.scope);
-    put(&mut claims, "iss", switches.iss.as_deref().unwrap_or(&realm.issuer));
-    put(&mut claims, "sub", realm.sub(person));
+    let mut claims = user_claims(user, &on.grant.scope);
+    put(&mut claims, "iss", switches.iss.as_deref().unwrap_or(&context.issuer));
+    put(&mut claims, "sub", context.sub(user));
     put(&mut claims, "aud", switches.aud.as_deref().unwrap_or(&on.client.id));
     put(&mut claims, "azp", on.client.id.as_str());
     put(&mut claims, "iat", now);
-    put(&mut claims, "exp", now + i64::from(realm.lifetimes().id_token));
-    put(&mut claims, "jti", realm.random().id());
+    put(&mut claims, "exp", now + i64::from(context.lifetimes().id_token));
+    put(&mut claims, "jti", context.random().id());
     put(&mut claims, "auth_time", on.grant.auth_time);
     put(&mut claims, "acr", on.grant.acr.name());
     put(&mut claims, "amr", on.grant.amr.clone());
@@ -123,95 +137,95 @@ pub(crate) fn id_token(
     if let Some(nonce) = switches.nonce.as_deref().or(nonce) {
         put(&mut claims, "nonce", nonce);
     }
-    if realm.tenant.shape == Shape::Asgardeo {
-        put_organization(realm, &mut claims, on.grant);
+    if context.tenant.shape == Shape::Asgardeo {
+        put_organization(context, &mut claims, on.grant);
     }
-    signed(realm, store, switches.typ.as_deref().unwrap_or("JWT"), &claims)
+    signed(context, store, switches.typ.as_deref().unwrap_or("JWT"), &claims)
 }
 
 /// Issues a logout token (OpenID Connect Back-Channel Logout, section 2.4).
-pub(crate) fn logout_token(realm: &Realm, store: &TenantStore, grant: &Grant) -> Result<String, Refusal> {
-    let now = realm.now();
-    let shaped = realm.profile_part("logout", &grant.client_id, &[]);
+pub(crate) fn logout_token(context: &TenantContext, store: &TenantStore, grant: &Grant) -> Result<String, Refusal> {
+    let now = context.now();
+    let shaped = context.profile_part("logout", &grant.client_id, &[]);
     if let Some(Value::Object(mut token)) = shaped.and_then(|mut logout| logout.remove("token")) {
         let header = object(token.remove("header"));
-        return signed_with(realm, store, header, &object(token.remove("claims")));
+        return signed_with(context, store, header, &object(token.remove("claims")));
     }
     let claims = json!({
-        "iss": realm.issuer,
-        "sub": realm.sub(person(realm, grant)?),
+        "iss": context.issuer,
+        "sub": context.sub(user(context, grant)?),
         "aud": grant.client_id,
         "iat": now,
         "exp": now + 120,
-        "jti": realm.random().id(),
+        "jti": context.random().id(),
         "sid": grant.sid,
         "events": {"http://schemas.openid.net/event/backchannel-logout": {}},
     });
     match claims {
-        Value::Object(claims) => signed(realm, store, "logout+jwt", &claims),
+        Value::Object(claims) => signed(context, store, "logout+jwt", &claims),
         _ => Err(Refusal::server_error("claims are an object")),
     }
 }
 
 /// Returns the claims of the granted scopes (OpenID Connect Core, section 5.4), for the ID token and userinfo.
-pub(crate) fn person_claims(person: &Person, scope: &[String]) -> Map<String, Value> {
+pub(crate) fn user_claims(user: &User, scope: &[String]) -> Map<String, Value> {
     let has = |name: &str| scope.iter().any(|it| it == name);
     let mut claims = Map::new();
     if has("profile") {
-        put(&mut claims, "name", person.display_name());
-        put(&mut claims, "given_name", person.given_name.as_str());
-        put(&mut claims, "family_name", person.family_name.as_str());
-        put(&mut claims, "preferred_username", person.username.as_str());
-        put(&mut claims, "username", person.username.as_str());
+        put(&mut claims, "name", user.display_name());
+        put(&mut claims, "given_name", user.given_name.as_str());
+        put(&mut claims, "family_name", user.family_name.as_str());
+        put(&mut claims, "preferred_username", user.username.as_str());
+        put(&mut claims, "username", user.username.as_str());
     }
     if has("email") {
-        put(&mut claims, "email", person.email.as_str());
+        put(&mut claims, "email", user.email.as_str());
         put(&mut claims, "email_verified", true);
     }
     if has("groups") {
-        put(&mut claims, "groups", person.groups.clone());
+        put(&mut claims, "groups", user.groups.clone());
     }
     claims
 }
 
 /// Parses an ID token that was issued here, of any age, as a hint. `at_hash` distinguishes it from other tokens of this provider, except with
 /// a profile whose ID tokens have none.
-pub(crate) fn own_id_token<'a>(realm: &Realm, token: &'a str) -> Option<UnverifiedJws<'a>> {
+pub(crate) fn own_id_token<'a>(context: &TenantContext, token: &'a str) -> Option<UnverifiedJws<'a>> {
     UnverifiedJws::parse(token)
         .filter(|jws| {
-            let is_id_token = jws.claims.contains_key("at_hash") || realm.switches.profile.is_some();
-            jws.claim_str("iss") == Some(&realm.issuer) && is_id_token
+            let is_id_token = jws.claims.contains_key("at_hash") || context.switches.profile.is_some();
+            jws.claim_str("iss") == Some(&context.issuer) && is_id_token
         })
-        .filter(|jws| realm.read(|store| store.keys.signed(jws)))
+        .filter(|jws| context.read(|store| store.keys.signed(jws)))
 }
 
 /// Returns the user of a grant, unless the configuration no longer has that user.
-pub(crate) fn person<'a>(realm: &'a Realm, grant: &Grant) -> Result<&'a Person, Refusal> {
+pub(crate) fn user<'a>(context: &'a TenantContext, grant: &Grant) -> Result<&'a User, Refusal> {
     let gone = || Refusal::invalid_grant("the user who granted it is no longer in the configuration");
-    realm.tenant.person(&grant.username).ok_or_else(gone)
+    context.tenant.user(&grant.username).ok_or_else(gone)
 }
 
-fn access_claims(realm: &Realm, on: &TokenContext<'_>) -> Result<Map<String, Value>, Refusal> {
-    let person = person(realm, on.grant)?;
-    let switches = &realm.switches.access_token;
-    let now = realm.now();
+fn access_claims(context: &TenantContext, on: &TokenContext<'_>) -> Result<Map<String, Value>, Refusal> {
+    let user = user(context, on.grant)?;
+    let switches = &context.switches.access_token;
+    let now = context.now();
     let mut claims = Map::new();
-    put(&mut claims, "iss", switches.iss.as_deref().unwrap_or(&realm.issuer));
-    put(&mut claims, "sub", realm.sub(person));
+    put(&mut claims, "iss", switches.iss.as_deref().unwrap_or(&context.issuer));
+    put(&mut claims, "sub", context.sub(user));
     put(&mut claims, "aud", audience(on.client, switches.aud.as_deref()));
     put(&mut claims, "client_id", on.client.id.as_str());
     put(&mut claims, "scope", on.scope.join(" "));
     put(&mut claims, "iat", now);
-    put(&mut claims, "exp", now + i64::from(realm.lifetimes().access_token));
-    put(&mut claims, "jti", realm.random().id());
+    put(&mut claims, "exp", now + i64::from(context.lifetimes().access_token));
+    put(&mut claims, "jti", context.random().id());
     put(&mut claims, "auth_time", on.grant.auth_time);
     put(&mut claims, "acr", on.grant.acr.name());
     put(&mut claims, "amr", on.grant.amr.clone());
     put(&mut claims, "sid", on.grant.sid.as_str());
-    put(&mut claims, "groups", person.groups.clone());
+    put(&mut claims, "groups", user.groups.clone());
     if on.scope.iter().any(|it| it == "profile") {
-        put(&mut claims, "name", person.display_name());
-        put(&mut claims, "username", person.username.as_str());
+        put(&mut claims, "name", user.display_name());
+        put(&mut claims, "username", user.username.as_str());
     }
     if let Some(jkt) = on.jkt {
         put(&mut claims, "cnf", json!({"jkt": jkt}));
@@ -220,13 +234,13 @@ fn access_claims(realm: &Realm, on: &TokenContext<'_>) -> Result<Map<String, Val
     if let Some(nonce) = &switches.nonce {
         put(&mut claims, "nonce", nonce.as_str());
     }
-    if realm.tenant.shape == Shape::Asgardeo {
+    if context.tenant.shape == Shape::Asgardeo {
         put(&mut claims, "nbf", now);
         put(&mut claims, "azp", on.client.id.as_str());
         put(&mut claims, "aut", "APPLICATION_USER");
         put(&mut claims, "binding_type", "sso-session");
         put(&mut claims, "binding_ref", sha256(&on.grant.sid));
-        put_organization(realm, &mut claims, on.grant);
+        put_organization(context, &mut claims, on.grant);
     }
     Ok(claims)
 }
@@ -240,12 +254,12 @@ fn audience(client: &Client, instead: Option<&str>) -> Value {
     }
 }
 
-fn put_organization(realm: &Realm, claims: &mut Map<String, Value>, grant: &Grant) {
+fn put_organization(context: &TenantContext, claims: &mut Map<String, Value>, grant: &Grant) {
     let chosen = grant
         .organization
         .as_deref()
-        .and_then(|name| realm.tenant.organization(name));
-    if let Some(Organization { id, name, handle }) = chosen.or(realm.tenant.organizations.first()) {
+        .and_then(|name| context.tenant.organization(name));
+    if let Some(Organization { id, name, handle }) = chosen.or(context.tenant.organizations.first()) {
         put(claims, "org_id", id.as_str());
         put(claims, "org_name", name.as_str());
         put(claims, "org_handle", handle.as_str());
@@ -253,8 +267,8 @@ fn put_organization(realm: &Realm, claims: &mut Map<String, Value>, grant: &Gran
 }
 
 /// Returns the algorithm that signs tokens now.
-pub(crate) fn algorithm(realm: &Realm) -> Algorithm {
-    let switches = &realm.switches;
+pub(crate) fn algorithm(context: &TenantContext) -> Algorithm {
+    let switches = &context.switches;
     let profile = switches
         .profile
         .as_ref()
@@ -262,7 +276,7 @@ pub(crate) fn algorithm(realm: &Realm) -> Algorithm {
     switches
         .signing_algorithm
         .or(profile)
-        .unwrap_or(realm.tenant.signing_algorithm)
+        .unwrap_or(context.tenant.signing_algorithm)
 }
 
 /// A token in the form of a profile.
@@ -271,8 +285,13 @@ struct ShapedToken {
     claims: Map<String, Value>,
 }
 
-fn shape(realm: &Realm, part: &str, on: &TokenContext<'_>, named: &[(&str, Option<&str>)]) -> Option<ShapedToken> {
-    let mut token = realm.profile_part(part, &on.client.id, named)?;
+fn shape(
+    context: &TenantContext,
+    part: &str,
+    on: &TokenContext<'_>,
+    named: &[(&str, Option<&str>)],
+) -> Option<ShapedToken> {
+    let mut token = context.profile_part(part, &on.client.id, named)?;
     Some(ShapedToken {
         header: object(token.remove("header")),
         claims: object(token.remove("claims")),
@@ -286,22 +305,27 @@ fn object(value: Option<Value>) -> Map<String, Value> {
     }
 }
 
-fn signed(realm: &Realm, store: &TenantStore, typ: &str, claims: &Map<String, Value>) -> Result<String, Refusal> {
+fn signed(
+    context: &TenantContext,
+    store: &TenantStore,
+    typ: &str,
+    claims: &Map<String, Value>,
+) -> Result<String, Refusal> {
     let mut header = Map::new();
     if !typ.is_empty() {
         put(&mut header, "typ", typ);
     }
-    signed_with(realm, store, header, claims)
+    signed_with(context, store, header, claims)
 }
 
 /// An existing `kid` in the header stays.
 fn signed_with(
-    realm: &Realm,
+    context: &TenantContext,
     store: &TenantStore,
     mut header: Map<String, Value>,
     claims: &Map<String, Value>,
 ) -> Result<String, Refusal> {
-    let algorithm = algorithm(realm);
+    let algorithm = algorithm(context);
     let no_key = || {
         Refusal::server_error(format!(
             "every key for {} was dropped; rotate to have one",

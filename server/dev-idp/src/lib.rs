@@ -37,11 +37,11 @@ mod pages;
 mod params;
 mod profile;
 mod provider;
-mod realm;
 mod refusal;
 mod server;
 mod store;
 pub mod switches;
+mod tenant_context;
 mod totp;
 
 pub use config::{Config, ConfigError};

@@ -68,8 +68,8 @@ async fn serve(config: Config) -> Result<(), dev_idp::StartError> {
     let config = bound.provider().config();
     println!("Development provider: {}/", config.origin());
     for tenant in &config.tenants {
-        let people: Vec<&str> = tenant.people.iter().map(|person| person.username.as_str()).collect();
-        println!("  issuer {}  users {}", config.issuer_of(tenant), people.join(", "));
+        let users: Vec<&str> = tenant.users.iter().map(|user| user.username.as_str()).collect();
+        println!("  issuer {}  users {}", config.issuer_of(tenant), users.join(", "));
     }
     bound
         .serve(async {

@@ -209,7 +209,7 @@ mod tests {
         let profile = profile(json!({
             "client_id": "shop",
             "id_token": {"claims": {
-                "iss": "$base/realm", "aud": ["shop", "other"], "iat": "$now", "auth_time": "$now-5.5", "exp": "$text+60",
+                "iss": "$base/context", "aud": ["shop", "other"], "iat": "$now", "auth_time": "$now-5.5", "exp": "$text+60",
                 "nonce": "$nonce", "at_hash": "$at_hash", "n": null,
             }},
         }));
@@ -221,7 +221,7 @@ mod tests {
             &[("nonce", Some("x")), ("at_hash", None)],
         );
         let expected = json!({"claims": {
-            "iss": "http://idp/realm", "aud": ["mine", "other"], "iat": 1000, "auth_time": 994.5, "exp": "1060", "nonce": "x",
+            "iss": "http://idp/context", "aud": ["mine", "other"], "iat": 1000, "auth_time": 994.5, "exp": "1060", "nonce": "x",
             "n": null,
         }});
         assert_eq!(part.map(Value::Object), Some(expected));
@@ -231,10 +231,10 @@ mod tests {
     #[test]
     fn its_urls_lead_to_the_tenants_endpoints() {
         let profile = profile(json!({
-            "issuer": "$base/realm/",
+            "issuer": "$base/context/",
             "metadata": {
-                "issuer": "$base/realm/",
-                "token_endpoint": "$base/realm/token?policy=x",
+                "issuer": "$base/context/",
+                "token_endpoint": "$base/context/token?policy=x",
                 "userinfo_endpoint": "https://graph.example/userinfo",
             },
             "trust": {"introspection_url": "$base/o/introspect/"},
@@ -242,11 +242,11 @@ mod tests {
         let base = "http://127.0.0.1:3001/t/demo";
         assert_eq!(
             profile.issuer(base).as_deref(),
-            Some("http://127.0.0.1:3001/t/demo/realm/")
+            Some("http://127.0.0.1:3001/t/demo/context/")
         );
         for (url, path) in [
-            ("/realm/token", Some("/oauth2/token")),
-            ("/realm/.well-known/openid-configuration", Some(WELL_KNOWN)),
+            ("/context/token", Some("/oauth2/token")),
+            ("/context/.well-known/openid-configuration", Some(WELL_KNOWN)),
             ("/o/introspect/", Some("/oauth2/introspect")),
             ("/oauth2/userinfo", Some("/oauth2/userinfo")),
             ("/oauth2/token", None),

@@ -171,14 +171,14 @@ fn own_path(provider: &Provider, uri: &Uri) -> Option<Uri> {
 /// Answers 503, or delays the response, if a switch says so.
 async fn inject_faults(State(provider): State<Provider>, request: Request, next: Next) -> Response {
     let switches = provider.switches();
-    let endpoint = endpoints::behind(request.uri().path());
+    let endpoint = endpoints::endpoint_of(request.uri().path());
     let is_among = |named: &[Endpoint]| endpoint.is_some_and(|it| named.contains(&it));
     let is_slow = switches.delay_endpoints.is_empty() || is_among(&switches.delay_endpoints);
     if switches.delay_ms > 0 && is_slow {
         tokio::time::sleep(Duration::from_millis(switches.delay_ms)).await;
     }
     if switches.down || is_among(&switches.down_endpoints) {
-        if endpoints::is_for_people(request.uri().path()) {
+        if endpoints::is_for_users(request.uri().path()) {
             return pages::error::down();
         }
         return Refusal::new("temporarily_unavailable", "the control switch for being down is on")

@@ -25,7 +25,7 @@ pub(crate) async fn admit(State(activity): State<Activity>, request: Request, ne
     if !recorded || !activity.refuses() {
         return next.run(request).await;
     }
-    let id = request.extensions().get().cloned().unwrap_or_else(RequestId::random);
+    let id = request.extensions().get().cloned().unwrap_or_else(RequestId::generate);
     let refusal = Rejection::new(Reason::KeysUnavailable).refusal(&id);
     let mut response = (StatusCode::SERVICE_UNAVAILABLE, Json(refusal)).into_response();
     response.headers_mut().insert(RETRY_AFTER, RETRY.as_secs().into());

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use toml::de::{DeTable, DeValue};
 use toml::{Table, Value};
 
-use super::problem::{Origin, Problem, Problems};
+use super::problem::{Problem, Problems, Source};
 
 /// Every key with its default. The first entry of an array of tables shows the keys that its entries have.
 const DEFAULTS: &str = include_str!("defaults.toml");
@@ -47,14 +47,14 @@ pub struct Setting {
     /// The value. A secret is masked.
     pub value: String,
     /// The place that set it.
-    pub origin: Origin,
+    pub origin: Source,
 }
 
 /// All values, by section.
 pub(super) struct Document {
     values: Table,
     /// The place of each key and section of file or environment, by concrete path: `trust[0].issuer`.
-    origins: BTreeMap<String, Origin>,
+    origins: BTreeMap<String, Source>,
     problems: Vec<Problem>,
 }
 
@@ -69,7 +69,7 @@ impl Document {
 
     /// Merges a file.
     pub(super) fn read_file(&mut self, name: &str, text: &str) {
-        let origin = |offset: usize| Origin::File {
+        let origin = |offset: usize| Source::File {
             path: name.to_owned(),
             line: text[..offset.min(text.len())].matches('\n').count() + 1,
         };
@@ -96,7 +96,7 @@ impl Document {
     pub(super) fn read_environment(&mut self, variables: impl IntoIterator<Item = (String, String)>) {
         let mut variables: Vec<_> = variables.into_iter().collect();
         // `trust[0]` must come before `trust[1]`, so that there is no gap, and `trust[2]` before `trust[10]`.
-        variables.sort_by(|(one, _), (other, _)| counted(one).cmp(counted(other)));
+        variables.sort_by(|(one, _), (other, _)| sort_key(one).cmp(sort_key(other)));
         for (variable, text) in variables {
             if let Some(name) = variable.strip_prefix("PIXYGATE_") {
                 self.read_variable(&variable, name, &text);
@@ -105,7 +105,7 @@ impl Document {
     }
 
     fn read_variable(&mut self, variable: &str, name: &str, text: &str) {
-        let origin = Origin::Environment {
+        let origin = Source::Environment {
             variable: variable.to_owned(),
         };
         if !name.contains("__") {
@@ -130,7 +130,7 @@ impl Document {
                 hint: "renumber the variables".to_owned(),
             });
         }
-        if let Some(Origin::Environment { variable: other }) = self.origins.get(&path) {
+        if let Some(Source::Environment { variable: other }) = self.origins.get(&path) {
             return self.problems.push(Problem {
                 origin,
                 expected: "one variable for each key".to_owned(),
@@ -162,7 +162,7 @@ impl Document {
         entries.into_iter().find(|entry| !self.origins.contains_key(entry))
     }
 
-    fn lay(&mut self, given: Table, origins: &BTreeMap<String, Origin>) {
+    fn lay(&mut self, given: Table, origins: &BTreeMap<String, Source>) {
         let mut values = std::mem::take(&mut self.values);
         self.lay_table("", &TEMPLATE, &mut values, given, origins);
         self.values = values;
@@ -174,14 +174,14 @@ impl Document {
         template: &Table,
         target: &mut Table,
         given: Table,
-        origins: &BTreeMap<String, Origin>,
+        origins: &BTreeMap<String, Source>,
     ) {
         for (name, value) in given {
             let at = join(path, &name);
             let origin = origins.get(&at).cloned();
-            let place = || origin.clone().unwrap_or(Origin::Default);
+            let place = || origin.clone().unwrap_or(Source::Default);
             let Some(default) = template.get(&name) else {
-                self.unknown(&at, place(), &meant(&at, &value));
+                self.unknown(&at, place(), &suggestion(&at, &value));
                 continue;
             };
             match (Kind::of(default), value) {
@@ -319,7 +319,7 @@ impl Document {
     }
 
     /// Returns the place that set the key, or the beginning of its section.
-    pub(super) fn origin(&self, path: &str) -> Origin {
+    pub(super) fn origin(&self, path: &str) -> Source {
         let mut at = path;
         loop {
             if let Some(origin) = self.origins.get(at) {
@@ -327,7 +327,7 @@ impl Document {
             }
             match at.rfind('.') {
                 Some(end) => at = &at[..end],
-                None => return Origin::Default,
+                None => return Source::Default,
             }
         }
     }
@@ -336,7 +336,7 @@ impl Document {
     pub(super) fn settings(&self) -> Vec<(String, Setting)> {
         let paths = KEYS.iter().flat_map(|key| self.concrete(key));
         let settings = paths.filter_map(|path| {
-            let origin = self.origins.get(&path).cloned().unwrap_or(Origin::Default);
+            let origin = self.origins.get(&path).cloned().unwrap_or(Source::Default);
             let value = self.shown(&path)?;
             Some((path, Setting { value, origin }))
         });
@@ -386,7 +386,7 @@ impl Document {
         });
     }
 
-    fn wrong_kind(&mut self, path: &str, origin: Origin, expected: &str, found: String) {
+    fn wrong_kind(&mut self, path: &str, origin: Source, expected: &str, found: String) {
         let hint = match default_of(path) {
             Some(_) => format!("write for example {}", example(path)),
             None => "see pixygate.example.toml".to_owned(),
@@ -400,13 +400,13 @@ impl Document {
         });
     }
 
-    fn unknown(&mut self, path: &str, origin: Origin, meant: &str) {
+    fn unknown(&mut self, path: &str, origin: Source, suggestion: &str) {
         self.problems.push(Problem {
             origin,
             key: path.to_owned(),
             expected: "a key that Pixygate knows".to_owned(),
             found: format!("{path}, which is not one"),
-            hint: format!("did you mean {meant}?"),
+            hint: format!("did you mean {suggestion}?"),
         });
     }
 
@@ -618,7 +618,7 @@ fn path_of(name: &str) -> String {
 }
 
 /// Splits a variable's name for sorting, with numbers as numbers.
-fn counted(variable: &str) -> impl Iterator<Item = (Option<usize>, &str)> {
+fn sort_key(variable: &str) -> impl Iterator<Item = (Option<usize>, &str)> {
     variable.split("__").map(|part| (part.parse().ok(), part))
 }
 
@@ -629,7 +629,7 @@ fn variable_for(path: &str) -> String {
 }
 
 /// Returns the known key or section that an unknown one probably means.
-fn meant(path: &str, value: &Value) -> String {
+fn suggestion(path: &str, value: &Value) -> String {
     let is_section = match value {
         Value::Table(_) => true,
         Value::Array(entries) => entries.iter().any(Value::is_table),

@@ -20,7 +20,7 @@ use pixygate::jwt::Trust;
 
 use document::Document;
 pub use document::{Setting, keys};
-pub use problem::{Origin, Problem, Problems};
+pub use problem::{Problem, Problems, Source};
 pub use sections::{Activity, Console, DevIdp, Gate, GateRoute, Provider, Server, Session, Store, Telemetry};
 pub use upstreams::{BackendJwt, UpstreamEntry};
 pub use url::PublicUrl;
@@ -78,7 +78,7 @@ pub fn variables(
         match value.into_string() {
             Ok(value) => variables.push((name.to_owned(), value)),
             Err(_) => problems.push(Problem {
-                origin: Origin::Environment {
+                origin: Source::Environment {
                     variable: name.to_owned(),
                 },
                 key: name.to_owned(),
@@ -120,10 +120,10 @@ impl Config {
             }
             Err(error) => Err(Problems(vec![Problem {
                 origin: match named {
-                    Some((ref variable, _)) => Origin::Environment {
+                    Some((ref variable, _)) => Source::Environment {
                         variable: variable.clone(),
                     },
-                    None => Origin::File {
+                    None => Source::File {
                         path: shown.to_owned(),
                         line: 1,
                     },

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// The place where a value was set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
+pub enum Source {
     /// Nowhere: it is the default.
     #[default]
     Default,
@@ -22,7 +22,7 @@ pub enum Origin {
     },
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
@@ -36,7 +36,7 @@ impl fmt::Display for Origin {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The place where it was set.
-    pub origin: Origin,
+    pub origin: Source,
     /// The key, as in `provider.issuer`.
     pub key: String,
     /// The accepted values.

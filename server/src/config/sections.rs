@@ -14,7 +14,7 @@ use pixygate::gate::policy::{Methods, Pattern};
 use pixygate::gate::{Policy, Rate};
 use serde::de::{Deserialize, Deserializer, Error, Unexpected};
 
-use super::Origin;
+use super::Source;
 use super::url::{PublicUrl, origin, secure};
 use crate::activity::{self, WhenFull};
 use crate::log::LogFormat;
@@ -98,7 +98,7 @@ pub struct Provider {
     pub insecure_http_hosts: Vec<String>,
     /// The place that set `issuer`, for messages.
     #[serde(skip)]
-    pub issuer_origin: Origin,
+    pub issuer_origin: Source,
 }
 
 /// `[session]`
@@ -157,7 +157,7 @@ pub struct GateRoute {
     /// … this is required as well.
     pub policy: Policy,
     /// The place of the entry.
-    pub origin: Origin,
+    pub origin: Source,
 }
 
 /// The values of a `[[gate.route]]`; [`RouteConfig`](pixygate::gate::RouteConfig) makes the policy of them.

@@ -6,7 +6,7 @@ use app::api::{Configuration, KeyState, NodeState, Setting, TargetState, TrustSt
 use pixygate::jwt::{KeySource, KeysStatus, Trust};
 
 use super::{Console, milliseconds};
-use crate::config::{Config, Origin};
+use crate::config::{Config, Source};
 use crate::store::StoreError;
 use crate::upstream::Routed;
 
@@ -45,7 +45,7 @@ fn settings(config: &Config) -> Vec<Setting> {
         key: key.clone(),
         value: setting.value.clone(),
         source: setting.origin.to_string(),
-        is_default: setting.origin == Origin::Default,
+        is_default: setting.origin == Source::Default,
     };
     config.settings.iter().map(setting).collect()
 }

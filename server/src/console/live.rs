@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::api::{Filter, LiveLines, Record, RecordId, Whose};
+use app::api::{Filter, LiveLines, Record, RecordId, RecordOwner};
 use futures_util::stream;
 use parking_lot::Mutex;
 use pixygate::Reason;
@@ -88,7 +88,7 @@ impl Drop for Place {
 pub(super) fn lines(
     console: &Console,
     caller: &Principal,
-    whose: Whose,
+    whose: RecordOwner,
     filter: Filter,
     after: Option<RecordId>,
 ) -> Result<LiveLines, Rejection> {
@@ -126,7 +126,7 @@ struct Live {
     /// Changes when this node has written records.
     written: watch::Receiver<u64>,
     right: Watched,
-    whose: Whose,
+    whose: RecordOwner,
     filter: Filter,
     after: RecordId,
     /// When the last line was sent.

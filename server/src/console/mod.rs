@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use app::api::{
-    Backend, BackendFuture, Chart, Configuration, Filter, Inspection, LiveLines, PAGE, Page, RecordId, Service,
-    Unavailable, Whose,
+    Backend, BackendFuture, Chart, Configuration, Filter, Inspection, LiveLines, PAGE, Page, RecordId, RecordOwner,
+    Service, Unavailable,
 };
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -62,14 +62,14 @@ impl Backend for Console {
         admin_roles.iter().any(|role| caller.has_role(role)) || admin_scopes.iter().any(|scope| caller.has_scope(scope))
     }
 
-    fn activity(&self, whose: Whose, filter: Filter, before: Option<RecordId>) -> BackendFuture<'_, Page> {
+    fn activity(&self, whose: RecordOwner, filter: Filter, before: Option<RecordId>) -> BackendFuture<'_, Page> {
         Box::pin(async move {
             let page = self.shared.store.activity(&whose, &filter, before, PAGE).await;
             page.map_err(unavailable)
         })
     }
 
-    fn chart(&self, whose: Whose, from: u64, until: u64) -> BackendFuture<'_, Chart> {
+    fn chart(&self, whose: RecordOwner, from: u64, until: u64) -> BackendFuture<'_, Chart> {
         Box::pin(async move {
             let chart = self.shared.store.activity_chart(&whose, from, until).await;
             chart.map_err(unavailable)
@@ -109,7 +109,7 @@ impl Backend for Console {
     fn live(
         &self,
         caller: &Principal,
-        whose: Whose,
+        whose: RecordOwner,
         filter: Filter,
         after: Option<RecordId>,
     ) -> Result<LiveLines, Rejection> {

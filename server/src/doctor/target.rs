@@ -4,7 +4,7 @@ use pixygate::jwt::{FetchError, HttpFetch, KeySource, Trust};
 use url::Url;
 
 use super::probe::is_tls;
-use crate::config::{Config, Origin, Provider};
+use crate::config::{Config, Provider, Source};
 use crate::findings::{Code, Finding};
 
 /// A provider, and the settings that its findings are about.
@@ -29,7 +29,7 @@ impl Target<'_> {
 pub(super) fn place(config: &Config, key: &str) -> String {
     let setting = config.settings.iter().find(|(name, _)| name == key);
     match setting.map(|(_, setting)| &setting.origin) {
-        None | Some(Origin::Default) => key.to_owned(),
+        None | Some(Source::Default) => key.to_owned(),
         Some(origin) => format!("{key} ({origin})"),
     }
 }

@@ -174,7 +174,7 @@ pub fn configuration(answers: &Answers) -> String {
     if let Some(audience) = &answers.audience {
         let _infallible = write!(
             text,
-            "\n# Whose access tokens the gate accepts.\n[[trust]]\nissuer = {}\naudience = [{}]\n",
+            "\n# RecordOwner access tokens the gate accepts.\n[[trust]]\nissuer = {}\naudience = [{}]\n",
             quoted(&answers.issuer),
             quoted(audience)
         );

@@ -1,6 +1,6 @@
 //! Activity as rows: what the writer of [`crate::activity`] hands to an engine, and what an engine is asked.
 
-use app::api::{Bucket, Decision, Filter, Page, Record, RecordId, Whose};
+use app::api::{Bucket, Decision, Filter, Page, Record, RecordId, RecordOwner};
 use sha2::{Digest as _, Sha256};
 
 /// Identifiers count microseconds since 1970 in their upper bits, so that order by identifier is order by time.
@@ -118,20 +118,20 @@ pub struct Sum {
 }
 
 /// Returns the [`user_key`], or 0 for everybody.
-pub(super) fn key_of(whose: &Whose) -> i64 {
+pub(super) fn key_of(whose: &RecordOwner) -> i64 {
     match whose {
-        Whose::User { issuer, subject } => user_key(issuer, subject),
-        Whose::Everybody => 0,
+        RecordOwner::User { issuer, subject } => user_key(issuer, subject),
+        RecordOwner::AllUsers => 0,
     }
 }
 
 /// Returns whether a record is among those that are meant. Two users could have the same key.
-fn includes(whose: &Whose, record: &Record) -> bool {
+fn includes(whose: &RecordOwner, record: &Record) -> bool {
     match whose {
-        Whose::User { issuer, subject } => {
+        RecordOwner::User { issuer, subject } => {
             (Some(issuer), Some(subject)) == (record.issuer.as_ref(), record.subject.as_ref())
         }
-        Whose::Everybody => true,
+        RecordOwner::AllUsers => true,
     }
 }
 
@@ -180,7 +180,7 @@ pub struct Since {
     pub last: Option<RecordId>,
 }
 
-pub(super) fn since(whose: &Whose, mut records: Vec<Record>, looked_at: Option<RecordId>, limit: u32) -> Since {
+pub(super) fn since(whose: &RecordOwner, mut records: Vec<Record>, looked_at: Option<RecordId>, limit: u32) -> Since {
     records.sort_by_key(|record| record.id);
     let is_full = records.len() == limit as usize;
     let last = records.last().map(|record| record.id).filter(|_| is_full).or(looked_at);
@@ -238,7 +238,7 @@ pub(super) fn code(reason: &str) -> Option<String> {
     Some(code.id().to_owned())
 }
 
-pub(super) fn page(whose: &Whose, mut records: Vec<Record>, older: Option<RecordId>) -> Page {
+pub(super) fn page(whose: &RecordOwner, mut records: Vec<Record>, older: Option<RecordId>) -> Page {
     records.retain(|record| includes(whose, record));
     records.sort_by_key(|record| std::cmp::Reverse(record.id));
     Page { records, older }

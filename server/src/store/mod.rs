@@ -17,7 +17,7 @@ mod url;
 
 use std::sync::Arc;
 
-use app::api::{BUCKETS, Bucket, Chart, Filter, Page, RecordId, Whose};
+use app::api::{BUCKETS, Bucket, Chart, Filter, Page, RecordId, RecordOwner};
 use pixygate::jwt::Ended;
 use sha2::{Digest as _, Sha256};
 
@@ -177,7 +177,7 @@ impl Store {
     /// When the store cannot be read.
     pub async fn activity(
         &self,
-        whose: &Whose,
+        whose: &RecordOwner,
         filter: &Filter,
         before: Option<RecordId>,
         limit: u32,
@@ -192,7 +192,7 @@ impl Store {
     /// When the store cannot be read.
     pub async fn activity_since(
         &self,
-        whose: &Whose,
+        whose: &RecordOwner,
         filter: &Filter,
         after: RecordId,
         until: RecordId,
@@ -208,7 +208,7 @@ impl Store {
     /// # Errors
     ///
     /// When the store cannot be read.
-    pub async fn activity_chart(&self, whose: &Whose, from: u64, until: u64) -> Result<Chart, StoreError> {
+    pub async fn activity_chart(&self, whose: &RecordOwner, from: u64, until: u64) -> Result<Chart, StoreError> {
         let from = from - from % 60;
         let minutes = until.saturating_sub(from).div_ceil(60 * BUCKETS as u64).max(1);
         let sums = on_engine!(self, engine => engine.activity_sums(whose, from, minutes, BUCKETS).await)?;

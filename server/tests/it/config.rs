@@ -1,7 +1,7 @@
 //! Each rule of the configuration: rejected values, and similar accepted ones.
 
 use pixygate::authorization::DpopMode;
-use server::config::{Config, Origin, Problem, Problems};
+use server::config::{Config, Problem, Problems, Source};
 
 const PROVIDER: &str = r#"
 [provider]
@@ -45,7 +45,7 @@ fn a_provider_needs_only_its_issuer_and_the_client() {
     assert_eq!(provider.dpop, DpopMode::Auto);
     assert_eq!(
         provider.issuer_origin,
-        Origin::File {
+        Source::File {
             path: "pixygate.toml".to_owned(),
             line: 3
         }
@@ -76,7 +76,7 @@ fn an_unknown_key_names_its_line_and_the_nearest_known_key() {
     let problem = problem("[server]\nlisten = \"127.0.0.1:3000\"\n\npublik_url = \"http://localhost:3000\"\n");
     assert_eq!(
         problem.origin,
-        Origin::File {
+        Source::File {
             path: "pixygate.toml".to_owned(),
             line: 4
         }
@@ -126,7 +126,7 @@ fn toml_that_cannot_be_read_names_the_line_and_shows_nothing_of_it() {
     let problem = problem("[store]\nurl = \"postgres://me:secret@db/pixygate\n");
     assert_eq!(
         problem.origin,
-        Origin::File {
+        Source::File {
             path: "pixygate.toml".to_owned(),
             line: 2
         }
@@ -319,7 +319,7 @@ fn a_provider_section_must_be_whole() {
     assert_eq!(keys, ["provider.issuer", "provider.client_id"]);
     assert_eq!(
         problems[0].origin,
-        Origin::File {
+        Source::File {
             path: "pixygate.toml".to_owned(),
             line: 1
         }
@@ -548,7 +548,7 @@ fn the_environment_wins_over_the_file() {
         .unwrap();
     assert_eq!(
         setting.origin,
-        Origin::Environment {
+        Source::Environment {
             variable: "PIXYGATE_SERVER__LISTEN".to_owned()
         }
     );

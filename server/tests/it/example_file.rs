@@ -1,6 +1,6 @@
 //! `pixygate.example.toml` matches the configuration that the server reads.
 
-use server::config::{Config, Origin, keys};
+use server::config::{Config, Source, keys};
 
 const EXAMPLE: &str = include_str!("../../../pixygate.example.toml");
 
@@ -67,7 +67,7 @@ fn defaults_are_known_as_such() {
         config
             .settings
             .iter()
-            .all(|(_, setting)| setting.origin == Origin::Default)
+            .all(|(_, setting)| setting.origin == Source::Default)
     );
     // A secret is listed once, whether it is set directly or by a file.
     let listed = |key: &&String| !key.contains("[]") && *key != "store.url_file";

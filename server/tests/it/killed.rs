@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use app::api::{Filter, Whose};
+use app::api::{Filter, RecordOwner};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -133,7 +133,7 @@ async fn a_server_that_is_killed_loses_at_most_the_last_second(engine: &Engine) 
     let mut before = None;
     loop {
         let page = store
-            .activity(&Whose::Everybody, &Filter::default(), before, 500)
+            .activity(&RecordOwner::AllUsers, &Filter::default(), before, 500)
             .await
             .unwrap();
         for record in page.records {
@@ -160,7 +160,7 @@ async fn a_server_that_is_killed_loses_at_most_the_last_second(engine: &Engine) 
         .unwrap()
         .as_secs();
     let chart = store
-        .activity_chart(&Whose::Everybody, now - 1800, now + 1800)
+        .activity_chart(&RecordOwner::AllUsers, now - 1800, now + 1800)
         .await
         .unwrap();
     let sum: u64 = chart.buckets.iter().map(|bucket| bucket.allowed + bucket.denied).sum();

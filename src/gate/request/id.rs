@@ -19,7 +19,7 @@ pub struct RequestId(Text);
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Text {
     /// Sixteen hexadecimal digits.
-    Random([u8; 16]),
+    Generated([u8; 16]),
     Given(HeaderValue),
 }
 
@@ -31,28 +31,28 @@ const BLOCK: u64 = 1 << 16;
 
 thread_local! {
     /// The next number in this thread's block, and how many are left in the block.
-    static OWN: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+    static THREAD_BLOCK: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
 }
 
 fn next() -> u64 {
-    let (number, left) = match OWN.get() {
+    let (number, left) = match THREAD_BLOCK.get() {
         (_, 0) => (NEXT.fetch_add(BLOCK, Ordering::Relaxed), BLOCK),
         own => own,
     };
-    OWN.set((number.wrapping_add(1), left - 1));
+    THREAD_BLOCK.set((number.wrapping_add(1), left - 1));
     number
 }
 
 impl RequestId {
     /// Returns a new identifier. It is unique in this process and almost certainly among processes, and it is not a secret.
-    pub fn random() -> Self {
+    pub fn generate() -> Self {
         let number = scatter(next());
         let digit = |place: usize| b"0123456789abcdef"[(number >> (60 - 4 * place)) as usize & 15];
-        Self(Text::Random(std::array::from_fn(digit)))
+        Self(Text::Generated(std::array::from_fn(digit)))
     }
 
     /// Takes the identifier of another layer: 1 to 64 letters, digits and `-`. Returns `None` for any other text.
-    pub fn new(id: &str) -> Option<Self> {
+    pub fn parse(id: &str) -> Option<Self> {
         let fits = (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         let value = HeaderValue::from_str(id).ok().filter(|_| fits)?;
         Some(Self(Text::Given(value)))
@@ -61,7 +61,7 @@ impl RequestId {
     /// Returns the identifier as text.
     pub fn as_str(&self) -> &str {
         match &self.0 {
-            Text::Random(digits) => std::str::from_utf8(digits).unwrap_or_default(),
+            Text::Generated(digits) => std::str::from_utf8(digits).unwrap_or_default(),
             Text::Given(value) => value.to_str().unwrap_or_default(),
         }
     }
@@ -69,7 +69,7 @@ impl RequestId {
     /// Returns the identifier as a header value.
     pub fn as_header(&self) -> HeaderValue {
         match &self.0 {
-            Text::Random(digits) => HeaderValue::from_bytes(digits).unwrap_or(HeaderValue::from_static("")),
+            Text::Generated(digits) => HeaderValue::from_bytes(digits).unwrap_or(HeaderValue::from_static("")),
             Text::Given(value) => value.clone(),
         }
     }
@@ -96,13 +96,17 @@ mod tests {
 
     #[test]
     fn identifiers_are_unique_and_neighbours_look_unlike() {
-        let some = || (0..10_000).map(|_| RequestId::random().to_string()).collect::<Vec<_>>();
+        let some = || {
+            (0..10_000)
+                .map(|_| RequestId::generate().to_string())
+                .collect::<Vec<_>>()
+        };
         let others = std::thread::spawn(some);
         let ids = [some(), others.join().unwrap()].concat();
         assert_eq!(ids.iter().collect::<HashSet<_>>().len(), ids.len());
         assert!(
             ids.iter()
-                .all(|id| RequestId::new(id).is_some_and(|again| again.as_str() == id))
+                .all(|id| RequestId::parse(id).is_some_and(|again| again.as_str() == id))
         );
         let same = |one: &str, other: &str| {
             one.chars()

@@ -17,7 +17,7 @@ pub use path::{AmbiguousPath, RequestPath};
 
 /// A request without its body.
 #[derive(Clone, Copy)]
-pub(crate) struct Head<'a> {
+pub(crate) struct RequestHead<'a> {
     pub(crate) method: &'a Method,
     pub(crate) uri: &'a Uri,
     pub(crate) version: Version,
@@ -25,7 +25,7 @@ pub(crate) struct Head<'a> {
     pub(crate) extensions: &'a Extensions,
 }
 
-impl<'a> Head<'a> {
+impl<'a> RequestHead<'a> {
     pub(crate) fn of(request: &'a Request<Body>) -> Self {
         Self {
             method: request.method(),
@@ -47,6 +47,6 @@ impl<'a> Head<'a> {
     }
 
     pub(crate) fn request_id(&self) -> RequestId {
-        self.extensions.get().cloned().unwrap_or_else(RequestId::random)
+        self.extensions.get().cloned().unwrap_or_else(RequestId::generate)
     }
 }

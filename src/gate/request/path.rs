@@ -21,7 +21,7 @@ pub struct RequestPath {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Escapes {
-    disguised: bool,
+    needless: bool,
     routed: Option<String>,
 }
 
@@ -47,7 +47,7 @@ impl RequestPath {
         if bytes.first() != Some(&b'/') {
             return Err(AmbiguousPath("does not begin with a slash"));
         }
-        if let Some(byte) = bytes.iter().copied().find(|byte| !can_stand_bare(*byte)) {
+        if let Some(byte) = bytes.iter().copied().find(|byte| !needs_no_escape(*byte)) {
             return Err(AmbiguousPath(match byte {
                 b'\\' => "has a backslash",
                 b';' => "has a semicolon",
@@ -71,13 +71,13 @@ impl RequestPath {
     }
 
     /// Returns whether unreserved characters are escaped. A router that matches the raw path could choose another route.
-    pub(crate) fn is_disguised(&self) -> bool {
-        self.escapes.as_ref().is_some_and(|escapes| escapes.disguised)
+    pub(crate) fn has_needless_escapes(&self) -> bool {
+        self.escapes.as_ref().is_some_and(|escapes| escapes.needless)
     }
 
     /// Returns the path as a router with canonical routes matches it, if that differs from the decoded path. For a router, `/@me` and
     /// `/%40me` are two paths; for an upstream that decodes, they are one.
-    pub(crate) fn as_routed(&self) -> Option<&str> {
+    pub(crate) fn canonical_form(&self) -> Option<&str> {
         self.escapes.as_ref()?.routed.as_deref()
     }
 
@@ -87,7 +87,7 @@ impl RequestPath {
     }
 }
 
-const fn can_stand_bare(byte: u8) -> bool {
+const fn needs_no_escape(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'\\' | b';' | b'?' | b'#')
 }
 
@@ -96,7 +96,7 @@ const PLAIN: [bool; 256] = {
     let mut plain = [false; 256];
     let mut byte = 0;
     while byte < 256 {
-        plain[byte] = can_stand_bare(byte as u8) && byte != b'%' as usize;
+        plain[byte] = needs_no_escape(byte as u8) && byte != b'%' as usize;
         byte += 1;
     }
     plain
@@ -129,7 +129,7 @@ fn check_segments(decoded: &str) -> Result<(), AmbiguousPath> {
 fn decode(raw: &[u8]) -> Result<(String, Escapes), AmbiguousPath> {
     let mut decoded = Vec::with_capacity(raw.len());
     let mut routed = Vec::with_capacity(raw.len());
-    let (mut disguised, mut other_spelling) = (false, false);
+    let (mut needless, mut other_spelling) = (false, false);
     let mut bytes = raw.iter().copied();
     while let Some(byte) = bytes.next() {
         if byte != b'%' {
@@ -148,7 +148,7 @@ fn decode(raw: &[u8]) -> Result<(String, Escapes), AmbiguousPath> {
             b'%' => return Err(AmbiguousPath("has an escape that would decode twice")),
             _ => {}
         }
-        disguised |= meant.is_ascii_alphanumeric() || matches!(meant, b'-' | b'.' | b'_' | b'~');
+        needless |= meant.is_ascii_alphanumeric() || matches!(meant, b'-' | b'.' | b'_' | b'~');
         decoded.push(meant);
         // Spaces and non-ASCII characters must be escaped, so a canonical route spells them in the same way.
         if !meant.is_ascii_graphic() && ![high, low].iter().any(u8::is_ascii_lowercase) {
@@ -167,7 +167,7 @@ fn decode(raw: &[u8]) -> Result<(String, Escapes), AmbiguousPath> {
     {
         return Err(AmbiguousPath("has a control character"));
     }
-    Ok((decoded, Escapes { disguised, routed }))
+    Ok((decoded, Escapes { needless, routed }))
 }
 
 /// Escapes the characters that must be escaped in a path. A router matches the path only if its route has this spelling.
@@ -183,16 +183,16 @@ pub(crate) fn canonical(decoded: &str) -> String {
     escaped
 }
 
-/// How often an ambiguous path is decoded. After that, `could_be` assumes the worst.
-const ROUNDS: usize = 4;
+/// How often an ambiguous path is decoded. After that, `may_decode_to` assumes the worst.
+const MAX_DECODINGS: usize = 4;
 
-/// Returns whether some program could read an ambiguous path as one for which `is_meant` holds.
-pub(crate) fn could_be(raw: &str, is_meant: impl Fn(&str) -> bool) -> bool {
+/// Returns whether some program could read an ambiguous path as one for which `matches` holds.
+pub(crate) fn may_decode_to(raw: &str, matches: impl Fn(&str) -> bool) -> bool {
     let mut path = raw.to_owned();
-    for _ in 0..ROUNDS {
+    for _ in 0..MAX_DECODINGS {
         if [true, false]
             .into_iter()
-            .any(|resolve| is_meant(&normalize(&path, resolve)))
+            .any(|resolve| matches(&normalize(&path, resolve)))
         {
             return true;
         }

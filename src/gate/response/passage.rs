@@ -19,7 +19,7 @@ use crate::{
         authorize::{Allowed, Denied},
         limit::LimitState,
         observe::{Observed, Outcome},
-        request::{Head, RequestId, RequestPath, client_address::peer, credentials::Scheme},
+        request::{RequestHead, RequestId, RequestPath, client_address::peer, credentials::Scheme},
         state::Rules,
     },
     jwt::{Principal, Rejection},
@@ -50,7 +50,7 @@ impl Passage {
         request: &mut Request<Body>,
         started: Option<Instant>,
     ) -> Self {
-        let head = Head::of(request);
+        let head = RequestHead::of(request);
         let route = &rules.table(gate).routes[allowed.route].route;
         let request_id = head.request_id();
         let (method, peer) = (head.method.clone(), peer(head.extensions));
@@ -161,7 +161,13 @@ struct Logged<'a> {
 
 impl Gate {
     /// Answers, logs and counts a denied request.
-    pub(crate) fn deny(&self, rules: &Rules, denied: Denied, head: &Head<'_>, started: Option<Instant>) -> Response {
+    pub(crate) fn deny(
+        &self,
+        rules: &Rules,
+        denied: Denied,
+        head: &RequestHead<'_>,
+        started: Option<Instant>,
+    ) -> Response {
         let request_id = head.request_id();
         let peer = peer(head.extensions);
         let logged = Logged {

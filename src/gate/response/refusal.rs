@@ -76,7 +76,7 @@ impl IntoResponse for Rejection {
             scheme: None,
             dpop_only: false,
         };
-        let mut response = answer(&self, &RequestId::random(), &context, false);
+        let mut response = answer(&self, &RequestId::generate(), &context, false);
         response.extensions_mut().insert(self);
         response
     }

@@ -121,9 +121,9 @@ impl Watch {
         let state = self.state();
         if let Idle::Warning(seconds) = state {
             self.warned.set(true);
-            self.session.tell(&Event::Idle(Some(seconds)));
+            self.session.emit(&Event::Idle(Some(seconds)));
         } else if self.warned.take() {
-            self.session.tell(&Event::Idle(None));
+            self.session.emit(&Event::Idle(None));
         }
         let next = match state {
             Idle::Active(milliseconds) => milliseconds,

@@ -16,7 +16,7 @@ use js_sys::Function;
 use wasm_bindgen::JsValue;
 use web_sys::{BroadcastChannel, Window};
 
-use crate::authorization::{Crypto, CryptoError, EndpointResponse, Hash, Jwk, Moment, ServerClock};
+use crate::authorization::{ClockReading, Crypto, CryptoError, EndpointResponse, Hash, Jwk, ServerClock};
 
 use super::{HistoryEntry, LocalFuture, LockError, NetworkError, Platform, SaveMode, StorageError};
 use vault::Vault;
@@ -77,7 +77,7 @@ impl Browser {
     pub fn new(served_at: f64) -> Option<Self> {
         let window = window()?;
         let performance = window.performance()?;
-        let opened = Moment {
+        let opened = ClockReading {
             wall: performance.time_origin(),
             monotonic: 0.0,
         };
@@ -87,8 +87,8 @@ impl Browser {
             active: Cell::new(performance.now()),
             window,
             server_clock: Cell::new(ServerClock {
-                told: served_at * 1000.0,
-                at: opened,
+                server_time: served_at * 1000.0,
+                received_at: opened,
             }),
             timer: Cell::default(),
             wake: OnceCell::new(),
@@ -154,9 +154,9 @@ impl Platform for Browser {
     type Lock = Option<tabs::Lock>;
 
     #[expect(clippy::disallowed_methods, reason = "this is the clock that others ask")]
-    fn now(&self) -> Moment {
+    fn now(&self) -> ClockReading {
         let monotonic = self.window.performance().map_or(0.0, |performance| performance.now());
-        Moment {
+        ClockReading {
             wall: js_sys::Date::now(),
             monotonic,
         }
@@ -167,9 +167,12 @@ impl Platform for Browser {
     }
 
     fn set_server_time(&self, date: &str) {
-        let told = js_sys::Date::parse(date);
-        if !told.is_nan() {
-            self.server_clock.set(ServerClock { told, at: self.now() });
+        let server_time = js_sys::Date::parse(date);
+        if !server_time.is_nan() {
+            self.server_clock.set(ServerClock {
+                server_time,
+                received_at: self.now(),
+            });
         }
     }
 

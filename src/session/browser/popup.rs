@@ -11,7 +11,7 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use web_sys::{BroadcastChannel, MessageEvent, Window};
 
 use crate::authorization::{Callback, CallbackError, SignIn};
-use crate::session::pending::Asked;
+use crate::session::pending::Trigger;
 use crate::session::{Event, Platform as _, Session, SessionError, SignInFailure, StepUp};
 
 use super::{Browser, window};
@@ -113,7 +113,7 @@ impl Handover {
     }
 
     /// Receives the first message only.
-    fn first(&self) -> oneshot::Receiver<String> {
+    fn receive_first(&self) -> oneshot::Receiver<String> {
         let (hear, heard) = oneshot::channel();
         let hear = RefCell::new(Some(hear));
         let listen = Closure::<dyn Fn(MessageEvent)>::new(move |message: MessageEvent| {
@@ -127,14 +127,14 @@ impl Handover {
         heard
     }
 
-    fn say(&self, text: &str) {
+    fn send(&self, text: &str) {
         // Fails only if the channel is closed.
         drop(self.0.post_message(&JsValue::from_str(text)));
     }
 }
 
 /// A sign-in whose popup window sends its callback to this page.
-struct Handed {
+struct PopupCallback {
     taken: Rc<Cell<bool>>,
     outcome: oneshot::Receiver<Result<(), SessionError>>,
 }
@@ -166,8 +166,8 @@ impl Session<Browser> {
         let Some(channel) = Handover::open(callback.state()).filter(|_| elsewhere) else {
             return false;
         };
-        let taken = channel.first();
-        channel.say(query);
+        let taken = channel.receive_first();
+        channel.send(query);
         let late = Box::pin(self.platform().sleep(ANSWER));
         matches!(select(taken, late).await, Either::Left((Ok(_), _)))
     }
@@ -192,20 +192,20 @@ impl Session<Browser> {
     /// # Errors
     /// As for [`Session::sign_in`]; [`SessionError::Cancelled`] when the window was closed before the sign-in succeeded.
     pub async fn sign_in_popup(&self, popup: Popup, options: &SignIn) -> Result<(), SessionError> {
-        self.wait_in(popup, options, Asked::ByPerson).await
+        self.wait_in(popup, options, Trigger::User).await
     }
 
-    async fn wait_in(&self, popup: Popup, options: &SignIn, asked: Asked) -> Result<(), SessionError> {
-        let (state, url) = self.begin(options, true, asked).await?;
+    async fn wait_in(&self, popup: Popup, options: &SignIn, trigger: Trigger) -> Result<(), SessionError> {
+        let (state, url) = self.begin(options, true, trigger).await?;
         let before = self.sign_in_id();
-        let mut handed = self.take_over(&state);
+        let mut callback = self.take_over(&state);
         let Popup(window) = &popup;
         // Fails only for an invalid URL.
         drop(window.location().replace(&url));
         let browser = self.platform();
         loop {
             browser.sleep(LOOK).await;
-            if let Some(Handed { outcome, .. }) = handed.take_if(|handed| handed.taken.get()) {
+            if let Some(PopupCallback { outcome, .. }) = callback.take_if(|callback| callback.taken.get()) {
                 return outcome.await.unwrap_or(Err(SessionError::Cancelled));
             }
             // A window that the provider isolates from its opener looks closed. Then the focus is there, not on this page.
@@ -215,7 +215,7 @@ impl Session<Browser> {
             if closed {
                 self.sync().await;
             }
-            if self.came_of(&state) {
+            if self.is_from_sign_in(&state) {
                 return Ok(());
             }
             if before.is_none() && self.sign_in_id().is_some() {
@@ -232,26 +232,26 @@ impl Session<Browser> {
 
     /// Completes the sign-in with this `state`, if only this page can, with the callback of its popup window. It does so even if no task
     /// waits any more, because a window that looks closed may be open. Then it is as if another tab had signed in.
-    fn take_over(&self, state: &str) -> Option<Handed> {
+    fn take_over(&self, state: &str) -> Option<PopupCallback> {
         let handover = Handover::open(state).filter(|_| self.waits_for(state))?;
         let (taken, (done, outcome)) = (Rc::new(Cell::new(false)), oneshot::channel());
-        let handed = Handed {
+        let callback = PopupCallback {
             taken: Rc::clone(&taken),
             outcome,
         };
         let (session, state) = (self.clone(), state.to_owned());
         self.platform().spawn(Box::pin(async move {
-            let query = handover.first().await;
+            let query = handover.receive_first().await;
             // The user may have signed out meanwhile.
             if let Some(query) = query.ok().filter(|_| session.waits_for(&state)) {
                 taken.set(true);
-                handover.say("taken");
+                handover.send("taken");
                 let completed = session.complete(&query).await;
                 // Fails if no task waits any more.
                 drop(done.send(completed.map(drop).map_err(|failure| failure.error)));
             }
         }));
-        Some(handed)
+        Some(callback)
     }
 
     /// Meets the demand of a call in a popup window; [`Session::call_stepping_up`] repeats the call. If another user signs in there, that
@@ -286,7 +286,7 @@ impl Session<Browser> {
             resource: record.tokens.resource().map(str::to_owned),
             ..Self::options_for(demand, &record)
         };
-        self.tell(&Event::StepUp(demand.clone()));
-        self.wait_in(popup, &options, Asked::ByCall(None)).await
+        self.emit(&Event::StepUp(demand.clone()));
+        self.wait_in(popup, &options, Trigger::Call(None)).await
     }
 }

@@ -19,7 +19,7 @@ use super::js::get;
 const AWAY: f64 = 600_000.0;
 
 /// How long the browser may take to leave the page, in milliseconds, before the page offers an alternative.
-const PATIENCE: f64 = 4_000.0;
+const LEAVE_TIMEOUT_MS: f64 = 4_000.0;
 
 /// The events that count as user activity.
 const ACTIVITY: [&str; 5] = ["pointerdown", "pointermove", "keydown", "wheel", "click"];
@@ -43,7 +43,7 @@ impl Session<Browser> {
         let browser = self.platform();
         let attend = move |session: &Self| {
             // A session without a refresh token must end on time, even if the user is away.
-            if session.can_refresh() && !session.platform().someone_is_there() {
+            if session.can_refresh() && !session.platform().user_is_active() {
                 return;
             }
             match session.refresh_due_in() {
@@ -78,9 +78,9 @@ impl Session<Browser> {
         let attending = attend.clone();
         self.on_activity(move |session| {
             let browser = session.platform();
-            let was_there = browser.someone_is_there();
+            let was_active = browser.user_is_active();
             browser.active.set(browser.now().monotonic);
-            if !was_there {
+            if !was_active {
                 attending(session);
             }
         });
@@ -118,7 +118,7 @@ impl Session<Browser> {
                 drop(self.platform().window.stop());
                 outage.into()
             }
-            Either::Right(_) => SessionError::StillHere,
+            Either::Right(_) => SessionError::NavigationPending,
         }
     }
 
@@ -187,11 +187,11 @@ impl Browser {
         if let Some(navigation) = get(&self.window, "navigation").and_then(|it| it.dyn_into::<EventTarget>().ok()) {
             on(&navigation, "navigateerror");
         }
-        select(wait, pin!(self.sleep(PATIENCE))).await;
+        select(wait, pin!(self.sleep(LEAVE_TIMEOUT_MS))).await;
     }
 
     /// Returns whether the page is visible and the user was recently active.
-    fn someone_is_there(&self) -> bool {
+    fn user_is_active(&self) -> bool {
         let visible = |document: web_sys::Document| document.visibility_state() == VisibilityState::Visible;
         self.window.document().is_some_and(visible) && self.now().monotonic - self.active.get() < AWAY
     }

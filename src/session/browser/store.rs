@@ -25,7 +25,7 @@ const DATABASE: &str = "pixygate";
 const VERSION: u32 = 1;
 
 /// The timeout of one operation, in seconds. They are waited for one by one, so that a sleep of the device counts as one second.
-const PATIENCE: u32 = 5;
+const DB_TIMEOUT_S: u32 = 5;
 
 type Answer = Result<JsValue, JsValue>;
 type Opening = Shared<LocalFuture<Result<IdbDatabase, JsValue>>>;
@@ -167,12 +167,12 @@ impl Store {
                 outcome => outcome,
             }
         });
-        let patience = pin!(async {
-            for _ in 0..PATIENCE {
+        let timeout = pin!(async {
+            for _ in 0..DB_TIMEOUT_S {
                 sleep(window, 1_000).await;
             }
         });
-        match select(attempt, patience).await {
+        match select(attempt, timeout).await {
             Either::Left((outcome, _)) => outcome,
             Either::Right(_) => {
                 self.hangs.set(true);

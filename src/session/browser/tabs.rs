@@ -13,7 +13,7 @@ use crate::session::LockError;
 use super::js::{get, object, text};
 
 /// How long to wait for a lock, in milliseconds. A refresh makes a few requests, each with a timeout of 15 seconds.
-const PATIENCE: u32 = 60_000;
+const LOCK_TIMEOUT_MS: u32 = 60_000;
 
 /// Held by this tab until it is dropped, or the tab is closed.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ async fn ask(window: &Window, name: &str) -> Option<Result<Lock, LockError>> {
     // Web Locks are behind a compiler flag in web-sys; they are called by name instead.
     let locks = get(&window.navigator(), "locks")?;
     let request: Function = Reflect::get(&locks, &"request".into()).ok()?.dyn_into().ok()?;
-    let options = object(&[("signal", AbortSignal::timeout_with_u32(PATIENCE).into())]);
+    let options = object(&[("signal", AbortSignal::timeout_with_u32(LOCK_TIMEOUT_MS).into())]);
     let (granted, wait) = oneshot::channel();
     let callback = Closure::once_into_js(move |_lock: JsValue| -> Promise {
         let mut granted = Some(granted);

@@ -132,12 +132,12 @@ fn forms() -> Vec<Case> {
             stray_bits(&good(s).sign())
         }),
         refused(20, "a claim twice", MalformedToken, |s| {
-            good(s).sign_claims(&good(s).claims_text().replacen('{', r#"{"sub":"admin","#, 1))
+            good(s).sign_claims(&good(s).claims_json().replacen('{', r#"{"sub":"admin","#, 1))
         }),
         refused(20, "a claim twice, once with an escape", MalformedToken, |s| {
             good(s).sign_claims(
                 &good(s)
-                    .claims_text()
+                    .claims_json()
                     .replacen('{', r#"{"org\u005fid":"1","org_id":"2","#, 1),
             )
         })
@@ -145,7 +145,7 @@ fn forms() -> Vec<Case> {
             "it refuses a registered claim twice and does not look at the others, which handlers read all the same",
         ),
         refused(20, "a header member twice", MalformedToken, |s| {
-            good(s).sign_header(&good(s).header_text().replacen('{', r#"{"kid":"es256","#, 1))
+            good(s).sign_header(&good(s).header_json().replacen('{', r#"{"kid":"es256","#, 1))
         }),
         accepted(21, "JSON of an ordinary depth", |s| {
             good(s).claim("roles", nested(8)).sign()
@@ -466,6 +466,6 @@ fn with_issuer(s: &Setting, change: fn(&str) -> String) -> String {
 
 /// `exp` with digits that a JSON library would not write.
 fn exp_text(s: &Setting, digits: &str) -> String {
-    let text = good(s).without("exp").claims_text();
+    let text = good(s).without("exp").claims_json();
     good(s).sign_claims(&text.replacen('{', &format!("{{\"exp\":{digits},"), 1))
 }

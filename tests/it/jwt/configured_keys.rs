@@ -80,7 +80,7 @@ impl Certified {
         let issuer = TestIssuer::new(ISSUER, [Algorithm::ES256]);
         let text = issuer.token().header("alg", algorithm.name()).without_header("kid");
         let encode = |text: String| URL_SAFE_NO_PAD.encode(text);
-        let signed = format!("{}.{}", encode(text.header_text()), encode(text.claims_text()));
+        let signed = format!("{}.{}", encode(text.header_json()), encode(text.claims_json()));
         let (pkcs8, random) = (self.key.serialized_der(), SystemRandom::new());
         let bytes = signed.as_bytes();
         let signature = match algorithm {

@@ -120,8 +120,8 @@ fn keys(profile: &Profile, values: &Values, key: &TestKey) -> Value {
     let mut published = Vec::new();
     for shape in profile.part("keys", values).unwrap().as_array().unwrap() {
         let mut jwk = match shape["kid"] == "key-1" {
-            true => key.bare_jwk(),
-            false => stranger().bare_jwk(),
+            true => key.public_jwk(),
+            false => stranger().public_jwk(),
         };
         jwk.as_object_mut().unwrap().extend(shape.as_object().unwrap().clone());
         published.push(jwk);

@@ -6,7 +6,7 @@ use pixygate::{Reason, jwt::LocalRevocations, test_support::at};
 use tokio::time::Instant;
 
 use crate::{
-    logout::{House, refused as refused_logout},
+    logout::{LogoutFixture, refused as refused_logout},
     world::{refused, signed_in, status, with_token},
 };
 
@@ -20,8 +20,8 @@ async fn tokens_of_an_ended_session_are_rejected_and_others_accepted() {
         ((None, Some("s1")), [true, false, false, false]),
     ];
     for ((subject, session), expected) in cases {
-        let house = House::new().await;
-        let token = || house.world.token();
+        let fixture = LogoutFixture::new().await;
+        let token = || fixture.world.token();
         let calls = [
             token().claim("sid", "s1"),
             token().claim("sid", "s2"),
@@ -29,25 +29,25 @@ async fn tokens_of_an_ended_session_are_rejected_and_others_accepted() {
             token().subject("bob").claim("sid", "s3"),
         ];
         for call in &calls {
-            assert_eq!(house.call(call).await, Ok(()));
+            assert_eq!(fixture.call(call).await, Ok(()));
         }
-        let mut logout = house.logout("1").without("sub");
+        let mut logout = fixture.logout("1").without("sub");
         for (claim, value) in [("sub", subject), ("sid", session)] {
             logout = match value {
                 Some(value) => logout.claim(claim, value),
                 None => logout,
             };
         }
-        house.told(&logout.sign()).await;
+        fixture.post_accepted_logout(&logout.sign()).await;
         // All four are cached.
-        assert_eq!(house.world.validator.cached_tokens(), 4);
+        assert_eq!(fixture.world.validator.cached_tokens(), 4);
         for (call, refused) in calls.iter().zip(expected) {
             let expected = if refused { Err(Reason::Revoked) } else { Ok(()) };
             assert_eq!(
-                house.call(call).await,
+                fixture.call(call).await,
                 expected,
                 "{subject:?} {session:?} {}",
-                call.claims_text()
+                call.claims_json()
             );
         }
     }
@@ -55,38 +55,42 @@ async fn tokens_of_an_ended_session_are_rejected_and_others_accepted() {
 
 #[tokio::test(start_paused = true)]
 async fn a_new_sign_in_is_accepted() {
-    let house = House::new().await;
-    let issued = |seconds: f64| house.world.token().claim("iat", 1_800_000_000_f64 + seconds);
-    let logout = house.logout("1").claim("iat", at(10));
-    house.world.clock.advance(20);
-    assert_eq!(house.call(&issued(10.0)).await, Ok(()));
-    house.told(&logout.sign()).await;
+    let fixture = LogoutFixture::new().await;
+    let issued = |seconds: f64| fixture.world.token().claim("iat", 1_800_000_000_f64 + seconds);
+    let logout = fixture.logout("1").claim("iat", at(10));
+    fixture.world.clock.advance(20);
+    assert_eq!(fixture.call(&issued(10.0)).await, Ok(()));
+    fixture.post_accepted_logout(&logout.sign()).await;
     for before in [0.0, 9.0, 10.0, 10.9] {
-        assert_eq!(house.call(&issued(before)).await, Err(Reason::Revoked), "{before}");
+        assert_eq!(fixture.call(&issued(before)).await, Err(Reason::Revoked), "{before}");
     }
     for after in [11.0, 20.0] {
-        assert_eq!(house.call(&issued(after)).await, Ok(()), "{after}");
+        assert_eq!(fixture.call(&issued(after)).await, Ok(()), "{after}");
     }
     // A logout token with an earlier `iat` changes nothing.
-    house.told(&house.logout("2").claim("iat", at(5)).sign()).await;
-    assert_eq!(house.call(&issued(10.0)).await, Err(Reason::Revoked));
-    assert_eq!(house.call(&issued(11.0)).await, Ok(()));
+    fixture
+        .post_accepted_logout(&fixture.logout("2").claim("iat", at(5)).sign())
+        .await;
+    assert_eq!(fixture.call(&issued(10.0)).await, Err(Reason::Revoked));
+    assert_eq!(fixture.call(&issued(11.0)).await, Ok(()));
     // A token without `iat` may be older than the logout.
-    let undated = house.world.token().without("iat");
-    assert_eq!(house.call(&undated).await, Err(Reason::Revoked));
-    assert_eq!(house.call(&undated.clone().subject("bob")).await, Ok(()));
+    let undated = fixture.world.token().without("iat");
+    assert_eq!(fixture.call(&undated).await, Err(Reason::Revoked));
+    assert_eq!(fixture.call(&undated.clone().subject("bob")).await, Ok(()));
 }
 
 /// `iat` counts whole seconds, and a client without `sid` fetches a new token as soon as one is rejected. The response is delayed, so that
 /// the new token has a later `iat`.
 #[tokio::test(start_paused = true)]
 async fn the_rejection_waits_for_the_end_of_the_second() {
-    let house = House::new().await;
+    let fixture = LogoutFixture::new().await;
     let token = |session: &str| match session {
-        "" => house.world.token(),
-        session => house.world.token().claim("sid", session),
+        "" => fixture.world.token(),
+        session => fixture.world.token().claim("sid", session),
     };
-    house.told(&house.logout("1").claim("sid", "s1").sign()).await;
+    fixture
+        .post_accepted_logout(&fixture.logout("1").claim("sid", "s1").sign())
+        .await;
     for (what, token, expected, milliseconds) in [
         ("the session itself", token("s1"), Err(Reason::Revoked), 0),
         (
@@ -100,86 +104,93 @@ async fn the_rejection_waits_for_the_end_of_the_second() {
         ("one of the same second, later", token(""), Err(Reason::Revoked), 0),
     ] {
         let start = Instant::now();
-        assert_eq!(house.call(&token).await, expected, "{what}");
+        assert_eq!(fixture.call(&token).await, expected, "{what}");
         assert_eq!(start.elapsed().as_millis(), milliseconds, "{what}");
     }
-    house.world.clock.advance(1);
-    assert_eq!(house.call(&token("").claim("iat", at(1))).await, Ok(()));
+    fixture.world.clock.advance(1);
+    assert_eq!(fixture.call(&token("").claim("iat", at(1))).await, Ok(()));
     // A sign-in in the same second as the logout of all sessions.
-    house.told(&house.logout("2").claim("iat", at(1)).sign()).await;
+    fixture
+        .post_accepted_logout(&fixture.logout("2").claim("iat", at(1)).sign())
+        .await;
     let start = Instant::now();
-    assert_eq!(house.call(&token("s3").claim("iat", at(1))).await, Err(Reason::Revoked));
+    assert_eq!(
+        fixture.call(&token("s3").claim("iat", at(1))).await,
+        Err(Reason::Revoked)
+    );
     assert_eq!(start.elapsed().as_millis(), 1000);
 }
 
 #[tokio::test(start_paused = true)]
 async fn dropped_records_are_replaced_by_their_date() {
-    let house = House::with(LocalRevocations::new(4), |trust| trust).await;
-    house.world.clock.advance(30);
+    let fixture = LogoutFixture::with(LocalRevocations::new(4), |trust| trust).await;
+    fixture.world.clock.advance(30);
     let person = |number: i64| format!("person-{number}");
     let token = |number: i64, issued: i64| {
-        let token = house.world.token().subject(&person(number));
+        let token = fixture.world.token().subject(&person(number));
         token.claim("iat", at(issued)).claim("exp", at(300))
     };
     for number in 1..=5 {
-        let logout = house.logout(&person(number)).subject(&person(number));
-        house.told(&logout.claim("iat", at(number)).sign()).await;
+        let logout = fixture.logout(&person(number)).subject(&person(number));
+        fixture
+            .post_accepted_logout(&logout.claim("iat", at(number)).sign())
+            .await;
         // The newest record counts at once, even when the store is full.
-        assert_eq!(house.call(&token(number, number)).await, Err(Reason::Revoked));
-        assert_eq!(house.call(&token(number, number + 1)).await, Ok(()), "{number}");
+        assert_eq!(fixture.call(&token(number, number)).await, Err(Reason::Revoked));
+        assert_eq!(fixture.call(&token(number, number + 1)).await, Ok(()), "{number}");
     }
     // The first three records are dropped. Every token that is not newer than they are is rejected.
     for number in 1..=5 {
         assert_eq!(
-            house.call(&token(number, number)).await,
+            fixture.call(&token(number, number)).await,
             Err(Reason::Revoked),
             "{number}"
         );
     }
-    assert_eq!(house.call(&token(9, 3)).await, Err(Reason::Revoked));
-    assert_eq!(house.call(&token(9, 4)).await, Ok(()));
-    assert_eq!(house.call(&token(1, 4)).await, Ok(()));
+    assert_eq!(fixture.call(&token(9, 3)).await, Err(Reason::Revoked));
+    assert_eq!(fixture.call(&token(9, 4)).await, Ok(()));
+    assert_eq!(fixture.call(&token(1, 4)).await, Ok(()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_subject_from_another_claim_is_found_by_sub() {
-    let house = House::with(LocalRevocations::default(), |mut trust| {
+    let fixture = LogoutFixture::with(LocalRevocations::default(), |mut trust| {
         trust.subject_claim = "email".into();
         trust
     })
     .await;
-    let token = |subject: &str| house.world.token().subject(subject).claim("email", "a@example.com");
-    house.told(&house.logout("1").sign()).await;
-    assert_eq!(house.call(&token("alice")).await, Err(Reason::Revoked));
-    assert_eq!(house.call(&token("a@example.com")).await, Ok(()));
+    let token = |subject: &str| fixture.world.token().subject(subject).claim("email", "a@example.com");
+    fixture.post_accepted_logout(&fixture.logout("1").sign()).await;
+    assert_eq!(fixture.call(&token("alice")).await, Err(Reason::Revoked));
+    assert_eq!(fixture.call(&token("a@example.com")).await, Ok(()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_alias_is_the_same_issuer() {
-    let house = House::with(LocalRevocations::default(), |trust| {
+    let fixture = LogoutFixture::with(LocalRevocations::default(), |trust| {
         trust.alias("https://idp.example/v1")
     })
     .await;
-    let token = house.world.token().claim("iss", "https://idp.example/v1");
-    assert_eq!(house.call(&token).await, Ok(()));
+    let token = fixture.world.token().claim("iss", "https://idp.example/v1");
+    assert_eq!(fixture.call(&token).await, Ok(()));
     // A logout token must name the configured issuer.
-    let aliased = house.logout("1").claim("iss", "https://idp.example/v1").sign();
+    let aliased = fixture.logout("1").claim("iss", "https://idp.example/v1").sign();
     assert_eq!(
-        refused_logout(house.tell(&aliased).await).await,
+        refused_logout(fixture.post_logout(&aliased).await).await,
         Reason::IssuerNotTrusted
     );
-    assert_eq!(house.call(&token).await, Ok(()));
-    house.told(&house.logout("1").sign()).await;
-    assert_eq!(house.call(&token).await, Err(Reason::Revoked));
-    assert_eq!(house.call(&token.subject("bob")).await, Ok(()));
+    assert_eq!(fixture.call(&token).await, Ok(()));
+    fixture.post_accepted_logout(&fixture.logout("1").sign()).await;
+    assert_eq!(fixture.call(&token).await, Err(Reason::Revoked));
+    assert_eq!(fixture.call(&token.subject("bob")).await, Ok(()));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_revoked_token_is_401_with_its_reason() {
-    let house = House::new().await;
-    let app = house.world.app(signed_in());
-    let call = || with_token("GET", "/api/whoami", &house.world.token().sign());
+    let fixture = LogoutFixture::new().await;
+    let app = fixture.world.app(signed_in());
+    let call = || with_token("GET", "/api/whoami", &fixture.world.token().sign());
     assert_eq!(status(&app, call()).await, StatusCode::OK);
-    house.told(&house.logout("1").sign()).await;
+    fixture.post_accepted_logout(&fixture.logout("1").sign()).await;
     assert_eq!(refused(&app, call()).await, Reason::Revoked);
 }

@@ -13,7 +13,7 @@ use crate::texts::{activity as text, frame};
 use crate::time::{in_words, now, pause};
 
 use super::bars::{Bars, DOWN, STEP, UP, bars, sums};
-use super::choice::{Choice, Time};
+use super::choice::{ActivityFilter, Time};
 use super::state::State;
 use super::{Go, Side, button};
 
@@ -24,16 +24,16 @@ const REFRESH: std::time::Duration = std::time::Duration::from_secs(60);
 const LONG: u64 = 2 * 86_400;
 
 /// Fetches the numbers, and again while calls come in.
-pub(super) fn count(choice: Memo<Choice>, side: RwSignal<Side>, state: State, again: RwSignal<bool>) {
+pub(super) fn count(choice: Memo<ActivityFilter>, side: RwSignal<Side>, state: State, reload: RwSignal<bool>) {
     let about = Memo::new(move |_| {
         let choice = choice.read();
-        Choice {
+        ActivityFilter {
             time: choice.time,
-            ..choice.wide()
+            ..choice.without_filters()
         }
     });
     Effect::new(move || {
-        again.track();
+        reload.track();
         let about = about.get();
         spawn_local_scoped_with_cancellation(async move {
             loop {
@@ -57,7 +57,12 @@ pub(super) fn count(choice: Memo<Choice>, side: RwSignal<Side>, state: State, ag
     });
 }
 
-pub(super) fn calls(choice: Memo<Choice>, side: RwSignal<Side>, again: RwSignal<bool>, go: Go) -> impl IntoView {
+pub(super) fn calls(
+    choice: Memo<ActivityFilter>,
+    side: RwSignal<Side>,
+    reload: RwSignal<bool>,
+    go: Go,
+) -> impl IntoView {
     move || {
         let (chosen, shown) = (choice.read(), side.read());
         let chart = shown.chart.as_ref().and_then(|chart| chart.as_ref().ok());
@@ -76,12 +81,12 @@ pub(super) fn calls(choice: Memo<Choice>, side: RwSignal<Side>, again: RwSignal<
             None => view! { <div class="skeleton picture" role="status" aria-label=frame::loading()></div> }.into_any(),
             Some(Ok(chart)) => picture(chart, choice, go.clone()),
             Some(Err(error)) => {
-                let (title, words) = Texts::here().call(error);
+                let (title, words) = Texts::current().call(error);
                 let label = frame::try_again().to_owned();
                 view! {
                     <div class="picture broken-chart" role="alert">
                         <p><strong>{title}</strong> " " {words}</p>
-                        {button("button quiet small", label, move || again.update(|again| *again = !*again))}
+                        {button("button quiet small", label, move || reload.update(|flag| *flag = !*flag))}
                     </div>
                 }
                 .into_any()
@@ -89,9 +94,9 @@ pub(super) fn calls(choice: Memo<Choice>, side: RwSignal<Side>, again: RwSignal<
         };
         let numbers = chart.filter(|_| shown.table).map(|chart| table(chart, &chosen));
         let other = *chosen
-            != Choice {
+            != ActivityFilter {
                 time: chosen.time,
-                ..chosen.wide()
+                ..chosen.without_filters()
             };
         let toggled = move |event: Targeted<Event, HtmlDetailsElement>| {
             let open = event.target().open();
@@ -128,16 +133,16 @@ fn words(chart: &Chart, seconds: u64) -> String {
 }
 
 /// Returns the choice of the time of one bucket.
-fn only(chart: &Chart, place: usize, choice: &Choice) -> Choice {
+fn only(chart: &Chart, place: usize, choice: &ActivityFilter) -> ActivityFilter {
     let from = beginning(chart, place);
-    Choice {
+    ActivityFilter {
         time: Time::between(Some(from), Some(from + chart.width)),
         ..choice.clone()
     }
 }
 
 /// Draws the two paths, and over them a field for each bucket with its numbers as a tooltip. For the keyboard there is the table.
-fn picture(chart: &Chart, choice: Memo<Choice>, go: Go) -> AnyView {
+fn picture(chart: &Chart, choice: Memo<ActivityFilter>, go: Go) -> AnyView {
     let Bars { allowed, denied, most } = bars(&chart.buckets);
     let (all_allowed, all_denied) = sums(&chart.buckets);
     let label = match most {
@@ -186,7 +191,7 @@ fn picture(chart: &Chart, choice: Memo<Choice>, go: Go) -> AnyView {
     .into_any()
 }
 
-fn table(chart: &Chart, choice: &Choice) -> AnyView {
+fn table(chart: &Chart, choice: &ActivityFilter) -> AnyView {
     let rows = chart.buckets.iter().enumerate().rev().map(|(place, bucket)| {
         let time = words(chart, beginning(chart, place));
         let (allowed, denied) = (number::words(bucket.allowed), number::words(bucket.denied));

@@ -105,7 +105,7 @@ impl Time {
 
 /// The filter.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Choice {
+pub(super) struct ActivityFilter {
     pub(super) decision: Option<Decision>,
     pub(super) reason: Option<Reason>,
     pub(super) service: Option<String>,
@@ -115,7 +115,7 @@ pub(super) struct Choice {
     pub(super) everybody: bool,
 }
 
-impl Choice {
+impl ActivityFilter {
     /// Reads the parameters of an address or a form. Unknown values are ignored.
     pub(super) fn read(get: impl Fn(&str) -> Option<String>) -> Self {
         let text = |name| {
@@ -191,17 +191,17 @@ impl Choice {
     }
 
     /// Returns whether new records can match.
-    pub(super) fn goes_on(&self, now: u64) -> bool {
+    pub(super) fn can_grow(&self, now: u64) -> bool {
         self.time.ends(now).1.is_none_or(|until| until > now)
     }
 
     /// Returns whether any filter is set, apart from the user.
     pub(super) fn is_narrow(&self) -> bool {
-        *self != self.wide()
+        *self != self.without_filters()
     }
 
     /// Returns the choice without filters, for the same users.
-    pub(super) fn wide(&self) -> Self {
+    pub(super) fn without_filters(&self) -> Self {
         Self {
             everybody: self.everybody,
             ..Self::default()
@@ -239,9 +239,9 @@ mod tests {
 
     const NOW: u64 = 1_796_126_400;
 
-    fn read(query: &str) -> Choice {
+    fn read(query: &str) -> ActivityFilter {
         let pairs: Vec<(&str, &str)> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
-        Choice::read(|name| {
+        ActivityFilter::read(|name| {
             let found = pairs.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| (*value).to_owned())
         })
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn an_address_is_read_as_it_was_written() {
-        let all = Choice {
+        let all = ActivityFilter {
             decision: Some(Decision::Denied),
             reason: Some(Reason::InsufficientScope),
             service: Some("orders".to_owned()),
@@ -257,19 +257,19 @@ mod tests {
             time: Time::Last(Span::Week),
             everybody: true,
         };
-        let between = Choice {
+        let between = ActivityFilter {
             time: Time::Between(Some(NOW), None),
-            ..Choice::default()
+            ..ActivityFilter::default()
         };
-        for choice in [Choice::default(), all, between] {
+        for choice in [ActivityFilter::default(), all, between] {
             let address = choice.address();
             let query = address.strip_prefix(PATH).expect("the page");
             assert_eq!(read(query.trim_start_matches('?')), choice, "{address}");
         }
-        assert_eq!(Choice::default().address(), "/activity");
-        let odd = Choice {
+        assert_eq!(ActivityFilter::default().address(), "/activity");
+        let odd = ActivityFilter {
             service: Some("a&b=ü".to_owned()),
-            ..Choice::default()
+            ..ActivityFilter::default()
         };
         assert_eq!(odd.address(), "/activity?service=a%26b%3D%C3%BC");
     }
@@ -279,16 +279,16 @@ mod tests {
         let odd = "outcome=perhaps&reason=bored&method=BREW&time=century&from=soon&whose=theirs&service=%20";
         assert_eq!(
             read(odd),
-            Choice {
+            ActivityFilter {
                 service: Some("%20".to_owned()),
-                ..Choice::default()
+                ..ActivityFilter::default()
             }
         );
-        assert_eq!(read("service= "), Choice::default());
+        assert_eq!(read("service= "), ActivityFilter::default());
         // A form sends all its fields.
         assert_eq!(
             read("outcome=&reason=&service=&method=&time=&from=&until="),
-            Choice::default()
+            ActivityFilter::default()
         );
     }
 
@@ -310,10 +310,10 @@ mod tests {
 
     #[test]
     fn a_time_that_is_over_gets_no_new_records() {
-        assert!(read("").goes_on(NOW));
-        assert!(read("time=hour").goes_on(NOW));
-        assert!(read(&format!("until={}", NOW + 1)).goes_on(NOW));
-        assert!(!read(&format!("until={NOW}")).goes_on(NOW));
+        assert!(read("").can_grow(NOW));
+        assert!(read("time=hour").can_grow(NOW));
+        assert!(read(&format!("until={}", NOW + 1)).can_grow(NOW));
+        assert!(!read(&format!("until={NOW}")).can_grow(NOW));
     }
 
     #[test]
@@ -328,6 +328,9 @@ mod tests {
     fn everybody_is_no_filter() {
         assert!(!read("whose=everybody").is_narrow());
         assert!(read("whose=everybody&method=GET").is_narrow());
-        assert_eq!(read("whose=everybody&method=GET").wide(), read("whose=everybody"));
+        assert_eq!(
+            read("whose=everybody&method=GET").without_filters(),
+            read("whose=everybody")
+        );
     }
 }

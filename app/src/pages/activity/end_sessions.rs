@@ -111,7 +111,7 @@ pub(super) fn end_sessions(ending: RwSignal<Ending>) -> impl IntoView {
             })
         };
         let failure = now.failure.as_ref().map(|error| {
-            let (title, text) = Texts::here().call(error);
+            let (title, text) = Texts::current().call(error);
             let close = close();
             view! { <Notice kind="error" title text detail=error.to_string()>{close}</Notice> }.into_any()
         });

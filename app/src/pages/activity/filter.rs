@@ -11,10 +11,12 @@ use crate::api::Decision;
 use crate::texts::{activity as text, reasons};
 use crate::time::{from_local, to_local};
 
-use super::choice::{Choice, FROM, METHOD, METHODS, OUTCOME, REASON, SERVICE, Span, TIME, Time, UNTIL, name_of};
+use super::choice::{
+    ActivityFilter, FROM, METHOD, METHODS, OUTCOME, REASON, SERVICE, Span, TIME, Time, UNTIL, name_of,
+};
 use super::{Go, Side};
 
-pub(super) fn form(choice: Memo<Choice>, side: RwSignal<Side>, go: Go) -> impl IntoView {
+pub(super) fn form(choice: Memo<ActivityFilter>, side: RwSignal<Side>, go: Go) -> impl IntoView {
     // The fields of both ends appear as soon as the list has that value.
     Effect::new(move || {
         let between = matches!(choice.read().time, Time::Between(..));
@@ -30,9 +32,9 @@ pub(super) fn form(choice: Memo<Choice>, side: RwSignal<Side>, go: Go) -> impl I
                 .and_then(|target| target.dyn_into::<HtmlFormElement>().ok());
             if let Some(data) = form.and_then(|form| FormData::new_with_form(&form).ok()) {
                 let everybody = choice.read_untracked().everybody;
-                go(&Choice {
+                go(&ActivityFilter {
                     everybody,
-                    ..Choice::read(|name| field(&data, name))
+                    ..ActivityFilter::read(|name| field(&data, name))
                 });
             }
         };
@@ -44,8 +46,8 @@ pub(super) fn form(choice: Memo<Choice>, side: RwSignal<Side>, go: Go) -> impl I
                 side.write().between = list.value() == "between";
             }
         };
-        let wide = chosen.is_narrow().then(|| {
-            view! { <a href=chosen.wide().address() data-noscroll class="button quiet small">{text::reset()}</a> }
+        let reset = chosen.is_narrow().then(|| {
+            view! { <a href=chosen.without_filters().address() data-noscroll class="button quiet small">{text::reset()}</a> }
                 .into_any()
         });
         view! {
@@ -58,7 +60,7 @@ pub(super) fn form(choice: Memo<Choice>, side: RwSignal<Side>, go: Go) -> impl I
                 {shown.between.then(|| ends(&chosen))}
                 <div class="actions">
                     <button type="submit" class="button small">{text::apply()}</button>
-                    {wide}
+                    {reset}
                 </div>
             </form>
         }
@@ -66,7 +68,7 @@ pub(super) fn form(choice: Memo<Choice>, side: RwSignal<Side>, go: Go) -> impl I
     }
 }
 
-fn ends(choice: &Choice) -> AnyView {
+fn ends(choice: &ActivityFilter) -> AnyView {
     let (from, until) = match choice.time {
         Time::Between(from, until) => (from, until),
         _ => (None, None),
@@ -122,7 +124,7 @@ fn one(value: &str, label: &str, selected: bool) -> Choosable {
     (value.to_owned(), label.to_owned(), selected)
 }
 
-fn outcomes(choice: &Choice) -> Vec<Choosable> {
+fn outcomes(choice: &ActivityFilter) -> Vec<Choosable> {
     let decision = |decision: Decision, label| one(name_of(decision), label, choice.decision == Some(decision));
     vec![
         one("", text::any(), choice.decision.is_none()),
@@ -131,7 +133,7 @@ fn outcomes(choice: &Choice) -> Vec<Choosable> {
     ]
 }
 
-fn reasons_of(choice: &Choice) -> Vec<Choosable> {
+fn reasons_of(choice: &ActivityFilter) -> Vec<Choosable> {
     let mut reasons: Vec<(&str, Reason)> = Reason::ALL.map(|reason| (reasons::title(reason), reason)).to_vec();
     reasons.sort_unstable_by_key(|(title, _)| *title);
     let reason = |(title, reason): (&str, Reason)| one(reason.name(), title, choice.reason == Some(reason));
@@ -140,7 +142,7 @@ fn reasons_of(choice: &Choice) -> Vec<Choosable> {
     options
 }
 
-fn services_of(choice: &Choice, side: &Side) -> Vec<Choosable> {
+fn services_of(choice: &ActivityFilter, side: &Side) -> Vec<Choosable> {
     let known = side.services.iter().flat_map(|services| &services.services);
     // This server's own functions are no upstream in the records.
     let mut names: Vec<&str> = known.filter(|one| one.upstream).map(|one| one.name.as_str()).collect();
@@ -155,13 +157,13 @@ fn services_of(choice: &Choice, side: &Side) -> Vec<Choosable> {
     options
 }
 
-fn methods(choice: &Choice) -> Vec<Choosable> {
+fn methods(choice: &ActivityFilter) -> Vec<Choosable> {
     let mut options = vec![one("", text::any(), choice.method.is_none())];
     options.extend(METHODS.map(|name| one(name, name, choice.method.as_deref() == Some(name))));
     options
 }
 
-fn times(choice: &Choice) -> Vec<Choosable> {
+fn times(choice: &ActivityFilter) -> Vec<Choosable> {
     let chosen = choice.time.name();
     let mut options = vec![("", text::any_time())];
     options.extend(Span::ALL.map(|span| {

@@ -25,10 +25,10 @@ use pixygate::leptos::CallError;
 
 use crate::answer::failed;
 use crate::api::{self, Chart, Services};
-use crate::part::PageFn;
+use crate::lazy_page::PageFn;
 use crate::texts::{activity as text, frame};
 
-use choice::Choice;
+use choice::ActivityFilter;
 use end_sessions::Ending;
 use state::{First, Model, State};
 
@@ -40,11 +40,11 @@ pixygate::deferred! {
 }
 
 /// Goes to another filter of this page, as a step of the history. The scroll position stays.
-type Go = Arc<dyn Fn(&Choice) + Send + Sync>;
+type Go = Arc<dyn Fn(&ActivityFilter) + Send + Sync>;
 
 fn go() -> Go {
     let navigate = use_navigate();
-    Arc::new(move |choice: &Choice| {
+    Arc::new(move |choice: &ActivityFilter| {
         let staying = NavigateOptions {
             scroll: false,
             ..NavigateOptions::default()
@@ -79,7 +79,7 @@ fn button(class: &'static str, label: String, act: impl Fn() + Send + Sync + 'st
 #[component]
 fn Activity() -> impl IntoView {
     let query = use_query_map();
-    let choice = Memo::new(move |_| query.with(|query| Choice::read(|name| query.get(name))));
+    let choice = Memo::new(move |_| query.with(|query| ActivityFilter::read(|name| query.get(name))));
     let side = RwSignal::new(Side::default());
     spawn_local(async move {
         // On failure, the form has fewer choices.
@@ -107,7 +107,7 @@ fn Activity() -> impl IntoView {
             {move || {
                 let model = state.model.read();
                 let notice = match &model.first {
-                    First::Failed(error) => Some(failed(error, Box::new(move || state.again()))),
+                    First::Failed(error) => Some(failed(error, Box::new(move || state.reload()))),
                     First::Loading if model.is_empty() => Some(skeleton()),
                     First::There if model.is_empty() => Some(empty(&choice.read(), &model)),
                     _ => None,
@@ -129,9 +129,9 @@ fn Activity() -> impl IntoView {
 }
 
 /// The switch between the user's own records and those of all users.
-fn whose(choice: &Choice) -> AnyView {
+fn whose(choice: &ActivityFilter) -> AnyView {
     let link = |everybody: bool, label: &'static str| {
-        let to = Choice {
+        let to = ActivityFilter {
             everybody,
             ..choice.clone()
         };
@@ -165,7 +165,7 @@ fn skeleton() -> AnyView {
 }
 
 /// The text of an empty list: no records at all, or none that match the filter.
-fn empty(choice: &Choice, model: &Model) -> AnyView {
+fn empty(choice: &ActivityFilter, model: &Model) -> AnyView {
     if model.list.older.is_some() {
         return view! { <p class="hint">{text::look_further()}</p> }.into_any();
     }
@@ -173,7 +173,7 @@ fn empty(choice: &Choice, model: &Model) -> AnyView {
         true => (
             text::empty_filtered(),
             text::empty_filtered_text(),
-            choice.wide().address(),
+            choice.without_filters().address(),
             text::remove_filter(),
         ),
         false => (

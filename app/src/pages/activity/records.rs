@@ -306,7 +306,7 @@ pub(super) fn older(state: State) -> impl IntoView {
         };
         let failed = match &model.older {
             Older::Failed(error) => {
-                let (title, text) = Texts::here().call(error);
+                let (title, text) = Texts::current().call(error);
                 Some(view! { <p role="alert" class="hint"><strong>{title}</strong> " " {text}</p> }.into_any())
             }
             _ => None,

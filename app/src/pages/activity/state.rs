@@ -11,7 +11,7 @@ use pixygate::leptos::CallError;
 use crate::api::{self, Filter, Page, Record, RecordId, RecordLines};
 use crate::time::{now, pause};
 
-use super::choice::Choice;
+use super::choice::ActivityFilter;
 use super::list::{List, MOST_WAITING};
 
 /// The most requests for older records before the user is asked. One request for a rare kind of record can return none.
@@ -21,7 +21,7 @@ const ATTEMPTS: usize = 5;
 const BACKOFF: (u64, u64) = (1, 30);
 
 /// A stream that lived at least this long ended because its token expired.
-const LIVED: u64 = 5_000;
+const MIN_STREAM_MS: u64 = 5_000;
 
 /// The interval of polling when there is no stream.
 const POLL: Duration = Duration::from_secs(10);
@@ -33,7 +33,7 @@ const POLLS: usize = 6;
 const ANNOUNCE: Duration = Duration::from_secs(10);
 
 /// The calls of this page.
-const OWN: [&str; 2] = ["/api/activity", "/api/admin/activity"];
+const OWN_PATHS: [&str; 2] = ["/api/activity", "/api/admin/activity"];
 
 /// The first page.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,7 +81,7 @@ pub(super) struct Model {
     pub(super) paused: bool,
     pub(super) waiting: Waiting,
     /// New records that were not announced yet, and the number in the last announcement.
-    fresh: usize,
+    unannounced: usize,
     pub(super) announced: usize,
     /// Whether calls arrived that the chart does not contain yet.
     pub(super) chart_is_old: bool,
@@ -94,12 +94,12 @@ pub(super) struct Model {
 pub(super) struct State {
     pub(super) model: RwSignal<Model>,
     /// Triggers a complete reload.
-    again: RwSignal<bool>,
+    reload: RwSignal<bool>,
 }
 
 impl State {
     /// Loads the chosen records and follows new ones. Starts again when the filter changes.
-    pub(super) fn new(choice: Memo<Choice>) -> Self {
+    pub(super) fn new(choice: Memo<ActivityFilter>) -> Self {
         let state = Self {
             model: RwSignal::new(Model {
                 list: List::default(),
@@ -108,16 +108,16 @@ impl State {
                 following: Following::Connecting,
                 paused: false,
                 waiting: Waiting::default(),
-                fresh: 0,
+                unannounced: 0,
                 announced: 0,
                 chart_is_old: false,
                 filter: Filter::default(),
                 number: 0,
             }),
-            again: RwSignal::new(false),
+            reload: RwSignal::new(false),
         };
         Effect::new(move || {
-            state.again.track();
+            state.reload.track();
             let choice = choice.get();
             let filter = choice.filter(now() / 1000);
             {
@@ -138,7 +138,7 @@ impl State {
                 First::Failed(CallError::NotSent { .. })
             );
             if cut_off {
-                state.again();
+                state.reload();
             }
         });
         on_cleanup(move || online.remove());
@@ -149,14 +149,14 @@ impl State {
     }
 
     /// Reloads everything.
-    pub(super) fn again(self) {
+    pub(super) fn reload(self) {
         self.model.write().paused = false;
-        self.again.update(|again| *again = !*again);
+        self.reload.update(|flag| *flag = !*flag);
     }
 
-    async fn run(self, choice: Choice, filter: Filter) {
+    async fn run(self, choice: ActivityFilter, filter: Filter) {
         let found = search(choice.everybody, &filter, None).await;
-        let goes_on = choice.goes_on(now() / 1000);
+        let can_grow = choice.can_grow(now() / 1000);
         {
             let mut model = self.model.write();
             model.list = List::new(choice.everybody);
@@ -168,7 +168,7 @@ impl State {
                 Ok(page) => model.list.append(page.records, page.older),
             }
             model.first = First::There;
-            if !goes_on {
+            if !can_grow {
                 model.following = Following::Over;
                 return;
             }
@@ -214,7 +214,7 @@ impl State {
         let Waiting { records, count } = std::mem::take(&mut model.waiting);
         if count > records.len() {
             drop(model);
-            self.again();
+            self.reload();
         } else {
             model.show(records);
         }
@@ -232,7 +232,7 @@ impl State {
         }
         let own = |record: &Record| {
             let route = record.route.as_deref().unwrap_or_default();
-            OWN.iter().any(|own| route.starts_with(own))
+            OWN_PATHS.iter().any(|own| route.starts_with(own))
         };
         let mut model = self.model.write();
         model.chart_is_old |= !records.iter().all(own);
@@ -248,10 +248,10 @@ impl State {
     }
 
     fn announce(self) {
-        let fresh = self.model.try_read_untracked().map_or(0, |model| model.fresh);
-        if fresh > 0 {
+        let unannounced = self.model.try_read_untracked().map_or(0, |model| model.unannounced);
+        if unannounced > 0 {
             let mut model = self.model.write();
-            (model.fresh, model.announced) = (0, fresh);
+            (model.unannounced, model.announced) = (0, unannounced);
         }
     }
 
@@ -277,7 +277,7 @@ impl State {
                     while let Some(Ok(chunk)) = chunks.next().await {
                         self.arrived(lines.push(&chunk));
                     }
-                    if now().saturating_sub(began) > LIVED {
+                    if now().saturating_sub(began) > MIN_STREAM_MS {
                         wait = BACKOFF.0;
                     }
                 }
@@ -310,7 +310,7 @@ impl State {
         let oldest = page.records.last().map(|record| record.id);
         if page.older.is_some() && newest.is_some() && oldest > newest {
             // There are more than one page.
-            self.again();
+            self.reload();
             return;
         }
         let unknown = page.records.into_iter().filter(|record| Some(record.id) > newest);
@@ -320,7 +320,7 @@ impl State {
 
 impl Model {
     fn show(&mut self, records: Vec<Record>) {
-        self.fresh += self.list.add(records);
+        self.unannounced += self.list.add(records);
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -181,7 +181,7 @@ pub(super) fn Answer(state: RwSignal<State>) -> impl IntoView {
             {move || match state.get() {
                 State::Answered(reading) => Some(details(&reading)),
                 State::Failed(error) => {
-                    let (title, text) = Texts::here().call(&error);
+                    let (title, text) = Texts::current().call(&error);
                     Some(view! { <Notice kind="error" title text detail=error.to_string() /> }.into_any())
                 }
                 _ => None,

@@ -19,7 +19,7 @@ use pixygate::leptos::CallError;
 
 use crate::answer::{Answer, Build, answer};
 use crate::api::{self, Service, ServiceRoute};
-use crate::part::PageFn;
+use crate::lazy_page::PageFn;
 use crate::texts::services as text;
 
 use call::key;

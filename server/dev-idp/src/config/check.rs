@@ -54,16 +54,16 @@ pub enum ConfigError {
         expected: &'static str,
     },
     /// A user has no password.
-    #[error("user `{person}`: `password` is empty; set one; it may be the username")]
+    #[error("user `{user}`: `password` is empty; set one; it may be the username")]
     Password {
         /// The username.
-        person: String,
+        user: String,
     },
     /// The secret of a second factor is not base32.
-    #[error("user `{person}`: `totp_secret` is not base32 without padding")]
+    #[error("user `{user}`: `totp_secret` is not base32 without padding")]
     TotpSecret {
         /// The username.
-        person: String,
+        user: String,
     },
 }
 
@@ -99,17 +99,17 @@ fn check_tenant(tenant: &Tenant) -> Result<(), ConfigError> {
         });
     }
     distinct("client", tenant.clients.iter().map(|client| &client.id))?;
-    distinct("user", tenant.people.iter().map(|person| &person.username))?;
+    distinct("user", tenant.users.iter().map(|user| &user.username))?;
     tenant.clients.iter().try_for_each(check_client)?;
-    for person in &tenant.people {
-        if person.password.is_empty() {
+    for user in &tenant.users {
+        if user.password.is_empty() {
             return Err(ConfigError::Password {
-                person: person.username.clone(),
+                user: user.username.clone(),
             });
         }
-        if crate::totp::decode_base32(&person.totp_secret).is_none() {
+        if crate::totp::decode_base32(&user.totp_secret).is_none() {
             return Err(ConfigError::TotpSecret {
-                person: person.username.clone(),
+                user: user.username.clone(),
             });
         }
     }

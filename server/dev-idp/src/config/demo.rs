@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use super::{Client, Config, Lifetimes, Organization, Person, Shape, StateFile, Tenant};
+use super::{Client, Config, Lifetimes, Organization, Shape, StateFile, Tenant, User};
 use crate::jose::Algorithm;
 
 impl Default for Config {
@@ -33,16 +33,16 @@ impl Default for Tenant {
             scopes: vec!["orders:read".to_owned(), "orders:write".to_owned()],
             lifetimes: Lifetimes::default(),
             clients: vec![application(), resource_server()],
-            people: vec![
-                person(
+            users: vec![
+                user(
                     "alice",
                     "Alice",
                     &["staff"],
                     &["orders:read"],
                     "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
                 ),
-                person("bob", "Bob", &["guests"], &[], "KRUGKIDROVUWG2ZAMJZG653OEBTG66BA"),
-                person(
+                user("bob", "Bob", &["guests"], &[], "KRUGKIDROVUWG2ZAMJZG653OEBTG66BA"),
+                user(
                     "admin",
                     "Ada",
                     &["staff", "admins"],
@@ -119,8 +119,8 @@ fn organization(id: &str, name: &str, handle: &str) -> Organization {
     }
 }
 
-fn person(username: &str, given_name: &str, groups: &[&str], scopes: &[&str], totp_secret: &str) -> Person {
-    Person {
+fn user(username: &str, given_name: &str, groups: &[&str], scopes: &[&str], totp_secret: &str) -> User {
+    User {
         username: username.to_owned(),
         password: username.to_owned(),
         sub: String::new(),

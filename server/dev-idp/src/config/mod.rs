@@ -56,7 +56,8 @@ pub struct Tenant {
     /// The registered applications.
     pub clients: Vec<Client>,
     /// The users.
-    pub people: Vec<Person>,
+    #[serde(rename = "people")]
+    pub users: Vec<User>,
 }
 
 /// The form of a tenant's issuer and tokens.
@@ -137,7 +138,7 @@ pub struct Client {
 /// A user.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub struct Person {
+pub struct User {
     /// The name to sign in with.
     pub username: String,
     /// The password, in plain text: this is a provider for development.
@@ -213,8 +214,8 @@ impl Tenant {
     }
 
     /// Returns the user of that name.
-    pub fn person(&self, username: &str) -> Option<&Person> {
-        self.people.iter().find(|person| person.username == username)
+    pub fn user(&self, username: &str) -> Option<&User> {
+        self.users.iter().find(|user| user.username == username)
     }
 
     pub(crate) fn knows_scope(&self, scope: &str) -> bool {
@@ -223,11 +224,11 @@ impl Tenant {
 
     /// Returns the requested scopes that a user may have. Unknown scopes, and those that the user may not have, are
     /// left out (RFC 6749, section 3.3); the token response names the granted ones.
-    pub(crate) fn grantable_scopes(&self, person: &Person, asked: &[String]) -> Vec<String> {
+    pub(crate) fn grantable_scopes(&self, user: &User, asked: &[String]) -> Vec<String> {
         asked
             .iter()
             .filter(|scope| {
-                self.knows_scope(scope) && (STANDARD_SCOPES.contains(&scope.as_str()) || person.scopes.contains(scope))
+                self.knows_scope(scope) && (STANDARD_SCOPES.contains(&scope.as_str()) || user.scopes.contains(scope))
             })
             .cloned()
             .collect()
@@ -247,7 +248,7 @@ impl Client {
     }
 }
 
-impl Person {
+impl User {
     /// Returns the display name.
     pub fn display_name(&self) -> String {
         let full = format!("{} {}", self.given_name, self.family_name);

@@ -7,31 +7,31 @@ use serde_json::{Value, json};
 
 use super::switches::merge;
 use super::{Target, not_found, unusable};
-use crate::config::{Client, Person, Tenant};
+use crate::config::{Client, Tenant, User};
 use crate::provider::Provider;
-use crate::realm::Realm;
+use crate::tenant_context::TenantContext;
 use crate::totp;
 
-pub(super) async fn list(Target(realm): Target) -> Json<Vec<Client>> {
-    Json(realm.tenant.clients)
+pub(super) async fn list(Target(context): Target) -> Json<Vec<Client>> {
+    Json(context.tenant.clients)
 }
 
 /// Registers a client, or replaces the one with the same `id`. The change lasts until a restart or a reset.
-pub(super) async fn put(Target(realm): Target, Json(client): Json<Client>) -> Response {
-    let mut tenant = realm.tenant.clone();
+pub(super) async fn put(Target(context): Target, Json(client): Json<Client>) -> Response {
+    let mut tenant = context.tenant.clone();
     put_in_place(&mut tenant.clients, client, |one, other| one.id == other.id);
-    replace(&realm.provider, tenant)
+    replace(&context.provider, tenant)
 }
 
-pub(super) async fn people(Target(realm): Target) -> Json<Vec<Person>> {
-    Json(realm.tenant.people)
+pub(super) async fn users(Target(context): Target) -> Json<Vec<User>> {
+    Json(context.tenant.users)
 }
 
 /// Adds a user, or replaces the one with the same `username`. The change lasts until a restart or a reset.
-pub(super) async fn put_person(Target(realm): Target, Json(person): Json<Person>) -> Response {
-    let mut tenant = realm.tenant.clone();
-    put_in_place(&mut tenant.people, person, |one, other| one.username == other.username);
-    replace(&realm.provider, tenant)
+pub(super) async fn put_user(Target(context): Target, Json(user): Json<User>) -> Response {
+    let mut tenant = context.tenant.clone();
+    put_in_place(&mut tenant.users, user, |one, other| one.username == other.username);
+    replace(&context.provider, tenant)
 }
 
 /// Changes settings of a tenant (RFC 7396), such as its lifetimes. The change lasts until a restart or a reset.
@@ -40,10 +40,10 @@ pub(super) async fn put_tenant(
     Path(name): Path<String>,
     Json(change): Json<Value>,
 ) -> Response {
-    let Some(realm) = Realm::of(&provider, &name) else {
+    let Some(context) = TenantContext::of(&provider, &name) else {
         return not_found("tenant", &name);
     };
-    let changed = serde_json::to_value(&realm.tenant).and_then(|mut value| {
+    let changed = serde_json::to_value(&context.tenant).and_then(|mut value| {
         merge(&mut value, &change);
         value["name"] = Value::from(name.as_str());
         serde_json::from_value::<Tenant>(value)
@@ -77,13 +77,13 @@ fn replace(provider: &Provider, tenant: Tenant) -> Response {
 }
 
 /// Returns the code that an authenticator would show now.
-pub(super) async fn totp(Target(realm): Target, Path(username): Path<String>) -> Response {
-    let person = realm.tenant.person(&username);
-    match person
-        .and_then(|person| totp::decode_base32(&person.totp_secret))
+pub(super) async fn totp(Target(context): Target, Path(username): Path<String>) -> Response {
+    let user = context.tenant.user(&username);
+    match user
+        .and_then(|user| totp::decode_base32(&user.totp_secret))
         .filter(|secret| !secret.is_empty())
     {
-        Some(secret) => Json(json!({"code": totp::code(&secret, realm.now())})).into_response(),
+        Some(secret) => Json(json!({"code": totp::code(&secret, context.now())})).into_response(),
         None => not_found("user with a second factor", &username),
     }
 }

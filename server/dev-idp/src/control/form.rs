@@ -6,15 +6,15 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::{Map, Value};
 
-use super::switches::put_back;
+use super::switches::reset;
 use crate::backchannel;
 use crate::clock::Shift;
 use crate::jose::Algorithm;
 use crate::pages;
 use crate::params::Params;
 use crate::provider::Provider;
-use crate::realm::Realm;
 use crate::switches::Switches;
+use crate::tenant_context::TenantContext;
 
 /// A switch on the page.
 pub(crate) struct Field {
@@ -106,26 +106,26 @@ impl Field {
 pub(super) async fn post(State(provider): State<Provider>, headers: HeaderMap, body: Bytes) -> Response {
     let form = Params::of_form(&headers, &body).unwrap_or_default();
     let value = form.get("value").unwrap_or_default();
-    let realm = form.get("tenant").and_then(|name| Realm::of(&provider, name));
-    let problem = match (form.get("do"), realm) {
+    let context = form.get("tenant").and_then(|name| TenantContext::of(&provider, name));
+    let problem = match (form.get("do"), context) {
         (Some("switches"), _) => turn(&provider, &form).err(),
         (Some("reset"), _) => {
-            put_back(&provider);
+            reset(&provider);
             None
         }
-        (Some("end_session"), Some(realm)) => {
-            backchannel::end_session(&realm, value, "the session was ended on the control page");
+        (Some("end_session"), Some(context)) => {
+            backchannel::end_session(&context, value, "the session was ended on the control page");
             None
         }
-        (Some("revoke_family"), Some(realm)) => {
-            realm.write(|store| store.end_family(value, "it was revoked on the control page"));
+        (Some("revoke_family"), Some(context)) => {
+            context.write(|store| store.end_family(value, "it was revoked on the control page"));
             None
         }
-        (Some("drop_key"), Some(realm)) => {
-            let was_there = realm.write(|store| store.keys.remove(value));
+        (Some("drop_key"), Some(context)) => {
+            let was_there = context.write(|store| store.keys.remove(value));
             (!was_there).then(|| "That key is gone already.".to_owned())
         }
-        (Some("rotate_key"), Some(realm)) => rotate(realm, value).await.err(),
+        (Some("rotate_key"), Some(context)) => rotate(context, value).await.err(),
         _ => Some("The form has no action that this page offers.".to_owned()),
     };
     match problem {
@@ -134,9 +134,9 @@ pub(super) async fn post(State(provider): State<Provider>, headers: HeaderMap, b
     }
 }
 
-async fn rotate(realm: Realm, algorithm: &str) -> Result<(), String> {
+async fn rotate(context: TenantContext, algorithm: &str) -> Result<(), String> {
     let algorithm = Algorithm::from_name(algorithm).ok_or("There is no such algorithm.")?;
-    super::keys::rotate_key(realm, algorithm)
+    super::keys::rotate_key(context, algorithm)
         .await
         .map(drop)
         .map_err(|error| error.to_string())

@@ -7,10 +7,10 @@ use serde_json::{Value, json};
 
 use super::{Target, done, not_found};
 use crate::jose::{Algorithm, Kind, SecretKey};
-use crate::realm::Realm;
+use crate::tenant_context::TenantContext;
 
-pub(super) async fn list(Target(realm): Target) -> Json<Value> {
-    Json(json!({"keys": realm.read(|store| store.keys.to_jwks())}))
+pub(super) async fn list(Target(context): Target) -> Json<Value> {
+    Json(json!({"keys": context.read(|store| store.keys.to_jwks())}))
 }
 
 #[derive(Deserialize)]
@@ -20,19 +20,19 @@ pub(super) struct Rotate {
 }
 
 /// Makes a new signing key; the old one stays published.
-pub(super) async fn rotate(Target(realm): Target, Json(rotate): Json<Rotate>) -> Response {
-    let algorithm = rotate.algorithm.unwrap_or(realm.tenant.signing_algorithm);
-    match rotate_key(realm, algorithm).await {
+pub(super) async fn rotate(Target(context): Target, Json(rotate): Json<Rotate>) -> Response {
+    let algorithm = rotate.algorithm.unwrap_or(context.tenant.signing_algorithm);
+    match rotate_key(context, algorithm).await {
         Ok(kid) => Json(json!({"kid": kid})).into_response(),
         Err(error) => super::unusable(&error),
     }
 }
 
 /// Makes a key on a blocking thread: an RSA key takes a moment of CPU time.
-pub(super) async fn rotate_key(realm: Realm, algorithm: Algorithm) -> Result<String, tokio::task::JoinError> {
+pub(super) async fn rotate_key(context: TenantContext, algorithm: Algorithm) -> Result<String, tokio::task::JoinError> {
     let made = tokio::task::spawn_blocking(move || {
-        let secret = SecretKey::generate(Kind::of(algorithm), realm.random());
-        realm.write(|store| store.keys.rotate(algorithm, secret))
+        let secret = SecretKey::generate(Kind::of(algorithm), context.random());
+        context.write(|store| store.keys.rotate(algorithm, secret))
     });
     made.await
 }
@@ -44,8 +44,8 @@ pub(super) struct Drop {
 }
 
 /// Removes the key with that `kid`: it is neither published nor used for signing.
-pub(super) async fn remove(Target(realm): Target, Json(drop): Json<Drop>) -> Response {
-    if realm.write(|store| store.keys.remove(&drop.kid)) {
+pub(super) async fn remove(Target(context): Target, Json(drop): Json<Drop>) -> Response {
+    if context.write(|store| store.keys.remove(&drop.kid)) {
         done()
     } else {
         not_found("key", &drop.kid)

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use crate::endpoints::authorize::sign_in::is_own_form;
 use crate::pages;
 use crate::provider::Provider;
-use crate::realm::Realm;
+use crate::tenant_context::TenantContext;
 
 pub(crate) use switches::merge;
 
@@ -31,7 +31,7 @@ pub(crate) fn router() -> Router<Provider> {
             get(switches::get).put(switches::put).patch(switches::patch),
         )
         .route("/control/clock", get(switches::get_clock).post(switches::post_clock))
-        .route("/control/reset", post(switches::reset))
+        .route("/control/reset", post(switches::post_reset))
         .route("/control/requests", get(requests).delete(forget_requests))
         .route("/control/keys", get(keys::list))
         .route("/control/keys/rotate", post(keys::rotate))
@@ -41,7 +41,7 @@ pub(crate) fn router() -> Router<Provider> {
         .route("/control/families", get(sessions::families))
         .route("/control/families/revoke", post(sessions::revoke))
         .route("/control/clients", get(clients::list).put(clients::put))
-        .route("/control/people", get(clients::people).put(clients::put_person))
+        .route("/control/people", get(clients::users).put(clients::put_user))
         .route("/control/totp/{username}", get(clients::totp))
         .route("/control/tokens", post(tokens::post))
         .route("/control/form", post(form::post))
@@ -69,7 +69,7 @@ async fn own_pages_only(request: Request, next: Next) -> Response {
 }
 
 /// The tenant of a control request: `?tenant=`, or the first one.
-pub(super) struct Target(pub(super) Realm);
+pub(super) struct Target(pub(super) TenantContext);
 
 #[derive(Deserialize)]
 struct TenantQuery {
@@ -92,7 +92,7 @@ impl FromRequestParts<Provider> for Target {
                 .unwrap_or_default()
         };
         let name = query.tenant.unwrap_or_else(first);
-        Realm::of(provider, &name)
+        TenantContext::of(provider, &name)
             .map(Self)
             .ok_or_else(|| not_found("tenant", &name))
     }

@@ -57,13 +57,13 @@ pub(super) async fn post_clock(State(provider): State<Provider>, Json(change): J
     get_clock(State(provider)).await.into_response()
 }
 
-pub(super) async fn reset(State(provider): State<Provider>) -> Response {
-    put_back(&provider);
+pub(super) async fn post_reset(State(provider): State<Provider>) -> Response {
+    reset(&provider);
     done()
 }
 
 /// Resets everything but the keys: switches off, no clock shift, configuration as at start, no sessions, no valid tokens.
-pub(super) fn put_back(provider: &Provider) {
+pub(super) fn reset(provider: &Provider) {
     provider.set_switches(Switches::default());
     provider.clock().set_shift(Shift::default());
     let registered = provider.registered().clone();

@@ -12,7 +12,7 @@ use crate::store::{Acr, Family, Grant};
 /// The user and the client of the tokens.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(super) struct IssueRequest {
     username: String,
     client_id: Option<String>,
     scope: Option<String>,
@@ -23,20 +23,20 @@ pub(super) struct Wanted {
 }
 
 /// Issues tokens as a sign-in would, in a new session. Scopes that the user may not have are left out.
-pub(super) async fn post(Target(realm): Target, Json(wanted): Json<Wanted>) -> Response {
-    let Some(person) = realm.tenant.person(&wanted.username) else {
-        return not_found("user", &wanted.username);
+pub(super) async fn post(Target(context): Target, Json(request): Json<IssueRequest>) -> Response {
+    let Some(user) = context.tenant.user(&request.username) else {
+        return not_found("user", &request.username);
     };
-    let client = match &wanted.client_id {
-        Some(id) => realm.client(id),
-        None => realm.tenant.clients.first(),
+    let client = match &request.client_id {
+        Some(id) => context.client(id),
+        None => context.tenant.clients.first(),
     };
     let Some(client) = client else {
-        return not_found("client", &wanted.client_id.unwrap_or_default());
+        return not_found("client", &request.client_id.unwrap_or_default());
     };
-    let asked = wanted.scope.as_deref().unwrap_or("openid profile email");
+    let asked = request.scope.as_deref().unwrap_or("openid profile email");
     let asked: Vec<String> = asked.split_ascii_whitespace().map(str::to_owned).collect();
-    let acr = wanted.acr.unwrap_or(Acr::Loa1);
+    let acr = request.acr.unwrap_or(Acr::Loa1);
     let methods: &[&str] = if acr == Acr::Loa2 {
         &["pwd", "otp", "mfa"]
     } else {
@@ -44,16 +44,16 @@ pub(super) async fn post(Target(realm): Target, Json(wanted): Json<Wanted>) -> R
     };
     let grant = Grant {
         client_id: client.id.clone(),
-        username: person.username.clone(),
-        scope: realm.tenant.grantable_scopes(person, &asked),
-        auth_time: realm.now(),
+        username: user.username.clone(),
+        scope: context.tenant.grantable_scopes(user, &asked),
+        auth_time: context.now(),
         amr: methods.iter().map(|&method| method.to_owned()).collect(),
         acr,
-        sid: realm.random().id(),
+        sid: context.random().id(),
         organization: None,
     };
-    let family = realm.random().id();
-    let jkt = wanted.dpop_jkt.as_deref();
+    let family = context.random().id();
+    let jkt = request.dpop_jkt.as_deref();
     let on = TokenContext {
         client,
         grant: &grant,
@@ -61,16 +61,16 @@ pub(super) async fn post(Target(realm): Target, Json(wanted): Json<Wanted>) -> R
         scope: &grant.scope,
         jkt,
     };
-    let made = realm.write(|store| {
+    let made = context.write(|store| {
         let begun = Family {
             grant: grant.clone(),
-            created: realm.now(),
+            created: context.now(),
             ended: None,
         };
         store.families.insert(family.clone(), begun);
-        let access_token = issue::access_token(&realm, store, &on)?;
-        let id_token = issue::id_token(&realm, store, &on, wanted.nonce.as_deref(), &access_token, None)?;
-        let refresh_token = issue::refresh_token(&realm, store, &family, jkt.filter(|_| client.is_public()));
+        let access_token = issue::access_token(&context, store, &on)?;
+        let id_token = issue::id_token(&context, store, &on, request.nonce.as_deref(), &access_token, None)?;
+        let refresh_token = issue::refresh_token(&context, store, &family, jkt.filter(|_| client.is_public()));
         Ok::<_, crate::refusal::Refusal>((access_token, id_token, refresh_token))
     });
     match made {
@@ -79,7 +79,7 @@ pub(super) async fn post(Target(realm): Target, Json(wanted): Json<Wanted>) -> R
             "id_token": id_token,
             "refresh_token": refresh_token,
             "token_type": if jkt.is_some() { "DPoP" } else { "Bearer" },
-            "expires_in": realm.lifetimes().access_token,
+            "expires_in": context.lifetimes().access_token,
             "scope": grant.scope.join(" "),
             "sid": grant.sid,
         }))

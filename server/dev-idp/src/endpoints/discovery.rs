@@ -7,41 +7,41 @@ use serde_json::{Value, json};
 
 use crate::config::{STANDARD_SCOPES, Shape};
 use crate::jose::Algorithm;
-use crate::realm::Realm;
 use crate::store::Acr;
+use crate::tenant_context::TenantContext;
 
 /// The paths depend on the tenant's shape. Asgardeo has metadata under the issuer and under `/oauth2/oidcdiscovery`, but not under its base;
 /// the plain shape under the issuer only, which is its base.
-pub(crate) async fn get(realm: Realm, uri: Uri) -> Response {
-    let profile = realm.switches.profile.as_ref();
-    if let Some(metadata) = profile.and_then(|profile| profile.metadata(&realm.base)) {
+pub(crate) async fn get(context: TenantContext, uri: Uri) -> Response {
+    let profile = context.switches.profile.as_ref();
+    if let Some(metadata) = profile.and_then(|profile| profile.metadata(&context.base)) {
         return Json(metadata).into_response();
     }
     let under_base = !uri.path().contains("/oauth2/");
-    if under_base == (realm.tenant.shape == Shape::Plain) {
-        Json(metadata(&realm)).into_response()
+    if under_base == (context.tenant.shape == Shape::Plain) {
+        Json(metadata(&context)).into_response()
     } else {
         (StatusCode::NOT_FOUND, "This tenant's metadata is elsewhere.\n").into_response()
     }
 }
 
-fn metadata(realm: &Realm) -> Value {
+fn metadata(context: &TenantContext) -> Value {
     let algorithms = Algorithm::ALL.map(Algorithm::name);
     let scopes: Vec<&str> = STANDARD_SCOPES
         .into_iter()
-        .chain(realm.tenant.scopes.iter().map(String::as_str))
+        .chain(context.tenant.scopes.iter().map(String::as_str))
         .collect();
     let client_authentication = ["none", "client_secret_basic", "client_secret_post"];
     json!({
-        "issuer": realm.issuer,
-        "authorization_endpoint": realm.url("/oauth2/authorize"),
-        "token_endpoint": realm.url("/oauth2/token"),
-        "jwks_uri": realm.url("/oauth2/jwks"),
-        "userinfo_endpoint": realm.url("/oauth2/userinfo"),
-        "revocation_endpoint": realm.url("/oauth2/revoke"),
-        "introspection_endpoint": realm.url("/oauth2/introspect"),
-        "pushed_authorization_request_endpoint": realm.url("/oauth2/par"),
-        "end_session_endpoint": realm.url("/oidc/logout"),
+        "issuer": context.issuer,
+        "authorization_endpoint": context.url("/oauth2/authorize"),
+        "token_endpoint": context.url("/oauth2/token"),
+        "jwks_uri": context.url("/oauth2/jwks"),
+        "userinfo_endpoint": context.url("/oauth2/userinfo"),
+        "revocation_endpoint": context.url("/oauth2/revoke"),
+        "introspection_endpoint": context.url("/oauth2/introspect"),
+        "pushed_authorization_request_endpoint": context.url("/oauth2/par"),
+        "end_session_endpoint": context.url("/oidc/logout"),
         "scopes_supported": scopes,
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],

@@ -8,13 +8,13 @@ use serde_json::{Value, json};
 use super::token::form;
 use crate::client_authentication;
 use crate::jose::sha256;
-use crate::realm::Realm;
 use crate::refusal::{Answer, Refusal, decided, no_store};
 use crate::store::TenantStore;
+use crate::tenant_context::TenantContext;
 
-pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Answer {
+pub(crate) async fn post(context: TenantContext, headers: HeaderMap, body: Bytes) -> Answer {
     let params = form(&headers, &body)?;
-    let client = client_authentication::client(&realm, &headers, &params)?;
+    let client = client_authentication::client(&context, &headers, &params)?;
     if client.is_public() {
         let refusal = Refusal::new("invalid_client", "introspection needs a client with a secret");
         return Err(refusal.status(StatusCode::UNAUTHORIZED).of_client(&client.id));
@@ -22,7 +22,7 @@ pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Answe
     let token = params
         .get("token")
         .ok_or_else(|| Refusal::invalid_request("token is missing").of_client(&client.id))?;
-    let body = realm.read(|store| describe(&realm, store, &sha256(token)));
+    let body = context.read(|store| describe(&context, store, &sha256(token)));
     let what = if body["active"] == true {
         "introspected: active"
     } else {
@@ -31,12 +31,12 @@ pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Answe
     Ok(decided((no_store(), Json(body)), &client.id, what))
 }
 
-fn describe(realm: &Realm, store: &TenantStore, digest: &str) -> Value {
-    let now = realm.now();
+fn describe(context: &TenantContext, store: &TenantStore, digest: &str) -> Value {
+    let now = context.now();
     if let Some(found) = store.good_access_token(digest, now) {
         let family = store.living_family(&found.family);
         let client_id = family.map_or("", |family| family.grant.client_id.as_str());
-        if let Some(shaped) = realm.profile_part("introspection", client_id, &[]) {
+        if let Some(shaped) = context.profile_part("introspection", client_id, &[]) {
             return Value::Object(shaped);
         }
         let mut claims = found.claims.clone();
@@ -56,7 +56,7 @@ fn describe(realm: &Realm, store: &TenantStore, digest: &str) -> Value {
         Some((found, family)) => json!({
             "active": true,
             "token_type": "refresh_token",
-            "iss": realm.issuer,
+            "iss": context.issuer,
             "client_id": family.grant.client_id,
             "username": family.grant.username,
             "scope": family.grant.scope.join(" "),

@@ -5,13 +5,13 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Value, json};
 
 use crate::issue;
-use crate::realm::Realm;
 use crate::store::TenantStore;
 use crate::switches::JwksSwitch;
+use crate::tenant_context::TenantContext;
 
-pub(crate) async fn get(realm: Realm) -> Response {
-    let keys = || realm.read(|store| published(&realm, store));
-    let body = match realm.switches.jwks {
+pub(crate) async fn get(context: TenantContext) -> Response {
+    let keys = || context.read(|store| published(&context, store));
+    let body = match context.switches.jwks {
         JwksSwitch::Good => json!({"keys": keys()}).to_string(),
         JwksSwitch::Empty => json!({"keys": []}).to_string(),
         JwksSwitch::Spoiled => {
@@ -30,11 +30,11 @@ pub(crate) async fn get(realm: Realm) -> Response {
 }
 
 /// Returns the keys, in the form of the profile if there is one.
-fn published(realm: &Realm, store: &TenantStore) -> Vec<Value> {
+fn published(context: &TenantContext, store: &TenantStore) -> Vec<Value> {
     let shaped = || {
-        let profile = realm.switches.profile.as_ref()?;
-        let (key, kid) = store.keys.signer(issue::algorithm(realm))?;
-        profile.keys(&key.public().to_jwk(), &kid, &realm.issuer)
+        let profile = context.switches.profile.as_ref()?;
+        let (key, kid) = store.keys.signer(issue::algorithm(context))?;
+        profile.keys(&key.public().to_jwk(), &kid, &context.issuer)
     };
     shaped().unwrap_or_else(|| store.keys.to_jwks())
 }

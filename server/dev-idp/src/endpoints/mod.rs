@@ -15,13 +15,13 @@ use axum::response::Response;
 use crate::journal::Decision;
 use crate::pages;
 use crate::params::Params;
-use crate::realm::Realm;
 use crate::switches::Endpoint;
+use crate::tenant_context::TenantContext;
 
 /// Redirects to the same request with GET. Cookies are `SameSite=Lax`: browsers do not send them with a form of another
 /// site, but with the GET that follows.
-fn as_get(realm: &Realm, path: &str, params: &Params) -> Response {
-    let mut response = pages::see_other(&format!("{}?{}", realm.url(path), params.to_query()));
+fn as_get(context: &TenantContext, path: &str, params: &Params) -> Response {
+    let mut response = pages::see_other(&format!("{}?{}", context.url(path), params.to_query()));
     response.extensions_mut().insert(Decision {
         client_id: None,
         what: "sent on to the same request with GET".to_owned(),
@@ -30,15 +30,15 @@ fn as_get(realm: &Realm, path: &str, params: &Params) -> Response {
 }
 
 /// Returns whether a user sees the response of a path: pages, and unknown paths.
-pub(crate) fn is_for_people(path: &str) -> bool {
+pub(crate) fn is_for_users(path: &str) -> bool {
     matches!(
-        behind(path),
+        endpoint_of(path),
         None | Some(Endpoint::Authorize | Endpoint::SignIn | Endpoint::Logout)
     )
 }
 
 /// Returns the endpoint of a path.
-pub(crate) fn behind(path: &str) -> Option<Endpoint> {
+pub(crate) fn endpoint_of(path: &str) -> Option<Endpoint> {
     let rest = path.strip_prefix("/t/")?;
     let (_, path) = rest.split_once('/')?;
     Some(match path {

@@ -6,17 +6,17 @@ use axum::http::{HeaderMap, StatusCode};
 use super::token::form;
 use crate::client_authentication;
 use crate::jose::sha256;
-use crate::realm::Realm;
 use crate::refusal::{Answer, Refusal, decided};
+use crate::tenant_context::TenantContext;
 
-pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Answer {
+pub(crate) async fn post(context: TenantContext, headers: HeaderMap, body: Bytes) -> Answer {
     let params = form(&headers, &body)?;
-    let client = client_authentication::client(&realm, &headers, &params)?;
+    let client = client_authentication::client(&context, &headers, &params)?;
     let token = params
         .get("token")
         .ok_or_else(|| Refusal::invalid_request("token is missing").of_client(&client.id))?;
     let digest = sha256(token);
-    let what = realm.write(|store| {
+    let what = context.write(|store| {
         let family = store
             .refresh_tokens
             .get(&digest)

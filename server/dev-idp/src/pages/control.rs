@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::Page;
 use crate::control::form::{FIELDS, Field, Kind};
 use crate::provider::Provider;
-use crate::realm::Realm;
+use crate::tenant_context::TenantContext;
 
 const SHOWN_REQUESTS: usize = 40;
 
@@ -27,7 +27,7 @@ pub(crate) fn show(provider: &Provider, wrong: Option<&str>) -> Response {
     };
     let page = Page {
         title: "Development provider",
-        house: "Development provider",
+        provider_name: "Development provider",
         leads_to: None,
         status,
         wide: true,
@@ -37,7 +37,7 @@ pub(crate) fn show(provider: &Provider, wrong: Option<&str>) -> Response {
         p { "The same is there for tests as JSON under " code { "/control" } "." }
         (super::problem(wrong))
         @for tenant in &config.tenants {
-            @if let Some(realm) = Realm::of(provider, &tenant.name) { (show_tenant(&realm)) }
+            @if let Some(context) = TenantContext::of(provider, &tenant.name) { (show_tenant(&context)) }
         }
         (switches(provider))
         (requests(provider))
@@ -49,12 +49,12 @@ pub(crate) fn show(provider: &Provider, wrong: Option<&str>) -> Response {
     })
 }
 
-fn show_tenant(realm: &Realm) -> Markup {
-    let tenant = &realm.tenant;
+fn show_tenant(context: &TenantContext) -> Markup {
+    let tenant = &context.tenant;
     html! {
         section aria-labelledby=(format!("tenant-{}", tenant.name)) {
             h2 id=(format!("tenant-{}", tenant.name)) { "Tenant " (tenant.name) }
-            p { "Issuer " code { (realm.issuer) } }
+            p { "Issuer " code { (context.issuer) } }
             h3 { "Clients" }
             div.scroll { table {
                 thead { tr { th { "Client" } th { "Redirect URIs" } th { "After sign-out" } th { "Origins" } } }
@@ -68,23 +68,23 @@ fn show_tenant(realm: &Realm) -> Markup {
             h3 { "People" }
             div.scroll { table {
                 thead { tr { th { "Name" } th { "Groups" } th { "Scopes" } th { "Subject" } } }
-                tbody { @for person in &tenant.people { tr {
-                    td { code { (person.username) } br; small { (person.display_name()) } }
-                    td { (person.groups.join(", ")) }
-                    td { (person.scopes.join(", ")) }
-                    td { code { (realm.sub(person)) } }
+                tbody { @for user in &tenant.users { tr {
+                    td { code { (user.username) } br; small { (user.display_name()) } }
+                    td { (user.groups.join(", ")) }
+                    td { (user.scopes.join(", ")) }
+                    td { code { (context.sub(user)) } }
                 } } }
             } }
-            (sessions(realm))
-            (families(realm))
-            (keys(realm))
+            (sessions(context))
+            (families(context))
+            (keys(context))
         }
     }
 }
 
-fn sessions(realm: &Realm) -> Markup {
-    let now = realm.now();
-    let living: Vec<_> = realm.read(|store| store.sessions.values().filter(|it| now < it.expires).cloned().collect());
+fn sessions(context: &TenantContext) -> Markup {
+    let now = context.now();
+    let living: Vec<_> = context.read(|store| store.sessions.values().filter(|it| now < it.expires).cloned().collect());
     html! {
         h3 { "Sessions" }
         @if living.is_empty() { p.soft { "Nobody is signed in." } } @else {
@@ -94,15 +94,15 @@ fn sessions(realm: &Realm) -> Markup {
                     td { (session.username) }
                     td { (session.acr().name()) }
                     td { (now - session.auth_time) }
-                    td { (action(realm, "end_session", &session.sid, "End session")) }
+                    td { (action(context, "end_session", &session.sid, "End session")) }
                 } } }
             } }
         }
     }
 }
 
-fn families(realm: &Realm) -> Markup {
-    let mut families: Vec<_> = realm.read(|store| {
+fn families(context: &TenantContext) -> Markup {
+    let mut families: Vec<_> = context.read(|store| {
         store
             .families
             .iter()
@@ -123,7 +123,7 @@ fn families(realm: &Realm) -> Markup {
                     td {
                         @match &family.ended {
                             Some(why) => { "ended: " (why) }
-                            None => { (action(realm, "revoke_family", id, "Revoke")) }
+                            None => { (action(context, "revoke_family", id, "Revoke")) }
                         }
                     }
                 } } }
@@ -132,8 +132,8 @@ fn families(realm: &Realm) -> Markup {
     }
 }
 
-fn keys(realm: &Realm) -> Markup {
-    let keys = realm.read(|store| store.keys.to_jwks());
+fn keys(context: &TenantContext) -> Markup {
+    let keys = context.read(|store| store.keys.to_jwks());
     let text = |key: &Value, name: &str| key[name].as_str().unwrap_or_default().to_owned();
     html! {
         h3 { "Keys" }
@@ -142,17 +142,17 @@ fn keys(realm: &Realm) -> Markup {
             tbody { @for key in &keys { tr {
                 td { code { (text(key, "kid")) } }
                 td { (text(key, "alg")) }
-                td { (action(realm, "drop_key", &text(key, "kid"), "Drop")) }
+                td { (action(context, "drop_key", &text(key, "kid"), "Drop")) }
             } } }
         } }
-        p.row { (action(realm, "rotate_key", realm.tenant.signing_algorithm.name(), "Rotate the signing key")) }
+        p.row { (action(context, "rotate_key", context.tenant.signing_algorithm.name(), "Rotate the signing key")) }
     }
 }
 
-fn action(realm: &Realm, action: &str, value: &str, label: &str) -> Markup {
+fn action(context: &TenantContext, action: &str, value: &str, label: &str) -> Markup {
     html! {
         form method="post" action="/control/form" {
-            input type="hidden" name="tenant" value=(realm.tenant.name);
+            input type="hidden" name="tenant" value=(context.tenant.name);
             input type="hidden" name="value" value=(value);
             button.quiet name="do" value=(action) { (label) }
         }

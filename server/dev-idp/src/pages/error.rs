@@ -6,14 +6,14 @@ use maud::{Markup, html};
 
 use super::Page;
 use crate::journal::Decision;
-use crate::realm::Realm;
+use crate::tenant_context::TenantContext;
 
 /// The page for a request with an untrusted redirect URI, or a form of no pending request.
-pub(crate) fn bad_request(realm: &Realm, why: &str) -> Response {
+pub(crate) fn bad_request(context: &TenantContext, why: &str) -> Response {
     let status = StatusCode::BAD_REQUEST;
     page(
         status,
-        house(realm),
+        provider_name(context),
         "This request cannot be answered",
         why,
         &registered(),
@@ -25,7 +25,7 @@ pub(crate) async fn not_found() -> Response {
     let why = "The provider has nothing at this address.";
     page(
         StatusCode::NOT_FOUND,
-        NOBODYS,
+        NO_TENANT_HEADING,
         "There is no such page",
         why,
         &registered(),
@@ -37,7 +37,7 @@ pub(crate) fn no_tenant() -> Response {
     let why = "The address names a tenant that is not configured here.";
     page(
         StatusCode::NOT_FOUND,
-        NOBODYS,
+        NO_TENANT_HEADING,
         "There is no such tenant",
         why,
         &registered(),
@@ -51,7 +51,7 @@ pub(crate) fn down() -> Response {
         "Try again later. If you are developing the application, the " a href="/" { "control page" } " turns the switch off."
     };
     let status = StatusCode::SERVICE_UNAVAILABLE;
-    let mut response = page(status, NOBODYS, "The provider is down", why, &advice);
+    let mut response = page(status, NO_TENANT_HEADING, "The provider is down", why, &advice);
     response
         .headers_mut()
         .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
@@ -59,7 +59,7 @@ pub(crate) fn down() -> Response {
 }
 
 /// The heading of a page that belongs to no tenant.
-const NOBODYS: &str = "Development provider";
+const NO_TENANT_HEADING: &str = "Development provider";
 
 fn registered() -> Markup {
     html! {
@@ -67,10 +67,10 @@ fn registered() -> Markup {
     }
 }
 
-fn page(status: StatusCode, house: &str, title: &str, why: &str, advice: &Markup) -> Response {
+fn page(status: StatusCode, provider_name: &str, title: &str, why: &str, advice: &Markup) -> Response {
     let page = Page {
         title,
-        house,
+        provider_name,
         leads_to: None,
         status,
         wide: false,
@@ -87,10 +87,10 @@ fn page(status: StatusCode, house: &str, title: &str, why: &str, advice: &Markup
     response
 }
 
-pub(super) fn house(realm: &Realm) -> &str {
-    realm
+pub(super) fn provider_name(context: &TenantContext) -> &str {
+    context
         .tenant
         .organizations
         .first()
-        .map_or(realm.tenant.name.as_str(), |it| it.name.as_str())
+        .map_or(context.tenant.name.as_str(), |it| it.name.as_str())
 }

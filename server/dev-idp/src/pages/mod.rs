@@ -25,7 +25,7 @@ pub(crate) async fn style() -> Response {
 pub(crate) struct Page<'a> {
     pub(crate) title: &'a str,
     /// The name of the provider, above the heading.
-    pub(crate) house: &'a str,
+    pub(crate) provider_name: &'a str,
     /// The additional address that a form of the page may lead to.
     pub(crate) leads_to: Option<&'a str>,
     pub(crate) status: StatusCode,
@@ -49,7 +49,7 @@ impl Page<'_> {
                 }
                 body class=[self.wide.then_some("wide")] {
                     main {
-                        p.house { span.mark aria-hidden="true" {} (self.house) }
+                        p.house { span.mark aria-hidden="true" {} (self.provider_name) }
                         (body)
                     }
                     footer { p { "Development provider. Do not use it with real accounts." } }

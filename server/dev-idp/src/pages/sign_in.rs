@@ -4,31 +4,31 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use maud::{Markup, html};
 
-use super::error::house;
+use super::error::provider_name;
 use super::{Page, problem};
-use crate::config::Person;
-use crate::realm::Realm;
+use crate::config::User;
 use crate::store::AuthorizationRequest;
+use crate::tenant_context::TenantContext;
 
 pub(crate) fn sign_in(
-    realm: &Realm,
+    context: &TenantContext,
     id: &str,
     request: &AuthorizationRequest,
     username: &str,
     wrong: Option<&str>,
     status: StatusCode,
 ) -> Response {
-    let known: Vec<&Person> = realm
+    let known: Vec<&User> = context
         .tenant
-        .people
+        .users
         .iter()
-        .filter(|person| person.password == person.username)
+        .filter(|user| user.password == user.username)
         .collect();
     let body = html! {
         h1 { "Sign in" }
-        p { "to continue to " strong { (client_name(realm, request)) } }
+        p { "to continue to " strong { (client_name(context, request)) } }
         (problem(wrong))
-        (form(realm, id, &html! {
+        (form(context, id, &html! {
             label for="username" { "Username" }
             input id="username" name="username" type="text" value=(username) required autocomplete="username"
                 autocapitalize="none" spellcheck="false" autofocus[username.is_empty()]
@@ -41,31 +41,31 @@ pub(crate) fn sign_in(
         @if !known.is_empty() {
             p.hint {
                 "Accounts for development: "
-                @for (index, person) in known.iter().enumerate() {
+                @for (index, user) in known.iter().enumerate() {
                     @if index > 0 { ", " }
-                    code { (person.username) }
+                    code { (user.username) }
                 }
                 ". Each has its name as password."
             }
         }
     };
-    page(realm, request, "Sign in", status).render(&body)
+    page(context, request, "Sign in", status).render(&body)
 }
 
 pub(crate) fn second_factor(
-    realm: &Realm,
+    context: &TenantContext,
     id: &str,
     request: &AuthorizationRequest,
-    person: &Person,
+    user: &User,
     code: &str,
     wrong: Option<&str>,
     status: StatusCode,
 ) -> Response {
     let body = html! {
         h1 { "One more step" }
-        p { strong { (client_name(realm, request)) } " asks for a second factor. Type the code of your authenticator, " (person.display_name()) "." }
+        p { strong { (client_name(context, request)) } " asks for a second factor. Type the code of your authenticator, " (user.display_name()) "." }
         (problem(wrong))
-        (form(realm, id, &html! {
+        (form(context, id, &html! {
             label for="code" { "One-time code" }
             input id="code" name="code" type="text" inputmode="numeric" autocomplete="one-time-code" required
                 pattern="[0-9]{6}" maxlength="6" autofocus aria-describedby=[wrong.map(|_| "problem")];
@@ -73,18 +73,23 @@ pub(crate) fn second_factor(
         }))
         p.hint { "For development, the code is shown here: " code #shown-code { (code) } }
     };
-    page(realm, request, "Second factor", status).render(&body)
+    page(context, request, "Second factor", status).render(&body)
 }
 
-pub(crate) fn choose_account(realm: &Realm, id: &str, request: &AuthorizationRequest, person: &Person) -> Response {
-    let action = action(realm, id);
+pub(crate) fn choose_account(
+    context: &TenantContext,
+    id: &str,
+    request: &AuthorizationRequest,
+    user: &User,
+) -> Response {
+    let action = action(context, id);
     let body = html! {
         h1 { "Choose an account" }
-        p { "to continue to " strong { (client_name(realm, request)) } }
+        p { "to continue to " strong { (client_name(context, request)) } }
         form method="post" action=(action) {
             button.account name="answer" value="use_account" {
-                span { (person.display_name()) }
-                small { (person.email) }
+                span { (user.display_name()) }
+                small { (user.email) }
             }
         }
         p { a href=(format!("{action}?other")) { "Use another account" } }
@@ -92,27 +97,27 @@ pub(crate) fn choose_account(realm: &Realm, id: &str, request: &AuthorizationReq
             div.buttons { button.quiet name="answer" value="cancel" { "Cancel" } }
         }
     };
-    page(realm, request, "Choose an account", StatusCode::OK).render(&body)
+    page(context, request, "Choose an account", StatusCode::OK).render(&body)
 }
 
 pub(crate) fn consent(
-    realm: &Realm,
+    context: &TenantContext,
     id: &str,
     request: &AuthorizationRequest,
-    person: &Person,
+    user: &User,
     scope: &[String],
 ) -> Response {
     let body = html! {
         h1 { "Allow access?" }
-        p { strong { (client_name(realm, request)) } " asks for the following, " (person.display_name()) ":" }
+        p { strong { (client_name(context, request)) } " asks for the following, " (user.display_name()) ":" }
         ul.scopes {
             @for name in scope {
                 li { span { (meaning(name)) } code { (name) } }
             }
         }
-        (form(realm, id, &buttons("allow", "Allow", "Deny")))
+        (form(context, id, &buttons("allow", "Allow", "Deny")))
     };
-    page(realm, request, "Allow access?", StatusCode::OK).render(&body)
+    page(context, request, "Allow access?", StatusCode::OK).render(&body)
 }
 
 fn meaning(scope: &str) -> &str {
@@ -125,29 +130,34 @@ fn meaning(scope: &str) -> &str {
     }
 }
 
-fn page<'a>(realm: &'a Realm, request: &'a AuthorizationRequest, title: &'a str, status: StatusCode) -> Page<'a> {
+fn page<'a>(
+    context: &'a TenantContext,
+    request: &'a AuthorizationRequest,
+    title: &'a str,
+    status: StatusCode,
+) -> Page<'a> {
     Page {
         title,
-        house: house(realm),
+        provider_name: provider_name(context),
         leads_to: Some(&request.redirect_uri),
         status,
         wide: false,
     }
 }
 
-fn client_name<'a>(realm: &'a Realm, request: &'a AuthorizationRequest) -> &'a str {
-    match realm.client(&request.client_id) {
+fn client_name<'a>(context: &'a TenantContext, request: &'a AuthorizationRequest) -> &'a str {
+    match context.client(&request.client_id) {
         Some(client) if !client.name.is_empty() => &client.name,
         _ => &request.client_id,
     }
 }
 
-fn action(realm: &Realm, id: &str) -> String {
-    format!("/t/{}/signin/{id}", realm.tenant.name)
+fn action(context: &TenantContext, id: &str) -> String {
+    format!("/t/{}/signin/{id}", context.tenant.name)
 }
 
-fn form(realm: &Realm, id: &str, inside: &Markup) -> Markup {
-    html! { form method="post" action=(action(realm, id)) { (inside) } }
+fn form(context: &TenantContext, id: &str, inside: &Markup) -> Markup {
+    html! { form method="post" action=(action(context, id)) { (inside) } }
 }
 
 /// Enter presses the first button.

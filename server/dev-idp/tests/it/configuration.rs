@@ -52,7 +52,7 @@ fn the_default_is_the_demonstration() {
         client.post_logout_redirect_uris,
         ["http://localhost:3000/", "http://127.0.0.1:3000/"]
     );
-    let people: Vec<&str> = config.tenants[0].people.iter().map(|it| it.username.as_str()).collect();
+    let people: Vec<&str> = config.tenants[0].users.iter().map(|it| it.username.as_str()).collect();
     assert_eq!(people, ["alice", "bob", "admin"]);
 }
 
@@ -104,8 +104,8 @@ fn a_configuration_that_cannot_work_is_refused_by_name() {
     assert!(broken(change).contains("origins"));
     let change: fn(&mut Config) = |it| it.tenants[0].clients[0].backchannel_logout_uri = "http://192.0.2.1/".to_owned();
     assert!(broken(change).contains("backchannel_logout_uri"));
-    assert!(broken(|it| it.tenants[0].people[0].password.clear()).contains("`password`"));
-    assert!(broken(|it| it.tenants[0].people[0].totp_secret = "1".to_owned()).contains("totp_secret"));
+    assert!(broken(|it| it.tenants[0].users[0].password.clear()).contains("`password`"));
+    assert!(broken(|it| it.tenants[0].users[0].totp_secret = "1".to_owned()).contains("totp_secret"));
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn the_configuration_is_read_from_toml_and_unknown_keys_are_refused() {
         id = "spa"
         redirect_uris = ["http://localhost:5173/"]
         origins = ["http://localhost:5173"]
-        [[tenants.people]]
+        [[tenants.users]]
         username = "carol"
         password = "secret"
     "#;

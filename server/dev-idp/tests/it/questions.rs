@@ -201,7 +201,7 @@ async fn many_wrong_codes_have_to_wait() {
 #[tokio::test]
 async fn someone_without_a_second_factor_cannot_step_up() {
     let mut config = crate::world::config();
-    config.tenants[0].people[1].totp_secret.clear();
+    config.tenants[0].users[1].totp_secret.clear();
     let world = world_with(config);
     let stronger = changed(&world.authorization_request(), &[("acr_values", "LOA2")]);
     let back = world.browser().sign_in("bob", &stronger).await;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use app::api::{Bucket, Filter, Page, RecordId, Whose};
+use app::api::{Bucket, Filter, Page, RecordId, RecordOwner};
 use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
@@ -25,7 +25,7 @@ impl Postgres {
 
     pub(in crate::store) async fn activity(
         &self,
-        whose: &Whose,
+        whose: &RecordOwner,
         filter: &Filter,
         before: Option<RecordId>,
         limit: u32,
@@ -42,7 +42,7 @@ impl Postgres {
 
     pub(in crate::store) async fn activity_since(
         &self,
-        whose: &Whose,
+        whose: &RecordOwner,
         columns: Columns,
         limit: u32,
     ) -> Result<Since, StoreError> {
@@ -57,7 +57,7 @@ impl Postgres {
 
     pub(in crate::store) async fn activity_sums(
         &self,
-        whose: &Whose,
+        whose: &RecordOwner,
         from: u64,
         minutes: u64,
         buckets: usize,
@@ -262,7 +262,7 @@ async fn select(
 
 async fn read_since(
     connection: &mut PgConnection,
-    whose: &Whose,
+    whose: &RecordOwner,
     columns: Columns,
     limit: u32,
 ) -> Result<(Vec<app::api::Record>, Option<RecordId>), StoreError> {
@@ -285,16 +285,16 @@ async fn read_since(
 }
 
 /// The condition that a record is of a user.
-fn of_whom(whose: &Whose) -> String {
+fn of_whom(whose: &RecordOwner) -> String {
     match whose {
-        Whose::User { .. } => format!("user_key = {} AND", key_of(whose)),
-        Whose::Everybody => String::new(),
+        RecordOwner::User { .. } => format!("user_key = {} AND", key_of(whose)),
+        RecordOwner::AllUsers => String::new(),
     }
 }
 
 async fn read(
     connection: &mut PgConnection,
-    whose: &Whose,
+    whose: &RecordOwner,
     columns: Columns,
     limit: u32,
 ) -> Result<(Vec<app::api::Record>, Option<RecordId>), StoreError> {

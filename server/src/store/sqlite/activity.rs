@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use app::api::{Bucket, Filter, Page, RecordId, Whose};
+use app::api::{Bucket, Filter, Page, RecordId, RecordOwner};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row as _, Sqlite as Engine, SqliteConnection};
 
@@ -72,17 +72,17 @@ impl Sqlite {
 
     pub(in crate::store) async fn activity(
         &self,
-        whose: &Whose,
+        whose: &RecordOwner,
         filter: &Filter,
         before: Option<RecordId>,
         limit: u32,
     ) -> Result<Page, StoreError> {
         let columns = Columns::new(filter, before);
         let scanned = match whose {
-            Whose::User { .. } => {
+            RecordOwner::User { .. } => {
                 "SELECT * FROM pixygate_activity WHERE user_key = ?1 AND id >= ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4"
             }
-            Whose::Everybody => {
+            RecordOwner::AllUsers => {
                 "SELECT * FROM pixygate_activity WHERE ?1 = 0 AND id >= ?2 AND id < ?3 ORDER BY id DESC LIMIT ?4"
             }
         };
@@ -118,15 +118,15 @@ impl Sqlite {
 
     pub(in crate::store) async fn activity_since(
         &self,
-        whose: &Whose,
+        whose: &RecordOwner,
         mut columns: Columns,
         limit: u32,
     ) -> Result<Since, StoreError> {
         let scanned = match whose {
-            Whose::User { .. } => {
+            RecordOwner::User { .. } => {
                 "SELECT * FROM pixygate_activity WHERE user_key = ?1 AND id >= ?2 AND id < ?3 ORDER BY id LIMIT ?4"
             }
-            Whose::Everybody => {
+            RecordOwner::AllUsers => {
                 "SELECT * FROM pixygate_activity WHERE ?1 = 0 AND id >= ?2 AND id < ?3 ORDER BY id LIMIT ?4"
             }
         };
@@ -160,7 +160,7 @@ impl Sqlite {
 
     pub(in crate::store) async fn activity_sums(
         &self,
-        whose: &Whose,
+        whose: &RecordOwner,
         from: u64,
         minutes: u64,
         buckets: usize,
@@ -216,7 +216,7 @@ impl Sqlite {
 type Query<'q> = sqlx::query::Query<'q, Engine, SqliteArguments>;
 
 /// The parameters of what is looked through.
-fn bind<'q>(query: Query<'q>, whose: &Whose, columns: &Columns) -> Query<'q> {
+fn bind<'q>(query: Query<'q>, whose: &RecordOwner, columns: &Columns) -> Query<'q> {
     query
         .bind(key_of(whose))
         .bind(columns.least)

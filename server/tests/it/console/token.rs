@@ -308,7 +308,7 @@ async fn what_cannot_be_judged_is_an_error() {
     // As in production: the gate does not explain.
     let house = House::with("[gate]\nexplain = false\n").await;
     let alice = token_of(&house, "alice", "openid").await;
-    let long = "a".repeat(app::api::LONGEST_TOKEN);
+    let long = "a".repeat(app::api::MAX_TOKEN_BYTES);
     let longer = format!("{long}a");
     for (form, expected) in [
         (vec![("token", long.as_str())], None),

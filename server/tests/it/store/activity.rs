@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use app::api::{Bucket, Decision, Denial, Filter, Record, RecordId, Whose};
+use app::api::{Bucket, Decision, Denial, Filter, Record, RecordId, RecordOwner};
 use pixygate::Reason;
 use server::store::Store;
 use server::store::activity::{Batch, Row, Sum, User, record_id, user_key};
@@ -81,15 +81,15 @@ async fn write(store: &Store, rows: Vec<Row>) {
     store.write_activity(&Arc::new(batch)).await.unwrap();
 }
 
-fn of(subject: &str) -> Whose {
-    Whose::User {
+fn of(subject: &str) -> RecordOwner {
+    RecordOwner::User {
         issuer: IDP.to_owned(),
         subject: subject.to_owned(),
     }
 }
 
 /// All pages.
-async fn list(store: &Store, whose: &Whose, filter: &Filter, limit: u32) -> Vec<Record> {
+async fn list(store: &Store, whose: &RecordOwner, filter: &Filter, limit: u32) -> Vec<Record> {
     let mut all = Vec::new();
     let mut before = None;
     loop {
@@ -140,7 +140,7 @@ pub(crate) async fn a_record_is_read_as_it_was_written(engine: &Engine) {
         sums: Vec::new(),
     };
     store.write_activity(&Arc::new(batch)).await.unwrap();
-    let records = list(&store, &Whose::Everybody, &Filter::default(), 10).await;
+    let records = list(&store, &RecordOwner::AllUsers, &Filter::default(), 10).await;
     let found = records[0].denial.as_ref().unwrap().found.clone();
     assert!(found.starts_with("nothing") && found.ends_with("at all"), "{found:?}");
     let expected = Record {
@@ -198,11 +198,11 @@ pub(crate) async fn a_record_is_read_as_it_was_written(engine: &Engine) {
 pub(crate) async fn pages_show_each_record_once_newest_first(engine: &Engine) {
     let store = engine.open().await;
     write(&store, (0..25).map(|seconds| row(seconds, "alice")).collect()).await;
-    for whose in [Whose::Everybody, of("alice")] {
+    for whose in [RecordOwner::AllUsers, of("alice")] {
         let page = store.activity(&whose, &Filter::default(), None, 10).await.unwrap();
         assert_eq!(page.records.len(), 10);
         // What comes meanwhile is newer, so the next pages are as they were.
-        let newer = 100 + u64::from(whose == Whose::Everybody);
+        let newer = 100 + u64::from(whose == RecordOwner::AllUsers);
         write(&store, vec![row(newer, "alice")]).await;
         let mut rest = Vec::new();
         let mut before = page.older;
@@ -229,7 +229,7 @@ async fn a_user_sees_their_own_and_nothing_else(engine: &Engine) {
         vec![row(0, "alice"), row(1, "bob"), row(2, ""), row(3, "alice")],
     )
     .await;
-    let found = async |whose: Whose| {
+    let found = async |whose: RecordOwner| {
         let records = list(&store, &whose, &Filter::default(), 10).await;
         records
             .iter()
@@ -240,10 +240,10 @@ async fn a_user_sees_their_own_and_nothing_else(engine: &Engine) {
     assert_eq!(found(of("bob")).await, ["request-1"]);
     assert_eq!(found(of("")).await, Vec::<String>::new());
     assert_eq!(
-        found(Whose::Everybody).await,
+        found(RecordOwner::AllUsers).await,
         ["request-3", "request-2", "request-1", "request-0"]
     );
-    let elsewhere = Whose::User {
+    let elsewhere = RecordOwner::User {
         issuer: "https://other.example".to_owned(),
         subject: "alice".to_owned(),
     };
@@ -359,7 +359,7 @@ async fn filters_find_what_they_name(engine: &Engine) {
         (none.clone(), vec![3, 2, 1, 0]),
     ] {
         let expected: Vec<_> = expected.iter().map(|seconds| format!("request-{seconds}")).collect();
-        for whose in [Whose::Everybody, of("alice")] {
+        for whose in [RecordOwner::AllUsers, of("alice")] {
             let records = list(&store, &whose, &filter, 1).await;
             let found: Vec<_> = records.into_iter().map(|record| record.request_id).collect();
             assert_eq!(found, expected, "{filter:?}");
@@ -379,7 +379,7 @@ async fn a_rare_kind_is_found_in_several_steps(engine: &Engine) {
         reason: Some(Reason::Revoked),
         ..Filter::default()
     };
-    for whose in [Whose::Everybody, of("alice")] {
+    for whose in [RecordOwner::AllUsers, of("alice")] {
         let first = store.activity(&whose, &filter, None, 10).await.unwrap();
         assert_eq!(first.records, []);
         let second = store.activity(&whose, &filter, first.older, 10).await.unwrap();
@@ -407,8 +407,11 @@ async fn a_batch_counts_once_however_often_it_is_written(engine: &Engine) {
     for _ in 0..3 {
         store.write_activity(&batch).await.unwrap();
     }
-    assert_eq!(list(&store, &Whose::Everybody, &Filter::default(), 10).await.len(), 2);
-    for whose in [Whose::Everybody, of("alice")] {
+    assert_eq!(
+        list(&store, &RecordOwner::AllUsers, &Filter::default(), 10).await.len(),
+        2
+    );
+    for whose in [RecordOwner::AllUsers, of("alice")] {
         let chart = store.activity_chart(&whose, NOON, NOON + 60).await.unwrap();
         assert_eq!(chart.buckets[0], Bucket { allowed: 2, denied: 0 });
     }
@@ -440,13 +443,13 @@ pub(crate) async fn sums_of_all_nodes_fall_into_buckets(engine: &Engine) {
     }
     let bucket = |allowed, denied| Bucket { allowed, denied };
     let hour = store
-        .activity_chart(&Whose::Everybody, NOON + 59, NOON + 3600)
+        .activity_chart(&RecordOwner::AllUsers, NOON + 59, NOON + 3600)
         .await
         .unwrap();
     assert_eq!((hour.from, hour.width, hour.buckets.len()), (NOON, 60, 60));
     assert_eq!((hour.buckets[0], hour.buckets[59]), (bucket(30, 3), bucket(15, 0)));
     let day = store
-        .activity_chart(&Whose::Everybody, NOON, NOON + 86_400)
+        .activity_chart(&RecordOwner::AllUsers, NOON, NOON + 86_400)
         .await
         .unwrap();
     assert_eq!(day.width, 24 * 60);
@@ -493,14 +496,16 @@ pub(crate) async fn what_is_old_is_deleted_and_the_rest_stays(engine: &Engine) {
     assert_eq!(deleted, 11_000);
     assert!(steps > 1);
     assert_eq!(
-        list(&store, &Whose::Everybody, &Filter::default(), 500).await.len(),
+        list(&store, &RecordOwner::AllUsers, &Filter::default(), 500)
+            .await
+            .len(),
         1_001
     );
     assert_eq!(store.prune_activity_sums(NOON + 86_400).await.unwrap(), 1);
     let rest = list(&store, &of("bob"), &Filter::default(), 10).await;
     assert_eq!(rest[0].subject.as_deref(), Some("bob"));
     let chart = store
-        .activity_chart(&Whose::Everybody, NOON, NOON + 2 * 86_400)
+        .activity_chart(&RecordOwner::AllUsers, NOON, NOON + 2 * 86_400)
         .await
         .unwrap();
     assert_eq!(chart.buckets.iter().map(|bucket| bucket.allowed).sum::<u64>(), 1);
@@ -553,7 +558,7 @@ pub(crate) async fn what_is_new_is_read_oldest_first_and_once(engine: &Engine) {
     });
     write(&store, rows.collect()).await;
     let at = |seconds: u64| row(seconds, "").id;
-    let read = async |whose: &Whose, filter: &Filter, after: RecordId, until: RecordId| {
+    let read = async |whose: &RecordOwner, filter: &Filter, after: RecordId, until: RecordId| {
         let mut seen = Vec::new();
         let mut after = after;
         loop {
@@ -569,8 +574,11 @@ pub(crate) async fn what_is_new_is_read_oldest_first_and_once(engine: &Engine) {
     let all = Filter::default();
     let (first, end) = (RecordId(0), RecordId(i64::MAX));
     let expected: Vec<_> = (0..10).map(at).collect();
-    assert_eq!(read(&Whose::Everybody, &all, first, end).await, expected);
-    assert_eq!(read(&Whose::Everybody, &all, at(3), at(7)).await, [at(4), at(5), at(6)]);
+    assert_eq!(read(&RecordOwner::AllUsers, &all, first, end).await, expected);
+    assert_eq!(
+        read(&RecordOwner::AllUsers, &all, at(3), at(7)).await,
+        [at(4), at(5), at(6)]
+    );
     assert_eq!(read(&of("bob"), &all, first, end).await, [at(0), at(3), at(6), at(9)]);
     let only_denied = Filter {
         decision: Some(Decision::Denied),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use app::api::{Chart, Filter, Whose};
+use app::api::{Chart, Filter, RecordOwner};
 use http::Method;
 use pixygate::Reason;
 use pixygate::gate::RequestId;
@@ -71,7 +71,7 @@ impl Node {
 fn event(number: u64) -> Event {
     Event {
         at: FIRST + number as i64,
-        request_id: RequestId::new(&format!("request-{number}")).unwrap(),
+        request_id: RequestId::parse(&format!("request-{number}")).unwrap(),
         method: Method::GET,
         route: None,
         principal: None,
@@ -95,7 +95,7 @@ async fn request_ids(store: &Store) -> Vec<String> {
     let mut before = None;
     loop {
         let page = store
-            .activity(&Whose::Everybody, &Filter::default(), before, 500)
+            .activity(&RecordOwner::AllUsers, &Filter::default(), before, 500)
             .await
             .unwrap();
         ids.extend(page.records.into_iter().map(|record| record.request_id));
@@ -173,7 +173,7 @@ async fn a_flood_of_strangers_is_counted_and_not_recorded(engine: &Engine) {
     assert_eq!((node.activity.written(), node.activity.left_out()), (51, 4_950));
     let chart = node
         .store
-        .activity_chart(&Whose::Everybody, NOON, NOON + 3600)
+        .activity_chart(&RecordOwner::AllUsers, NOON, NOON + 3600)
         .await
         .unwrap();
     assert_eq!(sum(&chart), (1, 5_000), "the sums have them all");
@@ -205,7 +205,7 @@ async fn an_outage_of_the_store_loses_only_what_finds_no_room() {
     assert_eq!(request_ids(&node.store).await.len() as u64, kept);
     let chart = node
         .store
-        .activity_chart(&Whose::Everybody, NOON, NOON + 3600)
+        .activity_chart(&RecordOwner::AllUsers, NOON, NOON + 3600)
         .await
         .unwrap();
     assert_eq!(sum(&chart), (kept, 0));

@@ -243,7 +243,7 @@ impl Direct {
                 let call = Call {
                     path: path.as_str(),
                     principal: Some(&principal),
-                    request_id: &RequestId::random(),
+                    request_id: &RequestId::generate(),
                     max_body_bytes: None,
                 };
                 upstream.call(call, request).await

@@ -5,19 +5,19 @@ use axum::response::Response;
 use super::request::{ClientError, redirect_with};
 use crate::jose::sha256;
 use crate::pages;
-use crate::realm::Realm;
 use crate::refusal::decided;
 use crate::store::{AuthorizationRequest, Code, Grant, Session};
+use crate::tenant_context::TenantContext;
 
 /// The error of OpenID Connect's "Unmet Authentication Requirements" specification.
 pub(super) const NO_SECOND_FACTOR: (&str, &str) =
     ("unmet_authentication_requirements", "the user has no second factor");
 
 /// Sends the browser back with a code.
-pub(super) fn grant(realm: &Realm, request: &AuthorizationRequest, session: &Session) -> Response {
-    let code = realm.random().secret();
-    let scope = match realm.tenant.person(&session.username) {
-        Some(person) => realm.tenant.grantable_scopes(person, &request.scope),
+pub(super) fn grant(context: &TenantContext, request: &AuthorizationRequest, session: &Session) -> Response {
+    let code = context.random().secret();
+    let scope = match context.tenant.user(&session.username) {
+        Some(user) => context.tenant.grantable_scopes(user, &request.scope),
         None => Vec::new(),
     };
     let grant = Grant {
@@ -36,14 +36,14 @@ pub(super) fn grant(realm: &Realm, request: &AuthorizationRequest, session: &Ses
         code_challenge: request.code_challenge.clone(),
         nonce: request.nonce.clone(),
         dpop_jkt: request.dpop_jkt.clone(),
-        expires: realm.now() + i64::from(realm.lifetimes().code),
+        expires: context.now() + i64::from(context.lifetimes().code),
         used: None,
     };
-    realm.write(|store| store.codes.insert(sha256(&code), record));
+    context.write(|store| store.codes.insert(sha256(&code), record));
     // As in Asgardeo's responses (OpenID Connect Session Management). It changes with the session.
     let session_state = sha256(&format!("{}.{}", request.client_id, session.sid));
     let answer = [("code", code.as_str()), ("session_state", &session_state)];
-    let response = respond(realm, &request.redirect_uri, request.state.as_deref(), &answer);
+    let response = respond(context, &request.redirect_uri, request.state.as_deref(), &answer);
     decided(
         response,
         &request.client_id,
@@ -52,9 +52,9 @@ pub(super) fn grant(realm: &Realm, request: &AuthorizationRequest, session: &Ses
 }
 
 /// Sends the browser back with an error.
-pub(super) fn refuse(realm: &Realm, error: &ClientError) -> Response {
+pub(super) fn refuse(context: &TenantContext, error: &ClientError) -> Response {
     let answer = [("error", error.error), ("error_description", error.description)];
-    let response = respond(realm, &error.redirect_uri, error.state.as_deref(), &answer);
+    let response = respond(context, &error.redirect_uri, error.state.as_deref(), &answer);
     decided(
         response,
         &error.client_id,
@@ -62,12 +62,12 @@ pub(super) fn refuse(realm: &Realm, error: &ClientError) -> Response {
     )
 }
 
-fn respond(realm: &Realm, redirect_uri: &str, state: Option<&str>, answer: &[(&str, &str)]) -> Response {
+fn respond(context: &TenantContext, redirect_uri: &str, state: Option<&str>, answer: &[(&str, &str)]) -> Response {
     let mut answer = answer.to_vec();
-    if let Some(state) = realm.switches.callback_state.as_deref().or(state) {
+    if let Some(state) = context.switches.callback_state.as_deref().or(state) {
         answer.push(("state", state));
     }
-    let iss = realm.switches.callback_iss.as_deref().unwrap_or(&realm.issuer);
+    let iss = context.switches.callback_iss.as_deref().unwrap_or(&context.issuer);
     if !iss.is_empty() {
         answer.push(("iss", iss));
     }

@@ -15,42 +15,42 @@ use crate::cookie;
 use crate::jose::sha256;
 use crate::pages;
 use crate::params::Params;
-use crate::realm::Realm;
 use crate::store::{AuthorizationRequest, Interaction, Prompt};
+use crate::tenant_context::TenantContext;
 use request::{ClientError, Refused};
 use steps::Step;
 
-pub(crate) async fn get(realm: Realm, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
-    match resolve(&realm, &Params::of_query(query.as_deref())) {
-        Ok(request) => begin(&realm, &headers, request),
-        Err(Refused::OnOwnPage(why)) => pages::error::bad_request(&realm, why),
-        Err(Refused::ToClient(error)) => finish::refuse(&realm, &error),
+pub(crate) async fn get(context: TenantContext, RawQuery(query): RawQuery, headers: HeaderMap) -> Response {
+    match resolve(&context, &Params::of_query(query.as_deref())) {
+        Ok(request) => begin(&context, &headers, request),
+        Err(Refused::OnOwnPage(why)) => pages::error::bad_request(&context, why),
+        Err(Refused::ToClient(error)) => finish::refuse(&context, &error),
     }
 }
 
 /// POST must work as well, from any page (OpenID Connect Core, section 3.1.2.1).
-pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Response {
+pub(crate) async fn post(context: TenantContext, headers: HeaderMap, body: Bytes) -> Response {
     match Params::of_form(&headers, &body) {
-        Some(params) => super::as_get(&realm, "/oauth2/authorize", &params),
-        None => pages::error::bad_request(&realm, "The request is not a form."),
+        Some(params) => super::as_get(&context, "/oauth2/authorize", &params),
+        None => pages::error::bad_request(&context, "The request is not a form."),
     }
 }
 
 /// Reads the request, or loads the pushed one that it names (RFC 9126, section 4).
-fn resolve(realm: &Realm, params: &Params) -> Result<AuthorizationRequest, Refused> {
+fn resolve(context: &TenantContext, params: &Params) -> Result<AuthorizationRequest, Refused> {
     match params.get("request_uri") {
         Some(uri) if uri.starts_with(super::par::REQUEST_URI_PREFIX) => {
-            let pushed = realm.write(|store| store.pushed.remove(&sha256(uri)));
+            let pushed = context.write(|store| store.pushed.remove(&sha256(uri)));
             pushed
-                .filter(|it| realm.now() < it.expires && params.get("client_id") == Some(&it.request.client_id))
+                .filter(|it| context.now() < it.expires && params.get("client_id") == Some(&it.request.client_id))
                 .map(|it| it.request)
                 .ok_or(Refused::OnOwnPage(
                     "The pushed request is not known, was used, has expired, or is another client's.",
                 ))
         }
         _ => {
-            let request = request::read(realm, params)?;
-            if realm
+            let request = request::read(context, params)?;
+            if context
                 .client(&request.client_id)
                 .is_some_and(|client| client.par_required)
             {
@@ -63,12 +63,12 @@ fn resolve(realm: &Realm, params: &Params) -> Result<AuthorizationRequest, Refus
     }
 }
 
-fn begin(realm: &Realm, headers: &HeaderMap, request: AuthorizationRequest) -> Response {
-    let now = realm.now();
-    let (browser, new_cookie) = match cookie::browser(realm, headers) {
+fn begin(context: &TenantContext, headers: &HeaderMap, request: AuthorizationRequest) -> Response {
+    let now = context.now();
+    let (browser, new_cookie) = match cookie::browser(context, headers) {
         Some(browser) => (browser, None),
         None => {
-            let (browser, cookie) = cookie::new_browser(realm);
+            let (browser, cookie) = cookie::new_browser(context);
             (browser, Some(cookie))
         }
     };
@@ -76,23 +76,23 @@ fn begin(realm: &Realm, headers: &HeaderMap, request: AuthorizationRequest) -> R
         request,
         browser,
         created: now,
-        expires: now + i64::from(realm.lifetimes().interaction),
+        expires: now + i64::from(context.lifetimes().interaction),
         signed_in: false,
         account_chosen: false,
         consented: false,
     };
-    let session = cookie::session(realm, headers);
-    let step = sign_in::step(realm, &interaction, session.as_ref());
+    let session = cookie::session(context, headers);
+    let step = sign_in::step(context, &interaction, session.as_ref());
     let mut response = match (step, &session) {
-        (Step::Done, Some(session)) => finish::grant(realm, &interaction.request, session),
+        (Step::Done, Some(session)) => finish::grant(context, &interaction.request, session),
         _ if interaction.request.prompt.contains(&Prompt::None) => {
-            finish::refuse(realm, &silent_error(&interaction.request, step))
+            finish::refuse(context, &silent_error(&interaction.request, step))
         }
         _ => {
-            let id = realm.random().secret();
+            let id = context.random().secret();
             let client_id = interaction.request.client_id.clone();
-            realm.write(|store| store.interactions.insert(id.clone(), interaction));
-            let response = pages::see_other(&realm.url(&format!("/signin/{id}")));
+            context.write(|store| store.interactions.insert(id.clone(), interaction));
+            let response = pages::see_other(&context.url(&format!("/signin/{id}")));
             crate::refusal::decided(response, &client_id, "the user is asked")
         }
     };

@@ -5,8 +5,8 @@ use url::Url;
 use crate::config::Client;
 use crate::issue;
 use crate::params::Params;
-use crate::realm::Realm;
 use crate::store::{Acr, AuthorizationRequest, Prompt};
+use crate::tenant_context::TenantContext;
 
 /// A rejected authorization request.
 pub(crate) enum Refused {
@@ -30,9 +30,9 @@ const LONGEST: usize = 4096;
 
 /// Checks everything that needs no interaction. The client and the redirect URI come first: they decide
 /// where errors go.
-pub(crate) fn read(realm: &Realm, params: &Params) -> Result<AuthorizationRequest, Refused> {
-    let (client, redirect_uri) = target(realm, params)?;
-    read_for(realm, params, client).map_err(|(error, description)| {
+pub(crate) fn read(context: &TenantContext, params: &Params) -> Result<AuthorizationRequest, Refused> {
+    let (client, redirect_uri) = target(context, params)?;
+    read_for(context, params, client).map_err(|(error, description)| {
         Refused::ToClient(ClientError {
             client_id: client.id.clone(),
             redirect_uri: redirect_uri.to_owned(),
@@ -44,11 +44,11 @@ pub(crate) fn read(realm: &Realm, params: &Params) -> Result<AuthorizationReques
 }
 
 /// Returns the client and its registered redirect URI, compared character by character.
-fn target<'a>(realm: &'a Realm, params: &'a Params) -> Result<(&'a Client, &'a str), Refused> {
+fn target<'a>(context: &'a TenantContext, params: &'a Params) -> Result<(&'a Client, &'a str), Refused> {
     let client_id = params
         .get("client_id")
         .ok_or(Refused::OnOwnPage("The request has no client_id, or more than one."))?;
-    let client = realm
+    let client = context
         .client(client_id)
         .ok_or(Refused::OnOwnPage("The client_id is not registered here."))?;
     let redirect_uri = params
@@ -65,7 +65,7 @@ fn target<'a>(realm: &'a Realm, params: &'a Params) -> Result<(&'a Client, &'a s
 
 type Error = (&'static str, &'static str);
 
-fn read_for(realm: &Realm, params: &Params, client: &Client) -> Result<AuthorizationRequest, Error> {
+fn read_for(context: &TenantContext, params: &Params, client: &Client) -> Result<AuthorizationRequest, Error> {
     let invalid = |what| Err(("invalid_request", what));
     if params.doubled().is_some() {
         return invalid("a parameter is there more than once");
@@ -102,7 +102,7 @@ fn read_for(realm: &Realm, params: &Params, client: &Client) -> Result<Authoriza
         max_age: max_age(params)?,
         acr: params.list("acr_values").iter().find_map(|name| Acr::from_name(name)),
         login_hint: params.owned("login_hint"),
-        sub_hint: sub_hint(realm, params)?,
+        sub_hint: sub_hint(context, params)?,
     })
 }
 
@@ -180,11 +180,11 @@ fn max_age(params: &Params) -> Result<Option<i64>, Error> {
 }
 
 /// Returns the subject of an ID token of this provider. It may have expired: it is only a hint.
-fn sub_hint(realm: &Realm, params: &Params) -> Result<Option<String>, Error> {
+fn sub_hint(context: &TenantContext, params: &Params) -> Result<Option<String>, Error> {
     let Some(token) = params.get("id_token_hint") else {
         return Ok(None);
     };
-    issue::own_id_token(realm, token)
+    issue::own_id_token(context, token)
         .and_then(|jws| jws.claim_str("sub").map(str::to_owned))
         .map(Some)
         .ok_or(("invalid_request", "id_token_hint is not an ID token of this issuer"))

@@ -8,8 +8,8 @@ use super::steps::{self, Step};
 use super::{client_error, finish};
 use crate::cookie;
 use crate::pages;
-use crate::realm::Realm;
 use crate::store::{Interaction, Session};
+use crate::tenant_context::TenantContext;
 use crate::totp;
 
 pub(super) use super::sign_in_form::post as answer;
@@ -25,40 +25,40 @@ pub(super) struct Waiting {
 }
 
 pub(crate) async fn get(
-    realm: Realm,
+    context: TenantContext,
     Path((_, id)): Path<(String, String)>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
-    match find(&realm, &id, &headers) {
+    match find(&context, &id, &headers) {
         // The link "use another account" on the page that lists accounts.
-        Some(waiting) if query.as_deref() == Some("other") => sign_in_page(&realm, &waiting, None, StatusCode::OK),
-        Some(waiting) => proceed(&realm, &waiting, None),
-        None => pages::error::bad_request(&realm, OVER),
+        Some(waiting) if query.as_deref() == Some("other") => sign_in_page(&context, &waiting, None, StatusCode::OK),
+        Some(waiting) => proceed(&context, &waiting, None),
+        None => pages::error::bad_request(&context, OVER),
     }
 }
 
 pub(crate) async fn post(
-    realm: Realm,
+    context: TenantContext,
     Path((_, id)): Path<(String, String)>,
     headers: HeaderMap,
     body: axum::body::Bytes,
 ) -> Response {
-    match find(&realm, &id, &headers) {
-        Some(waiting) if is_own_form(&headers) => answer(&realm, &headers, waiting, &body),
-        Some(_) => pages::error::bad_request(&realm, "The form was not sent from this page."),
-        None => pages::error::bad_request(&realm, OVER),
+    match find(&context, &id, &headers) {
+        Some(waiting) if is_own_form(&headers) => answer(&context, &headers, waiting, &body),
+        Some(_) => pages::error::bad_request(&context, "The form was not sent from this page."),
+        None => pages::error::bad_request(&context, OVER),
     }
 }
 
 /// Finds the pending request of this address, if this browser began it: a link to another browser's request is invalid.
-fn find(realm: &Realm, id: &str, headers: &HeaderMap) -> Option<Waiting> {
-    let browser = cookie::browser(realm, headers)?;
-    let interaction = realm.read(|store| store.interactions.get(id).cloned())?;
-    (interaction.browser == browser && realm.now() < interaction.expires).then(|| Waiting {
+fn find(context: &TenantContext, id: &str, headers: &HeaderMap) -> Option<Waiting> {
+    let browser = cookie::browser(context, headers)?;
+    let interaction = context.read(|store| store.interactions.get(id).cloned())?;
+    (interaction.browser == browser && context.now() < interaction.expires).then(|| Waiting {
         id: id.to_owned(),
         interaction,
-        session: cookie::session(realm, headers),
+        session: cookie::session(context, headers),
     })
 }
 
@@ -75,23 +75,23 @@ pub(crate) fn is_own_form(headers: &HeaderMap) -> bool {
     }
 }
 
-pub(super) fn step(realm: &Realm, interaction: &Interaction, session: Option<&Session>) -> Step {
-    let person = session.and_then(|session| realm.tenant.person(&session.username));
-    let sub = person.map(|person| realm.sub(person));
-    let Some(client) = realm.client(&interaction.request.client_id) else {
+pub(super) fn step(context: &TenantContext, interaction: &Interaction, session: Option<&Session>) -> Step {
+    let user = session.and_then(|session| context.tenant.user(&session.username));
+    let sub = user.map(|user| context.sub(user));
+    let Some(client) = context.client(&interaction.request.client_id) else {
         return Step::SignIn;
     };
-    let consented = person
-        .and_then(|person| realm.read(|store| store.consents.get(&consent_key(&person.username, &client.id)).cloned()));
+    let consented = user
+        .and_then(|user| context.read(|store| store.consents.get(&consent_key(&user.username, &client.id)).cloned()));
     let consented = consented.unwrap_or_default();
     steps::next(
-        &realm.tenant,
+        &context.tenant,
         client,
         &consented,
         interaction,
         session,
         sub.as_deref(),
-        realm.now(),
+        context.now(),
     )
 }
 
@@ -100,7 +100,7 @@ pub(super) fn consent_key(username: &str, client_id: &str) -> String {
 }
 
 /// Shows the next step, or redirects to the client if there is none. `problem` is the error of the last form.
-pub(super) fn proceed(realm: &Realm, waiting: &Waiting, problem: Option<&str>) -> Response {
+pub(super) fn proceed(context: &TenantContext, waiting: &Waiting, problem: Option<&str>) -> Response {
     let Waiting {
         id,
         interaction,
@@ -111,47 +111,52 @@ pub(super) fn proceed(realm: &Realm, waiting: &Waiting, problem: Option<&str>) -
     } else {
         StatusCode::OK
     };
-    let next = step(realm, interaction, session.as_ref());
-    let person = session
+    let next = step(context, interaction, session.as_ref());
+    let user = session
         .as_ref()
-        .and_then(|session| realm.tenant.person(&session.username));
-    let (Some(session), Some(person)) = (session, person) else {
-        return sign_in_page(realm, waiting, problem, status);
+        .and_then(|session| context.tenant.user(&session.username));
+    let (Some(session), Some(user)) = (session, user) else {
+        return sign_in_page(context, waiting, problem, status);
     };
     match next {
-        Step::SignIn => sign_in_page(realm, waiting, problem, status),
-        Step::ChooseAccount => pages::sign_in::choose_account(realm, id, &interaction.request, person),
+        Step::SignIn => sign_in_page(context, waiting, problem, status),
+        Step::ChooseAccount => pages::sign_in::choose_account(context, id, &interaction.request, user),
         Step::SecondFactor => {
-            let secret = totp::decode_base32(&person.totp_secret).unwrap_or_default();
-            let code = totp::code(&secret, realm.now());
-            pages::sign_in::second_factor(realm, id, &interaction.request, person, &code, problem, status)
+            let secret = totp::decode_base32(&user.totp_secret).unwrap_or_default();
+            let code = totp::code(&secret, context.now());
+            pages::sign_in::second_factor(context, id, &interaction.request, user, &code, problem, status)
         }
         Step::Consent => {
-            let scope = realm.tenant.grantable_scopes(person, &interaction.request.scope);
-            pages::sign_in::consent(realm, id, &interaction.request, person, &scope)
+            let scope = context.tenant.grantable_scopes(user, &interaction.request.scope);
+            pages::sign_in::consent(context, id, &interaction.request, user, &scope)
         }
         Step::NoSecondFactor => {
-            forget(realm, id);
+            forget(context, id);
             let (error, description) = finish::NO_SECOND_FACTOR;
-            finish::refuse(realm, &client_error(&interaction.request, error, description))
+            finish::refuse(context, &client_error(&interaction.request, error, description))
         }
         Step::Done => {
-            forget(realm, id);
-            finish::grant(realm, &interaction.request, session)
+            forget(context, id);
+            finish::grant(context, &interaction.request, session)
         }
     }
 }
 
-pub(super) fn forget(realm: &Realm, id: &str) {
-    realm.write(|store| store.interactions.remove(id));
+pub(super) fn forget(context: &TenantContext, id: &str) {
+    context.write(|store| store.interactions.remove(id));
 }
 
-pub(super) fn sign_in_page(realm: &Realm, waiting: &Waiting, problem: Option<&str>, status: StatusCode) -> Response {
+pub(super) fn sign_in_page(
+    context: &TenantContext,
+    waiting: &Waiting,
+    problem: Option<&str>,
+    status: StatusCode,
+) -> Response {
     let request = &waiting.interaction.request;
     let name = waiting
         .session
         .as_ref()
         .map(|session| session.username.as_str())
         .or(request.login_hint.as_deref());
-    pages::sign_in::sign_in(realm, &waiting.id, request, name.unwrap_or_default(), problem, status)
+    pages::sign_in::sign_in(context, &waiting.id, request, name.unwrap_or_default(), problem, status)
 }

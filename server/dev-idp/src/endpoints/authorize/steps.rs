@@ -31,7 +31,7 @@ pub(crate) fn next(
     now: i64,
 ) -> Step {
     let request = &interaction.request;
-    let Some((session, person)) = session.and_then(|it| Some((it, tenant.person(&it.username)?))) else {
+    let Some((session, user)) = session.and_then(|it| Some((it, tenant.user(&it.username)?))) else {
         return Step::SignIn;
     };
     let asked = |prompt| request.prompt.contains(&prompt);
@@ -50,13 +50,13 @@ pub(crate) fn next(
         return Step::SignIn;
     }
     if request.acr.is_some_and(|acr| session.acr() < acr) {
-        return if person.totp_secret.is_empty() {
+        return if user.totp_secret.is_empty() {
             Step::NoSecondFactor
         } else {
             Step::SecondFactor
         };
     }
-    let scope = tenant.grantable_scopes(person, &request.scope);
+    let scope = tenant.grantable_scopes(user, &request.scope);
     let known = scope.iter().all(|scope| consented.contains(scope));
     if !interaction.consented && (asked(Prompt::Consent) || (client.consent && !known)) {
         return Step::Consent;

@@ -9,12 +9,12 @@ use crate::store::{Code, Family, TenantStore};
 /// Checks, in order: the code is known and the client's; it is unused (else its tokens are revoked); it has not expired; the
 /// redirect URI is the same; the verifier matches; the key is the announced one. Only then is the code used up.
 pub(super) fn redeem(request: &TokenRequest<'_>) -> Result<Tokens, Refusal> {
-    let realm = request.realm;
+    let context = request.context;
     let code = request.required("code")?;
     let redirect_uri = request.required("redirect_uri")?;
     let verifier = request.required("code_verifier")?;
     let digest = sha256(code);
-    realm.write(|store| {
+    context.write(|store| {
         let found = known(request, store, &digest)?;
         if found.redirect_uri != redirect_uri {
             return Err(Refusal::invalid_grant(
@@ -29,12 +29,12 @@ pub(super) fn redeem(request: &TokenRequest<'_>) -> Result<Tokens, Refusal> {
                 "the proof's key is not the one that dpop_jkt announced",
             ));
         }
-        let family = realm.random().id();
+        let family = context.random().id();
         // Issued before the code is used up: without a signing key this fails, and the client may try again.
         let tokens = tokens(request, store, &found, &family, code)?;
         let begun = Family {
             grant: found.grant,
-            created: realm.now(),
+            created: context.now(),
             ended: None,
         };
         store.families.insert(family.clone(), begun);
@@ -57,7 +57,7 @@ fn known(request: &TokenRequest<'_>, store: &mut TenantStore, digest: &str) -> R
             "the code was used before; what it gave is revoked",
         ));
     }
-    if request.realm.now() >= found.expires {
+    if request.context.now() >= found.expires {
         return Err(Refusal::invalid_grant("the code has expired"));
     }
     Ok(found)
@@ -70,7 +70,7 @@ fn tokens(
     family: &str,
     code: &str,
 ) -> Result<Tokens, Refusal> {
-    let TokenRequest { realm, client, .. } = request;
+    let TokenRequest { context, client, .. } = request;
     let scope = &found.grant.scope;
     let on = TokenContext {
         client,
@@ -79,12 +79,12 @@ fn tokens(
         scope,
         jkt: request.jkt(),
     };
-    let access_token = issue::access_token(realm, store, &on)?;
-    let wants_refresh = client.refresh_tokens && !realm.switches.omit_refresh_token;
-    let refresh_token = wants_refresh.then(|| issue::refresh_token(realm, store, family, request.binds_refresh_to()));
+    let access_token = issue::access_token(context, store, &on)?;
+    let wants_refresh = client.refresh_tokens && !context.switches.omit_refresh_token;
+    let refresh_token = wants_refresh.then(|| issue::refresh_token(context, store, family, request.binds_refresh_to()));
     let id_token = if scope.iter().any(|it| it == "openid") {
         let nonce = found.nonce.as_deref();
-        Some(issue::id_token(realm, store, &on, nonce, &access_token, Some(code))?)
+        Some(issue::id_token(context, store, &on, nonce, &access_token, Some(code))?)
     } else {
         None
     };

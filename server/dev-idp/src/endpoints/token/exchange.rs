@@ -41,17 +41,20 @@ pub(super) fn switch_organization(request: &TokenRequest<'_>) -> Result<Tokens, 
 
 fn for_organization(request: &TokenRequest<'_>, token: &str, organization: &str) -> Result<Tokens, Refusal> {
     let TokenRequest {
-        realm, client, params, ..
+        context,
+        client,
+        params,
+        ..
     } = request;
-    let organization = realm
+    let organization = context
         .tenant
         .organization(organization)
         .ok_or_else(|| Refusal::new("invalid_target", "the organisation is not known"))?;
     let digest = sha256(token);
-    realm.write(|store| {
+    context.write(|store| {
         let unusable = || Refusal::invalid_grant("the access token is unknown, expired or revoked");
         let found = store
-            .good_access_token(&digest, realm.now())
+            .good_access_token(&digest, context.now())
             .cloned()
             .ok_or_else(unusable)?;
         let family = store.living_family(&found.family).cloned().ok_or_else(unusable)?;
@@ -86,7 +89,7 @@ fn for_organization(request: &TokenRequest<'_>, token: &str, organization: &str)
             scope: &scope,
             jkt: request.jkt(),
         };
-        let access_token = issue::access_token(realm, store, &on)?;
+        let access_token = issue::access_token(context, store, &on)?;
         let id_token = request.id_token_afterwards(store, &on, &access_token)?;
         let what = format!("exchanged for {} in {}", grant.username, organization.name);
         Ok(Tokens {

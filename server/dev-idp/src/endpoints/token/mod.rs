@@ -16,13 +16,13 @@ use crate::cors;
 use crate::dpop::{self, Proof};
 use crate::issue::{self, TokenContext};
 use crate::params::Params;
-use crate::realm::Realm;
 use crate::refusal::{Answer, DPOP_NONCE, Refusal, no_store};
 use crate::store::TenantStore;
+use crate::tenant_context::TenantContext;
 
 /// A token request with an authenticated client and a verified proof.
 struct TokenRequest<'a> {
-    realm: &'a Realm,
+    context: &'a TenantContext,
     params: &'a Params,
     client: &'a Client,
     proof: Option<Proof>,
@@ -41,13 +41,13 @@ struct Tokens {
     shape: &'static str,
 }
 
-pub(crate) async fn post(realm: Realm, headers: HeaderMap, body: Bytes) -> Answer {
-    if let Some(error) = &realm.switches.token_error {
+pub(crate) async fn post(context: TenantContext, headers: HeaderMap, body: Bytes) -> Answer {
+    if let Some(error) = &context.switches.token_error {
         return Err(Refusal::new(error.as_str(), "the control switch token_error is on"));
     }
     let params = form(&headers, &body)?;
-    let client = client_authentication::client(&realm, &headers, &params)?;
-    answer(&realm, &headers, &params, &client).map_err(|refusal| refusal.of_client(&client.id))
+    let client = client_authentication::client(&context, &headers, &params)?;
+    answer(&context, &headers, &params, &client).map_err(|refusal| refusal.of_client(&client.id))
 }
 
 /// Reads a form whose parameters come at most once.
@@ -63,8 +63,8 @@ pub(crate) fn form(headers: &HeaderMap, body: &[u8]) -> Result<Params, Refusal> 
     }
 }
 
-fn answer(realm: &Realm, headers: &HeaderMap, params: &Params, client: &Client) -> Answer {
-    let proof = dpop::proof(realm, headers, &Method::POST, "/oauth2/token", None)?;
+fn answer(context: &TenantContext, headers: &HeaderMap, params: &Params, client: &Client) -> Answer {
+    let proof = dpop::proof(context, headers, &Method::POST, "/oauth2/token", None)?;
     if proof.is_none() && client.dpop_required {
         return Err(Refusal::new(
             "invalid_dpop_proof",
@@ -73,7 +73,7 @@ fn answer(realm: &Realm, headers: &HeaderMap, params: &Params, client: &Client) 
     }
     let bound = proof.is_some();
     let request = TokenRequest {
-        realm,
+        context,
         params,
         client,
         proof,
@@ -87,18 +87,20 @@ fn answer(realm: &Realm, headers: &HeaderMap, params: &Params, client: &Client) 
         None => Err(Refusal::invalid_request("grant_type is missing")),
     };
     match tokens {
-        Ok(tokens) => Ok(respond(realm, client, tokens, bound)),
+        Ok(tokens) => Ok(respond(context, client, tokens, bound)),
         Err(refusal) if params.get("grant_type") == Some("refresh_token") => {
-            refused_as_in_profile(realm, client, &refusal).ok_or(refusal)
+            refused_as_in_profile(context, client, &refusal).ok_or(refusal)
         }
         Err(refusal) => Err(refusal),
     }
 }
 
 /// Returns the profile's response to a refresh token that has ended.
-fn refused_as_in_profile(realm: &Realm, client: &Client, refusal: &Refusal) -> Option<Response> {
+fn refused_as_in_profile(context: &TenantContext, client: &Client, refusal: &Refusal) -> Option<Response> {
     let ended = refusal.error == "invalid_grant";
-    let mut shaped = realm.profile_part("refresh_error", &client.id, &[]).filter(|_| ended)?;
+    let mut shaped = context
+        .profile_part("refresh_error", &client.id, &[])
+        .filter(|_| ended)?;
     let status = shaped.get("status").and_then(Value::as_u64).unwrap_or(400);
     let status = u16::try_from(status)
         .ok()
@@ -111,24 +113,24 @@ fn refused_as_in_profile(realm: &Realm, client: &Client, refusal: &Refusal) -> O
     Some(response)
 }
 
-fn respond(realm: &Realm, client: &Client, tokens: Tokens, bound: bool) -> Response {
+fn respond(context: &TenantContext, client: &Client, tokens: Tokens, bound: bool) -> Response {
     let named = [
         ("access_token", Some(tokens.access_token.as_str())),
         ("refresh_token", tokens.refresh_token.as_deref()),
         ("id_token", tokens.id_token.as_deref()),
     ];
-    let shaped = realm.profile_part(tokens.shape, &client.id, &named);
+    let shaped = context.profile_part(tokens.shape, &client.id, &named);
     if let Some(mut body) = shaped {
         // A bound token always has the `token_type` DPoP, or no client could use it.
         if bound {
             body.insert("token_type".to_owned(), Value::from("DPoP"));
         }
-        return finish(realm, client, &Value::Object(body), tokens.what, bound);
+        return finish(context, client, &Value::Object(body), tokens.what, bound);
     }
     let mut body = json!({
         "access_token": tokens.access_token,
         "token_type": if bound { "DPoP" } else { "Bearer" },
-        "expires_in": realm.lifetimes().access_token,
+        "expires_in": context.lifetimes().access_token,
         "scope": tokens.scope.join(" "),
     });
     let optional = [
@@ -141,14 +143,14 @@ fn respond(realm: &Realm, client: &Client, tokens: Tokens, bound: bool) -> Respo
             body[name] = Value::from(value);
         }
     }
-    finish(realm, client, &body, tokens.what, bound)
+    finish(context, client, &body, tokens.what, bound)
 }
 
-fn finish(realm: &Realm, client: &Client, body: &Value, what: String, bound: bool) -> Response {
+fn finish(context: &TenantContext, client: &Client, body: &Value, what: String, bound: bool) -> Response {
     let mut response = crate::refusal::decided((no_store(), Json(body)).into_response(), &client.id, what);
     if bound
-        && realm.switches.require_dpop_nonce
-        && let Ok(nonce) = dpop::nonce(realm).try_into()
+        && context.switches.require_dpop_nonce
+        && let Ok(nonce) = dpop::nonce(context).try_into()
     {
         response.headers_mut().insert(DPOP_NONCE, nonce);
     }
@@ -176,7 +178,7 @@ impl TokenRequest<'_> {
         on.scope
             .iter()
             .any(|it| it == "openid")
-            .then(|| issue::id_token(self.realm, store, on, None, access_token, None))
+            .then(|| issue::id_token(self.context, store, on, None, access_token, None))
             .transpose()
     }
 

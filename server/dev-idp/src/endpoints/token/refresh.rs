@@ -10,10 +10,13 @@ use crate::store::{Family, RefreshToken, TenantStore};
 /// not expired; the key is the same; the scope is not wider. Only then is the token used up.
 pub(super) fn refresh(request: &TokenRequest<'_>) -> Result<Tokens, Refusal> {
     let TokenRequest {
-        realm, client, params, ..
+        context,
+        client,
+        params,
+        ..
     } = request;
     let digest = sha256(request.required("refresh_token")?);
-    realm.write(|store| {
+    context.write(|store| {
         let (found, family) = known(request, store, &digest)?;
         let grant = &family.grant;
         let asked = params.list("scope");
@@ -31,15 +34,15 @@ pub(super) fn refresh(request: &TokenRequest<'_>) -> Result<Tokens, Refusal> {
             scope: &scope,
             jkt: request.jkt(),
         };
-        let access_token = issue::access_token(realm, store, &on)?;
+        let access_token = issue::access_token(context, store, &on)?;
         let id_token = request.id_token_afterwards(store, &on, &access_token)?;
         // A client that gets no new refresh token continues to use the old one (RFC 6749, section 6).
-        let rotates = !realm.switches.keep_refresh_token && !realm.switches.omit_refresh_token;
+        let rotates = !context.switches.keep_refresh_token && !context.switches.omit_refresh_token;
         let refresh_token = rotates.then(|| {
             if let Some(used) = store.refresh_tokens.get_mut(&digest) {
                 used.used = true;
             }
-            issue::refresh_token(realm, store, &found.family, request.binds_refresh_to())
+            issue::refresh_token(context, store, &found.family, request.binds_refresh_to())
         });
         let what = format!("refreshed for {}", grant.username);
         Ok(Tokens {
@@ -70,7 +73,7 @@ fn known(request: &TokenRequest<'_>, store: &mut TenantStore, digest: &str) -> R
             "the refresh token was used before; its family is revoked",
         ));
     }
-    if request.realm.now() >= found.expires {
+    if request.context.now() >= found.expires {
         return Err(Refusal::invalid_grant("the refresh token has expired"));
     }
     if found.jkt.is_some() && found.jkt.as_deref() != request.jkt() {

@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use serde_json::{Map, Value};
 
 use crate::clock::Random;
-use crate::config::{Client, Lifetimes, Person, Tenant};
+use crate::config::{Client, Lifetimes, Tenant, User};
 use crate::endpoints;
 use crate::jose;
 use crate::pages;
@@ -17,7 +17,7 @@ use crate::store::TenantStore;
 use crate::switches::Switches;
 
 /// The tenant in a request's path, and the provider.
-pub(crate) struct Realm {
+pub(crate) struct TenantContext {
     pub(crate) provider: Provider,
     pub(crate) tenant: Tenant,
     pub(crate) issuer: String,
@@ -26,7 +26,7 @@ pub(crate) struct Realm {
     pub(crate) switches: Switches,
 }
 
-impl Realm {
+impl TenantContext {
     pub(crate) fn of(provider: &Provider, name: &str) -> Option<Self> {
         let config = provider.config();
         let tenant = config.tenant(name)?.clone();
@@ -66,11 +66,11 @@ impl Realm {
     }
 
     /// Returns the stable identifier of a user: as configured, or a UUID derived from the names.
-    pub(crate) fn sub(&self, person: &Person) -> String {
-        if !person.sub.is_empty() {
-            return person.sub.clone();
+    pub(crate) fn sub(&self, user: &User) -> String {
+        if !user.sub.is_empty() {
+            return user.sub.clone();
         }
-        let digest = jose::sha256_hex(&format!("{}/{}", self.tenant.name, person.username));
+        let digest = jose::sha256_hex(&format!("{}/{}", self.tenant.name, user.username));
         // The version and variant digits of a UUID made from a name (RFC 9562, version 8).
         format!(
             "{}-{}-8{}-8{}-{}",
@@ -101,20 +101,20 @@ impl Realm {
     }
 }
 
-impl FromRequestParts<Provider> for Realm {
+impl FromRequestParts<Provider> for TenantContext {
     type Rejection = Response;
 
     async fn from_request_parts(parts: &mut Parts, provider: &Provider) -> Result<Self, Response> {
         let params = RawPathParams::from_request_parts(parts, provider)
             .await
             .map_err(|it| it.into_response())?;
-        let is_for_people = endpoints::is_for_people(parts.uri.path());
+        let is_for_users = endpoints::is_for_users(parts.uri.path());
         params
             .iter()
             .find(|(name, _)| *name == "tenant")
             .and_then(|(_, name)| Self::of(provider, name))
             .ok_or_else(|| {
-                if is_for_people {
+                if is_for_users {
                     pages::error::no_tenant()
                 } else {
                     (StatusCode::NOT_FOUND, "There is no such tenant.\n").into_response()

@@ -10,15 +10,15 @@ use pixygate::authorization::SignIn;
 use pixygate::leptos::{CallError, RequireScope, Texts, use_auth, use_signed_in};
 use pixygate::session::{AuthState, SessionError, SignOutReason, StepUpFailure};
 
-use super::everywhere::Everywhere;
+use super::end_all_sessions::EndAllSessions;
 use crate::answer::{Answer, Build, answer};
-use crate::api::{Confirm, GetProfile, LONGEST, profile, whoami};
+use crate::api::{Confirm, GetProfile, MAX_STATEMENT_CHARS, profile, whoami};
 use crate::notice::Notice;
 use crate::texts::{account as words, frame};
 
 /// The data that the server verified, and the actions with it.
 #[component]
-pub(crate) fn Verified() -> impl IntoView {
+pub(crate) fn AccountData() -> impl IntoView {
     let kept = use_auth().is_stored();
     view! {
         <p class="lead">{words::hello(use_signed_in().name())}</p>
@@ -39,7 +39,7 @@ pub(crate) fn Verified() -> impl IntoView {
             <Card title=words::opened() call=|| Box::pin(details()) />
         </RequireScope>
         <Confirmation />
-        <Everywhere />
+        <EndAllSessions />
     }
 }
 
@@ -61,7 +61,7 @@ fn NotGranted() -> impl IntoView {
         outcome.set(None);
         spawn_local(async move {
             if let Err(error) = profile().await {
-                let (title, text) = Texts::here().call(&error);
+                let (title, text) = Texts::current().call(&error);
                 outcome.try_set(Some((title, text, error.to_string())));
             }
         });
@@ -151,7 +151,7 @@ fn Confirmation() -> impl IntoView {
             <form on:submit=submit>
                 <div class="field">
                     <label for="statement">{words::statement()}</label>
-                    <input id="statement" name="statement" required maxlength=LONGEST.to_string() autocomplete="off" bind:value=statement />
+                    <input id="statement" name="statement" required maxlength=MAX_STATEMENT_CHARS.to_string() autocomplete="off" bind:value=statement />
                 </div>
                 <button type="submit" class="button" aria-busy=move || busy.get().to_string() disabled=busy>
                     {words::confirm()}
@@ -161,7 +161,7 @@ fn Confirmation() -> impl IntoView {
             <p class="outcome" role="status">{move || Some(outcome.get()?.ok()?.into_any())}</p>
             {move || {
                 let error = outcome.get()?.err()?;
-                let (title, text) = Texts::here().call(&error);
+                let (title, text) = Texts::current().call(&error);
                 Some(view! { <Notice kind="error" title text detail=error.to_string() /> }.into_any())
             }}
             {move || {
@@ -220,14 +220,14 @@ async fn details() -> Result<Facts, CallError> {
 /// The session ended although the user did not sign out. The typed text is still there, so the sign-in does not leave the page.
 #[component]
 pub(crate) fn Ended() -> impl IntoView {
-    let (auth, texts) = (use_auth(), Texts::here());
+    let (auth, texts) = (use_auth(), Texts::current());
     let reason = auth.state().with_untracked(|state| match state {
         AuthState::SignedOut(reason) => reason.clone(),
         _ => None,
     });
     let (title, text) = texts.end(reason.as_ref()).unwrap_or(texts.ended);
     let detail = match reason {
-        Some(SignOutReason::NotRenewed(answer)) => answer,
+        Some(SignOutReason::RefreshRejected(answer)) => answer,
         _ => String::new(),
     };
     let failure = RwSignal::new(None::<SessionError>);

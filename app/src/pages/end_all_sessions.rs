@@ -10,7 +10,7 @@ use crate::texts::account as text;
 
 /// The button, if the provider has an endpoint for it.
 #[component]
-pub(crate) fn Everywhere() -> impl IntoView {
+pub(crate) fn EndAllSessions() -> impl IntoView {
     let auth = use_auth();
     let offered = RwSignal::new(false);
     let busy = RwSignal::new(false);
@@ -39,7 +39,7 @@ pub(crate) fn Everywhere() -> impl IntoView {
                 {move || {
                     let error = failure.get()?;
                     let detail = error.to_string();
-                    let (title, text) = Texts::here().call(&error.into());
+                    let (title, text) = Texts::current().call(&error.into());
                     Some(view! { <Notice kind="error" title text detail /> }.into_any())
                 }}
             </section>

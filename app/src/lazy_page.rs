@@ -19,16 +19,16 @@ use crate::texts::frame as text;
 pub(crate) type PageFn = fn() -> AnyView;
 
 /// Loads a page's code. After the first time it is there at once.
-pub(crate) type Load = fn() -> Pin<Box<dyn Future<Output = Result<PageFn, CallError>>>>;
+pub(crate) type LoadPage = fn() -> Pin<Box<dyn Future<Output = Result<PageFn, CallError>>>>;
 
 /// The route of a page for signed-in users. It loads the page's code when it is opened. It has one type for all pages, so that it is compiled
 /// once.
 #[component(transparent)]
-pub(crate) fn PartRoute(page: &'static Page) -> AnyNestedRoute {
+pub(crate) fn LazyPageRoute(page: &'static Page) -> AnyNestedRoute {
     let view = move || {
         view! {
             <h1>{(page.title)()}</h1>
-            <RequireSignedIn>{page.load.map(|load| view! { <Part load /> })}</RequireSignedIn>
+            <RequireSignedIn>{page.load.map(|load| view! { <LazyPage load /> })}</RequireSignedIn>
         }
         .into_any()
     };
@@ -38,23 +38,23 @@ pub(crate) fn PartRoute(page: &'static Page) -> AnyNestedRoute {
 
 /// Loads a part and shows it. On failure, shows an error with a button that tries again.
 #[component]
-fn Part(load: Load) -> impl IntoView {
-    let part = RwSignal::new(None::<Result<PageFn, CallError>>);
+fn LazyPage(load: LoadPage) -> impl IntoView {
+    let page = RwSignal::new(None::<Result<PageFn, CallError>>);
     let fetch = move || {
-        part.set(None);
+        page.set(None);
         spawn_local(async move {
             let loaded = load().await;
             // The user may have left the page, which disposes of the signal.
-            part.try_set(Some(loaded));
+            page.try_set(Some(loaded));
         });
     };
     fetch();
     view! {
-        {move || match part.get() {
+        {move || match page.get() {
             None => view! { <Loading /> }.into_any(),
             Some(Ok(page)) => page(),
             Some(Err(_)) => {
-                let (title, text) = Texts::here().part_missing;
+                let (title, text) = Texts::current().part_missing;
                 view! {
                     <Notice kind="error" title text>
                         <button type="button" class="button" on:click=move |_| fetch()>{text::try_again()}</button>
@@ -67,7 +67,7 @@ fn Part(load: Load) -> impl IntoView {
 }
 
 /// Loads a part before its page is opened, when the pointer or focus is on its link.
-pub(crate) fn load_ahead(load: Load) {
+pub(crate) fn prefetch(load: LoadPage) {
     spawn_local(async move {
         // The page itself shows a failure.
         let _ = load().await;
