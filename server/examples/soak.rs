@@ -88,7 +88,7 @@ impl World {
     fn proof(&self, key: &TestKey, token: &str) -> String {
         let id = self.id.fetch_add(1, Relaxed);
         key.proof("GET", &self.url("/api/whoami"), token)
-            .id(&format!("proof-{id}"))
+            .jti(&format!("proof-{id}"))
             .claim("iat", now())
             .sign()
     }
