@@ -1,5 +1,5 @@
 //! Requests to protected paths by route, status and reason, and how long they took. A route is named by its pattern, never by a path of a
-//! caller, so the number of series is bounded by the configuration and by [`MAX_ROUTES`].
+//! caller, so the number of series is bounded by the configuration and by `MAX_ROUTES`.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::{self, Write as _};

@@ -1,6 +1,6 @@
 //! Spans for an OpenTelemetry collector (OTLP/HTTP with protobuf), and the W3C trace context that joins them to those of others.
 //!
-//! 1. [`begin`] takes over the context of an incoming request, or begins a trace, and puts a [`TraceContext`] into its extensions.
+//! 1. `begin` takes over the context of an incoming request, or begins a trace, and puts a `TraceContext` into its extensions.
 //! 2. The upstream sends a context of its own to the target and records a client span.
 //! 3. [`Traces`] observes the gate and records the server span with route, status and reason. A path or query is in no span.
 //!

@@ -24,7 +24,7 @@ pub(crate) mod name {
 /// The limits that hold for a call, and how much is left of the one that it is nearest to.
 #[derive(Clone, Debug)]
 pub(crate) struct LimitState {
-    /// Every limit, as [`policies`] writes them.
+    /// Every limit, as `policies` writes them.
     pub(crate) policies: HeaderValue,
     /// The limit that the call is nearest to.
     pub(crate) name: &'static str,

@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use super::service::{Served, received};
+use crate::postgres::signal;
 
 /// Finds a program, or says why its tests are left out. In CI it must be there.
 fn program(name: &str) -> Option<PathBuf> {
@@ -35,7 +36,8 @@ struct Process(Child);
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let _ = self.0.kill();
+        // Not killed: nginx ends its workers when it is asked to end, and they would live on without it.
+        signal(&self.0, "TERM");
         let _ = self.0.wait();
     }
 }
