@@ -108,6 +108,8 @@ step check 'lock file: the gate beside others' lock_file benches/compare
 if [ "$ONLY" != . ]; then
   step check 'compile: fuzz targets' compile_apart fuzz --features config
   step check 'compile: the gate beside others' compile_apart benches/compare --benches
+  # What talks to the system's keyring is more than the rest of the command line.
+  step check "clippy: server with the system's keyring" clippy -p server --features keyring
 fi
 
 step check 'deploy: files are understood by what reads them' deploy/check.sh

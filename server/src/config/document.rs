@@ -346,6 +346,9 @@ impl Document {
     /// Returns the problems, in the order of the file, then those of the environment.
     pub(super) fn into_problems(self) -> Problems {
         let mut problems = self.problems;
+        for problem in &mut problems {
+            problem.found = without_credentials(&problem.found);
+        }
         problems.sort_by(|one, other| one.origin.cmp(&other.origin));
         Problems(problems)
     }
@@ -416,7 +419,7 @@ impl Document {
         let is_secret = SECRETS.contains(&abstract_path(path).as_str()) && !self.is_default(path) && !is_file;
         Some(match is_secret {
             true => "(set, not shown)".to_owned(),
-            false => value.to_string(),
+            false => without_credentials(&value.to_string()),
         })
     }
 
@@ -446,6 +449,31 @@ impl Document {
         let entries = (0..self.count(array)).map(|index| format!("{array}[{index}]{rest}"));
         entries.flat_map(|path| self.concrete(&path)).collect()
     }
+}
+
+/// Returns the text without the user and password of each URL in it (RFC 3986, section 3.2.1), because others may read the output.
+fn without_credentials(text: &str) -> String {
+    let mut shown = String::new();
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once("://") {
+        shown.push_str(before);
+        shown.push_str("://");
+        let end = after
+            .find(['/', '?', '#', '"', '\'', '\\', ' ', ','])
+            .unwrap_or(after.len());
+        let (authority, following) = after.split_at(end);
+        let host = match authority.rsplit_once('@') {
+            Some((_, host)) => {
+                shown.push_str("…@");
+                host
+            }
+            None => authority,
+        };
+        shown.push_str(host);
+        rest = following;
+    }
+    shown.push_str(rest);
+    shown
 }
 
 /// The kind of a node of the template.
@@ -683,6 +711,25 @@ mod tests {
             ("devidp.listen", "dev_idp.listen"),
         ] {
             assert_eq!(nearest_key(unknown), known, "{unknown}");
+        }
+    }
+
+    #[test]
+    fn credentials_in_a_url_are_not_shown() {
+        for (text, shown) in [
+            (
+                "\"https://x:secret@idp.example/logout\"",
+                "\"https://…@idp.example/logout\"",
+            ),
+            (
+                "[\"http://x:a@one:1\", \"http://two:2\"]",
+                "[\"http://…@one:1\", \"http://two:2\"]",
+            ),
+            ("https://x:se@cret@idp.example", "https://…@idp.example"),
+            ("https://idp.example/@me", "https://idp.example/@me"),
+            ("no URL: x@y", "no URL: x@y"),
+        ] {
+            assert_eq!(without_credentials(text), shown);
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use toml_edit::{DocumentMut, Item, Value};
+use toml_edit::{Array, DocumentMut, Item, Value};
 
 use crate::findings::Change;
 
@@ -10,14 +10,21 @@ use crate::findings::Change;
 ///
 /// # Errors
 ///
-/// When the text is not TOML, or does not have a key that is to be changed: it was set elsewhere.
+/// When the text is not TOML, or does not have a key that is to be changed, or the table of a list: it was set elsewhere.
 pub fn apply(text: &str, changes: &[Change]) -> Result<String, String> {
     let mut document: DocumentMut = text.parse().map_err(|_| "the file is not TOML".to_owned())?;
     for change in changes {
+        let elsewhere = || format!("{} is not set in the file; set it where it is", change.key);
+        if change.adds {
+            list(document.as_item_mut(), &change.key)
+                .ok_or_else(elsewhere)?
+                .push(change.value.as_str());
+            continue;
+        }
         let item = find(document.as_item_mut(), &change.key);
         let value = item.and_then(Item::as_value_mut);
         let Some(value) = value else {
-            return Err(format!("{} is not set in the file; set it where it is", change.key));
+            return Err(elsewhere());
         };
         let decor = value.decor().clone();
         *value = Value::from(change.value.as_str());
@@ -38,14 +45,34 @@ fn find<'a>(root: &'a mut Item, key: &str) -> Option<&'a mut Item> {
     Some(item)
 }
 
+/// The list of a key such as `trust[0].aliases`, which is made where its table is there.
+fn list<'a>(root: &'a mut Item, key: &str) -> Option<&'a mut Array> {
+    let (table, name) = key.rsplit_once('.')?;
+    let table = find(root, table)?.as_table_like_mut()?;
+    if !table.contains_key(name) {
+        table.insert(name, Item::Value(Value::Array(Array::new())));
+    }
+    table.get_mut(name)?.as_array_mut()
+}
+
 /// The lines that differ, as `diff` shows them.
 pub fn difference(before: &str, after: &str) -> String {
+    let (before, after): (Vec<_>, Vec<_>) = (before.lines().collect(), after.lines().collect());
     let mut text = String::new();
-    for (number, (old, new)) in before.lines().zip(after.lines()).enumerate() {
-        if old != new {
-            // Writing to a string cannot fail.
-            let _infallible = write!(text, "  line {}\n  - {old}\n  + {new}\n", number + 1);
-        }
+    let mut ahead = 0;
+    for (number, new) in after.iter().enumerate() {
+        // `--fix` changes lines and adds some; it removes none.
+        let old = before.get(number - ahead);
+        let is_added = before.len() + ahead < after.len() && old != Some(new) && after.get(number + 1) == old;
+        // Writing to a string cannot fail.
+        let _infallible = match old {
+            Some(old) if old == new => Ok(()),
+            Some(old) if !is_added => write!(text, "  line {}\n  - {old}\n  + {new}\n", number + 1),
+            _ => {
+                ahead += 1;
+                write!(text, "  line {}\n  + {new}\n", number + 1)
+            }
+        };
     }
     text
 }
@@ -58,6 +85,36 @@ mod tests {
         Change {
             key: key.to_owned(),
             value: "https://b".to_owned(),
+            adds: false,
+        }
+    }
+
+    #[test]
+    fn a_list_gets_one_more() {
+        let addition = |key: &str| Change {
+            adds: true,
+            ..change(key)
+        };
+        let before = "[[trust]]\nissuer = \"https://a\" # ours\naudience = [\"x\"]\n\n[gate]\nexplain = true\n";
+        let after = apply(before, &[addition("trust[0].audience"), addition("trust[0].aliases")]).unwrap();
+        assert_eq!(
+            after,
+            "[[trust]]\nissuer = \"https://a\" # ours\naudience = [\"x\", \"https://b\"]\naliases = [\"https://b\"]\n\n[gate]\n\
+             explain = true\n"
+        );
+        assert_eq!(
+            difference(before, &after),
+            "  line 3\n  - audience = [\"x\"]\n  + audience = [\"x\", \"https://b\"]\n  line 4\n  + aliases = [\"https://b\"]\n"
+        );
+        let last = "[[trust]]\nissuer = \"https://a\"\n";
+        let after = apply(last, &[addition("trust[0].aliases")]).unwrap();
+        assert_eq!(difference(last, &after), "  line 3\n  + aliases = [\"https://b\"]\n");
+        for (text, key) in [
+            (before, "trust[1].aliases"),
+            ("audience = \"x\"\n", "audience"),
+            ("trust = 1\n", "trust.audience"),
+        ] {
+            assert!(apply(text, &[addition(key)]).is_err(), "{key}");
         }
     }
 

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use pixygate::jwt::printable;
+use serde_json::Value;
 use url::Url;
 
 use super::run::{Checked, Missing, Run};
@@ -78,7 +80,7 @@ async fn sign_in(target: &Target<'_>, how: &SignIn) -> Checked<SignedIn> {
                 .map(|scopes| format!(", scopes {}", scopes.join(" ")));
             let detail = format!(
                 "{} signed in, {refresh} a refresh token{}{}",
-                pixygate::jwt::printable(&signed_in.subject),
+                printable(&signed_in.subject),
                 lifetime.unwrap_or_default(),
                 granted.unwrap_or_default()
             );
@@ -87,6 +89,50 @@ async fn sign_in(target: &Target<'_>, how: &SignIn) -> Checked<SignedIn> {
             Checked::passed(signed_in, detail).and(note)
         }
         Err(error) => failed(error.to_string()),
+    }
+}
+
+/// Adds the line to write where a list of the trust lacks what the token has. The token comes from the provider itself.
+///
+/// An audience is added only when it is the client: a token for another service must not open this one.
+fn with_line(target: &Target<'_>, token: &str, finding: Finding) -> Finding {
+    let claims = inspect::Parts::of(token).claims;
+    let issuer = claims.get("iss").and_then(Value::as_str).unwrap_or_default();
+    let audience: Vec<_> = match claims.get("aud") {
+        Some(Value::String(one)) => vec![one.as_str()],
+        Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    };
+    let (own, client_id) = (&target.provider.issuer, target.provider.client_id.as_str());
+    let trust = target.config.trust.iter().position(|trust| trust.issuer == *own);
+    let (aliases, audiences) = match finding.code {
+        Code::IssuerNotTrusted if !issuer.is_empty() => (Some(issuer), vec![client_id]),
+        Code::AudienceMismatch if !audience.is_empty() => (None, audience),
+        _ => return finding,
+    };
+    match (trust, aliases) {
+        (Some(index), Some(alias)) => finding.addition(format!("trust[{index}].aliases"), alias),
+        (Some(index), None) if audiences.contains(&client_id) => {
+            finding.addition(format!("trust[{index}].audience"), client_id)
+        }
+        (Some(_), None) => finding,
+        // There is none to correct: the provider is trusted by itself.
+        (None, _) => {
+            let line = |key: &str, values: &[&str]| {
+                let values: Vec<_> = values.iter().map(|value| format!("\"{}\"", printable(value))).collect();
+                format!(", {key} = [{}]", values.join(", "))
+            };
+            let place = target.provider.discovery_url.as_deref();
+            let place = place
+                .map(|url| format!(", discovery_url = \"{url}\""))
+                .unwrap_or_default();
+            let aliases = aliases.map(|alias| line("aliases", &[alias])).unwrap_or_default();
+            let audiences = line("audience", &audiences);
+            finding.hint(format!(
+                "if the token is meant for this gate, write at the end of the file [[trust]], and below it issuer = \
+                 \"{own}\"{place}{audiences}{aliases}"
+            ))
+        }
     }
 }
 
@@ -130,7 +176,7 @@ async fn access_token(target: &Target<'_>, signed_in: &SignedIn) -> Checked<()> 
                 .map(|route| format!("{} {}: {}", route.methods, route.path, route.status));
             Checked::passed((), routes.collect::<Vec<_>>().join(", "))
         }
-        (_, Some(finding)) => Checked::failed(finding),
+        (_, Some(finding)) => Checked::failed(with_line(target, &signed_in.access_token, finding)),
         (_, None) => Checked::failed(Finding::new(Code::SignIn).found("the gate rejects the access token")),
     }
 }

@@ -235,7 +235,7 @@ catalogue! {
         fix "Send the access token: `Authorization: Bearer …`."
     MalformedToken "201" Fault "The token is not a signed JWT"
         why "The gate accepts three base64url segments of JSON. An opaque or encrypted token says nothing that the gate could check."
-        fix "Let the provider issue signed JWT access tokens, or set `trust.introspection_url`."
+        fix "Copy the token completely and unchanged. If it is, let the provider issue signed JWT access tokens, or set `trust.introspection_url`."
     TokenTooLarge "202" Fault "The token is too large"
         why "Longer tokens are rejected without parsing, so that they cannot occupy the server."
         fix "Let the provider put fewer claims into tokens, or raise `gate.max_token_bytes`."

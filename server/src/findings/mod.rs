@@ -68,6 +68,8 @@ pub struct Change {
     pub key: String,
     /// Its new value: a string.
     pub value: String,
+    /// Whether the value is one more of a list.
+    pub adds: bool,
 }
 
 impl Finding {
@@ -119,6 +121,18 @@ impl Finding {
         self.change = Some(Change {
             key: key.into(),
             value: value.into(),
+            adds: false,
+        });
+        self
+    }
+
+    /// Names the list of the file that lacks a value.
+    #[must_use]
+    pub fn addition(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.change = Some(Change {
+            key: key.into(),
+            value: value.into(),
+            adds: true,
         });
         self
     }

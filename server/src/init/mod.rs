@@ -153,9 +153,16 @@ pub fn configuration(answers: &Answers) -> String {
     );
     let _infallible = write!(
         text,
-        "[server]\n# The origin under which browsers reach this server.\npublic_url = {}\n\n\
-         [provider]\n# Exactly as the provider's tokens have it in `iss`.\nissuer = {}\n",
-        quoted(public_url),
+        "[server]\n# The origin under which browsers reach this server.\npublic_url = {}\n",
+        quoted(public_url)
+    );
+    if let Some(port) = local_port(public_url) {
+        let listen = quoted(&format!("127.0.0.1:{port}"));
+        let _infallible = writeln!(text, "# Where this server listens: the same port.\nlisten = {listen}");
+    }
+    let _infallible = write!(
+        text,
+        "\n[provider]\n# Exactly as the provider's tokens have it in `iss`.\nissuer = {}\n",
         quoted(&answers.issuer)
     );
     if let Some(url) = &answers.discovery_url {
@@ -184,6 +191,15 @@ pub fn configuration(answers: &Answers) -> String {
     }
     text
 }
+
+/// The port of an origin on this machine, unless the server listens there by itself.
+fn local_port(public_url: &str) -> Option<u16> {
+    let url = Url::parse(public_url).ok().filter(|url| url.scheme() == "http")?;
+    url.port_or_known_default().filter(|port| *port != DEFAULT_PORT)
+}
+
+/// The port of `server.listen` where nothing else is said.
+const DEFAULT_PORT: u16 = 3000;
 
 /// What must be registered at the provider.
 pub fn registration(answers: &Answers) -> String {

@@ -198,6 +198,16 @@ pub(crate) fn explain(token: &str, diagnosis: &Diagnosis, now: SystemTime, knows
         None => diagnosis.routes().filter_map(|call| verdict::route(&call)).collect(),
         Some(_) => Vec::new(),
     };
+    let finding = judged.finding.map(|finding| match parts.own_key() {
+        Some(member) if matches!(finding.code, Code::UnknownKey | Code::BadSignature) => {
+            let found = format!(
+                "{}; the token names a key of its own (`{member}`), which the gate ignores",
+                finding.found
+            );
+            finding.found(found)
+        }
+        _ => finding,
+    });
     Inspection {
         kind: parts.kind,
         bytes: token.len(),
@@ -209,7 +219,7 @@ pub(crate) fn explain(token: &str, diagnosis: &Diagnosis, now: SystemTime, knows
             .map(|(check, verdict)| Stage { check, verdict })
             .collect(),
         decision: judged.decision,
-        finding: judged.finding,
+        finding,
         routes,
     }
 }

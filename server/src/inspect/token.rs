@@ -87,6 +87,12 @@ impl Parts {
         };
         Self { kind, header, claims }
     }
+
+    /// The member of the header that names a key or where one is (RFC 7515, sections 4.1.2 to 4.1.6).
+    pub(crate) fn own_key(&self) -> Option<&'static str> {
+        let members = ["jwk", "jku", "x5c", "x5u"];
+        members.into_iter().find(|member| self.header.contains_key(*member))
+    }
 }
 
 fn kind(header: &Map<String, Value>, claims: &Map<String, Value>) -> Kind {

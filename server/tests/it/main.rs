@@ -12,6 +12,7 @@ mod doctor;
 mod example_file;
 mod findings;
 mod gate;
+mod golden;
 mod house;
 mod inspect;
 mod killed;

@@ -1,5 +1,6 @@
 //! The doctor: each finding is provoked by breaking one thing, and nothing else is reported.
 
+mod at_start;
 mod embedded;
 mod offline;
 mod output;
@@ -7,5 +8,6 @@ mod paper;
 mod process;
 mod sign_in;
 mod store;
+mod switches;
 mod token;
 mod world;

@@ -4,6 +4,7 @@ use serde_json::Value;
 use server::doctor::{CHECKS, Options, Style, examine};
 
 use super::world::{World, limits, read, report};
+use crate::golden::golden;
 
 /// The text with the addresses of this run taken out.
 fn stable(world: &World, text: &str) -> String {
@@ -13,35 +14,27 @@ fn stable(world: &World, text: &str) -> String {
     text.replace(&world.provider.replace("http://", ""), "IDP")
 }
 
-fn golden(name: &str, text: &str) {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/it/doctor/golden")
-        .join(name);
-    if std::env::var_os("PIXYGATE_WRITE_DOCS").is_some() {
-        std::fs::write(&path, text).unwrap();
-    }
-    let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(
-        written, text,
-        "{name}: PIXYGATE_WRITE_DOCS=1 cargo test -p server doctor"
-    );
-}
-
 #[tokio::test]
-async fn the_report_is_as_it_was() {
+async fn the_report_is_its_golden_file() {
     let world = World::start().await;
     let right = world.configuration();
     let wrong = right.replace("/oauth2/token", "");
     let (right, wrong) = (report(&right).await, report(&wrong).await);
-    golden("right.txt", &stable(&world, &right.text(Style::default())));
-    golden("wrong.txt", &stable(&world, &wrong.text(Style::default())));
+    golden(
+        "doctor/golden/right.txt",
+        &stable(&world, &right.text(Style::default())),
+    );
+    golden(
+        "doctor/golden/wrong.txt",
+        &stable(&world, &wrong.text(Style::default())),
+    );
     let verbose = Style {
         verbose: true,
         ..Style::default()
     };
     let wrong_text = wrong.text(verbose);
-    golden("wrong-verbose.txt", &stable(&world, &wrong_text));
-    golden("wrong.json", &stable(&world, &wrong.json()));
+    golden("doctor/golden/wrong-verbose.txt", &stable(&world, &wrong_text));
+    golden("doctor/golden/wrong.json", &stable(&world, &wrong.json()));
     let json: Value = serde_json::from_str(&wrong.json()).unwrap();
     assert_eq!(
         (&json["faults"], &json["checks"].as_array().unwrap().len()),

@@ -63,6 +63,11 @@ impl Browser {
 }
 
 async fn report(world: &World, more: &str) -> Report {
+    report_on(world, &(world.configuration() + more)).await
+}
+
+/// The report on a configuration, with a user who signs in at the provider.
+pub(super) async fn report_on(world: &World, text: &str) -> Report {
     let browser = Browser::of(world);
     let sign_in = SignIn::with(Some(0), move |client_id, redirect_uri, address| {
         assert_eq!(client_id, "pixygate");
@@ -80,13 +85,7 @@ async fn report(world: &World, more: &str) -> Report {
         sign_in: Some(sign_in),
         ..Options::default()
     };
-    examine(
-        "pixygate.toml",
-        read(&(world.configuration() + more)),
-        &options,
-        &|_| {},
-    )
-    .await
+    examine("pixygate.toml", read(text), &options, &|_| {}).await
 }
 
 fn detail<'a>(report: &'a Report, check: &str) -> &'a str {

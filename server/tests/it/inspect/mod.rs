@@ -1,5 +1,8 @@
 //! `pixygate inspect`: every token of the attack matrix is explained by the finding of its reason.
 
+mod output;
+mod threats;
+
 use pixygate::Reason;
 use pixygate::gate::{Policies, Policy};
 use pixygate::jwt::Algorithm;
