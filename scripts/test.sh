@@ -42,6 +42,8 @@ native_tests() {
   fi
 }
 
+valkey_tests() { cargo test -p server --features valkey --lib --test it -- replay:: store::proofs; }
+
 wasm_tests() {
   node scripts/webdriver.mjs "$TARGET/webdriver.json"
   WASM_BINDGEN_TEST_WEBDRIVER_JSON=$TARGET/webdriver.json WASM_BINDGEN_TEST_TIMEOUT=120 \
@@ -93,6 +95,8 @@ step check 'lock file: the gate beside others' lock_file benches/compare
 if [ "$ONLY" != . ]; then
   step check 'compile: fuzz targets' compile_apart fuzz --features config
   step check 'compile: the gate beside others' compile_apart benches/compare --benches
+  step check 'clippy: server with Valkey' clippy -p server --features valkey
+  step cargo 'tests: DPoP proofs in Valkey' valkey_tests
 fi
 
 step check 'guard: no axum and no tokio in the browser' scripts/guard.sh

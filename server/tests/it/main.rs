@@ -30,3 +30,5 @@ mod start;
 mod store;
 mod tls;
 mod upstream;
+#[cfg(feature = "valkey")]
+mod valkey;
