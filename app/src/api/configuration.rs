@@ -172,7 +172,8 @@ pub struct NodeState {
     pub seen: u64,
     /// Whether it is the node that answers.
     pub this: bool,
-    /// The time since it read the revocations, in seconds. Only known of the node that answers.
+    /// The time since it read the revocations, in seconds: now where it is the node that answers, else at its last sign of life. Nodes of
+    /// older versions do not say it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revocation_age_seconds: Option<u64>,
 }
