@@ -171,12 +171,17 @@ wasm_opt() {
 
 # The tests start servers of their own, as the user that the package makes; those that the packages start are not needed.
 postgres() {
-  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || have initdb || database_package postgresql PostgreSQL
-  [ -x /usr/sbin/pgbouncer ] || have pgbouncer || database_package pgbouncer PgBouncer
+  compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || have initdb || debian_package postgresql PostgreSQL
+  [ -x /usr/sbin/pgbouncer ] || have pgbouncer || debian_package pgbouncer PgBouncer
 }
 
-# database_package PACKAGE NAME: nobody gets one who would first have to be asked for a password.
-database_package() {
+# Gives one server of a test another clock.
+other_clock() {
+  [ "$(uname)" != Linux ] || compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || debian_package libfaketime libfaketime
+}
+
+# debian_package PACKAGE NAME: nobody gets one who would first have to be asked for a password.
+debian_package() {
   if without "$1" any; then return; fi
   if have apt-get && { [ "$(id -u)" = 0 ] || { have sudo && sudo -n true 2>/dev/null; }; }; then
     installing "$2 (Debian package)"
@@ -219,4 +224,5 @@ if [ "$purpose" = test ]; then
   python_provider django django-oauth-toolkit end2end/.venv-django
   lemonldap
   postgres
+  other_clock
 fi

@@ -5,6 +5,7 @@
 mod activity;
 mod bounds;
 mod cli;
+mod clock;
 mod config;
 mod console;
 #[cfg(feature = "dev-idp")]
