@@ -1,6 +1,6 @@
 # Two commands carry everything: `make run` and `make test`. Both install what is missing, once.
 .DEFAULT_GOAL := help
-.PHONY: help run test check setup screenshots release bench-browser bench-gateway soak
+.PHONY: help run test check setup screenshots release bench-browser bench-gateway soak valkey
 
 help: ## Show what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-14s %s\n", $$1, $$2 }'
@@ -29,6 +29,9 @@ bench-gateway: ## Calls through the gateway beside nginx and HAProxy: the table 
 
 soak: ## Ten minutes of slow clients, floods and outages around valid callers; SOAK_SECONDS=60 for less
 	@scripts/soak.sh
+
+valkey: ## The tests of DPoP proofs in Valkey, which `make test` leaves out; needs valkey-server or redis-server
+	@scripts/test.sh --only 'DPoP proofs in Valkey'
 
 screenshots: ## Pictures of every page into end2end/screenshots, phone to desktop, dark and light
 	@scripts/test.sh --only 'build: |screenshots'

@@ -180,6 +180,11 @@ nginx() {
   [ -x /usr/sbin/nginx ] || have nginx || debian_package nginx nginx
 }
 
+# Gives one server of a test another clock.
+other_clock() {
+  [ "$(uname)" != Linux ] || compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || debian_package libfaketime libfaketime
+}
+
 # debian_package PACKAGE NAME: nobody gets one who would first have to be asked for a password.
 debian_package() {
   if without "$1" any; then return; fi
@@ -203,6 +208,7 @@ packages() {
   lemonldap
   postgres
   nginx
+  other_clock
 }
 
 cargo_tools() {

@@ -42,6 +42,8 @@ native_tests() {
   fi
 }
 
+valkey_tests() { cargo test -p server --features valkey --lib --test it -- replay:: store::proofs; }
+
 wasm_tests() {
   node scripts/webdriver.mjs "$TARGET/webdriver.json"
   WASM_BINDGEN_TEST_WEBDRIVER_JSON=$TARGET/webdriver.json WASM_BINDGEN_TEST_TIMEOUT=120 \
@@ -110,6 +112,8 @@ if [ "$ONLY" != . ]; then
   step check 'compile: the gate beside others' compile_apart benches/compare --benches
   # What talks to the system's keyring is more than the rest of the command line.
   step check "clippy: server with the system's keyring" clippy -p server --features keyring
+  step check 'clippy: server with Valkey' clippy -p server --features valkey
+  step cargo 'tests: DPoP proofs in Valkey' valkey_tests
 fi
 
 step check 'deploy: files are understood by what reads them' deploy/check.sh

@@ -2,11 +2,12 @@
 //! divided, and the difference between this machine's clock and the store's.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinHandle;
 
+use crate::revocation::SharedRevocations;
 use crate::store::{Store, StoreError};
 
 /// Between two signs. Three that are missed make a node count as gone.
@@ -28,6 +29,8 @@ struct Known {
     live: AtomicU32,
     /// What is to be added to this machine's clock, in microseconds.
     offset: AtomicI64,
+    /// Whether a newer version changed the store in a way that this one does not understand.
+    outdated: AtomicBool,
     name: String,
 }
 
@@ -43,20 +46,25 @@ impl Presence {
             node: AtomicI64::new(node),
             live: AtomicU32::new(1),
             offset: AtomicI64::new(0),
+            outdated: AtomicBool::new(false),
             name,
         }));
-        presence.beat(store).await?;
+        presence.beat(store, 0).await?;
         Ok(presence)
     }
 
-    /// Renews the row until the task is aborted.
-    pub fn spawn(&self, store: Store) -> JoinHandle<()> {
+    /// Renews the row until the task is aborted, with the age of `revocations`.
+    pub fn spawn(&self, store: Store, revocations: SharedRevocations) -> JoinHandle<()> {
         let presence = self.clone();
         tokio::spawn(async move {
             let mut warned = false;
             loop {
-                tokio::time::sleep(INTERVAL).await;
-                match presence.beat(&store).await {
+                let beat = presence.beat(&store, revocations.age().as_secs()).await;
+                if !matches!(beat, Err(StoreError::Database(_) | StoreError::NoAnswer(_))) {
+                    let outdated = matches!(beat, Err(StoreError::Newer { .. }));
+                    presence.0.outdated.store(outdated, Ordering::Relaxed);
+                }
+                match beat {
                     Ok(()) => {}
                     Err(error @ StoreError::Newer { .. }) => {
                         tracing::error!(%error, "the store was changed by a newer version: update this node");
@@ -72,13 +80,14 @@ impl Presence {
                     );
                 }
                 warned = off > CLOCK_WARNING;
+                tokio::time::sleep(INTERVAL).await;
             }
         })
     }
 
-    async fn beat(&self, store: &Store) -> Result<(), StoreError> {
+    async fn beat(&self, store: &Store, revocation_age_seconds: u64) -> Result<(), StoreError> {
         let asked = unix_microseconds();
-        let beat = store.beat(self.node()).await?;
+        let beat = store.beat(self.node(), revocation_age_seconds).await?;
         let answered = unix_microseconds();
         if let Some(now) = beat.now
             && answered - asked < PRECISION
@@ -111,6 +120,11 @@ impl Presence {
     /// Returns how many nodes are live, this one included.
     pub fn live(&self) -> u32 {
         self.0.live.load(Ordering::Relaxed)
+    }
+
+    /// Returns whether this node understands the store: no newer version has changed it too much.
+    pub fn is_current(&self) -> bool {
+        !self.0.outdated.load(Ordering::Relaxed)
     }
 
     /// Returns the difference to the store's clock, in microseconds.

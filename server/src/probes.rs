@@ -25,16 +25,18 @@ pub(crate) async fn ready(State(state): State<AppState>) -> Response {
     let keys = issuers.values().any(|ready| *ready);
     let store = state.shared.revocations.is_reachable();
     let revocations = state.shared.revocations.is_current();
+    let schema = state.shared.presence.is_current();
     let stopping = state.stopping.load(Ordering::Relaxed);
-    let ready = keys && store && revocations && !stopping;
+    let ready = keys && store && revocations && schema && !stopping;
     let status = if ready {
         StatusCode::OK
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
     let sign_in = state.sign_in.page().client.is_some();
-    let checks =
-        json!({ "keys": keys, "sign_in": sign_in, "store": store, "revocations": revocations, "stopping": stopping });
+    let checks = json!({
+        "keys": keys, "sign_in": sign_in, "store": store, "revocations": revocations, "schema": schema, "stopping": stopping
+    });
     let age = state.shared.revocations.age().as_secs();
     let body = json!({ "ready": ready, "checks": checks, "issuers": issuers, "revocation_age_seconds": age });
     (status, Json(body)).into_response()

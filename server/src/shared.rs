@@ -86,7 +86,11 @@ impl Shared {
         let (documents, write_documents) = StoredDocuments::load(store.clone()).await.map_err(failed)?;
         let nonce_key = store.shared_key("gate.dpop_nonce").await.map_err(failed)?;
         let mut tasks = follower.spawn();
-        tasks.extend([presence.spawn(store.clone()), retention, write_documents]);
+        tasks.extend([
+            presence.spawn(store.clone(), revocations.clone()),
+            retention,
+            write_documents,
+        ]);
         let shared = Self {
             store,
             revocations,

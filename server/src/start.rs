@@ -151,7 +151,7 @@ pub async fn start(config: &Config, candidates: &Candidates, reload_port: Option
     let own = provider::reached(config, &provider);
 
     let (shared, background) = Shared::open(config).await?;
-    let (replays, prune) = SharedReplays::new(&shared.store);
+    let (replays, prune) = SharedReplays::new(&shared.store, config.store.dpop_replay_url.clone());
     tasks.extend(prune);
     let presence = shared.presence.clone();
     let revocations = Arc::new(shared.revocations.clone());

@@ -156,6 +156,9 @@ pub struct Page {
 pub struct Chart {
     /// The beginning of the first bucket, in seconds since 1970.
     pub from: u64,
+    /// The end of the last bucket, in seconds since 1970: not later than asked for, though the bucket has a whole minute there.
+    #[serde(default)]
+    pub until: u64,
     /// The seconds of each bucket, a multiple of 60.
     pub width: u64,
     /// [`BUCKETS`] buckets, oldest first.

@@ -172,7 +172,8 @@ pub struct NodeState {
     pub seen: u64,
     /// Whether it is the node that sent this response.
     pub this: bool,
-    /// The time since it read the revocations, in seconds. Only known for the node that sent this response.
+    /// The time since it read the revocations, in seconds: until now for the node that sent this response, else until its last heartbeat.
+    /// Nodes of older versions do not store it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revocation_age_seconds: Option<u64>,
 }

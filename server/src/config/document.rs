@@ -35,9 +35,10 @@ pub fn keys() -> &'static [String] {
 }
 
 /// Keys whose values are never shown. A URL can contain a password.
-const SECRETS: [&str; 3] = [
+const SECRETS: [&str; 4] = [
     "trust[].introspection_client_secret",
     "store.url",
+    "store.dpop_replay_url",
     "telemetry.otlp_endpoint",
 ];
 

@@ -18,6 +18,7 @@ use super::Source;
 use super::url::{PublicUrl, origin, secure};
 use crate::activity::{self, WhenFull};
 use crate::log::LogFormat;
+use crate::replay::Valkey;
 use crate::revocation::Timing;
 use crate::store::StoreUrl;
 use crate::traces::{Collector, TraceSettings};
@@ -195,6 +196,9 @@ pub struct Store {
     /// How long ended sessions are stored individually, in seconds.
     #[serde(deserialize_with = "within::<600, 31_536_000, _>")]
     pub revocation_keep_seconds: u64,
+    /// The Valkey server that stores used DPoP proofs, in place of the store.
+    #[serde(deserialize_with = "replay_url")]
+    pub dpop_replay_url: Option<Valkey>,
 }
 
 /// `[activity]`
@@ -325,6 +329,13 @@ fn store_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<StoreUrl, D::
     let text = String::deserialize(deserializer)?;
     text.parse()
         .map_err(|why| D::Error::custom(format_args!("{why}, expected {expected}")))
+}
+
+/// The value may have a password in it, so it is not repeated.
+fn replay_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Valkey>, D::Error> {
+    let expected = "valkeys://USER:PASSWORD@HOST:PORT, or valkey:// without TLS; empty for the store";
+    let text = String::deserialize(deserializer)?;
+    optional(&text, parse).map_err(|why| D::Error::custom(format_args!("{why}, expected {expected}")))
 }
 
 const ADDRESS: &str = "an IP address and a port";

@@ -107,7 +107,10 @@ async fn nodes(console: &Console) -> Result<Vec<NodeState>, StoreError> {
             version: node.version,
             seen: node.seen_at,
             this,
-            revocation_age_seconds: this.then(|| shared.revocations.age().as_secs()),
+            revocation_age_seconds: match this {
+                true => Some(shared.revocations.age().as_secs()),
+                false => node.revocation_age_seconds,
+            },
         }
     };
     Ok(nodes.into_iter().map(node).collect())

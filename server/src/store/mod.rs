@@ -202,15 +202,17 @@ impl Store {
         on_engine!(self, engine => engine.activity_since(whose, columns, limit).await)
     }
 
-    /// Returns the sums of the time between, in seconds since 1970, in [`BUCKETS`] of whole minutes. It begins at a full minute and is as
-    /// long as the time or longer.
+    /// Returns the sums of the time between, in seconds since 1970, in [`BUCKETS`] of whole minutes. The last one has the minute of
+    /// `until`; the first may begin before `from`.
     ///
     /// # Errors
     ///
     /// When the store cannot be read.
     pub async fn activity_chart(&self, whose: &RecordOwner, from: u64, until: u64) -> Result<Chart, StoreError> {
-        let from = from - from % 60;
-        let minutes = until.saturating_sub(from).div_ceil(60 * BUCKETS as u64).max(1);
+        let until = until.max(from.saturating_add(1));
+        let end = until.div_ceil(60).saturating_mul(60);
+        let minutes = (end - (from - from % 60)).div_ceil(60 * BUCKETS as u64);
+        let from = end.saturating_sub(minutes.saturating_mul(60 * BUCKETS as u64));
         let sums = on_engine!(self, engine => engine.activity_sums(whose, from, minutes, BUCKETS).await)?;
         let mut buckets = vec![Bucket::default(); BUCKETS];
         for (place, sum) in sums {
@@ -220,6 +222,7 @@ impl Store {
         }
         Ok(Chart {
             from,
+            until,
             width: minutes * 60,
             buckets,
         })
@@ -252,13 +255,13 @@ impl Store {
         on_engine!(self, engine => engine.register(name, version).await)
     }
 
-    /// Renews the row of a node.
+    /// Renews the row of a node, with the time since it read the revocations.
     ///
     /// # Errors
     ///
     /// When the store cannot be written, or a newer version has changed it in a way that this one does not understand.
-    pub async fn beat(&self, node: i64) -> Result<Beat, StoreError> {
-        on_engine!(self, engine => engine.beat(node).await)
+    pub async fn beat(&self, node: i64, revocation_age_seconds: u64) -> Result<Beat, StoreError> {
+        on_engine!(self, engine => engine.beat(node, revocation_age_seconds).await)
     }
 
     /// Returns the nodes that are live, in the order of their start.

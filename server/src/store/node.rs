@@ -25,6 +25,8 @@ pub struct Node {
     pub version: String,
     /// Its last sign, in milliseconds since 1970 by the store's clock.
     pub seen_at: u64,
+    /// How long before its last sign it had read the revocations, in seconds; `None` of older versions.
+    pub revocation_age_seconds: Option<u64>,
 }
 
 /// Reads a row of either engine.
@@ -35,6 +37,9 @@ macro_rules! node {
             name: $row.try_get("name")?,
             version: $row.try_get("version")?,
             seen_at: crate::store::unsigned($row.try_get("seen_at")?),
+            revocation_age_seconds: $row
+                .try_get::<Option<i64>, _>("revocation_age_seconds")?
+                .map(crate::store::unsigned),
         }
     };
 }

@@ -1,17 +1,17 @@
 //! A server that is killed under load (SIGKILL): responses from some time before are recorded, exactly once.
 
 use std::collections::HashMap;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use app::api::{Filter, RecordOwner};
-use serde_json::{Value, json};
-use tempfile::TempDir;
+use http::StatusCode;
+use pixygate::jwt::Ended;
 
-use crate::house;
-use crate::postgres::{free_port, signal};
+use crate::house::House;
+use crate::logout::accepted;
+use crate::process::Server;
 use crate::store::{Engine, open};
 
 crate::store::on_both!(a_server_that_is_killed_loses_at_most_the_last_second);
@@ -21,80 +21,9 @@ const CALLS: usize = 10_000;
 /// The records of this last time may be lost: one second, and more on a busy machine.
 const LOSS: Duration = Duration::from_secs(5);
 
-/// A server process.
-struct Server {
-    process: Child,
-    url: String,
-    provider: String,
-    _site: TempDir,
-    _folder: TempDir,
-}
-
-impl Server {
-    async fn start(store: &str) -> Self {
-        let (site, folder) = (house::site(), tempfile::tempdir().unwrap());
-        let (port, provider) = (free_port(), free_port());
-        let process = Command::new(env!("CARGO_BIN_EXE_pixygate"))
-            .current_dir(folder.path())
-            .env_clear()
-            .env("PIXYGATE_SITE", site.path())
-            .env("PIXYGATE_SERVER__LISTEN", format!("127.0.0.1:{port}"))
-            .env("PIXYGATE_SERVER__PUBLIC_URL", format!("http://127.0.0.1:{port}"))
-            .env("PIXYGATE_DEV_IDP__LISTEN", format!("127.0.0.1:{provider}"))
-            .env("PIXYGATE_TELEMETRY__METRICS_LISTEN", "")
-            .env("PIXYGATE_GATE__RATE_LIMIT", "")
-            .env("PIXYGATE_STORE__URL", store)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let server = Self {
-            process,
-            url: format!("http://127.0.0.1:{port}"),
-            provider: format!("http://127.0.0.1:{provider}"),
-            _site: site,
-            _folder: folder,
-        };
-        let ready = async {
-            let url = format!("{}/readyz", server.url);
-            while !reqwest::get(&url)
-                .await
-                .is_ok_and(|response| response.status().is_success())
-            {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(60), ready).await.unwrap();
-        server
-    }
-
-    async fn token(&self) -> String {
-        let wanted = json!({ "username": "alice", "client_id": "pixygate" });
-        let url = format!("{}/control/tokens?tenant=demo", self.provider);
-        let tokens: Value = reqwest::Client::new()
-            .post(url)
-            .json(&wanted)
-            .send()
-            .await
-            .unwrap()
-            .json()
-            .await
-            .unwrap();
-        tokens["access_token"].as_str().unwrap().to_owned()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        signal(&self.process, "KILL");
-        drop(self.process.wait());
-    }
-}
-
 async fn a_server_that_is_killed_loses_at_most_the_last_second(engine: &Engine) {
-    let server = Server::start(&engine.url()).await;
-    let token = Arc::new(server.token().await);
+    let server = Server::start(&engine.url(), []).await;
+    let token = Arc::new(server.token("alice").await);
     let answered = Arc::new(Mutex::new(HashMap::new()));
     let left = Arc::new(AtomicUsize::new(CALLS));
     let mut callers = tokio::task::JoinSet::new();
@@ -125,7 +54,7 @@ async fn a_server_that_is_killed_loses_at_most_the_last_second(engine: &Engine) 
     };
     tokio::time::timeout(Duration::from_secs(300), enough).await.unwrap();
     let killed = Instant::now();
-    signal(&server.process, "KILL");
+    server.signal("KILL");
     callers.join_all().await;
 
     let store = open(&engine.url()).await;
@@ -165,4 +94,78 @@ async fn a_server_that_is_killed_loses_at_most_the_last_second(engine: &Engine) 
         .unwrap();
     let sum: u64 = chart.buckets.iter().map(|bucket| bucket.allowed + bucket.denied).sum();
     assert_eq!(sum, recorded.len() as u64);
+}
+
+/// One of two nodes is killed while both answer calls.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_is_killed_under_load_holds_up_no_other() {
+    let Some(engine) = Engine::postgres() else { return };
+    let settings = format!("[store]\nurl = \"{}\"\n[gate]\nrate_limit = \"\"\n", engine.url());
+    let survivor = House::with(&settings).await;
+    let issuer = survivor.started.announcement.provider.clone();
+    let variables = [
+        ("PIXYGATE_PROVIDER__ISSUER", issuer.as_str()),
+        ("PIXYGATE_PROVIDER__CLIENT_ID", "pixygate"),
+    ];
+    let killed = Server::start(&engine.url(), variables).await;
+    let tokens = survivor.tokens("demo").await;
+    let bearer = format!("Bearer {}", tokens["access_token"].as_str().unwrap());
+    let url = format!("{}/api/whoami", killed.url);
+    let mut callers = tokio::task::JoinSet::new();
+    let answered = Arc::new(AtomicUsize::new(0));
+    for _ in 0..8 {
+        let (url, bearer, answered) = (url.clone(), bearer.clone(), answered.clone());
+        callers.spawn(async move {
+            let client = reqwest::Client::new();
+            while let Ok(response) = client.get(&url).header("authorization", &bearer).send().await {
+                assert_eq!(response.status(), StatusCode::OK);
+                answered.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+    }
+    // The survivor answers all the time, before and after.
+    let mut after = 0;
+    let mut is_killed = false;
+    while after < 200 {
+        assert_eq!(survivor.call("/api/whoami", &bearer).await.status(), StatusCode::OK);
+        if !is_killed && answered.load(Ordering::Relaxed) > 500 {
+            killed.signal("KILL");
+            is_killed = true;
+        }
+        after += usize::from(is_killed);
+    }
+    callers.join_all().await;
+
+    // It holds no lock of the store: an end is recorded, and a node that starts knows it.
+    let other = survivor.tokens("demo").await;
+    let ended = Ended::new(&issuer, 0).token_id("somebody");
+    survivor
+        .started
+        .state
+        .shared
+        .revocations
+        .end(&ended, true)
+        .await
+        .unwrap();
+    let third = survivor.node(&settings).await;
+    assert_eq!(third.started.state.shared.revocations.entries(), 1);
+    accepted(&third, &other).await;
+    // When its lease is over the others divide rates without it.
+    let live = async |expected: u32| {
+        let presence = &survivor.started.state.shared.presence;
+        let wait = async {
+            while presence.live() != expected {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), wait).await.unwrap();
+    };
+    live(3).await;
+    engine
+        .execute(&format!(
+            "UPDATE pixygate_nodes SET seen_at = seen_at - 15000 WHERE name LIKE '%:{}'",
+            killed.url.rsplit(':').next().unwrap()
+        ))
+        .await;
+    live(2).await;
 }

@@ -5,12 +5,14 @@
 mod activity;
 mod bounds;
 mod cli;
+mod clock;
 mod config;
 mod console;
 #[cfg(feature = "dev-idp")]
 mod doctor;
 mod example_file;
 mod findings;
+mod full_disk;
 mod gate;
 mod golden;
 mod house;
@@ -23,6 +25,7 @@ mod outage;
 mod pages;
 mod pgbouncer;
 mod postgres;
+mod process;
 mod proxy;
 mod recipes;
 mod routes;
@@ -32,3 +35,5 @@ mod store;
 mod tls;
 mod traces;
 mod upstream;
+#[cfg(feature = "valkey")]
+mod valkey;

@@ -2,8 +2,11 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use app::api::{Filter, RecordOwner};
 use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
@@ -13,6 +16,7 @@ use http::{Method, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
+use tower::ServiceExt as _;
 
 use crate::house::{self, House, request};
 use crate::logout::{Browser, accepted, call, revoked, told_house_with};
@@ -100,7 +104,105 @@ async fn text(body: &mut Body) -> Option<String> {
     Some(String::from_utf8(data.to_vec()).unwrap())
 }
 
-/// The user signs out at one node; all other nodes reject the user's tokens and end the user's streams.
+/// Signs the token's user out everywhere.
+async fn end_sessions(node: &House, tokens: &Value) {
+    let end = request("/api/sessions/end").method(Method::POST).header(
+        AUTHORIZATION,
+        format!("Bearer {}", tokens["access_token"].as_str().unwrap()),
+    );
+    let end = end.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
+    let ended = node.send(end.body(Body::empty()).unwrap()).await;
+    assert_eq!(ended.status(), StatusCode::OK);
+}
+
+/// From the sign-out at one node until the last of three rejects the user's token. The median of three, so that one pause of a busy machine
+/// is no failure.
+async fn a_sign_out_everywhere_takes_less_than_a_second(engine: &Engine) {
+    let store = format!("[store]\nurl = \"{}\"\n", engine.url());
+    let first = House::with(&store).await;
+    let nodes = [first.node(&store).await, first.node(&store).await];
+    let (mut times, mut all) = (Vec::new(), Vec::new());
+    for username in ["alice", "bob", "admin"] {
+        let wanted = json!({ "username": username, "client_id": "pixygate" });
+        all.push(first.control("tokens?tenant=demo", wanted).await);
+    }
+    // A token of the very second of the sign-out is rejected when that second is over.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for tokens in all {
+        for node in [&first, &nodes[0], &nodes[1]] {
+            accepted(node, &tokens).await;
+        }
+        let start = Instant::now();
+        end_sessions(&first, &tokens).await;
+        for node in [&first, &nodes[0], &nodes[1]] {
+            until_revoked(node, &tokens).await;
+        }
+        times.push(start.elapsed());
+    }
+    times.sort();
+    assert!(times[1] < Duration::from_secs(1), "{times:?}");
+}
+
+/// An update of one node has changed the store in a way that the other does without, and then in one that it does not.
+async fn nodes_of_two_versions_share_a_store_as_long_as_they_can(engine: &Engine) {
+    let store = format!("[store]\nurl = \"{}\"\n", engine.url());
+    let older = House::with(&store).await;
+    let before = older.tokens("demo").await;
+    accepted(&older, &before).await;
+    let tables = [
+        "ended",
+        "ended_floors",
+        "logout_tokens",
+        "nodes",
+        "activity",
+        "activity_users",
+        "activity_sums",
+        "documents",
+        "values",
+    ];
+    let columns: String = tables
+        .iter()
+        .map(|table| format!("ALTER TABLE pixygate_{table} ADD COLUMN later text;"))
+        .collect();
+    engine
+        .execute(&format!(
+            "BEGIN; {columns} CREATE TABLE pixygate_later (id bigint);
+             INSERT INTO pixygate_schema (version, needs, applied_at) VALUES (901, 1, 0); COMMIT"
+        ))
+        .await;
+    let newer = older.node(&store).await;
+    for node in [&older, &newer] {
+        accepted(node, &before).await;
+        until_ready(node, true).await;
+    }
+    end_sessions(&older, &before).await;
+    until_revoked(&newer, &before).await;
+    for node in [&older, &newer] {
+        let activity = &node.started.state.shared.activity;
+        let written = async {
+            while activity.written() < 2 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, written).await.unwrap();
+        assert_eq!(activity.dropped(), 0);
+    }
+    // Both are listed.
+    assert_eq!(older.started.state.shared.store.nodes().await.unwrap().len(), 2);
+
+    engine
+        .execute("INSERT INTO pixygate_schema (version, needs, applied_at) VALUES (902, 902, 0)")
+        .await;
+    let body = until_ready(&older, false).await;
+    assert_eq!(
+        (&body["checks"]["schema"], &body["checks"]["store"]),
+        (&json!(false), &json!(true))
+    );
+    engine.execute("DELETE FROM pixygate_schema WHERE version = 902").await;
+    until_ready(&older, true).await;
+}
+
+/// At one node; every other rejects the user's tokens, and cuts their streams.
 async fn a_user_who_signs_out_everywhere_is_out_on_every_node(engine: &Engine) {
     let more = format!(
         "[store]\nurl = \"{}\"\n[[upstream]]\nname = \"events\"\ntarget = \"http://{}\"\n\
@@ -116,13 +218,7 @@ async fn a_user_who_signs_out_everywhere_is_out_on_every_node(engine: &Engine) {
     };
     let (alices, others, bobs) = (token_of("alice").await, token_of("alice").await, token_of("bob").await);
     let (mut alice, mut bob) = (events(&nodes[1], &others).await, events(&nodes[1], &bobs).await);
-    let end = request("/api/sessions/end").method(Method::POST).header(
-        AUTHORIZATION,
-        format!("Bearer {}", alices["access_token"].as_str().unwrap()),
-    );
-    let end = end.header(CONTENT_TYPE, "application/x-www-form-urlencoded");
-    let ended = first.send(end.body(Body::empty()).unwrap()).await;
-    assert_eq!(ended.status(), StatusCode::OK);
+    end_sessions(&first, &alices).await;
     for node in [&first, &nodes[0], &nodes[1]] {
         until_revoked(node, &alices).await;
         until_revoked(node, &others).await;
@@ -137,9 +233,92 @@ async fn a_user_who_signs_out_everywhere_is_out_on_every_node(engine: &Engine) {
 crate::store::on_both!(
     a_session_that_ends_at_the_provider_ends_on_every_node,
     a_user_who_signs_out_everywhere_is_out_on_every_node,
+    a_sign_out_everywhere_takes_less_than_a_second,
+    nodes_of_two_versions_share_a_store_as_long_as_they_can,
 );
 
-/// The provider gets its 200 only after the store has the logout.
+/// Two nodes answer calls all the time.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_stops_and_starts_under_load_costs_no_call_and_no_record() {
+    let Some(Engine::Postgres(mut cluster)) = Engine::postgres() else {
+        return;
+    };
+    let settings = format!("[store]\nurl = \"{}\"\n[gate]\nrate_limit = \"\"\n", cluster.url());
+    let first = House::with(&settings).await;
+    let second = first.node(&settings).await;
+    let bearer = format!("Bearer {}", first.access_token().await);
+    let answered = Arc::new(Mutex::new(Vec::new()));
+    let over = Arc::new(AtomicBool::new(false));
+    let mut callers = tokio::task::JoinSet::new();
+    for node in [&first, &second, &first, &second] {
+        let (router, bearer) = (node.started.router.clone(), bearer.clone());
+        let (answered, over) = (answered.clone(), over.clone());
+        callers.spawn(async move {
+            while !over.load(Ordering::Relaxed) {
+                let call = request("/api/whoami")
+                    .header(AUTHORIZATION, &bearer)
+                    .body(Body::empty());
+                let response = router.clone().oneshot(call.unwrap()).await.unwrap();
+                assert_eq!(response.status(), StatusCode::OK);
+                let id = house::header(response.headers(), server::REQUEST_ID).to_owned();
+                // A call is over, and recorded, when its body is read.
+                house::text(response).await;
+                answered.lock().unwrap().push(id);
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    let more = async |calls: usize| {
+        let until = answered.lock().unwrap().len() + calls;
+        let wait = async {
+            while answered.lock().unwrap().len() < until {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.unwrap();
+    };
+    more(100).await;
+    cluster.stop();
+    more(500).await;
+    cluster.start_again();
+    more(100).await;
+    over.store(true, Ordering::Relaxed);
+    callers.join_all().await;
+
+    for node in [&first, &second] {
+        until_ready(node, true).await;
+        let activity = &node.started.state.shared.activity;
+        assert_eq!(activity.dropped(), 0);
+    }
+    let mut expected = std::mem::take(&mut *answered.lock().unwrap());
+    expected.sort();
+    let store = &first.started.state.shared.store;
+    let recorded = async {
+        loop {
+            let (mut ids, mut before) = (Vec::new(), None);
+            loop {
+                let page = store
+                    .activity(&RecordOwner::AllUsers, &Filter::default(), before, 500)
+                    .await
+                    .unwrap();
+                ids.extend(page.records.into_iter().map(|record| record.request_id));
+                before = page.older;
+                if before.is_none() {
+                    break;
+                }
+            }
+            ids.sort();
+            assert!(ids.windows(2).all(|two| two[0] != two[1]), "recorded twice");
+            if ids == expected {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, recorded).await.unwrap();
+}
+
+/// The provider gets its 200 when the store has it, and not before.
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_store_is_down_a_logout_is_503_and_readiness_says_so() {
     let Some(engine) = Engine::postgres() else { return };

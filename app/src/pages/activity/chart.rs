@@ -162,7 +162,7 @@ fn picture(chart: &Chart, choice: Memo<ActivityFilter>, go: Go) -> AnyView {
         })
         .collect();
     let (width, height) = (chart.buckets.len() * STEP, UP + DOWN);
-    let ends = [chart.from, chart.from + chart.width * chart.buckets.len() as u64].map(|end| {
+    let ends = [chart.from, chart.until].map(|end| {
         let (exact, words) = in_words(end * 1000, false);
         view! { <time datetime=exact>{words}</time> }.into_any()
     });

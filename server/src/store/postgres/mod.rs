@@ -38,6 +38,10 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("migrations/0004-values.sql"),
         needs: 1,
     },
+    Migration {
+        sql: include_str!("migrations/0005-revocation-age.sql"),
+        needs: 1,
+    },
 ];
 
 /// How long one operation may take. A server that vanished without a word is noticed by it.

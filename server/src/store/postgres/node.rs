@@ -3,9 +3,9 @@
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection, Row as _};
 
 use super::{MIGRATIONS, Postgres, found, lock, query};
-use crate::store::StoreError;
 use crate::store::activity::SLOTS;
 use crate::store::node::{Beat, LEASE_MILLISECONDS, Node, node};
+use crate::store::{StoreError, signed};
 
 /// Milliseconds since 1970 by the clock that all nodes share.
 const NOW: &str = "floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint";
@@ -19,10 +19,13 @@ impl Postgres {
         .await
     }
 
-    pub(in crate::store) async fn beat(&self, id: i64) -> Result<Beat, StoreError> {
+    pub(in crate::store) async fn beat(&self, id: i64, revocation_age_seconds: u64) -> Result<Beat, StoreError> {
         // A simple query, and one round trip. Numbers alone are put into it.
+        let age = signed(revocation_age_seconds);
         let sql = format!(
-            "WITH renewed AS (UPDATE pixygate_nodes SET seen_at = {NOW} WHERE id = {id} RETURNING 1)
+            "WITH renewed AS (
+                 UPDATE pixygate_nodes SET seen_at = {NOW}, revocation_age_seconds = {age} WHERE id = {id} RETURNING 1
+             )
              SELECT (SELECT count(*) FROM renewed),
                     (SELECT count(*) FROM pixygate_nodes WHERE seen_at > {NOW} - {LEASE_MILLISECONDS} AND id <> {id}),
                     floor(extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
@@ -44,7 +47,8 @@ impl Postgres {
 
     pub(in crate::store) async fn nodes(&self) -> Result<Vec<Node>, StoreError> {
         let sql = format!(
-            "SELECT id, name, version, seen_at FROM pixygate_nodes WHERE seen_at > {NOW} - {LEASE_MILLISECONDS} ORDER BY id"
+            "SELECT id, name, version, seen_at, revocation_age_seconds FROM pixygate_nodes
+             WHERE seen_at > {NOW} - {LEASE_MILLISECONDS} ORDER BY id"
         );
         self.within(&self.bulk, move |connection| {
             Box::pin(async move {

@@ -1,17 +1,10 @@
 //! Used DPoP proofs, of all nodes.
 
-use std::time::Duration;
-
 use sqlx::AssertSqlSafe;
 
 use super::Postgres;
+use crate::replay::{MARGIN, TIME_LIMIT};
 use crate::store::{StoreError, signed};
-
-/// A call waits for this at most. Later it is answered with 503.
-const PROOF_LIMIT: Duration = Duration::from_secs(1);
-
-/// The clock of one node may be ahead of another's, which still accepts the proof.
-const PROOF_MARGIN: Duration = Duration::from_secs(180);
 
 impl Postgres {
     /// Records the use of a proof until a time, in seconds since 1970. Returns whether it was not used before.
@@ -34,9 +27,9 @@ impl Postgres {
                 Ok(inserted.rows_affected() == 1)
             })
         });
-        tokio::time::timeout(PROOF_LIMIT, insert)
+        tokio::time::timeout(TIME_LIMIT, insert)
             .await
-            .unwrap_or(Err(StoreError::NoAnswer(PROOF_LIMIT)))
+            .unwrap_or(Err(StoreError::NoAnswer(TIME_LIMIT)))
     }
 
     /// Removes proofs that are not accepted any more at `now`, in seconds since 1970. Clocks of nodes differ, so
@@ -46,7 +39,7 @@ impl Postgres {
     ///
     /// When the store cannot be written.
     pub async fn prune_proofs(&self, now: u64) -> Result<u64, StoreError> {
-        let before = now.saturating_sub(PROOF_MARGIN.as_secs());
+        let before = now.saturating_sub(MARGIN.as_secs());
         self.delete(format!("DELETE FROM pixygate_proofs WHERE until < {before}"))
             .await
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use app::api::{Bucket, Filter, Page, RecordId, RecordOwner};
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
-use sqlx::{Row as _, Sqlite as Engine, SqliteConnection};
+use sqlx::{Connection as _, Row as _, Sqlite as Engine, SqliteConnection};
 
 use super::Sqlite;
 use crate::store::activity::{Batch, CHUNK, Columns, Row, SCAN, Since, bucket, first_at, key_of, page, since};
@@ -26,48 +26,9 @@ const MATCHES: &str = "(?5 IS NULL OR (a.reason IS NOT NULL) = ?5)
 
 impl Sqlite {
     pub(in crate::store) async fn write_activity(&self, batch: &Arc<Batch>) -> Result<(), StoreError> {
-        let Some(first) = batch.rows.first() else { return Ok(()) };
-        let mut transaction = self.writer.begin_with("BEGIN IMMEDIATE").await?;
-        // The transaction was committed before, and the answer did not come.
-        let written: Option<i64> = sqlx::query_scalar("SELECT id FROM pixygate_activity WHERE id = ?")
-            .bind(first.id.0)
-            .fetch_optional(&mut *transaction)
-            .await?;
-        if written.is_some() {
-            return Ok(());
-        }
-        for user in &batch.users {
-            sqlx::query(
-                "INSERT INTO pixygate_activity_users (user_key, issuer, subject, name, day) VALUES (?, ?, ?, ?, ?)
-                 ON CONFLICT (user_key) DO UPDATE SET name = ifnull(excluded.name, name), day = max(day, excluded.day)",
-            )
-            .bind(user.key)
-            .bind(&user.issuer)
-            .bind(&user.subject)
-            .bind(&user.name)
-            .bind(user.day)
-            .execute(&mut *transaction)
-            .await?;
-        }
-        for rows in batch.rows.chunks(ROWS) {
-            insert(&mut transaction, batch.node, rows).await?;
-        }
-        for sum in &batch.sums {
-            sqlx::query(
-                "INSERT INTO pixygate_activity_sums (user_key, minute, node, allowed, denied) VALUES (?, ?, ?, ?, ?)
-                 ON CONFLICT (user_key, minute, node)
-                 DO UPDATE SET allowed = allowed + excluded.allowed, denied = denied + excluded.denied",
-            )
-            .bind(sum.user)
-            .bind(sum.minute)
-            .bind(batch.node)
-            .bind(sum.allowed)
-            .bind(sum.denied)
-            .execute(&mut *transaction)
-            .await?;
-        }
-        transaction.commit().await?;
-        Ok(())
+        let mut connection = self.writer.acquire().await?;
+        let written = write(&mut connection, batch).await;
+        self.settle(connection, written)
     }
 
     pub(in crate::store) async fn activity(
@@ -222,6 +183,51 @@ fn bind<'q>(query: Query<'q>, whose: &RecordOwner, columns: &Columns) -> Query<'
         .bind(columns.least)
         .bind(columns.most)
         .bind(SCAN)
+}
+
+async fn write(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), StoreError> {
+    let Some(first) = batch.rows.first() else { return Ok(()) };
+    let mut transaction = connection.begin_with("BEGIN IMMEDIATE").await?;
+    // The transaction was committed before, and the answer did not come.
+    let written: Option<i64> = sqlx::query_scalar("SELECT id FROM pixygate_activity WHERE id = ?")
+        .bind(first.id.0)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    if written.is_some() {
+        return Ok(());
+    }
+    for user in &batch.users {
+        sqlx::query(
+            "INSERT INTO pixygate_activity_users (user_key, issuer, subject, name, day) VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT (user_key) DO UPDATE SET name = ifnull(excluded.name, name), day = max(day, excluded.day)",
+        )
+        .bind(user.key)
+        .bind(&user.issuer)
+        .bind(&user.subject)
+        .bind(&user.name)
+        .bind(user.day)
+        .execute(&mut *transaction)
+        .await?;
+    }
+    for rows in batch.rows.chunks(ROWS) {
+        insert(&mut transaction, batch.node, rows).await?;
+    }
+    for sum in &batch.sums {
+        sqlx::query(
+            "INSERT INTO pixygate_activity_sums (user_key, minute, node, allowed, denied) VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT (user_key, minute, node)
+             DO UPDATE SET allowed = allowed + excluded.allowed, denied = denied + excluded.denied",
+        )
+        .bind(sum.user)
+        .bind(sum.minute)
+        .bind(batch.node)
+        .bind(sum.allowed)
+        .bind(sum.denied)
+        .execute(&mut *transaction)
+        .await?;
+    }
+    transaction.commit().await?;
+    Ok(())
 }
 
 async fn insert(connection: &mut SqliteConnection, node: i64, rows: &[Row]) -> Result<(), sqlx::Error> {

@@ -10,8 +10,9 @@ mod value;
 use std::path::Path;
 use std::time::Duration;
 
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{SqliteConnection, SqlitePool};
+use sqlx::{Sqlite as Engine, SqliteConnection, SqlitePool};
 
 use super::StoreError;
 use super::migration::{self, Found, Migration};
@@ -34,6 +35,10 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("migrations/0004-values.sql"),
         needs: 1,
     },
+    Migration {
+        sql: include_str!("migrations/0005-revocation-age.sql"),
+        needs: 1,
+    },
 ];
 
 /// How long a statement waits for another process that writes.
@@ -51,6 +56,8 @@ pub struct Sqlite {
     /// One connection: SQLite has one writer at a time anyway.
     writer: SqlitePool,
     readers: SqlitePool,
+    /// Whether the database outlives its connections.
+    is_file: bool,
 }
 
 impl Sqlite {
@@ -82,7 +89,25 @@ impl Sqlite {
             SqlitePlace::Memory => writer.clone(),
             SqlitePlace::File(_) => pool(READERS).connect_with(options.read_only(true)).await?,
         };
-        Ok(Self { writer, readers })
+        let is_file = matches!(place, SqlitePlace::File(_));
+        Ok(Self {
+            writer,
+            readers,
+            is_file,
+        })
+    }
+
+    /// Closes the connection of a transaction that failed. Where the disk is full, SQLite ends the transaction by itself; for sqlx it would
+    /// stay open, and no other could be begun on the connection.
+    fn settle<T>(
+        &self,
+        mut connection: PoolConnection<Engine>,
+        result: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        if result.is_err() && self.is_file {
+            connection.close_on_drop();
+        }
+        result
     }
 
     pub(super) async fn close(&self) {

@@ -93,6 +93,39 @@ async fn an_administrator_sees_settings_issuers_upstreams_and_nodes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn each_node_says_how_fresh_its_revocations_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = format!(
+        "[store]\nurl = \"sqlite://{}\"\n",
+        folder.path().join("pixygate.db").display()
+    );
+    let house = House::with(&store).await;
+    let other = house.node(&store).await;
+    let admin = token_of(&house, "admin", "openid").await;
+    // The other node's first sign with it comes shortly after its start.
+    let known = async {
+        loop {
+            let nodes = configuration(&house, &admin).await["nodes"].take();
+            let ages: Vec<_> = nodes
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|node| node["revocation_age_seconds"].as_u64())
+                .collect();
+            if let [Some(own), Some(others)] = ages[..] {
+                assert!(own < 60 && others < 60, "{nodes}");
+                assert_eq!((&nodes[0]["this"], &nodes[1]["this"]), (&json!(true), &json!(false)));
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), known)
+        .await
+        .unwrap();
+    drop(other);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_secret_is_not_in_the_answer() {
     let secret = "swordfish-4711";
     let provider = House::start().await;

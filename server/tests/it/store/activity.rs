@@ -413,7 +413,7 @@ async fn a_batch_counts_once_however_often_it_is_written(engine: &Engine) {
     );
     for whose in [RecordOwner::AllUsers, of("alice")] {
         let chart = store.activity_chart(&whose, NOON, NOON + 60).await.unwrap();
-        assert_eq!(chart.buckets[0], Bucket { allowed: 2, denied: 0 });
+        assert_eq!(chart.buckets[59], Bucket { allowed: 2, denied: 0 });
     }
 }
 
@@ -459,6 +459,17 @@ pub(crate) async fn sums_of_all_nodes_fall_into_buckets(engine: &Engine) {
     assert_eq!((own.buckets[0], own.buckets[59]), (bucket(3, 3), bucket(0, 0)));
     let empty = store.activity_chart(&of("bob"), NOON, 0).await.unwrap();
     assert!(empty.buckets.iter().all(|bucket| *bucket == Bucket::default()));
+    // A day until now is no multiple of 60 minutes: it begins earlier, and the last bucket is that of now.
+    let now = NOON + 30;
+    let chart = store
+        .activity_chart(&RecordOwner::AllUsers, now - 86_400, now)
+        .await
+        .unwrap();
+    let end = chart.from + chart.width * chart.buckets.len() as u64;
+    assert_eq!((chart.width, chart.until, end), (25 * 60, now, NOON + 60));
+    assert_eq!(chart.buckets[59], bucket(30, 3));
+    let forever = store.activity_chart(&RecordOwner::AllUsers, 0, u64::MAX).await.unwrap();
+    assert_eq!(forever.until, u64::MAX);
 }
 
 pub(crate) async fn what_is_old_is_deleted_and_the_rest_stays(engine: &Engine) {
@@ -514,25 +525,25 @@ pub(crate) async fn what_is_old_is_deleted_and_the_rest_stays(engine: &Engine) {
 pub(crate) async fn nodes_count_each_other(engine: &Engine) {
     let (one, other) = (engine.open().await, engine.open().await);
     let first = one.register("one", "0.1.0").await.unwrap();
-    assert_eq!(one.beat(first).await.unwrap().live, 1);
+    assert_eq!(one.beat(first, 0).await.unwrap().live, 1);
     let second = other.register("two", "0.2.0").await.unwrap();
     assert_ne!(first, second);
     for (store, node) in [(&one, first), (&other, second)] {
-        let beat = store.beat(node).await.unwrap();
+        let beat = store.beat(node, 0).await.unwrap();
         assert_eq!((beat.live, beat.known), (2, true));
         assert_eq!(beat.now.is_some(), !matches!(engine, Engine::Sqlite(_)));
     }
     other.leave(second).await.unwrap();
-    assert_eq!(one.beat(first).await.unwrap().live, 1);
+    assert_eq!(one.beat(first, 0).await.unwrap().live, 1);
     // A node that was silent for too long is not counted, and comes back with its next sign.
     engine
         .execute("UPDATE pixygate_nodes SET seen_at = seen_at - 60000")
         .await;
-    assert_eq!(other.beat(second).await.unwrap().live, 1);
-    assert_eq!(one.beat(first).await.unwrap().live, 2);
+    assert_eq!(other.beat(second, 7).await.unwrap().live, 1);
+    assert_eq!(one.beat(first, 0).await.unwrap().live, 2);
     // Its row was removed: it must make itself a new one.
     engine.execute("DELETE FROM pixygate_nodes").await;
-    assert!(!one.beat(first).await.unwrap().known);
+    assert!(!one.beat(first, 0).await.unwrap().known);
     // Numbers that identifiers of records could not tell apart are not given out at the same time.
     let third = one.register("three", "0.1.0").await.unwrap();
     let restart = match engine {
@@ -614,6 +625,16 @@ pub(crate) async fn live_nodes_are_listed(engine: &Engine) {
         nodes.iter().all(|node| node.seen_at > NOON * 1000 - 86_400_000),
         "{nodes:?}"
     );
+    // A node says how fresh its revocations are with each sign.
+    store.beat(two, 7).await.unwrap();
+    let ages: Vec<_> = store
+        .nodes()
+        .await
+        .unwrap()
+        .iter()
+        .map(|node| node.revocation_age_seconds)
+        .collect();
+    assert_eq!(ages, [None, Some(7)]);
     store.leave(one).await.unwrap();
     let left: Vec<_> = store.nodes().await.unwrap().iter().map(|node| node.id).collect();
     assert_eq!(left, [two]);

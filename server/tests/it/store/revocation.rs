@@ -207,6 +207,48 @@ async fn what_is_old_is_pruned_and_stays_rejected(engine: &Engine) {
     }
 }
 
+/// A node reads the store while a revocation is written and not yet committed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_starts_while_a_revocation_commits_learns_it() {
+    use sqlx::Connection as _;
+
+    let Some(engine) = Engine::postgres() else { return };
+    let url = engine.url();
+    let other = open(&url).await;
+    let mut committing = sqlx::PgConnection::connect(&url).await.unwrap();
+    // What `Store::end` does, up to its commit.
+    let sql = format!(
+        "BEGIN; SELECT pg_advisory_xact_lock({});
+         INSERT INTO pixygate_ended (mark, issuer, subject, ended_at) VALUES (7, '{IDP}', 'alice', {})",
+        0x7069_7879_0000_0002_i64,
+        at(0)
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+        .execute(&mut committing)
+        .await
+        .unwrap();
+    let later = tokio::spawn(async move { other.end(&all_of("bob"), false, None).await });
+    let waits = async {
+        loop {
+            let waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+            let count: i64 = sqlx::query_scalar(waiting).fetch_one(&mut committing).await.unwrap();
+            if count == 1 {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, waits).await.unwrap();
+    let node = Node::new(&url).await;
+    for subject in ["alice", "bob"] {
+        assert_eq!(node.call(subject).await, Ok(()), "it is not committed");
+    }
+    sqlx::raw_sql("COMMIT").execute(&mut committing).await.unwrap();
+    later.await.unwrap().unwrap();
+    for subject in ["alice", "bob"] {
+        node.until(subject, Err(Reason::Revoked)).await;
+    }
+}
+
 /// The listener is one of the connections that are reset.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_whose_connections_are_reset_goes_on() {
