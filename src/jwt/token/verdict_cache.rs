@@ -19,7 +19,7 @@ use super::principal::ValidatedToken;
 ///
 /// Two different tokens share a fingerprint with a probability below 2^-115, even if an attacker chooses both: GMAC is a universal
 /// hash to everyone without the key, and no fingerprint leaves the process. It is five times as fast as SHA-256
-/// (docs/decisions/0013-what-a-call-costs.md).
+/// (docs/decisions/0006-what-a-call-costs.md).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Fingerprint([u8; 16]);
 
