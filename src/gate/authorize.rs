@@ -117,6 +117,7 @@ pub(super) enum RouteMatch<'a> {
 }
 
 /// Finds the route of a request, with its `Authorization` header.
+#[expect(clippy::result_large_err, reason = "a flood of denied requests must not allocate")]
 pub(super) fn match_route<'a>(
     settings: &Settings,
     table: &RouteTable,
@@ -327,6 +328,7 @@ type Authentication = Result<Authenticated, (Rejection, Option<Scheme>)>;
 
 impl<'a> Call<'a> {
     /// Finds the route. A request that needs no caller, or has no route, is decided.
+    #[expect(clippy::result_large_err, reason = "a flood of denied requests must not allocate")]
     fn new(gate: &'a Gate, rules: &'a Rules, head: &'a RequestHead<'a>) -> Result<Self, Decision> {
         let settings = &gate.state.settings;
         let table = rules.table(gate);
