@@ -38,9 +38,11 @@ pub struct RouteMetrics {
     none: Series,
     other: Arc<Series>,
     /// By the address of the route, which the entry holds, so that no other route has it.
-    known: ArcSwap<HashMap<usize, (Arc<Route>, Arc<Series>)>>,
+    known: ArcSwap<KnownRoutes>,
     named: Mutex<BTreeMap<String, Arc<Series>>>,
 }
+
+type KnownRoutes = HashMap<usize, (Arc<Route>, Arc<Series>)>;
 
 /// The counts of one route.
 struct Series {
