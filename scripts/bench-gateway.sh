@@ -10,5 +10,5 @@ done
 # shellcheck disable=SC2086
 [ -d "$TARGET/site/pkg" ] || LEPTOS_SITE_ROOT=$TARGET/site cargo leptos build --frontend-only $FRONT_END
 cargo build --release -p server --bin pixygate --example through
-ulimit -n 30000
+ulimit -n 30000 2>/dev/null || true
 PATH=$PATH:/usr/sbin PIXYGATE_SITE=$TARGET/site exec "$TARGET/release/examples/through"
