@@ -30,6 +30,8 @@ export interface Shape<P extends Provider = Provider> {
   settings(provider: P): string;
   /** What the header calls the person. */
   shown: string;
+  /** What `pixygate doctor` rightly finds, by code; nothing but notes, when left out. */
+  doctor?: string[];
   /** The status of a call, when it is not 200. */
   answer?: number;
   /** A refresh ends the access token of before: a call that is on its way with that one is rejected and made again. */
