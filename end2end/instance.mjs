@@ -16,7 +16,8 @@ const target = process.env.CARGO_TARGET_DIR ?? join(root, 'target');
 /** How long a start may take. */
 const PATIENCE = 30_000;
 
-async function freePorts(count) {
+/** Ports that nothing listens on. */
+export async function freePorts(count) {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
       const server = createServer().listen(0, '127.0.0.1');
@@ -57,13 +58,23 @@ export class Instance {
     this.log = '';
   }
 
-  async up(settings = {}) {
+  /** Where it is, as its settings say it. */
+  get place() {
+    return {
+      PIXYGATE_SERVER__LISTEN: `127.0.0.1:${this.ports.app}`,
+      PIXYGATE_SERVER__PUBLIC_URL: this.url,
+      PIXYGATE_DEV_IDP__LISTEN: `127.0.0.1:${this.ports.provider}`,
+    };
+  }
+
+  /** Runs the binary in its folder. */
+  spawn(args, settings) {
     const binary = process.env.PIXYGATE_BINARY ?? join(target, 'debug', 'pixygate');
     if (!existsSync(binary)) throw new Error(`${binary} is missing: cargo build -p server`);
     const site = process.env.PIXYGATE_SITE ?? join(target, 'site-test');
     if (!existsSync(site)) throw new Error(`${site} is missing: make test builds it`);
-    this.process = spawn(binary, [], {
-      // A folder without pixygate.toml: only the settings here apply.
+    return spawn(binary, args, {
+      // A folder without pixygate.toml, or with that of the test: no other settings apply.
       cwd: this.folder,
       env: {
         PATH: process.env.PATH,
@@ -72,13 +83,34 @@ export class Instance {
         RUST_BACKTRACE: '1',
         RUST_LOG: process.env.RUST_LOG ?? 'info',
         PIXYGATE_SITE: site,
-        PIXYGATE_SERVER__LISTEN: `127.0.0.1:${this.ports.app}`,
-        PIXYGATE_SERVER__PUBLIC_URL: this.url,
-        PIXYGATE_DEV_IDP__LISTEN: `127.0.0.1:${this.ports.provider}`,
         ...settings,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
+  }
+
+  /**
+   * Runs a command to its end.
+   * @param {string[]} args
+   * @param {Record<string, string>} settings
+   * @param {(stderr: string) => void} said gets all that it has written to standard error so far
+   */
+  async run(args, settings = this.place, said = () => {}) {
+    const child = this.spawn(args, settings);
+    let [stdout, stderr] = ['', ''];
+    child.stdout.setEncoding('utf8').on('data', (text) => (stdout += text));
+    child.stderr.setEncoding('utf8').on('data', (text) => said((stderr += text)));
+    const [status] = await once(child, 'close');
+    return { status, stdout, stderr };
+  }
+
+  /**
+   * Starts the server.
+   * @param {Record<string, string>} settings
+   * @param {Record<string, string>} place
+   */
+  async up(settings = {}, place = this.place) {
+    this.process = this.spawn([], { ...place, ...settings });
     for (const stream of [this.process.stdout, this.process.stderr]) {
       stream.setEncoding('utf8').on('data', (text) => (this.log += text));
     }

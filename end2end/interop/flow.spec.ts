@@ -91,6 +91,12 @@ const steps: Record<Feature, (world: World) => Promise<void>> = {
   },
 };
 
+/** The codes of faults and warnings in a report of the doctor. */
+function findings(report: string): string[] {
+  const { checks } = JSON.parse(report) as { checks: { findings: { code: string; severity: string }[] }[] };
+  return checks.flatMap(({ findings }) => findings.filter(({ severity }) => severity !== 'note').map(({ code }) => code));
+}
+
 for (const shape of shapes) {
   test(`${shape.product.name}: ${shape.name}`, async ({ page, context }, info) => {
     const missing = await shape.product.missing();
@@ -122,6 +128,12 @@ for (const shape of shapes) {
       });
       context.on('weberror', (error) => {
         if (ours(error.page()?.url())) faults.push(String(error.error()));
+      });
+
+      await test.step('doctor', async () => {
+        const { stdout, stderr } = await instance.run(['doctor', '--json']);
+        await info.attach('doctor.json', { body: stdout || stderr, contentType: 'application/json' });
+        expect(findings(stdout), stdout).toEqual(shape.doctor ?? []);
       });
 
       const observed = await Observed.begin(context, running, instance.url);

@@ -30,6 +30,8 @@ export interface Shape<P extends Provider = Provider> {
   settings(provider: P): string;
   /** The user's name in the header. */
   shown: string;
+  /** The codes that `pixygate doctor` must report, besides notes; by default none. */
+  doctor?: string[];
   /** The status of a call, if it is not 200. */
   answer?: number;
   /** A refresh revokes the previous access token, so a call in flight is rejected and repeated. */

@@ -41,6 +41,8 @@ export const djangoShapes: Shape[] = [
   shape('introspected, with django-cors-headers', { corsHeaders: true }, { traits: { 'access token': 'opaque' } }),
   shape('introspected, with its own CORS', { corsHeaders: false }, {
     traits: { 'access token': 'opaque' },
+    // Its refusals have no CORS, and the doctor, which has no good code, sees only those.
+    doctor: ['PXG070'],
     gaps: {
       'session ended at the provider': {
         because: 'it refuses the refresh without `Access-Control-Allow-Origin`, so the browser withholds the refusal. After a second one the page says that the session was not renewed, and offers **Sign in**',

@@ -158,6 +158,7 @@ export const panva: Shape<Panva>[] = [
   }),
 
   shape('CORS refused', { configuration: { clientBasedCORS: () => false } }, {
+    doctor: ['PXG070'],
     gaps: {
       'sign in': {
         because: 'no `Access-Control-Allow-Origin` in the answer of the token endpoint, so the browser withholds it. The page says so, and the detail names the endpoint and the origin to allow',
@@ -178,6 +179,7 @@ export const panva: Shape<Panva>[] = [
   shape('pushed authorization requests required of this client, which its metadata cannot say', {
     client: { require_pushed_authorization_requests: true },
   }, {
+    doctor: ['PXG082'],
     gaps: {
       'sign in': {
         because: 'refused: `invalid_request`. Pixygate pushes authorization requests (RFC 9126) where the metadata requires it, and the requirement of a single client is not in there',

@@ -1,5 +1,7 @@
 //! What the gate makes of each key of a set.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pixygate::jwt::{Algorithm, Trust, TrustError, Validator, printable};
 use serde_json::{Value, json};
 
@@ -9,6 +11,8 @@ pub(super) struct ExaminedKey {
     pub(super) key_id: Option<String>,
     /// The algorithms that it verifies for the trust, or why the gate leaves it out.
     pub(super) verdict: Result<Vec<Algorithm>, String>,
+    /// Whether it is a point that the gate leaves out whatever the trust's algorithms are: one of low order.
+    pub(super) is_low_order: bool,
     /// The key as it was published.
     pub(super) jwk: Value,
 }
@@ -35,12 +39,23 @@ impl ExaminedKey {
                 .filter(|algorithm| load(&jwk, trust, &[*algorithm]).is_ok())
                 .collect()
         });
+        // Every other point of the right length verifies with this algorithm, whatever else is said of the key.
+        let bare = json!({ "kty": jwk["kty"], "crv": jwk["crv"], "x": jwk["x"] });
+        let is_low_order = is_point(&bare) && load(&bare, trust, &[Algorithm::EdDSA]).is_err();
         Self {
+            is_low_order,
             key_id: jwk.get("kid").and_then(Value::as_str).map(str::to_owned),
             verdict,
             jwk,
         }
     }
+}
+
+/// Whether it is an Ed25519 key of the right length (RFC 8037, section 2).
+fn is_point(jwk: &Value) -> bool {
+    let text = |member: &str| jwk.get(member).and_then(Value::as_str).unwrap_or_default();
+    let length = URL_SAFE_NO_PAD.decode(text("x")).map(|x| x.len());
+    (text("kty"), text("crv"), length) == ("OKP", "Ed25519", Ok(32))
 }
 
 fn load(jwk: &Value, trust: &Trust, algorithms: &[Algorithm]) -> Result<(), String> {

@@ -164,7 +164,7 @@ catalogue! {
     // Browsers
     TokenCors "070" Fault "The provider does not let this application's pages redeem a code"
         why "The page calls the token endpoint by script. Without `Access-Control-Allow-Origin` for this origin the browser withholds the answer: every sign-in fails at its last step."
-        fix "Register the origin at the provider as an allowed origin (CORS, Web Origins)."
+        fix "Register the origin at the provider as an allowed origin (CORS, Web Origins). Some providers withhold their refusals only, which is all that this check sees: when users can sign in, pages cannot read why a refresh is refused."
     DpopCors "071" Warning "Pages cannot send a DPoP proof to the token endpoint"
         why "The browser asks before it sends the header `DPoP`, and the provider does not allow it. With DPoP, sign-in fails at its last step."
         fix "Let the provider allow the header `DPoP` for this origin, or write `dpop = \"off\"` under `[provider]`."

@@ -324,6 +324,17 @@ async fn keys_that_should_not_be_published_are_named() {
     let points = json!({ "kid": "other", "kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode([0; 32]) });
     world.switches(json!({ "profile": { "keys": [good, points] } })).await;
     assert_found("low order", &report(&text).await, &["PXG053"]);
+    // A key that the trust has no use for is not weak: Canaille publishes one beside those that it signs with.
+    let other =
+        json!({ "kid": "other", "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+    let rsa = format!(
+        "{text}[[trust]]\nissuer = \"{}/oauth2/token\"\naudience = [\"pixygate\"]\nalgorithms = [\"RS256\"]\n",
+        world.base()
+    );
+    world.switches(json!({ "profile": { "keys": [good, other] } })).await;
+    let left_out = report(&rsa).await;
+    assert_found("without use", &left_out, &[]);
+    assert!(codes(&left_out, Severity::Note).contains(&"PXG056"), "{left_out:#?}");
     let only = format!(
         "{text}[[trust]]\nissuer = \"{}/oauth2/token\"\naudience = [\"pixygate\"]\nalgorithms = [\"ES256\"]\n",
         world.base()
