@@ -115,29 +115,43 @@ async fn end_sessions(node: &House, tokens: &Value) {
     assert_eq!(ended.status(), StatusCode::OK);
 }
 
+/// Returns when the first call was made that is rejected, counted from `start`. The answer itself is held back for up to a second
+/// (`Revocations::hold`).
+async fn rejected_from(node: &House, tokens: &Value, start: Instant) -> Duration {
+    let mut learned = node.started.state.shared.revocations.watch();
+    let wait = async {
+        loop {
+            let asked = start.elapsed();
+            if call(node, tokens).await == (401, json!("revoked")) {
+                return asked;
+            }
+            learned.changed().await.unwrap();
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait).await.unwrap()
+}
+
 /// From the sign-out at one node until the last of three rejects the user's token. The median of three, so that one pause of a busy machine
 /// is no failure.
 async fn a_sign_out_everywhere_takes_less_than_a_second(engine: &Engine) {
     let store = format!("[store]\nurl = \"{}\"\n", engine.url());
     let first = House::with(&store).await;
-    let nodes = [first.node(&store).await, first.node(&store).await];
-    let (mut times, mut all) = (Vec::new(), Vec::new());
+    let (second, third) = (first.node(&store).await, first.node(&store).await);
+    let mut times = Vec::new();
     for username in ["alice", "bob", "admin"] {
         let wanted = json!({ "username": username, "client_id": "pixygate" });
-        all.push(first.control("tokens?tenant=demo", wanted).await);
-    }
-    // A token of the very second of the sign-out is rejected when that second is over.
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    for tokens in all {
-        for node in [&first, &nodes[0], &nodes[1]] {
+        let tokens = first.control("tokens?tenant=demo", wanted).await;
+        for node in [&first, &second, &third] {
             accepted(node, &tokens).await;
         }
         let start = Instant::now();
         end_sessions(&first, &tokens).await;
-        for node in [&first, &nodes[0], &nodes[1]] {
-            until_revoked(node, &tokens).await;
-        }
-        times.push(start.elapsed());
+        let (one, two, three) = tokio::join!(
+            rejected_from(&first, &tokens, start),
+            rejected_from(&second, &tokens, start),
+            rejected_from(&third, &tokens, start)
+        );
+        times.push(one.max(two).max(three));
     }
     times.sort();
     assert!(times[1] < Duration::from_secs(1), "{times:?}");
