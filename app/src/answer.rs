@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use leptos::prelude::*;
 use leptos::task::spawn_local;
-use pixygate::leptos::{CallError, Texts};
+use pixygate::leptos::{CallError, Texts, use_auth};
 
 use crate::notice::Notice;
 use crate::texts::frame as text;
@@ -32,13 +32,25 @@ pub(crate) fn answer(skeleton: &'static str, call: Box<dyn Fn() -> Answer>) -> (
         });
     };
     Effect::new(ask);
+    let failed_before = StoredValue::new(false);
     let again = move || {
         answer.set(None);
         ask();
     };
+    // A page that stayed while its session had ended asks again when there is a new one.
+    let auth = use_auth();
+    Effect::new(move |before: Option<bool>| {
+        let signed_in = auth.state().with(|state| state.signed_in().is_some());
+        if signed_in && before == Some(false) && failed_before.get_value() {
+            again();
+        }
+        signed_in
+    });
     let view = move || {
         answer.track();
-        match answer.write_untracked().take() {
+        let answered = answer.write_untracked().take();
+        failed_before.set_value(matches!(answered, Some(Err(_))));
+        match answered {
             None => placeholder(skeleton),
             Some(Ok(build)) => build(),
             Some(Err(error)) => failed(&error, Box::new(again)),

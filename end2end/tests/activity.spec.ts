@@ -61,6 +61,32 @@ test('A denied call says why, and the filter stays in the address', async ({ pag
   await expect(records(page).first()).toBeVisible();
 });
 
+test('A choice in the form stays until it is applied, and is applied', async ({ page, instance }) => {
+  await signIn(page, instance);
+  await opened(page);
+  const field = (name: string) => filter(page).getByLabel(name, { exact: true });
+  const show = () => filter(page).getByRole('button', { name: 'Show' }).click();
+  await field('Outcome').selectOption('Allowed');
+  await field('Time').selectOption('Last 24 hours');
+  await expect(field('Outcome')).toHaveValue('allowed');
+  await show();
+  await expect(page).toHaveURL(/outcome=allowed&time=day$/);
+  await expect(field('Time')).toHaveValue('day');
+
+  await field('Time').selectOption('between');
+  await field('From').fill('2026-01-02T03:04');
+  await show();
+  await expect(page).toHaveURL(/outcome=allowed&from=\d+$/);
+  await expect(field('Time')).toHaveValue('between');
+  await expect(field('From')).toHaveValue('2026-01-02T03:04');
+
+  await field('Time').selectOption('Any time');
+  await expect(field('From')).toHaveCount(0);
+  await show();
+  await expect(page).toHaveURL(/outcome=allowed$/);
+  await expect(field('Time')).toHaveValue('');
+});
+
 test('New calls come by themselves, and wait while the list is paused', async ({ page, context, instance }) => {
   await signIn(page, instance);
   await opened(page);

@@ -1,4 +1,4 @@
-import { alice, bob, confirmation, ended, expect, problem, signIn, signedIn, signedOut, test, verified } from './fixtures';
+import { alice, atProvider, bob, confirmation, ended, enter, expect, problem, signIn, signedIn, signedOut, test, verified } from './fixtures';
 import type { Page } from '@playwright/test';
 
 const endAll = (page: Page) => page.getByRole('button', { name: 'End all my sessions' });
@@ -25,6 +25,17 @@ test('All sessions of a person end at once, also in other browsers, and nobody e
   await confirmation(stranger).button.click();
   await expect(confirmation(stranger).done).toBeVisible();
   await Promise.all([elsewhere.close(), bobs.close()]);
+});
+
+test('A user who signed in long ago signs in again before all sessions end', async ({ page, instance, control }) => {
+  await control.clock(-3600);
+  await signIn(page, instance, alice, '/account');
+  await control.clock(0);
+  await endAll(page).click();
+  await atProvider(page, instance);
+  await enter(page, alice);
+  await page.waitForURL(instance.url);
+  await signedOut(page);
 });
 
 test('A provider that refuses is told, and the person is still signed in', async ({ page, instance, control }) => {

@@ -39,7 +39,7 @@ test.describe('The name before the WASM', () => {
     expect(cookie).toMatchObject({ sameSite: 'Strict', path: '/' });
     await before(page, '/', async () => {
       await expect(who(page)).toContainText(alice.shown);
-      await expect(page.getByRole('main').getByRole('link', { name: 'Open your account' })).toBeVisible();
+      await expect(page.getByRole('main').getByRole('link', { name: 'Open the overview' })).toBeVisible();
       await expect(page.getByRole('button', { name: 'Sign out' })).toBeDisabled();
       await who(page).locator('.name').evaluate((element) => Object.assign(element, { served: true }));
     });

@@ -26,7 +26,9 @@ fn Setup() -> impl IntoView {
     view! {
         <p class="lead">{text::lead()}</p>
         {state}
-        <button type="button" class="button quiet" on:click=move |_| ask()>{text::refresh()}</button>
+        <div class="actions">
+            <button type="button" class="button quiet" on:click=move |_| ask()>{text::refresh()}</button>
+        </div>
     }
 }
 

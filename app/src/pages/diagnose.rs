@@ -60,6 +60,14 @@ fn Diagnose() -> impl IntoView {
             }
         });
     };
+    let result = NodeRef::<leptos::html::Div>::new();
+    Effect::new(move || {
+        if outcome.with(Option::is_some)
+            && let Some(result) = result.get_untracked()
+        {
+            result.scroll_into_view();
+        }
+    });
     let record = use_query_map().with_untracked(|query| query.get("record").and_then(|id| id.parse().ok()));
     view! {
         <p class="lead">{text::lead()}</p>
@@ -96,7 +104,7 @@ fn Diagnose() -> impl IntoView {
                 <p class="hint" id="example-hint">{text::example_hint()}</p>
             </form>
         </section>
-        <div aria-live="polite">
+        <div aria-live="polite" node_ref=result>
             {move || outcome.get().map(|outcome| match outcome {
                 Ok(inspection) => explained(inspection),
                 Err(error) => {

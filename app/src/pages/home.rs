@@ -36,7 +36,7 @@ pub(crate) fn Home() -> impl IntoView {
             <p class="lead">{text::lead()}</p>
             <div class="actions">
                 {move || match signed_in.get() {
-                    true => view! { <a href="/account" class="button">{text::open_account()}</a> }.into_any(),
+                    true => view! { <a href="/overview" class="button">{text::open_overview()}</a> }.into_any(),
                     false => view! { <SignInLink class="button" /> }.into_any(),
                 }}
                 {provider.map(|name| view! { <p class="hint">{text::provider()} <strong>{name}</strong></p> }.into_any())}

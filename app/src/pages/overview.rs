@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use pixygate::leptos::{CallError, use_signed_in};
 
 use super::activity::bars::{Bars, DOWN, STEP, UP, bars};
+use super::activity::is_own;
 use super::lifetime::{Countdown, answered, date, inspected};
 use crate::answer::{Build, answer};
 use crate::api::{Chart, Filter, Record, Service, activity, activity_chart, services};
@@ -101,15 +102,18 @@ fn lately(chart: &Chart, records: Vec<Record>) -> AnyView {
     }
     let sum = |number: fn(&crate::api::Bucket) -> u64| chart.buckets.iter().map(number).sum::<u64>();
     let item = |record: Record| {
-        let (state, words) = match &record.denial {
-            None => ("good", text::allowed()),
-            Some(denial) => ("bad", reasons::title(denial.reason)),
+        let outcome = match &record.denial {
+            None => view! { <span class="badge" data-state="good">{text::allowed()}</span> }.into_any(),
+            Some(denial) => {
+                let why = format!("/diagnose?record={}", record.id);
+                view! { <a href=why class="badge" data-state="bad">{reasons::title(denial.reason)}</a> }.into_any()
+            }
         };
         let route = record.route.unwrap_or_else(|| "–".to_owned());
         view! {
             <li>
                 <Moment at=record.at time_only=true />
-                <span><code>{record.method} " " {route}</code> " " <span class="badge" data-state=state>{words}</span></span>
+                <span><code>{record.method} " " {route}</code> " " {outcome}</span>
             </li>
         }
         .into_any()
@@ -127,7 +131,7 @@ fn lately(chart: &Chart, records: Vec<Record>) -> AnyView {
             </svg>
         </div>
         <p>{words}</p>
-        <ol class="events">{records.into_iter().take(CALLS).map(item).collect_view()}</ol>
+        <ol class="events">{records.into_iter().filter(|record| !is_own(record)).take(CALLS).map(item).collect_view()}</ol>
     }
     .into_any()
 }

@@ -19,7 +19,7 @@ pub(crate) fn if_english(words: String) -> String {
     }
 }
 
-const MEANINGS: [(&str, &str, &str); 42] = [
+const MEANINGS: [(&str, &str, &str); 44] = [
     ("alg", "The algorithm of the signature.", "Das Verfahren der Signatur."),
     (
         "kid",
@@ -143,6 +143,16 @@ const MEANINGS: [(&str, &str, &str); 42] = [
         "org_name",
         "The name of that organisation.",
         "Der Name dieser Organisation.",
+    ),
+    (
+        "org_handle",
+        "The short name of that organisation.",
+        "Der Kurzname dieser Organisation.",
+    ),
+    (
+        "username",
+        "The name that the user signs in with.",
+        "Der Name, mit dem sich der Benutzer anmeldet.",
     ),
     ("tid", "The tenant of the user.", "Der Mandant des Benutzers."),
     ("name", "The user's full name.", "Der volle Name des Benutzers."),

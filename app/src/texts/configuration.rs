@@ -16,7 +16,7 @@ texts! {
     keys: "Keys", "Schlüssel";
     key_source: "Keys come from", "Schlüssel kommen von";
     loaded: "Fetched", "Geholt";
-    next: "Fetched again", "Nächstes Mal";
+    next: "Next fetch", "Nächster Abruf";
     last_error: "Last error", "Letzter Fehler";
     ready: "ready", "bereit";
     no_keys: "no keys", "keine Schlüssel";

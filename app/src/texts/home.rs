@@ -6,7 +6,7 @@ texts! {
     title: "Sign in to use the services behind this gate", "Melden Sie sich an, um die Dienste hinter diesem Gate zu nutzen";
     lead: "Pixygate checks each call that you make before it reaches a service.",
         "Pixygate prüft jeden Ihrer Aufrufe, bevor er einen Dienst erreicht.";
-    open_account: "Open your account", "Konto öffnen";
+    open_overview: "Open the overview", "Übersicht öffnen";
     provider: "You sign in at ", "Sie melden sich an bei ";
     way: "A call's way through the gate", "Der Weg eines Aufrufs durch das Gate";
     browser: "Your browser", "Ihr Browser";

@@ -7,7 +7,7 @@ use leptos::web_sys::{HtmlFormElement, HtmlSelectElement};
 use pixygate::Reason;
 use web_sys::FormData;
 
-use crate::api::Decision;
+use crate::api::{Decision, Services};
 use crate::texts::{activity as text, reasons};
 use crate::time::{from_local, to_local};
 
@@ -17,13 +17,13 @@ use super::choice::{
 use super::{Go, Side};
 
 pub(super) fn form(choice: Memo<ActivityFilter>, side: RwSignal<Side>, go: Go) -> impl IntoView {
+    // The form is built anew only for another address and when the services are known: that discards what is not applied yet.
+    let services = Memo::new(move |_| side.read().services.clone());
     // The fields of both ends appear as soon as the list has that value.
-    Effect::new(move || {
-        let between = matches!(choice.read().time, Time::Between(..));
-        side.write().between = between;
-    });
+    let between = RwSignal::new(false);
+    Effect::new(move || between.set(matches!(choice.read().time, Time::Between(..))));
     move || {
-        let (chosen, shown) = (choice.read(), side.read());
+        let (chosen, services) = (choice.read(), services.read());
         let go = go.clone();
         let submit = move |event: SubmitEvent| {
             event.prevent_default();
@@ -43,7 +43,7 @@ pub(super) fn form(choice: Memo<ActivityFilter>, side: RwSignal<Side>, go: Go) -
                 .target()
                 .and_then(|target| target.dyn_into::<HtmlSelectElement>().ok());
             if let Some(list) = list.filter(|list| list.name() == TIME) {
-                side.write().between = list.value() == "between";
+                between.set(list.value() == "between");
             }
         };
         let reset = chosen.is_narrow().then(|| {
@@ -54,10 +54,10 @@ pub(super) fn form(choice: Memo<ActivityFilter>, side: RwSignal<Side>, go: Go) -
             <form class="filter" aria-label=text::filter() on:submit=submit on:change=changed>
                 {list("filter-outcome", OUTCOME, text::outcome(), outcomes(&chosen))}
                 {list("filter-reason", REASON, text::reason(), reasons_of(&chosen))}
-                {list("filter-service", SERVICE, text::service(), services_of(&chosen, &shown))}
+                {list("filter-service", SERVICE, text::service(), services_of(&chosen, services.as_ref()))}
                 {list("filter-method", METHOD, text::method(), methods(&chosen))}
                 {list("filter-time", TIME, text::time(), times(&chosen))}
-                {shown.between.then(|| ends(&chosen))}
+                {move || between.get().then(|| ends(&choice.read_untracked()))}
                 <div class="actions">
                     <button type="submit" class="button small">{text::apply()}</button>
                     {reset}
@@ -142,8 +142,8 @@ fn reasons_of(choice: &ActivityFilter) -> Vec<Choosable> {
     options
 }
 
-fn services_of(choice: &ActivityFilter, side: &Side) -> Vec<Choosable> {
-    let known = side.services.iter().flat_map(|services| &services.services);
+fn services_of(choice: &ActivityFilter, services: Option<&Services>) -> Vec<Choosable> {
+    let known = services.iter().flat_map(|services| &services.services);
     // This server's own functions are no upstream in the records.
     let mut names: Vec<&str> = known.filter(|one| one.upstream).map(|one| one.name.as_str()).collect();
     // A removed service still has records.

@@ -30,6 +30,7 @@ use crate::texts::{activity as text, frame};
 
 use choice::ActivityFilter;
 use end_sessions::Ending;
+pub(super) use state::is_own;
 use state::{First, Model, State};
 
 pixygate::deferred! {
@@ -60,8 +61,6 @@ struct Side {
     chart: Option<Result<Chart, CallError>>,
     /// Whether the numbers are shown as a table.
     table: bool,
-    /// Whether the form shows both ends of the time.
-    between: bool,
 }
 
 impl Side {

@@ -32,8 +32,14 @@ const POLLS: usize = 6;
 /// The shortest interval between two announcements of new calls to screen readers.
 const ANNOUNCE: Duration = Duration::from_secs(10);
 
-/// The calls of this page.
-const OWN_PATHS: [&str; 2] = ["/api/activity", "/api/admin/activity"];
+/// The calls that pages of the console make to show what they show.
+const OWN_PATHS: [&str; 4] = ["/api/activity", "/api/admin/activity", "/api/services", "/api/token"];
+
+/// Returns whether a page of the console made this call by itself.
+pub(in crate::pages) fn is_own(record: &Record) -> bool {
+    let route = record.route.as_deref().unwrap_or_default();
+    OWN_PATHS.iter().any(|own| route.starts_with(own))
+}
 
 /// The first page.
 #[derive(Clone, Debug, PartialEq)]
@@ -230,12 +236,8 @@ impl State {
         if records.is_empty() {
             return;
         }
-        let own = |record: &Record| {
-            let route = record.route.as_deref().unwrap_or_default();
-            OWN_PATHS.iter().any(|own| route.starts_with(own))
-        };
         let mut model = self.model.write();
-        model.chart_is_old |= !records.iter().all(own);
+        model.chart_is_old |= !records.iter().all(is_own);
         if model.paused {
             let waiting = &mut model.waiting;
             waiting.count += records.len();

@@ -7,13 +7,13 @@ use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Connection as _, Row as _, Sqlite as Engine, SqliteConnection};
 
 use super::Sqlite;
-use crate::store::activity::{Batch, CHUNK, Columns, Row, SCAN, Since, bucket, first_at, key_of, page, since};
+use crate::store::activity::{
+    Batch, CHUNK, Columns, Row, SCAN, Since, Sum, User, bucket, first_at, key_of, page, since,
+};
 use crate::store::{StoreError, signed};
 
 /// Rows of one statement. One that is long saves the way to SQLite's thread and back; 32,766 parameters are its bound.
 const ROWS: usize = 100;
-
-const COLUMNS: usize = 15;
 
 /// The names of a record's user and node.
 const NAMES: &str = "LEFT JOIN pixygate_activity_users AS u ON u.user_key = a.user_key
@@ -196,53 +196,73 @@ async fn write(connection: &mut SqliteConnection, batch: &Batch) -> Result<(), S
     if written.is_some() {
         return Ok(());
     }
-    for user in &batch.users {
-        sqlx::query(
-            "INSERT INTO pixygate_activity_users (user_key, issuer, subject, name, day) VALUES (?, ?, ?, ?, ?)
-             ON CONFLICT (user_key) DO UPDATE SET name = ifnull(excluded.name, name), day = max(day, excluded.day)",
-        )
-        .bind(user.key)
-        .bind(&user.issuer)
-        .bind(&user.subject)
-        .bind(&user.name)
-        .bind(user.day)
-        .execute(&mut *transaction)
-        .await?;
+    for users in batch.users.chunks(ROWS) {
+        insert_users(&mut transaction, users).await?;
     }
     for rows in batch.rows.chunks(ROWS) {
-        insert(&mut transaction, batch.node, rows).await?;
+        insert_rows(&mut transaction, batch.node, rows).await?;
     }
-    for sum in &batch.sums {
-        sqlx::query(
-            "INSERT INTO pixygate_activity_sums (user_key, minute, node, allowed, denied) VALUES (?, ?, ?, ?, ?)
-             ON CONFLICT (user_key, minute, node)
-             DO UPDATE SET allowed = allowed + excluded.allowed, denied = denied + excluded.denied",
-        )
-        .bind(sum.user)
-        .bind(sum.minute)
-        .bind(batch.node)
-        .bind(sum.allowed)
-        .bind(sum.denied)
-        .execute(&mut *transaction)
-        .await?;
+    for sums in batch.sums.chunks(ROWS) {
+        add_sums(&mut transaction, batch.node, sums).await?;
     }
     transaction.commit().await?;
     Ok(())
 }
 
-async fn insert(connection: &mut SqliteConnection, node: i64, rows: &[Row]) -> Result<(), sqlx::Error> {
-    let mut sql = String::from(
-        "INSERT INTO pixygate_activity (id, user_key, node, request_id, client, method, route, upstream, reason, expected, found, hint, \
-         status, bytes, took) VALUES ",
+/// Builds a statement with placeholders for so many rows. Only the statement of a full chunk is kept prepared.
+fn statement<'q>(before: &str, columns: usize, rows: usize, after: &str) -> Query<'q> {
+    let row = format!("({})", vec!["?"; columns].join(","));
+    let sql = format!("{before} VALUES {} {after}", vec![row; rows].join(","));
+    sqlx::query(sqlx::AssertSqlSafe(sql)).persistent(rows == ROWS)
+}
+
+async fn insert_users(connection: &mut SqliteConnection, users: &[User]) -> Result<(), sqlx::Error> {
+    let mut query = statement(
+        "INSERT INTO pixygate_activity_users (user_key, issuer, subject, name, day)",
+        5,
+        users.len(),
+        "ON CONFLICT (user_key) DO UPDATE SET name = ifnull(excluded.name, name), day = max(day, excluded.day)",
     );
-    let placeholders = ["?"; COLUMNS].join(",");
-    for place in 0..rows.len() {
-        sql += if place == 0 { "(" } else { ",(" };
-        sql += &placeholders;
-        sql += ")";
+    for user in users {
+        query = query
+            .bind(user.key)
+            .bind(&user.issuer)
+            .bind(&user.subject)
+            .bind(&user.name)
+            .bind(user.day);
     }
-    // Only the one statement that every full chunk uses is kept.
-    let mut query = sqlx::query(sqlx::AssertSqlSafe(sql)).persistent(rows.len() == ROWS);
+    query.execute(connection).await?;
+    Ok(())
+}
+
+async fn add_sums(connection: &mut SqliteConnection, node: i64, sums: &[Sum]) -> Result<(), sqlx::Error> {
+    let mut query = statement(
+        "INSERT INTO pixygate_activity_sums (user_key, minute, node, allowed, denied)",
+        5,
+        sums.len(),
+        "ON CONFLICT (user_key, minute, node)
+         DO UPDATE SET allowed = allowed + excluded.allowed, denied = denied + excluded.denied",
+    );
+    for sum in sums {
+        query = query
+            .bind(sum.user)
+            .bind(sum.minute)
+            .bind(node)
+            .bind(sum.allowed)
+            .bind(sum.denied);
+    }
+    query.execute(connection).await?;
+    Ok(())
+}
+
+async fn insert_rows(connection: &mut SqliteConnection, node: i64, rows: &[Row]) -> Result<(), sqlx::Error> {
+    let mut query = statement(
+        "INSERT INTO pixygate_activity (id, user_key, node, request_id, client, method, route, upstream, reason, expected, found, hint, \
+         status, bytes, took)",
+        15,
+        rows.len(),
+        "",
+    );
     for row in rows {
         query = query
             .bind(row.id.0)
