@@ -25,7 +25,7 @@ pub fn memory(pool: &LocalPool) -> Memory {
     let went_to = Rc::new(RefCell::new(String::new()));
     let from = Rc::clone(&went_to);
     Memory {
-        clock: Cell::new(provider::moment()),
+        clock: Cell::new(provider::clock_reading()),
         network: Box::new(move |_, body| match body.contains("grant_type=authorization_code") {
             true => provider::tokens_of(&from.borrow()),
             false => provider::tokens_of(""),

@@ -48,15 +48,17 @@ fn every_line_of_the_list_has_a_test_that_is_there() {
 
 /// Returns whether the test exists and is run: as a function with the attribute, or in a list of tests for each engine of the store.
 fn is_test(source: &str, name: &str) -> bool {
-    let on_both = source
-        .split("on_both!(")
-        .skip(1)
-        .filter_map(|rest| rest.split_once(')'));
-    if on_both
-        .flat_map(|(list, _)| list.split(','))
-        .any(|listed| listed.trim() == name)
-    {
-        return source.contains(&format!("async fn {name}(engine: &Engine)"));
+    // With the argument that the macro passes.
+    for (list, arguments) in [
+        ("on_both!(", ["engine: &Engine"].as_slice()),
+        ("on_each!(", &["memory: Memory", "mut memory: Memory"]),
+    ] {
+        let mut lists = source.split(list).skip(1).filter_map(|rest| rest.split_once(')'));
+        if lists.any(|(list, _)| list.split(',').any(|listed| listed.trim() == name)) {
+            return arguments
+                .iter()
+                .any(|argument| source.contains(&format!("async fn {name}({argument})")));
+        }
     }
     let Some((before, _)) = source.split_once(&format!("fn {name}()")) else {
         return false;

@@ -122,7 +122,7 @@ fn the_configuration_is_read_from_toml_and_unknown_keys_are_refused() {
         id = "spa"
         redirect_uris = ["http://localhost:5173/"]
         origins = ["http://localhost:5173"]
-        [[tenants.users]]
+        [[tenants.people]]
         username = "carol"
         password = "secret"
     "#;

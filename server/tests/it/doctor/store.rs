@@ -49,7 +49,7 @@ async fn a_store_is_looked_at_and_not_changed(engine: &Engine) {
     store.close().await;
 
     engine
-        .execute("DROP TABLE pixygate_values; DELETE FROM pixygate_schema WHERE version = 4")
+        .execute("ALTER TABLE pixygate_nodes DROP COLUMN revocation_age_seconds; DELETE FROM pixygate_schema WHERE version = 5")
         .await;
     let older = looked_at(&url).await;
     assert_found("older", &older, &[]);

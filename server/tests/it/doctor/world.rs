@@ -96,7 +96,10 @@ pub(crate) fn limits() -> Limits {
 }
 
 pub(crate) fn read(text: &str) -> Result<Config, server::config::Problems> {
-    Config::read(Some(("pixygate.toml", text)), [])
+    // No file of another run is in the way.
+    let store = ("PIXYGATE_STORE__URL".to_owned(), "sqlite::memory:".to_owned());
+    let environment = (!text.contains("[store]")).then_some(store);
+    Config::read(Some(("pixygate.toml", text)), environment)
 }
 
 pub(crate) async fn report(text: &str) -> Report {
