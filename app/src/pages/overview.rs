@@ -97,9 +97,11 @@ fn listed(services: Vec<Service>) -> AnyView {
 }
 
 fn lately(chart: &Chart, records: Vec<Record>) -> AnyView {
-    if records.is_empty() {
-        return view! { <p class="hint">{text::no_activity()}</p> }.into_any();
-    }
+    let mut calls = records
+        .into_iter()
+        .filter(|record| !is_own(record))
+        .take(CALLS)
+        .peekable();
     let sum = |number: fn(&crate::api::Bucket) -> u64| chart.buckets.iter().map(number).sum::<u64>();
     let item = |record: Record| {
         let outcome = match &record.denial {
@@ -131,7 +133,10 @@ fn lately(chart: &Chart, records: Vec<Record>) -> AnyView {
             </svg>
         </div>
         <p>{words}</p>
-        <ol class="events">{records.into_iter().filter(|record| !is_own(record)).take(CALLS).map(item).collect_view()}</ol>
+        {match calls.peek() {
+            Some(_) => view! { <ol class="events">{calls.map(item).collect_view()}</ol> }.into_any(),
+            None => view! { <p class="hint">{text::no_activity()}</p> }.into_any(),
+        }}
     }
     .into_any()
 }
