@@ -97,12 +97,15 @@ fuzz_target!(|input: Input<'_>| {
         policy = policy.dpop();
     }
     let policies = Policies::new().route("GET", "/api/a", policy);
-    let gate = Gate::builder().validator(setting.validator.clone()).policies(policies)
+    // A policy that no request could meet is an error.
+    let Ok(gate) = Gate::builder().validator(setting.validator.clone()).policies(policies)
         .realm(input.realm)
         .public_url(if input.public_url { "https://shop.example" } else { "" })
         .clock(setting.clock.clone())
         .build()
-        .expect("the gate is good");
+    else {
+        return;
+    };
     let app = gate.wrap(Router::<()>::new().route("/api/a", get(|| async { "" })));
     let mut request = Request::builder().uri("/api/a").header("host", "shop.example");
     request = match input.authorization {
@@ -141,8 +144,9 @@ fuzz_target!(|input: Input<'_>| {
             ),
             Some("insufficient_user_authentication") => {
                 assert!(value("acr_values").is_some() || value("max_age").is_some());
+                // Each call narrows: of different values none would be left.
                 if let Some(acr_values) = value("acr_values") {
-                    assert_eq!(acr_values.split(' ').map(str::to_owned).collect::<Vec<_>>(), words(&input.acr_values));
+                    assert_eq!(acr_values.split(' ').map(str::to_owned).collect::<Vec<_>>(), words(&input.acr_values[..1]));
                 }
             }
             None => assert!(!matches!(input.authorization, Authorization::Good)),
