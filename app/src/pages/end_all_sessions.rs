@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 use leptos::server_fn::ServerFn as _;
 use leptos::task::spawn_local;
+use pixygate::Reason;
 use pixygate::leptos::{CallError, Texts, use_auth};
 
 use crate::api::EndMySessions;
@@ -21,7 +22,11 @@ pub(crate) fn EndAllSessions() -> impl IntoView {
         spawn_local(async move {
             let ended = async {
                 // All tokens at this server, and then the sessions at the provider, if it has an endpoint for that.
-                EndMySessions {}.run_on_client().await?;
+                match (EndMySessions {}.run_on_client().await) {
+                    // The call was repeated after its response was lost, or the sessions were ended elsewhere.
+                    Err(CallError::Refused(refusal)) if refusal.reason == Reason::Revoked => {}
+                    ended => ended?,
+                }
                 match auth.client().await?.sessions_url {
                     Some(_) => auth.sign_out_everywhere().await?,
                     None => auth.sign_out().await?,
