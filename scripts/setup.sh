@@ -32,7 +32,7 @@ toolchain() {
   rustup target add "$target"
 }
 
-# cargo_tool NAME VERSION FOUND [FLAG…]: a tool from crates.io in exactly that version.
+# cargo_tool NAME VERSION FOUND [FLAG…]: a tool of the Rust registry in exactly that version.
 cargo_tool() {
   local name=$1 version=$2 found=$3
   shift 3

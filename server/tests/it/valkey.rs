@@ -52,7 +52,7 @@ impl Drop for Server {
 
 /// Starts the server and waits until it takes connections.
 fn serve(program: &PathBuf, port: u16) -> Child {
-    let process = Command::new(program)
+    let mut process = Command::new(program)
         .args([
             "--port",
             &port.to_string(),
@@ -74,5 +74,7 @@ fn serve(program: &PathBuf, port: u16) -> Child {
         }
         std::thread::park_timeout(Duration::from_millis(5));
     }
+    let _ = process.kill();
+    let _ = process.wait();
     panic!("{} did not start", program.display());
 }
