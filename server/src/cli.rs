@@ -142,6 +142,19 @@ pub fn manual(page: Option<Page>) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
+/// Writes to standard output. A reader that wants no more, as in `pixygate doctor --list | head`, is no error.
+pub fn print(text: impl std::fmt::Display) {
+    use std::io::{ErrorKind, Write as _};
+
+    let mut out = std::io::stdout().lock();
+    match write!(out, "{text}").and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            eprintln!("standard output cannot be written: {error}");
+        }
+        _ => {}
+    }
+}
+
 /// `pixygate config`: each key with its value and the place that set it.
 pub fn effective(config: &Config) -> String {
     let lines: Vec<_> = config

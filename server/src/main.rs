@@ -42,13 +42,13 @@ async fn run(command: Command) -> Result<(), StartError> {
             server::log::init(config.telemetry.log_format);
             serve(&config, file).await?;
         }
-        Command::Config => print!("{}", cli::effective(&configuration()?)),
+        Command::Config => cli::print(cli::effective(&configuration()?)),
         Command::Routes => {
             let config = configuration()?;
-            print!("{}", cli::routes(&server::start::policies(&config)?, &config));
+            cli::print(cli::routes(&server::start::policies(&config)?, &config));
         }
-        Command::Completions { shell } => print!("{}", cli::completions(shell)),
-        Command::Man { command } => print!("{}", cli::manual(command)),
+        Command::Completions { shell } => cli::print(cli::completions(shell)),
+        Command::Man { command } => cli::print(cli::manual(command)),
     }
     Ok(())
 }

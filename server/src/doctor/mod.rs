@@ -66,12 +66,12 @@ pub struct Options {
 pub async fn main(args: &DoctorArgs) -> ExitCode {
     if args.list {
         for check in CHECKS {
-            println!("{:<18} {:<14} {}", check.id, check.section, check.shows);
+            crate::cli::print(format_args!("{:<18} {:<14} {}\n", check.id, check.section, check.shows));
         }
         return ExitCode::SUCCESS;
     }
     if let Some(code) = args.explain {
-        print!("{}", findings::page(code));
+        crate::cli::print(findings::page(code));
         return ExitCode::SUCCESS;
     }
     let directory = std::env::current_dir().unwrap_or_default();
@@ -121,8 +121,8 @@ pub async fn main(args: &DoctorArgs) -> ExitCode {
         colour: std::io::stdout().is_terminal() && !no_colour,
     };
     match args.json {
-        true => print!("{}", report.json()),
-        false => print!("{}", report.text(style)),
+        true => crate::cli::print(report.json()),
+        false => crate::cli::print(report.text(style)),
     }
     match report
         .findings()

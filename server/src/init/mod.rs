@@ -85,7 +85,7 @@ async fn init(args: &InitArgs) -> Result<bool, String> {
     std::fs::write(&args.output, &text).map_err(|error| format!("{file} cannot be written: {error}"))?;
     eprintln!("{file} is written.\n\n{}", registration(&answers));
     let report = doctor::examine(&file.to_string(), Ok(config), &Options::default(), &|_| {}).await;
-    print!("{}", report.text(Style::default()));
+    crate::cli::print(report.text(Style::default()));
     Ok(report.findings().any(|finding| finding.severity == Severity::Fault))
 }
 

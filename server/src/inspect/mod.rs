@@ -65,8 +65,8 @@ pub async fn main(args: &InspectArgs) -> ExitCode {
     match inspect(args).await {
         Ok(inspection) => {
             match args.json {
-                true => println!("{}", serde_json::to_string_pretty(&inspection).unwrap_or_default()),
-                false => print!("{}", inspection.text()),
+                true => crate::cli::print(serde_json::to_string_pretty(&inspection).unwrap_or_default() + "\n"),
+                false => crate::cli::print(inspection.text()),
             }
             match inspection.decision {
                 Decision::Accepted | Decision::AcceptedWithProof { .. } => ExitCode::SUCCESS,

@@ -49,8 +49,8 @@ pub struct TokenArgs {
 pub async fn main(args: &TokenArgs) -> ExitCode {
     match token(args).await {
         Ok(None) => {}
-        Ok(Some(token)) if args.header => println!("Authorization: Bearer {token}"),
-        Ok(Some(token)) => println!("{token}"),
+        Ok(Some(token)) if args.header => crate::cli::print(format_args!("Authorization: Bearer {token}\n")),
+        Ok(Some(token)) => crate::cli::print(format_args!("{token}\n")),
         Err(problem) => {
             eprintln!("{problem}");
             return ExitCode::FAILURE;

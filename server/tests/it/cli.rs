@@ -115,3 +115,22 @@ fn config_says_where_each_value_came_from() {
         );
     }
 }
+
+#[test]
+fn a_reader_that_wants_no_more_is_no_error() {
+    let run = |stdout: std::process::Stdio| {
+        let mut program = std::process::Command::new(env!("CARGO_BIN_EXE_pixygate"));
+        let folder = tempfile::tempdir().unwrap();
+        program
+            .args(["doctor", "--list"])
+            .current_dir(folder.path())
+            .stdout(stdout);
+        program.output().unwrap()
+    };
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = run(writer.into());
+    assert_eq!((output.status.code(), &output.stderr[..]), (Some(0), &b""[..]));
+    let output = run(std::process::Stdio::piped());
+    assert!(output.status.success() && output.stdout.starts_with(b"config"));
+}
