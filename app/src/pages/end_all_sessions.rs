@@ -44,23 +44,19 @@ pub(crate) fn EndAllSessions() -> impl IntoView {
             end();
         }
     });
-    let button = move || {
-        view! {
-            <section class="card" aria-labelledby="everywhere">
-                <h2 id="everywhere">{text::others()}</h2>
-                <p>{text::others_text()}</p>
-                <button type="button" class="button quiet" on:click=move |_| end() aria-busy=move || busy.get().to_string() disabled=busy>
-                    {text::end_all()}
-                </button>
-                {move || {
-                    let error = failure.get()?;
-                    let detail = error.to_string();
-                    let (title, text) = Texts::current().call(&error);
-                    Some(view! { <Notice kind="error" title text detail /> }.into_any())
-                }}
-            </section>
-        }
-        .into_any()
-    };
-    button()
+    view! {
+        <section class="card" aria-labelledby="everywhere">
+            <h2 id="everywhere">{text::others()}</h2>
+            <p>{text::others_text()}</p>
+            <button type="button" class="button quiet" on:click=move |_| end() aria-busy=move || busy.get().to_string() disabled=busy>
+                {text::end_all()}
+            </button>
+            {move || {
+                let error = failure.get()?;
+                let detail = error.to_string();
+                let (title, text) = Texts::current().call(&error);
+                Some(view! { <Notice kind="error" title text detail /> }.into_any())
+            }}
+        </section>
+    }
 }
