@@ -38,7 +38,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// `[telemetry]`, as far as it is about traces.
 #[derive(Clone, Debug)]
 pub struct TraceSettings {
-    /// Where spans are sent.
+    /// The address of the collector of spans.
     pub collector: Collector,
     /// How many of a hundred traces that begin here are recorded. A trace that began elsewhere says so itself.
     pub sample_percent: u64,
